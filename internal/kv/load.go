@@ -1,0 +1,119 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/codes"
+)
+
+const (
+	pageKeys     = 10_000 // keys a page for servers that cannot stream; ten times smaller pages take three times as long
+	loadAttempts = 3      // how often a load begins anew when compaction overtakes it
+)
+
+// Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones are
+// read in pages, all pinned to the revision of the first. It returns the snapshot and the id of the cluster.
+func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uint64, error) {
+	var err error
+	for range loadAttempts {
+		l := loader{s: s, span: span, at: at, into: NewSnapshot(0, span).Edit()}
+		if err = l.stream(ctx); code(err) == codes.Unimplemented {
+			err = l.pages(ctx)
+		}
+		if err == nil {
+			return l.into.Snapshot(l.at), l.cluster, nil
+		}
+		if at != 0 || !errors.Is(readError(err), ErrCompacted) {
+			break
+		}
+	}
+	return nil, 0, readError(err)
+}
+
+type loader struct {
+	s       *Etcd
+	span    Span
+	at      Revision
+	cluster uint64
+	into    *Builder
+}
+
+func (l *loader) options() []clientv3.OpOption {
+	opts := l.s.rangeEnd(l.span)
+	if l.at != 0 {
+		opts = append(opts, clientv3.WithRev(int64(l.at)))
+	}
+	return opts
+}
+
+// stream reads everything in one streamed answer. Its last part carries the header, with the revision that was read.
+func (l *loader) stream(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	chunks, err := l.s.client.GetStream(ctx, l.s.EtcdKey(l.span.From), l.options()...)
+	if err != nil {
+		cancel()
+		return err
+	}
+	defer func() { // the client's goroutine ends only when its channel has been read to the end
+		cancel()
+		for range chunks { //nolint:revive // draining
+		}
+	}()
+	done := false
+	for c := range chunks {
+		if err := c.Err(); err != nil {
+			return err
+		}
+		l.add((*clientv3.GetResponse)(c.RangeResponse))
+		if h := c.RangeResponse.GetHeader(); h != nil && h.Revision != 0 {
+			done = true
+			l.cluster = h.ClusterId
+			if l.at == 0 {
+				l.at = Revision(h.Revision)
+			}
+		}
+	}
+	if !done {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("etcd ended the stream of %s early", l.span)
+	}
+	return nil
+}
+
+// pages reads page after page. Only the first page's header tells the revision: those of later pages are the server's newest.
+func (l *loader) pages(ctx context.Context) error {
+	from, end := l.s.EtcdKey(l.span.From), l.s.EtcdKey(l.span.To)
+	for {
+		opts := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(pageKeys)}
+		if l.at != 0 {
+			opts = append(opts, clientv3.WithRev(int64(l.at)))
+		}
+		resp, err := l.s.client.Get(ctx, from, opts...)
+		if err != nil {
+			return err
+		}
+		l.cluster = resp.Header.ClusterId
+		if l.at == 0 {
+			l.at = Revision(resp.Header.Revision)
+		}
+		l.add(resp)
+		if !resp.More {
+			return nil
+		}
+		from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
+	}
+}
+
+func (l *loader) add(resp *clientv3.GetResponse) {
+	for _, e := range resp.Kvs {
+		l.into.append(l.s.path(e.Key), Entry{Value: string(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+	}
+}
+
+// append sets a key that is, as a rule, the greatest so far, which is the quick case of a load in order.
+func (b *Builder) append(p Path, e Entry) { b.tree.Load(item{p, e}) }

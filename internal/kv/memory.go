@@ -1,0 +1,71 @@
+package kv
+
+import (
+	"context"
+	"sync"
+)
+
+// Memory is a store in memory. It keeps every revision, which costs little since they share what did not change; it is meant
+// for tests and for catalogues on a file. It is safe for concurrent use.
+type Memory struct {
+	mu      sync.Mutex
+	history []*Snapshot // history[i] is the state that came into being at its Revision
+}
+
+// NewMemory returns an empty store at revision 1, as a new etcd is.
+func NewMemory() *Memory {
+	return &Memory{history: []*Snapshot{NewSnapshot(1, Everything)}}
+}
+
+// Fetch implements [Store].
+func (m *Memory) Fetch(ctx context.Context, at Revision, spans ...Span) (*Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.history[len(m.history)-1]
+	switch {
+	case at == 0:
+		at = now.Revision
+	case at > now.Revision:
+		return nil, ErrFutureRevision
+	case at < m.history[0].Revision:
+		return nil, ErrCompacted
+	}
+	return m.history[at-m.history[0].Revision].only(at, spans), nil
+}
+
+// Commit implements [Store].
+func (m *Memory) Commit(ctx context.Context, c Change) (*Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.history[len(m.history)-1]
+	for _, g := range c.Guards {
+		if !g.Holds(now) {
+			return now.only(now.Revision, c.Gets), ErrGuard
+		}
+	}
+	if c.Writes() {
+		now = c.Apply(now)
+		m.history = append(m.history, now)
+	}
+	return now.only(now.Revision, c.Gets), nil
+}
+
+// only returns the part of s that the spans show.
+func (s *Snapshot) only(at Revision, spans []Span) *Snapshot {
+	b := NewSnapshot(at, spans...).Edit()
+	for _, span := range spans {
+		for p, e := range s.Range(span) {
+			b.Put(p, e)
+		}
+	}
+	return b.Snapshot(at)
+}

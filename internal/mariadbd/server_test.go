@@ -1,0 +1,181 @@
+package mariadbd_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(orphanEnv) != "" {
+		startAndNeverClose()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// open connects through the unix socket; the handle closes with the test.
+func open(t *testing.T, s *mariadbd.Server, db string) *sql.DB {
+	t.Helper()
+	handle, err := sql.Open("mysql", s.DSN(db))
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, handle.Close()) })
+	return handle
+}
+
+func exec(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, statement := range statements {
+		_, err := db.ExecContext(t.Context(), statement)
+		require.NoError(t, err, statement)
+	}
+}
+
+func TestServerHasNoTCPUnlessAsked(t *testing.T) {
+	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	assert.Zero(t, s.Port())
+	assert.Empty(t, s.Addr())
+	var skip int
+	require.NoError(t, open(t, s, "").QueryRow("SELECT @@skip_networking").Scan(&skip))
+	assert.Equal(t, 1, skip)
+	info, err := os.Stat(s.Dir())
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm(), "others must not reach the socket")
+}
+
+func TestServerAnswersOnTheFreePortItPicked(t *testing.T) {
+	s := mariadbdtest.ForTest(t, mariadbd.Options{Port: mariadbd.FreePort, Args: []string{"--max-connections=17"}})
+	cfg := s.Config("")
+	cfg.Net, cfg.Addr = "tcp", s.Addr()
+	connector, err := mysql.NewConnector(cfg)
+	require.NoError(t, err)
+	db := sql.OpenDB(connector)
+	defer db.Close()
+	var port, connections int
+	require.NoError(t, db.QueryRow("SELECT @@port, @@max_connections").Scan(&port, &connections))
+	assert.Equal(t, s.Port(), port)
+	assert.Equal(t, 17, connections, "Args must reach the server")
+}
+
+func TestCommittedDataSurvivesKillAndRestart(t *testing.T) {
+	for _, fsync := range []bool{false, true} {
+		t.Run(fmt.Sprintf("fsync=%v", fsync), func(t *testing.T) {
+			s := mariadbdtest.ForTest(t, mariadbd.Options{Fsync: fsync})
+			exec(t, open(t, s, ""), "CREATE DATABASE d", "CREATE TABLE d.t (n INT) ENGINE=InnoDB", "INSERT INTO d.t VALUES (7)")
+			before := s.PID()
+			require.NoError(t, s.Kill())
+			assert.Zero(t, s.PID())
+			assert.ErrorIs(t, syscall.Kill(before, 0), syscall.ESRCH, "the process must be reaped")
+			require.ErrorIs(t, s.Kill(), mariadbd.ErrNotRunning)
+			require.NoError(t, s.Restart(t.Context()))
+			assert.NotEqual(t, before, s.PID())
+			var n int
+			require.NoError(t, open(t, s, "d").QueryRow("SELECT n FROM t").Scan(&n))
+			assert.Equal(t, 7, n)
+			require.Error(t, s.Restart(t.Context()), "a running server cannot be restarted")
+		})
+	}
+}
+
+func TestPausedServerAnswersAfterResume(t *testing.T) {
+	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	db := open(t, s, "")
+	require.NoError(t, db.PingContext(t.Context()))
+	require.NoError(t, s.Pause())
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, db.PingContext(ctx), context.DeadlineExceeded)
+	require.NoError(t, s.Resume())
+	require.NoError(t, db.PingContext(t.Context()))
+}
+
+func TestCloseEndsAPausedServerWithoutTheGracePeriod(t *testing.T) {
+	mariadbdtest.Require(t)
+	s, err := mariadbd.Start(t.Context(), mariadbd.Options{})
+	require.NoError(t, err)
+	require.NoError(t, s.Pause())
+	began := time.Now()
+	require.NoError(t, s.Close())
+	assert.Less(t, time.Since(began), 8*time.Second)
+	require.NoError(t, s.Close(), "closing twice is harmless")
+	assert.NoDirExists(t, s.Dir())
+	require.ErrorIs(t, s.Restart(t.Context()), mariadbd.ErrClosed)
+	require.ErrorIs(t, s.Pause(), mariadbd.ErrNotRunning)
+}
+
+func TestDirectoryOfTheCallerIsKeptAndUsedAgain(t *testing.T) {
+	mariadbdtest.Require(t)
+	// Too long for a unix socket on purpose.
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	first, err := mariadbd.Start(t.Context(), mariadbd.Options{Dir: dir})
+	require.NoError(t, err)
+	assert.Less(t, len(first.Socket()), 108)
+	exec(t, open(t, first, ""), "CREATE DATABASE kept")
+	require.NoError(t, first.Close())
+	assert.NoFileExists(t, first.Socket())
+
+	began := time.Now()
+	var log bytes.Buffer
+	second := mariadbdtest.ForTest(t, mariadbd.Options{Dir: dir, ServerLog: &log})
+	t.Logf("started on existing tables in %v", time.Since(began))
+	require.NoError(t, open(t, second, "kept").PingContext(t.Context()))
+	require.NoError(t, second.Close())
+	assert.Contains(t, log.String(), "ready for connections")
+}
+
+func TestSecondServerOnADirectoryIsRefused(t *testing.T) {
+	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := mariadbd.Start(ctx, mariadbd.Options{Dir: s.Dir()})
+	require.Error(t, err)
+	require.NoError(t, open(t, s, "").PingContext(t.Context()), "the first one goes on")
+}
+
+func TestFailedStartShowsTheServersOwnWords(t *testing.T) {
+	mariadbdtest.Require(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	_, err := mariadbd.Start(t.Context(), mariadbd.Options{Args: []string{"--no-such-option"}})
+	require.ErrorContains(t, err, "no-such-option")
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	assert.Empty(t, left, "a failed start leaves nothing behind")
+}
+
+func TestStartHonoursItsContext(t *testing.T) {
+	mariadbdtest.Require(t)
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	for _, limit := range []time.Duration{0, 50 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		_, err := mariadbd.Start(ctx, mariadbd.Options{})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	left, err := os.ReadDir(tmp)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for _, port := range []int{-2, 65536} {
+		_, err := mariadbd.Start(t.Context(), mariadbd.Options{Port: port})
+		require.ErrorContains(t, err, "port")
+	}
+}
