@@ -1,0 +1,101 @@
+package cssetcd
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Chunks reads the chunks of a table, in the order of their ids, from one read at one revision, which costs the read of every key of every chunk. It returns
+// ErrNoSuchTable.
+func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, error], error) {
+	reads := spans(keys(n.key(), dbKey(n.DB)), []kv.Span{kv.Below(cssPath(n.chunksKey()))})
+	return read(ctx, c, "read chunks of table", n.String(), reads, func(have *kv.Snapshot) (iter.Seq2[Chunk, error], error) {
+		if !have.At(cssPath(n.key())).Exists() {
+			return nil, noTable(have, n)
+		}
+		return decodeChunks(have, n), nil
+	})
+}
+
+// AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. As in upstream, a node that has a
+// replica gets another. It returns ErrNoSuchTable, and ErrNoSuchNode when one of the nodes is not there.
+func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...string) (Revision, error) {
+	object := fmt.Sprintf("%d of %s", id, n)
+	op, err := addChunk(n, id, nodes)
+	if err != nil {
+		return 0, &Error{Op: "add chunk", Object: object, Err: err}
+	}
+	return c.write(ctx, "add chunk", object, op)
+}
+
+func addChunk(n TableName, id int, nodes []string) (kv.Op, error) {
+	if id < 0 {
+		return kv.Op{}, fmt.Errorf("%w: chunk %d: ids are 0 or above", ErrInvalid, id)
+	}
+	if len(nodes) == 0 {
+		return kv.Op{}, fmt.Errorf("%w: no node is named", ErrInvalid)
+	}
+	chunk := n.chunkKey(id)
+	if err := checkKey(chunk + "/REPLICAS/0000000001/" + packedName); err != nil {
+		return kv.Op{}, err
+	}
+	var nodeKeys []string
+	for _, node := range nodes {
+		nodeKeys = append(nodeKeys, nodeKey(node))
+	}
+	return kv.Op{
+		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, keys(nodeKeys...)),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if !have.At(cssPath(n.key())).Exists() {
+				return kv.Change{}, noTable(have, n)
+			}
+			e := newEdit(have)
+			for i, node := range nodes {
+				if !have.At(cssPath(nodeKeys[i])).Exists() {
+					return kv.Change{}, fmt.Errorf("%w %s", ErrNoSuchNode, node)
+				}
+			}
+			err := e.addReplicas(chunk, nodes)
+			return e.change, err
+		},
+	}, nil
+}
+
+// addReplicas puts one replica for each node, numbered from the highest there is.
+func (e *edit) addReplicas(chunk string, nodes []string) error {
+	first, err := nextID(e.have, chunk+"/REPLICAS", "", len(nodes))
+	if err != nil {
+		return err
+	}
+	touched := map[string]bool{}
+	for i, node := range nodes {
+		replica := fmt.Sprintf("%s/REPLICAS/%s", chunk, formatID(first+i))
+		e.set(replica, "")
+		e.set(packedKey(replica), formatPacked(map[string]string{"nodeName": node}))
+		if !touched[node] {
+			touched[node] = true
+			e.refer(node)
+		}
+	}
+	return nil
+}
+
+// DeleteChunk removes a chunk with all its replicas. It returns ErrNoSuchTable, and ErrNoSuchChunk.
+func (c *Client) DeleteChunk(ctx context.Context, n TableName, id int) (Revision, error) {
+	chunk := n.chunkKey(id)
+	return c.write(ctx, "delete chunk", fmt.Sprintf("%d of %s", id, n), kv.Op{
+		Reads: keys(dbKey(n.DB), n.key(), chunk),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			switch {
+			case !have.At(cssPath(n.key())).Exists():
+				return kv.Change{}, noTable(have, n)
+			case !have.At(cssPath(chunk)).Exists():
+				return kv.Change{}, ErrNoSuchChunk
+			}
+			return kv.Change{Deletes: kv.Tree(cssPath(chunk))}, nil
+		},
+	})
+}

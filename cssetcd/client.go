@@ -1,0 +1,211 @@
+package cssetcd
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/kv"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Version is the value of /css_meta/version that this package reads and writes.
+const Version = "1"
+
+// DefaultPrefix is where the CSS lives in etcd unless it is told otherwise.
+const DefaultPrefix = "/qserv"
+
+// Client reads and writes the catalogue. Every method is one operation: it takes effect as a whole or not at all, at the
+// revision that it returns, and later reads by anyone see it. It is safe for concurrent use.
+type Client struct {
+	store    kv.Store
+	etcd     *kv.Etcd
+	prefix   string
+	readOnly bool
+	log      *slog.Logger
+}
+
+// Option configures a Client.
+type Option func(*Client) error
+
+// WithPrefix says where in etcd the CSS lives: one or more segments that begin with a slash each.
+func WithPrefix(prefix string) Option {
+	return func(c *Client) error { c.prefix = prefix; return nil }
+}
+
+// WithReadOnly makes every write fail with ErrReadOnly.
+func WithReadOnly() Option {
+	return func(c *Client) error { c.readOnly = true; return nil }
+}
+
+// WithLogger receives what is worth knowing and no error. Without it nothing is logged.
+func WithLogger(log *slog.Logger) Option {
+	return func(c *Client) error {
+		if log == nil {
+			return errors.New("WithLogger: the logger is nil")
+		}
+		c.log = log
+		return nil
+	}
+}
+
+// New returns a client on etcd, which stays the caller's to close. It writes nothing. It fails with ErrVersionMismatch when the
+// CSS is of a version that this package does not know; an etcd without a CSS is fine, and the first create or restore makes one.
+// All faults of the options are reported together, as ErrInvalid.
+func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, error) {
+	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
+	var faults *multierror.Error
+	for _, opt := range opts {
+		faults = multierror.Append(faults, opt(c))
+	}
+	store, err := kv.NewEtcd(etcd, c.prefix)
+	if err := multierror.Append(faults, err).ErrorOrNil(); err != nil {
+		return nil, &Error{Op: "open", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
+	}
+	c.store, c.etcd = store, store
+	have, err := c.store.Fetch(ctx, 0, kv.Key(cssPath(versionKey)))
+	if err == nil {
+		if err = checkVersion(have); errors.Is(err, ErrVersionMissing) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, &Error{Op: "open", Object: c.prefix, Err: err}
+	}
+	return c, nil
+}
+
+func checkVersion(have *kv.Snapshot) error {
+	switch e := have.At(cssPath(versionKey)); {
+	case !e.Exists():
+		return ErrVersionMissing
+	case e.Value != Version:
+		return &VersionError{Want: Version, Got: e.Value}
+	}
+	return nil
+}
+
+// errUnchanged ends a plan that finds nothing to do: the operation succeeds with revision 0.
+var errUnchanged = errors.New("nothing to do")
+
+// write runs one operation on the catalogue. The version is checked in the transaction itself, so that no client goes on
+// writing after it was raised.
+func (c *Client) write(ctx context.Context, name, object string, op kv.Op) (Revision, error) {
+	fail := func(err error) (Revision, error) { return 0, &Error{Op: name, Object: object, Err: err} }
+	if c.readOnly {
+		return fail(ErrReadOnly)
+	}
+	rev, err := kv.Run(ctx, c.store, versioned(name+" "+object, op))
+	if errors.Is(err, errUnchanged) {
+		return 0, nil
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return rev, nil
+}
+
+// create is write for what may be the first thing in the catalogue.
+func (c *Client) create(ctx context.Context, name, object string, op kv.Op) (Revision, error) {
+	rev, err := c.write(ctx, name, object, op)
+	if !errors.Is(err, ErrVersionMissing) {
+		return rev, err
+	}
+	if err := c.initialise(ctx); err != nil {
+		return 0, &Error{Op: name, Object: object, Err: err}
+	}
+	return c.write(ctx, name, object, op)
+}
+
+func versioned(name string, op kv.Op) kv.Op {
+	plan := op.Plan
+	op.Name = name
+	op.Reads = spans(op.Reads, keys(versionKey))
+	op.Plan = func(have *kv.Snapshot) (kv.Change, error) {
+		if err := checkVersion(have); err != nil {
+			return kv.Change{}, err
+		}
+		return plan(have)
+	}
+	return op
+}
+
+// initialise makes an empty etcd a CSS: the version, and the identity of its history. It is a transaction of its own and does
+// nothing when the version is there. It refuses to adopt keys that were left without one.
+func (c *Client) initialise(ctx context.Context) error {
+	_, err := kv.Run(ctx, c.store, kv.Op{
+		Name:  "initialise",
+		Reads: spans(keys(metaKey, versionKey), []kv.Span{kv.Below(cssRoot), kv.Key(historyPath)}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if have.At(cssPath(versionKey)).Exists() {
+				return kv.Change{}, nil
+			}
+			for p := range have.Range(kv.Below(cssRoot)) {
+				if cssKey(p) != metaKey {
+					return kv.Change{}, fmt.Errorf("%w, and yet %s is there", ErrVersionMissing, cssKey(p))
+				}
+			}
+			e := newEdit(have)
+			e.set(versionKey, Version)
+			if !have.At(historyPath).Exists() {
+				e.change.Puts = append(e.change.Puts, kv.Put{Path: historyPath, Value: rand.Text()})
+			}
+			return e.change, nil
+		},
+	})
+	return err
+}
+
+// Identity tells one CSS from another, and one history of it from another.
+type Identity struct {
+	Cluster uint64 // id of the etcd cluster
+	History string // made when the CSS was, and anew when etcd is restored from a backup; "" for an etcd without a CSS
+	Prefix  string
+}
+
+// Identity returns which CSS the client works on.
+func (c *Client) Identity(ctx context.Context) (Identity, error) {
+	s, cluster, err := c.etcd.Load(ctx, 0, kv.Span{From: historyPath, To: historyPath + "\x00"})
+	if err != nil {
+		return Identity{}, &Error{Op: "identify", Object: c.prefix, Err: err}
+	}
+	return Identity{Cluster: cluster, History: s.At(historyPath).Value, Prefix: c.prefix}, nil
+}
+
+// Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for repeated
+// reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision.
+func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
+	s, _, err := c.etcd.Load(ctx, at, kv.Below(cssRoot))
+	if err != nil {
+		return nil, &Error{Op: "load", Object: c.prefix, Err: err}
+	}
+	return &Snapshot{s}, nil
+}
+
+// Prefix returns where in etcd the CSS lives.
+func (c *Client) Prefix() string { return c.prefix }
+
+// fetch reads a part of the catalogue at one revision and checks its version.
+func (c *Client) fetch(ctx context.Context, reads []kv.Span) (*kv.Snapshot, error) {
+	have, err := c.store.Fetch(ctx, 0, spans(reads, keys(versionKey))...)
+	if err != nil {
+		return nil, err
+	}
+	return have, checkVersion(have)
+}
+
+// read decodes one thing from one read of etcd.
+func read[T any](ctx context.Context, c *Client, name, object string, reads []kv.Span, decode func(*kv.Snapshot) (T, error)) (T, error) {
+	var zero T
+	have, err := c.fetch(ctx, reads)
+	if err == nil {
+		var t T
+		if t, err = decode(have); err == nil {
+			return t, nil
+		}
+	}
+	return zero, &Error{Op: name, Object: object, Err: err}
+}

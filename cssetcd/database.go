@@ -1,0 +1,239 @@
+package cssetcd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// lastID is the greatest number that ten digits hold, which is what upstream's ids have.
+const lastID = 9_999_999_999
+
+// Database reads one database. It returns ErrNoSuchDB.
+func (c *Client) Database(ctx context.Context, name string) (*Database, error) {
+	return read(ctx, c, "read database", name, databaseSpans(name), func(have *kv.Snapshot) (*Database, error) {
+		return decodeDatabase(have, name)
+	})
+}
+
+// CreateDatabase creates a database, with a partitioning of its own when Striping is set. The zero Status stands for READY. It
+// returns ErrDBExists, also for a name that differs from another in case only. Takes IfNotExists.
+func (c *Client) CreateDatabase(ctx context.Context, db Database, opts ...WriteOption) (Revision, error) {
+	op, err := createDatabase(db, opts)
+	if err != nil {
+		return 0, &Error{Op: "create database", Object: db.Name, Err: err}
+	}
+	return c.create(ctx, "create database", db.Name, op)
+}
+
+func createDatabase(db Database, opts []WriteOption) (kv.Op, error) {
+	o, err := writeOptionsOf(opts, "IfNotExists")
+	if err != nil {
+		return kv.Op{}, err
+	}
+	if db.Status == "" {
+		db.Status = StatusReady
+	}
+	if err := checkDatabase(&db); err != nil {
+		return kv.Op{}, err
+	}
+	return kv.Op{
+		Reads: spans(newDatabaseSpans(db.Name), []kv.Span{kv.Key(cssPath(partitioningKey)), kv.Below(cssPath(partitioningKey))}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if err := checkNewDatabase(have, db.Name, o); err != nil {
+				return kv.Change{}, err
+			}
+			e := newEdit(have)
+			id, err := e.newPartitioning(db.Striping)
+			if err != nil {
+				return kv.Change{}, err
+			}
+			err = e.newDatabase(&db, id)
+			return e.change, err
+		},
+	}, nil
+}
+
+func checkDatabase(db *Database) error {
+	if err := checkDBName(db.Name); err != nil {
+		return err
+	}
+	if s := db.Striping; s != nil {
+		if s.ID != "" {
+			return fmt.Errorf("%w: the striping's id %q: it is chosen when the database is created; to share one, create the database like another", ErrInvalid, s.ID)
+		}
+		if s.Stripes <= 0 || s.SubStripes <= 0 {
+			return fmt.Errorf("%w: %d stripes of %d sub-stripes: both must be above 0", ErrInvalid, s.Stripes, s.SubStripes)
+		}
+		if err := checkFinite("overlap", s.Overlap); err != nil {
+			return err
+		}
+	}
+	return checkRows(encodeDatabase(db, ""))
+}
+
+func newDatabaseSpans(name string) []kv.Span {
+	return spans(keys(dbsKey, dbKey(name)), []kv.Span{
+		kv.Below(cssPath(dbKey(name))), kv.Key(foldPath(dbKey(name))), kv.Key(dropDB(name)),
+	})
+}
+
+// checkNewDatabase fails unless the name is free.
+func checkNewDatabase(have *kv.Snapshot, name string, o writeOptions) error {
+	if have.At(cssPath(dbKey(name))).Exists() {
+		if o.ifNotExists {
+			return errUnchanged
+		}
+		return ErrDBExists
+	}
+	if have.At(dropDB(name)).Exists() {
+		return ErrDropPending
+	}
+	return checkSpelling(have, dbKey(name), ErrDBExists)
+}
+
+// newDatabase puts the rows of a database.
+func (e *edit) newDatabase(db *Database, partitioningID string) error {
+	e.setRows(encodeDatabase(db, partitioningID))
+	e.name(dbKey(db.Name))
+	return e.nothingBelow(dbKey(db.Name))
+}
+
+// newPartitioning puts a new partitioning entry and returns its id: one more than the highest there is. Entries are never
+// deleted, so ids do not repeat.
+func (e *edit) newPartitioning(s *Striping) (string, error) {
+	if s == nil {
+		return "", nil
+	}
+	number, err := nextID(e.have, partitioningKey, "_", 1)
+	if err != nil {
+		return "", err
+	}
+	id := formatID(number)
+	key := partitioningKey + "/_" + id
+	e.set(key, "")
+	e.set(packedKey(key), encodeStriping(s))
+	return id, nil
+}
+
+// nextID returns the first of n free ids: one more than the highest among the keys parent/<mark><ten digits>, or 1.
+func nextID(have *kv.Snapshot, parent, mark string, n int) (int, error) {
+	highest := 0
+	for name := range children(have, parent) {
+		if len(name) != len(mark)+10 || name[:len(mark)] != mark {
+			continue
+		}
+		if id, err := strconv.ParseUint(name[len(mark):], 10, 63); err == nil {
+			highest = max(highest, int(id))
+		}
+	}
+	if highest+n > lastID {
+		return 0, fmt.Errorf("%w: the ids below %s end at %d", ErrInvalid, parent, lastID)
+	}
+	return highest + 1, nil
+}
+
+func formatID(id int) string { return fmt.Sprintf("%010d", id) }
+
+// CreateDatabaseLike creates a database in the family of another: with its partitioning, storage class and release status. It
+// returns ErrDBExists, and ErrNoSuchDB when the other does not exist. Takes IfNotExists.
+func (c *Client) CreateDatabaseLike(ctx context.Context, name, like string, opts ...WriteOption) (Revision, error) {
+	op, err := createDatabaseLike(name, like, opts)
+	if err != nil {
+		return 0, &Error{Op: "create database", Object: name, Err: err}
+	}
+	return c.write(ctx, "create database", name, op)
+}
+
+func createDatabaseLike(name, like string, opts []WriteOption) (kv.Op, error) {
+	o, err := writeOptionsOf(opts, "IfNotExists")
+	if err == nil {
+		err = checkDBName(name)
+	}
+	if err != nil {
+		return kv.Op{}, err
+	}
+	return kv.Op{
+		Reads: spans(newDatabaseSpans(name), databaseSpans(like)),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if err := checkNewDatabase(have, name, o); err != nil {
+				return kv.Change{}, err
+			}
+			model, err := decodeDatabase(have, like)
+			if err != nil {
+				return kv.Change{}, fmt.Errorf("like %s: %w", like, err)
+			}
+			var id string
+			if model.Striping != nil {
+				id = model.Striping.ID
+			}
+			e := newEdit(have)
+			db := &Database{Name: name, Status: StatusReady, StorageClass: model.StorageClass, ReleaseStatus: model.ReleaseStatus}
+			err = e.newDatabase(db, id)
+			return e.change, err
+		},
+	}, nil
+}
+
+// SetDatabaseStatus writes the status of a database. It returns ErrNoSuchDB. Takes IfStatus and IfRevision.
+func (c *Client) SetDatabaseStatus(ctx context.Context, name string, s Status, opts ...WriteOption) (Revision, error) {
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err == nil {
+		err = checkValue(dbKey(name), string(s))
+	}
+	if err != nil {
+		return 0, &Error{Op: "set status of database", Object: name, Err: err}
+	}
+	return c.write(ctx, "set status of database", name, setExisting(dbKey(name), string(s), o, func(*kv.Snapshot) error { return ErrNoSuchDB }))
+}
+
+// setExisting writes the value of a key that must exist.
+func setExisting(key, value string, o writeOptions, missing func(*kv.Snapshot) error, more ...kv.Span) kv.Op {
+	return kv.Op{
+		Reads: spans(keys(key), more),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			e := have.At(cssPath(key))
+			if !e.Exists() {
+				return kv.Change{}, missing(have)
+			}
+			return kv.Change{Puts: []kv.Put{{Path: cssPath(key), Value: value}}}, o.permits(e)
+		},
+	}
+}
+
+// DropDatabase removes a database with all its tables and chunks at once, whatever queries are running; its partitioning entry
+// stays. It refuses with ErrCzarsRegistered while czars are registered. It returns ErrNoSuchDB. Takes IfExists, IfStatus, IfRevision and Unsafe.
+func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
+	o, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
+	if err != nil {
+		return 0, &Error{Op: "drop database", Object: name, Err: err}
+	}
+	return c.write(ctx, "drop database", name, dropKey(dbKey(name), o, func(*kv.Snapshot) error { return ErrNoSuchDB }))
+}
+
+// dropKey removes a name key and everything below it.
+func dropKey(key string, o writeOptions, missing func(*kv.Snapshot) error, more ...kv.Span) kv.Op {
+	return kv.Op{
+		Reads: spans(keys(key), more, []kv.Span{kv.Below(czarRoot)}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			entry := have.At(cssPath(key))
+			if !entry.Exists() {
+				if o.ifExists {
+					return kv.Change{}, errUnchanged
+				}
+				return kv.Change{}, missing(have)
+			}
+			if err := o.permits(entry); err != nil {
+				return kv.Change{}, err
+			}
+			e := newEdit(have)
+			if err := o.removal(have, e); err != nil {
+				return kv.Change{}, err
+			}
+			e.forget(key)
+			return e.change, nil
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package cssetcd
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// sentinel is an error with a parent: errors.Is(ErrNoSuchTable, ErrNotFound) holds.
+type sentinel struct {
+	text   string
+	parent error
+}
+
+func (s *sentinel) Error() string { return s.text }
+func (s *sentinel) Unwrap() error { return s.parent }
+
+func under(parent error, text string) error { return &sentinel{text, parent} }
+
+// What is missing. ErrNotFound is the parent of the others. An operation on a table of a missing database fails with an error
+// that is both ErrNoSuchTable and ErrNoSuchDB.
+var (
+	ErrNotFound    = errors.New("not found")
+	ErrNoSuchDB    = under(ErrNotFound, "no such database")
+	ErrNoSuchTable = under(ErrNotFound, "no such table")
+	ErrNoSuchNode  = under(ErrNotFound, "no such node")
+	ErrNoSuchChunk = under(ErrNotFound, "no such chunk")
+	ErrNoSuchKey   = under(ErrNotFound, "no such key")
+)
+
+// What is there already. ErrExists is the parent of the others.
+var (
+	ErrExists      = errors.New("exists")
+	ErrDBExists    = under(ErrExists, "database exists")
+	ErrTableExists = under(ErrExists, "table exists")
+	ErrNodeExists  = under(ErrExists, "node exists")
+	ErrKeyExists   = under(ErrExists, "key exists")
+)
+
+// What stands in the way. ErrPrecondition is the parent of the others.
+var (
+	ErrPrecondition     = errors.New("precondition failed")
+	ErrStatusMismatch   = under(ErrPrecondition, "the status is another one")
+	ErrRevisionMismatch = under(ErrPrecondition, "changed since the revision given")
+	ErrNodeInUse        = under(ErrPrecondition, "chunks have replicas on the node")
+	ErrCzarsRegistered  = under(ErrPrecondition, "czars are registered and may be running queries on it")
+	ErrDropPending      = under(ErrPrecondition, "an earlier drop of this name has not ended")
+	ErrNotEmpty         = under(ErrPrecondition, "the target is not empty")
+)
+
+// What is wrong with the input or with what etcd holds.
+var (
+	ErrInvalid         = errors.New("invalid")
+	ErrInvalidName     = under(ErrInvalid, "invalid name")
+	ErrBadValue        = under(ErrInvalid, "bad value")
+	ErrVersionMissing  = errors.New("there is no CSS here: /css_meta/version is missing")
+	ErrVersionMismatch = errors.New("the CSS has another version")
+	ErrReadOnly        = errors.New("the client is read-only")
+	ErrClosed          = errors.New("closed")
+	ErrRegressed       = errors.New("etcd went back to an older revision or is another cluster")
+)
+
+// What etcd answered, or did not. See the kv package for their exact meaning.
+var (
+	ErrUnavailable    = kv.ErrUnavailable
+	ErrUnauthorized   = kv.ErrUnauthorized
+	ErrTooLarge       = kv.ErrTooLarge
+	ErrContended      = kv.ErrContended
+	ErrOutcomeUnknown = kv.ErrOutcomeUnknown
+	ErrCompacted      = kv.ErrCompacted
+	ErrFutureRevision = kv.ErrFutureRevision
+)
+
+// Error says which operation failed on which object.
+type Error struct {
+	Op     string // "create table"
+	Object string // "LSST.Object"; "" when the operation has none
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if e.Object == "" {
+		return fmt.Sprintf("css: %s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("css: %s %s: %v", e.Op, e.Object, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// ValueError says which key holds a value that cannot be used. It is an ErrBadValue.
+type ValueError struct{ Key, Reason string }
+
+func (e *ValueError) Error() string { return fmt.Sprintf("bad value: %s: %s", e.Key, e.Reason) }
+
+// Is makes every ValueError an ErrBadValue.
+func (e *ValueError) Is(target error) bool { return target == ErrBadValue || target == ErrInvalid }
+
+// VersionError says that the CSS has a version that this package does not read. It is an ErrVersionMismatch.
+type VersionError struct{ Want, Got string }
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the CSS has version %q and this program reads version %q", e.Got, e.Want)
+}
+
+// Is makes every VersionError an ErrVersionMismatch.
+func (e *VersionError) Is(target error) bool { return target == ErrVersionMismatch }

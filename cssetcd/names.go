@@ -1,0 +1,130 @@
+package cssetcd
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// The limits of what kvData can hold.
+const (
+	maxName  = 64     // characters of a name
+	maxKey   = 255    // bytes of a key
+	maxValue = 65_535 // bytes of a value
+)
+
+// String returns "db.table".
+func (n TableName) String() string { return n.DB + "." + n.Table }
+
+// ParseTableName reads "db.table". Neither part may contain a dot.
+func ParseTableName(text string) (TableName, error) {
+	db, table, ok := strings.Cut(text, ".")
+	if !ok {
+		return TableName{}, fmt.Errorf("%w: %q is not of the form database.table", ErrInvalidName, text)
+	}
+	n := TableName{db, table}
+	return n, n.check()
+}
+
+func (n TableName) check() error {
+	if err := checkDBName(n.DB); err != nil {
+		return err
+	}
+	return checkDotless("table", n.Table)
+}
+
+func checkDBName(name string) error { return checkDotless("database", name) }
+
+func checkDotless(kind, name string) error {
+	if strings.Contains(name, ".") && name != packedName {
+		return fmt.Errorf("%w: %s %q: a dot separates database and table", ErrInvalidName, kind, name)
+	}
+	return checkName(kind, name)
+}
+
+// checkName enforces what upstream, MySQL and kvData's collation have in common: see docs/FORMAT.md.
+func checkName(kind, name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: %s: the name is empty", ErrInvalidName, kind)
+	case len(name) > maxName:
+		return fmt.Errorf("%w: %s %.80q: longer than %d characters", ErrInvalidName, kind, name, maxName)
+	case name == packedName:
+		return fmt.Errorf("%w: %s %q: this name holds packed values", ErrInvalidName, kind, name)
+	case strings.Contains(name, "/"):
+		return fmt.Errorf("%w: %s %q: a slash separates the parts of a key", ErrInvalidName, kind, name)
+	case name[0] == ' ' || name[len(name)-1] == ' ':
+		return fmt.Errorf("%w: %s %q: begins or ends with a space", ErrInvalidName, kind, name)
+	}
+	for i := range len(name) {
+		if name[i] < 0x20 || name[i] > 0x7e {
+			return fmt.Errorf("%w: %s %q: has a character that is not printable ASCII", ErrInvalidName, kind, name)
+		}
+	}
+	return nil
+}
+
+// checkKey reports what is wrong with a CSS key: form, length, and what kvData cannot hold.
+func checkKey(key string) error {
+	switch {
+	case !strings.HasPrefix(key, "/"):
+		return fmt.Errorf("%w: key %.80q: must begin with a slash", ErrInvalid, key)
+	case strings.HasSuffix(key, "/") || strings.Contains(key, "//"):
+		return fmt.Errorf("%w: key %.80q: has an empty part", ErrInvalid, key)
+	case len(key) > maxKey:
+		return fmt.Errorf("%w: key %.80q...: has %d bytes and may have %d", ErrInvalid, key, len(key), maxKey)
+	case strings.HasSuffix(key, " ") || strings.Contains(key, " /"):
+		return fmt.Errorf("%w: key %.80q: a part of it ends with a space", ErrInvalid, key)
+	}
+	if reason := textFault(key); reason != "" {
+		return fmt.Errorf("%w: key %.80q: %s", ErrInvalid, key, reason)
+	}
+	return nil
+}
+
+// checkValue reports what keeps a value from being held by kvData.
+func checkValue(key, value string) error {
+	if len(value) > maxValue {
+		return &ValueError{key, fmt.Sprintf("has %d bytes and may have %d", len(value), maxValue)}
+	}
+	if reason := textFault(value); reason != "" {
+		return &ValueError{key, reason}
+	}
+	return nil
+}
+
+// textFault says why MySQL's utf8mb3 cannot hold a text; "" when it can.
+func textFault(text string) string {
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			return fmt.Sprintf("byte %d is not valid UTF-8", i)
+		case r > 0xffff:
+			return fmt.Sprintf("%q at byte %d takes 4 bytes in UTF-8 and kvData holds 3", r, i)
+		}
+	}
+	return ""
+}
+
+// foldPath is where the exact spelling of a name key is kept. Two names that differ in case only share it, as they would share
+// a row of kvData.
+func foldPath(key string) kv.Path { return foldRoot + kv.Path(strings.ToLower(key)) }
+
+// checkSpelling fails with exists when a name that differs from the name key in case only is taken. It must be able to see the key that the fold key
+// names; a fold key whose name key is gone is stale and does not count.
+func checkSpelling(have *kv.Snapshot, key string, exists error) error {
+	e := have.At(foldPath(key))
+	if !e.Exists() || e.Value == key {
+		return nil
+	}
+	other := kv.Key(cssPath(e.Value))
+	if !have.Shows(other) {
+		return kv.Need{other}
+	}
+	if !have.At(other.From).Exists() {
+		return nil
+	}
+	return fmt.Errorf("%w: as %s, and names may not differ in upper and lower case only", exists, e.Value)
+}

@@ -1,0 +1,133 @@
+package cssetcd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Node reads one node. It returns ErrNoSuchNode.
+func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
+	return read(ctx, c, "read node", name, nodeSpans(name), func(have *kv.Snapshot) (*Node, error) {
+		return decodeNode(have, name)
+	})
+}
+
+// AddNode adds a node. The zero State stands for ACTIVE. It returns ErrNodeExists, also for a name that differs from another in
+// case only.
+func (c *Client) AddNode(ctx context.Context, n Node) (Revision, error) {
+	op, err := addNode(n)
+	if err != nil {
+		return 0, &Error{Op: "add node", Object: n.Name, Err: err}
+	}
+	return c.create(ctx, "add node", n.Name, op)
+}
+
+func addNode(n Node) (kv.Op, error) {
+	if n.State == "" {
+		n.State = NodeActive
+	}
+	if err := checkNode(&n); err != nil {
+		return kv.Op{}, err
+	}
+	key := nodeKey(n.Name)
+	return kv.Op{
+		Reads: spans(keys(key, nodesKey), []kv.Span{kv.Below(cssPath(key)), kv.Key(foldPath(key))}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if have.At(cssPath(key)).Exists() {
+				return kv.Change{}, ErrNodeExists
+			}
+			if err := checkSpelling(have, key, ErrNodeExists); err != nil {
+				return kv.Change{}, err
+			}
+			e := newEdit(have)
+			e.setRows(encodeNode(&n))
+			e.name(key)
+			err := e.nothingBelow(key)
+			return e.change, err
+		},
+	}, nil
+}
+
+func checkNode(n *Node) error {
+	if err := checkName("node", n.Name); err != nil {
+		return err
+	}
+	if n.Port < 0 || n.Port > 65535 {
+		return fmt.Errorf("%w: port %d", ErrInvalid, n.Port)
+	}
+	return checkRows(encodeNode(n))
+}
+
+// SetNodeState writes the state of a node. It returns ErrNoSuchNode. Takes IfStatus, which looks at the state, and IfRevision.
+func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opts ...WriteOption) (Revision, error) {
+	const what = "set state of node"
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err == nil {
+		err = checkValue(nodeKey(name), string(s))
+	}
+	if err != nil {
+		return 0, &Error{Op: what, Object: name, Err: err}
+	}
+	return c.write(ctx, what, name, setExisting(nodeKey(name), string(s), o, func(*kv.Snapshot) error { return ErrNoSuchNode }))
+}
+
+// DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It reads every key
+// below /DBS; whoever adds a chunk on the node meanwhile makes it look again. Takes IfStatus and IfRevision.
+func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err != nil {
+		return 0, &Error{Op: "delete node", Object: name, Err: err}
+	}
+	key := nodeKey(name)
+	return c.write(ctx, "delete node", name, kv.Op{
+		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			e := have.At(cssPath(key))
+			if !e.Exists() {
+				return kv.Change{}, ErrNoSuchNode
+			}
+			if err := o.permits(e); err != nil {
+				return kv.Change{}, err
+			}
+			if err := checkUnused(have, name); err != nil {
+				return kv.Change{}, err
+			}
+			out := newEdit(have)
+			out.forget(key)
+			out.change.Deletes = append(out.change.Deletes, kv.Key(refRoot+"/"+kv.Path(name)))
+			return out.change, nil
+		},
+	})
+}
+
+// checkUnused looks for a replica on the node.
+func checkUnused(have *kv.Snapshot, node string) error {
+	for p, e := range have.Range(kv.Below(cssPath(dbsKey))) {
+		key := cssKey(p)
+		if nodeOfReplica(key, e.Value) == node {
+			return fmt.Errorf("%w: %s", ErrNodeInUse, parentKey(key))
+		}
+	}
+	return nil
+}
+
+// nodeOfReplica returns the node that a key of a replica names, packed or plain, and "" for any other key.
+func nodeOfReplica(key, value string) string {
+	if !strings.Contains(key, "/REPLICAS/") {
+		return ""
+	}
+	if strings.HasSuffix(key, "/nodeName") {
+		return value
+	}
+	if !strings.HasSuffix(key, "/"+packedName) {
+		return ""
+	}
+	p, err := parsePacked(value)
+	if err != nil {
+		return ""
+	}
+	return p.members["nodeName"]
+}

@@ -1,0 +1,189 @@
+package cssetcd
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Table reads all of a table but its chunks, from one read. It returns ErrNoSuchTable, together with ErrNoSuchDB when the database is missing.
+func (c *Client) Table(ctx context.Context, name TableName) (*Table, error) {
+	return read(ctx, c, "read table", name.String(), tableSpans(name), func(have *kv.Snapshot) (*Table, error) {
+		return decodeTable(have, name)
+	})
+}
+
+// CreateTable creates a table, whole: a plain one, a director, a child or a match table, as its fields say. The zero Status
+// stands for READY. It returns ErrNoSuchDB, never creating a database by the way, and ErrTableExists, also for a name that
+// differs from another in case only. Takes IfNotExists.
+func (c *Client) CreateTable(ctx context.Context, t Table, opts ...WriteOption) (Revision, error) {
+	op, err := createTable(t, opts)
+	if err != nil {
+		return 0, &Error{Op: "create table", Object: t.Name.String(), Err: err}
+	}
+	return c.write(ctx, "create table", t.Name.String(), op)
+}
+
+func createTable(t Table, opts []WriteOption) (kv.Op, error) {
+	o, err := writeOptionsOf(opts, "IfNotExists")
+	if err != nil {
+		return kv.Op{}, err
+	}
+	if t.Status == "" {
+		t.Status = StatusReady
+	}
+	if err := checkTable(&t); err != nil {
+		return kv.Op{}, err
+	}
+	n, key := t.Name, t.Name.key()
+	return kv.Op{
+		Reads: spans(keys(key), ancestorSpans(key), []kv.Span{kv.Below(cssPath(key)), kv.Key(foldPath(key)), kv.Key(dropDB(n.DB)), kv.Key(dropTable(n))}),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if err := checkNewTable(have, n, o); err != nil {
+				return kv.Change{}, err
+			}
+			e := newEdit(have)
+			e.setRows(encodeTable(&t))
+			e.name(key)
+			err := e.nothingBelow(key)
+			return e.change, err
+		},
+	}, nil
+}
+
+func dropDB(db string) kv.Path        { return dropRoot + "/db/" + kv.Path(db) }
+func dropTable(n TableName) kv.Path   { return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table) }
+func noDB(db string) error            { return fmt.Errorf("%w %s", ErrNoSuchDB, db) }
+
+// checkNewTable fails unless the database is there and the name is free.
+func checkNewTable(have *kv.Snapshot, n TableName, o writeOptions) error {
+	if !have.At(cssPath(dbKey(n.DB))).Exists() {
+		return noDB(n.DB)
+	}
+	if have.At(cssPath(n.key())).Exists() {
+		if o.ifNotExists {
+			return errUnchanged
+		}
+		return ErrTableExists
+	}
+	if have.At(dropDB(n.DB)).Exists() || have.At(dropTable(n)).Exists() {
+		return ErrDropPending
+	}
+	return checkSpelling(have, n.key(), ErrTableExists)
+}
+
+func checkTable(t *Table) error {
+	if err := t.Name.check(); err != nil {
+		return err
+	}
+	if t.SharedScan != nil && t.Partitioning == nil && t.Match == nil {
+		return fmt.Errorf("%w: shared scan parameters on a table that is not partitioned: shared scans read chunks", ErrInvalid)
+	}
+	if err := checkSharedScan(t.SharedScan); err != nil {
+		return err
+	}
+	if p := t.Partitioning; p != nil {
+		if t.Match == nil && (p.DirDB == "" || p.DirTable == "" || p.DirColumn == "") {
+			return fmt.Errorf("%w: partitioning: the director's database, table and column are needed", ErrInvalid)
+		}
+		if err := checkFinite("overlap", p.Overlap); err != nil {
+			return err
+		}
+	}
+	if m := t.Match; m != nil {
+		if m.DirTable1 == "" || m.DirColumn1 == "" || m.DirTable2 == "" || m.DirColumn2 == "" {
+			return fmt.Errorf("%w: match: both directors' tables and columns are needed", ErrInvalid)
+		}
+		if err := checkFinite("angular separation", m.AngSep); err != nil {
+			return err
+		}
+	}
+	return checkRows(encodeTable(t))
+}
+
+func checkSharedScan(s *SharedScan) error {
+	if s != nil && s.Rating < 0 {
+		return fmt.Errorf("%w: scan rating %d: must be 0 or above", ErrInvalid, s.Rating)
+	}
+	return nil
+}
+
+// SetTableStatus writes the status of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision.
+func (c *Client) SetTableStatus(ctx context.Context, n TableName, s Status, opts ...WriteOption) (Revision, error) {
+	const what = "set status of table"
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err == nil {
+		err = checkValue(n.key(), string(s))
+	}
+	if err != nil {
+		return 0, &Error{Op: what, Object: n.String(), Err: err}
+	}
+	return c.write(ctx, what, n.String(), setExisting(n.key(), string(s), o, missingTable(n), keys(dbKey(n.DB))...))
+}
+
+func missingTable(n TableName) func(*kv.Snapshot) error {
+	return func(have *kv.Snapshot) error { return noTable(have, n) }
+}
+
+// SetTableSchema writes the schema of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision, which look at the
+// table's key and not at that of the schema.
+func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision, error) {
+	const what = "set schema of table"
+	if err := checkValue(n.schemaKey(), schema); err != nil {
+		return 0, &Error{Op: what, Object: n.String(), Err: err}
+	}
+	return c.editTable(ctx, what, n, keys(n.schemaKey()), opts, func(e *edit) error {
+		e.set(n.schemaKey(), schema)
+		return nil
+	})
+}
+
+// SetSharedScan writes how a table takes part in shared scans: both values, whatever they are. It returns ErrNoSuchTable. Takes
+// IfStatus and IfRevision, which look at the table's key.
+func (c *Client) SetSharedScan(ctx context.Context, n TableName, s SharedScan, opts ...WriteOption) (Revision, error) {
+	const what = "set shared scan of table"
+	if err := checkSharedScan(&s); err != nil {
+		return 0, &Error{Op: what, Object: n.String(), Err: err}
+	}
+	reads := recordSpans(n.sharedScanKey(), sharedScanFields)
+	return c.editTable(ctx, what, n, reads, opts, func(e *edit) error {
+		return e.setMembers(n.sharedScanKey(), map[string]string{
+			"lockInMem": formatBool(s.LockInMem), "scanRating": strconv.Itoa(s.Rating),
+		})
+	})
+}
+
+// editTable runs an edit of a table that must exist.
+func (c *Client) editTable(ctx context.Context, what string, n TableName, reads []kv.Span, opts []WriteOption, do func(*edit) error) (Revision, error) {
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err != nil {
+		return 0, &Error{Op: what, Object: n.String(), Err: err}
+	}
+	return c.write(ctx, what, n.String(), kv.Op{
+		Reads: spans(keys(n.key()), ancestorSpans(n.key()), reads),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			t := have.At(cssPath(n.key()))
+			if !t.Exists() {
+				return kv.Change{}, noTable(have, n)
+			}
+			if err := o.permits(t); err != nil {
+				return kv.Change{}, err
+			}
+			e := newEdit(have)
+			err := do(e)
+			return e.change, err
+		},
+	})
+}
+
+// DropTable removes a table with its chunks at once, whatever queries are running. It refuses with ErrCzarsRegistered while
+// czars are registered. It returns ErrNoSuchTable. Takes IfExists, IfStatus, IfRevision and Unsafe.
+func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption) (Revision, error) {
+	o, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
+	if err != nil {
+		return 0, &Error{Op: "drop table", Object: n.String(), Err: err}
+	}
+	return c.write(ctx, "drop table", n.String(), dropKey(n.key(), o, missingTable(n), keys(dbKey(n.DB))...))
+}
