@@ -88,6 +88,9 @@ func checkVersion(have *kv.Snapshot) error {
 	return nil
 }
 
+// versionGuard is for transactions that do not read the version.
+var versionGuard = kv.Guard{Kind: kv.ValueIs, Path: cssPath(versionKey), Value: Version}
+
 // errUnchanged ends a plan that finds nothing to do: the operation succeeds with revision 0.
 var errUnchanged = errors.New("nothing to do")
 

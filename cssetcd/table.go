@@ -53,9 +53,11 @@ func createTable(t Table, opts []WriteOption) (kv.Op, error) {
 	}, nil
 }
 
-func dropDB(db string) kv.Path        { return dropRoot + "/db/" + kv.Path(db) }
-func dropTable(n TableName) kv.Path   { return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table) }
-func noDB(db string) error            { return fmt.Errorf("%w %s", ErrNoSuchDB, db) }
+func dropDB(db string) kv.Path { return dropRoot + "/db/" + kv.Path(db) }
+func dropTable(n TableName) kv.Path {
+	return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table)
+}
+func noDB(db string) error { return fmt.Errorf("%w %s", ErrNoSuchDB, db) }
 
 // checkNewTable fails unless the database is there and the name is free.
 func checkNewTable(have *kv.Snapshot, n TableName, o writeOptions) error {

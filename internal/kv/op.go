@@ -236,8 +236,8 @@ func All(name string, ops ...Op) Op {
 }
 
 // Stage is a piece of work too large for one transaction: from what is there, the changes that are still to be made, in
-// order. Running it again continues it, so it must yield only what is missing.
-type Stage func(have *Snapshot) iter.Seq[Change]
+// order. Running it again continues it, so it must yield only what is missing. An error ends the work.
+type Stage func(have *Snapshot) (iter.Seq[Change], error)
 
 // RunStage commits the changes of a stage one after the other, each guarded like an operation's. When one fails because
 // another writer came between, or because its answer was lost, it fetches again and goes on with what is still missing.
@@ -270,8 +270,12 @@ func RunStage(ctx context.Context, st Store, name string, reads []Span, stage St
 }
 
 func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stage Stage, have *Snapshot, done func(Change, Revision)) (progress bool, err error) {
+	changes, err := stage(have)
+	if err != nil {
+		return false, err
+	}
 	now := have
-	for c := range stage(have) {
+	for c := range changes {
 		full, err := complete(c, now, reads)
 		if err != nil {
 			return progress, err
