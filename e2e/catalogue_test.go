@@ -1,0 +1,93 @@
+package e2e_test
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sharedData is where catalogues written by upstream are, in a checkout that has them beside it.
+const sharedData = "../../shared/data"
+
+// shared returns the path of a file of upstream's, or skips the test.
+func shared(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(sharedData, name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("upstream's catalogue %s is not beside this checkout; TestSurvey does the same with our own", name)
+	}
+	return path
+}
+
+// upstreamRow is a row of kvData without its kvId.
+type upstreamRow struct{ key, value, parent string }
+
+func tableRows(t *testing.T, db *sql.DB, schema string) []upstreamRow {
+	t.Helper()
+	rows, err := db.Query("SELECT c.kvKey, c.kvVal, COALESCE(p.kvKey, '(none)') FROM " + schema + ".kvData c LEFT JOIN " + schema +
+		".kvData p ON p.kvId = c.parentKvId ORDER BY c.kvKey COLLATE utf8mb3_bin")
+	require.NoError(t, err)
+	defer rows.Close()
+	var all []upstreamRow
+	for rows.Next() {
+		var r upstreamRow
+		require.NoError(t, rows.Scan(&r.key, &r.value, &r.parent))
+		all = append(all, r)
+	}
+	require.NoError(t, rows.Err())
+	return all
+}
+
+// load runs a file of SQL in a schema of its own.
+func (w *world) load(schema, file string) {
+	w.t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(w.t, err)
+	cfg := w.maria.Config("")
+	cfg.MultiStatements = true
+	db, err := sql.Open("mysql", cfg.FormatDSN())
+	require.NoError(w.t, err)
+	defer db.Close()
+	_, err = db.Exec("CREATE DATABASE " + schema + "; USE " + schema + "; " + string(text))
+	require.NoError(w.t, err)
+}
+
+// TestUpstreamCatalogue: what upstream's own code wrote into kvData, and what we make of its dump by way of etcd, are the same
+// rows with the same parents.
+func TestUpstreamCatalogue(t *testing.T) {
+	dump, table := shared(t, "qserv-integration-catalog.json"), shared(t, "qserv-kvData.sql")
+	ctx := context.Background()
+	w := newWorld(t)
+	code, out := w.run(ctx, "restore", dump)
+	require.Equal(t, 0, code, out)
+	code, out = w.run(ctx, "mirror", "--once")
+	require.Equal(t, 0, code, out)
+	w.agree(ctx)
+	w.load("upstream", table)
+	db := w.db()
+	want := tableRows(t, db, "upstream")
+	require.Len(t, want, 342)
+	assert.Equal(t, want, tableRows(t, db, schema))
+}
+
+// TestTakeOver: an existing kvData that equals the catalogue is taken over without touching a row (M5).
+func TestTakeOver(t *testing.T) {
+	dump, table := shared(t, "qserv-integration-catalog.json"), shared(t, "qserv-kvData.sql")
+	ctx := context.Background()
+	w := newWorld(t)
+	code, out := w.run(ctx, "restore", dump)
+	require.Equal(t, 0, code, out)
+	w.load(schema, table)
+	db := w.db()
+	before, rows := kvIDs(t, db, ""), tableRows(t, db, schema)
+	code, out = w.run(ctx, "mirror", "--once")
+	require.Equal(t, 0, code, out)
+	assert.Equal(t, before, kvIDs(t, db, ""))
+	assert.Equal(t, rows, tableRows(t, db, schema))
+	w.agree(ctx)
+}

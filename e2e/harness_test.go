@@ -1,0 +1,204 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+)
+
+const schema = "qservCssData"
+
+// world is one etcd, one MariaDB and the clients of a test.
+type world struct {
+	t      *testing.T
+	etcd   *embedetcd.Server
+	raw    *clientv3.Client
+	client *cssetcd.Client
+	maria  *mariadbd.Server
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	ctx := context.Background()
+	w := &world{t: t, maria: mariadbdtest.ForTest(t, mariadbd.Options{})}
+	var err error
+	w.etcd, err = embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.etcd.Close()) })
+	w.raw, err = w.etcd.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = w.raw.Close() })
+	w.client, err = cssetcd.New(ctx, w.raw)
+	require.NoError(t, err)
+	return w
+}
+
+// args are the connection flags of css-sync in this world.
+func (w *world) args(command ...string) []string {
+	return append(command, "--endpoints", strings.Join(w.etcd.Endpoints(), ","), "--mysql-dsn", w.maria.DSN(schema))
+}
+
+// run runs css-sync to its end and returns its exit code and output.
+func (w *world) run(ctx context.Context, command ...string) (code int, out string) {
+	w.t.Helper()
+	cmd := exec.CommandContext(ctx, cssSync, w.args(command...)...)
+	text, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		w.t.Fatalf("css-sync %v: %v", command, err)
+	}
+	return cmd.ProcessState.ExitCode(), string(text)
+}
+
+// process is a css-sync that runs until it is ended.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	log  *tail
+}
+
+// tail keeps the end of what a process wrote.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (l *tail) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, p...)
+	if over := len(l.text) - 1<<14; over > 0 {
+		l.text = bytes.Clone(l.text[over:])
+	}
+	return len(p), nil
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}
+
+// start starts css-sync; it is killed at the end of the test at the latest.
+func (w *world) start(command ...string) *process {
+	w.t.Helper()
+	p := &process{cmd: exec.Command(cssSync, w.args(command...)...), done: make(chan struct{}), log: &tail{}}
+	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(w.t, p.cmd.Start())
+	go func() {
+		defer close(p.done)
+		_ = p.cmd.Wait()
+	}()
+	w.t.Cleanup(p.kill)
+	return p
+}
+
+// kill ends the process with SIGKILL and waits for it.
+func (p *process) kill() {
+	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	<-p.done
+}
+
+func (w *world) serve() *process { return w.start("serve", "--allow-mass-delete") }
+
+// db opens the mirrored database; it survives restarts of the server.
+func (w *world) db() *sql.DB {
+	w.t.Helper()
+	db, err := sql.Open("mysql", w.maria.DSN(schema))
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// etcdRevision returns etcd's newest revision.
+func (w *world) etcdRevision(ctx context.Context) (int64, error) {
+	r, err := w.raw.Get(ctx, "none")
+	if err != nil {
+		return 0, err
+	}
+	return r.Header.Revision, nil
+}
+
+// awaitApplied waits until the mirror has applied rev or later.
+func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *process) {
+	w.t.Helper()
+	var applied int64
+	var last error
+	for deadline := time.Now().Add(limit); ; time.Sleep(10 * time.Millisecond) {
+		last = db.QueryRow("SELECT applied FROM css_mirror_state").Scan(&applied)
+		if last == nil && applied >= rev {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("after %s the mirror has applied revision %d and not %d (%v)\n%s", limit, applied, rev, last, p.log)
+		}
+		select {
+		case <-p.done:
+			w.t.Fatalf("css-sync serve ended by itself: %s\n%s", p.cmd.ProcessState, p.log)
+		default:
+		}
+	}
+}
+
+// agree runs check and requires that MySQL equals etcd.
+func (w *world) agree(ctx context.Context) {
+	w.t.Helper()
+	code, out := w.run(ctx, "check")
+	require.Equal(w.t, 0, code, "css-sync check:\n%s", out)
+}
+
+// kvIDs returns the kvId of every row whose key begins with prefix.
+func kvIDs(t *testing.T, db *sql.DB, prefix string) map[string]int64 {
+	t.Helper()
+	rows, err := db.Query("SELECT kvKey, kvId FROM kvData WHERE LEFT(kvKey, ?) = BINARY ?", len(prefix), prefix)
+	require.NoError(t, err)
+	defer rows.Close()
+	ids := map[string]int64{}
+	for rows.Next() {
+		var key string
+		var id int64
+		require.NoError(t, rows.Scan(&key, &id))
+		ids[key] = id
+	}
+	require.NoError(t, rows.Err())
+	return ids
+}
+
+// object is a director table of a database.
+func object(db, table string) cssetcd.Table {
+	return cssetcd.Table{
+		Name: cssetcd.TableName{DB: db, Table: table}, Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE)",
+		Partitioning: &cssetcd.Partitioning{
+			DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01, SubChunks: true,
+		},
+		SharedScan: &cssetcd.SharedScan{LockInMem: true, Rating: 1},
+	}
+}
+
+// seed makes a catalogue of one database with a few tables that later steps leave alone.
+func (w *world) seed(ctx context.Context, db string, tables int) {
+	w.t.Helper()
+	_, err := w.client.CreateDatabase(ctx, cssetcd.Database{
+		Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667},
+	})
+	require.NoError(w.t, err)
+	for i := range tables {
+		_, err := w.client.CreateTable(ctx, object(db, fmt.Sprintf("Object%d", i)))
+		require.NoError(w.t, err)
+	}
+}
