@@ -34,6 +34,8 @@ func installData(ctx context.Context, program, dir string) error {
 	args := append([]string{
 		"--no-defaults",
 		"--datadir=" + unfinished,
+		// Installations that share a tmpdir remove each other's files.
+		"--tmpdir=" + filepath.Join(dir, "tmp"),
 		"--auth-root-authentication-method=normal",
 		"--skip-test-db",
 		"--skip-name-resolve",
@@ -44,11 +46,13 @@ func installData(ctx context.Context, program, dir string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
+	// All of its output goes into an error: the reason comes first, advice of
+	// a screenful follows.
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return fmt.Errorf("mariadbd: create the system tables with %s: %w\n%s", program, err, lastLines(string(out)))
+		return fmt.Errorf("mariadbd: create the system tables with %s: %w\n%s", program, err, out)
 	}
 	if err := os.Rename(unfinished, data); err != nil {
 		return fmt.Errorf("mariadbd: finish the installation: %w", err)

@@ -47,6 +47,11 @@ func TestServerDiesWithItsParent(t *testing.T) {
 	pid, err := strconv.Atoi(strings.TrimSpace(line))
 	require.NoError(t, err, line)
 	require.True(t, alive(pid))
+	t.Cleanup(func() {
+		if t.Failed() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	})
 
 	require.NoError(t, parent.Process.Kill())
 	require.Error(t, parent.Wait())

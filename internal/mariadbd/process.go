@@ -22,8 +22,8 @@ type process struct {
 // startProcess starts cmd such that the kernel kills it when this process
 // dies. The kernel sends that signal when the thread that forked exits, not
 // when the process does, so the goroutine that forks keeps its thread for as
-// long as the child lives.
-func startProcess(cmd *exec.Cmd) (*process, error) {
+// long as the child lives. It closes log when the child is reaped.
+func startProcess(cmd *exec.Cmd, log io.Closer) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Pdeathsig: syscall.SIGKILL,
 		// A Ctrl-C at the terminal is for us; we stop the child in order.

@@ -84,7 +84,7 @@ func (s *Server) prepare(ctx context.Context) error {
 
 func (s *Server) chooseDir() error {
 	if s.opts.Dir == "" {
-		dir, err := s.tempDir()
+		dir, err := s.tempDir(os.TempDir())
 		s.dir = dir
 		return err
 	}
@@ -99,23 +99,23 @@ func (s *Server) chooseDir() error {
 func (s *Server) chooseSocket() error {
 	const name = "mariadbd.sock"
 	s.socket = filepath.Join(s.dir, name)
-	if len(s.socket) <= maxSocketPath {
-		return nil
-	}
-	dir, err := s.tempDir()
-	if err != nil {
-		return err
-	}
-	s.socket = filepath.Join(dir, name)
-	if len(s.socket) > maxSocketPath {
-		return fmt.Errorf("mariadbd: the socket's path %s has %d bytes and Linux allows %d; set TMPDIR to a shorter directory",
-			s.socket, len(s.socket), maxSocketPath)
+	// TMPDIR may be long as well; /tmp is the shortest that there is.
+	for _, base := range []string{os.TempDir(), "/tmp"} {
+		if len(s.socket) <= maxSocketPath {
+			return nil
+		}
+		dir, err := s.tempDir(base)
+		if err != nil {
+			return err
+		}
+		s.socket = filepath.Join(dir, name)
 	}
 	return nil
 }
 
-func (s *Server) tempDir() (string, error) {
-	dir, err := os.MkdirTemp("", tempPattern)
+// tempDir makes a directory in base that Close removes.
+func (s *Server) tempDir(base string) (string, error) {
+	dir, err := os.MkdirTemp(base, tempPattern)
 	if err != nil {
 		return "", fmt.Errorf("mariadbd: create a temporary directory: %w", err)
 	}

@@ -32,9 +32,11 @@ func TestMain(m *testing.M) {
 // open connects through the unix socket; the handle closes with the test.
 func open(t *testing.T, s *mariadbd.Server, db string) *sql.DB {
 	t.Helper()
-	handle, err := sql.Open("mysql", s.DSN(db))
+	connector, err := mysql.NewConnector(s.Config(db))
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, handle.Close()) })
+	handle := sql.OpenDB(connector)
+	// Closing reports connections that a killed server had broken.
+	t.Cleanup(func() { _ = handle.Close() })
 	return handle
 }
 
@@ -122,6 +124,8 @@ func TestDirectoryOfTheCallerIsKeptAndUsedAgain(t *testing.T) {
 	mariadbdtest.Require(t)
 	// Too long for a unix socket on purpose.
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	t.Setenv("TMPDIR", filepath.Dir(dir)+"/"+strings.Repeat("long", 20))
+	require.NoError(t, os.Mkdir(os.Getenv("TMPDIR"), 0o700))
 	first, err := mariadbd.Start(t.Context(), mariadbd.Options{Dir: dir})
 	require.NoError(t, err)
 	assert.Less(t, len(first.Socket()), 108)
@@ -177,5 +181,23 @@ func TestOptionsAreChecked(t *testing.T) {
 	for _, port := range []int{-2, 65536} {
 		_, err := mariadbd.Start(t.Context(), mariadbd.Options{Port: port})
 		require.ErrorContains(t, err, "port")
+	}
+}
+
+func TestServersStartedTogetherDoNotDisturbEachOther(t *testing.T) {
+	mariadbdtest.Require(t)
+	const most = 6
+	errs := make(chan error, most)
+	for range most {
+		go func() {
+			s, err := mariadbd.Start(t.Context(), mariadbd.Options{})
+			if err == nil {
+				err = s.Close()
+			}
+			errs <- err
+		}()
+	}
+	for range most {
+		assert.NoError(t, <-errs)
 	}
 }

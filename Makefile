@@ -1,0 +1,72 @@
+# `make help` lists the targets. On a fresh Debian 12 with Go, make and root
+# nothing has to be installed by hand.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+FUZZTIME ?= 30s
+# COVER=1 makes `make test` write a coverage profile in the same run.
+COVER ?=
+PROFILE := coverage/profile.txt
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing (needs root)
+	@scripts/deps.sh
+
+# For targets that can do without: it says in a line what is missing and goes on.
+.PHONY: deps-if-possible
+deps-if-possible:
+	@scripts/deps.sh || echo "going on without; what needs the missing packages is skipped or says so"
+
+.PHONY: build
+build: ## Build bin/css-sync
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/css-sync ./cmd/css-sync
+
+.PHONY: demo
+demo: deps-if-possible build ## Show the whole system at work on this machine
+	bin/css-sync demo
+
+.PHONY: test
+test: deps-if-possible ## Run all tests with the race detector (COVER=1: with coverage)
+	@COVER="$(COVER)" PROFILE="$(PROFILE)" GO="$(GO)" scripts/test.sh
+
+.PHONY: e2e
+e2e: deps-if-possible ## Run only the scenarios over real processes
+	$(GO) test -race -count=1 -timeout 10m ./e2e/...
+
+.PHONY: bench
+bench: deps-if-possible build ## Measure the figures that docs quote
+	bin/css-sync bench
+
+.PHONY: cover
+cover: ## Print the coverage of each package (runs the tests unless COVER=1 make test did)
+	@test -s "$(PROFILE)" || $(MAKE) --no-print-directory test COVER=1
+	@scripts/cover.sh "$(PROFILE)"
+
+.PHONY: verify
+verify: ## Check format, vet, staticcheck, go.mod, scripts and file lengths
+	@GO="$(GO)" scripts/verify.sh
+
+.PHONY: fix
+fix: ## Repair what verify finds and a program can repair
+	gofmt -w .
+	$(GO) mod tidy
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s each)
+	@FUZZTIME="$(FUZZTIME)" GO="$(GO)" scripts/fuzz.sh
+
+.PHONY: soak
+soak: deps-if-possible ## Run the long forms of the scenarios (hours)
+	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/...
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf bin coverage

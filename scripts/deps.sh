@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that tests and checks need and that are missing.
+# Does nothing, and needs no root, where all of them are there.
+set -euo pipefail
+
+missing=()
+PATH="$PATH:/usr/sbin:/usr/local/sbin"
+command -v mariadbd >/dev/null || missing+=(mariadb-server)
+command -v shellcheck >/dev/null || missing+=(shellcheck)
+# The race detector links with a C compiler.
+if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
+	missing+=(gcc libc6-dev)
+fi
+if [ "${#missing[@]}" -eq 0 ]; then
+	exit 0
+fi
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+	echo "missing: ${missing[*]}; install these packages, on Debian as root with: apt-get install --no-install-recommends ${missing[*]}" >&2
+	exit 1
+fi
+
+# Debian starts a service that it installs. Tests run servers of their own, so
+# refuse that for the installation where nobody else has a say in it.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+	trap 'rm -f "$policy"' EXIT
+	printf '#!/bin/sh\nexit 101\n' >"$policy"
+	chmod 755 "$policy"
+fi
+
+log=$(mktemp)
+export DEBIAN_FRONTEND=noninteractive
+echo "installing ${missing[*]}"
+if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "apt-get could not install ${missing[*]}; its messages are above and in $log" >&2
+	exit 1
+fi
+rm -f "$log"
