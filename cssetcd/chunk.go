@@ -23,30 +23,26 @@ func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, erro
 // AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. As in upstream, a node that has a
 // replica gets another. It returns ErrNoSuchTable, and ErrNoSuchNode when one of the nodes is not there.
 func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...string) (Revision, error) {
-	object := fmt.Sprintf("%d of %s", id, n)
-	op, err := addChunk(n, id, nodes)
-	if err != nil {
-		return 0, &Error{Op: "add chunk", Object: object, Err: err}
-	}
-	return c.write(ctx, "add chunk", object, op)
+	return c.do(ctx, addChunk(n, id, nodes))
 }
 
-func addChunk(n TableName, id int, nodes []string) (kv.Op, error) {
+func addChunk(n TableName, id int, nodes []string) operation {
+	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}
 	if id < 0 {
-		return kv.Op{}, fmt.Errorf("%w: chunk %d: ids are 0 or above", ErrInvalid, id)
+		return add.invalid(fmt.Errorf("%w: chunk %d: ids are 0 or above", ErrInvalid, id))
 	}
 	if len(nodes) == 0 {
-		return kv.Op{}, fmt.Errorf("%w: no node is named", ErrInvalid)
+		return add.invalid(fmt.Errorf("%w: no node is named", ErrInvalid))
 	}
 	chunk := n.chunkKey(id)
 	if err := checkKey(chunk + "/REPLICAS/0000000001/" + packedName); err != nil {
-		return kv.Op{}, err
+		return add.invalid(err)
 	}
 	var nodeKeys []string
 	for _, node := range nodes {
 		nodeKeys = append(nodeKeys, nodeKey(node))
 	}
-	return kv.Op{
+	return add.as(kv.Op{
 		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, keys(nodeKeys...)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if !have.At(cssPath(n.key())).Exists() {
@@ -61,7 +57,7 @@ func addChunk(n TableName, id int, nodes []string) (kv.Op, error) {
 			err := e.addReplicas(chunk, nodes)
 			return e.change, err
 		},
-	}, nil
+	})
 }
 
 // addReplicas puts one replica for each node, numbered from the highest there is.
@@ -85,8 +81,12 @@ func (e *edit) addReplicas(chunk string, nodes []string) error {
 
 // DeleteChunk removes a chunk with all its replicas. It returns ErrNoSuchTable, and ErrNoSuchChunk.
 func (c *Client) DeleteChunk(ctx context.Context, n TableName, id int) (Revision, error) {
+	return c.do(ctx, deleteChunk(n, id))
+}
+
+func deleteChunk(n TableName, id int) operation {
 	chunk := n.chunkKey(id)
-	return c.write(ctx, "delete chunk", fmt.Sprintf("%d of %s", id, n), kv.Op{
+	return operation{name: "delete chunk", object: fmt.Sprintf("%d of %s", id, n)}.as(kv.Op{
 		Reads: keys(dbKey(n.DB), n.key(), chunk),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			switch {

@@ -91,51 +91,6 @@ func checkVersion(have *kv.Snapshot) error {
 // versionGuard is for transactions that do not read the version.
 var versionGuard = kv.Guard{Kind: kv.ValueIs, Path: cssPath(versionKey), Value: Version}
 
-// errUnchanged ends a plan that finds nothing to do: the operation succeeds with revision 0.
-var errUnchanged = errors.New("nothing to do")
-
-// write runs one operation on the catalogue. The version is checked in the transaction itself, so that no client goes on
-// writing after it was raised.
-func (c *Client) write(ctx context.Context, name, object string, op kv.Op) (Revision, error) {
-	fail := func(err error) (Revision, error) { return 0, &Error{Op: name, Object: object, Err: err} }
-	if c.readOnly {
-		return fail(ErrReadOnly)
-	}
-	rev, err := kv.Run(ctx, c.store, versioned(name+" "+object, op))
-	if errors.Is(err, errUnchanged) {
-		return 0, nil
-	}
-	if err != nil {
-		return fail(err)
-	}
-	return rev, nil
-}
-
-// create is write for what may be the first thing in the catalogue.
-func (c *Client) create(ctx context.Context, name, object string, op kv.Op) (Revision, error) {
-	rev, err := c.write(ctx, name, object, op)
-	if !errors.Is(err, ErrVersionMissing) {
-		return rev, err
-	}
-	if err := c.initialise(ctx); err != nil {
-		return 0, &Error{Op: name, Object: object, Err: err}
-	}
-	return c.write(ctx, name, object, op)
-}
-
-func versioned(name string, op kv.Op) kv.Op {
-	plan := op.Plan
-	op.Name = name
-	op.Reads = spans(op.Reads, keys(versionKey))
-	op.Plan = func(have *kv.Snapshot) (kv.Change, error) {
-		if err := checkVersion(have); err != nil {
-			return kv.Change{}, err
-		}
-		return plan(have)
-	}
-	return op
-}
-
 // initialise makes an empty etcd a CSS: the version, and the identity of its history. It is a transaction of its own and does
 // nothing when the version is there. It refuses to adopt keys that were left without one.
 func (c *Client) initialise(ctx context.Context) error {

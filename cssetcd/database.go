@@ -21,25 +21,22 @@ func (c *Client) Database(ctx context.Context, name string) (*Database, error) {
 // CreateDatabase creates a database, with a partitioning of its own when Striping is set. The zero Status stands for READY. It
 // returns ErrDBExists, also for a name that differs from another in case only. Takes IfNotExists.
 func (c *Client) CreateDatabase(ctx context.Context, db Database, opts ...WriteOption) (Revision, error) {
-	op, err := createDatabase(db, opts)
-	if err != nil {
-		return 0, &Error{Op: "create database", Object: db.Name, Err: err}
-	}
-	return c.create(ctx, "create database", db.Name, op)
+	return c.do(ctx, createDatabase(db, opts))
 }
 
-func createDatabase(db Database, opts []WriteOption) (kv.Op, error) {
+func createDatabase(db Database, opts []WriteOption) operation {
+	create := operation{name: "create database", object: db.Name, first: true}
 	o, err := writeOptionsOf(opts, "IfNotExists")
 	if err != nil {
-		return kv.Op{}, err
+		return create.invalid(err)
 	}
 	if db.Status == "" {
 		db.Status = StatusReady
 	}
 	if err := checkDatabase(&db); err != nil {
-		return kv.Op{}, err
+		return create.invalid(err)
 	}
-	return kv.Op{
+	return create.as(kv.Op{
 		Reads: spans(newDatabaseSpans(db.Name), []kv.Span{kv.Key(cssPath(partitioningKey)), kv.Below(cssPath(partitioningKey))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewDatabase(have, db.Name, o); err != nil {
@@ -53,7 +50,7 @@ func createDatabase(db Database, opts []WriteOption) (kv.Op, error) {
 			err = e.newDatabase(&db, id)
 			return e.change, err
 		},
-	}, nil
+	})
 }
 
 func checkDatabase(db *Database) error {
@@ -76,7 +73,7 @@ func checkDatabase(db *Database) error {
 
 func newDatabaseSpans(name string) []kv.Span {
 	return spans(keys(dbsKey, dbKey(name)), []kv.Span{
-		kv.Below(cssPath(dbKey(name))), kv.Key(foldPath(dbKey(name))), kv.Key(dropDB(name)),
+		kv.Below(cssPath(dbKey(name))), kv.Key(foldPath(dbKey(name))), kv.Key(dropDBPath(name)),
 	})
 }
 
@@ -88,7 +85,7 @@ func checkNewDatabase(have *kv.Snapshot, name string, o writeOptions) error {
 		}
 		return ErrDBExists
 	}
-	if have.At(dropDB(name)).Exists() {
+	if have.At(dropDBPath(name)).Exists() {
 		return ErrDropPending
 	}
 	return checkSpelling(have, dbKey(name), ErrDBExists)
@@ -140,22 +137,19 @@ func formatID(id int) string { return fmt.Sprintf("%010d", id) }
 // CreateDatabaseLike creates a database in the family of another: with its partitioning, storage class and release status. It
 // returns ErrDBExists, and ErrNoSuchDB when the other does not exist. Takes IfNotExists.
 func (c *Client) CreateDatabaseLike(ctx context.Context, name, like string, opts ...WriteOption) (Revision, error) {
-	op, err := createDatabaseLike(name, like, opts)
-	if err != nil {
-		return 0, &Error{Op: "create database", Object: name, Err: err}
-	}
-	return c.write(ctx, "create database", name, op)
+	return c.do(ctx, createDatabaseLike(name, like, opts))
 }
 
-func createDatabaseLike(name, like string, opts []WriteOption) (kv.Op, error) {
+func createDatabaseLike(name, like string, opts []WriteOption) operation {
+	create := operation{name: "create database", object: name}
 	o, err := writeOptionsOf(opts, "IfNotExists")
 	if err == nil {
 		err = checkDBName(name)
 	}
 	if err != nil {
-		return kv.Op{}, err
+		return create.invalid(err)
 	}
-	return kv.Op{
+	return create.as(kv.Op{
 		Reads: spans(newDatabaseSpans(name), databaseSpans(like)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewDatabase(have, name, o); err != nil {
@@ -174,66 +168,76 @@ func createDatabaseLike(name, like string, opts []WriteOption) (kv.Op, error) {
 			err = e.newDatabase(db, id)
 			return e.change, err
 		},
-	}, nil
+	})
 }
 
 // SetDatabaseStatus writes the status of a database. It returns ErrNoSuchDB. Takes IfStatus and IfRevision.
 func (c *Client) SetDatabaseStatus(ctx context.Context, name string, s Status, opts ...WriteOption) (Revision, error) {
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
-	if err == nil {
-		err = checkValue(dbKey(name), string(s))
-	}
-	if err != nil {
-		return 0, &Error{Op: "set status of database", Object: name, Err: err}
-	}
-	return c.write(ctx, "set status of database", name, setExisting(dbKey(name), string(s), o, func(*kv.Snapshot) error { return ErrNoSuchDB }))
+	return c.do(ctx, setDatabaseStatus(name, s, opts))
 }
 
-// setExisting writes the value of a key that must exist.
-func setExisting(key, value string, o writeOptions, missing func(*kv.Snapshot) error, more ...kv.Span) kv.Op {
-	return kv.Op{
+func setDatabaseStatus(name string, s Status, opts []WriteOption) operation {
+	return operation{name: "set status of database", object: name}.
+		setting(dbKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
+}
+
+// setting writes the value of a key that must exist.
+func (o operation) setting(key, value string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
+	if err := checkValue(key, value); err != nil {
+		return o.invalid(err)
+	}
+	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+	if err != nil {
+		return o.invalid(err)
+	}
+	return o.as(kv.Op{
 		Reads: spans(keys(key), more),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
 			if !e.Exists() {
 				return kv.Change{}, missing(have)
 			}
-			return kv.Change{Puts: []kv.Put{{Path: cssPath(key), Value: value}}}, o.permits(e)
+			return kv.Change{Puts: []kv.Put{{Path: cssPath(key), Value: value}}}, when.permits(e)
 		},
-	}
+	})
 }
 
 // DropDatabase removes a database with all its tables and chunks at once, whatever queries are running; its partitioning entry
 // stays. It refuses with ErrCzarsRegistered while czars are registered. It returns ErrNoSuchDB. Takes IfExists, IfStatus, IfRevision and Unsafe.
 func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
-	o, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
-	if err != nil {
-		return 0, &Error{Op: "drop database", Object: name, Err: err}
-	}
-	return c.write(ctx, "drop database", name, dropKey(dbKey(name), o, func(*kv.Snapshot) error { return ErrNoSuchDB }))
+	return c.do(ctx, dropDatabase(name, opts))
 }
 
-// dropKey removes a name key and everything below it.
-func dropKey(key string, o writeOptions, missing func(*kv.Snapshot) error, more ...kv.Span) kv.Op {
-	return kv.Op{
+func dropDatabase(name string, opts []WriteOption) operation {
+	return operation{name: "drop database", object: name}.
+		dropping(dbKey(name), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
+}
+
+// dropping removes a name key and everything below it.
+func (o operation) dropping(key string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
+	when, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
+	if err != nil {
+		return o.invalid(err)
+	}
+	return o.as(kv.Op{
 		Reads: spans(keys(key), more, []kv.Span{kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			entry := have.At(cssPath(key))
 			if !entry.Exists() {
-				if o.ifExists {
+				if when.ifExists {
 					return kv.Change{}, errUnchanged
 				}
 				return kv.Change{}, missing(have)
 			}
-			if err := o.permits(entry); err != nil {
+			if err := when.permits(entry); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)
-			if err := o.removal(have, e); err != nil {
+			if err := when.removal(have, e); err != nil {
 				return kv.Change{}, err
 			}
 			e.forget(key)
 			return e.change, nil
 		},
-	}
+	})
 }

@@ -43,4 +43,9 @@ func (n TableName) chunkKey(id int) string {
 	return n.chunksKey() + "/" + strconv.Itoa(id)
 }
 
+func dropDBPath(db string) kv.Path { return dropRoot + "/db/" + kv.Path(db) }
+func dropTablePath(n TableName) kv.Path {
+	return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table)
+}
+
 func packedKey(key string) string { return key + "/" + packedName }

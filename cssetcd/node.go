@@ -18,22 +18,19 @@ func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 // AddNode adds a node. The zero State stands for ACTIVE. It returns ErrNodeExists, also for a name that differs from another in
 // case only.
 func (c *Client) AddNode(ctx context.Context, n Node) (Revision, error) {
-	op, err := addNode(n)
-	if err != nil {
-		return 0, &Error{Op: "add node", Object: n.Name, Err: err}
-	}
-	return c.create(ctx, "add node", n.Name, op)
+	return c.do(ctx, addNode(n))
 }
 
-func addNode(n Node) (kv.Op, error) {
+func addNode(n Node) operation {
+	add := operation{name: "add node", object: n.Name, first: true}
 	if n.State == "" {
 		n.State = NodeActive
 	}
 	if err := checkNode(&n); err != nil {
-		return kv.Op{}, err
+		return add.invalid(err)
 	}
 	key := nodeKey(n.Name)
-	return kv.Op{
+	return add.as(kv.Op{
 		Reads: spans(keys(key, nodesKey), []kv.Span{kv.Below(cssPath(key)), kv.Key(foldPath(key))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if have.At(cssPath(key)).Exists() {
@@ -48,7 +45,7 @@ func addNode(n Node) (kv.Op, error) {
 			err := e.nothingBelow(key)
 			return e.change, err
 		},
-	}, nil
+	})
 }
 
 func checkNode(n *Node) error {
@@ -63,26 +60,24 @@ func checkNode(n *Node) error {
 
 // SetNodeState writes the state of a node. It returns ErrNoSuchNode. Takes IfStatus, which looks at the state, and IfRevision.
 func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opts ...WriteOption) (Revision, error) {
-	const what = "set state of node"
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
-	if err == nil {
-		err = checkValue(nodeKey(name), string(s))
-	}
-	if err != nil {
-		return 0, &Error{Op: what, Object: name, Err: err}
-	}
-	return c.write(ctx, what, name, setExisting(nodeKey(name), string(s), o, func(*kv.Snapshot) error { return ErrNoSuchNode }))
+	return c.do(ctx, setNodeState(name, s, opts))
+}
+
+func setNodeState(name string, s NodeState, opts []WriteOption) operation {
+	return operation{name: "set state of node", object: name}.
+		setting(nodeKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
 // DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It reads every key
 // below /DBS; whoever adds a chunk on the node meanwhile makes it look again. Takes IfStatus and IfRevision.
 func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
+	remove := operation{name: "delete node", object: name}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return 0, &Error{Op: "delete node", Object: name, Err: err}
+		return c.do(ctx, remove.invalid(err))
 	}
 	key := nodeKey(name)
-	return c.write(ctx, "delete node", name, kv.Op{
+	return c.do(ctx, remove.as(kv.Op{
 		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
@@ -100,7 +95,7 @@ func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOptio
 			out.change.Deletes = append(out.change.Deletes, kv.Key(refRoot+"/"+kv.Path(name)))
 			return out.change, nil
 		},
-	})
+	}))
 }
 
 // checkUnused looks for a replica on the node.

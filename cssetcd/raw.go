@@ -31,6 +31,7 @@ func (r Raw) Get(ctx context.Context, key string) (Entry, error) {
 // Put writes one key, and its missing ancestors with the value ”. The key of a database, table or node gets the protection of its
 // spelling; writing one that differs in case only from another returns ErrKeyExists. Takes IfStatus, for the old value, and IfRevision.
 func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (Revision, error) {
+	put := operation{name: "put", object: key, first: true}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err == nil {
 		err = checkRows([]row{{key, value}})
@@ -39,9 +40,9 @@ func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (R
 		err = checkRaw(key)
 	}
 	if err != nil {
-		return 0, &Error{Op: "put", Object: key, Err: err}
+		return r.c.do(ctx, put.invalid(err))
 	}
-	return r.c.create(ctx, "put", key, kv.Op{
+	return r.c.do(ctx, put.as(kv.Op{
 		Reads: spans(keys(key), ancestorSpans(key), foldSpans(key)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := o.permits(have.At(cssPath(key))); err != nil {
@@ -52,7 +53,7 @@ func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (R
 			err := e.spellings(key)
 			return e.change, err
 		},
-	})
+	}))
 }
 
 // spellings records the spelling of every name in the key.
@@ -84,17 +85,18 @@ func checkRaw(key string) error {
 // Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus, IfRevision, and Unsafe, which it
 // needs while czars are registered.
 func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revision, error) {
+	remove := operation{name: "delete", object: key}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "Unsafe")
-	if err == nil {
-		err = checkRaw(key)
-	}
 	if err == nil {
 		err = checkKey(key)
 	}
-	if err != nil {
-		return 0, &Error{Op: "delete", Object: key, Err: err}
+	if err == nil {
+		err = checkRaw(key)
 	}
-	return r.c.write(ctx, "delete", key, kv.Op{
+	if err != nil {
+		return r.c.do(ctx, remove.invalid(err))
+	}
+	return r.c.do(ctx, remove.as(kv.Op{
 		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(key)), kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			entry := have.At(cssPath(key))
@@ -111,7 +113,7 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 			e.forget(key)
 			return e.change, nil
 		},
-	})
+	}))
 }
 
 // nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is protected.

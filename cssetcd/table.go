@@ -19,27 +19,26 @@ func (c *Client) Table(ctx context.Context, name TableName) (*Table, error) {
 // stands for READY. It returns ErrNoSuchDB, never creating a database by the way, and ErrTableExists, also for a name that
 // differs from another in case only. Takes IfNotExists.
 func (c *Client) CreateTable(ctx context.Context, t Table, opts ...WriteOption) (Revision, error) {
-	op, err := createTable(t, opts)
-	if err != nil {
-		return 0, &Error{Op: "create table", Object: t.Name.String(), Err: err}
-	}
-	return c.write(ctx, "create table", t.Name.String(), op)
+	return c.do(ctx, createTable(t, opts))
 }
 
-func createTable(t Table, opts []WriteOption) (kv.Op, error) {
+func createTable(t Table, opts []WriteOption) operation {
+	create := operation{name: "create table", object: t.Name.String()}
 	o, err := writeOptionsOf(opts, "IfNotExists")
 	if err != nil {
-		return kv.Op{}, err
+		return create.invalid(err)
 	}
 	if t.Status == "" {
 		t.Status = StatusReady
 	}
 	if err := checkTable(&t); err != nil {
-		return kv.Op{}, err
+		return create.invalid(err)
 	}
 	n, key := t.Name, t.Name.key()
-	return kv.Op{
-		Reads: spans(keys(key), ancestorSpans(key), []kv.Span{kv.Below(cssPath(key)), kv.Key(foldPath(key)), kv.Key(dropDB(n.DB)), kv.Key(dropTable(n))}),
+	return create.as(kv.Op{
+		Reads: spans(keys(key), ancestorSpans(key), []kv.Span{
+			kv.Below(cssPath(key)), kv.Key(foldPath(key)), kv.Key(dropDBPath(n.DB)), kv.Key(dropTablePath(n)),
+		}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewTable(have, n, o); err != nil {
 				return kv.Change{}, err
@@ -50,19 +49,13 @@ func createTable(t Table, opts []WriteOption) (kv.Op, error) {
 			err := e.nothingBelow(key)
 			return e.change, err
 		},
-	}, nil
+	})
 }
-
-func dropDB(db string) kv.Path { return dropRoot + "/db/" + kv.Path(db) }
-func dropTable(n TableName) kv.Path {
-	return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table)
-}
-func noDB(db string) error { return fmt.Errorf("%w %s", ErrNoSuchDB, db) }
 
 // checkNewTable fails unless the database is there and the name is free.
 func checkNewTable(have *kv.Snapshot, n TableName, o writeOptions) error {
 	if !have.At(cssPath(dbKey(n.DB))).Exists() {
-		return noDB(n.DB)
+		return fmt.Errorf("%w %s", ErrNoSuchDB, n.DB)
 	}
 	if have.At(cssPath(n.key())).Exists() {
 		if o.ifNotExists {
@@ -70,7 +63,7 @@ func checkNewTable(have *kv.Snapshot, n TableName, o writeOptions) error {
 		}
 		return ErrTableExists
 	}
-	if have.At(dropDB(n.DB)).Exists() || have.At(dropTable(n)).Exists() {
+	if have.At(dropDBPath(n.DB)).Exists() || have.At(dropTablePath(n)).Exists() {
 		return ErrDropPending
 	}
 	return checkSpelling(have, n.key(), ErrTableExists)
@@ -114,15 +107,12 @@ func checkSharedScan(s *SharedScan) error {
 
 // SetTableStatus writes the status of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision.
 func (c *Client) SetTableStatus(ctx context.Context, n TableName, s Status, opts ...WriteOption) (Revision, error) {
-	const what = "set status of table"
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
-	if err == nil {
-		err = checkValue(n.key(), string(s))
-	}
-	if err != nil {
-		return 0, &Error{Op: what, Object: n.String(), Err: err}
-	}
-	return c.write(ctx, what, n.String(), setExisting(n.key(), string(s), o, missingTable(n), keys(dbKey(n.DB))...))
+	return c.do(ctx, setTableStatus(n, s, opts))
+}
+
+func setTableStatus(n TableName, s Status, opts []WriteOption) operation {
+	return operation{name: "set status of table", object: n.String()}.
+		setting(n.key(), string(s), opts, missingTable(n), keys(dbKey(n.DB))...)
 }
 
 func missingTable(n TableName) func(*kv.Snapshot) error {
@@ -132,11 +122,15 @@ func missingTable(n TableName) func(*kv.Snapshot) error {
 // SetTableSchema writes the schema of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision, which look at the
 // table's key and not at that of the schema.
 func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision, error) {
-	const what = "set schema of table"
+	return c.do(ctx, setTableSchema(n, schema, opts))
+}
+
+func setTableSchema(n TableName, schema string, opts []WriteOption) operation {
+	set := operation{name: "set schema of table", object: n.String()}
 	if err := checkValue(n.schemaKey(), schema); err != nil {
-		return 0, &Error{Op: what, Object: n.String(), Err: err}
+		return set.invalid(err)
 	}
-	return c.editTable(ctx, what, n, keys(n.schemaKey()), opts, func(e *edit) error {
+	return set.editing(n, keys(n.schemaKey()), opts, func(e *edit) error {
 		e.set(n.schemaKey(), schema)
 		return nil
 	})
@@ -145,32 +139,35 @@ func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string,
 // SetSharedScan writes how a table takes part in shared scans: both values, whatever they are. It returns ErrNoSuchTable. Takes
 // IfStatus and IfRevision, which look at the table's key.
 func (c *Client) SetSharedScan(ctx context.Context, n TableName, s SharedScan, opts ...WriteOption) (Revision, error) {
-	const what = "set shared scan of table"
+	return c.do(ctx, setSharedScan(n, s, opts))
+}
+
+func setSharedScan(n TableName, s SharedScan, opts []WriteOption) operation {
+	set := operation{name: "set shared scan of table", object: n.String()}
 	if err := checkSharedScan(&s); err != nil {
-		return 0, &Error{Op: what, Object: n.String(), Err: err}
+		return set.invalid(err)
 	}
-	reads := recordSpans(n.sharedScanKey(), sharedScanFields)
-	return c.editTable(ctx, what, n, reads, opts, func(e *edit) error {
+	return set.editing(n, recordSpans(n.sharedScanKey(), sharedScanFields), opts, func(e *edit) error {
 		return e.setMembers(n.sharedScanKey(), map[string]string{
 			"lockInMem": formatBool(s.LockInMem), "scanRating": strconv.Itoa(s.Rating),
 		})
 	})
 }
 
-// editTable runs an edit of a table that must exist.
-func (c *Client) editTable(ctx context.Context, what string, n TableName, reads []kv.Span, opts []WriteOption, do func(*edit) error) (Revision, error) {
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
+// editing makes an edit of a table that must exist.
+func (o operation) editing(n TableName, reads []kv.Span, opts []WriteOption, do func(*edit) error) operation {
+	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return 0, &Error{Op: what, Object: n.String(), Err: err}
+		return o.invalid(err)
 	}
-	return c.write(ctx, what, n.String(), kv.Op{
+	return o.as(kv.Op{
 		Reads: spans(keys(n.key()), ancestorSpans(n.key()), reads),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			t := have.At(cssPath(n.key()))
 			if !t.Exists() {
 				return kv.Change{}, noTable(have, n)
 			}
-			if err := o.permits(t); err != nil {
+			if err := when.permits(t); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)
@@ -183,9 +180,9 @@ func (c *Client) editTable(ctx context.Context, what string, n TableName, reads 
 // DropTable removes a table with its chunks at once, whatever queries are running. It refuses with ErrCzarsRegistered while
 // czars are registered. It returns ErrNoSuchTable. Takes IfExists, IfStatus, IfRevision and Unsafe.
 func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption) (Revision, error) {
-	o, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
-	if err != nil {
-		return 0, &Error{Op: "drop table", Object: n.String(), Err: err}
-	}
-	return c.write(ctx, "drop table", n.String(), dropKey(n.key(), o, missingTable(n), keys(dbKey(n.DB))...))
+	return c.do(ctx, dropTable(n, opts))
+}
+
+func dropTable(n TableName, opts []WriteOption) operation {
+	return operation{name: "drop table", object: n.String()}.dropping(n.key(), opts, missingTable(n), keys(dbKey(n.DB))...)
 }
