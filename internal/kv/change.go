@@ -15,6 +15,7 @@ const (
 	CreateIs                      // the key came into being at Revision; 0: it does not exist
 	ValueIs                       // the key exists and holds Value
 	NothingBelow                  // no key lies below the path; the path itself does not matter
+	NothingIn                     // no key lies in [Path, To)
 )
 
 // Guard is a condition under which a transaction commits.
@@ -23,6 +24,7 @@ type Guard struct {
 	Path     Path
 	Revision Revision
 	Value    string
+	To       Path
 }
 
 // Put sets one key.
@@ -47,40 +49,94 @@ type Change struct {
 // Writes reports whether the change does anything to the store.
 func (c Change) Writes() bool { return len(c.Puts)+len(c.Deletes) > 0 }
 
-// And returns one change with the effect of c followed by d. Where both put a key, d's value stands. It fails when d puts a
-// key that c deletes, which one etcd transaction cannot express.
+// And returns one change with the effect of c followed by d. Where both put a key, d's value stands. It fails with
+// ErrUnorderable when d puts a key that c deletes, which one etcd transaction cannot express, and with ErrGuard when c puts a
+// key where d says that nothing is.
 func (c Change) And(d Change) (Change, error) {
 	out := Change{
 		Guards:  slices.Clone(c.Guards),
 		Deletes: slices.Concat(c.Deletes, d.Deletes),
 		Gets:    slices.Concat(c.Gets, d.Gets),
 	}
+	seen := map[Path]bool{} // what c puts unseen, if it does, d has looked at: it must be guarded after all
 	for _, g := range d.Guards {
-		// A guard of d on what c writes speaks of a state in between; c's own guards stand for it.
-		if !c.writesWhat(g) {
-			out.Guards = append(out.Guards, g)
+		before, err := c.before(g)
+		if err != nil {
+			return Change{}, err
 		}
+		out.Guards = append(out.Guards, before...)
+		seen[g.Path] = seen[g.Path] || !g.ofRange()
 	}
 	replaced := map[Path]bool{}
 	for _, p := range d.Puts {
 		replaced[p.Path] = true
 	}
 	for _, p := range c.Puts {
+		seen[p.Path] = seen[p.Path] || !p.Touch
 		if !replaced[p.Path] && !inAny(d.Deletes, p.Path) {
+			p.Touch = p.Touch && !seen[p.Path]
 			out.Puts = append(out.Puts, p)
 		}
 	}
-	out.Puts = append(out.Puts, d.Puts...)
+	for _, p := range d.Puts {
+		p.Touch = p.Touch && !seen[p.Path]
+		out.Puts = append(out.Puts, p)
+	}
 	return out, out.check()
 }
 
-func (c Change) writesWhat(g Guard) bool {
-	looked := Key(g.Path)
-	if g.Kind == NothingBelow {
-		looked = Below(g.Path)
+// before returns what must hold before c so that g holds after it. A guard on a key that c writes speaks of a state in between:
+// c's own guards stand for it. One on a range is kept for the part of it that c does not delete.
+func (c Change) before(g Guard) ([]Guard, error) {
+	if !g.ofRange() {
+		if inAny(c.Deletes, g.Path) || slices.ContainsFunc(c.Puts, func(p Put) bool { return p.Path == g.Path }) {
+			return nil, nil
+		}
+		return []Guard{g}, nil
 	}
-	return slices.ContainsFunc(c.Deletes, looked.overlaps) ||
-		slices.ContainsFunc(c.Puts, func(put Put) bool { return looked.Contains(put.Path) })
+	for _, p := range c.Puts {
+		if g.span().Contains(p.Path) {
+			return nil, fmt.Errorf("%w: %s must be empty, and the same change puts %s", ErrGuard, g.span(), p.Path)
+		}
+	}
+	rest := []Span{g.span()}
+	for _, d := range c.Deletes {
+		rest = without(rest, d)
+	}
+	if len(rest) == 1 && rest[0] == g.span() {
+		return []Guard{g}, nil
+	}
+	var out []Guard
+	for _, s := range rest {
+		out = append(out, Guard{Kind: NothingIn, Path: s.From, To: s.To})
+	}
+	return out, nil
+}
+
+func (g Guard) ofRange() bool { return g.Kind == NothingBelow || g.Kind == NothingIn }
+
+// span is the range that a guard of a range speaks of.
+func (g Guard) span() Span {
+	if g.Kind == NothingBelow {
+		return Below(g.Path)
+	}
+	return Span{From: g.Path, To: g.To}
+}
+
+// without returns the parts of the ranges that lie outside of cut.
+func without(ranges []Span, cut Span) []Span {
+	if cut.Single() {
+		cut.To = cut.From + "\x00"
+	}
+	var out []Span
+	for _, r := range ranges {
+		for _, part := range []Span{{From: r.From, To: min(r.To, cut.From)}, {From: max(r.From, cut.To), To: r.To}} {
+			if part.From < part.To {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
 }
 
 func inAny(spans []Span, p Path) bool {
@@ -114,8 +170,8 @@ func (g Guard) Holds(s *Snapshot) bool {
 	case ValueIs:
 		e := s.At(g.Path)
 		return e.Exists() && e.Value == g.Value
-	case NothingBelow:
-		return s.Empty(Below(g.Path))
+	case NothingBelow, NothingIn:
+		return s.Empty(g.span())
 	}
 	panic(fmt.Sprintf("kv: unknown kind of guard %d", g.Kind))
 }

@@ -22,6 +22,7 @@ const (
 type Etcd struct {
 	client *clientv3.Client
 	prefix string // ends with "/"
+	times  followTimes
 }
 
 // NewEtcd returns the store below prefix, for example "/qserv". The client stays the caller's to close.
@@ -29,7 +30,7 @@ func NewEtcd(client *clientv3.Client, prefix string) (*Etcd, error) {
 	if !strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") || strings.Contains(prefix, "//") {
 		return nil, fmt.Errorf("prefix %q: must be one or more segments that each begin with a slash, as in /qserv", prefix)
 	}
-	return &Etcd{client: client, prefix: prefix + "/"}, nil
+	return &Etcd{client: client, prefix: prefix + "/", times: usualTimes}, nil
 }
 
 // Client returns the etcd client that the store uses.
@@ -89,10 +90,10 @@ func (s *Etcd) compares(guards []Guard) []clientv3.Cmp {
 			cmps[i] = clientv3.Compare(clientv3.CreateRevision(key), "=", int64(g.Revision))
 		case ValueIs:
 			cmps[i] = clientv3.Compare(clientv3.Value(key), "=", g.Value)
-		case NothingBelow:
+		case NothingBelow, NothingIn:
 			// Compared over a range, etcd takes an empty range for one absent key.
-			b := Below(g.Path)
-			cmps[i] = clientv3.Compare(clientv3.CreateRevision(s.EtcdKey(b.From)), "=", 0).WithRange(s.EtcdKey(b.To))
+			r := g.span()
+			cmps[i] = clientv3.Compare(clientv3.CreateRevision(s.EtcdKey(r.From)), "=", 0).WithRange(s.EtcdKey(r.To))
 		default:
 			panic(fmt.Sprintf("kv: unknown kind of guard %d", g.Kind))
 		}
@@ -139,7 +140,7 @@ func (s *Etcd) size(c Change) int {
 	const perItem = 32
 	n := 0
 	for _, g := range c.Guards {
-		n += len(s.prefix) + len(g.Path) + len(g.Value) + perItem
+		n += 2*len(s.prefix) + len(g.Path) + len(g.To) + len(g.Value) + perItem
 	}
 	for _, p := range c.Puts {
 		n += len(s.prefix) + len(p.Path) + len(p.Value) + perItem
@@ -167,6 +168,8 @@ func readError(err error) error {
 		return fmt.Errorf("%w: %w", ErrCompacted, err)
 	case errors.Is(err, rpctypes.ErrFutureRev):
 		return fmt.Errorf("%w: %w", ErrFutureRevision, err)
+	case errors.Is(err, rpctypes.ErrTooManyOps):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
 	switch code(err) {
 	case codes.Unauthenticated, codes.PermissionDenied:

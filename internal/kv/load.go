@@ -17,9 +17,14 @@ const (
 // Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones are
 // read in pages, all pinned to the revision of the first. It returns the snapshot and the id of the cluster.
 func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uint64, error) {
+	return s.load(ctx, at, span, func() {})
+}
+
+// load is Load that calls heard whenever a part arrives.
+func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, error) {
 	var err error
 	for range loadAttempts {
-		l := loader{s: s, span: span, at: at, into: NewSnapshot(0, span).Edit()}
+		l := loader{s: s, span: span, at: at, heard: heard, into: NewSnapshot(0, span).Edit()}
 		if err = l.stream(ctx); code(err) == codes.Unimplemented {
 			err = l.pages(ctx)
 		}
@@ -37,6 +42,7 @@ type loader struct {
 	s       *Etcd
 	span    Span
 	at      Revision
+	heard   func()
 	cluster uint64
 	into    *Builder
 }
@@ -87,13 +93,9 @@ func (l *loader) stream(ctx context.Context) error {
 
 // pages reads page after page. Only the first page's header tells the revision: those of later pages are the server's newest.
 func (l *loader) pages(ctx context.Context) error {
-	from, end := l.s.EtcdKey(l.span.From), l.s.EtcdKey(l.span.To)
+	from := l.s.EtcdKey(l.span.From)
 	for {
-		opts := []clientv3.OpOption{clientv3.WithRange(end), clientv3.WithLimit(pageKeys)}
-		if l.at != 0 {
-			opts = append(opts, clientv3.WithRev(int64(l.at)))
-		}
-		resp, err := l.s.client.Get(ctx, from, opts...)
+		resp, err := l.s.client.Get(ctx, from, append(l.options(), clientv3.WithLimit(pageKeys))...)
 		if err != nil {
 			return err
 		}
@@ -110,6 +112,7 @@ func (l *loader) pages(ctx context.Context) error {
 }
 
 func (l *loader) add(resp *clientv3.GetResponse) {
+	l.heard()
 	for _, e := range resp.Kvs {
 		l.into.append(l.s.path(e.Key), Entry{Value: string(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
 	}

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -52,11 +53,20 @@ func (m *Memory) Commit(ctx context.Context, c Change) (*Snapshot, error) {
 			return now.only(now.Revision, c.Gets), ErrGuard
 		}
 	}
-	if c.Writes() {
-		now = c.Apply(now)
+	// As in etcd, a transaction that only deletes what is not there makes no revision.
+	if next := c.Apply(now); len(c.Puts) > 0 || next.Len() < now.Len() {
+		now = next
 		m.history = append(m.history, now)
 	}
 	return now.only(now.Revision, c.Gets), nil
+}
+
+// Compact forgets the revisions before at, as etcd does, but never the newest.
+func (m *Memory) Compact(at Revision) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first, last := m.history[0].Revision, m.history[len(m.history)-1].Revision
+	m.history = slices.Clone(m.history[max(first, min(at, last))-first:])
 }
 
 // only returns the part of s that the spans show.

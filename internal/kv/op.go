@@ -30,93 +30,47 @@ const (
 	maxAttempts = 40
 	calmTries   = 3 // attempts before the back-off begins
 	maxBackoff  = 50 * time.Millisecond
-	maxWalk     = 10_000 // commits of others that the search for one's own token looks through
+	maxWalk     = 10_000           // commits of others that the search for one's own token looks through
+	maxSettling = 10 * time.Second // how long an etcd that cannot be reached is asked about a lost answer
 )
 
 // Run carries out an operation: fetch, plan, commit, and again when a guard failed. It returns the revision at which the
 // operation took effect, or for one that had nothing to write the revision at which that was seen.
 func Run(ctx context.Context, st Store, op Op) (Revision, error) {
-	r := run{st: st, op: op, reads: slices.Clone(op.Reads), token: rand.Text() + " " + op.Name}
+	token := newToken(op.Name)
+	reads := fenced(op.Reads)
 	for attempt := range maxAttempts {
 		if err := pause(ctx, attempt); err != nil {
-			return 0, r.giveUp(err)
+			return 0, err
 		}
-		rev, done, err := r.attempt(ctx)
-		if done || err != nil {
+		have, c, err := plan(ctx, st, op, &reads)
+		if err != nil {
+			return 0, err
+		}
+		if !c.Writes() {
+			return have.Revision, nil
+		}
+		rev, err := commit(ctx, st, c, have, reads, token)
+		if err == nil || !errors.Is(err, ErrGuard) {
 			return rev, err
 		}
 	}
-	return 0, r.giveUp(ErrContended)
+	return 0, ErrContended
 }
 
-type run struct {
-	st    Store
-	op    Op
-	reads []Span
-	token string
-	since Revision // the revision of the first fetch: no commit of this run is older
-	lost  error    // why the answer to an earlier commit was lost
-}
-
-// giveUp is the error of a run that ends with err: while a commit of it is in doubt, so is its outcome.
-func (r *run) giveUp(err error) error {
-	if r.lost != nil {
-		return fmt.Errorf("%w: %w", ErrOutcomeUnknown, errors.Join(r.lost, err))
-	}
-	return err
-}
-
-// attempt does one round. Not done and no error means: once more.
-func (r *run) attempt(ctx context.Context) (rev Revision, done bool, err error) {
-	have, c, err := r.plan(ctx)
-	if err != nil {
-		if have == nil { // the fetch failed, not the plan
-			return 0, false, r.giveUp(err)
-		}
-		// What the plan objects to may be this very operation, whose answer was lost.
-		return r.orCommitted(ctx, have.Revision, err)
-	}
-	if !c.Writes() {
-		return r.orCommitted(ctx, have.Revision, nil)
-	}
-	got, err := r.st.Commit(ctx, c)
-	switch {
-	case err == nil:
-		return got.Revision, true, nil
-	case errors.Is(err, ErrGuard):
-		return 0, false, nil
-	case errors.Is(err, ErrOutcomeUnknown):
-		r.lost = err
-		return 0, false, nil
-	default:
-		return r.orCommitted(ctx, have.Revision, err)
-	}
-}
-
-// plan fetches and plans, fetching more as long as the plan asks for it, and completes the change.
-func (r *run) plan(ctx context.Context) (*Snapshot, Change, error) {
+// plan fetches and plans, adding to reads and fetching more as long as the plan asks for it.
+func plan(ctx context.Context, st Store, op Op, reads *[]Span) (*Snapshot, Change, error) {
 	for {
-		have, err := r.st.Fetch(ctx, 0, r.reads...)
+		have, err := st.Fetch(ctx, 0, *reads...)
 		if err != nil {
 			return nil, Change{}, err
 		}
-		if r.since == 0 {
-			r.since = have.Revision
-		}
-		c, err := r.op.Plan(have)
+		c, err := op.Plan(have)
 		var need Need
-		if errors.As(err, &need) && !containsAll(r.reads, need) {
-			r.reads = append(r.reads, need...)
+		if errors.As(err, &need) && !containsAll(*reads, need) {
+			*reads = append(*reads, need...)
 			continue
 		}
-		if err != nil {
-			return have, Change{}, err
-		}
-		if !c.Writes() {
-			return have, c, nil
-		}
-		c, err = complete(c, have, r.reads)
-		c.Puts = append(c.Puts, Put{Path: CommitPath, Value: r.token, Touch: true})
 		return have, c, err
 	}
 }
@@ -125,20 +79,67 @@ func containsAll(have, want []Span) bool {
 	return !slices.ContainsFunc(want, func(s Span) bool { return !slices.Contains(have, s) })
 }
 
-// orCommitted ends a run that would end with err, or well with nothing to write, unless an earlier commit of it, whose answer
-// was lost, turns out to have happened by revision at.
-func (r *run) orCommitted(ctx context.Context, at Revision, err error) (Revision, bool, error) {
-	if r.lost == nil {
-		return at, true, err
+func newToken(name string) string { return rand.Text() + " " + name }
+
+// fenced adds the fence to what is read, and with it the guard that it has not moved.
+func fenced(reads []Span) []Span { return slices.Concat(reads, []Span{Key(FencePath)}) }
+
+// commit commits a change that was planned on have, under a token and with the derived guards. It returns ErrGuard only when
+// the change has not happened and never will.
+func commit(ctx context.Context, st Store, c Change, have *Snapshot, reads []Span, token string) (Revision, error) {
+	c, err := complete(c, have, reads)
+	if err != nil {
+		return 0, err
 	}
-	rev, found, werr := findToken(ctx, r.st, r.token, r.since, at)
-	if werr != nil {
-		return 0, true, r.giveUp(werr)
+	c.Puts = slices.Concat(c.Puts, []Put{{Path: CommitPath, Value: token, Touch: true}})
+	got, err := st.Commit(ctx, c)
+	if err == nil {
+		return got.Revision, nil
 	}
-	if found {
-		return rev, true, nil
+	if !errors.Is(err, ErrOutcomeUnknown) {
+		return 0, err
 	}
-	return at, true, err
+	rev, found, serr := settle(ctx, st, token, have.Revision)
+	switch {
+	case serr != nil:
+		return 0, fmt.Errorf("%w; looking for it: %w", err, serr)
+	case !found:
+		return 0, ErrGuard
+	}
+	return rev, nil
+}
+
+// settle finds out whether the commit that carried token, sent after revision since, has happened. It may still be under way.
+// Therefore, unless it is there already, the fence is moved: the guard on the fence then keeps it from arriving later, so that
+// what is not in the history by that revision never will be. It does no harm when the answer to that is lost too.
+func settle(ctx context.Context, st Store, token string, since Revision) (Revision, bool, error) {
+	began := time.Now()
+	for attempt := 0; ; attempt++ {
+		rev, found, err := settleOnce(ctx, st, token, since)
+		lost := errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, ErrUnavailable)
+		if !lost || time.Since(began) > maxSettling {
+			return rev, found, err
+		}
+		if perr := pause(ctx, attempt); perr != nil {
+			return 0, false, errors.Join(perr, err)
+		}
+	}
+}
+
+func settleOnce(ctx context.Context, st Store, token string, since Revision) (Revision, bool, error) {
+	now, err := st.Fetch(ctx, 0, Key(CommitPath))
+	if err != nil {
+		return 0, false, err
+	}
+	rev, found, err := findToken(ctx, st, token, since, now.Revision)
+	if found || err != nil {
+		return rev, found, err
+	}
+	moved, err := st.Commit(ctx, Change{Puts: []Put{{Path: FencePath, Value: token, Touch: true}}})
+	if err != nil {
+		return 0, false, err
+	}
+	return findToken(ctx, st, token, now.Revision, moved.Revision)
 }
 
 // findToken looks through the commits in (since, at], newest first, for the one that carried token.
@@ -240,10 +241,11 @@ func All(name string, ops ...Op) Op {
 type Stage func(have *Snapshot) (iter.Seq[Change], error)
 
 // RunStage commits the changes of a stage one after the other, each guarded like an operation's. When one fails because
-// another writer came between, or because its answer was lost, it fetches again and goes on with what is still missing.
-// After each commit it calls done with the change and its revision, where done is not nil.
+// another writer came between, it fetches again and goes on with what is still missing. After each commit it calls done with
+// the change and its revision, where done is not nil.
 func RunStage(ctx context.Context, st Store, name string, reads []Span, stage Stage, done func(Change, Revision)) (Revision, error) {
 	var last Revision
+	reads = fenced(reads)
 	for attempt := 0; attempt < maxAttempts; attempt++ {
 		if err := pause(ctx, attempt); err != nil {
 			return last, err
@@ -253,41 +255,33 @@ func RunStage(ctx context.Context, st Store, name string, reads []Span, stage St
 			return last, err
 		}
 		last = max(last, have.Revision)
-		progress, err := runStageOnce(ctx, st, name, reads, stage, have, func(c Change, rev Revision) {
+		err = runStageOnce(ctx, st, name, reads, stage, have, func(c Change, rev Revision) {
 			last = rev
+			attempt = 0
 			if done != nil {
 				done(c, rev)
 			}
 		})
-		if progress {
-			attempt = 0
-		}
-		if err == nil || (!errors.Is(err, ErrGuard) && !errors.Is(err, ErrOutcomeUnknown)) {
+		if err == nil || !errors.Is(err, ErrGuard) {
 			return last, err
 		}
 	}
 	return last, ErrContended
 }
 
-func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stage Stage, have *Snapshot, done func(Change, Revision)) (progress bool, err error) {
+func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stage Stage, have *Snapshot, done func(Change, Revision)) error {
 	changes, err := stage(have)
 	if err != nil {
-		return false, err
+		return err
 	}
 	now := have
 	for c := range changes {
-		full, err := complete(c, now, reads)
+		rev, err := commit(ctx, st, c, now, reads, newToken(name))
 		if err != nil {
-			return progress, err
+			return err
 		}
-		full.Puts = append(full.Puts, Put{Path: CommitPath, Value: rand.Text() + " " + name, Touch: true})
-		got, err := st.Commit(ctx, full)
-		if err != nil {
-			return progress, err
-		}
-		now = c.applyAt(now, got.Revision)
-		progress = true
-		done(c, got.Revision)
+		now = c.applyAt(now, rev)
+		done(c, rev)
 	}
-	return progress, nil
+	return nil
 }

@@ -48,13 +48,6 @@ func (s Span) Covers(o Span) bool {
 	return s.From <= o.From && o.To <= s.To
 }
 
-func (s Span) overlaps(o Span) bool {
-	if s.Single() || o.Single() {
-		return s.Contains(o.From) || o.Contains(s.From)
-	}
-	return s.From < o.To && o.From < s.To
-}
-
 // String prints the span for messages: "css/DBS/lsst", or "css/DBS/lsst/..." for what lies below a key.
 func (s Span) String() string {
 	if s.Single() {

@@ -17,8 +17,13 @@ type Store interface {
 	Commit(ctx context.Context, c Change) (*Snapshot, error)
 }
 
-// CommitPath is the key that every transaction of Run puts; its history tells which transactions happened.
-const CommitPath Path = "commit"
+const (
+	// CommitPath is the key that every transaction of Run puts; its history tells which transactions happened.
+	CommitPath Path = "commit"
+	// FencePath is the key that every transaction of Run guards and that is put when the answer to one was lost: what was sent
+	// before and has not happened by then fails. It is never deleted.
+	FencePath Path = "fence"
+)
 
 // The errors of this package. Those of etcd itself stay in the chain beside them.
 var (

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/internal/bench"
+)
+
+type benchFlags struct {
+	long, quick bool
+	profiles    string
+}
+
+func benchCommand(p *program) *cobra.Command {
+	var f benchFlags
+	cmd := &cobra.Command{
+		Use: "bench [NAME...]", Short: "Measure how fast everything is, each figure against a peer", GroupID: groupFiles,
+		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, a minute or two. Every figure is a ratio:\n" +
+			"the peer does the same work in the plainest way, on the same servers, in the same run, in turns with our side. A goal\n" +
+			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" + benchList(),
+		Example:   "  css-sync bench\n  css-sync bench drop-vs-statements -w json",
+		ValidArgs: bench.Names(),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.long && f.quick {
+				return invalidUse(cmd, "--long and --quick exclude each other")
+			}
+			if _, err := bench.Select(args); err != nil {
+				return invalidUse(cmd, "%w", err)
+			}
+			return p.bench(cmd.Context(), args, f)
+		},
+	}
+	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues, too; takes some minutes")
+	cmd.Flags().BoolVar(&f.quick, "quick", false, "only see that everything works: tiny sizes, figures that mean nothing")
+	cmd.Flags().StringVar(&f.profiles, "profile", "", "write CPU profiles of our side into the directory `DIR`, for go tool pprof")
+	return cmd
+}
+
+func benchList() string {
+	var b strings.Builder
+	b.WriteString("Benchmarks:")
+	for _, one := range bench.All() {
+		fmt.Fprintf(&b, "\n  %s\n      %s", one.Name, one.Summary)
+	}
+	return b.String()
+}
+
+func (f benchFlags) sizes() bench.Sizes {
+	switch {
+	case f.long:
+		return bench.Long
+	case f.quick:
+		return bench.Quick
+	}
+	return bench.Normal
+}
+
+// bench prints what was measured, also when it was interrupted or failed.
+func (p *program) bench(ctx context.Context, names []string, f benchFlags) error {
+	ctx, stop := outlivingTerminal(ctx)
+	defer stop()
+	results, err := bench.Run(ctx, bench.Options{
+		Names: names, Sizes: f.sizes(), Profiles: f.profiles,
+		Progress: func(line string) { p.say("%s", line) },
+	})
+	if err != nil && len(results) == 0 {
+		return err
+	}
+	return errors.Join(err, p.printBench(results))
+}
+
+func (p *program) printBench(results []bench.Result) error {
+	if p.output.json() {
+		return bench.WriteJSON(p.stdout, results)
+	}
+	return p.print(nil, func(w io.Writer) { _ = bench.WriteTable(w, results) }) // the writer keeps its error
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+)
+
+// The figures are those of a run that is far too short and never looked at.
+func TestBenchPrintsJSONAndTable(t *testing.T) {
+	mariadbdtest.Require(t)
+	p, stdout, stderr, clean := demoProgram(t)
+	require.Equal(t, exitOK, p.run(t.Context(), []string{"bench", "drop-vs", "--quick", "-w", "json"}), stderr)
+	var results []map[string]any
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &results))
+	require.Len(t, results, 2)
+	for _, r := range results {
+		for _, member := range []string{"name", "unit", "ours", "peer", "ratio", "goal", "ok", "samples"} {
+			assert.Contains(t, r, member)
+		}
+	}
+	assert.Contains(t, stderr.String(), "drop-vs-statements: warm-up", "progress is told")
+
+	stdout.Reset()
+	require.Equal(t, exitOK, p.run(t.Context(), []string{"bench", "drop-vs-statements-etcd", "--quick", "-w", "table"}), stderr)
+	inOrder(t, stdout.String(), []string{`NAME +OURS +PEER +RATIO +GOAL`, `drop-vs-statements-etcd .* >= 20 +(reached|missed)`})
+	clean()
+}
+
+func TestBenchRefusesWhatItDoesNotHave(t *testing.T) {
+	for _, args := range [][]string{{"bench", "nonsense"}, {"bench", "--long", "--quick"}} {
+		p, stdout, stderr, clean := demoProgram(t)
+		assert.Equal(t, exitInvalid, p.run(t.Context(), args))
+		assert.Empty(t, stdout.String())
+		assert.Contains(t, stderr.String(), "css-sync: bench: ")
+		clean()
+	}
+}

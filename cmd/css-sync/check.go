@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/mirror"
+)
+
+func checkCommand(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: takes(),
+		Long: `Compare the table kvData with etcd at exactly the revision that the table shows, so that a mirror at work makes no
+difference. Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and
+are no difference.`,
+		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			target, err := p.mustTarget()
+			if err != nil {
+				return err
+			}
+			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				report, err := mirror.Check(ctx, target, css.Client)
+				if err != nil {
+					return err
+				}
+				return p.printReport(report)
+			})
+		},
+	}
+}
+
+// reportView is the JSON form of a comparison.
+type reportView struct {
+	Revision    int64             `json:"revision"`
+	Rows        int               `json:"rows"`
+	InAgreement bool              `json:"in_agreement"`
+	Differences []differenceView  `json:"differences"`
+	Quarantined []quarantinedView `json:"quarantined"`
+}
+
+// differenceView is one way in which a row is not as it should be. Kind is missing, extra, value, parent or key_spelling.
+type differenceView struct {
+	Kind  string `json:"kind"`
+	Key   string `json:"key"`
+	Have  string `json:"have"`
+	Want  string `json:"want"`
+	RowID int32  `json:"row_id"` // kvId; 0: there is no row
+}
+
+type quarantinedView struct {
+	Key        string `json:"key"`
+	Reason     string `json:"reason"`
+	Detail     string `json:"detail"`
+	Modified   int64  `json:"modified_revision"`
+	ValueBytes int    `json:"value_bytes"`
+}
+
+func viewReport(r mirror.Report) reportView {
+	v := reportView{
+		Revision: int64(r.Revision), Rows: r.Rows, InAgreement: r.InAgreement(),
+		Differences: []differenceView{}, Quarantined: []quarantinedView{},
+	}
+	for _, d := range r.Differences {
+		v.Differences = append(v.Differences, differenceView{string(d.Kind), d.Key, d.Have, d.Want, d.RowID})
+	}
+	for _, q := range r.Quarantined {
+		v.Quarantined = append(v.Quarantined, quarantinedView{q.Key, string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes})
+	}
+	return v
+}
+
+func (p *program) printReport(r mirror.Report) error {
+	v := viewReport(r)
+	if err := p.print(v, v.write); err != nil {
+		return err
+	}
+	if v.InAgreement {
+		return nil
+	}
+	return hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", errDifferences, len(v.Differences), v.Revision),
+		"`css-sync mirror --once` corrects them")
+}
+
+func (v reportView) write(w io.Writer) {
+	if v.InAgreement {
+		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, count(v.Rows, "row"))
+	} else {
+		t := table{header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
+		for _, d := range v.Differences {
+			t.rows = append(t.rows, []string{d.Kind, d.Key, shorten(d.Have), shorten(d.Want)})
+		}
+		t.write(w)
+	}
+	if len(v.Quarantined) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\n%s that kvData cannot hold:\n", count(len(v.Quarantined), "key"))
+	t := table{header: []string{"KEY", "REASON", "DETAIL"}}
+	for _, q := range v.Quarantined {
+		t.rows = append(t.rows, []string{shorten(q.Key), q.Reason, q.Detail})
+	}
+	t.write(w)
+}
+
+// shorten cuts a text that would make a table unreadable; JSON has it whole.
+func shorten(text string) string {
+	const most = 60
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-3]) + "..."
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// asProgram makes the test binary css-sync itself, for tests that need a process of their own.
+const asProgram = "CSS_SYNC_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	switch os.Getenv(asProgram) {
+	case "css-sync":
+		main()
+	case "deaf": // one that does not care for its context
+		ctx, _ := untilSignalled(context.Background(), os.Stderr)
+		fmt.Println("ready")
+		<-ctx.Done()
+		fmt.Println("first signal")
+		select {}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// result is what one command line did.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// cli runs command lines in process, on an environment of its own.
+type cli struct {
+	t           *testing.T
+	environment map[string]string
+	stdin       string
+}
+
+// onEtcd returns a command line whose environment names an etcd of its own.
+func onEtcd(t *testing.T) *cli {
+	t.Helper()
+	return onServer(t, startEtcd(t))
+}
+
+// onServer gives an etcd more time than an operator would: the machine may be busy with other tests.
+func onServer(t *testing.T, server *embedetcd.Server) *cli {
+	return &cli{t: t, environment: map[string]string{
+		"CSS_SYNC_ENDPOINTS": server.Endpoints()[0], "CSS_SYNC_DIAL_TIMEOUT": "20s", "CSS_SYNC_COMMAND_TIMEOUT": "60s",
+	}}
+}
+
+func startEtcd(t *testing.T) *embedetcd.Server {
+	t.Helper()
+	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return server
+}
+
+func (c *cli) runContext(ctx context.Context, args ...string) result {
+	var out, messages bytes.Buffer
+	p := &program{
+		stdin: strings.NewReader(c.stdin), stdout: &out, stderr: &messages,
+		getenv: func(name string) string { return c.environment[name] },
+	}
+	code := p.run(ctx, args)
+	return result{code, out.String(), messages.String()}
+}
+
+func (c *cli) run(args ...string) result { return c.runContext(c.t.Context(), args...) }
+
+// ok runs a command line that must succeed without a message, and returns its output.
+func (c *cli) ok(args ...string) string {
+	c.t.Helper()
+	r := c.run(args...)
+	require.Equal(c.t, exitOK, r.code, "%v: %s", args, r.stderr)
+	require.Empty(c.t, r.stderr, "%v", args)
+	return r.stdout
+}
+
+// fails runs a command line that must fail with a code, and returns its messages.
+func (c *cli) fails(code int, args ...string) string {
+	c.t.Helper()
+	r := c.run(args...)
+	require.Equal(c.t, code, r.code, "%v: %s%s", args, r.stdout, r.stderr)
+	require.True(c.t, strings.HasPrefix(r.stderr, "css-sync: "), "%v: %s", args, r.stderr)
+	require.NotContains(c.t, r.stderr, "Usage:", "usage is for --help")
+	require.NotContains(c.t, r.stderr, "rpc error")
+	return r.stderr
+}
+
+// golden compares a text with testdata/<name>.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), got, "%s; go test -update writes it anew", path)
+}
+
+// decode reads the JSON that a command printed.
+func decode[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal([]byte(text), &v), text)
+	return v
+}

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+)
+
+// elsewhere is a command line that no variable helps.
+func elsewhere(t *testing.T) *cli { return &cli{t: t, environment: map[string]string{}} }
+
+// silent listens and never answers.
+func silent(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l.Addr().String()
+}
+
+func refusing(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
+	refused, mute := refusing(t), silent(t)
+	tests := map[string]struct {
+		args []string
+		want string
+	}{
+		"refused":          {[]string{"--endpoints", refused}, "no connection to etcd: " + refused + ": connection refused"},
+		"no such host":     {[]string{"--endpoints", "nothing.invalid:1"}, "nothing.invalid:1: no such host"},
+		"no such socket":   {[]string{"--endpoints", "unix:///nowhere/sock"}, "no such file or directory"},
+		"all of several":   {[]string{"--endpoints", refused + ",nothing.invalid:1"}, "connection refused"},
+		"silent":           {[]string{"--endpoints", mute}, mute + ": something is there but does not answer as etcd"},
+		"silent, with TLS": {[]string{"--endpoints", "https://" + mute}, "TLS: no answer in time"},
+		"silent, a user":   {[]string{"--endpoints", mute, "--user", "a:b"}, "does not answer as etcd"},
+	}
+	for name, test := range tests {
+		for _, command := range [][]string{{"db", "list"}, {"status"}, {"dump"}, {"watch"}, {"serve", "--no-mirror"}} {
+			t.Run(name+"/"+command[0], func(t *testing.T) {
+				t.Parallel()
+				began := time.Now()
+				message := elsewhere(t).fails(exitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"}, test.args)...)
+				assert.Contains(t, message, test.want)
+				assert.Less(t, time.Since(began), 2*time.Second)
+			})
+		}
+	}
+}
+
+func TestOneOfSeveralEndpointsIsEnough(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	c := elsewhere(t)
+	c.ok("db", "create", "D", "--endpoints", refusing(t)+","+server.Endpoints()[0])
+}
+
+// withUsers turns authentication on, for root:secret and for reader:secret, who may read the CSS.
+func withUsers(t *testing.T) *embedetcd.Server {
+	t.Helper()
+	server := startEtcd(t)
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	defer etcd.Close()
+	ctx := t.Context()
+	for _, user := range []string{"root", "reader"} {
+		_, err = etcd.UserAdd(ctx, user, "secret")
+		require.NoError(t, err)
+		_, err = etcd.RoleAdd(ctx, user)
+		require.NoError(t, err)
+		_, err = etcd.UserGrantRole(ctx, user, user)
+		require.NoError(t, err)
+	}
+	_, err = etcd.RoleGrantPermission(ctx, "reader", "/qserv/", "/qserv0", clientv3.PermissionType(clientv3.PermRead))
+	require.NoError(t, err)
+	_, err = etcd.AuthEnable(ctx)
+	require.NoError(t, err)
+	return server
+}
+
+func TestCredentials(t *testing.T) {
+	t.Parallel()
+	server := withUsers(t)
+	at := "--endpoints=" + server.Endpoints()[0]
+	tests := map[string]struct {
+		environment map[string]string
+		args        []string
+		code        int
+		want        string
+	}{
+		"none":                      {nil, nil, exitError, "etcd refused access"},
+		"name and password":         {nil, []string{"--user", "root:secret"}, exitOK, ""},
+		"password beside":           {nil, []string{"--user", "root", "--password", "secret"}, exitOK, ""},
+		"wrong password":            {nil, []string{"--user", "root:wrong"}, exitError, "wrong name or password for user root"},
+		"wrong name":                {nil, []string{"--user", "nobody:secret"}, exitError, "wrong name or password for user nobody"},
+		"not permitted":             {nil, []string{"--user", "reader:secret"}, exitError, "permission denied"},
+		"no password":               {nil, []string{"--user", "root"}, exitInvalid, "there is no password for etcd's user root"},
+		"no name":                   {nil, []string{"--user", ":x"}, exitInvalid, "no name"},
+		"own variable":              {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil, exitOK, ""},
+		"etcdctl's variables":       {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, exitOK, ""},
+		"own before etcdctl's":      {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"}, []string{"--user", "root"}, exitOK, ""},
+		"the line before both":      {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"}, exitOK, ""},
+		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, exitError, "etcd refused access"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := &cli{t: t, environment: test.environment}
+			args := append([]string{"put", "/note", name, at, "--dial-timeout=20s", "--command-timeout=60s"}, test.args...)
+			if test.code == exitOK {
+				c.ok(args...)
+				return
+			}
+			message := c.fails(test.code, args...)
+			assert.Contains(t, message, test.want)
+			assert.NotContains(t, message, "secret")
+		})
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	first, second := startEtcd(t), startEtcd(t)
+	onServer(t, first).ok("db", "create", "First")
+	(&cli{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create", "Second")
+
+	c := &cli{t: t, environment: map[string]string{
+		"CSS_SYNC_ENDPOINTS": first.Endpoints()[0], "ETCDCTL_ENDPOINTS": second.Endpoints()[0], "CSS_SYNC_WRITE_OUT": "json",
+	}}
+	assert.Contains(t, c.ok("db", "show", "First"), `"name": "First"`, "css-sync's own variables come first")
+	assert.Contains(t, c.ok("db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table"), "database: ", "and the command line before them")
+
+	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "soon"
+	assert.Contains(t, c.fails(exitInvalid, "db", "list"), `CSS_SYNC_DIAL_TIMEOUT="soon"`)
+	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "20s"
+	c.environment["CSS_SYNC_IF_EXISTS"], c.environment["CSS_SYNC_FORCE"] = "true", "true"
+	c.fails(exitError, "db", "drop", "Nope") // what permits something is to be said each time
+	c.environment["ETCDCTL_PREFIX"] = "/other"
+	c.ok("db", "show", "First") // etcdctl has no such flag
+}
+
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	ca, address := tlsProxy(t, server)
+	c := elsewhere(t)
+	c.ok("db", "create", "D", "--endpoints", "https://"+address, "--cacert", ca)
+	c.ok("db", "show", "D", "--endpoints", address, "--cacert", ca)
+	c.ok("db", "show", "D", "--endpoints", address, "--insecure-skip-tls-verify")
+	c.environment["ETCDCTL_CACERT"] = ca
+	c.ok("db", "show", "D", "--endpoints", address)
+	delete(c.environment, "ETCDCTL_CACERT")
+	short := "--dial-timeout=1s"
+	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+address, short), "certificate signed by unknown authority")
+	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", address, short), "hint: if etcd wants TLS, give --cacert")
+	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
+	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--cert", ca), "--cert and --key belong together")
+	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--cacert", "/nowhere/ca.pem"), "/nowhere/ca.pem")
+}
+
+// tlsProxy puts TLS before an etcd that has none. It returns the file of the certificate and the address.
+func tlsProxy(t *testing.T, server *embedetcd.Server) (file, address string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	file = filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, NextProtos: []string{"h2"},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	target, err := url.Parse(server.Endpoints()[0])
+	require.NoError(t, err)
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go relay(from, target.Host)
+		}
+	}()
+	return file, l.Addr().String()
+}
+
+func relay(from net.Conn, target string) {
+	defer from.Close()
+	to, err := net.Dial("tcp", target)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	go func() {
+		_, _ = io.Copy(to, from)
+		_ = to.(*net.TCPConn).CloseWrite()
+	}()
+	_, _ = io.Copy(from, to)
+}
+
+// A command that is not answered in time says so, and its exit code is that of a lost connection.
+func TestCommandTimeout(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	assert.Contains(t, c.fails(exitNoConnection, "db", "show", "D", "--command-timeout", "1ns"), "no answer in time")
+	c.ok("db", "show", "D", "--command-timeout", "0")
+	c.fails(exitInvalid, "db", "show", "D", "--command-timeout", "-1s")
+}

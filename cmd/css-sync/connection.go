@@ -1,0 +1,129 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/client/pkg/v3/transport"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// connectionFlags say where etcd is and who asks. They are etcdctl's.
+type connectionFlags struct {
+	endpoints                             []string
+	cacert, cert, key                     string
+	user, password                        string
+	passwordGiven                         func() bool // whether --password is on the command line
+	insecureTransport, insecureSkipVerify bool
+	dialTimeout, commandTimeout           time.Duration
+	keepAliveTime, keepAliveTimeout       time.Duration
+	prefix                                string
+}
+
+func (c *connectionFlags) register(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&c.endpoints, "endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
+	flags.StringVar(&c.cacert, "cacert", "", "file with the certificates of the authorities that etcd's certificate is checked against")
+	flags.StringVar(&c.cert, "cert", "", "file with the client's certificate")
+	flags.StringVar(&c.key, "key", "", "file with the key of the client's certificate")
+	flags.StringVar(&c.user, "user", "", "name[:password] at etcd; the password better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+	flags.StringVar(&c.password, "password", "", "password at etcd; better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
+	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
+	flags.DurationVar(&c.dialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
+	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second, "how long a short command may take; 0: as long as it needs")
+	flags.DurationVar(&c.keepAliveTime, "keepalive-time", 2*time.Second, "how often a quiet connection is tested")
+	flags.DurationVar(&c.keepAliveTimeout, "keepalive-timeout", 6*time.Second, "how long to wait for the answer to that test")
+	allowEnvironment(flags, []string{
+		"endpoints", "cacert", "cert", "key", "user", "password", "insecure-transport", "insecure-skip-tls-verify",
+		"dial-timeout", "command-timeout", "keepalive-time", "keepalive-timeout",
+	}, ownPrefix, etcdctlPrefix)
+	flags.StringVar(&c.prefix, "prefix", cssetcd.DefaultPrefix, "where in etcd the CSS is")
+	allowEnvironment(flags, []string{"prefix"}, ownPrefix)
+	c.passwordGiven = func() bool { return flags.Changed("password") }
+}
+
+// config makes the configuration of an etcd client, or says what is wrong with the flags.
+func (c *connectionFlags) config() (clientv3.Config, error) {
+	if len(c.endpoints) == 0 {
+		return clientv3.Config{}, errors.New("--endpoints is empty")
+	}
+	if c.dialTimeout <= 0 {
+		return clientv3.Config{}, fmt.Errorf("--dial-timeout is %v and must be above 0", c.dialTimeout)
+	}
+	if c.commandTimeout < 0 {
+		return clientv3.Config{}, fmt.Errorf("--command-timeout is %v and must be 0 or above", c.commandTimeout)
+	}
+	user, password, err := c.credentials()
+	if err != nil {
+		return clientv3.Config{}, err
+	}
+	tlsConfig, err := c.tls()
+	if err != nil {
+		return clientv3.Config{}, err
+	}
+	return clientv3.Config{
+		Endpoints:            c.endpoints,
+		DialTimeout:          c.dialTimeout,
+		DialKeepAliveTime:    c.keepAliveTime,
+		DialKeepAliveTimeout: c.keepAliveTimeout,
+		TLS:                  tlsConfig,
+		Username:             user,
+		Password:             password,
+		Logger:               zap.NewNop(), // what matters comes back as an error
+		DialOptions:          []grpc.DialOption{grpc.WithConnectParams(reconnect)},
+	}, nil
+}
+
+// reconnect looks for a lost etcd every second or so, where gRPC would wait up to two minutes.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 2 * time.Second,
+}
+
+// credentials splits name:password, unless the password is given beside it, as etcdctl does. A name without a password is a
+// mistake here: etcd would take the connection for one of nobody.
+func (c *connectionFlags) credentials() (user, password string, err error) {
+	user, password = c.user, c.password
+	if name, pw, ok := strings.Cut(c.user, ":"); ok && !c.passwordGiven() {
+		user, password = name, pw
+	}
+	switch {
+	case user == "" && c.user != "":
+		return "", "", errors.New("--user has no name before the colon")
+	case user != "" && password == "":
+		return "", "", fmt.Errorf("there is no password for etcd's user %s: put it into CSS_SYNC_PASSWORD", user)
+	case user == "":
+		return "", "", nil // a password left in the environment, without a user
+	}
+	return user, password, nil
+}
+
+// tls returns nil for a connection without TLS.
+func (c *connectionFlags) tls() (*tls.Config, error) {
+	if (c.cert == "") != (c.key == "") {
+		return nil, errors.New("--cert and --key belong together")
+	}
+	secure := c.cacert != "" || c.cert != "" || c.insecureSkipVerify || !c.insecureTransport
+	for _, e := range c.endpoints {
+		secure = secure || strings.HasPrefix(e, "https://") || strings.HasPrefix(e, "unixs://")
+	}
+	if !secure {
+		return nil, nil
+	}
+	// The files are read again for each connection, so that a renewed certificate needs no restart.
+	cfg, err := transport.TLSInfo{TrustedCAFile: c.cacert, CertFile: c.cert, KeyFile: c.key}.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	cfg.InsecureSkipVerify = c.insecureSkipVerify
+	return cfg, nil
+}

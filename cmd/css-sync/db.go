@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func dbCommand(p *program) *cobra.Command {
+	return group("db", "List, show, create, change and drop databases",
+		dbList(p), dbShow(p), dbCreate(p), dbSetStatus(p), dbDrop(p))
+}
+
+func dbList(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List the databases", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				s, err := css.snapshot(ctx, 0)
+				if err != nil {
+					return err
+				}
+				return p.printDatabases(s)
+			})
+		},
+	}
+}
+
+func (p *program) printDatabases(s *cssetcd.Snapshot) error {
+	views := []databaseView{}
+	var bad unreadables
+	for db, err := range s.Databases() {
+		if err != nil {
+			name, reason := bad.add(err)
+			views = append(views, databaseView{Name: name, Error: reason})
+			continue
+		}
+		v := viewDatabase(db)
+		n := 0
+		for range s.Tables(db.Name) {
+			n++
+		}
+		v.Tables = &n
+		views = append(views, v)
+	}
+	t := table{header: []string{"DATABASE", "STATUS", "TABLES", "STRIPES", "SUB-STRIPES", "OVERLAP", "STORAGE", "RELEASE"}}
+	for _, v := range views {
+		t.rows = append(t.rows, v.row())
+	}
+	if err := p.print(views, t.write); err != nil {
+		return err
+	}
+	return bad.err("database")
+}
+
+func (v databaseView) row() []string {
+	if v.Error != "" {
+		return []string{v.Name, "unreadable"}
+	}
+	row := []string{v.Name, string(v.Status), strconv.Itoa(*v.Tables), "", "", "", v.StorageClass, v.ReleaseStatus}
+	if s := v.Striping; s != nil {
+		row[3], row[4], row[5] = strconv.Itoa(s.Stripes), strconv.Itoa(s.SubStripes), degrees(s.Overlap)
+	}
+	return row
+}
+
+func dbShow(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "show DATABASE", Short: "Show one database", Args: takes("DATABASE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				db, err := css.Database(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				v := viewDatabase(db)
+				return p.print(v, v.write)
+			})
+		},
+	}
+}
+
+func (v databaseView) write(w io.Writer) {
+	f := facts{
+		{"database", v.Name}, {"status", string(v.Status)},
+		{"storage class", v.StorageClass}, {"release status", v.ReleaseStatus},
+	}
+	if s := v.Striping; s != nil {
+		f = append(f, [][2]string{
+			{"partitioning", s.ID}, {"stripes", strconv.Itoa(s.Stripes)}, {"sub-stripes", strconv.Itoa(s.SubStripes)},
+			{"overlap", degrees(s.Overlap) + " degrees"},
+		}...)
+	}
+	append(f, revisions(v.Incarnation, v.Modified)...).write(w)
+}
+
+func revisions(created, modified cssetcd.Revision) facts {
+	return facts{
+		{"created at revision", strconv.FormatInt(int64(created), 10)},
+		{"written at revision", strconv.FormatInt(int64(modified), 10)},
+	}
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+)
+
+// demoLines are what a reader has to find, in this order.
+var demoLines = []string{
+	`Qserv's catalogue on etcd, mirrored to MySQL`,
+	`etcd 3\.\d+\.\d+ runs at http://127\.0\.0\.1:\d+`,
+	`MariaDB \S+ runs\s+at\s+/`,
+	`The CSS is Qserv's catalogue`,
+	`A chunk is `,
+	`9 tables in 2 databases, 3 nodes; 641 keys`,
+	`kvData is the MySQL table`,
+	`642 rows written in one transaction: kvData shows revision \d+`,
+	`KEY IN ETCD +VALUE +\| kvId parentKvId kvKey +kvVal`,
+	`RefStar +READY +\| \d+ +\d+ +\.\.\./RefStar +READY`,
+	`created meridian_y1\.Transient`,
+	`a czar, .* sees it in its memory`,
+	`plain SQL sees it, .* (\d+\.\d|< 0\.1) ms`,
+	`SELECT kvVal FROM kvData .* ->  READY`,
+	`table exists: as /DBS/meridian_y1/TABLES/Object`,
+	`in quarantine: /DBS/meridian_y1/TABLES/OBJECT`,
+	`in agreement at revision \d+: 648 rows compared, no difference, 1 key in quarantine`,
+	`What you have seen`,
+}
+
+// demoProgram returns a program whose temporary files are in a directory of their own, and a check that none is left.
+func demoProgram(t *testing.T) (p *program, stdout, stderr *bytes.Buffer, clean func()) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	p = &program{stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, getenv: func(string) string { return "" }}
+	return p, stdout, stderr, func() {
+		t.Helper()
+		left, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Empty(t, left, "the demo leaves nothing behind")
+	}
+}
+
+func inOrder(t *testing.T, text string, patterns []string) {
+	t.Helper()
+	rest := text
+	for _, pattern := range patterns {
+		at := regexp.MustCompile(pattern).FindStringIndex(rest)
+		require.NotNil(t, at, "%q is missing, or not in its place, in:\n%s", pattern, text)
+		rest = rest[at[1]:]
+	}
+}
+
+func TestDemoShowsEverythingTwiceInARow(t *testing.T) {
+	mariadbdtest.Require(t)
+	for range 2 {
+		p, stdout, stderr, clean := demoProgram(t)
+		require.Equal(t, exitOK, p.run(t.Context(), []string{"demo"}), stderr)
+		inOrder(t, stdout.String(), demoLines)
+		assert.Empty(t, stderr.String())
+		assert.NotContains(t, stdout.String(), "\x1b", "no colour outside of a terminal")
+		for line := range strings.Lines(stdout.String()) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), pageWidth, line)
+		}
+		clean()
+	}
+}
+
+func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
+	p, stdout, _, clean := demoProgram(t)
+	d := newDemo(p, false)
+	d.database = func(context.Context, mariadbd.Options) (*mariadbd.Server, error) {
+		return nil, mariadbd.ErrNotInstalled
+	}
+	require.NoError(t, d.run(t.Context()))
+	inOrder(t, stdout.String(), []string{
+		`MariaDB is not installed, so the mirror is left out`, `641 keys`, `KEY IN ETCD +VALUE\n`, `created meridian_y1\.Transient`,
+		`a czar`, `table exists`, `What you have seen`,
+	})
+	for _, absent := range []string{"kvData shows", "plain SQL", "in quarantine:", "in agreement"} {
+		assert.NotContains(t, stdout.String(), absent)
+	}
+	clean()
+}
+
+// interrupter ends a context when a text is written.
+type interrupter struct {
+	bytes.Buffer
+	at     string
+	cancel context.CancelFunc
+}
+
+func (w *interrupter) Write(b []byte) (int, error) {
+	n, err := w.Buffer.Write(b)
+	if strings.Contains(w.String(), w.at) {
+		w.cancel()
+	}
+	return n, err
+}
+
+func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
+	mariadbdtest.Require(t)
+	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "Create a table", "Check that"} {
+		t.Run(at, func(t *testing.T) {
+			p, _, _, clean := demoProgram(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			p.stdout = &interrupter{at: at, cancel: cancel}
+			assert.Equal(t, exitError, p.run(ctx, []string{"demo"}))
+			clean()
+		})
+	}
+}
+
+func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
+	mariadbdtest.Require(t)
+	p, _, stderr, clean := demoProgram(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out := &interrupter{at: " check\n", cancel: cancel} // the last of the commands
+	p.stdout = out
+	require.Equal(t, exitOK, p.run(ctx, []string{"demo", "--keep"}), stderr)
+	inOrder(t, out.String(), append(slices.Clone(demoLines),
+		`etcdctl --endpoints=http://127\.0\.0\.1:\d+ get --prefix /qserv/css/NODES`,
+		` --endpoints=\S+ ls /DBS`,
+		`(mariadb|mysql) --no-defaults --user=root --socket=/\S+ qservCssData -e "SELECT`,
+		` --mysql-dsn='root@unix\(/\S+\)/qservCssData' check`,
+		`Stopping`))
+	clean()
+}
+
+func TestDemoAsProcessEndsWithCtrlC(t *testing.T) {
+	mariadbdtest.Require(t)
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "demo", "--keep")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+dir)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	var text strings.Builder
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Fprintln(&text, lines.Text())
+		if strings.HasSuffix(lines.Text(), " check") {
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	require.NoError(t, cmd.Wait())
+	inOrder(t, text.String(), append(slices.Clone(demoLines), "until Ctrl-C", "Stopping"))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
+}
+
+type brokenPipe struct{ lines int }
+
+func (w *brokenPipe) Write(b []byte) (int, error) {
+	if w.lines--; w.lines < 0 {
+		return 0, os.ErrClosed
+	}
+	return len(b), nil
+}
+
+func TestDemoStopsEverythingWhenNobodyReads(t *testing.T) {
+	mariadbdtest.Require(t)
+	p, _, stderr, clean := demoProgram(t)
+	p.stdout = &brokenPipe{lines: 5}
+	assert.Equal(t, exitError, p.run(t.Context(), []string{"demo"}))
+	assert.Contains(t, stderr.String(), os.ErrClosed.Error())
+	clean()
+}
+
+func TestQuoteShell(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "''", "a": "a", "/tmp/x.sock": "/tmp/x.sock", "a b": "'a b'", "it's": `'it'\''s'`, "root@unix(/s)/db": "'root@unix(/s)/db'",
+	} {
+		assert.Equal(t, want, quoteShell(text))
+	}
+}

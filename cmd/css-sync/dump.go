@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func dumpCommand(p *program) *cobra.Command {
+	var root, file string
+	var rev int64
+	cmd := &cobra.Command{
+		Use: "dump", Short: "Write the catalogue as JSON, in Qserv's form", GroupID: groupFiles, Args: takes(),
+		Long: `Write the catalogue, as it is at one revision, as a flat JSON object of keys and values: the form that Qserv dumps and reads.
+Equal catalogues give equal bytes.`,
+		Example: "  css-sync dump -o css.json\n  css-sync dump --root /DBS/LSST",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := parseRoot(root)
+			if err != nil {
+				return err
+			}
+			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				s, err := css.snapshot(ctx, cssetcd.Revision(rev))
+				if err != nil {
+					return err
+				}
+				if err := checkRoot(s, root); err != nil {
+					return err
+				}
+				return p.dump(s, root, file)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&root, "root", "", "only the keys below this one")
+	cmd.Flags().Int64Var(&rev, "rev", 0, "as of this revision of etcd; 0: the newest")
+	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, replaced as a whole when all of it is written (default: standard output)")
+	return cmd
+}
+
+func (p *program) dump(s *cssetcd.Snapshot, root, file string) error {
+	if file == "" || file == "-" {
+		return s.WriteDump(p.stdout, root)
+	}
+	if err := writeFile(file, func(w io.Writer) error { return s.WriteDump(w, root) }); err != nil {
+		return err
+	}
+	p.say("%s holds the catalogue at revision %d", file, s.Revision())
+	return nil
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// The exit codes. They are a contract.
+const (
+	exitOK           = 0
+	exitError        = 1 // wrong credentials too
+	exitNoConnection = 2
+	exitInvalid      = 3 // input, or another version of the CSS
+	exitDifferences  = 10
+)
+
+var (
+	errDifferences  = errors.New("differences found")
+	errInterrupted  = errors.New("interrupted")
+	errNoConnection = errors.New("no connection")
+)
+
+// usageError is a fault of the command line. The help names the command that tells more.
+type usageError struct {
+	err  error
+	help string
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// inputError is a fault of what the command was given: a file, a text.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
+
+// badInput makes an inputError.
+func badInput(format string, args ...any) error { return inputError{fmt.Errorf(format, args...)} }
+
+// hintError tells what to do about an error.
+type hintError struct {
+	error
+	hint string
+}
+
+func (e *hintError) Unwrap() error { return e.error }
+
+// hinted adds a hint to an error; a nil error stays nil.
+func hinted(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &hintError{err, fmt.Sprintf(format, args...)}
+}
+
+// exitCode maps an error to the exit code of the program.
+func exitCode(err error) int {
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case is(errDifferences):
+		return exitDifferences
+	case errors.As(err, new(*usageError)), errors.As(err, new(inputError)):
+		return exitInvalid
+	case is(cssetcd.ErrUnauthorized):
+		return exitError
+	case is(errNoConnection, cssetcd.ErrUnavailable) || mirrorUnavailable(err):
+		return exitNoConnection
+	case is(cssetcd.ErrInvalid, cssetcd.ErrVersionMissing, cssetcd.ErrVersionMismatch):
+		return exitInvalid
+	}
+	return exitError
+}
+
+// report writes an error for an operator: one sentence, and a hint where there is one.
+func report(w io.Writer, err error) {
+	fmt.Fprintln(w, "css-sync: "+sentence(err))
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintln(w, "hint: "+hint)
+	}
+}
+
+// rpcNoise is what gRPC puts before the text of an error.
+var rpcNoise = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+
+// plainInvalid is the name of a class of errors, where the reason stands behind it.
+var plainInvalid = regexp.MustCompile(`(^|: |\n  )invalid: `)
+
+// sentence is the text of an error without what only programmers need.
+func sentence(err error) string {
+	text := rpcNoise.ReplaceAllString(err.Error(), "")
+	text = plainInvalid.ReplaceAllString(text, "$1")
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")
+	}
+	return strings.TrimPrefix(text, "css: ")
+}
+
+// hintFor returns what to do about an error; "" when there is nothing to say.
+func hintFor(err error) string {
+	var h *hintError
+	var u *usageError
+	switch {
+	case errors.As(err, &h):
+		return h.hint
+	case errors.As(err, &u):
+		return "see `" + u.help + "`"
+	case errors.Is(err, cssetcd.ErrCzarsRegistered):
+		return "--force removes it nevertheless; queries that are using it may fail"
+	case errors.Is(err, cssetcd.ErrVersionMissing) && !errors.Is(err, cssetcd.ErrInvalid): // in etcd, not in a dump
+		return "look at --endpoints and --prefix; the first `css-sync db create` or `css-sync restore` makes a CSS"
+	case errors.Is(err, cssetcd.ErrNotEmpty):
+		return "--overwrite replaces what is there"
+	case errors.Is(err, cssetcd.ErrUnauthorized):
+		return "give --user, and the password in CSS_SYNC_PASSWORD"
+	}
+	return ""
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// dumped writes a dump of a small catalogue and returns its file.
+func dumped(t *testing.T) (file, text string) {
+	t.Helper()
+	c := onEtcd(t)
+	fill(c)
+	file = filepath.Join(t.TempDir(), "css.json")
+	r := c.run("dump", "-o", file)
+	require.Equal(t, exitOK, r.code, r.stderr)
+	assert.Regexp(t, `^css-sync: .*/css.json holds the catalogue at revision \d+\n$`, r.stderr)
+	assert.Empty(t, r.stdout)
+	data, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, c.ok("dump"), string(data))
+	return file, string(data)
+}
+
+func TestDumpAndRestore(t *testing.T) {
+	t.Parallel()
+	file, text := dumped(t)
+	c := onEtcd(t)
+	assert.Contains(t, c.ok("restore", file, "--dry-run"), "the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys")
+	assert.Contains(t, c.fails(exitInvalid, "dump"), "there is no CSS here")
+	golden(t, "restore.txt", c.ok("restore", file))
+	assert.Equal(t, text, c.ok("dump"))
+
+	golden(t, "restore-again.txt", c.ok("restore", file))
+	golden(t, "restore-again.json", c.ok("restore", file, "-w", "json"))
+
+	c.ok("db", "create", "Other")
+	message := c.fails(exitError, "restore", file)
+	assert.Contains(t, message, "not empty")
+	assert.Contains(t, message, "hint: --overwrite")
+	c.stdin = text
+	assert.Contains(t, c.ok("restore", "-", "--overwrite", "--dry-run"), "would remove 37 keys")
+	assert.Contains(t, c.ok("restore", "-", "--overwrite"), "removed 37 keys that were there before")
+	assert.Equal(t, text, c.ok("dump"))
+}
+
+// A restore that is cut off is made good by running it again.
+func TestRestoreIsContinued(t *testing.T) {
+	t.Parallel()
+	file, text := dumped(t)
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	c.ok("db", "drop", "D")
+	c.ok("put", "/NODES/worker-1", "ACTIVE") // as a restore begins
+	assert.Contains(t, c.ok("restore", file), "; the other 5 were there, revision ")
+	assert.Equal(t, text, c.ok("dump"))
+}
+
+func TestRestoreListsAllFaults(t *testing.T) {
+	t.Parallel()
+	_, text := dumped(t)
+	c := onEtcd(t)
+	tests := map[string]struct {
+		dump  string
+		wants []string
+	}{
+		"half a file": {text[:len(text)/2], []string{"the JSON ends in the middle"}},
+		"empty":       {"", []string{"the JSON ends in the middle"}},
+		"a list":      {"[]", []string{"not a JSON object"}},
+		"no JSON":     {"DBS", []string{"not JSON"}},
+		"several": {
+			`{"/css_meta/version":"1","/DBS/lsst":"READY","/DBS/LSST":"READY","x":"y","/DBS/a.b":"READY"}`,
+			[]string{"3 faults", "differ in case only", `"x"`, "a dot separates"},
+		},
+		"another version": {`{"/css_meta/version":"2"}`, []string{`version "2"`}},
+		"no version":      {`{}`, []string{"/css_meta/version is missing"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := &cli{t: t, environment: c.environment, stdin: test.dump}
+			message := c.fails(exitInvalid, "restore", "-")
+			for _, want := range test.wants {
+				assert.Contains(t, message, want)
+			}
+			assert.NotContains(t, message, "--prefix")
+		})
+	}
+}
+
+func TestRestoreOfPendingDrops(t *testing.T) {
+	t.Parallel()
+	_, text := dumped(t)
+	c := onEtcd(t)
+	c.stdin = strings.Replace(text, `"\/DBS\/Plain": "READY"`, `"\/DBS\/Plain": "PENDING_DROP:2026-01-01T00:00:00"`, 1)
+	message := c.fails(exitInvalid, "restore", "-")
+	assert.Contains(t, message, "/DBS/Plain")
+	assert.Contains(t, message, "hint: --with-pending-drops")
+	c.ok("restore", "-", "--with-pending-drops")
+	assert.Equal(t, "PENDING_DROP:2026-01-01T00:00:00\n", c.ok("get", "/DBS/Plain"))
+}
+
+func TestDumpOfAnOldRevision(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	at := decode[writeResult](t, c.ok("db", "create", "First", "-w", "json")).Revision
+	c.ok("db", "create", "Second")
+	assert.NotContains(t, c.ok("dump", "--rev", itoa(at)), "Second")
+	assert.Contains(t, c.fails(exitError, "dump", "--rev", "99999"), "the revision has not been reached")
+	assert.Contains(t, c.fails(exitError, "dump", "--root", "/DBS/Third"), "/DBS/Third: no such key")
+}
+
+func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "f")
+	require.NoError(t, os.WriteFile(name, []byte("old"), 0o600))
+	boom := errors.New("boom")
+	require.ErrorIs(t, writeFile(name, func(w io.Writer) error { _, _ = io.WriteString(w, "ne"); return boom }), boom)
+	data, err := os.ReadFile(name)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(data))
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1, "no temporary file is left")
+
+	require.NoError(t, writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }))
+	data, err = os.ReadFile(name)
+	require.NoError(t, err)
+	assert.Equal(t, "new", string(data))
+	require.NoError(t, writeFile(os.DevNull, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }), "a device is no file to replace")
+	info, err := os.Stat(os.DevNull)
+	require.NoError(t, err)
+	assert.False(t, info.Mode().IsRegular())
+}
+
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	all, some := c.start(ctx, "watch"), c.start(ctx, "watch", "/DBS/D", "-w", "json")
+	all.await(t, "watching / from revision")
+	some.await(t, "watching /DBS/D/ from revision")
+
+	c.ok("db", "set-status", "D", "DO_NOT_USE")
+	c.ok("db", "create", "D2")
+	all.await(t, `changed  /DBS/D = "DO_NOT_USE", was "READY"`)
+	all.await(t, `created  /DBS/D2 = "READY"`)
+	c.ok("table", "create", "D.T", "--schema", "(a INT)")
+	some.await(t, `"key":"/DBS/D/TABLES/T/schema","old":null,"new":"(a INT)"}`)
+	c.ok("db", "drop", "D")
+	all.await(t, "deleted  /DBS/D/TABLES/T/schema")
+	some.await(t, `"key":"/DBS/D","old":"DO_NOT_USE","new":null}`)
+	cancel()
+	assert.Equal(t, exitOK, all.wait(t), "to be interrupted is how it ends")
+	assert.Equal(t, exitOK, some.wait(t))
+	assert.NotContains(t, some.text(), "/DBS/D2", "a sibling is not below")
+	for line := range strings.Lines(some.text()) {
+		if strings.HasPrefix(line, "{") {
+			assert.Positive(t, decode[changeView](t, line).Revision)
+		}
+	}
+}
+
+func TestInterruptedCommandSaysSo(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := c.runContext(ctx, "db", "create", "D")
+	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, "css-sync: interrupted\n", r.stderr)
+	c.fails(exitInvalid, "db", "list") // nothing was made
+}
+
+const patience = 20 * time.Second
+
+// The real thing: a restore that is killed in the middle, and run again.
+func TestKilledRestoreIsMadeGood(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	var dump strings.Builder
+	dump.WriteString(`{"/css_meta":"","/css_meta/version":"1","/DBS":"","/DBS/Big":"READY","/DBS/Big/TABLES":""`)
+	for i := range 400 {
+		fmt.Fprintf(&dump, `,"/DBS/Big/TABLES/T%d":"READY","/DBS/Big/TABLES/T%d/schema":"(a INT)","/DBS/Big/TABLES/T%d/CHUNKS":""`, i, i, i)
+		for chunk := range 60 {
+			fmt.Fprintf(&dump, `,"/DBS/Big/TABLES/T%d/CHUNKS/%d":""`, i, chunk)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "big.json")
+	require.NoError(t, os.WriteFile(file, []byte(dump.String()+"}"), 0o600))
+
+	keys := func() int {
+		r := c.run("status", "-w", "json")
+		if v := decode[statusView](t, r.stdout); v.Catalogue != nil {
+			return v.Catalogue.Keys
+		}
+		return 0
+	}
+	restore := c.process("restore", file)
+	require.Eventually(t, func() bool { return keys() > 500 }, patience, time.Millisecond)
+	require.NoError(t, restore.cmd.Process.Kill())
+	restore.wait(t)
+	there := keys()
+	require.Less(t, there, 25000, "it was killed too late to show anything")
+	assert.NotEqual(t, "READY\n", c.run("get", "/DBS/Big").stdout, "half a database must not be usable")
+
+	assert.Contains(t, c.run("restore", file).stdout, "were there, revision ") // its progress may be told
+	assert.Equal(t, "READY\n", c.ok("get", "/DBS/Big"))
+	assert.Equal(t, 25205, keys())
+	assert.Contains(t, c.ok("restore", file), "nothing has to be restored")
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+// All that css-sync uses of the package mirror, but for the types of its results, goes through this file.
+
+// mirrorFlags are those of commands that write to MySQL.
+type mirrorFlags struct {
+	name            string
+	adopt           bool
+	allowMassDelete bool
+}
+
+// check: the name is a part of a key of etcd.
+func (f *mirrorFlags) check() error {
+	if f.name == "" || strings.Contains(f.name, "/") {
+		return fmt.Errorf("--mirror-name %q must not be empty nor have a slash", f.name)
+	}
+	return nil
+}
+
+func (f *mirrorFlags) new(target *mysql.Config, css *catalogue, feed mirror.Feed, p *program) (*mirror.Mirror, error) {
+	return mirror.New(mirror.Config{
+		Feed: feed, Catalogue: css.Client, Target: target, Name: f.name, Owner: owner(),
+		Adopt: f.adopt, AllowMassDelete: f.allowMassDelete, Logger: p.log,
+	})
+}
+
+// owner says who this is, for those who look for the process that writes.
+func owner() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+}
+
+// still is a feed of one snapshot.
+type still struct{ snapshot *cssetcd.Snapshot }
+
+func (s still) Snapshot() *cssetcd.Snapshot { return s.snapshot }
+
+func (still) Next(ctx context.Context) (cssetcd.Update, error) {
+	<-ctx.Done()
+	return cssetcd.Update{}, ctx.Err()
+}
+
+// once makes kvData show the catalogue as it is now.
+func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catalogue, p *program) (mirror.Result, error) {
+	s, err := css.Snapshot(ctx, 0)
+	if err != nil {
+		return mirror.Result{}, err
+	}
+	m, err := f.new(target, css, still{s}, p)
+	if err != nil {
+		return mirror.Result{}, err
+	}
+	return m.Once(ctx)
+}
+
+// mirrorUnavailable reports whether MySQL could not be reached.
+func mirrorUnavailable(err error) bool { return errors.Is(err, mirror.ErrUnavailable) }

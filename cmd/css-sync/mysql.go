@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/spf13/pflag"
+
+	"github.com/qserv/css-etcd/internal/qservcnf"
+)
+
+// mysqlFlags say where the table kvData is: in one of three ways.
+type mysqlFlags struct {
+	dsn, dsnFile, czarConfig string
+	flags                    *pflag.FlagSet
+}
+
+var mysqlFlagNames = []string{"mysql-dsn", "mysql-dsn-file", "czar-config"}
+
+const defaultDatabase = "qservCssData"
+
+func (m *mysqlFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+defaultDatabase+" or mysql://user:password@host:port/"+defaultDatabase)
+	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given")
+	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
+	allowEnvironment(flags, mysqlFlagNames, ownPrefix)
+	m.flags = flags
+}
+
+// target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the environment says.
+func (m *mysqlFlags) target(dialTimeout time.Duration) (*mysql.Config, error) {
+	name, err := m.chosen()
+	if name == "" || err != nil {
+		return nil, err
+	}
+	var config *mysql.Config
+	switch name {
+	case "mysql-dsn":
+		config, err = parseDSN(m.dsn)
+	case "mysql-dsn-file":
+		config, err = readDSN(m.dsnFile)
+	case "czar-config":
+		config, err = readCzarConfig(m.czarConfig)
+	}
+	if err != nil {
+		return nil, &usageError{fmt.Errorf("%s: %w", source(m.flags, name), err), "css-sync --help"}
+	}
+	if config.DBName == "" {
+		config.DBName = defaultDatabase
+	}
+	if config.Timeout == 0 {
+		config.Timeout = dialTimeout
+	}
+	config.Logger = &mysql.NopLogger{} // what matters comes back as an error
+	return config, nil
+}
+
+// chosen returns the name of the one flag that counts.
+func (m *mysqlFlags) chosen() (string, error) {
+	var line, environment []string
+	for _, name := range mysqlFlagNames {
+		switch {
+		case m.flags.Changed(name):
+			line = append(line, name)
+		case source(m.flags, name) != "":
+			environment = append(environment, name)
+		}
+	}
+	given := line
+	if len(given) == 0 {
+		given = environment
+	}
+	switch len(given) {
+	case 0:
+		return "", nil
+	case 1:
+		return given[0], nil
+	}
+	return "", &usageError{
+		fmt.Errorf("%s and %s say both where MySQL is; give one of them", source(m.flags, given[0]), source(m.flags, given[1])), "css-sync --help",
+	}
+}
+
+// mustTarget is target for commands that cannot do without.
+func (p *program) mustTarget() (*mysql.Config, error) {
+	target, err := p.mysql.target(p.connection.dialTimeout)
+	if target == nil && err == nil {
+		err = &usageError{errors.New("where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
+	}
+	return target, err
+}
+
+func readDSN(file string) (*mysql.Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return parseDSN(strings.TrimSpace(string(data)))
+}
+
+// parseDSN reads the driver's form, or a URL as Qserv's own tools take it. Errors never show what may be a password.
+func parseDSN(dsn string) (*mysql.Config, error) {
+	if strings.HasPrefix(dsn, "mysql://") {
+		return parseURL(dsn)
+	}
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, errors.New("it is not of the form user:password@tcp(host:port)/" + defaultDatabase +
+			" nor mysql://user:password@host:port/" + defaultDatabase)
+	}
+	return config, nil
+}
+
+func parseURL(dsn string) (*mysql.Config, error) {
+	u, err := url.Parse(dsn)
+	if err != nil || u.Hostname() == "" {
+		return nil, errors.New("it is not a URL of the form mysql://user:password@host:port/" + defaultDatabase +
+			"; special characters in the password must be written as %XX")
+	}
+	config := mysql.NewConfig()
+	config.User = u.User.Username()
+	config.Passwd, _ = u.User.Password()
+	config.Net, config.Addr = "tcp", u.Host
+	if u.Port() == "" {
+		config.Addr = net.JoinHostPort(u.Hostname(), "3306")
+	}
+	config.DBName = strings.Trim(u.Path, "/")
+	return config, nil
+}
+
+func readCzarConfig(file string) (*mysql.Config, error) {
+	css, err := qservcnf.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	config := mysql.NewConfig()
+	config.User, config.Passwd, config.DBName = css.Username, css.Password, css.Database
+	config.Net, config.Addr = css.Address()
+	return config, nil
+}

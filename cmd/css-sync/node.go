@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func nodeCommand(p *program) *cobra.Command {
+	return group("node", "List, show, add, change and delete worker nodes",
+		nodeList(p), nodeShow(p), nodeAdd(p), nodeSetState(p), nodeDelete(p))
+}
+
+func nodeList(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List the nodes", Args: takes(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				s, err := css.snapshot(ctx, 0)
+				if err != nil {
+					return err
+				}
+				return p.printNodes(s)
+			})
+		},
+	}
+}
+
+func (p *program) printNodes(s *cssetcd.Snapshot) error {
+	views := []nodeView{}
+	t := table{header: []string{"NODE", "STATE", "TYPE", "HOST", "PORT"}}
+	var bad unreadables
+	for n, err := range s.Nodes() {
+		if err != nil {
+			name, reason := bad.add(err)
+			views = append(views, nodeView{Name: name, Error: reason})
+			t.rows = append(t.rows, []string{name, "unreadable"})
+			continue
+		}
+		views = append(views, viewNode(n))
+		t.rows = append(t.rows, []string{n.Name, string(n.State), n.Type, n.Host, strconv.Itoa(n.Port)})
+	}
+	if err := p.print(views, t.write); err != nil {
+		return err
+	}
+	return bad.err("node")
+}
+
+func nodeShow(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "show NODE", Short: "Show one node", Args: takes("NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				n, err := css.Node(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				return p.print(viewNode(n), func(w io.Writer) {
+					append(facts{
+						{"node", n.Name}, {"state", string(n.State)}, {"type", n.Type}, {"host", n.Host}, {"port", strconv.Itoa(n.Port)},
+					}, revisions(n.Incarnation, n.Modified)...).write(w)
+				})
+			})
+		},
+	}
+}
+
+func nodeAdd(p *program) *cobra.Command {
+	var n cssetcd.Node
+	cmd := &cobra.Command{
+		Use: "add NODE", Short: "Add a node", Args: takes("NODE"),
+		Example: "  css-sync node add worker-1 --host worker-1.example.org --port 5012",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			n.Name = args[0]
+			return p.write(cmd.Context(), "node "+n.Name+" added", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+				return css.AddNode(ctx, n)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&n.Type, "type", "worker", "type of the node")
+	cmd.Flags().StringVar(&n.Host, "host", "", "host name or address")
+	cmd.Flags().IntVar(&n.Port, "port", 0, "port")
+	cmd.Flags().StringVar((*string)(&n.State), "state", string(cssetcd.NodeActive), "state of the node")
+	return cmd
+}
+
+func nodeSetState(p *program) *cobra.Command {
+	var only conditionFlags
+	cmd := &cobra.Command{
+		Use: "set-state NODE STATE", Short: "Set the state of a node: ACTIVE or INACTIVE", Args: takes("NODE", "STATE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			state := cssetcd.NodeState(args[1])
+			if state != cssetcd.NodeActive && state != cssetcd.NodeInactive {
+				return hinted(invalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]), "`css-sync put` writes any text")
+			}
+			done := "state of node " + args[0] + " is " + args[1]
+			return p.write(cmd.Context(), done, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+				return css.SetNodeState(ctx, args[0], state, only.options()...)
+			})
+		},
+	}
+	only.register(cmd, "state")
+	return cmd
+}
+
+func nodeDelete(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: takes("NODE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.write(cmd.Context(), "node "+args[0]+" deleted", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+				return css.DeleteNode(ctx, args[0])
+			})
+		},
+	}
+}

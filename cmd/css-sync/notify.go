@@ -1,0 +1,20 @@
+package main
+
+import "net"
+
+// notify tells systemd how the daemon stands, where systemd started it as a service of Type=notify. Nobody waits for the
+// message, so that it cannot be sent is worth a line in the log and no more.
+func (p *program) notify(state string) {
+	name := p.getenv("NOTIFY_SOCKET")
+	if name == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"}) // "@name" is an abstract socket
+	if err == nil {
+		_, err = conn.Write([]byte(state))
+		_ = conn.Close()
+	}
+	if err != nil {
+		p.log.Warn("systemd cannot be told how the daemon stands", "socket", name, "err", err)
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+type serveFlags struct {
+	mirror       mirrorFlags
+	noMirror     bool
+	dataDir      string
+	listenClient string
+}
+
+func serveCommand(p *program) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd", GroupID: groupDaemon, Args: takes(),
+		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd, until SIGTERM or SIGINT; a second signal ends it at once.
+
+Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
+the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
+
+When etcd cannot be reached at the start, that is an error; when it or MySQL is lost later, the daemon waits for it.`,
+		Example: `  css-sync serve --endpoints etcd-0:2379,etcd-1:2379,etcd-2:2379 --czar-config /config-etc/qserv-czar.cnf
+  css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			target, err := f.check(cmd, p)
+			if err != nil {
+				return err
+			}
+			return p.serve(cmd.Context(), f, target)
+		},
+	}
+	flags := cmd.Flags()
+	f.mirror.register(cmd)
+	flags.BoolVar(&f.noMirror, "no-mirror", false, "serve without a mirror")
+	flags.StringVar(&f.dataDir, "data-dir", "", "run an etcd in this process that keeps its data here")
+	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379", "where the etcd of --data-dir listens for clients: host:port or unix:///path")
+	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client"}, ownPrefix)
+	return cmd
+}
+
+// check returns where to mirror to; nil for nowhere.
+func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error) {
+	flags := cmd.Flags()
+	if f.dataDir == "" && source(flags, "listen-client") != "" {
+		return nil, invalidUse(cmd, "%s is for the etcd of --data-dir, which is not given", source(flags, "listen-client"))
+	}
+	if from := source(flags, "endpoints"); f.dataDir != "" && from != "" {
+		return nil, invalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from, source(flags, "data-dir"))
+	}
+	if err := f.mirror.check(); err != nil {
+		return nil, invalidUse(cmd, "%w", err)
+	}
+	target, err := p.mysql.target(p.connection.dialTimeout)
+	switch {
+	case err != nil:
+		return nil, err
+	case target == nil && !f.noMirror:
+		return nil, invalidUse(cmd, "where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
+	case target != nil && f.noMirror && source(flags, "no-mirror") == "--no-mirror":
+		target = nil // MySQL is known from the environment
+	}
+	return target, nil
+}
+
+// daemon is what serve runs. Its parts live until its context ends or one of them fails.
+type daemon struct {
+	*program
+	flags  serveFlags
+	target *mysql.Config // nil: no mirror
+	css    *catalogue
+	view   *cssetcd.View
+}
+
+func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config) error {
+	d := &daemon{program: p, flags: f, target: target}
+	var parts []func(context.Context) error
+	if f.dataDir != "" {
+		etcd, err := p.startEtcd(ctx, f)
+		if err != nil {
+			return err
+		}
+		defer p.stopEtcd(etcd)
+		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, etcd) })
+	}
+	var err error
+	if d.css, err = p.connect(ctx); err != nil {
+		return err
+	}
+	defer d.css.close()
+	if d.view, err = cssetcd.OpenView(ctx, d.css.Client); err != nil {
+		return err
+	}
+	defer d.view.Close()
+	p.log.Info("css-sync serves", "version", version, "endpoints", p.connection.endpoints, "prefix", p.connection.prefix,
+		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
+	if target != nil {
+		if f.mirror.allowMassDelete {
+			p.log.Warn("the mirror's brake is off for as long as this process runs")
+		}
+		parts = append(parts, d.mirror)
+	}
+	p.notify("READY=1")
+	err = runAll(ctx, parts)
+	p.notify("STOPPING=1")
+	p.log.Info("css-sync stops")
+	return err
+}
+
+// runAll runs the parts until ctx ends, which is no error, or one of them fails.
+func runAll(ctx context.Context, parts []func(context.Context) error) error {
+	group, inner := errgroup.WithContext(ctx)
+	for _, part := range parts {
+		group.Go(func() error { return part(inner) })
+	}
+	group.Go(func() error { <-inner.Done(); return nil })
+	err := group.Wait()
+	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("a part of the daemon ended by itself")
+	}
+	return fmt.Errorf("serve: %w", err)
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+)
+
+// How much history the daemon's own etcd keeps, and how long it may take to start: reading a large database takes a while.
+const (
+	ownHistory   = time.Hour
+	ownEtcdStart = time.Minute
+)
+
+// startEtcd runs the daemon's own etcd and points the connection to it.
+func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Server, error) {
+	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
+	defer cancel()
+	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
+		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, AutoCompaction: ownHistory,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	p.connection.endpoints = etcd.Endpoints()
+	p.log.Info("etcd runs in this process", "data", etcd.Dir(), "endpoints", etcd.Endpoints())
+	return etcd, nil
+}
+
+// watchOver returns when etcd ends by itself.
+func watchOver(ctx context.Context, etcd *embedetcd.Server) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-etcd.Failed():
+		return errors.Join(errors.New("the etcd in this process ended"), err)
+	}
+}
+
+func (p *program) stopEtcd(etcd *embedetcd.Server) {
+	if err := etcd.Close(); err != nil {
+		p.log.Error("etcd did not stop in good order", "err", err)
+	}
+}

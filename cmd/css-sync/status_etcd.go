@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
+func (p *program) lookAtEtcd(ctx context.Context, s *statusView) error {
+	s.Etcd = etcdStatus{Prefix: p.connection.prefix, Endpoints: []endpointStatus{}}
+	err := p.readEtcd(ctx, s)
+	if err != nil {
+		s.Etcd.OK, s.Etcd.Error = false, sentence(err)
+	}
+	return err
+}
+
+func (p *program) readEtcd(ctx context.Context, s *statusView) error {
+	css, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer css.close()
+	ctx, cancel := p.limit(ctx)
+	defer cancel()
+	s.Etcd.Endpoints = p.endpoints(ctx, css.etcd)
+	id, err := css.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	have, err := css.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
+	s.Etcd.identity, s.Etcd.ClusterID, s.Etcd.History = id, strconv.FormatUint(id.Cluster, 16), id.History
+	switch err := have.Version(); {
+	case errors.Is(err, cssetcd.ErrVersionMissing):
+		return nil
+	case err != nil:
+		return err
+	}
+	s.Catalogue = countCatalogue(have)
+	return nil
+}
+
+// countCatalogue counts what there is, readable or not.
+func countCatalogue(s *cssetcd.Snapshot) *catalogueStatus {
+	c := &catalogueStatus{CSSVersion: cssetcd.Version, Keys: s.Len()}
+	for key := range s.Below("/DBS") {
+		switch part := strings.Split(key, "/"); {
+		case len(part) == 3:
+			c.Databases++
+		case len(part) == 5 && part[3] == "TABLES":
+			c.Tables++
+		case len(part) == 7 && part[5] == "CHUNKS":
+			c.Chunks++
+		}
+	}
+	for key := range s.Below("/NODES") {
+		if strings.Count(key, "/") == 2 {
+			c.Nodes++
+		}
+	}
+	return c
+}
+
+// endpoints asks each member, each within the dial time-out.
+func (p *program) endpoints(ctx context.Context, etcd *clientv3.Client) []endpointStatus {
+	out := make([]endpointStatus, len(p.connection.endpoints))
+	var wg sync.WaitGroup
+	for i, e := range p.connection.endpoints {
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, p.connection.dialTimeout)
+			defer cancel()
+			s, err := etcd.Status(ctx, e)
+			if err != nil {
+				out[i] = endpointStatus{Endpoint: e, Error: sentence(err)}
+				return
+			}
+			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId, DBBytes: s.DbSize}
+		})
+	}
+	wg.Wait()
+	return out
+}

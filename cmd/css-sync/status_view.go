@@ -1,0 +1,84 @@
+package main
+
+import (
+	"time"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+// statusView is the JSON form of the status.
+type statusView struct {
+	Etcd      etcdStatus       `json:"etcd"`
+	Catalogue *catalogueStatus `json:"catalogue"` // null: etcd holds none, or cannot be read
+	Mirror    *mirrorStatus    `json:"mirror"`    // null: nothing says where MySQL is
+}
+
+type etcdStatus struct {
+	OK        bool             `json:"ok"`
+	Error     string           `json:"error,omitempty"`
+	Endpoints []endpointStatus `json:"endpoints"`
+	Revision  cssetcd.Revision `json:"revision"`
+	Prefix    string           `json:"prefix"`
+	ClusterID string           `json:"cluster_id"`
+	History   string           `json:"history"`
+	identity  cssetcd.Identity
+}
+
+type endpointStatus struct {
+	Endpoint string `json:"endpoint"`
+	OK       bool   `json:"ok"`
+	Error    string `json:"error,omitempty"`
+	Version  string `json:"version"`
+	Leader   bool   `json:"leader"`
+	DBBytes  int64  `json:"db_bytes"`
+}
+
+type catalogueStatus struct {
+	CSSVersion string `json:"css_version"`
+	Databases  int    `json:"databases"`
+	Tables     int    `json:"tables"`
+	Chunks     int    `json:"chunks"`
+	Nodes      int    `json:"nodes"`
+	Keys       int    `json:"keys"`
+}
+
+type mirrorStatus struct {
+	OK              bool              `json:"ok"`
+	Error           string            `json:"error,omitempty"`
+	Name            string            `json:"name"`
+	Owner           string            `json:"owner"` // who writes, or wrote last
+	Term            int64             `json:"term"`
+	AppliedRevision cssetcd.Revision  `json:"applied_revision"`
+	LagRevisions    *cssetcd.Revision `json:"lag_revisions"`  // behind etcd; null: not known, or of another catalogue
+	SameCatalogue   *bool             `json:"same_catalogue"` // whether it mirrors what etcd holds; null: not known
+	Rows            int               `json:"rows"`
+	Quarantined     int               `json:"quarantined"`
+	Updated         *time.Time        `json:"updated"` // when it was last written to
+}
+
+func viewMirror(s mirror.State, err error, etcd *etcdStatus) *mirrorStatus {
+	if err != nil {
+		return &mirrorStatus{Error: sentence(err)}
+	}
+	v := &mirrorStatus{
+		OK: true, Name: s.Mirror, Owner: s.Owner, Term: s.Term, AppliedRevision: s.Applied,
+		Rows: s.Rows, Quarantined: s.Quarantined, Updated: &s.Updated,
+	}
+	if etcd.OK {
+		same := sameCatalogue(s.Identity, etcd.identity)
+		v.SameCatalogue = &same
+		if lag := max(etcd.Revision-s.Applied, 0); same {
+			v.LagRevisions = &lag
+		}
+	}
+	return v
+}
+
+// sameCatalogue: a mirror that began with an empty etcd does not know the history that was made later.
+func sameCatalogue(mirrored, here cssetcd.Identity) bool {
+	if mirrored.History == "" {
+		mirrored.History = here.History
+	}
+	return mirrored == here
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func tableCommand(p *program) *cobra.Command {
+	return group("table", "List, show, create, change and drop tables",
+		tableList(p), tableShow(p), tableCreate(p), tableSetStatus(p), tableSetSchema(p), tableSetScan(p), tableDrop(p))
+}
+
+func tableList(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "list [DATABASE]", Aliases: []string{"ls"}, Short: "List the tables, of one database or of all", Args: takes("[DATABASE]"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				s, err := css.snapshot(ctx, 0)
+				if err != nil {
+					return err
+				}
+				if len(args) == 0 {
+					return p.printTables(s, databaseNames(s))
+				}
+				if _, err := s.Database(args[0]); err != nil {
+					return err
+				}
+				return p.printTables(s, args)
+			})
+		},
+	}
+}
+
+// databaseNames returns the names of all databases, of those too that cannot be read.
+func databaseNames(s *cssetcd.Snapshot) []string {
+	var names []string
+	for db, err := range s.Databases() {
+		if err != nil {
+			name, _ := unreadable(err)
+			names = append(names, name)
+			continue
+		}
+		names = append(names, db.Name)
+	}
+	return names
+}
+
+func (p *program) printTables(s *cssetcd.Snapshot, databases []string) error {
+	views := []tableView{}
+	t := table{header: []string{"TABLE", "STATUS", "KIND", "DIRECTOR", "SCAN RATING"}}
+	var bad unreadables
+	for _, db := range databases {
+		for tab, err := range s.Tables(db) {
+			if err != nil {
+				name, reason := bad.add(err)
+				n, _ := cssetcd.ParseTableName(name)
+				views = append(views, tableView{Database: n.DB, Table: n.Table, Error: reason})
+				t.rows = append(t.rows, []string{name, "unreadable"})
+				continue
+			}
+			views = append(views, viewTable(tab))
+			t.rows = append(t.rows, tableRow(tab))
+		}
+	}
+	if err := p.print(views, t.write); err != nil {
+		return err
+	}
+	return bad.err("table")
+}
+
+func tableRow(t *cssetcd.Table) []string {
+	row := []string{t.Name.String(), string(t.Status), kindOf(t), "", ""}
+	switch {
+	case t.Match != nil:
+		row[3] = t.Match.DirTable1 + ", " + t.Match.DirTable2
+	case t.Partitioning != nil:
+		row[3] = t.Partitioning.DirDB + "." + t.Partitioning.DirTable
+	}
+	if t.SharedScan != nil {
+		row[4] = strconv.Itoa(t.SharedScan.Rating)
+	}
+	return row
+}
+
+// kindOf says in a word how a table is spread over the workers.
+func kindOf(t *cssetcd.Table) string {
+	p := t.Partitioning
+	switch {
+	case t.Match != nil:
+		return "match"
+	case p == nil:
+		return "whole"
+	case p.DirDB == t.Name.DB && p.DirTable == t.Name.Table:
+		return "director"
+	}
+	return "child"
+}
+
+func tableShow(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "show DATABASE.TABLE", Short: "Show one table", Args: takes("DATABASE.TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := cssetcd.ParseTableName(args[0])
+			if err != nil {
+				return err
+			}
+			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				t, err := css.Table(ctx, name)
+				if err != nil {
+					return err
+				}
+				return p.print(viewTable(t), func(w io.Writer) { tableFacts(t).write(w) })
+			})
+		},
+	}
+}
+
+func tableFacts(t *cssetcd.Table) facts {
+	f := facts{{"table", t.Name.String()}, {"status", string(t.Status)}, {"kind", kindOf(t)}}
+	if p := t.Partitioning; p != nil {
+		if p.DirTable != "" { // a match table has two, see below
+			f = append(f, [2]string{"director", p.DirDB + "." + p.DirTable})
+		}
+		f = append(f, facts{
+			{"director column", p.DirColumn}, {"latitude column", p.LatColumn}, {"longitude column", p.LonColumn},
+			{"overlap", degrees(p.Overlap) + " degrees"}, {"sub-chunks", fmt.Sprint(p.SubChunks)},
+		}...)
+	}
+	if m := t.Match; m != nil {
+		f = append(f, facts{
+			{"first director", m.DirTable1 + ", column " + m.DirColumn1}, {"second director", m.DirTable2 + ", column " + m.DirColumn2},
+			{"flag column", m.FlagColumn}, {"angular separation", degrees(m.AngSep) + " degrees"},
+		}...)
+	}
+	if s := t.SharedScan; s != nil {
+		f = append(f, facts{{"scan rating", strconv.Itoa(s.Rating)}, {"lock in memory", fmt.Sprint(s.LockInMem)}}...)
+	}
+	f = append(f, revisions(t.Incarnation, t.Modified)...)
+	return append(f, [2]string{"schema", t.Schema}) // last, because it is long
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// writeTable is write for one table, given by its argument.
+func (p *program) writeTable(ctx context.Context, arg, did string, do func(context.Context, *catalogue, cssetcd.TableName) (cssetcd.Revision, error)) error {
+	name, err := cssetcd.ParseTableName(arg)
+	if err != nil {
+		return err
+	}
+	return p.write(ctx, did, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) { return do(ctx, css, name) })
+}
+
+func tableSetStatus(p *program) *cobra.Command {
+	var only conditionFlags
+	cmd := &cobra.Command{
+		Use: "set-status DATABASE.TABLE STATUS", Short: "Set the status of a table", Args: takes("DATABASE.TABLE", "STATUS"),
+		Example: "  css-sync table set-status LSST.Object READY --if-status DO_NOT_USE",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			status, err := parseStatus(args[1])
+			if err != nil {
+				return err
+			}
+			return p.writeTable(cmd.Context(), args[0], "status of table "+args[0]+" is "+args[1],
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+					return css.SetTableStatus(ctx, name, status, only.options()...)
+				})
+		},
+	}
+	only.register(cmd, "status")
+	return cmd
+}
+
+func tableSetSchema(p *program) *cobra.Command {
+	var only conditionFlags
+	var schema schemaFlags
+	cmd := &cobra.Command{
+		Use: "set-schema DATABASE.TABLE", Short: "Set the schema of a table", Args: takes("DATABASE.TABLE"),
+		Example: "  css-sync table set-schema LSST.Object --schema-file Object.schema",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := schema.read(cmd, p.stdin)
+			if err != nil {
+				return err
+			}
+			return p.writeTable(cmd.Context(), args[0], "schema of table "+args[0]+" set",
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+					return css.SetTableSchema(ctx, name, text, only.options()...)
+				})
+		},
+	}
+	schema.register(cmd)
+	only.register(cmd, "table's status")
+	return cmd
+}
+
+func tableSetScan(p *program) *cobra.Command {
+	var only conditionFlags
+	var scan cssetcd.SharedScan
+	cmd := &cobra.Command{
+		Use: "set-scan DATABASE.TABLE", Short: "Set how a table takes part in shared scans", Args: takes("DATABASE.TABLE"),
+		Long:    "Set how a table takes part in shared scans: both values at once. --scan-rating has to be given; without --lock-in-mem that is off.",
+		Example: "  css-sync table set-scan LSST.Object --scan-rating 2 --lock-in-mem",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("scan-rating") {
+				return invalidUse(cmd, "--scan-rating is missing")
+			}
+			return p.writeTable(cmd.Context(), args[0], "shared scan of table "+args[0]+" set",
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+					return css.SetSharedScan(ctx, name, scan, only.options()...)
+				})
+		},
+	}
+	cmd.Flags().IntVar(&scan.Rating, "scan-rating", 0, "1 to 3: the higher, the slower the scan")
+	cmd.Flags().BoolVar(&scan.LockInMem, "lock-in-mem", false, "keep chunks in memory while they are scanned")
+	only.register(cmd, "table's status")
+	return cmd
+}
+
+func tableDrop(p *program) *cobra.Command {
+	var drop dropFlags
+	cmd := &cobra.Command{
+		Use: "drop DATABASE.TABLE", Short: "Remove a table with its chunks at once", Args: takes("DATABASE.TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.writeTable(cmd.Context(), args[0], "table "+args[0]+" dropped",
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+					return css.DropTable(ctx, name, drop.options()...)
+				})
+		},
+	}
+	drop.register(cmd)
+	return cmd
+}

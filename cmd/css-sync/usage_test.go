@@ -1,0 +1,133 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/assert"
+)
+
+// What is wrong with a command line is found before anything is asked of etcd: there is none here.
+func TestWrongUse(t *testing.T) {
+	schema := filepath.Join(t.TempDir(), "schema")
+	assert.NoError(t, os.WriteFile(schema, []byte("CREATE TABLE x (a INT)"), 0o600))
+	tests := map[string]string{
+		"frobnicate":                               `there is no command "frobnicate"`,
+		"tabel list":                               `there is no command "tabel"; did you mean table?`,
+		"db":                                       "db: say what to do: list, show, create, set-status, drop",
+		"db shw":                                   `db: there is no command "shw"; did you mean show?`,
+		"db show":                                  "db show: DATABASE is missing",
+		"db show A B":                              `db show: "B" is one argument too many`,
+		"db list --frob":                           "db list: unknown flag: --frob",
+		"db list -w yaml":                          `--write-out "yaml" is neither table nor json`,
+		"db list --log-level loud":                 `--log-level "loud" is none of debug, info, warn and error`,
+		"db list --log-format xml":                 `--log-format "xml" is neither text nor json`,
+		"db list --endpoints=":                     "--endpoints is empty",
+		"db list --dial-timeout 0s":                "--dial-timeout is 0s and must be above 0",
+		"db list --dial-timeout soon":              "invalid argument",
+		"db create D --stripes 3":                  "--stripes, --sub-stripes and --overlap belong together",
+		"db create D --like E --stripes 3":         "--like takes all from the other database",
+		"db set-status D REDY":                     `status "REDY" is none of READY`,
+		"table show Object":                        `"Object" is not of the form database.table`,
+		"table show A.B.C":                         "a dot separates database and table",
+		"table create A.B":                         "give the schema with either --schema or --schema-file",
+		"table create A.B --schema a":              `the schema begins with "a" and has to begin with a parenthesis`,
+		"table create A.B --schema-file " + schema: `the schema begins with "CREATE TABLE`,
+		"table create A.B --schema-file /nowhere":  "open /nowhere: no such file",
+		"table create A.B --schema (a) --director --dir-db X": "--director makes the table its own director",
+		"table create A.B --schema (a) --status OK":           `status "OK" is none of`,
+		"table set-scan A.B":                                  "--scan-rating is missing",
+		"node set-state n UP":                                 `state "UP" is neither ACTIVE nor INACTIVE`,
+		"ls DBS":                                              `key "DBS" must begin with a slash`,
+		"watch DBS":                                           `key "DBS" must begin with a slash`,
+		"dump --root DBS":                                     `key "DBS" must begin with a slash`,
+		"restore":                                             "restore: FILE is missing",
+		"restore /nowhere":                                    "open /nowhere: no such file",
+		"mirror":                                              "say --once",
+		"mirror --once":                                       "where is MySQL?",
+		"check":                                               "where is MySQL?",
+		"mirror --once --mirror-name a/b":                     `--mirror-name "a/b" must not be empty nor have a slash`,
+		"serve --mirror-name=":                                `--mirror-name "" must not be empty nor have a slash`,
+		"check --mysql-dsn secret":                            "--mysql-dsn: it is not of the form",
+		"check --mysql-dsn mysql://u:secret":                  "--mysql-dsn: it is not a URL",
+		"check --mysql-dsn-file /nowhere":                     "--mysql-dsn-file: open /nowhere: no such file",
+		"check --czar-config /nowhere":                        "--czar-config: open /nowhere: no such file",
+		"check --czar-config " + schema:                       "neither a section, nor key = value",
+		"check --mysql-dsn a@/b --czar-config c":              "--mysql-dsn and --czar-config say both where MySQL is",
+		"serve":                                               "or --no-mirror to do without",
+		"serve --no-mirror --data-dir d --endpoints e:1":      "--endpoints names an etcd elsewhere and --data-dir runs one here",
+		"serve --no-mirror --listen-client 127.0.0.1:1":       "--listen-client is for the etcd of --data-dir",
+		"version 1":                                           `"1" is one argument too many`,
+	}
+	for line, want := range tests {
+		t.Run(line, func(t *testing.T) {
+			message := elsewhere(t).fails(exitInvalid, strings.Fields(line)...)
+			assert.Contains(t, message, want)
+			assert.NotContains(t, message, "secret")
+		})
+	}
+}
+
+func TestWrongUseFromTheEnvironment(t *testing.T) {
+	c := elsewhere(t)
+	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
+	assert.Contains(t, c.fails(exitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG say both where MySQL is")
+	c.environment = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
+	assert.Contains(t, c.fails(exitInvalid, "serve", "--no-mirror"), "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
+	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}
+	assert.Contains(t, c.fails(exitInvalid, "check"), "CSS_SYNC_MYSQL_DSN: it is not of the form")
+}
+
+func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	for line, want := range map[string]string{
+		"db create a/b":                       "a slash separates",
+		"db create a.b":                       "a dot separates",
+		"db create ä":                         "not printable ASCII",
+		"node add " + strings.Repeat("n", 65): "longer than 64 characters",
+		"put DBS x":                           "must begin with a slash",
+		"put /DBS/ x":                         "has an empty part",
+		"put /css_meta/version 2":             "not written by hand",
+		"get DBS":                             "must begin with a slash",
+		"db list --prefix qserv":              "must be one or more segments",
+		"db create E --stripes 0 --sub-stripes 1 --overlap 0": "both must be above 0",
+		"table create D.T --schema (a) --lat-col d":           "the director's database, table and column are needed",
+		"table create D.T --schema (a) --scan-rating 1":       "not partitioned",
+	} {
+		t.Run(line, func(t *testing.T) { assert.Contains(t, c.fails(exitInvalid, strings.Fields(line)...), want) })
+	}
+}
+
+// Every command and flag says what it is for, and every command's help works.
+func TestHelp(t *testing.T) {
+	var visit func(*cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		if cmd.Name() == "completion" || cmd.Name() == "help" || cmd.Name() == "demo" || cmd.Name() == "bench" {
+			return
+		}
+		assert.NotEmpty(t, cmd.Short, cmd.CommandPath())
+		assert.NotRegexp(t, `\.$`, cmd.Short, cmd.CommandPath())
+		text := elsewhere(t).ok(append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
+		assert.Contains(t, text, "Usage:")
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit((&program{}).rootCommand())
+	text := elsewhere(t).ok()
+	assert.Contains(t, text, "Exit codes:")
+	assert.Contains(t, text, "--endpoints")
+	assert.NotContains(t, elsewhere(t).ok("db", "list", "--help"), "--cacert", "what all commands have stands in one place")
+}
+
+func TestVersion(t *testing.T) {
+	v := decode[versionView](t, elsewhere(t).ok("version", "-w", "json"))
+	assert.Equal(t, "1", v.CSS)
+	assert.Contains(t, v.Go, "go1.")
+	assert.Contains(t, elsewhere(t).ok("version"), "etcd client:")
+}

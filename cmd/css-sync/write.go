@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// writeResult is the JSON form of what a write did.
+type writeResult struct {
+	Revision cssetcd.Revision `json:"revision"` // 0: nothing was changed
+	Changed  bool             `json:"changed"`
+}
+
+// write runs a write and prints the revision that it made, or that nothing had to be changed.
+func (p *program) write(ctx context.Context, done string, do func(context.Context, *catalogue) (cssetcd.Revision, error)) error {
+	return p.onCatalogue(ctx, func(ctx context.Context, css *catalogue) error {
+		rev, err := do(ctx, css)
+		if err != nil {
+			return err
+		}
+		return p.print(writeResult{rev, rev != 0}, func(w io.Writer) {
+			if rev == 0 {
+				fmt.Fprintf(w, "nothing to do: %s\n", done)
+				return
+			}
+			fmt.Fprintf(w, "%s, revision %d\n", done, rev)
+		})
+	})
+}
+
+// conditionFlags make a write depend on what it finds.
+type conditionFlags struct {
+	status   string
+	revision int64
+	flags    interface{ Changed(string) bool }
+}
+
+func (c *conditionFlags) register(cmd *cobra.Command, what string) {
+	cmd.Flags().StringVar(&c.status, "if-status", "", "only if the "+what+" is this one")
+	cmd.Flags().Int64Var(&c.revision, "if-revision", 0, "only if the "+what+" was last written at this revision")
+	c.flags = cmd.Flags()
+}
+
+func (c *conditionFlags) options() []cssetcd.WriteOption {
+	var opts []cssetcd.WriteOption
+	if c.flags.Changed("if-status") {
+		opts = append(opts, cssetcd.IfStatus(cssetcd.Status(c.status)))
+	}
+	if c.flags.Changed("if-revision") {
+		opts = append(opts, cssetcd.IfRevision(cssetcd.Revision(c.revision)))
+	}
+	return opts
+}
+
+// dropFlags are those of commands that remove something.
+type dropFlags struct{ ifExists, force bool }
+
+func (d *dropFlags) register(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
+	cmd.Flags().BoolVar(&d.force, "force", false, "drop at once although czars are registered, whose queries may fail")
+}
+
+func (d *dropFlags) options() []cssetcd.WriteOption {
+	var opts []cssetcd.WriteOption
+	if d.ifExists {
+		opts = append(opts, cssetcd.IfExists())
+	}
+	if d.force {
+		opts = append(opts, cssetcd.Unsafe())
+	}
+	return opts
+}
+
+// parseStatus refuses a text that means nothing to Qserv: a mistyped READY takes a database from its users.
+func parseStatus(text string) (cssetcd.Status, error) {
+	s := cssetcd.Status(text)
+	if s.State() == cssetcd.StateOther {
+		return "", hinted(badInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... and FAILED:...", text),
+			"`css-sync put` writes any text")
+	}
+	return s, nil
+}

@@ -1,0 +1,49 @@
+package bench
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+)
+
+func TestMain(m *testing.M) { embedetcdtest.Main(m) }
+
+// What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its results. How
+// long anything takes is never looked at.
+func TestBenchmarksKeepTheContract(t *testing.T) {
+	mariadbdtest.Require(t)
+	profiles := t.TempDir()
+	results, err := Run(t.Context(), Options{Sizes: Quick, Profiles: profiles, Progress: func(line string) { t.Log(line) }})
+	require.NoError(t, err)
+
+	var text bytes.Buffer
+	require.NoError(t, WriteJSON(&text, results))
+	var list []map[string]any
+	require.NoError(t, json.Unmarshal(text.Bytes(), &list))
+	var names []string
+	for _, r := range list {
+		names = append(names, r["name"].(string))
+		for _, member := range []string{"name", "unit", "goal", "versus"} {
+			assert.NotEmpty(t, r[member], "%s of %s", member, r["name"])
+			assert.IsType(t, "", r[member])
+		}
+		for _, member := range []string{"ours", "peer", "ratio"} {
+			assert.Positive(t, r[member].(float64), "%s of %s", member, r["name"])
+		}
+		assert.IsType(t, true, r["ok"])
+		assert.Regexp(t, `^(>=|<=) [0-9.]+$`, r["goal"])
+		samples := r["samples"].(map[string]any)
+		assert.Len(t, samples["ours"], Quick.Rounds)
+		assert.Len(t, samples["peer"], Quick.Rounds)
+	}
+	assert.Equal(t, []string{
+		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
+		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
+	}, names)
+}

@@ -1,0 +1,18 @@
+// Package bench measures what this project promises about speed, on a private
+// etcd and a private MariaDB of its own.
+//
+// # A ratio in one run
+//
+// No figure stands alone: each is the ratio between our side and a peer that
+// does the same work in the plainest way, on the same servers, in the same run.
+// The two take turns in blocks (ours, peer, ours, peer), after one block of each
+// that is thrown away. A figure is the median over the blocks, so that a
+// disturbance of one block does not decide. Servers run as in production: every
+// commit of etcd and of MariaDB waits for the disk.
+//
+// # A benchmark is one file
+//
+// It declares a [Benchmark], listed in [All], whose Run gets a [Rig]: servers,
+// clients, sizes, and a way to take turns. What it measures becomes a [Result]
+// with a goal. A missed goal is a result like any other, not an error.
+package bench

@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// floor is the least that a mirror has to do: one event of a watch becomes one transaction. It knows one key only, keeps
+// nothing in memory, plans nothing, and checks nothing but that it is the only writer. Its statements are those of the mirror.
+type floor struct {
+	conn    *sql.Conn
+	row     kvRow
+	rows    int   // of kvData
+	term    int64 // as in the state row
+	applied int64
+}
+
+// newFloor prepares the peer's database: the catalogue's rows, and a state row to fence by.
+func newFloor(ctx context.Context, db *sql.DB, rows []kvRow, key string) (*floor, error) {
+	for _, table := range []string{"kvData", "css_mirror_state"} {
+		if err := copyTable(ctx, db, table); err != nil {
+			return nil, err
+		}
+	}
+	if err := insertAll(ctx, db, rows, insertBatch); err != nil {
+		return nil, err
+	}
+	if _, err := db.ExecContext(ctx, "INSERT INTO css_mirror_state SELECT * FROM "+oursDB+".css_mirror_state"); err != nil {
+		return nil, err
+	}
+	f := &floor{rows: len(rows)}
+	if err := db.QueryRowContext(ctx, "SELECT term, applied FROM css_mirror_state WHERE id = 1").Scan(&f.term, &f.applied); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		if row.key == key {
+			f.row = row
+		}
+	}
+	if f.row.id == 0 {
+		return nil, fmt.Errorf("there is no row %s", key)
+	}
+	var err error
+	if f.conn, err = db.Conn(ctx); err != nil {
+		return nil, err
+	}
+	_, err = f.conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+	return f, err
+}
+
+// run applies events until the watch ends.
+func (f *floor) run(ctx context.Context, events clientv3.WatchChan) error {
+	for response := range events {
+		if err := response.Err(); err != nil {
+			return err
+		}
+		for _, event := range response.Events {
+			if err := f.apply(ctx, event.Kv.ModRevision, string(event.Kv.Value)); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+func (f *floor) apply(ctx context.Context, revision int64, value string) error {
+	tx, err := f.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing after a commit
+	result, err := tx.ExecContext(ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, quarantined = ?,
+		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`, revision, f.rows, 0, f.term, f.applied)
+	if err != nil {
+		return err
+	}
+	if n, err := result.RowsAffected(); err != nil || n != 1 {
+		return fmt.Errorf("the state row was changed by somebody else: %d rows, %w", n, err)
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND BINARY kvKey = ?",
+		f.row.key, value, f.row.parent, f.row.id, f.row.key)
+	if err != nil {
+		return err
+	}
+	f.applied = revision
+	return tx.Commit()
+}

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"time"
+)
+
+// block is one turn of one side. It prepares, measures, and checks that what was measured did its work.
+type block func(ctx context.Context, m *Meter) error
+
+// Meter takes the samples of one block, in milliseconds. A block can measure several things; each has a series of its own.
+type Meter struct {
+	series  map[string][]float64
+	profile string // file for a CPU profile of what is measured; "" for none
+}
+
+// Add adds a sample to a series.
+func (m *Meter) Add(series string, d time.Duration) {
+	if m.series == nil {
+		m.series = map[string][]float64{}
+	}
+	m.series[series] = append(m.series[series], d.Seconds()*1000)
+}
+
+// Time adds the time that f takes as a sample.
+func (m *Meter) Time(series string, f func() error) error {
+	return m.Measure(func() error {
+		began := time.Now()
+		err := f()
+		m.Add(series, time.Since(began))
+		return err
+	})
+}
+
+// Measure runs f, which adds the samples itself, and profiles it when that is asked for. The garbage of what came before is
+// collected first, so that f does not pay for it.
+func (m *Meter) Measure(f func() error) (err error) {
+	runtime.GC()
+	if m.profile == "" {
+		return f()
+	}
+	file, err := os.Create(m.profile)
+	if err != nil {
+		return fmt.Errorf("create the profile: %w", err)
+	}
+	defer func() {
+		if closeErr := file.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("write the profile: %w", closeErr)
+		}
+	}()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return fmt.Errorf("start the profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}
+
+// Turns are the series of both sides, one list of samples for each block.
+type Turns struct {
+	ours, peer map[string][][]float64
+}
+
+// Samples returns a series of ours beside one of the peer's.
+func (t Turns) Samples(ours, peer string) Samples { return Samples{t.ours[ours], t.peer[peer]} }
+
+// Turns measures ours and the peer alternately: one block of each that is thrown away, then as many of each as there are
+// rounds.
+func (r *Rig) Turns(ctx context.Context, name string, ours, peer block) (Turns, error) {
+	t := Turns{map[string][][]float64{}, map[string][][]float64{}}
+	for round := range r.Sizes.Rounds + 1 {
+		label := fmt.Sprintf("%s: round %d of %d", name, round, r.Sizes.Rounds)
+		var mine, theirs Meter
+		if round == 0 {
+			label = name + ": warm-up"
+		} else if r.profiles != "" {
+			mine.profile = filepath.Join(r.profiles, fmt.Sprintf("%s-%d.pprof", name, round))
+		}
+		if err := r.turn(ctx, label+": ours", ours, &mine); err != nil {
+			return t, err
+		}
+		if err := r.turn(ctx, label+": peer", peer, &theirs); err != nil {
+			return t, err
+		}
+		if round > 0 {
+			collect(t.ours, mine.series)
+			collect(t.peer, theirs.series)
+		}
+	}
+	return t, nil
+}
+
+func collect(into map[string][][]float64, series map[string][]float64) {
+	for name, samples := range series {
+		into[name] = append(into[name], samples)
+	}
+}
+
+func (r *Rig) turn(ctx context.Context, label string, b block, m *Meter) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := b(ctx, m); err != nil {
+		return fmt.Errorf("%s: %w", label, err)
+	}
+	for series, samples := range m.series {
+		r.progress(fmt.Sprintf("%s: %s %s", label, series, describe(samples)))
+	}
+	return nil
+}
+
+func describe(samples []float64) string {
+	if len(samples) == 1 {
+		return fmt.Sprintf("%.4g ms", samples[0])
+	}
+	return fmt.Sprintf("median %.4g ms of %d", median(samples), len(samples))
+}

@@ -1,0 +1,142 @@
+package bench
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// upstream sends to MySQL what Qserv's own C++ sends, statement by statement: it was observed in the server's log. Before each
+// statement, and before each text that it escapes, it asks the server whether the connection lives: a ping.
+//
+// It uses the driver's connection without the pool's book-keeping around it, so that little but the statements is measured.
+type upstream struct {
+	conn              driverConn
+	statements, pings int
+}
+
+type driverConn interface {
+	driver.Pinger
+	driver.ExecerContext
+	driver.QueryerContext
+}
+
+// withUpstream runs f on a connection of its own. F must not wait for anything but the server.
+func withUpstream(ctx context.Context, db *sql.DB, f func(*upstream) error) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return conn.Raw(func(raw any) error {
+		c, ok := raw.(driverConn)
+		if !ok {
+			return fmt.Errorf("the driver's connection is a %T, which cannot ping, execute and query", raw)
+		}
+		return f(&upstream{conn: c})
+	})
+}
+
+// drop deletes a key with all below it in one transaction. For each row these are two SELECT and a DELETE, and five pings; the
+// begin and the end of the transaction are a statement and a ping each.
+func (u *upstream) drop(ctx context.Context, key string) error {
+	if err := u.exec(ctx, "START TRANSACTION"); err != nil {
+		return err
+	}
+	if err := u.deleteTree(ctx, key); err != nil {
+		return err
+	}
+	return u.exec(ctx, "COMMIT")
+}
+
+func (u *upstream) deleteTree(ctx context.Context, key string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ids, err := u.queryKey(ctx, "SELECT kvId FROM kvData WHERE kvKey = ?", key)
+	if err != nil {
+		return err
+	}
+	if len(ids) != 1 {
+		return fmt.Errorf("%d rows have the key %s", len(ids), key)
+	}
+	children, err := u.query(ctx, "SELECT kvKey FROM kvData WHERE parentKvId = ?", ids[0])
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := u.deleteTree(ctx, text(child)); err != nil {
+			return err
+		}
+	}
+	if err := u.ping(ctx); err != nil { // for the text
+		return err
+	}
+	return u.exec(ctx, "DELETE FROM kvData WHERE kvKey = ?", key)
+}
+
+// text returns a value as the text protocol gives it.
+func text(v driver.Value) string {
+	if b, ok := v.([]byte); ok {
+		return string(b)
+	}
+	return fmt.Sprint(v)
+}
+
+func (u *upstream) ping(ctx context.Context) error {
+	u.pings++
+	// A context that can be cancelled costs the driver more than the statement does.
+	return u.conn.Ping(context.WithoutCancel(ctx))
+}
+
+func (u *upstream) exec(ctx context.Context, query string, args ...driver.Value) error {
+	if err := u.ping(ctx); err != nil {
+		return err
+	}
+	u.statements++
+	_, err := u.conn.ExecContext(context.WithoutCancel(ctx), query, named(args))
+	return err
+}
+
+// queryKey is query with a text to escape.
+func (u *upstream) queryKey(ctx context.Context, query, key string) ([]driver.Value, error) {
+	if err := u.ping(ctx); err != nil {
+		return nil, err
+	}
+	return u.query(ctx, query, key)
+}
+
+// query returns the only column of all rows.
+func (u *upstream) query(ctx context.Context, query string, args ...driver.Value) (values []driver.Value, err error) {
+	if err := u.ping(ctx); err != nil {
+		return nil, err
+	}
+	u.statements++
+	rows, err := u.conn.QueryContext(context.WithoutCancel(ctx), query, named(args))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for row := make([]driver.Value, 1); ; {
+		if err := rows.Next(row); errors.Is(err, io.EOF) {
+			return values, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if b, ok := row[0].([]byte); ok {
+			row[0] = string(b) // the driver uses its buffer again
+		}
+		values = append(values, row[0])
+	}
+}
+
+func named(args []driver.Value) []driver.NamedValue {
+	all := make([]driver.NamedValue, len(args))
+	for i, arg := range args {
+		all[i] = driver.NamedValue{Ordinal: i + 1, Value: arg}
+	}
+	return all
+}

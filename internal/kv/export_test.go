@@ -1,0 +1,19 @@
+package kv
+
+import "time"
+
+// Hurry scales the delays of Follow down.
+func (s *Etcd) Hurry() *Etcd {
+	s.times = followTimes{
+		askEvery:    50 * time.Millisecond,
+		silence:     500 * time.Millisecond,
+		minBackoff:  5 * time.Millisecond,
+		mostBackoff: 50 * time.Millisecond,
+		calm:        5 * time.Second,
+		resyncPause: 10 * time.Millisecond,
+	}
+	return s
+}
+
+// PageKeys is how many keys a page has.
+const PageKeys = pageKeys

@@ -1,0 +1,324 @@
+package kv_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/kv/kvtest"
+)
+
+// received is a stream whose messages pass through a function.
+type received struct {
+	grpc.ClientStream
+	each func(next func() error) error
+}
+
+func (r received) RecvMsg(m any) error {
+	return r.each(func() error { return r.ClientStream.RecvMsg(m) })
+}
+
+// onStream lets the messages of loads by stream pass through what each call of start returns.
+func onStream(start func() func(next func() error) error) func(*clientv3.Config) {
+	return func(cfg *clientv3.Config) {
+		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainStreamInterceptor(func(
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
+		) (grpc.ClientStream, error) {
+			stream, err := open(ctx, desc, cc, method, opts...)
+			if err != nil || !strings.HasSuffix(method, "/RangeStream") {
+				return stream, err
+			}
+			return received{stream, start()}, nil
+		}))
+	}
+}
+
+// olderServer makes the server one that cannot stream: it says so in the stream.
+var olderServer = onStream(func() func(func() error) error {
+	return func(func() error) error { return status.Error(codes.Unimplemented, "unknown method RangeStream") }
+})
+
+// onGet calls a function before each read of a page.
+func onGet(before func()) func(*clientv3.Config) {
+	return func(cfg *clientv3.Config) {
+		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
+			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+		) error {
+			if strings.HasSuffix(method, "/Range") {
+				before()
+			}
+			return call(ctx, method, req, reply, cc, opts...)
+		}))
+	}
+}
+
+// eachLoad runs a test with both ways of loading: direct is the store itself, over the one that loads.
+func eachLoad(t *testing.T, test func(t *testing.T, direct, over *kv.Etcd)) {
+	for name, way := range map[string]func(*clientv3.Config){"stream": func(*clientv3.Config) {}, "pages": olderServer} {
+		t.Run(name, func(t *testing.T) {
+			direct := newStore(t)
+			test(t, direct, storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], way), direct))
+		})
+	}
+}
+
+var dir = kv.Below("dir")
+
+func TestLoad(t *testing.T) {
+	eachLoad(t, func(t *testing.T, direct, over *kv.Etcd) {
+		empty, cluster, err := over.Load(t.Context(), 0, dir)
+		require.NoError(t, err)
+		assert.Zero(t, empty.Len())
+		assert.NotZero(t, cluster)
+		assert.Equal(t, kvtest.MustFetch(t, direct).Revision, empty.Revision)
+
+		kvtest.MustPut(t, direct, "dir", "beside", "dir0", "beside", "dir2/x", "beside", "other", "beside")
+		first := kvtest.MustPut(t, direct, "dir/a", "1", "dir/b/c", "\x00\xff")
+		second := kvtest.MustPut(t, direct, "dir/a", "2", "dir/z", "")
+		newest := kvtest.MustPut(t, direct, "other", "again")
+
+		for _, c := range []struct {
+			name string
+			at   kv.Revision
+			span kv.Span
+			want map[kv.Path]kv.Entry
+		}{
+			{"newest", 0, dir, map[kv.Path]kv.Entry{
+				"dir/a": {Value: "2", Create: first, Mod: second}, "dir/b/c": {Value: "\x00\xff", Create: first, Mod: first}, "dir/z": {Create: second, Mod: second},
+			}},
+			{"older", first, dir, map[kv.Path]kv.Entry{
+				"dir/a": {Value: "1", Create: first, Mod: first}, "dir/b/c": {Value: "\x00\xff", Create: first, Mod: first},
+			}},
+			{"before", empty.Revision, dir, map[kv.Path]kv.Entry{}},
+			{"one key", 0, kv.Key("dir/a"), map[kv.Path]kv.Entry{"dir/a": {Value: "2", Create: first, Mod: second}}},
+			{"one key, older", first, kv.Key("dir/a"), map[kv.Path]kv.Entry{"dir/a": {Value: "1", Create: first, Mod: first}}},
+			{"one key that is not there", 0, kv.Key("dir/n"), map[kv.Path]kv.Entry{}},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				s, id, err := over.Load(t.Context(), c.at, c.span)
+				require.NoError(t, err)
+				assert.Equal(t, c.want, kvtest.Contents(s))
+				assert.Equal(t, []kv.Span{c.span}, s.Spans())
+				assert.Equal(t, cluster, id)
+				want := c.at
+				if want == 0 {
+					want = newest
+				}
+				assert.Equal(t, want, s.Revision)
+			})
+		}
+		_, _, err = over.Load(t.Context(), newest+1000, dir)
+		require.ErrorIs(t, err, kv.ErrFutureRevision)
+	})
+}
+
+// TestLoadIsOneRevision: while a writer changes the first and the last key in one transaction, a load of many keys shows both
+// as they were at its revision, and a watch from the next revision on brings exactly what is missing.
+func TestLoadIsOneRevision(t *testing.T) {
+	t.Parallel()
+	const keys = 2*kv.PageKeys + kv.PageKeys/2
+	eachLoad(t, func(t *testing.T, direct, over *kv.Etcd) {
+		kvtest.Fill(t, direct, "dir/m/", keys)
+		kvtest.MustPut(t, direct, "dir/a", "0", "dir/z", "0")
+		stop := make(chan struct{})
+		var written atomic.Int64
+		var writer sync.WaitGroup
+		writer.Go(func() {
+			for i := 1; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				kvtest.MustPut(t, direct, "dir/a", fmt.Sprint(i), "dir/z", fmt.Sprint(i), "elsewhere", "")
+				kvtest.MustPut(t, direct, "elsewhere", "again") // which moves the revisions of headers on
+				written.Add(1)
+			}
+		})
+		type loaded struct {
+			s      *kv.Snapshot
+			events clientv3.WatchChan
+		}
+		var loads []loaded
+		for len(loads) < 3 {
+			s, _, err := over.Load(t.Context(), 0, dir)
+			require.NoError(t, err)
+			require.Equal(t, keys+2, s.Len())
+			require.Equal(t, s.At("dir/a"), kv.Entry{Value: s.At("dir/z").Value, Create: s.At("dir/a").Create, Mod: s.At("dir/z").Mod})
+			at, err := direct.Fetch(t.Context(), s.Revision, kv.Key("dir/a"))
+			require.NoError(t, err)
+			require.Equal(t, at.At("dir/a"), s.At("dir/a"))
+			loads = append(loads, loaded{s, direct.Client().Watch(t.Context(), direct.EtcdKey("dir/"), clientv3.WithPrefix(), clientv3.WithRev(int64(s.Revision)+1))})
+		}
+		close(stop)
+		writer.Wait()
+		assert.Greater(t, written.Load(), int64(10), "the writer was at work")
+		last, _, err := over.Load(t.Context(), 0, dir)
+		require.NoError(t, err)
+		for _, l := range loads {
+			values := map[string]string{"a": l.s.At("dir/a").Value, "z": l.s.At("dir/z").Value}
+			at := int64(l.s.At("dir/a").Mod)
+			for at < int64(last.At("dir/a").Mod) {
+				select {
+				case r := <-l.events:
+					require.NoError(t, r.Err())
+					for _, e := range r.Events {
+						key := strings.TrimPrefix(string(e.Kv.Key), direct.EtcdKey("dir/"))
+						var old, now int
+						fmt.Sscan(values[key], &old)
+						fmt.Sscan(string(e.Kv.Value), &now)
+						require.Equal(t, old+1, now, "the next change of %s", key)
+						values[key], at = string(e.Kv.Value), e.Kv.ModRevision
+					}
+				case <-time.After(soon):
+					require.Fail(t, "the watch from the load's revision stands still")
+				}
+			}
+			assert.Equal(t, map[string]string{"a": last.At("dir/a").Value, "z": last.At("dir/z").Value}, values)
+		}
+	})
+}
+
+// TestLoadDuringCompaction: a load that compaction overtakes begins anew, a few times.
+func TestLoadDuringCompaction(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, embedetcd.Options{})
+	direct := storeOn(t, newClient(t, server.Endpoints()[0]))
+	const keys = kv.PageKeys + 10
+	kvtest.Fill(t, direct, "dir/", keys)
+	overtake := func() {
+		kvtest.MustPut(t, direct, "dir/first", fmt.Sprint(kvtest.MustFetch(t, direct).Revision))
+		compact(t, direct.Client(), kvtest.MustFetch(t, direct).Revision)
+	}
+	for _, c := range []struct {
+		name     string
+		overtake int // how many pages or streams
+		fails    bool
+	}{{"never", 0, false}, {"once", 1, false}, {"twice", 2, false}, {"always", 1000, true}} {
+		t.Run("pages, "+c.name, func(t *testing.T) {
+			calls, left := 0, c.overtake
+			over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], olderServer, onGet(func() {
+				if calls++; calls%2 == 0 && left > 0 {
+					left--
+					overtake()
+				}
+			})), direct)
+			s, _, err := over.Load(t.Context(), 0, dir)
+			if c.fails {
+				require.ErrorIs(t, err, kv.ErrCompacted)
+				assert.Equal(t, 6, calls)
+				return
+			}
+			require.NoError(t, err)
+			at, err := direct.Fetch(t.Context(), s.Revision, dir)
+			require.NoError(t, err)
+			assert.Empty(t, kv.Diff(at, s))
+		})
+		t.Run("stream, "+c.name, func(t *testing.T) {
+			left, streams := c.overtake, 0
+			over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], onStream(func() func(func() error) error {
+				streams++
+				overtaken := left > 0
+				left--
+				return func(next func() error) error {
+					if overtaken {
+						return rpctypes.ErrGRPCCompacted
+					}
+					return next()
+				}
+			})), direct)
+			s, _, err := over.Load(t.Context(), 0, dir)
+			if c.fails {
+				require.ErrorIs(t, err, kv.ErrCompacted)
+				assert.Equal(t, 3, streams)
+				return
+			}
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, s.Len(), keys)
+		})
+	}
+	t.Run("a stream really overtaken", func(t *testing.T) {
+		streams := 0
+		over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], onStream(func() func(func() error) error {
+			streams++
+			return func(next func() error) error {
+				if streams < 3 {
+					overtake()
+				}
+				return next()
+			}
+		})), direct)
+		s, _, err := over.Load(t.Context(), 0, dir)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, s.Len(), keys)
+		assert.Greater(t, streams, 1)
+	})
+	t.Run("a given revision", func(t *testing.T) {
+		at := kvtest.MustFetch(t, direct).Revision
+		overtake()
+		for name, way := range map[string]func(*clientv3.Config){"stream": func(*clientv3.Config) {}, "pages": olderServer} {
+			over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], way), direct)
+			_, _, err := over.Load(t.Context(), at, dir)
+			require.ErrorIs(t, err, kv.ErrCompacted, name)
+		}
+	})
+}
+
+// TestLoadIsNeverPartial: a stream that breaks is an error, however it breaks.
+func TestLoadIsNeverPartial(t *testing.T) {
+	direct := newStore(t)
+	kvtest.Fill(t, direct, "dir/", 20_000)
+	for name, c := range map[string]struct {
+		err  error
+		want error
+	}{
+		"ended early":  {io.EOF, nil},
+		"unavailable":  {status.Error(codes.Unavailable, "cut"), kv.ErrUnavailable},
+		"unauthorized": {rpctypes.ErrGRPCPermissionDenied, kv.ErrUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			parts := 0
+			over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], onStream(func() func(func() error) error {
+				return func(next func() error) error {
+					if parts++; parts == 2 {
+						return c.err
+					}
+					return next()
+				}
+			})), direct)
+			s, _, err := over.Load(t.Context(), 0, dir)
+			require.Error(t, err)
+			if c.want != nil {
+				require.ErrorIs(t, err, c.want)
+			}
+			assert.Nil(t, s)
+			assert.Equal(t, 2, parts)
+		})
+	}
+	t.Run("context ended", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], onStream(func() func(func() error) error {
+			return func(next func() error) error {
+				defer cancel()
+				return next()
+			}
+		})), direct)
+		_, _, err := over.Load(ctx, 0, dir)
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}

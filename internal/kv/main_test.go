@@ -1,0 +1,179 @@
+package kv_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/kv/kvtest"
+)
+
+// soon is how long a test waits for what must happen.
+const soon = 20 * time.Second
+
+// shared is the etcd of all tests that neither stop nor compact it; each has a prefix of its own.
+var shared struct {
+	sync.Mutex
+	server *embedetcd.Server
+	client *clientv3.Client
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.server != nil {
+		shared.client.Close()
+		shared.server.Close()
+	}
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+var prefixes atomic.Int64
+
+// newStore returns a store below a prefix of its own on the shared etcd.
+func newStore(t testing.TB) *kv.Etcd {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.server == nil {
+		server, err := embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true})
+		require.NoError(t, err)
+		shared.server = server
+		shared.client, err = server.Client()
+		require.NoError(t, err)
+	}
+	return storeOn(t, shared.client)
+}
+
+func storeOn(t testing.TB, client *clientv3.Client) *kv.Etcd {
+	t.Helper()
+	st, err := kv.NewEtcd(client, fmt.Sprintf("/test-%d", prefixes.Add(1)))
+	require.NoError(t, err)
+	return st
+}
+
+// newServer starts an etcd for one test.
+func newServer(t testing.TB, opts embedetcd.Options) *embedetcd.Server {
+	t.Helper()
+	opts.UnsafeNoFsync = true
+	server, err := embedetcd.Start(t.Context(), opts)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, server.Close()) })
+	return server
+}
+
+// newClient returns a client of a server, or of what stands before it, that is quick to connect again.
+func newClient(t testing.TB, endpoint string, more ...func(*clientv3.Config)) *clientv3.Client {
+	t.Helper()
+	cfg := clientv3.Config{
+		Endpoints: []string{endpoint},
+		Logger:    zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
+			MinConnectTimeout: time.Second,
+		})},
+	}
+	for _, change := range more {
+		change(&cfg)
+	}
+	client, err := clientv3.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func compact(t testing.TB, client *clientv3.Client, at kv.Revision) {
+	t.Helper()
+	_, err := client.Compact(t.Context(), int64(at))
+	require.NoError(t, err)
+}
+
+// testLog is a logger into the test's own output. It may be used after the test has ended.
+func testLog(t testing.TB) *slog.Logger {
+	var mu sync.Mutex
+	ended := false
+	t.Cleanup(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+	})
+	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if !ended {
+			t.Log(string(p))
+		}
+		return len(p), nil
+	}), nil))
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// eachStore runs a test on every kind of store.
+func eachStore(t *testing.T, test func(*testing.T, kv.Store)) {
+	t.Run("memory", func(t *testing.T) { test(t, kv.NewMemory()) })
+	t.Run("etcd", func(t *testing.T) { test(t, newStore(t)) })
+}
+
+func TestConformance(t *testing.T) {
+	t.Run("memory", func(t *testing.T) {
+		kvtest.TestStore(t, kvtest.Harness{
+			Open:    func(*testing.T) kv.Store { return kv.NewMemory() },
+			Compact: func(_ *testing.T, st kv.Store, at kv.Revision) { st.(*kv.Memory).Compact(at) },
+		})
+	})
+	t.Run("etcd", func(t *testing.T) {
+		client, err := newServer(t, embedetcd.Options{}).Client()
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, client.Close()) })
+		kvtest.TestStore(t, kvtest.Harness{
+			Limited: true,
+			Open:    func(t *testing.T) kv.Store { return storeOn(t, client) },
+			Compact: func(t *testing.T, _ kv.Store, at kv.Revision) { compact(t, client, at) },
+			Grant: func(t *testing.T, _ kv.Store) (int64, func()) {
+				lease, err := client.Grant(t.Context(), 60)
+				require.NoError(t, err)
+				return int64(lease.ID), func() {
+					_, err := client.Revoke(t.Context(), lease.ID)
+					require.NoError(t, err)
+				}
+			},
+		})
+	})
+}
+
+func hostPort(t testing.TB, endpoint string) string {
+	t.Helper()
+	address, ok := strings.CutPrefix(endpoint, "http://")
+	require.True(t, ok, endpoint)
+	return address
+}
+
+// storeWithPrefix returns a store with the prefix of another, through another client.
+func storeWithPrefix(t testing.TB, client *clientv3.Client, other *kv.Etcd) *kv.Etcd {
+	t.Helper()
+	st, err := kv.NewEtcd(client, strings.TrimSuffix(other.EtcdKey(""), "/"))
+	require.NoError(t, err)
+	return st
+}

@@ -1,0 +1,183 @@
+package leader_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/leader"
+)
+
+// etcd's own goroutines end a little after its Close.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	key    = "/qserv/mirror/test"
+	ttl    = 2 * time.Second
+	within = 15 * time.Second
+	tick   = 10 * time.Millisecond
+)
+
+// etcd's election tick is shortened so that leases of two seconds are allowed.
+func startEtcd(t *testing.T) *embedetcd.Server {
+	t.Helper()
+	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, server.Close()) })
+	return server
+}
+
+func newClient(t *testing.T, server *embedetcd.Server) *clientv3.Client {
+	t.Helper()
+	client, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+// candidate runs leader.Run in the background.
+type candidate struct {
+	leading atomic.Bool
+	terms   atomic.Int32
+	stop    context.CancelFunc
+	done    chan error
+}
+
+func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error) *candidate {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &candidate{stop: cancel, done: make(chan error, 1)}
+	go func() {
+		c.done <- leader.Run(ctx, leader.Config{
+			Etcd: client, Key: key, Name: name, TTL: ttl, Log: slog.New(slog.DiscardHandler),
+		}, func(ctx context.Context) error {
+			c.terms.Add(1)
+			c.leading.Store(true)
+			defer c.leading.Store(false)
+			return work(ctx)
+		})
+	}()
+	t.Cleanup(cancel)
+	return c
+}
+
+func (c *candidate) awaitLeading(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, c.leading.Load, within, tick)
+}
+
+func untilTheEnd(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
+func keys(t *testing.T, client *clientv3.Client) []string {
+	t.Helper()
+	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+	require.NoError(t, err)
+	var names []string
+	for _, kv := range got.Kvs {
+		names = append(names, string(kv.Value))
+	}
+	return names
+}
+
+// revoke ends the session of a candidate, as an etcd would that has not heard of it.
+func revoke(t *testing.T, client *clientv3.Client, name string) {
+	t.Helper()
+	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix())
+	require.NoError(t, err)
+	for _, kv := range got.Kvs {
+		if string(kv.Value) == name {
+			_, err := client.Revoke(t.Context(), clientv3.LeaseID(kv.Lease))
+			require.NoError(t, err)
+		}
+	}
+}
+
+func TestWorkThatEndsEndsTheCandidacy(t *testing.T) {
+	client := newClient(t, startEtcd(t))
+	boom := errors.New("boom")
+	c := campaign(t, client, "a", func(context.Context) error { return boom })
+	require.Equal(t, boom, <-c.done)
+	assert.Empty(t, keys(t, client))
+
+	c = campaign(t, client, "a", func(context.Context) error { return nil })
+	require.NoError(t, <-c.done)
+}
+
+func TestOneLeadsAndTheNextTakesOverAtOnce(t *testing.T) {
+	server := startEtcd(t)
+	first, second := newClient(t, server), newClient(t, server)
+	a := campaign(t, first, "a", untilTheEnd)
+	a.awaitLeading(t)
+	b := campaign(t, second, "b", untilTheEnd)
+	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick)
+	assert.Equal(t, []string{"a", "b"}, keys(t, first))
+	assert.False(t, b.leading.Load())
+
+	a.stop()
+	require.ErrorIs(t, <-a.done, context.Canceled)
+	began := time.Now()
+	b.awaitLeading(t)
+	assert.Less(t, time.Since(began), ttl, "a withdrawal must not cost the time to live of the session")
+	b.stop()
+	require.ErrorIs(t, <-b.done, context.Canceled)
+	assert.Empty(t, keys(t, first))
+}
+
+func TestLostSessionEndsTheWorkAndIsFollowedByAnother(t *testing.T) {
+	client := newClient(t, startEtcd(t))
+	a := campaign(t, client, "a", untilTheEnd)
+	a.awaitLeading(t)
+	revoke(t, client, "a")
+	require.Eventually(t, func() bool { return a.terms.Load() == 2 && a.leading.Load() }, within, tick)
+	assert.Equal(t, []string{"a"}, keys(t, client))
+}
+
+// A session that ends while its owner waits must not make it the leader when those before it are gone.
+func TestLostSessionOfOneWhoWaitsDoesNotLead(t *testing.T) {
+	server := startEtcd(t)
+	first, second := newClient(t, server), newClient(t, server)
+	a := campaign(t, first, "a", untilTheEnd)
+	a.awaitLeading(t)
+	b := campaign(t, second, "b", untilTheEnd)
+	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick)
+	revoke(t, first, "b")
+	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick, "b campaigns anew")
+	assert.True(t, a.leading.Load())
+	assert.Zero(t, b.terms.Load())
+	a.stop()
+	b.awaitLeading(t)
+	assert.EqualValues(t, 1, b.terms.Load())
+}
+
+func TestLossOfEtcdEndsTheWorkAndItsReturnStartsItAgain(t *testing.T) {
+	server := startEtcd(t)
+	a := campaign(t, newClient(t, server), "a", untilTheEnd)
+	a.awaitLeading(t)
+	require.NoError(t, server.Stop())
+	require.Eventually(t, func() bool { return !a.leading.Load() }, within, tick)
+	require.NoError(t, server.Restart(t.Context()))
+	a.awaitLeading(t)
+}
+
+func TestStopDoesNotWaitForAnEtcdThatIsGone(t *testing.T) {
+	server := startEtcd(t)
+	a := campaign(t, newClient(t, server), "a", untilTheEnd)
+	a.awaitLeading(t)
+	require.NoError(t, server.Stop())
+	a.stop()
+	select {
+	case err := <-a.done:
+		require.ErrorIs(t, err, context.Canceled)
+	case <-time.After(within):
+		t.Fatal("it still waits for etcd")
+	}
+}

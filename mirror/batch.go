@@ -1,0 +1,37 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"iter"
+)
+
+// batches cuts a list into parts of at most maxRowsPerStatement elements and, unless one element alone is larger, maxBytes.
+func batches[T any](list []T, maxBytes int, size func(T) int) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(list) > 0 {
+			n, bytes := 0, 0
+			for n < len(list) && n < maxRowsPerStatement {
+				if bytes += size(list[n]); n > 0 && bytes > maxBytes {
+					break
+				}
+				n++
+			}
+			if !yield(list[:n]) {
+				return
+			}
+			list = list[n:]
+		}
+	}
+}
+
+// statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and the
+// rest of the statement needs room, too.
+func (c *connection) statementBytes(ctx context.Context) (int, error) {
+	const most = 4 << 20
+	var packet int
+	if err := c.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&packet); err != nil {
+		return 0, fmt.Errorf("read max_allowed_packet: %w", err)
+	}
+	return min(packet, most) / 4, nil
+}

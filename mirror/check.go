@@ -1,0 +1,104 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// Report is what [Check] found.
+type Report struct {
+	Revision    cssetcd.Revision // that kvData shows, and at which it was compared
+	Rows        int              // of kvData
+	Differences []plan.Difference
+	Quarantined []plan.Quarantined // the keys that kvData cannot hold, in byte order
+}
+
+// InAgreement reports whether kvData shows exactly the catalogue of its revision.
+func (r Report) InAgreement() bool { return len(r.Differences) == 0 }
+
+// How long Check follows a mirror that moves on faster than etcd keeps its history, and how long it waits for one that does not.
+const (
+	checkTries = 5
+	checkPause = time.Second
+)
+
+// Check compares kvData with the catalogue at exactly the revision that kvData shows, so that what changes meanwhile is no
+// difference. It writes nothing and holds nobody up. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData], with an error
+// that is cssetcd.ErrCompacted when etcd no longer has that revision, and as etcd and MySQL do.
+func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Report, error) {
+	if err := validateTarget(target); err != nil {
+		return Report{}, fmt.Errorf("mirror: %w", err)
+	}
+	identity, err := catalogue.Identity(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("check: %w", err)
+	}
+	for try := 1; ; try++ {
+		report, err := checkOnce(ctx, target, catalogue, identity)
+		if !errors.Is(err, cssetcd.ErrCompacted) {
+			return report, err
+		}
+		if try == checkTries {
+			return report, fmt.Errorf("check: kvData shows revision %d, which etcd no longer has, so there is nothing to compare it with; "+
+				"bring it up to date with `css-sync mirror --once`: %w", report.Revision, err)
+		}
+		if err := pause(ctx, checkPause); err != nil {
+			return report, err
+		}
+	}
+}
+
+func checkOnce(ctx context.Context, target *mysql.Config, catalogue Catalogue, identity cssetcd.Identity) (Report, error) {
+	state, table, err := readTable(ctx, target)
+	if err != nil {
+		return Report{}, fmt.Errorf("check: %w", err)
+	}
+	report := Report{Revision: state.Applied, Rows: table.Len()}
+	if err := (claim{name: state.Mirror, identity: identity}).matches(state); err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	if state.Applied == 0 {
+		return report, fmt.Errorf("check: %w: the mirror has taken the table over and not written to it", ErrNoMirror)
+	}
+	image, err := catalogue.Snapshot(ctx, state.Applied)
+	if err != nil {
+		return report, fmt.Errorf("read the catalogue at revision %d: %w", state.Applied, err)
+	}
+	p, err := plan.Full(table, image)
+	if err != nil {
+		return report, fmt.Errorf("check: %w", err)
+	}
+	report.Differences, report.Quarantined = p.Differences(), p.Records
+	return report, nil
+}
+
+// readTable reads the state and all rows in one consistent read.
+func readTable(ctx context.Context, target *mysql.Config) (State, *plan.Table, error) {
+	c, err := connect(ctx, target)
+	if err != nil {
+		return State{}, nil, missingDatabase(target, err)
+	}
+	defer c.close()
+	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return State{}, nil, explain(target, err)
+	}
+	defer tx.Rollback() // it reads only
+	state, err := readState(ctx, tx, target.DBName, "")
+	if err != nil {
+		return state, nil, explain(target, err)
+	}
+	if err := inspectKvData(ctx, tx, target.DBName); err != nil {
+		return state, nil, explain(target, err)
+	}
+	table, err := loadTable(ctx, tx)
+	return state, table, explain(target, err)
+}

@@ -1,0 +1,137 @@
+package mirror
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// What callers tell apart with [errors.Is].
+var (
+	// ErrUnavailable says that MySQL does not answer, or not as a server that can be written to.
+	ErrUnavailable = errors.New("MySQL is not available")
+	// ErrUnauthorized says that MySQL refused the user, or what the user wanted to do.
+	ErrUnauthorized = errors.New("MySQL refuses the user")
+	// ErrFenced says that another mirror has taken the table over.
+	ErrFenced = errors.New("another mirror has taken the table over")
+	// ErrIdentity says that the table mirrors another catalogue, or another history of this one.
+	ErrIdentity = errors.New("the table mirrors another catalogue")
+	// ErrNotKvData says that there is a table kvData that is not made as Qserv makes it.
+	ErrNotKvData = errors.New("the table kvData is not as Qserv makes it")
+	// ErrNewerFormat says that a newer version of this program wrote the mirror's own tables.
+	ErrNewerFormat = errors.New("the table css_mirror_state has a newer format")
+	// ErrNoMirror says that no mirror has written to the database yet.
+	ErrNoMirror = errors.New("no mirror has written here yet")
+	// ErrBrake says that a change looks like the work of a wrong or emptied etcd; see [plan.BrakeError].
+	ErrBrake = plan.ErrBrake
+)
+
+// What the package itself acts upon.
+var (
+	errDrift     = errors.New("kvData is not as this mirror left it")
+	errBusy      = errors.New("another transaction holds the rows")
+	errRegressed = errors.New("etcd went back to an older revision or is another cluster")
+)
+
+// The server's error numbers that mean something here.
+const (
+	erRowChanged         = 1020 // MariaDB: since the transaction began to read
+	erDBAccessDenied     = 1044
+	erAccessDenied       = 1045
+	erBadDB              = 1049
+	erDuplicate          = 1062
+	erTableAccessDenied  = 1142
+	erColumnAccessDenied = 1143
+	erNoSuchTable        = 1146
+	erPacketTooLarge     = 1153
+	erLockWaitTimeout    = 1205
+	erDeadlock           = 1213
+	erSpecificAccess     = 1227
+	erRowIsReferenced    = 1451
+	erNoReferencedRow    = 1452
+	erAccessDeniedNoPass = 1698
+)
+
+// wantedPrivileges are those that a mirror uses; it can do without the last two where all tables exist.
+const wantedPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES"
+
+// number returns the server's error number, 0 for an error that is not the server's.
+func number(err error) uint16 {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number
+	}
+	return 0
+}
+
+// explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that is known
+// here, is returned as it is.
+func explain(target *mysql.Config, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
+		return err
+	}
+	switch number(err) {
+	case erAccessDenied, erAccessDeniedNoPass:
+		return fmt.Errorf("%w %q at %s; check user and password: %w", ErrUnauthorized, target.User, target.Addr, err)
+	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
+		return fmt.Errorf("%w %q at %s; it needs what `GRANT %s ON %s.* TO ...` gives: %w",
+			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, quoteName(target.DBName), err)
+	case erDuplicate, erRowIsReferenced, erNoReferencedRow, erRowChanged:
+		return fmt.Errorf("%w: %w", errDrift, err)
+	case erDeadlock, erLockWaitTimeout:
+		return fmt.Errorf("%w: %w", errBusy, err)
+	case erPacketTooLarge:
+		return fmt.Errorf("MySQL at %s takes only smaller packets; raise its max_allowed_packet to 1 MiB at least: %w", target.Addr, err)
+	}
+	if unavailable(err) || broken(err) {
+		return fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err)
+	}
+	return err
+}
+
+func hasMeaning(err error) bool {
+	for _, known := range []error{
+		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrBrake, errDrift, errBusy,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// unavailable reports whether the server said that it is going down, is full, ended the connection or may not be written to.
+func unavailable(err error) bool {
+	switch number(err) {
+	case 1040, 1129, 1203, 1226, // too many connections or errors, of all or of this user
+		1053, 1077, // shutting down
+		1152, 1158, 1159, 1160, 1161, 4031, // the connection broke
+		1317, 1927, 3024, 3169, // the statement or the connection was killed
+		1290, 1792, 1836: // read-only
+		return true
+	}
+	return false
+}
+
+// broken reports whether an error is one of the connection.
+func broken(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, known := range []error{
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrBusyBuffer, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
+		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded,
+	} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,39 @@
+package mirror
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// Hurry shortens the times that a mirror waits, but for the one after it was overtaken.
+func (m *Mirror) Hurry(fenced time.Duration) {
+	m.pace = pace{
+		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond, refused: 50 * time.Millisecond,
+		fenced: fenced, catchUp: time.Second,
+	}
+}
+
+// LoadWeights returns what a server compares keys by.
+func LoadWeights(ctx context.Context, target *mysql.Config) (*plan.Weights, error) {
+	c, err := connect(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	return loadWeights(ctx, c)
+}
+
+// SessionVariable returns a variable of the sessions in which the mirror writes.
+func SessionVariable(ctx context.Context, target *mysql.Config, name string) (value string, err error) {
+	c, err := connect(ctx, target)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	err = c.QueryRowContext(ctx, "SELECT @@SESSION."+name).Scan(&value)
+	return value, err
+}

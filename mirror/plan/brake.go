@@ -1,0 +1,97 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrBrake says that a plan was refused because it looks like the work of a wrong or emptied etcd. A [BrakeError] says which
+// rule refused it.
+var ErrBrake = errors.New("the mirror's brake is on")
+
+// BrakeRule names a rule of the brake.
+type BrakeRule string
+
+// The rules. Only the first cannot be lifted.
+const (
+	NotACatalogue BrakeRule = "not_a_catalogue" // etcd holds no /css_meta/version with the value 1
+	NoDatabase    BrakeRule = "no_database"     // the catalogue has no database and the table has
+	MassDelete    BrakeRule = "mass_delete"     // more than 30 % of the rows would go, and more than 1,000
+)
+
+// What the rule MassDelete lets pass.
+const (
+	massPercent = 30
+	massRows    = 1000
+)
+
+const howToLift = "if that is right, let it through once with `css-sync mirror --once --allow-mass-delete`"
+
+// BrakeError is a refusal by the brake; it is [ErrBrake].
+type BrakeError struct {
+	Rule     BrakeRule
+	sentence string
+}
+
+func (e *BrakeError) Error() string { return ErrBrake.Error() + ": " + e.sentence }
+
+// Is makes errors.Is(err, ErrBrake) true.
+func (e *BrakeError) Is(target error) bool { return target == ErrBrake }
+
+// BrakeCatalogue refuses any change of a table that has rows by an image that is not a catalogue of the version that Qserv
+// reads. It returns nil or a [BrakeError].
+func BrakeCatalogue(t *Table, to Image) error {
+	if t.Len() == 0 {
+		return nil
+	}
+	e, ok := to.Key(versionKey)
+	switch {
+	case !ok:
+		return brake(NotACatalogue, "etcd holds no %s, so there is no catalogue below this prefix, and kvData has %d rows; "+
+			"check the prefix, or fill etcd with `css-sync import mysql` or `css-sync restore`", versionKey, t.Len())
+	case e.Value != "1":
+		return brake(NotACatalogue, "%s in etcd is %s and this program mirrors version \"1\"", versionKey, quote(e.Value))
+	}
+	return nil
+}
+
+// BrakeMerge refuses a plan that takes the table's only databases or very many of its rows away. It is for plans made by
+// comparing two states, where the wrong etcd shows as a mass of rows to delete. It returns nil or a [BrakeError].
+func BrakeMerge(t *Table, p *Plan) error {
+	before, after := databases(t, p)
+	gone := len(p.Deletes)
+	switch {
+	case before > 0 && after == 0:
+		return brake(NoDatabase, "the catalogue in etcd has no database and kvData has %d; %s", before, howToLift)
+	case gone > massRows && gone*100 > massPercent*t.Len():
+		return brake(MassDelete, "%d of the %d rows of kvData would be deleted; %s", gone, t.Len(), howToLift)
+	}
+	return nil
+}
+
+func brake(rule BrakeRule, format string, args ...any) error {
+	return &BrakeError{Rule: rule, sentence: fmt.Sprintf(format, args...)}
+}
+
+// databases counts the rows of databases before and after a plan.
+func databases(t *Table, p *Plan) (before, after int) {
+	for folded := range t.rows {
+		before += isDatabase(folded)
+	}
+	after = before
+	for _, r := range p.Deletes {
+		after -= isDatabase(t.weights.Fold(r.Key))
+	}
+	for _, r := range p.Inserts {
+		after += isDatabase(t.weights.Fold(r.Key))
+	}
+	return before, after
+}
+
+// isDatabase returns 1 for the folded key of a database and 0 for others.
+func isDatabase(folded string) int {
+	if parent, ok := parentOf(folded); ok && parent == dbsKey {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,66 @@
+package plan
+
+import (
+	"iter"
+	"strings"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// Image is the catalogue at one revision; [cssetcd.Snapshot] is one. Keys begin with a slash.
+type Image interface {
+	// Key returns what a key holds; ok is false when it is absent.
+	Key(key string) (e cssetcd.Entry, ok bool)
+	// Below yields the keys below a key, itself not included, in byte order; Below("") yields all.
+	Below(key string) iter.Seq2[string, cssetcd.Entry]
+}
+
+var _ Image = (*cssetcd.Snapshot)(nil)
+
+// The keys that the plan knows by name.
+const (
+	rootKey    = ""
+	dbsKey     = "/DBS"
+	nodesKey   = "/NODES"
+	versionKey = "/css_meta/version"
+)
+
+// pinned are the keys that always have a row.
+var pinned = [...]string{rootKey, dbsKey, nodesKey}
+
+func isPinned(key string) bool { return key == rootKey || key == dbsKey || key == nodesKey }
+
+// parentOf returns the key without its last segment. The root has no parent, and neither has a key without a slash.
+func parentOf(key string) (parent string, ok bool) {
+	i := strings.LastIndexByte(key, '/')
+	if i < 0 {
+		return "", false
+	}
+	return key[:i], true
+}
+
+func depthOf(key string) int { return strings.Count(key, "/") }
+
+func anyBelow(im Image, key string) bool {
+	for range im.Below(key) {
+		return true
+	}
+	return false
+}
+
+// born returns the smallest create revision of a key and all below it.
+func born(im Image, key string) cssetcd.Revision {
+	var least cssetcd.Revision
+	earlier := func(e cssetcd.Entry) {
+		if least == 0 || e.Create < least {
+			least = e.Create
+		}
+	}
+	if e, ok := im.Key(key); ok {
+		earlier(e)
+	}
+	for _, e := range im.Below(key) {
+		earlier(e)
+	}
+	return least
+}

@@ -1,0 +1,161 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// ErrNoIDs says that kvId has no values left for new rows.
+var ErrNoIDs = errors.New("kvData is out of ids")
+
+// Plan is what must change in kvData, and in the list of keys in quarantine. Executed in the order of its fields and each list
+// in its order, it breaks neither the foreign key nor the unique index at any statement:
+//
+//   - Inserts cannot meet a row of the same folded key: such a row would have been updated in place instead.
+//   - Updates come after Inserts because a corrected parent may be new, and before Deletes because a wrong parent may be going.
+//   - Deletes come last, children first.
+//
+// A row that is as it should be appears in no list.
+type Plan struct {
+	Unhook   []int32  // ids of rows that go but first lose their parent: in a hand-made tangle no order of deleting would do
+	Inserts  []Row    // parents first, with ids
+	Updates  []Update // the row keeps its id
+	Deletes  []Row    // children first: the longer key before the shorter
+	Releases []string // keys that leave the quarantine
+	Records  []Quarantined
+	Rows     int // rows in the table afterwards
+}
+
+// Update is a row that changes in place.
+type Update struct{ Old, New Row }
+
+// Empty reports whether nothing in kvData and in the quarantine changes.
+func (p *Plan) Empty() bool {
+	return !p.ChangesRows() && len(p.Releases)+len(p.Records) == 0
+}
+
+// ChangesRows reports whether anything in kvData changes.
+func (p *Plan) ChangesRows() bool {
+	return len(p.Unhook)+len(p.Inserts)+len(p.Updates)+len(p.Deletes) > 0
+}
+
+// Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns ErrNoIDs
+// when new rows cannot be numbered.
+func Full(t *Table, to Image) (*Plan, error) {
+	w := newWork(t, to, t.Len())
+	for key := range to.Below(rootKey) {
+		w.touch(key)
+	}
+	for _, r := range t.rows {
+		w.touch(r.Key)
+	}
+	for key := range t.quarantine {
+		w.touch(key)
+	}
+	for _, key := range pinned {
+		w.touch(key)
+	}
+	return w.finish()
+}
+
+// Changed is Full for a table that shows an earlier image which differs from this one in no other keys than those given. Its
+// cost is that of those keys, and of what a collision that comes or goes affects. It returns ErrNoIDs when new rows cannot be numbered.
+func Changed(t *Table, to Image, keys []string) (*Plan, error) {
+	w := newWork(t, to, len(keys))
+	for _, key := range keys {
+		w.touch(key)
+	}
+	return w.finish()
+}
+
+// finish decides what was touched and lists what changes, in an order that depends on the changes alone.
+func (w *work) finish() (*Plan, error) {
+	w.decideAll()
+	p := &w.plan
+	inserted, err := w.number()
+	if err != nil {
+		return nil, err
+	}
+	p.Inserts = make([]Row, 0, len(inserted))
+	for _, s := range inserted {
+		s.next.Parent = w.parentID(s)
+		p.Inserts = append(p.Inserts, s.next)
+	}
+	for _, s := range w.slots {
+		switch {
+		case s.had && s.has:
+			s.next.Parent = w.parentID(s)
+			if s.next != s.old {
+				p.Updates = append(p.Updates, Update{s.old, s.next})
+			}
+		case s.had:
+			p.Deletes = append(p.Deletes, s.old)
+			if w.tangled(s) {
+				p.Unhook = append(p.Unhook, s.old.ID)
+			}
+		}
+	}
+	p.Rows = w.t.Len() + len(p.Inserts) - len(p.Deletes)
+	p.sort()
+	return p, nil
+}
+
+func (p *Plan) sort() {
+	slices.Sort(p.Unhook)
+	slices.SortFunc(p.Updates, func(a, b Update) int { return strings.Compare(a.New.Key, b.New.Key) })
+	slices.SortFunc(p.Deletes, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(len(b.Key), len(a.Key)), strings.Compare(a.Key, b.Key))
+	})
+	slices.Sort(p.Releases)
+	slices.SortFunc(p.Records, func(a, b Quarantined) int { return strings.Compare(a.Key, b.Key) })
+}
+
+// number gives ids to the new rows in the byte order of their keys, so that parents have smaller ids than children, and
+// returns them in that order. The ids follow the largest one: AUTO_INCREMENT would not tell which row got which.
+func (w *work) number() ([]*slot, error) {
+	var inserted []*slot
+	for _, s := range w.slots {
+		if s.has && !s.had {
+			inserted = append(inserted, s)
+		}
+	}
+	if len(inserted) > math.MaxInt32-int(w.t.maxID) {
+		return nil, fmt.Errorf("%w: %d new rows need ids after %d, and the column kvId ends at %d; "+
+			"number the rows anew, with parentKvId, while nothing writes to the table", ErrNoIDs, len(inserted), w.t.maxID, math.MaxInt32)
+	}
+	slices.SortFunc(inserted, func(a, b *slot) int { return strings.Compare(a.next.Key, b.next.Key) })
+	for i, s := range inserted {
+		s.next.ID = w.t.maxID + 1 + int32(i)
+	}
+	return inserted, nil
+}
+
+// parentID returns the id of the row above a row that there will be.
+func (w *work) parentID(s *slot) int32 {
+	if s.next.Key == rootKey {
+		return 0
+	}
+	above := foldedParent(s.folded)
+	if p, ok := w.slots[above]; ok {
+		return p.next.ID
+	}
+	return w.t.rows[above].ID
+}
+
+// tangled reports whether the parent of a row that goes is anything but the row of the key above it. Deleting the longer key
+// first would then not be enough.
+func (w *work) tangled(s *slot) bool {
+	if s.old.Parent == 0 {
+		return false
+	}
+	parent, ok := parentOf(s.old.Key)
+	if !ok {
+		return true
+	}
+	above, ok := w.t.Row(parent)
+	return !ok || above.ID != s.old.Parent
+}

@@ -1,0 +1,173 @@
+package plan_test
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+var (
+	longName  = strings.Repeat("n", 130)
+	hugeValue = strings.Repeat("v", 65_536)
+
+	firstSegment = rapid.SampledFrom([]string{"DBS", "DBS", "dbs", "a", "A", "á", "NODES", ""})
+	segment      = rapid.SampledFrom([]string{"a", "a", "A", "á", "b", "b ", "x", "y", "", "TABLES", longName, "😀", "\xff"})
+	value        = rapid.SampledFrom([]string{"", "v", "w", "READY", hugeValue, "😀", "é"})
+)
+
+func drawKey(t *rapid.T) string {
+	return "/" + strings.Join(append([]string{firstSegment.Draw(t, "first")},
+		rapid.SliceOfN(segment, 0, 4).Draw(t, "segments")...), "/")
+}
+
+// history is a catalogue that changes in transactions.
+type history struct {
+	rev     cssetcd.Revision
+	entries map[string]cssetcd.Entry
+}
+
+// transact makes some changes and returns the keys touched.
+func (h *history) transact(t *rapid.T) []string {
+	h.rev++
+	touched := map[string]bool{}
+	for range rapid.IntRange(1, 6).Draw(t, "changes") {
+		key := drawKey(t)
+		if len(h.entries) > 0 && rapid.Bool().Draw(t, "known") {
+			key = rapid.SampledFrom(slices.Sorted(maps.Keys(h.entries))).Draw(t, "key")
+		}
+		touched[key] = true
+		if rapid.IntRange(0, 2).Draw(t, "delete") == 0 {
+			for k := range h.entries { // with all below
+				if k == key || strings.HasPrefix(k, key+"/") {
+					touched[k] = true
+					delete(h.entries, k)
+				}
+			}
+			continue
+		}
+		e := h.entries[key]
+		if e.Create == 0 {
+			e.Create = h.rev
+		}
+		e.Value, e.Mod = value.Draw(t, "value"), h.rev
+		h.entries[key] = e
+	}
+	return slices.Collect(maps.Keys(touched))
+}
+
+// requireShows checks rows, parents and quarantine against brute force.
+func requireShows(t require.TestingT, im *image, table *plan.Table) {
+	rows, quarantine := expected(im)
+	ids := map[string]int32{}
+	got := map[string]string{}
+	for r := range table.Rows() {
+		got[r.Key], ids[r.Key] = r.Value, r.ID
+	}
+	require.Equal(t, rows, got, "rows")
+	for r := range table.Rows() {
+		if r.Key == "" {
+			require.Zero(t, r.Parent, "the root has no parent")
+			continue
+		}
+		require.Equal(t, ids[r.Key[:strings.LastIndex(r.Key, "/")]], r.Parent, "parent of %q", r.Key)
+	}
+	held := map[string]plan.Reason{}
+	for q := range table.Quarantine() {
+		held[q.Key] = q.Reason
+		require.Equal(t, im.entries[q.Key].Mod, q.Mod, "revision of %q", q.Key)
+		require.NotEmpty(t, q.Detail)
+	}
+	require.Equal(t, quarantine, held, "quarantine")
+}
+
+// Rule: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps the id of
+// every row whose place remains, and is empty the second time.
+func TestFullPlanRepairsAnything(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := &history{entries: map[string]cssetcd.Entry{}}
+		for range rapid.IntRange(0, 8).Draw(t, "transactions") {
+			h.transact(t)
+		}
+		im := imageOf(h.entries)
+		table, db := drawMess(t)
+		before := byFold(table)
+		p, err := plan.Full(table, im)
+		require.NoError(t, err)
+		require.NoError(t, db.execute(p))
+		table.Apply(p)
+		require.Equal(t, p.Rows, table.Len())
+		requireShows(t, im, table)
+		for folded, r := range byFold(table) {
+			if old, ok := before[folded]; ok {
+				require.Equal(t, old.ID, r.ID, "id of %q", r.Key)
+			}
+			require.Equal(t, r, db[r.ID])
+		}
+		require.Len(t, db, table.Len())
+		again, err := plan.Full(table, im)
+		require.NoError(t, err)
+		require.True(t, again.Empty(), "second plan: %+v", again)
+	})
+}
+
+// Rule: the plan for the keys of an update is the plan that comparing everything would give.
+func TestChangedPlanEqualsFullPlan(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := &history{entries: map[string]cssetcd.Entry{}}
+		table, db := plan.NewTable(weights), server{}
+		p, err := plan.Full(table, imageOf(h.entries))
+		require.NoError(t, err)
+		require.NoError(t, db.execute(p))
+		table.Apply(p)
+		for range rapid.IntRange(1, 12).Draw(t, "transactions") {
+			touched := h.transact(t)
+			im := imageOf(h.entries)
+			full, err := plan.Full(table, im)
+			require.NoError(t, err)
+			p, err := plan.Changed(table, im, touched)
+			require.NoError(t, err)
+			require.Equal(t, full, p)
+			require.NoError(t, db.execute(p))
+			table.Apply(p)
+			requireShows(t, im, table)
+		}
+	})
+}
+
+// drawMess draws a table that anyone may have written: any keys that the columns can hold, any parents, cycles included.
+func drawMess(t *rapid.T) (*plan.Table, server) {
+	table, db := plan.NewTable(weights), server{}
+	taken := map[string]bool{}
+	n := rapid.IntRange(0, 12).Draw(t, "rows")
+	for i := range n {
+		key := rapid.SampledFrom([]string{"", "DBS", "no slash", "/dbs", "/DBS/", "a/b", strings.Repeat("á", 200)}).Draw(t, "odd key")
+		if rapid.IntRange(0, 3).Draw(t, "even") > 0 {
+			key = drawKey(t)
+		}
+		key = strings.TrimRight(strings.ToValidUTF8(strings.ReplaceAll(key, "😀", "!"), "?"), " ")
+		if taken[fold(key)] || len([]rune(key)) > 255 {
+			continue
+		}
+		taken[fold(key)] = true
+		parent := int32(rapid.IntRange(0, n+1).Draw(t, "parent"))
+		r := plan.Row{ID: int32(i + 1), Parent: parent, Key: key, Value: rapid.SampledFrom([]string{"", "v", "READY"}).Draw(t, "value")}
+		require.NoError(t, table.Add(r))
+		db[r.ID] = r
+	}
+	return table, db
+}
+
+func byFold(table *plan.Table) map[string]plan.Row {
+	out := map[string]plan.Row{}
+	for r := range table.Rows() {
+		out[fold(r.Key)] = r
+	}
+	return out
+}

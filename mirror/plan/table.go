@@ -1,0 +1,121 @@
+package plan
+
+import (
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// Row is one row of kvData.
+type Row struct {
+	ID     int32  // kvId
+	Parent int32  // parentKvId, 0 for NULL
+	Key    string // kvKey
+	Value  string // kvVal
+}
+
+// Table is what kvData holds, and what is in quarantine. Rows are found by the folded key, as in the table's unique index: no
+// two rows have keys that the collation takes for the same.
+type Table struct {
+	weights    *Weights
+	rows       map[string]Row
+	quarantine map[string]Quarantined // by key
+	losers     map[string][]string    // by folded key: the keys in quarantine for a collision
+	maxID      int32
+}
+
+// NewTable returns a table without rows, whose keys are compared by the given weights.
+func NewTable(w *Weights) *Table {
+	return &Table{weights: w, rows: map[string]Row{}, quarantine: map[string]Quarantined{}, losers: map[string][]string{}}
+}
+
+// Add adds a row as it was found in kvData. It returns an error for rows that cannot be there: two that the unique index takes
+// for the same, and the id 0, which could not be told from NULL in other rows.
+func (t *Table) Add(r Row) error {
+	folded := t.weights.Fold(r.Key)
+	if other, ok := t.rows[folded]; ok {
+		return fmt.Errorf("kvData has the keys %q (kvId %d) and %q (kvId %d), which its collation should take for the same",
+			other.Key, other.ID, r.Key, r.ID)
+	}
+	if r.ID == 0 {
+		return fmt.Errorf("kvData has the key %q with kvId 0, which Qserv never writes; give the row another id", r.Key)
+	}
+	t.rows[folded] = r
+	t.maxID = max(t.maxID, r.ID)
+	return nil
+}
+
+// Len returns the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
+// Rows yields the rows, in no order.
+func (t *Table) Rows() iter.Seq[Row] { return maps.Values(t.rows) }
+
+// Row returns the row of exactly this key.
+func (t *Table) Row(key string) (Row, bool) {
+	r, ok := t.rows[t.weights.Fold(key)]
+	return r, ok && r.Key == key
+}
+
+// Quarantine yields what is in quarantine, in no order.
+func (t *Table) Quarantine() iter.Seq[Quarantined] { return maps.Values(t.quarantine) }
+
+// QuarantineLen returns the number of keys in quarantine.
+func (t *Table) QuarantineLen() int { return len(t.quarantine) }
+
+// IsQuarantined reports whether a key is in quarantine.
+func (t *Table) IsQuarantined(key string) bool {
+	_, ok := t.quarantine[key]
+	return ok
+}
+
+// Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second copy of
+// the catalogue is saved.
+func (t *Table) Share(im Image) {
+	for key, e := range im.Below(rootKey) {
+		folded := t.weights.Fold(key)
+		if r, ok := t.rows[folded]; ok && r.Key == key && r.Value == e.Value {
+			r.Key, r.Value = key, e.Value
+			t.rows[folded] = r
+		}
+	}
+}
+
+// Apply makes the changes of a plan that was made for this table as it is. It is for the caller to call it only once the same
+// changes are known to be in kvData.
+func (t *Table) Apply(p *Plan) {
+	for _, r := range p.Deletes {
+		delete(t.rows, t.weights.Fold(r.Key))
+	}
+	for _, u := range p.Updates {
+		t.rows[t.weights.Fold(u.New.Key)] = u.New
+	}
+	for _, r := range p.Inserts {
+		t.rows[t.weights.Fold(r.Key)] = r
+		t.maxID = max(t.maxID, r.ID)
+	}
+	for _, key := range p.Releases {
+		t.release(key)
+	}
+	for _, q := range p.Records {
+		t.release(q.Key)
+		t.quarantine[q.Key] = q
+		if q.Reason == KeyCollision {
+			folded := t.weights.Fold(q.Key)
+			t.losers[folded] = append(t.losers[folded], q.Key)
+		}
+	}
+}
+
+// release takes a key out of quarantine.
+func (t *Table) release(key string) {
+	if t.quarantine[key].Reason == KeyCollision {
+		folded := t.weights.Fold(key)
+		t.losers[folded] = slices.DeleteFunc(t.losers[folded], func(k string) bool { return k == key })
+		if len(t.losers[folded]) == 0 {
+			delete(t.losers, folded)
+		}
+	}
+	delete(t.quarantine, key)
+}

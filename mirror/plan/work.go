@@ -1,0 +1,243 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// work is one run of planning: which places of the table are looked at, and what becomes of each.
+type work struct {
+	t      *Table
+	to     Image
+	slots  map[string]*slot    // by folded key
+	levels [][]*slot           // the same by depth: what is above is decided before what is below
+	alien  map[string]struct{} // keys looked at that could not even be written to the index
+	plan   Plan
+
+	spare    []slot // slots to hand out: they are many, and one allocation each would cost more than the work
+	rivals   []string
+	verdicts []verdict
+}
+
+// slot is a place in the table's unique index: at most one row can be in it, and all keys of one folded form compete for it.
+type slot struct {
+	folded    string
+	key       string   // the key that was looked at first
+	others    []string // further ones
+	old, next Row
+	had, has  bool
+}
+
+func newWork(t *Table, to Image, size int) *work {
+	return &work{t: t, to: to, slots: make(map[string]*slot, size), alien: map[string]struct{}{}}
+}
+
+// touch has a key looked at, and its ancestors: they come and go with it, and what lies below them tells who is older.
+func (w *work) touch(key string) {
+	if len(key) > maxStoredKey || !threeByteUTF8(key) {
+		if _, seen := w.alien[key]; seen {
+			return
+		}
+		w.alien[key] = struct{}{}
+		w.settle(w.judge(key, nil), false, false)
+		key = longestStorable(key)
+	}
+	for folded := w.t.weights.Fold(key); w.put(key, folded); folded = foldedParent(folded) {
+		parent, ok := parentOf(key)
+		if !ok {
+			return
+		}
+		key = parent
+	}
+}
+
+// longestStorable returns the nearest ancestor of a key that can be a row's key.
+func longestStorable(key string) string {
+	for {
+		key = key[:strings.LastIndexByte(key[:min(len(key), MaxKey+1)], '/')]
+		if threeByteUTF8(key) {
+			return key
+		}
+	}
+}
+
+// put adds a key to its slot and reports whether that was news.
+func (w *work) put(key, folded string) bool {
+	s, ok := w.slots[folded]
+	switch {
+	case !ok:
+		w.open(key, folded)
+	case s.key == key || slices.Contains(s.others, key):
+		return false
+	default:
+		s.others = append(s.others, key)
+	}
+	return true
+}
+
+// open makes the slot of a folded key.
+func (w *work) open(key, folded string) {
+	if len(w.spare) == 0 {
+		w.spare = make([]slot, min(max(len(w.slots), 8), 1024))
+	}
+	s := &w.spare[0]
+	w.spare = w.spare[1:]
+	s.folded, s.key = folded, key
+	s.old, s.had = w.t.rows[folded]
+	w.slots[folded] = s
+	depth := depthOf(folded)
+	for len(w.levels) <= depth {
+		w.levels = append(w.levels, nil)
+	}
+	w.levels[depth] = append(w.levels[depth], s)
+}
+
+// decideAll decides every slot, from the root down. Deciding one can touch slots below it, never beside or above it.
+func (w *work) decideAll() {
+	for depth := 0; depth < len(w.levels); depth++ {
+		for _, s := range w.levels[depth] {
+			w.decide(s)
+		}
+	}
+}
+
+// decide finds the key that gets the slot's row, and settles what becomes of the others.
+func (w *work) decide(s *slot) {
+	keys, verdicts := w.rivalsFor(s), w.verdicts[:0]
+	winner := -1
+	for i, key := range keys {
+		v := w.judge(key, s)
+		verdicts = append(verdicts, v)
+		if v.fits() && (winner < 0 || w.older(key, keys[winner])) {
+			winner = i
+		}
+	}
+	for i, v := range verdicts {
+		if i == winner {
+			s.has = true
+			s.next = Row{ID: s.old.ID, Key: v.key, Value: v.value()}
+		} else if v.fits() {
+			v.reason, v.detail = KeyCollision, "the table cannot tell it from "+quote(keys[winner])+", which is older"
+		}
+		w.settle(v, s.had && s.old.Key == v.key, i == winner)
+	}
+	w.rivals, w.verdicts = keys, verdicts
+}
+
+// rivalsFor returns the keys that compete for a slot: those looked at, the one that has it and those that once lost it.
+func (w *work) rivalsFor(s *slot) []string {
+	keys := append(append(w.rivals[:0], s.key), s.others...)
+	add := func(key string) {
+		if !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	if s.had {
+		add(s.old.Key)
+	}
+	for _, key := range w.t.losers[s.folded] {
+		add(key)
+	}
+	return keys
+}
+
+// verdict is what a key is entitled to, the competition with other keys of its slot apart.
+type verdict struct {
+	key    string
+	entry  cssetcd.Entry
+	wanted bool // a key, an ancestor of one, or pinned
+	reason Reason
+	detail string
+}
+
+// fits reports whether the key may have a row.
+func (v verdict) fits() bool { return v.wanted && (v.reason == "" || isPinned(v.key)) }
+
+// value returns what the row of the key holds. A pinned key has a row even if its value cannot be held.
+func (v verdict) value() string {
+	if v.reason != "" {
+		return ""
+	}
+	return v.entry.Value
+}
+
+func (w *work) judge(key string, s *slot) verdict {
+	v := verdict{key: key}
+	if key == rootKey {
+		v.wanted = true
+		return v
+	}
+	if key[0] != '/' {
+		return v // written to the table by others; not even a question that an image can answer
+	}
+	var isKey bool
+	v.entry, isKey = w.to.Key(key)
+	v.reason, v.detail = keyFault(key)
+	if !isKey && v.reason != "" {
+		return v // an ancestor that cannot be a row is not missed: its keys say why they are in quarantine
+	}
+	v.wanted = isKey || isPinned(key) || anyBelow(w.to, key)
+	if v.reason == "" {
+		v.reason, v.detail = valueFault(v.entry.Value)
+	}
+	if parent, _ := parentOf(key); v.reason == "" && !w.held(parent, s) {
+		v.reason, v.detail = ParentMissing, "the key above it, "+quote(parent)+", has no row"
+	}
+	return v
+}
+
+// held reports whether the key above those of a slot will have a row.
+func (w *work) held(parent string, s *slot) bool {
+	folded := foldedParent(s.folded)
+	if above, ok := w.slots[folded]; ok {
+		return above.has && above.next.Key == parent
+	}
+	above, ok := w.t.rows[folded]
+	return ok && above.Key == parent
+}
+
+// older reports whether a is to have the row rather than b.
+func (w *work) older(a, b string) bool {
+	if isPinned(a) || isPinned(b) {
+		return isPinned(a)
+	}
+	bornA, bornB := born(w.to, a), born(w.to, b)
+	if bornA != bornB {
+		return bornA < bornB
+	}
+	return a < b
+}
+
+// settle notes what changes in the quarantine. When a key that stays in the catalogue gains or loses its row, all keys below
+// it gain or lose theirs.
+func (w *work) settle(v verdict, hadRow, hasRow bool) {
+	old, was := w.t.quarantine[v.key]
+	if !v.wanted || v.reason == "" {
+		if was {
+			w.plan.Releases = append(w.plan.Releases, v.key)
+		}
+	} else if q := v.quarantined(); q != old {
+		w.plan.Records = append(w.plan.Records, q)
+	}
+	if v.wanted && hadRow != hasRow && (hadRow || was) {
+		for key := range w.to.Below(v.key) {
+			w.touch(key)
+		}
+	}
+}
+
+func (v verdict) quarantined() Quarantined {
+	return Quarantined{v.key, v.reason, v.detail, v.entry.Mod, len(v.entry.Value)}
+}
+
+// quote prints a key for a sentence, shortened when nobody would read it to its end.
+func quote(key string) string {
+	const most = 2 * MaxKey
+	if len(key) > most {
+		return fmt.Sprintf("%q...", key[:most])
+	}
+	return fmt.Sprintf("%q", key)
+}

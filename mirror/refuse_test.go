@@ -1,0 +1,216 @@
+package mirror_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+func (w *world) refused(want error, change ...func(*mirror.Config)) error {
+	w.t.Helper()
+	_, err := w.mirror(change...).Once(w.t.Context())
+	require.ErrorIs(w.t, err, want)
+	w.t.Log(err)
+	return err
+}
+
+func allow(c *mirror.Config) { c.AllowMassDelete = true }
+func adopt(c *mirror.Config) { c.Adopt = true }
+
+func rule(t *testing.T, err error) plan.BrakeRule {
+	t.Helper()
+	var refusal *plan.BrakeError
+	require.ErrorAs(t, err, &refusal)
+	return refusal.Rule
+}
+
+// Rule: an etcd without a catalogue writes nothing to a table that has rows, and nothing lifts that.
+func TestBrakeWithoutACatalogue(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "READY")
+	w.once()
+	before := w.rows()
+	w.del("/css_meta/version")
+	assert.Equal(t, plan.NotACatalogue, rule(t, w.refused(mirror.ErrBrake)))
+	assert.Equal(t, plan.NotACatalogue, rule(t, w.refused(mirror.ErrBrake, allow)))
+	w.put("/css_meta/version", "2")
+	assert.Equal(t, plan.NotACatalogue, rule(t, func() error {
+		_, err := mirrorOn(w, w.snapshot(0)).Once(t.Context())
+		return err
+	}()))
+	assert.Equal(t, before, w.rows())
+}
+
+// mirrorOn returns a mirror of one snapshot.
+func mirrorOn(w *world, s *cssetcd.Snapshot) *mirror.Mirror {
+	return w.mirrorWith(&feed{last: s, updates: make(chan cssetcd.Update)})
+}
+
+func (w *world) mirrorWith(f mirror.Feed) *mirror.Mirror {
+	m, err := mirror.New(mirror.Config{Feed: f, Catalogue: w.client, Target: w.target})
+	require.NoError(w.t, err)
+	return m
+}
+
+// Rule: an emptied catalogue stops a running mirror until someone lets it through, and then the mirror goes on.
+func TestBrakeHoldsARunningMirror(t *testing.T) {
+	w := newWorld(t)
+	m := w.mirror()
+	stop := w.run(m)
+	w.await(w.put("/DBS/a", "READY"))
+	stop()
+	w.del("/DBS/a")
+	m = w.mirror()
+	w.run(m)
+	s := awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Refused })
+	assert.Equal(t, plan.NoDatabase, rule(t, s.Err))
+	assert.Equal(t, []string{"/DBS/a"}, w.keys("/DBS/"))
+	require.Eventually(t, func() bool {
+		_, err := w.mirror(allow).Once(t.Context())
+		return err == nil
+	}, patience, 1)
+	awaitStatus(t, m, following)
+	assert.Empty(t, w.keys("/DBS/"))
+}
+
+// Rule: the whole catalogue deleted while a mirror follows is not followed.
+func TestBrakeWhileFollowing(t *testing.T) {
+	w := newWorld(t)
+	m := w.mirror()
+	w.run(m)
+	w.await(w.put("/DBS/a", "READY"))
+	before := w.rows()
+	w.txn(clientv3.OpDelete(w.prefix+"/css/", clientv3.WithPrefix()))
+	s := awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Refused })
+	assert.Equal(t, plan.NotACatalogue, rule(t, s.Err))
+	assert.Equal(t, before, w.rows())
+}
+
+// Rule: what was seen to be deleted is deleted, were it everything: only comparing can meet the wrong etcd.
+func TestDropOfTheOnlyDatabaseIsFollowed(t *testing.T) {
+	w := newWorld(t)
+	w.run(w.mirror())
+	w.await(w.put("/DBS/a", "READY"))
+	w.await(w.del("/DBS/a"))
+	assert.Empty(t, w.keys("/DBS/"))
+}
+
+func TestBrakeOnMassDelete(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "READY")
+	for i := 0; i < 1100; i += 100 {
+		var ops []clientv3.Op
+		for j := range 100 {
+			ops = append(ops, w.opPut(fmt.Sprintf("/many/%d", i+j), ""))
+		}
+		w.txn(ops...)
+	}
+	w.once()
+	w.txn(clientv3.OpDelete(w.prefix+"/css/many/", clientv3.WithPrefix()))
+	assert.Equal(t, plan.MassDelete, rule(t, w.refused(mirror.ErrBrake)))
+	assert.Equal(t, 1101, w.once(allow).Deleted)
+}
+
+// Rule: a table that mirrors something else is left alone until its adoption is asked for.
+func TestIdentity(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "READY")
+	w.once()
+	_, err := w.etcd.Put(t.Context(), w.prefix+"/history", "first")
+	require.NoError(t, err)
+	w.once() // a history where there was none is no other one
+	other := newWorld(t)
+	other.target = w.target
+	other.put("/DBS/a", "READY")
+	for name, attempt := range map[string]func(change ...func(*mirror.Config)) error{
+		"another prefix": func(change ...func(*mirror.Config)) error { return other.refused(mirror.ErrIdentity, change...) },
+		"another name": func(change ...func(*mirror.Config)) error {
+			return w.refused(mirror.ErrIdentity, append(change, func(c *mirror.Config) { c.Name = "second" })...)
+		},
+		"another history": func(change ...func(*mirror.Config)) error {
+			_, err := w.etcd.Put(t.Context(), w.prefix+"/history", "second")
+			require.NoError(t, err)
+			_, err = mirror.Check(t.Context(), w.target, w.client)
+			assert.ErrorIs(t, err, mirror.ErrIdentity)
+			return w.refused(mirror.ErrIdentity, change...)
+		},
+	} {
+		assert.ErrorContains(t, attempt(), "--adopt", name)
+	}
+	state, err := mirror.ReadState(t.Context(), w.target)
+	require.NoError(t, err)
+	assert.EqualValues(t, 2, state.Term, "who was refused has not taken over")
+	other.once(adopt)
+	state, err = mirror.ReadState(t.Context(), w.target)
+	require.NoError(t, err)
+	assert.Equal(t, other.prefix, state.Identity.Prefix)
+	other.agree()
+}
+
+func TestRefusesATableThatIsNotQservs(t *testing.T) {
+	const qservs = "CHARSET utf8mb3 COLLATE utf8mb3_general_ci"
+	const columns = "kvKey CHAR(255) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT"
+	for _, tt := range []struct{ name, create, sentence string }{
+		{"another table", "CREATE TABLE kvData (a INT PRIMARY KEY)", "the column a is not one of Qserv's; the column kvId is missing"},
+		{"engine", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") ENGINE=MyISAM " + qservs, "MyISAM"},
+		{"view", "CREATE TABLE t (a INT); CREATE VIEW kvData AS SELECT a FROM t", "it is a view"},
+		{"character set", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET latin1", "the character set latin1"},
+		{"collation", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET utf8mb3 COLLATE utf8mb3_bin", "collation utf8mb3_bin"},
+		{"short key", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(100) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT)" + qservs,
+			"the column kvKey is char of length 100"},
+		{"no unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, kvVal TEXT NOT NULL, parentKvId INT)" + qservs,
+			"the column kvKey has no unique index"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			createDatabase(w)
+			w.exec(tt.create)
+			assert.ErrorContains(t, w.refused(mirror.ErrNotKvData), tt.sentence)
+		})
+	}
+}
+
+func TestMySQLRefuses(t *testing.T) {
+	w := newWorld(t)
+	createDatabase(w)
+	as := func(user, password string) func(*mirror.Config) {
+		return func(c *mirror.Config) {
+			c.Target = c.Target.Clone()
+			c.Target.User, c.Target.Passwd = user, password
+		}
+	}
+	user := w.target.DBName
+	w.exec("CREATE USER " + user + "@localhost IDENTIFIED BY 'secret'")
+	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "wrong")), "check user and password")
+	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")),
+		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON `"+user+"`.* TO")
+	w.exec("GRANT SELECT ON " + user + ".* TO " + user + "@localhost")
+	w.refused(mirror.ErrUnauthorized, as(user, "secret"))
+	w.exec("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + user + ".* TO " + user + "@localhost")
+	w.once(as(user, "secret"))
+	w.exec("REVOKE CREATE, REFERENCES ON " + user + ".* FROM " + user + "@localhost")
+	w.once(as(user, "secret")) // what is there need not be created
+	w.refused(mirror.ErrUnavailable, func(c *mirror.Config) {
+		c.Target = c.Target.Clone()
+		c.Target.Addr += ".not.there"
+	})
+}
+
+func TestConfigIsValidated(t *testing.T) {
+	_, err := mirror.New(mirror.Config{})
+	assert.ErrorContains(t, err, "Feed")
+	assert.ErrorContains(t, err, "Catalogue")
+	assert.ErrorContains(t, err, "Target")
+	w := newWorld(t)
+	target := w.target.Clone()
+	target.DBName = ""
+	_, err = mirror.ReadState(t.Context(), target)
+	assert.ErrorContains(t, err, "names no database")
+}
