@@ -13,7 +13,7 @@ import (
 func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, error], error) {
 	reads := spans(keys(n.key(), dbKey(n.DB)), []kv.Span{kv.Below(cssPath(n.chunksKey()))})
 	return read(ctx, c, "read chunks of table", n.String(), reads, func(have *kv.Snapshot) (iter.Seq2[Chunk, error], error) {
-		if !have.At(cssPath(n.key())).Exists() {
+		if !have.At(cssPath(n.key())).Exists() || n.checkParts() != nil {
 			return nil, noTable(have, n)
 		}
 		return decodeChunks(have, n), nil
@@ -27,7 +27,7 @@ func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...str
 }
 
 func addChunk(n TableName, id int, nodes []string) operation {
-	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}
+	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}.invalid(n.checkParts())
 	if id < 0 {
 		return add.invalid(fmt.Errorf("%w: chunk %d: ids are 0 or above", ErrInvalid, id))
 	}
@@ -40,6 +40,9 @@ func addChunk(n TableName, id int, nodes []string) operation {
 	}
 	var nodeKeys []string
 	for _, node := range nodes {
+		if err := checkPart("node", node); err != nil {
+			return add.invalid(err)
+		}
 		nodeKeys = append(nodeKeys, nodeKey(node))
 	}
 	return add.as(kv.Op{
@@ -66,15 +69,10 @@ func (e *edit) addReplicas(chunk string, nodes []string) error {
 	if err != nil {
 		return err
 	}
-	touched := map[string]bool{}
 	for i, node := range nodes {
 		replica := fmt.Sprintf("%s/REPLICAS/%s", chunk, formatID(first+i))
 		e.set(replica, "")
 		e.set(packedKey(replica), formatPacked(map[string]string{"nodeName": node}))
-		if !touched[node] {
-			touched[node] = true
-			e.refer(node)
-		}
 	}
 	return nil
 }
@@ -86,7 +84,7 @@ func (c *Client) DeleteChunk(ctx context.Context, n TableName, id int) (Revision
 
 func deleteChunk(n TableName, id int) operation {
 	chunk := n.chunkKey(id)
-	return operation{name: "delete chunk", object: fmt.Sprintf("%d of %s", id, n)}.as(kv.Op{
+	return operation{name: "delete chunk", object: fmt.Sprintf("%d of %s", id, n)}.invalid(n.checkParts()).as(kv.Op{
 		Reads: keys(dbKey(n.DB), n.key(), chunk),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			switch {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/hashicorp/go-multierror"
@@ -26,6 +27,24 @@ type Client struct {
 	prefix   string
 	readOnly bool
 	log      *slog.Logger
+	closer   io.Closer // of what the client opened itself; nil for a client on etcd
+}
+
+// Close gives back what OpenFile holds. For a client on etcd it does nothing: the etcd client is the caller's.
+func (c *Client) Close() error {
+	if c.closer == nil {
+		return nil
+	}
+	return c.closer.Close()
+}
+
+// load reads one span of any size at one revision.
+func (c *Client) load(ctx context.Context, at Revision, span kv.Span) (*kv.Snapshot, uint64, error) {
+	if c.etcd != nil {
+		return c.etcd.Load(ctx, at, span)
+	}
+	s, err := c.store.Fetch(ctx, at, span)
+	return s, 0, err
 }
 
 // Option configures a Client.
@@ -61,8 +80,13 @@ func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, e
 	for _, opt := range opts {
 		faults = multierror.Append(faults, opt(c))
 	}
+	if etcd == nil {
+		faults = multierror.Append(faults, errors.New("the etcd client is nil"))
+	}
 	store, err := kv.NewEtcd(etcd, c.prefix)
-	if err := multierror.Append(faults, err).ErrorOrNil(); err != nil {
+	faults = multierror.Append(faults, err)
+	faults.ErrorFormat = formatFaults
+	if err := faults.ErrorOrNil(); err != nil {
 		return nil, &Error{Op: "open", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 	}
 	c.store, c.etcd = store, store
@@ -126,7 +150,7 @@ type Identity struct {
 
 // Identity returns which CSS the client works on.
 func (c *Client) Identity(ctx context.Context) (Identity, error) {
-	s, cluster, err := c.etcd.Load(ctx, 0, kv.Span{From: historyPath, To: historyPath + "\x00"})
+	s, cluster, err := c.load(ctx, 0, kv.Span{From: historyPath, To: historyPath + "\x00"})
 	if err != nil {
 		return Identity{}, &Error{Op: "identify", Object: c.prefix, Err: err}
 	}
@@ -136,7 +160,7 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 // Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for repeated
 // reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision.
 func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
-	s, _, err := c.etcd.Load(ctx, at, kv.Below(cssRoot))
+	s, _, err := c.load(ctx, at, kv.Below(cssRoot))
 	if err != nil {
 		return nil, &Error{Op: "load", Object: c.prefix, Err: err}
 	}

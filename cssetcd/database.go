@@ -177,7 +177,7 @@ func (c *Client) SetDatabaseStatus(ctx context.Context, name string, s Status, o
 }
 
 func setDatabaseStatus(name string, s Status, opts []WriteOption) operation {
-	return operation{name: "set status of database", object: name}.
+	return operation{name: "set status of database", object: name}.invalid(checkPart("database", name)).
 		setting(dbKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 
@@ -209,7 +209,7 @@ func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOpt
 }
 
 func dropDatabase(name string, opts []WriteOption) operation {
-	return operation{name: "drop database", object: name}.
+	return operation{name: "drop database", object: name}.invalid(checkPart("database", name)).
 		dropping(dbKey(name), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 

@@ -36,7 +36,7 @@ func databaseSpans(db string) []kv.Span {
 
 func decodeDatabase(have *kv.Snapshot, name string) (*Database, error) {
 	e := have.At(cssPath(dbKey(name)))
-	if !e.Exists() {
+	if !e.Exists() || checkPart("database", name) != nil {
 		return nil, ErrNoSuchDB
 	}
 	r := readRecord(have, dbKey(name))
@@ -84,7 +84,7 @@ func tableSpans(n TableName) []kv.Span {
 
 // noTable is the error for a table that is not there: it also tells when its database is missing.
 func noTable(have *kv.Snapshot, n TableName) error {
-	if !have.At(cssPath(dbKey(n.DB))).Exists() {
+	if !have.At(cssPath(dbKey(n.DB))).Exists() || checkPart("database", n.DB) != nil {
 		return fmt.Errorf("%w: %w %s", ErrNoSuchTable, ErrNoSuchDB, n.DB)
 	}
 	return ErrNoSuchTable
@@ -92,14 +92,18 @@ func noTable(have *kv.Snapshot, n TableName) error {
 
 func decodeTable(have *kv.Snapshot, n TableName) (*Table, error) {
 	e := have.At(cssPath(n.key()))
-	if !e.Exists() {
+	if !e.Exists() || n.checkParts() != nil {
 		return nil, noTable(have, n)
 	}
+	r := readRecord(have, n.key())
 	t := &Table{
 		Name: n, Status: Status(e.Value), Incarnation: e.Create, Modified: e.Mod,
-		Schema: have.At(cssPath(n.schemaKey())).Value,
+		Schema: r.text("schema"),
 	}
-	var err error
+	err := r.err
+	if err != nil {
+		return nil, err
+	}
 	if t.Match, err = decodeMatch(have, n); err != nil {
 		return nil, err
 	}
@@ -152,7 +156,7 @@ func nodeSpans(name string) []kv.Span { return recordSpans(nodeKey(name), nodeFi
 
 func decodeNode(have *kv.Snapshot, name string) (*Node, error) {
 	e := have.At(cssPath(nodeKey(name)))
-	if !e.Exists() {
+	if !e.Exists() || checkPart("node", name) != nil {
 		return nil, ErrNoSuchNode
 	}
 	r := readRecord(have, nodeKey(name))

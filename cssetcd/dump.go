@@ -64,6 +64,9 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	if err := d.decode(bytes.NewReader(text), func(fault error) { faults = multierror.Append(faults, fault) }); err != nil {
 		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 	}
+	if at := halfCharacter(string(text)); at >= 0 {
+		faults = multierror.Append(faults, fmt.Errorf("byte %d: half of a surrogate pair", at))
+	}
 	faults = multierror.Append(faults, d.faults()...)
 	if err := faults.ErrorOrNil(); err != nil {
 		faults.ErrorFormat = formatFaults
@@ -161,7 +164,6 @@ func scalar(t json.Token) (string, bool) {
 // faults checks everything that can be checked without a target.
 func (d *Dump) faults() []error {
 	var all []error
-	folded := map[string]string{}
 	for _, key := range d.Keys() {
 		if err := checkKey(key); err != nil {
 			all = append(all, err)
@@ -170,33 +172,69 @@ func (d *Dump) faults() []error {
 		if err := checkValue(key, d.values[key]); err != nil {
 			all = append(all, err)
 		}
-		all = append(all, packedFaults(key, d.values[key])...)
-		lower := strings.ToLower(key)
-		if other, ok := folded[lower]; ok {
-			all = append(all, fmt.Errorf("keys %s and %s differ in case only", other, key))
-		}
-		folded[lower] = key
-		for _, name := range nameKeys(key) {
-			if name == key {
-				if err := checkNameKey(key); err != nil {
-					all = append(all, fmt.Errorf("key %s: %w", key, err))
-				}
-			}
+		if err := checkPacked(key, d.values[key]); err != nil {
+			all = append(all, err)
 		}
 	}
-	return append(all, d.versionFault()...)
+	return append(append(all, d.nameFaults()...), d.versionFault()...)
 }
 
-func packedFaults(key, value string) []error {
+// nameFaults checks names, and that no two keys differ in case only. Ancestors count that are not in the dump, since
+// restoring it makes them.
+func (d *Dump) nameFaults() []error {
+	var all []error
+	spelled := map[string]string{} // lower case: the key, or "" when something above it is spelled in two ways
+	for _, key := range sortedKeys(d.withAncestors()) {
+		if isNameKey(key) {
+			if err := checkNameKey(key); err != nil {
+				all = append(all, fmt.Errorf("key %s: %w", key, err))
+			}
+		}
+		lower := strings.ToLower(key)
+		other, twice := spelled[lower]
+		switch {
+		case spelled[parentKey(lower)] == "" && parentKey(lower) != "":
+			spelled[lower] = ""
+		case twice && other != "":
+			all = append(all, fmt.Errorf("keys %s and %s differ in case only", other, key))
+			spelled[lower] = ""
+		case !twice:
+			spelled[lower] = key
+		}
+	}
+	return all
+}
+
+// withAncestors returns the keys of the dump, but for those that cannot be keys, and all their ancestors; those that are not in
+// the dump have an empty value.
+func (d *Dump) withAncestors() map[string]string {
+	all := make(map[string]string, len(d.values))
+	for key, value := range d.values {
+		if checkKey(key) != nil {
+			continue
+		}
+		all[key] = value
+		for a := parentKey(key); a != ""; a = parentKey(a) {
+			if _, ok := d.values[a]; ok {
+				break // its own turn comes
+			}
+			all[a] = ""
+		}
+	}
+	return all
+}
+
+// checkPacked refuses a value of a packed key that would not be read as it is written.
+func checkPacked(key, value string) error {
 	if !strings.HasSuffix(key, "/"+packedName) {
 		return nil
 	}
 	p, err := parsePacked(value)
 	if err != nil {
-		return []error{&ValueError{key, err.Error()}}
+		return &ValueError{key, err.Error()}
 	}
 	if p.nested != "" {
-		return []error{&ValueError{key, "member " + p.nested + " is an object or an array"}}
+		return &ValueError{key, "member " + p.nested + " is an object or an array"}
 	}
 	return nil
 }

@@ -11,12 +11,15 @@ import (
 // value ” in the same transaction. Each ancestor is read, and put only when absent, under its guard: a blind put of ” could
 // erase a status.
 type edit struct {
-	have   *kv.Snapshot
-	change kv.Change
-	put    map[string]bool
+	have     *kv.Snapshot
+	change   kv.Change
+	put      map[string]bool // keys
+	referred map[string]bool // nodes
 }
 
-func newEdit(have *kv.Snapshot) *edit { return &edit{have: have, put: map[string]bool{}} }
+func newEdit(have *kv.Snapshot) *edit {
+	return &edit{have: have, put: map[string]bool{}, referred: map[string]bool{}}
+}
 
 // set puts a CSS key and its missing ancestors.
 func (e *edit) set(key, value string) {
@@ -38,6 +41,10 @@ func (e *edit) ancestors(key string) {
 func (e *edit) raw(key, value string) {
 	e.put[key] = true
 	e.change.Puts = append(e.change.Puts, kv.Put{Path: cssPath(key), Value: value})
+	if node := nodeOfReplica(key, value); node != "" && !e.referred[node] {
+		e.referred[node] = true
+		e.refer(node)
+	}
 }
 
 func (e *edit) setRows(rows []row) {
@@ -88,8 +95,9 @@ func (e *edit) setMembers(key string, fields map[string]string) error {
 			e.change.Deletes = append(e.change.Deletes, kv.Key(plain))
 		}
 	}
-	e.set(packedKey(key), formatPacked(p.members))
-	return nil
+	text := formatPacked(p.members)
+	e.set(packedKey(key), text)
+	return checkValue(packedKey(key), text)
 }
 
 // parentKey returns the key without its last part; "" for a key of one part.

@@ -2,6 +2,7 @@ package cssetcd
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -49,3 +50,15 @@ func dropTablePath(n TableName) kv.Path {
 }
 
 func packedKey(key string) string { return key + "/" + packedName }
+
+// intents returns where the intents to drop are kept that forbid to create a name key: none for a node.
+func intents(nameKey string) []kv.Path {
+	parts := strings.Split(nameKey, "/")
+	switch {
+	case len(parts) == 5:
+		return []kv.Path{dropDBPath(parts[2]), dropTablePath(TableName{parts[2], parts[4]})}
+	case strings.HasPrefix(nameKey, dbsKey+"/"):
+		return []kv.Path{dropDBPath(parts[2])}
+	}
+	return nil
+}

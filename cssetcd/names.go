@@ -66,6 +66,22 @@ func checkName(kind, name string) error {
 	return nil
 }
 
+// checkPart refuses what cannot be a name at all because the key made of it would be that of something else. Names that break
+// the other rules may have come from elsewhere, and can be read, changed and dropped.
+func checkPart(kind, name string) error {
+	if name == "" || name == packedName || strings.Contains(name, "/") {
+		return checkName(kind, name)
+	}
+	return nil
+}
+
+func (n TableName) checkParts() error {
+	if err := checkPart("database", n.DB); err != nil {
+		return err
+	}
+	return checkPart("table", n.Table)
+}
+
 // checkKey reports what is wrong with a CSS key: form, length, and what kvData cannot hold.
 func checkKey(key string) error {
 	switch {
@@ -112,19 +128,30 @@ func textFault(text string) string {
 // a row of kvData.
 func foldPath(key string) kv.Path { return foldRoot + kv.Path(strings.ToLower(key)) }
 
-// checkSpelling fails with exists when a name that differs from the name key in case only is taken. It must be able to see the key that the fold key
-// names; a fold key whose name key is gone is stale and does not count.
+// checkSpelling fails with exists when a name that differs from the name key in case only is taken, and with ErrDropPending while
+// such a name is still being dropped. It must be able to see the key that the fold key names, and its intents; a fold key without
+// either is stale and does not count.
 func checkSpelling(have *kv.Snapshot, key string, exists error) error {
 	e := have.At(foldPath(key))
 	if !e.Exists() || e.Value == key {
 		return nil
 	}
-	other := kv.Key(cssPath(e.Value))
-	if !have.Shows(other) {
-		return kv.Need{other}
+	need := keys(e.Value)
+	for _, intent := range intents(e.Value) {
+		need = append(need, kv.Key(intent))
 	}
-	if !have.At(other.From).Exists() {
-		return nil
+	for _, span := range need {
+		if !have.Shows(span) {
+			return kv.Need(need)
+		}
 	}
-	return fmt.Errorf("%w: as %s, and names may not differ in upper and lower case only", exists, e.Value)
+	if have.At(need[0].From).Exists() {
+		return fmt.Errorf("%w: as %s, and names may not differ in upper and lower case only", exists, e.Value)
+	}
+	for _, intent := range need[1:] {
+		if have.At(intent.From).Exists() {
+			return fmt.Errorf("%w: it is spelled %s", ErrDropPending, e.Value)
+		}
+	}
+	return nil
 }

@@ -64,14 +64,14 @@ func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opt
 }
 
 func setNodeState(name string, s NodeState, opts []WriteOption) operation {
-	return operation{name: "set state of node", object: name}.
+	return operation{name: "set state of node", object: name}.invalid(checkPart("node", name)).
 		setting(nodeKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
 // DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It reads every key
 // below /DBS; whoever adds a chunk on the node meanwhile makes it look again. Takes IfStatus and IfRevision.
 func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
-	remove := operation{name: "delete node", object: name}
+	remove := operation{name: "delete node", object: name}.invalid(checkPart("node", name))
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
 		return c.do(ctx, remove.invalid(err))

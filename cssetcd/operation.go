@@ -19,9 +19,11 @@ type operation struct {
 
 func (o operation) fail(err error) error { return &Error{Op: o.name, Object: o.object, Err: err} }
 
-// invalid is an operation with bad arguments.
+// invalid notes what is wrong with the arguments, if anything; the first fault stays.
 func (o operation) invalid(err error) operation {
-	o.err = err
+	if o.err == nil {
+		o.err = err
+	}
 	return o
 }
 

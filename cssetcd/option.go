@@ -16,7 +16,7 @@ type WriteOption struct {
 type writeOptions struct {
 	ifNotExists, ifExists, unsafe bool
 	status                        *Status
-	revision                      Revision
+	revision                      *Revision
 }
 
 // IfNotExists makes creating what exists a success that changes nothing, with revision 0.
@@ -35,9 +35,9 @@ func IfStatus(s Status) WriteOption {
 }
 
 // IfRevision makes a write fail with ErrRevisionMismatch unless the key that the write is about was last changed at r, as
-// Modified of what was read tells.
+// Modified of what was read tells. With 0 the key must be absent.
 func IfRevision(r Revision) WriteOption {
-	return WriteOption{"IfRevision", func(o *writeOptions) { o.revision = r }}
+	return WriteOption{"IfRevision", func(o *writeOptions) { o.revision = &r }}
 }
 
 // Unsafe lets a removal go ahead although czars are registered. Their running queries on what is removed may fail or, when the
@@ -62,8 +62,8 @@ func (o writeOptions) permits(e kv.Entry) error {
 	if o.status != nil && Status(e.Value) != *o.status {
 		return fmt.Errorf("%w: it is %q and not %q", ErrStatusMismatch, e.Value, *o.status)
 	}
-	if o.revision != 0 && e.Mod != o.revision {
-		return fmt.Errorf("%w: it was changed at revision %d and not %d", ErrRevisionMismatch, e.Mod, o.revision)
+	if o.revision != nil && e.Mod != *o.revision {
+		return fmt.Errorf("%w: it was changed at revision %d and not %d", ErrRevisionMismatch, e.Mod, *o.revision)
 	}
 	return nil
 }

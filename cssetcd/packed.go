@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -32,8 +33,12 @@ func parsePacked(value string) (packed, error) {
 	if !json.Valid([]byte(value)) {
 		return p, fmt.Errorf("not JSON: %w", json.Unmarshal([]byte(value), new(any)))
 	}
+	if at := halfCharacter(value); at >= 0 {
+		return p, fmt.Errorf("byte %d: half of a surrogate pair", at)
+	}
 	dec := json.NewDecoder(strings.NewReader(value))
 	dec.UseNumber()
+	seen := map[string]bool{}
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return p, err
 	}
@@ -42,25 +47,25 @@ func parsePacked(value string) (packed, error) {
 		if err != nil {
 			return p, err
 		}
-		if err := p.member(dec, name.(string)); err != nil {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
 			return p, err
+		}
+		if name := name.(string); !seen[name] {
+			seen[name] = true
+			if err := p.add(name, raw); err != nil {
+				return p, err
+			}
 		}
 	}
 	return p, nil
 }
 
-func (p *packed) member(dec *json.Decoder, name string) error {
-	var raw json.RawMessage
-	if err := dec.Decode(&raw); err != nil {
-		return err
-	}
+func (p *packed) add(name string, raw json.RawMessage) error {
 	if raw[0] == '{' || raw[0] == '[' {
 		if p.nested == "" {
 			p.nested = strconv.Quote(name)
 		}
-		return nil
-	}
-	if _, dup := p.members[name]; dup {
 		return nil
 	}
 	text := string(raw)
@@ -71,6 +76,36 @@ func (p *packed) member(dec *json.Decoder, name string) error {
 	}
 	p.members[name] = text
 	return nil
+}
+
+// halfCharacter returns where valid JSON has a \u escape that is half of a surrogate pair, which the decoder would replace
+// without a word, or -1.
+func halfCharacter(text string) int {
+	const pair = len(`\uD800\uDC00`)
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' {
+			continue
+		}
+		if i++; text[i] != 'u' {
+			continue
+		}
+		r := escaped(text[i+1:])
+		if !utf16.IsSurrogate(r) {
+			continue
+		}
+		rest := text[i-1:]
+		if len(rest) < pair || rest[6:8] != `\u` || utf16.DecodeRune(r, escaped(rest[8:])) == utf8.RuneError {
+			return i - 1
+		}
+		i += pair - 2
+	}
+	return -1
+}
+
+// escaped returns the code unit that four hexadecimal digits stand for.
+func escaped(digits string) rune {
+	n, _ := strconv.ParseUint(digits[:4], 16, 16)
+	return rune(n)
 }
 
 // formatPacked writes members as upstream does: names in byte order, every value a string, one space at the end.

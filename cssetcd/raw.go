@@ -2,6 +2,8 @@ package cssetcd
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
@@ -16,7 +18,7 @@ func (c *Client) Raw() Raw { return Raw{c} }
 
 // Get reads one key. It returns ErrNoSuchKey.
 func (r Raw) Get(ctx context.Context, key string) (Entry, error) {
-	if err := checkKey(key); err != nil {
+	if err := checkAnyKey(key); err != nil {
 		return Entry{}, &Error{Op: "get", Object: key, Err: err}
 	}
 	return read(ctx, r.c, "get", key, keys(key), func(have *kv.Snapshot) (Entry, error) {
@@ -28,24 +30,116 @@ func (r Raw) Get(ctx context.Context, key string) (Entry, error) {
 	})
 }
 
+// Many reads several keys at one revision. Those that are absent are not in the result.
+func (r Raw) Many(ctx context.Context, wanted ...string) (map[string]Entry, error) {
+	for _, key := range wanted {
+		if err := checkAnyKey(key); err != nil {
+			return nil, &Error{Op: "get", Object: key, Err: err}
+		}
+	}
+	return read(ctx, r.c, "get", "", keys(wanted...), func(have *kv.Snapshot) (map[string]Entry, error) {
+		found := map[string]Entry{}
+		for _, key := range wanted {
+			if e := have.At(cssPath(key)); e.Exists() {
+				found[key] = e
+			}
+		}
+		return found, nil
+	})
+}
+
+// Children reads the keys directly below a key, by their last part; those without a key of their own, which only have keys below them, come with
+// the zero Entry. It returns ErrNoSuchKey when neither the key nor anything below it is there. It costs the read of all that lies below.
+func (r Raw) Children(ctx context.Context, key string) (map[string]Entry, error) {
+	if err := checkAnyKey(key); err != nil {
+		return nil, &Error{Op: "list", Object: key, Err: err}
+	}
+	return read(ctx, r.c, "list", key, kv.Tree(cssPath(key)), func(have *kv.Snapshot) (map[string]Entry, error) {
+		found := map[string]Entry{}
+		for name := range children(have, key) {
+			found[name] = have.At(cssPath(key + "/" + name))
+		}
+		if e := have.At(cssPath(key + "/" + packedName)); e.Exists() {
+			found[packedName] = e
+		}
+		if len(found) == 0 && !have.At(cssPath(key)).Exists() {
+			return nil, ErrNoSuchKey
+		}
+		return found, nil
+	})
+}
+
 // Put writes one key, and its missing ancestors with the value ”. The key of a database, table or node gets the protection of its
 // spelling; writing one that differs in case only from another returns ErrKeyExists. Takes IfStatus, for the old value, and IfRevision.
 func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (Revision, error) {
 	put := operation{name: "put", object: key, first: true}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
-	if err == nil {
-		err = checkRows([]row{{key, value}})
-	}
-	if err == nil {
-		err = checkRaw(key)
-	}
 	if err != nil {
 		return r.c.do(ctx, put.invalid(err))
 	}
-	return r.c.do(ctx, put.as(kv.Op{
-		Reads: spans(keys(key), ancestorSpans(key), foldSpans(key)),
+	return r.c.do(ctx, put.putting(key, value, o.permits))
+}
+
+// Create writes one key that is not there, and else as Put does. It returns ErrKeyExists.
+func (r Raw) Create(ctx context.Context, key, value string) (Revision, error) {
+	create := operation{name: "create", object: key, first: true}
+	return r.c.do(ctx, create.putting(key, value, func(e kv.Entry) error {
+		if e.Exists() {
+			return ErrKeyExists
+		}
+		return nil
+	}))
+}
+
+// CreateUnique writes a key that consists of prefix and ten digits, one more than the highest such key, and returns it. Whoever else does
+// the same gets another.
+func (r Raw) CreateUnique(ctx context.Context, prefix, value string) (key string, rev Revision, err error) {
+	create := operation{name: "create unique", object: prefix, first: true}
+	if err := errors.Join(checkRows([]row{{prefix + "0000000000", value}}), checkRaw(prefix+"0000000000")); err != nil {
+		_, err = r.c.do(ctx, create.invalid(err))
+		return "", 0, err
+	}
+	parent := parentKey(prefix + "0")
+	mark := prefix[len(parent)+1:]
+	rev, err = r.c.do(ctx, create.as(kv.Op{
+		Reads: spans(ancestorSpans(prefix+"0"), []kv.Span{kv.Below(cssPath(parent))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if err := o.permits(have.At(cssPath(key))); err != nil {
+			id, err := nextID(have, parent, mark, 1)
+			if err != nil {
+				return kv.Change{}, err
+			}
+			key = prefix + formatID(id)
+			more := spellingSpans(key)
+			for _, span := range more {
+				if !have.Shows(span) {
+					return kv.Change{}, kv.Need(more)
+				}
+			}
+			e := newEdit(have)
+			e.set(key, value)
+			err = e.spellings(key)
+			return e.change, err
+		},
+	}))
+	return key, rev, err
+}
+
+// putting writes one key as it is, when its old entry permits that.
+func (o operation) putting(key, value string, permits func(kv.Entry) error) operation {
+	err := checkRows([]row{{key, value}})
+	if err == nil {
+		err = checkRaw(key)
+	}
+	if err == nil {
+		err = checkPacked(key, value)
+	}
+	if err != nil {
+		return o.invalid(err)
+	}
+	return o.as(kv.Op{
+		Reads: spans(keys(key), ancestorSpans(key), spellingSpans(key)),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if err := permits(have.At(cssPath(key))); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)
@@ -53,12 +147,17 @@ func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (R
 			err := e.spellings(key)
 			return e.change, err
 		},
-	}))
+	})
 }
 
-// spellings records the spelling of every name in the key.
+// spellings records the spelling of every name in the key, and refuses to create one that is still being dropped.
 func (e *edit) spellings(key string) error {
 	for _, name := range nameKeys(key) {
+		for _, intent := range intents(name) {
+			if e.have.At(intent).Exists() && !e.have.At(cssPath(name)).Exists() {
+				return fmt.Errorf("%w: %s", ErrDropPending, name)
+			}
+		}
 		if err := checkSpelling(e.have, name, ErrKeyExists); err != nil {
 			return err
 		}
@@ -69,10 +168,25 @@ func (e *edit) spellings(key string) error {
 	return nil
 }
 
+// checkAnyKey lets pass what may be a key, even one that breaks the rules and must be looked at or removed.
+func checkAnyKey(key string) error {
+	if !strings.HasPrefix(key, "/") {
+		return fmt.Errorf("%w: key %.80q: must begin with a slash", ErrInvalid, key)
+	}
+	return nil
+}
+
+func checkNotMeta(key string) error {
+	if inMeta(key) {
+		return &ValueError{key, "the version of the CSS is not written by hand"}
+	}
+	return nil
+}
+
 // checkRaw protects what a raw write must not touch: the version is the client's, and the names in the key keep the rules of names.
 func checkRaw(key string) error {
-	if key == metaKey || strings.HasPrefix(key, metaKey+"/") {
-		return &ValueError{key, "the version of the CSS is not written by hand"}
+	if err := checkNotMeta(key); err != nil {
+		return err
 	}
 	for _, name := range nameKeys(key) {
 		if err := checkNameKey(name); err != nil {
@@ -88,10 +202,10 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 	remove := operation{name: "delete", object: key}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "Unsafe")
 	if err == nil {
-		err = checkKey(key)
+		err = checkAnyKey(key)
 	}
 	if err == nil {
-		err = checkRaw(key)
+		err = checkNotMeta(key)
 	}
 	if err != nil {
 		return r.c.do(ctx, remove.invalid(err))
@@ -118,6 +232,9 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 
 // nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is protected.
 func nameKeys(key string) []string {
+	if !strings.HasPrefix(key, "/") {
+		return nil
+	}
 	parts := strings.Split(key, "/")[1:]
 	if len(parts) < 2 || parts[1] == packedName {
 		return nil
@@ -140,12 +257,16 @@ func isNameKey(key string) bool {
 	return len(names) > 0 && names[len(names)-1] == key
 }
 
-func foldSpans(key string) []kv.Span {
+// spellingSpans are what spellings reads.
+func spellingSpans(key string) []kv.Span {
 	var all []kv.Span
 	for _, name := range nameKeys(key) {
 		all = append(all, kv.Key(foldPath(name)))
+		for _, intent := range intents(name) {
+			all = append(all, kv.Key(intent))
+		}
 	}
-	return all
+	return spans(all)
 }
 
 // checkNameKey checks the last part of a name key by the rules for what it names.

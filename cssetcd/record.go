@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -66,8 +67,8 @@ func (r *record) integer(name string) int {
 	if err == nil {
 		return int(n)
 	}
-	f, ferr := strconv.ParseFloat(text, 64)
-	if ferr != nil || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
+	f, ok := parseNumber(text)
+	if !ok || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
 		r.fail(key, "%q is not a whole number of 32 bits", text)
 		return 0
 	}
@@ -80,12 +81,21 @@ func (r *record) number(name string) float64 {
 	if !ok {
 		return 0
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+	f, ok := parseNumber(text)
+	if !ok {
 		r.fail(key, "%q is not a number", text)
 		return 0
 	}
 	return f
+}
+
+// parseNumber reads a decimal number and nothing else of what Go takes for one: no underscores, hexadecimal digits or infinities.
+func parseNumber(text string) (float64, bool) {
+	if strings.ContainsAny(text, "_xX") {
+		return 0, false
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	return f, err == nil && !math.IsInf(f, 0) && !math.IsNaN(f)
 }
 
 // flag is true for every whole number but 0, as in upstream.

@@ -75,9 +75,14 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	plan := newRestorePlan(d)
 	res := plan.result
 	if o.overwrite {
-		have, res.Removed = emptied(have)
+		before := have
+		if have, res.Removed = emptied(have); res.Removed > 0 {
+			if _, err := o.wipe(before); err != nil {
+				return res, err
+			}
+		}
 	}
-	if err := plan.checkSubset(have); err != nil {
+	if err := plan.check(have); err != nil {
 		return res, err
 	}
 	res.Present = plan.present(have)
@@ -94,7 +99,7 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		return res, ErrReadOnly
 	}
 	if res.Removed > 0 {
-		if err := c.wipe(ctx, o); err != nil {
+		if _, err := kv.Run(ctx, c.store, kv.Op{Name: "wipe before a restore", Reads: wipeReads, Plan: o.wipe}); err != nil {
 			return res, err
 		}
 	}
@@ -111,8 +116,9 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	return res, err
 }
 
-// restoreReads are the catalogue and the spellings. They are ranges: a restore guards each key that it puts.
-var restoreReads = []kv.Span{kv.Below(cssRoot), kv.Below(foldRoot)}
+// restoreReads are the catalogue, the spellings, and what forbids to create a name or to wipe. They are ranges: a restore guards
+// each key that it puts.
+var restoreReads = []kv.Span{kv.Below(cssRoot), kv.Below(foldRoot), kv.Below(czarRoot), kv.Below(dropRoot)}
 
 func checkTarget(have *kv.Snapshot) error {
 	e := have.At(cssPath(versionKey))
@@ -133,28 +139,23 @@ var wipedSpans = []kv.Span{
 	kv.Below(refRoot),
 }
 
-// wipe removes the catalogue in one transaction, its version and history excepted.
-func (c *Client) wipe(ctx context.Context, o restoreOptions) error {
-	_, err := kv.Run(ctx, c.store, kv.Op{
-		Name:  "wipe before a restore",
-		Reads: spans(keys(versionKey), []kv.Span{kv.Below(czarRoot), kv.Below(dropRoot)}),
-		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if err := checkTarget(have); err != nil {
-				return kv.Change{}, err
-			}
-			if !have.Empty(kv.Below(dropRoot)) {
-				return kv.Change{}, ErrDropPending
-			}
-			e := newEdit(have)
-			if err := (writeOptions{unsafe: o.unsafe}).removal(have, e); err != nil {
-				return kv.Change{}, err
-			}
-			e.change.Deletes = wipedSpans
-			e.change.Guards = append(e.change.Guards, kv.Guard{Kind: kv.NothingBelow, Path: dropRoot})
-			return e.change, nil
-		},
-	})
-	return err
+var wipeReads = spans(keys(versionKey), []kv.Span{kv.Below(czarRoot), kv.Below(dropRoot)})
+
+// wipe plans to remove the catalogue in one transaction, its version and history excepted.
+func (o restoreOptions) wipe(have *kv.Snapshot) (kv.Change, error) {
+	if err := checkTarget(have); err != nil {
+		return kv.Change{}, err
+	}
+	if !have.Empty(kv.Below(dropRoot)) {
+		return kv.Change{}, ErrDropPending
+	}
+	e := newEdit(have)
+	if err := (writeOptions{unsafe: o.unsafe}).removal(have, e); err != nil {
+		return kv.Change{}, err
+	}
+	e.change.Deletes = wipedSpans
+	e.change.Guards = append(e.change.Guards, kv.Guard{Kind: kv.NothingBelow, Path: dropRoot})
+	return e.change, nil
 }
 
 // emptied returns what a wipe leaves, and how many CSS keys it removes.
@@ -174,8 +175,16 @@ func (p *restorePlan) checkedStage(have *kv.Snapshot) (iter.Seq[kv.Change], erro
 	if err := checkVersion(have); err != nil {
 		return nil, err
 	}
-	if err := p.checkSubset(have); err != nil {
+	if err := p.check(have); err != nil {
 		return nil, err
 	}
 	return p.stage(have), nil
+}
+
+// check says why the dump cannot go into the target.
+func (p *restorePlan) check(have *kv.Snapshot) error {
+	if err := p.checkSubset(have); err != nil {
+		return err
+	}
+	return p.checkIntents(have)
 }

@@ -17,30 +17,21 @@ type restorePlan struct {
 	result RestoreResult
 }
 
-// restoreUnit is what becomes visible together. The status is put last when the unit takes more than one transaction: until then it is
-// DO_NOT_USE.
+// restoreUnit is what becomes visible together: until all of it is there, its status is DO_NOT_USE.
 type restoreUnit struct {
 	status string // key of the status; "" when the unit has none
 	rows   []row  // the other keys, parents first
 	hold   bool   // keep the status at DO_NOT_USE even when the unit is whole: a later unit sets it
 }
 
-// Transactions stay well below etcd's limits of 128 keys and guards and 1.5 MiB: a row may bring a spelling and two references.
+// Transactions stay well below etcd's limits of 128 keys, 128 guards and 1.5 MiB.
 const (
-	restorePuts  = 96
+	restorePuts  = 100 // puts, and guards beside those that each put brings
 	restoreBytes = 1 << 20
 )
 
 func newRestorePlan(d *Dump) *restorePlan {
-	p := &restorePlan{values: map[string]string{}}
-	for key, value := range d.values {
-		p.values[key] = value
-		for a := parentKey(key); a != ""; a = parentKey(a) {
-			if _, ok := d.values[a]; !ok {
-				p.values[a] = ""
-			}
-		}
-	}
+	p := &restorePlan{values: d.withAncestors()}
 	p.result.Keys = len(p.values)
 	p.cut()
 	return p
@@ -165,12 +156,31 @@ func (p *restorePlan) counted(c kv.Change) int {
 	return n
 }
 
+// checkIntents refuses to create a name that is still being dropped: what follows the drop would hit what is restored.
+func (p *restorePlan) checkIntents(have *kv.Snapshot) error {
+	if have.Empty(kv.Below(dropRoot)) {
+		return nil
+	}
+	for _, key := range sortedKeys(p.values) {
+		if have.At(cssPath(key)).Exists() || !isNameKey(key) {
+			continue
+		}
+		for _, intent := range intents(key) {
+			if have.At(intent).Exists() {
+				return fmt.Errorf("%w: %s", ErrDropPending, key)
+			}
+		}
+	}
+	return nil
+}
+
 // stage yields the transactions that are missing in the target. Small units share one.
 func (p *restorePlan) stage(have *kv.Snapshot) iter.Seq[kv.Change] {
 	return func(yield func(kv.Change) bool) {
-		b := &restoreBatch{have: have, yield: yield, spelled: map[string]bool{}}
+		b := &restoreBatch{have: have, yield: yield, statuses: map[string]string{}}
+		b.begin()
 		for _, u := range p.units {
-			if !b.unit(u, p.values) {
+			if !b.unit(u, p.values[u.status]) {
 				return
 			}
 		}
@@ -180,91 +190,122 @@ func (p *restorePlan) stage(have *kv.Snapshot) iter.Seq[kv.Change] {
 
 // restoreBatch fills transactions.
 type restoreBatch struct {
-	have    *kv.Snapshot
-	yield   func(kv.Change) bool
+	have     *kv.Snapshot
+	yield    func(kv.Change) bool
+	statuses map[string]string // statuses put so far, in any transaction
+	stopped  bool
+
+	// Of the transaction being filled:
 	change  kv.Change
 	bytes   int
-	spelled map[string]bool // name keys whose spelling has been recorded
-	touched map[string]bool // nodes touched in the transaction being filled
-	stopped bool
+	place   map[string]int  // where a status stands in its puts
+	touched map[string]bool // nodes touched in it
 }
 
-// unit adds the missing part of a unit; false when the consumer has had enough.
-func (b *restoreBatch) unit(u restoreUnit, values map[string]string) bool {
+func (b *restoreBatch) begin() {
+	b.change, b.bytes = kv.Change{Guards: []kv.Guard{versionGuard}}, 0
+	b.place, b.touched = map[string]int{}, map[string]bool{}
+}
+
+// unit adds what is missing of a unit; false when the consumer has had enough. The status gets its final value last. While that
+// falls into the transaction that creates the key, which it does for all units that fit into one, DO_NOT_USE is never seen.
+func (b *restoreBatch) unit(u restoreUnit, final string) bool {
 	var missing []row
-	size := 0
+	cost, size := 0, 0
 	for _, r := range u.rows {
 		if !b.have.At(cssPath(r.key)).Exists() {
 			missing = append(missing, r)
+			cost += rowCost(r)
 			size += len(r.key) + len(r.value)
 		}
 	}
 	if u.status == "" {
 		return b.rows(missing)
 	}
-	status := row{u.status, values[u.status]}
-	now := b.have.At(cssPath(u.status))
-	if !u.hold && len(missing) == 0 && (now.Value != status.value || !now.Exists()) {
-		return b.rows([]row{status})
+	cost += rowCost(row{u.status, final})
+	if cost <= restorePuts && size <= restoreBytes && !b.fits(cost, size) && !b.flush() {
+		return false
 	}
-	if !u.hold && !now.Exists() && len(missing)+1 <= restorePuts/2 && size < restoreBytes/2 {
-		return b.whole(append([]row{status}, missing...), size)
-	}
-	if !now.Exists() && !b.rows([]row{{u.status, string(StatusIgnore)}}) {
+	if _, ok := b.status(u.status); !ok && !b.put(row{u.status, string(StatusIgnore)}) {
 		return false
 	}
 	if !b.rows(missing) {
 		return false
 	}
-	if u.hold || (now.Exists() && now.Value == status.value) {
+	if now, _ := b.status(u.status); u.hold || now == final {
 		return true
 	}
-	// The status must not be put twice in one transaction.
-	return b.flush() && b.rows([]row{status})
+	return b.put(row{u.status, final})
 }
 
-// whole adds rows that must be in one transaction.
-func (b *restoreBatch) whole(rows []row, size int) bool {
-	if (len(b.change.Puts)+2*len(rows) > restorePuts || b.bytes+size > restoreBytes) && !b.flush() {
-		return false
+// status returns the status that a key has after what was put so far.
+func (b *restoreBatch) status(key string) (string, bool) {
+	if s, ok := b.statuses[key]; ok {
+		return s, true
 	}
-	for _, r := range rows {
-		b.add(r)
+	e := b.have.At(cssPath(key))
+	return e.Value, e.Exists()
+}
+
+// rowCost is how many puts and guards a row takes at most.
+func rowCost(r row) int {
+	cost := 1
+	if isNameKey(r.key) {
+		cost += 1 + len(intents(r.key))
 	}
-	return true
+	if nodeOfReplica(r.key, r.value) != "" {
+		cost++
+	}
+	return cost
+}
+
+func (b *restoreBatch) fits(cost, size int) bool {
+	return len(b.change.Puts)+len(b.change.Guards)+cost <= restorePuts && b.bytes+size <= restoreBytes
 }
 
 func (b *restoreBatch) rows(rows []row) bool {
 	for _, r := range rows {
-		if (len(b.change.Puts) >= restorePuts || b.bytes+len(r.value) > restoreBytes) && !b.flush() {
+		if !b.put(r) {
 			return false
 		}
-		b.add(r)
 	}
 	return !b.stopped
 }
 
-func (b *restoreBatch) add(r row) {
-	b.change.Puts = append(b.change.Puts, kv.Put{Path: cssPath(r.key), Value: r.value})
+// put adds a row with what belongs to it: the spelling of a name, the guard that it is not being dropped, the touch of a node.
+func (b *restoreBatch) put(r row) bool {
+	if i, ok := b.place[r.key]; ok {
+		b.change.Puts[i].Value = r.value
+		b.statuses[r.key] = r.value
+		return true
+	}
+	if !b.fits(rowCost(r), len(r.key)+len(r.value)) && !b.flush() {
+		return false
+	}
 	b.bytes += len(r.key) + len(r.value)
-	if isNameKey(r.key) && b.have.At(foldPath(r.key)).Value != r.key && !b.spelled[r.key] {
-		b.spelled[r.key] = true
+	_, known := b.status(r.key)
+	if isStatusKey(r.key) {
+		b.place[r.key] = len(b.change.Puts)
+		b.statuses[r.key] = r.value
+	}
+	b.change.Puts = append(b.change.Puts, kv.Put{Path: cssPath(r.key), Value: r.value})
+	if isNameKey(r.key) && !known {
 		b.change.Puts = append(b.change.Puts, kv.Put{Path: foldPath(r.key), Value: r.key})
+		for _, intent := range intents(r.key) {
+			b.change.Guards = append(b.change.Guards, kv.Guard{Kind: kv.Absent, Path: intent})
+		}
 	}
 	if node := nodeOfReplica(r.key, r.value); node != "" && !b.touched[node] {
-		if b.touched == nil {
-			b.touched = map[string]bool{}
-		}
 		b.touched[node] = true
 		b.change.Puts = append(b.change.Puts, kv.Put{Path: refRoot + "/" + kv.Path(node), Touch: true})
 	}
+	return true
 }
 
 func (b *restoreBatch) flush() bool {
 	if len(b.change.Puts) > 0 && !b.stopped {
-		b.change.Guards = []kv.Guard{versionGuard}
 		b.stopped = !b.yield(b.change)
 	}
-	b.change, b.bytes, b.touched = kv.Change{}, 0, nil
+	b.begin()
 	return !b.stopped
 }

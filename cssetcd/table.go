@@ -95,6 +95,9 @@ func checkTable(t *Table) error {
 			return err
 		}
 	}
+	if err := checkSchema(t); err != nil {
+		return err
+	}
 	return checkRows(encodeTable(t))
 }
 
@@ -111,7 +114,7 @@ func (c *Client) SetTableStatus(ctx context.Context, n TableName, s Status, opts
 }
 
 func setTableStatus(n TableName, s Status, opts []WriteOption) operation {
-	return operation{name: "set status of table", object: n.String()}.
+	return operation{name: "set status of table", object: n.String()}.invalid(n.checkParts()).
 		setting(n.key(), string(s), opts, missingTable(n), keys(dbKey(n.DB))...)
 }
 
@@ -119,8 +122,8 @@ func missingTable(n TableName) func(*kv.Snapshot) error {
 	return func(have *kv.Snapshot) error { return noTable(have, n) }
 }
 
-// SetTableSchema writes the schema of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision, which look at the
-// table's key and not at that of the schema.
+// SetTableSchema writes the schema of a table. It returns ErrNoSuchTable, and ErrDuplicateColumn for one that MySQL
+// would refuse. Takes IfStatus and IfRevision, which look at the table's key and not at that of the schema.
 func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setTableSchema(n, schema, opts))
 }
@@ -128,6 +131,9 @@ func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string,
 func setTableSchema(n TableName, schema string, opts []WriteOption) operation {
 	set := operation{name: "set schema of table", object: n.String()}
 	if err := checkValue(n.schemaKey(), schema); err != nil {
+		return set.invalid(err)
+	}
+	if err := checkSchema(&Table{Name: n, Schema: schema}); err != nil {
 		return set.invalid(err)
 	}
 	return set.editing(n, keys(n.schemaKey()), opts, func(e *edit) error {
@@ -156,6 +162,7 @@ func setSharedScan(n TableName, s SharedScan, opts []WriteOption) operation {
 
 // editing makes an edit of a table that must exist.
 func (o operation) editing(n TableName, reads []kv.Span, opts []WriteOption, do func(*edit) error) operation {
+	o = o.invalid(n.checkParts())
 	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
 		return o.invalid(err)
@@ -184,5 +191,6 @@ func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption
 }
 
 func dropTable(n TableName, opts []WriteOption) operation {
-	return operation{name: "drop table", object: n.String()}.dropping(n.key(), opts, missingTable(n), keys(dbKey(n.DB))...)
+	return operation{name: "drop table", object: n.String()}.invalid(n.checkParts()).
+		dropping(n.key(), opts, missingTable(n), keys(dbKey(n.DB))...)
 }

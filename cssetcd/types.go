@@ -37,7 +37,7 @@ type Table struct {
 	Status       Status
 	Schema       string        // what stands between CREATE TABLE t and the semicolon, with its parentheses
 	Partitioning *Partitioning // nil: every worker holds the table whole
-	Match        *Match        // nil: not a match table
+	Match        *Match        // nil: not a match table. A match table is partitioned: reading it, Partitioning is never nil
 	SharedScan   *SharedScan   // nil: not in shared scans
 	Incarnation  Revision      // when the table was created; set on reading
 	Modified     Revision      // when its status was last written; set on reading
@@ -98,11 +98,11 @@ type Chunk struct {
 // ChunkLevel is 0 for a table that every worker holds whole, 1 for a chunked table and 2 for one with sub-chunks.
 func (t *Table) ChunkLevel() int {
 	switch {
-	case t.Partitioning == nil:
-		return 0
-	case t.Partitioning.SubChunks:
+	case t.Partitioning != nil && t.Partitioning.SubChunks:
 		return 2
-	default:
+	case t.Partitioning != nil || t.Match != nil:
 		return 1
+	default:
+		return 0
 	}
 }

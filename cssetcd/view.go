@@ -3,6 +3,7 @@ package cssetcd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type View struct {
 	mu      sync.Mutex
 	recent  []viewStep // the updates before the current state, oldest first
 	touches int        // paths in recent
+	most    int        // touches may not exceed this
 }
 
 // viewState is what a View shows. It is immutable but for changed, which is closed when the next state is there.
@@ -49,7 +51,12 @@ type viewStep struct {
 const keepTouches = 1 << 16
 
 // OpenView loads the catalogue and follows it until Close. The context bounds the loading only.
-func OpenView(ctx context.Context, c *Client) (*View, error) {
+func OpenView(ctx context.Context, c *Client) (*View, error) { return openView(ctx, c, keepTouches) }
+
+func openView(ctx context.Context, c *Client, most int) (*View, error) {
+	if c.etcd == nil {
+		return nil, &Error{Op: "open view", Object: c.prefix, Err: fmt.Errorf("%w: a catalogue on a file cannot be followed", ErrInvalid)}
+	}
 	asked := time.Now()
 	s, cluster, err := c.etcd.Load(ctx, 0, kv.Below(cssRoot))
 	if err != nil {
@@ -59,7 +66,7 @@ func OpenView(ctx context.Context, c *Client) (*View, error) {
 		return nil, &Error{Op: "open view", Object: c.prefix, Err: err}
 	}
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1)}
+	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), most: most}
 	v.state.Store(&viewState{
 		snapshot: &Snapshot{s}, seq: 1, changed: make(chan struct{}), confirmed: Confirmation{s.Revision, asked},
 	})
@@ -107,13 +114,13 @@ func (v *View) update(u kv.Update) {
 func (v *View) remember(seq uint64, u kv.Update) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if u.Resync || len(u.Touched) > keepTouches {
+	if u.Resync || len(u.Touched) > v.most {
 		v.recent, v.touches = nil, 0
 		return
 	}
 	v.recent = append(v.recent, viewStep{seq, u.Touched})
 	v.touches += 1 + len(u.Touched)
-	for v.touches > keepTouches {
+	for v.touches > v.most {
 		v.touches -= 1 + len(v.recent[0].touched)
 		v.recent[0] = viewStep{}
 		v.recent = v.recent[1:]

@@ -6,12 +6,18 @@ import "time"
 func (s *Etcd) Hurry() *Etcd {
 	s.times = followTimes{
 		askEvery:    50 * time.Millisecond,
-		silence:     500 * time.Millisecond,
+		silence:     time.Second,
 		minBackoff:  5 * time.Millisecond,
 		mostBackoff: 50 * time.Millisecond,
 		calm:        5 * time.Second,
 		resyncPause: 10 * time.Millisecond,
 	}
+	return s
+}
+
+// Silence sets how long Follow takes silence for patience.
+func (s *Etcd) Silence(d time.Duration) *Etcd {
+	s.times.silence = d
 	return s
 }
 

@@ -253,6 +253,15 @@ func TestLoadDuringCompaction(t *testing.T) {
 		})
 	}
 	t.Run("a stream really overtaken", func(t *testing.T) {
+		// Large values, so that not everything is on its way already.
+		value := strings.Repeat("x", 8<<10)
+		for i := range 20 {
+			var c kv.Change
+			for j := range 100 {
+				c.Puts = append(c.Puts, kv.Put{Path: kv.Path(fmt.Sprintf("dir/large/%d/%d", i, j)), Value: value, Touch: true})
+			}
+			kvtest.MustCommit(t, direct, c)
+		}
 		streams := 0
 		over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], onStream(func() func(func() error) error {
 			streams++

@@ -11,11 +11,18 @@ import (
 type Memory struct {
 	mu      sync.Mutex
 	history []*Snapshot // history[i] is the state that came into being at its Revision
+	save    func(*Snapshot) error
 }
 
 // NewMemory returns an empty store at revision 1, as a new etcd is.
 func NewMemory() *Memory {
-	return &Memory{history: []*Snapshot{NewSnapshot(1, Everything)}}
+	return NewMemoryAt(NewSnapshot(1, Everything), nil)
+}
+
+// NewMemoryAt returns a store that begins with a snapshot of everything. Where save is not nil, it is called with each new state before anyone sees
+// it; when it fails, the transaction fails and nothing has changed.
+func NewMemoryAt(start *Snapshot, save func(*Snapshot) error) *Memory {
+	return &Memory{history: []*Snapshot{start}, save: save}
 }
 
 // Fetch implements [Store].
@@ -55,6 +62,11 @@ func (m *Memory) Commit(ctx context.Context, c Change) (*Snapshot, error) {
 	}
 	// As in etcd, a transaction that only deletes what is not there makes no revision.
 	if next := c.Apply(now); len(c.Puts) > 0 || next.Len() < now.Len() {
+		if m.save != nil {
+			if err := m.save(next); err != nil {
+				return nil, err
+			}
+		}
 		now = next
 		m.history = append(m.history, now)
 	}

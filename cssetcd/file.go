@@ -1,0 +1,158 @@
+package cssetcd
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// ErrFileInUse says that another process writes the file of a catalogue.
+var ErrFileInUse = under(ErrPrecondition, "another process has it open for writing")
+
+// OpenFile returns a client on a dump file instead of etcd, for tests and for work on a catalogue offline. All operations work, each
+// of them saved as a whole before it is seen: after a crash the file holds the state before or after it. A file that is not
+// there is made by the first create or restore. Until Close, a second writer gets ErrFileInUse; WithReadOnly needs no lock. Revisions begin at 1 each time and a
+// view cannot follow a file.
+func OpenFile(path string, opts ...Option) (*Client, error) {
+	c, err := openFile(path, opts)
+	if err != nil {
+		return nil, &Error{Op: "open", Object: path, Err: err}
+	}
+	return c, nil
+}
+
+func openFile(path string, opts []Option) (*Client, error) {
+	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
+	var faults *multierror.Error
+	for _, opt := range opts {
+		faults = multierror.Append(faults, opt(c))
+	}
+	if c.prefix != DefaultPrefix {
+		faults = multierror.Append(faults, errors.New("WithPrefix: a file holds one catalogue and has no prefix"))
+	}
+	if err := faults.ErrorOrNil(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	c.prefix = path
+	f := &catalogueFile{path: path}
+	if !c.readOnly {
+		if err := f.acquire(); err != nil {
+			return nil, err
+		}
+	}
+	start, err := f.load(c.readOnly)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	c.store, c.closer = kv.NewMemoryAt(start, f.save), f
+	return c, nil
+}
+
+// catalogueFile is the dump file that holds a catalogue.
+type catalogueFile struct {
+	path string
+	lock *os.File // beside the file, which is replaced by each write; nil for a reader
+}
+
+func (f *catalogueFile) acquire() error {
+	lock, err := os.OpenFile(f.path+".lock", os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return ErrFileInUse
+		}
+		return fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	f.lock = lock
+	return nil
+}
+
+// Close lets others write. The lock file stays: removing it could take it from under another process that waits to lock it.
+func (f *catalogueFile) Close() error {
+	if f.lock == nil {
+		return nil
+	}
+	return f.lock.Close()
+}
+
+// load reads the file and makes anew what is kept beside a catalogue in etcd: spellings, and what refers to nodes.
+func (f *catalogueFile) load(mustExist bool) (*kv.Snapshot, error) {
+	b := kv.NewSnapshot(1, kv.Everything).Edit()
+	text, err := os.Open(f.path)
+	if errors.Is(err, fs.ErrNotExist) && !mustExist {
+		return b.Snapshot(1), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer text.Close()
+	d, err := ParseDump(text)
+	if err != nil {
+		return nil, err
+	}
+	put := func(p kv.Path, value string) { b.Put(p, kv.Entry{Value: value, Create: 1, Mod: 1}) }
+	for key, value := range newRestorePlan(d).values {
+		put(cssPath(key), value)
+		if isNameKey(key) {
+			put(foldPath(key), key)
+		}
+		if node := nodeOfReplica(key, value); node != "" {
+			put(refRoot+"/"+kv.Path(node), "")
+		}
+	}
+	return b.Snapshot(1), nil
+}
+
+// save replaces the file: readers see the old one or the new one.
+func (f *catalogueFile) save(s *kv.Snapshot) (err error) {
+	temp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(temp.Name()))
+		}
+	}()
+	mode := fs.FileMode(0o644)
+	if old, statErr := os.Stat(f.path); statErr == nil {
+		mode = old.Mode().Perm()
+	}
+	err = errors.Join((&Snapshot{s}).WriteDump(temp, ""), temp.Chmod(mode), temp.Sync(), temp.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(temp.Name(), f.path); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(f.path)); err != nil {
+		return fmt.Errorf("%w: %w", kv.ErrOutcomeUnknown, err) // the next attempt writes the same again
+	}
+	return nil
+}
+
+// syncDir makes a rename in a directory outlast a crash of the machine.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// FilePath returns the path in a URL of the form file:///path, as command lines name a catalogue on a file; ok is false for anything else.
+func FilePath(url string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(url, "file://")
+	return path, ok && strings.HasPrefix(path, "/")
+}
