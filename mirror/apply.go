@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
 	"fmt"
 	"strings"
@@ -160,6 +159,3 @@ func anys[T any](list []T) []any {
 	}
 	return out
 }
-
-// hash is the key of css_mirror_quarantine: the keys in it can be longer than an index holds.
-type hash = [sha256.Size]byte

@@ -14,6 +14,9 @@ import (
 // maxKeyShown is how much of a key css_mirror_quarantine shows. etcd's keys can be megabytes long.
 const maxKeyShown = 1024
 
+// hash is the key of css_mirror_quarantine: the keys in it can be longer than an index holds.
+type hash = [sha256.Size]byte
+
 // quarantineChange is what one transaction changes in css_mirror_quarantine.
 type quarantineChange struct {
 	gone   []hash

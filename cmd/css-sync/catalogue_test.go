@@ -62,7 +62,7 @@ func TestWritesTellTheirRevision(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	assert.Regexp(t, `^database LSST created, revision \d+\n$`, c.ok("db", "create", "LSST"))
-	assert.Equal(t, "nothing to do: database LSST created\n", c.ok("db", "create", "LSST", "--if-not-exists"))
+	assert.Equal(t, "nothing to do: the database LSST exists\n", c.ok("db", "create", "LSST", "--if-not-exists"))
 	w := decode[writeResult](t, c.ok("table", "create", "LSST.T", "--schema", "(a INT)", "-w", "json"))
 	assert.True(t, w.Changed)
 	next := decode[writeResult](t, c.ok("table", "create", "LSST.T", "--schema", "(a INT)", "--if-not-exists", "-w", "json"))
@@ -99,7 +99,7 @@ func TestChangesAndTheirConditions(t *testing.T) {
 	c.fails(1, "get", "/DBS/LSST/note")
 	c.ok("table", "drop", "LSST.Source")
 	c.fails(1, "table", "drop", "LSST.Source")
-	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--if-exists"), "nothing to do")
+	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--if-exists"), "nothing to do: there is no table LSST.Source")
 	c.ok("db", "drop", "LSST")
 	c.fails(1, "table", "list", "LSST")
 }

@@ -20,19 +20,20 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// asProgram makes the test binary css-sync itself, for tests that need a process of their own.
+// asProgram makes the test binary css-sync itself, for tests that need a process of their own: with any value but "deaf".
 const asProgram = "CSS_SYNC_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(asProgram) {
-	case "css-sync":
-		main()
+	case "":
 	case "deaf": // one that does not care for its context
 		ctx, _ := untilSignalled(context.Background(), os.Stderr)
 		fmt.Println("ready")
 		<-ctx.Done()
 		fmt.Println("first signal")
 		select {}
+	default: // whatever it is: tests that are started by tests would start tests
+		main()
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -28,7 +28,8 @@ database (--like), or, with neither, for tables that are not partitioned.`,
 			if err := f.check(cmd); err != nil {
 				return invalidUse(cmd, "%w", err)
 			}
-			return p.write(cmd.Context(), "database "+args[0]+" created", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			say := outcome{"database " + args[0] + " created", "the database " + args[0] + " exists"}
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return f.create(ctx, css, args[0])
 			})
 		},
@@ -87,8 +88,8 @@ func dbSetStatus(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			done := "status of database " + args[0] + " is " + args[1]
-			return p.write(cmd.Context(), done, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			say := outcome{done: "status of database " + args[0] + " is " + args[1]}
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.SetDatabaseStatus(ctx, args[0], status, only.options()...)
 			})
 		},
@@ -102,7 +103,8 @@ func dbDrop(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "drop DATABASE", Short: "Remove a database with all its tables at once", Args: takes("DATABASE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.write(cmd.Context(), "database "+args[0]+" dropped", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			say := outcome{"database " + args[0] + " dropped", "there is no database " + args[0]}
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.DropDatabase(ctx, args[0], drop.options()...)
 			})
 		},

@@ -18,7 +18,7 @@ func delCommand(p *program) *cobra.Command {
 			if force {
 				opts = append(opts, cssetcd.Unsafe())
 			}
-			return p.write(cmd.Context(), "key "+args[0]+" deleted", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "key " + args[0] + " deleted"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.Raw().Delete(ctx, args[0], opts...)
 			})
 		},

@@ -150,7 +150,7 @@ func TestDemoAsProcessEndsWithCtrlC(t *testing.T) {
 	mariadbdtest.Require(t)
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "demo", "--keep")
-	cmd.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+dir)
+	cmd.Env = append(os.Environ(), asProgram+"=css-sync", "TMPDIR="+dir)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -94,15 +94,15 @@ func report(w io.Writer, err error) {
 	}
 }
 
-// rpcNoise is what gRPC puts before the text of an error.
-var rpcNoise = regexp.MustCompile(`rpc error: code = \w+ desc = `)
+// noise is what gRPC, and one of our packages, put before the text of an error.
+var noise = regexp.MustCompile(`rpc error: code = \w+ desc = |\bembedetcd: `)
 
 // plainInvalid is the name of a class of errors, where the reason stands behind it.
 var plainInvalid = regexp.MustCompile(`(^|: |\n  )invalid: `)
 
 // sentence is the text of an error without what only programmers need.
 func sentence(err error) string {
-	text := rpcNoise.ReplaceAllString(err.Error(), "")
+	text := noise.ReplaceAllString(err.Error(), "")
 	text = plainInvalid.ReplaceAllString(text, "$1")
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")

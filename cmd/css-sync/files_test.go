@@ -135,6 +135,7 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 	data, err = os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(data))
+	require.EqualError(t, writeFile("/nowhere/f", func(io.Writer) error { return nil }), "open /nowhere/f: no such file or directory")
 	require.NoError(t, writeFile(os.DevNull, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }), "a device is no file to replace")
 	info, err := os.Stat(os.DevNull)
 	require.NoError(t, err)

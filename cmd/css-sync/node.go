@@ -76,7 +76,7 @@ func nodeAdd(p *program) *cobra.Command {
 		Example: "  css-sync node add worker-1 --host worker-1.example.org --port 5012",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n.Name = args[0]
-			return p.write(cmd.Context(), "node "+n.Name+" added", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "node " + n.Name + " added"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.AddNode(ctx, n)
 			})
 		},
@@ -97,8 +97,8 @@ func nodeSetState(p *program) *cobra.Command {
 			if state != cssetcd.NodeActive && state != cssetcd.NodeInactive {
 				return hinted(invalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]), "`css-sync put` writes any text")
 			}
-			done := "state of node " + args[0] + " is " + args[1]
-			return p.write(cmd.Context(), done, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			say := outcome{done: "state of node " + args[0] + " is " + args[1]}
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.SetNodeState(ctx, args[0], state, only.options()...)
 			})
 		},
@@ -111,7 +111,7 @@ func nodeDelete(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: takes("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.write(cmd.Context(), "node "+args[0]+" deleted", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.DeleteNode(ctx, args[0])
 			})
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ type serveFlags struct {
 	noMirror     bool
 	dataDir      string
 	listenClient string
+	sessionTTL   time.Duration
 }
 
 func serveCommand(p *program) *cobra.Command {
@@ -44,7 +46,8 @@ When etcd cannot be reached at the start, that is an error; when it or MySQL is 
 	flags.BoolVar(&f.noMirror, "no-mirror", false, "serve without a mirror")
 	flags.StringVar(&f.dataDir, "data-dir", "", "run an etcd in this process that keeps its data here")
 	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379", "where the etcd of --data-dir listens for clients: host:port or unix:///path")
-	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client"}, ownPrefix)
+	flags.DurationVar(&f.sessionTTL, "session-ttl", 10*time.Second, "after how long a daemon that is gone without a word is replaced, in whole seconds")
+	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl"}, ownPrefix)
 	return cmd
 }
 
@@ -56,6 +59,9 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	}
 	if from := source(flags, "endpoints"); f.dataDir != "" && from != "" {
 		return nil, invalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from, source(flags, "data-dir"))
+	}
+	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
+		return nil, invalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
 	}
 	if err := f.mirror.check(); err != nil {
 		return nil, invalidUse(cmd, "%w", err)
@@ -97,6 +103,9 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config)
 		return err
 	}
 	defer d.css.close()
+	if err := d.checkServers(ctx); err != nil {
+		return err
+	}
 	if d.view, err = cssetcd.OpenView(ctx, d.css.Client); err != nil {
 		return err
 	}

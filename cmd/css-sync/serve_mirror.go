@@ -10,14 +10,11 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// sessionTTL is after how long a daemon that is gone without a word is replaced.
-const sessionTTL = 10 * time.Second
-
 // mirror mirrors while this process is the one of all with the same mirror name that was elected to. The election only keeps
 // them from disturbing each other; that one writes at a time is seen to in MySQL.
 func (d *daemon) mirror(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.etcd, Key: d.css.Prefix() + "/mirror/" + d.flags.mirror.name, Name: owner(), TTL: sessionTTL, Log: d.log,
+		Etcd: d.css.etcd, Key: d.css.Prefix() + "/mirror/" + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.log,
 	}, d.mirrorAsLeader)
 }
 
@@ -39,12 +36,12 @@ const look = 200 * time.Millisecond
 
 // announce says when the mirror has caught up, at first and after each trouble.
 func (d *daemon) announce(ctx context.Context, status func() mirror.Status) {
-	var said mirror.Phase
+	var since time.Time // of the phase that was announced: it may have ended and begun again between two looks
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		if s := status(); s.Phase != said {
-			said = s.Phase
+		if s := status(); s.Since != since {
+			since = s.Since
 			if s.Phase == mirror.Following {
 				d.log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
 			}

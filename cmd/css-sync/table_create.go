@@ -45,7 +45,8 @@ func tableCreate(p *program) *cobra.Command {
 			if f.ifNotExists {
 				opts = append(opts, cssetcd.IfNotExists())
 			}
-			return p.write(cmd.Context(), "table "+args[0]+" created", func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			say := outcome{"table " + args[0] + " created", "the table " + args[0] + " exists"}
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
 				return css.CreateTable(ctx, t, opts...)
 			})
 		},

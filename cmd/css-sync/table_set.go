@@ -9,12 +9,12 @@ import (
 )
 
 // writeTable is write for one table, given by its argument.
-func (p *program) writeTable(ctx context.Context, arg, did string, do func(context.Context, *catalogue, cssetcd.TableName) (cssetcd.Revision, error)) error {
+func (p *program) writeTable(ctx context.Context, arg string, say outcome, do func(context.Context, *catalogue, cssetcd.TableName) (cssetcd.Revision, error)) error {
 	name, err := cssetcd.ParseTableName(arg)
 	if err != nil {
 		return err
 	}
-	return p.write(ctx, did, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) { return do(ctx, css, name) })
+	return p.write(ctx, say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) { return do(ctx, css, name) })
 }
 
 func tableSetStatus(p *program) *cobra.Command {
@@ -27,7 +27,7 @@ func tableSetStatus(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.writeTable(cmd.Context(), args[0], "status of table "+args[0]+" is "+args[1],
+			return p.writeTable(cmd.Context(), args[0], outcome{done: "status of table " + args[0] + " is " + args[1]},
 				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 					return css.SetTableStatus(ctx, name, status, only.options()...)
 				})
@@ -48,7 +48,7 @@ func tableSetSchema(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.writeTable(cmd.Context(), args[0], "schema of table "+args[0]+" set",
+			return p.writeTable(cmd.Context(), args[0], outcome{done: "schema of table " + args[0] + " set"},
 				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 					return css.SetTableSchema(ctx, name, text, only.options()...)
 				})
@@ -70,7 +70,7 @@ func tableSetScan(p *program) *cobra.Command {
 			if !cmd.Flags().Changed("scan-rating") {
 				return invalidUse(cmd, "--scan-rating is missing")
 			}
-			return p.writeTable(cmd.Context(), args[0], "shared scan of table "+args[0]+" set",
+			return p.writeTable(cmd.Context(), args[0], outcome{done: "shared scan of table " + args[0] + " set"},
 				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 					return css.SetSharedScan(ctx, name, scan, only.options()...)
 				})
@@ -87,7 +87,7 @@ func tableDrop(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "drop DATABASE.TABLE", Short: "Remove a table with its chunks at once", Args: takes("DATABASE.TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.writeTable(cmd.Context(), args[0], "table "+args[0]+" dropped",
+			return p.writeTable(cmd.Context(), args[0], outcome{"table " + args[0] + " dropped", "there is no table " + args[0]},
 				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 					return css.DropTable(ctx, name, drop.options()...)
 				})

@@ -16,8 +16,11 @@ type writeResult struct {
 	Changed  bool             `json:"changed"`
 }
 
+// outcome says in words what a write did, and for those that may find nothing to do, why not.
+type outcome struct{ done, otherwise string }
+
 // write runs a write and prints the revision that it made, or that nothing had to be changed.
-func (p *program) write(ctx context.Context, done string, do func(context.Context, *catalogue) (cssetcd.Revision, error)) error {
+func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *catalogue) (cssetcd.Revision, error)) error {
 	return p.onCatalogue(ctx, func(ctx context.Context, css *catalogue) error {
 		rev, err := do(ctx, css)
 		if err != nil {
@@ -25,10 +28,10 @@ func (p *program) write(ctx context.Context, done string, do func(context.Contex
 		}
 		return p.print(writeResult{rev, rev != 0}, func(w io.Writer) {
 			if rev == 0 {
-				fmt.Fprintf(w, "nothing to do: %s\n", done)
+				fmt.Fprintf(w, "nothing to do: %s\n", say.otherwise)
 				return
 			}
-			fmt.Fprintf(w, "%s, revision %d\n", done, rev)
+			fmt.Fprintf(w, "%s, revision %d\n", say.done, rev)
 		})
 	})
 }

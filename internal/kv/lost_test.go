@@ -523,6 +523,46 @@ func TestOutcomeUnknown(t *testing.T) {
 	})
 }
 
+// TestLostAnswerWaitsForEtcd: an etcd that cannot be reached for a while is asked again.
+func TestLostAnswerWaitsForEtcd(t *testing.T) {
+	eachStore(t, func(t *testing.T, st kv.Store) {
+		down := 0
+		rev, err := kv.Run(t.Context(), kvtest.Hooks{
+			Store: st,
+			OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
+				if down > 0 {
+					down--
+					return nil, kv.ErrUnavailable
+				}
+				return next(ctx, at, spans...)
+			},
+			OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+				down = 60
+				_, err := next(ctx, c)
+				return nil, errors.Join(kv.ErrOutcomeUnknown, err)
+			},
+		}, increment("k", nil))
+		require.NoError(t, err)
+		assert.Equal(t, kv.Entry{Value: "1", Create: rev, Mod: rev}, kvtest.MustFetch(t, st, kv.Key("k")).At("k"))
+	})
+}
+
+// TestLostAnswerNeedsNoOlderHistory: what was compacted before an operation began does not matter to it.
+func TestLostAnswerNeedsNoOlderHistory(t *testing.T) {
+	st := kv.NewMemory()
+	for range 3 {
+		_, err := kv.Run(t.Context(), st, increment("k", nil))
+		require.NoError(t, err)
+	}
+	st.Compact(kvtest.MustPut(t, st, "not", "a commit"))
+	for _, fate := range []kvtest.Fate{kvtest.Committed, kvtest.Dropped, kvtest.Late} {
+		_, err := kv.Run(t.Context(), kvtest.NewFaults(st, kvtest.Script(kvtest.Fault{Fate: fate, Calls: 3})), increment("k", nil))
+		require.NoError(t, err)
+		st.Compact(kvtest.MustFetch(t, st).Revision)
+	}
+	assert.Equal(t, "6", kvtest.MustFetch(t, st, kv.Key("k")).At("k").Value)
+}
+
 // TestLostAnswerIsFoundAmongMany: the search goes past what others have committed since.
 func TestLostAnswerIsFoundAmongMany(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {

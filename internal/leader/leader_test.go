@@ -56,7 +56,9 @@ func campaign(t *testing.T, client *clientv3.Client, name string, work func(cont
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &candidate{stop: cancel, done: make(chan error, 1)}
+	ended := make(chan struct{})
 	go func() {
+		defer close(ended)
 		c.done <- leader.Run(ctx, leader.Config{
 			Etcd: client, Key: key, Name: name, TTL: ttl, Log: slog.New(slog.DiscardHandler),
 		}, func(ctx context.Context) error {
@@ -66,7 +68,10 @@ func campaign(t *testing.T, client *clientv3.Client, name string, work func(cont
 			return work(ctx)
 		})
 	}()
-	t.Cleanup(cancel)
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
 	return c
 }
 

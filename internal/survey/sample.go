@@ -15,8 +15,10 @@ var sampleText string
 // SampleText returns the sample catalogue as the text of a dump file.
 func SampleText() string { return sampleText }
 
-// Sample returns the sample catalogue. The dump is shared: it cannot be changed.
-var Sample = sync.OnceValue(func() *cssetcd.Dump { return mustParse(sampleText) })
+// Sample returns the sample catalogue.
+func Sample() *cssetcd.Dump { return sample() }
+
+var sample = sync.OnceValue(func() *cssetcd.Dump { return mustParse(sampleText) })
 
 // The databases of the sample.
 const (

@@ -9,7 +9,7 @@ import (
 
 // TestMain draws more cases than usual: one costs a fifth of a millisecond. The command line may say otherwise.
 func TestMain(m *testing.M) {
-	if err := flag.Set("rapid.checks", "5000"); err != nil {
+	if err := flag.Set("rapid.checks", "2000"); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
