@@ -13,9 +13,6 @@ import (
 // Which fields each thing has. Reads of a part of the catalogue declare them.
 var (
 	dbFields         = []string{"storageClass", "releaseStatus", "partitioningId"}
-	stripingFields   = []string{"nStripes", "nSubStripes", "overlap"}
-	partFields       = []string{"dirDb", "dirTable", "dirColName", "latColName", "lonColName", "overlap", "subChunks"}
-	matchFields      = []string{"dirTable1", "dirColName1", "dirTable2", "dirColName2", "flagColName", "angSep"}
 	sharedScanFields = []string{"lockInMem", "scanRating"}
 	nodeFields       = []string{"type", "host", "port"}
 )

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -80,41 +81,107 @@ func moved(table, from, to string) string {
 }
 
 // PublishDatabase creates a database with any number of tables. It takes several transactions; the database is DO_NOT_USE until the last
-// one makes it READY, so no reader sees a part of it. When like is not "", the database is created in the family of that one and
-// Striping must be nil. Running it again after an interruption continues it, and changes nothing when all is there. It returns ErrDBExists when a
-// database of that name is in use and lacks any of the tables, and ErrTableExists when one of them is there and differs.
+// one makes it READY, so no reader sees a part of it. When like is not "", the database is created in the family of that one and has its
+// storage class and release status; Striping must then be nil. Running it again after an interruption continues it, and changes
+// nothing when all is there. Faults in the arguments are reported together, before anything is written. It returns ErrDBExists when
+// a database of that name is there and is another one, or is in use and lacks any of the tables, and ErrTableExists when one
+// of them is there and differs.
 func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table) (Revision, error) {
 	publish := operation{name: "publish database", object: db.Name}
-	for _, t := range tables {
-		if t.Name.DB != db.Name {
-			return c.do(ctx, publish.invalid(fmt.Errorf("%w: table %s is of another database", ErrInvalid, t.Name)))
-		}
-	}
-	if like != "" && db.Striping != nil {
-		return c.do(ctx, publish.invalid(fmt.Errorf("%w: a database like %s has its striping", ErrInvalid, like)))
-	}
-	db.Status = StatusIgnore
-	create := createDatabase(db, []WriteOption{IfNotExists()})
-	if like != "" {
-		create = createDatabaseLike(db.Name, like, []WriteOption{IfNotExists()}).heldBack(db.Name)
+	create, creates, err := publication(db, like, tables)
+	if err != nil {
+		return c.do(ctx, publish.invalid(err))
 	}
 	if _, err := c.do(ctx, create); err != nil {
 		return 0, err
 	}
-	for part := range slices.Chunk(tables, publishedTogether) {
-		if err := c.publishTables(ctx, db.Name, part); err != nil {
+	if err := c.checkPublished(ctx, db, like); err != nil {
+		return 0, publish.fail(err)
+	}
+	for part := range slices.Chunk(creates, publishedTogether) {
+		if _, err := c.Commit(ctx, &Batch{part}); err != nil {
 			return 0, err
 		}
 	}
 	rev, err := c.SetDatabaseStatus(ctx, db.Name, StatusReady, IfStatus(StatusIgnore))
-	if errors.Is(err, ErrStatusMismatch) {
-		return 0, nil // everything was there before
+	if errors.Is(err, ErrStatusMismatch) { // everything was there before
+		return 0, publishedStatus(c.Database(ctx, db.Name))
 	}
 	return rev, err
 }
 
-// publishedTogether is how many tables one transaction creates, which keeps it below etcd's limit: each is at most nine keys and eleven guards.
-const publishedTogether = 10
+// publishedTogether is how many tables one transaction creates, which keeps it below etcd's limit: each is at most nine keys and
+// 13 guards.
+const publishedTogether = 8
+
+// publication returns the operations that create a database and its tables where they are missing.
+func publication(db Database, like string, tables []Table) (create operation, creates []operation, err error) {
+	var faults *multierror.Error
+	db.Status = StatusIgnore
+	if like == "" {
+		create = createDatabase(db, []WriteOption{IfNotExists()})
+	} else {
+		create = createDatabaseLike(db.Name, like, []WriteOption{IfNotExists()}).heldBack(db.Name)
+		if db.Striping != nil {
+			faults = multierror.Append(faults, fmt.Errorf("%w: a database like %s has its striping", ErrInvalid, like))
+		}
+	}
+	faults = multierror.Append(faults, create.err)
+	for _, t := range tables {
+		o := createTable(t, []WriteOption{IfNotExists()}).orEqual(t)
+		if t.Name.DB != db.Name {
+			o = o.invalid(fmt.Errorf("%w: it is of another database", ErrInvalid))
+		}
+		if o.err != nil {
+			faults = multierror.Append(faults, o.fail(o.err))
+		}
+		creates = append(creates, o)
+	}
+	faults.ErrorFormat = formatFaults
+	return create, creates, faults.ErrorOrNil()
+}
+
+// checkPublished fails unless the database that is there is the one to be published.
+func (c *Client) checkPublished(ctx context.Context, want Database, like string) error {
+	have, err := c.Database(ctx, want.Name)
+	if err != nil {
+		return err
+	}
+	if like != "" {
+		model, err := c.Database(ctx, like)
+		if err != nil {
+			return err
+		}
+		want.StorageClass, want.ReleaseStatus, want.Striping = model.StorageClass, model.ReleaseStatus, model.Striping
+	}
+	switch {
+	case have.StorageClass != want.StorageClass || have.ReleaseStatus != want.ReleaseStatus:
+		return fmt.Errorf("%w: with another storage class or release status", ErrDBExists)
+	case !sameStriping(have.Striping, want.Striping):
+		return fmt.Errorf("%w: with another striping", ErrDBExists)
+	}
+	return publishedStatus(have, nil)
+}
+
+// publishedStatus fails for a database that is neither being published nor in use.
+func publishedStatus(have *Database, err error) error {
+	if err == nil && have.Status != StatusIgnore && !have.Status.Ready() {
+		return fmt.Errorf("%w: with the status %q", ErrDBExists, have.Status)
+	}
+	return err
+}
+
+// sameStriping compares the ids only where both are known.
+func sameStriping(a, b *Striping) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	if x.ID == "" || y.ID == "" {
+		x.ID, y.ID = "", ""
+	}
+	return x == y
+}
 
 // heldBack makes the operation that creates a database leave it at DO_NOT_USE.
 func (o operation) heldBack(db string) operation {
@@ -132,16 +199,6 @@ func (o operation) heldBack(db string) operation {
 		return change, err
 	}
 	return o
-}
-
-// publishTables creates those tables that are missing in one transaction. One that is there must be equal.
-func (c *Client) publishTables(ctx context.Context, db string, tables []Table) error {
-	var b Batch
-	for _, t := range tables {
-		b.add(createTable(t, []WriteOption{IfNotExists()}).orEqual(t))
-	}
-	_, err := c.Commit(ctx, &b)
-	return err
 }
 
 // orEqual lets the creation of a table pass when it is there and has the same rows; in a database that is in use it may not be missing.

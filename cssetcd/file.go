@@ -39,6 +39,7 @@ func openFile(path string, opts []Option) (*Client, error) {
 		faults = multierror.Append(faults, errors.New("WithPrefix: a file holds one catalogue and has no prefix"))
 	}
 	if err := faults.ErrorOrNil(); err != nil {
+		faults.ErrorFormat = formatFaults
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	c.prefix = path

@@ -38,7 +38,8 @@ func newWorld(t *testing.T) *world {
 	ctx := context.Background()
 	w := &world{t: t, maria: mariadbdtest.ForTest(t, mariadbd.Options{})}
 	var err error
-	w.etcd, err = embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true})
+	// The long forms write more history than etcd's default quota holds.
+	w.etcd, err = embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true, AutoCompaction: time.Minute, Quota: 8 << 30})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.etcd.Close()) })
 	w.raw, err = w.etcd.Client()

@@ -76,6 +76,9 @@ func runKills(t *testing.T, plan killPlan) {
 		require.NoError(t, err)
 		w.awaitApplied(db, rev, 90*time.Second, server)
 		w.agree(ctx)
+		if (kills+mariaKills)%20 == 0 {
+			t.Logf("%d and %d kills after %s", kills, mariaKills, time.Since(began).Round(time.Second))
+		}
 	}
 	close(stop)
 	stats := <-writing

@@ -52,4 +52,5 @@ check staticcheck "$go" tool staticcheck ./...
 check "go.mod is tidy" "$go" mod tidy -diff
 check shellcheck shell_scripts
 check "file lengths" silent long_files
+check "tests named in docs" scripts/names.sh
 exit "$failed"

@@ -13,7 +13,7 @@ import (
 
 func checkCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: takes(),
+		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
 		Long: `Compare the table kvData with etcd at exactly the revision that the table shows, so that a mirror at work makes no
 difference. Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and
 are no difference.`,

@@ -13,15 +13,33 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// catalogue is a connection to etcd and the CSS on it.
+// catalogue is a connection to etcd and the CSS on it, or the CSS on a file.
 type catalogue struct {
 	*cssetcd.Client
-	etcd *clientv3.Client
+	etcd *clientv3.Client // nil: the CSS is on a file
 }
 
-func (c *catalogue) close() { _ = c.etcd.Close() } // there is nothing to lose with a connection
+// close: there is nothing to lose with a connection, nor with a lock.
+func (c *catalogue) close() {
+	_ = c.Client.Close()
+	if c.etcd != nil {
+		_ = c.etcd.Close()
+	}
+}
 
-// connect opens the CSS within the dial time-out.
+// open opens the CSS where the flags say that it is: in etcd or on a file.
+func (p *program) open(ctx context.Context, opts ...cssetcd.Option) (*catalogue, error) {
+	path, err := p.file.path()
+	switch {
+	case err != nil:
+		return nil, err
+	case path != "":
+		return p.openFile(path, opts...)
+	}
+	return p.connect(ctx, opts...)
+}
+
+// connect opens the CSS in etcd within the dial time-out.
 func (p *program) connect(ctx context.Context, opts ...cssetcd.Option) (*catalogue, error) {
 	config, err := p.connection.config()
 	if err != nil {
@@ -76,16 +94,18 @@ func connectError(err error, config clientv3.Config) error {
 	return hinted(err, "etcd may have no leader, or refuse the client's certificate")
 }
 
-// onCatalogue runs a short command: all of it within the command time-out.
+// onCatalogue runs a short command that reads: all of it within the command time-out.
 func (p *program) onCatalogue(ctx context.Context, do func(context.Context, *catalogue) error) error {
-	css, err := p.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer css.close()
-	ctx, cancel := p.limit(ctx)
-	defer cancel()
-	return do(ctx, css)
+	return p.shortly(ctx, do, cssetcd.WithReadOnly())
+}
+
+// shortly runs a short command, which may write.
+func (p *program) shortly(ctx context.Context, do func(context.Context, *catalogue) error, opts ...cssetcd.Option) error {
+	return p.atLength(ctx, func(ctx context.Context, css *catalogue) error {
+		ctx, cancel := p.limit(ctx)
+		defer cancel()
+		return do(ctx, css)
+	}, opts...)
 }
 
 // limit bounds a context by the command time-out, if there is one.
@@ -96,9 +116,14 @@ func (p *program) limit(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, p.connection.commandTimeout)
 }
 
-// onWhole runs a command that takes as long as the catalogue is large; only connecting to it is bounded.
+// onWhole runs a command that reads and takes as long as the catalogue is large; only connecting to it is bounded.
 func (p *program) onWhole(ctx context.Context, do func(context.Context, *catalogue) error) error {
-	css, err := p.connect(ctx)
+	return p.atLength(ctx, do, cssetcd.WithReadOnly())
+}
+
+// atLength runs a command that takes as long as the catalogue is large, and may write.
+func (p *program) atLength(ctx context.Context, do func(context.Context, *catalogue) error, opts ...cssetcd.Option) error {
+	css, err := p.open(ctx, opts...)
 	if err != nil {
 		return err
 	}

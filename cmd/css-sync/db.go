@@ -12,7 +12,7 @@ import (
 
 func dbCommand(p *program) *cobra.Command {
 	return group("db", "List, show, create, change and drop databases",
-		dbList(p), dbShow(p), dbCreate(p), dbSetStatus(p), dbDrop(p))
+		dbList(p), dbShow(p), dbFamilies(p), dbCreate(p), dbSetStatus(p), dbDrop(p))
 }
 
 func dbList(p *program) *cobra.Command {

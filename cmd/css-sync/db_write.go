@@ -11,6 +11,7 @@ import (
 
 type dbCreateFlags struct {
 	like        string
+	withTables  bool
 	db          cssetcd.Database
 	striping    cssetcd.Striping
 	ifNotExists bool
@@ -21,12 +22,21 @@ func dbCreate(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create DATABASE", Short: "Create a database", Args: takes("DATABASE"),
 		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), in the family of another
-database (--like), or, with neither, for tables that are not partitioned.`,
+database (--like), or, with neither, for tables that are not partitioned.
+
+With --with-tables it gets the tables of the other database, too, without their chunks. No query sees it before it is whole; when
+that is interrupted, running it again does the rest.`,
 		Example: `  css-sync db create LSST --stripes 340 --sub-stripes 3 --overlap 0.01667
-  css-sync db create LSST_copy --like LSST`,
+  css-sync db create LSST_copy --like LSST
+  css-sync db create LSST_copy --like LSST --with-tables`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd); err != nil {
 				return invalidUse(cmd, "%w", err)
+			}
+			if f.withTables {
+				return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+					return p.createWithTables(ctx, css, args[0], f.like)
+				})
 			}
 			say := outcome{"database " + args[0] + " created", "the database " + args[0] + " exists"}
 			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
@@ -41,6 +51,7 @@ database (--like), or, with neither, for tables that are not partitioned.`,
 	flags.StringVar(&f.db.StorageClass, "storage-class", "L2", "storage class")
 	flags.StringVar(&f.db.ReleaseStatus, "release-status", "RELEASED", "release status")
 	flags.StringVar(&f.like, "like", "", "take partitioning, storage class and release status from this database")
+	flags.BoolVar(&f.withTables, "with-tables", false, "create the tables of the --like database, too")
 	flags.BoolVar(&f.ifNotExists, "if-not-exists", false, "succeed when the database exists, whatever it looks like")
 	return cmd
 }
@@ -58,6 +69,10 @@ func (f *dbCreateFlags) check(cmd *cobra.Command) error {
 	switch n := given("stripes", "sub-stripes", "overlap"); {
 	case given("like") > 0 && n+given("storage-class", "release-status") > 0:
 		return errors.New("--like takes all from the other database; leave out the flags that say otherwise")
+	case f.withTables && f.like == "":
+		return errors.New("--with-tables needs --like, which says of which database")
+	case f.withTables && f.ifNotExists:
+		return errors.New("--with-tables goes on with what it finds when it is run again; leave out --if-not-exists")
 	case n != 0 && n != 3:
 		return errors.New("--stripes, --sub-stripes and --overlap belong together")
 	case n == 3:

@@ -12,10 +12,12 @@ import (
 func dumpCommand(p *program) *cobra.Command {
 	var root, file string
 	var rev int64
+	var unpacked *bool
 	cmd := &cobra.Command{
 		Use: "dump", Short: "Write the catalogue as JSON, in Qserv's form", GroupID: groupFiles, Args: takes(),
 		Long: `Write the catalogue, as it is at one revision, as a flat JSON object of keys and values: the form that Qserv dumps and reads.
-Equal catalogues give equal bytes.`,
+Equal catalogues give equal bytes. With --unpacked it is what readers see: the members of packed keys as keys beside them, but for
+members that are objects or lists, which nobody reads.`,
 		Example: "  css-sync dump -o css.json\n  css-sync dump --root /DBS/LSST",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			root, err := parseRoot(root)
@@ -27,26 +29,35 @@ Equal catalogues give equal bytes.`,
 				if err != nil {
 					return err
 				}
-				if err := checkRoot(s, root); err != nil {
+				if err := checkRoot(s, root, *unpacked); err != nil {
 					return err
 				}
-				return p.dump(s, root, file)
+				return p.dump(s, root, file, *unpacked)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&root, "root", "", "only the keys below this one")
 	cmd.Flags().Int64Var(&rev, "rev", 0, "as of this revision of etcd; 0: the newest")
 	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, replaced as a whole when all of it is written (default: standard output)")
+	unpacked = unpackedFlag(cmd)
 	return cmd
 }
 
-func (p *program) dump(s *cssetcd.Snapshot, root, file string) error {
-	if file == "" || file == "-" {
-		return s.WriteDump(p.stdout, root)
+func (p *program) dump(s *cssetcd.Snapshot, root, file string, unpacked bool) error {
+	var bad unreadables
+	write := func(w io.Writer) error { return s.WriteDump(w, root) }
+	if unpacked {
+		write = func(w io.Writer) error { return writeKeys(w, listed(s, root, true, &bad)) }
 	}
-	if err := writeFile(file, func(w io.Writer) error { return s.WriteDump(w, root) }); err != nil {
+	if file == "" || file == "-" {
+		if err := write(p.stdout); err != nil {
+			return err
+		}
+		return bad.err("packed key")
+	}
+	if err := writeFile(file, write); err != nil {
 		return err
 	}
 	p.say("%s holds the catalogue at revision %d", file, s.Revision())
-	return nil
+	return bad.err("packed key")
 }

@@ -122,7 +122,7 @@ func hintFor(err error) string {
 	case errors.Is(err, cssetcd.ErrCzarsRegistered):
 		return "--force removes it nevertheless; queries that are using it may fail"
 	case errors.Is(err, cssetcd.ErrVersionMissing) && !errors.Is(err, cssetcd.ErrInvalid): // in etcd, not in a dump
-		return "look at --endpoints and --prefix; the first `css-sync db create` or `css-sync restore` makes a CSS"
+		return "look at --endpoints, --prefix and --css; the first `css-sync db create` or `css-sync restore` makes a CSS"
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return "--overwrite replaces what is there"
 	case errors.Is(err, cssetcd.ErrUnauthorized):

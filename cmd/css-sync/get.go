@@ -6,15 +6,18 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
 )
 
 func getCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var unpacked *bool
+	cmd := &cobra.Command{
 		Use: "get KEY", Short: "Print the value of a CSS key", GroupID: groupCatalogue, Args: takes("KEY"),
-		Example: "  css-sync get /DBS/LSST",
+		Example: "  css-sync get /DBS/LSST\n  css-sync get --unpacked /NODES/worker-1/port",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				e, err := css.Raw().Get(ctx, args[0])
+				e, err := get(ctx, css, args[0], *unpacked)
 				if err != nil {
 					return err
 				}
@@ -22,4 +25,17 @@ func getCommand(p *program) *cobra.Command {
 			})
 		},
 	}
+	unpacked = unpackedFlag(cmd)
+	return cmd
+}
+
+func get(ctx context.Context, css *catalogue, key string, unpacked bool) (cssetcd.Entry, error) {
+	if !unpacked {
+		return css.Raw().Get(ctx, key)
+	}
+	s, err := css.snapshot(ctx, 0)
+	if err != nil {
+		return cssetcd.Entry{}, err
+	}
+	return getUnpacked(s, key)
 }

@@ -24,9 +24,12 @@ func optional(args []string) string {
 	return args[0]
 }
 
-// checkRoot returns ErrNoSuchKey when there is nothing at a key nor below it.
-func checkRoot(s *cssetcd.Snapshot, root string) error {
+// checkRoot returns ErrNoSuchKey when there is nothing at a key nor below it, nor, when members of packed keys count, such a member.
+func checkRoot(s *cssetcd.Snapshot, root string, unpacked bool) error {
 	if root == "" {
+		return nil
+	}
+	if _, err := s.UnpackedKey(root); err == nil && unpacked {
 		return nil
 	}
 	if _, ok := s.Key(root); ok {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 
 func lsCommand(p *program) *cobra.Command {
 	var recursive, long bool
+	var unpacked *bool
 	cmd := &cobra.Command{
 		Use: "ls [KEY]", Short: "List the CSS keys below a key", GroupID: groupCatalogue, Args: takes("[KEY]"),
 		Example: "  css-sync ls -l /DBS\n  css-sync ls -r /DBS/LSST",
@@ -28,38 +30,39 @@ func lsCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if err := checkRoot(s, root); err != nil {
+				if err := checkRoot(s, root, *unpacked); err != nil {
 					return err
 				}
-				return p.printKeys(listKeys(s, root, recursive), long)
+				var bad unreadables
+				if err := p.printKeys(listKeys(listed(s, root, *unpacked, &bad), root, recursive), long); err != nil {
+					return err
+				}
+				return bad.err("packed key")
 			})
 		},
 	}
 	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "list all keys below, not only those directly below")
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "list the values and the revisions at which they were written, too")
+	unpacked = unpackedFlag(cmd)
 	return cmd
 }
 
-// listKeys returns the keys below root. Without recursive it is the names directly below: those too that are no key themselves
-// but have keys below them.
-func listKeys(s *cssetcd.Snapshot, root string, recursive bool) []keyView {
+// listKeys returns the keys below root, which come in byte order. Without recursive it is the names directly below: those too that
+// are no key themselves but have keys below them.
+func listKeys(keys iter.Seq2[string, cssetcd.Entry], root string, recursive bool) []keyView {
 	views := []keyView{}
-	for key, e := range s.Below(root) {
+	seen := map[string]bool{} // names directly below
+	for key, e := range keys {
 		name, _, deeper := strings.Cut(key[len(root)+1:], "/")
-		if !deeper || recursive {
+		switch {
+		case !deeper || recursive:
 			views = append(views, viewKey(key, e))
-			continue
+		case !seen[name]:
+			views = append(views, keyView{Key: root + "/" + name})
 		}
-		child := root + "/" + name
-		if _, ok := s.Key(child); !ok && !endsWith(views, child) {
-			views = append(views, keyView{Key: child})
-		}
+		seen[name] = true
 	}
 	return views
-}
-
-func endsWith(views []keyView, key string) bool {
-	return len(views) > 0 && views[len(views)-1].Key == key
 }
 
 func (p *program) printKeys(views []keyView, long bool) error {

@@ -14,7 +14,7 @@ func mirrorCommand(p *program) *cobra.Command {
 	var f mirrorFlags
 	var once bool
 	cmd := &cobra.Command{
-		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: takes(),
+		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards.`,
 		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf",

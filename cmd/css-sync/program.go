@@ -21,6 +21,7 @@ type program struct {
 	getenv func(string) string
 
 	connection connectionFlags
+	file       fileFlags
 	mysql      mysqlFlags
 	output     outputFlags
 	logging    logFlags

@@ -31,7 +31,7 @@ sees each table when it is whole, and the databases last. A restore that was int
 			if err != nil {
 				return err
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error { return p.restore(ctx, css, dump, f) })
+			return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error { return p.restore(ctx, css, dump, f) })
 		},
 	}
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and say what would be done")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,9 +11,9 @@ import (
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
 	serveCommand, mirrorCommand, checkCommand, statusCommand,
-	dbCommand, tableCommand, nodeCommand,
+	dbCommand, tableCommand, chunkCommand, nodeCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
-	dumpCommand, restoreCommand,
+	dumpCommand, restoreCommand, diffCommand,
 	demoCommand, benchCommand,
 	versionCommand,
 }
@@ -54,11 +55,15 @@ func (p *program) rootCommand() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.SortFlags, root.Flags().SortFlags = false, false
 	p.connection.register(flags)
+	p.file.register(flags)
 	p.mysql.register(flags)
 	p.output.register(flags)
 	p.logging.register(flags)
 	for _, command := range commands {
 		root.AddCommand(command(p))
+	}
+	if err := p.addCompletion(root); err != nil {
+		panic(err) // the name of a command or flag is mistyped
 	}
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags, "\n\nWhere etcd and MySQL are, output and log: see css-sync --help", 1))
 	return root
@@ -83,7 +88,7 @@ func (p *program) prepare(cmd *cobra.Command) error {
 		return invalidUse(cmd, "%w", err)
 	}
 	p.log = log
-	return nil
+	return p.refuseFile(cmd)
 }
 
 // group makes a command that only holds others.
@@ -113,20 +118,23 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return invalidUse(cmd, "there is no command %q%s", args[0], did)
 }
 
-// takes checks the number of arguments against their names: takes("KEY", "VALUE"), takes("[KEY]").
+// takes checks the number of arguments against their names: takes("KEY", "VALUE"), takes("[KEY]"), takes("ID", "NODE...").
 func takes(names ...string) cobra.PositionalArgs {
-	least := 0
+	least, most := 0, len(names)
 	for _, name := range names {
 		if !strings.HasPrefix(name, "[") {
 			least++
+		}
+		if strings.HasSuffix(name, "...") {
+			most = math.MaxInt
 		}
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < least:
-			return invalidUse(cmd, "%s is missing", names[len(args)])
-		case len(args) > len(names):
-			return invalidUse(cmd, "%q is one argument too many", args[len(names)])
+			return invalidUse(cmd, "%s is missing", strings.TrimSuffix(names[len(args)], "..."))
+		case len(args) > most:
+			return invalidUse(cmd, "%q is one argument too many", args[most])
 		}
 		return nil
 	}

@@ -24,7 +24,7 @@ type serveFlags struct {
 func serveCommand(p *program) *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd", GroupID: groupDaemon, Args: takes(),
+		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
 		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd, until SIGTERM or SIGINT; a second signal ends it at once.
 
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,11 +23,15 @@ the rest is shown; the exit code then tells of the first fault.`,
 			if err != nil {
 				return err
 			}
-			if _, err := p.connection.config(); err != nil {
+			path, err := p.file.path()
+			if err != nil {
+				return err
+			}
+			if _, err := p.connection.config(); err != nil && path == "" {
 				return invalidUse(cmd, "%w", err)
 			}
 			var s statusView
-			faults := []error{p.lookAtEtcd(cmd.Context(), &s)}
+			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
 			if target != nil {
 				ctx, cancel := p.limit(cmd.Context())
 				defer cancel()
@@ -49,8 +54,19 @@ the rest is shown; the exit code then tells of the first fault.`,
 	}
 }
 
+// lookAtCatalogue fills in what etcd, or the file at the path, says.
+func (p *program) lookAtCatalogue(ctx context.Context, path string, s *statusView) error {
+	if path != "" {
+		return p.lookAtFile(ctx, path, s)
+	}
+	return p.lookAtEtcd(ctx, s)
+}
+
 func (s statusView) write(w io.Writer) {
 	var f facts
+	if s.File != nil {
+		f = append(f, [2]string{"file", s.File.Path})
+	}
 	for _, e := range s.Etcd.Endpoints {
 		f = append(f, [2]string{"etcd", e.String()})
 	}
@@ -72,12 +88,20 @@ func (e endpointStatus) String() string {
 func (s statusView) catalogue() string {
 	c := s.Catalogue
 	switch {
+	case s.File != nil && c == nil:
+		return s.File.Error
+	case s.File != nil:
+		return fmt.Sprintf("version %s: %s", c.CSSVersion, c)
 	case !s.Etcd.OK:
 		return s.Etcd.Error
 	case c == nil:
 		return fmt.Sprintf("none below %s, at revision %d", s.Etcd.Prefix, s.Etcd.Revision)
 	}
-	return fmt.Sprintf("version %s below %s at revision %d: %s, %s, %s, %s, %s", c.CSSVersion, s.Etcd.Prefix, s.Etcd.Revision,
+	return fmt.Sprintf("version %s below %s at revision %d: %s", c.CSSVersion, s.Etcd.Prefix, s.Etcd.Revision, c)
+}
+
+func (c *catalogueStatus) String() string {
+	return fmt.Sprintf("%s, %s, %s, %s, %s",
 		count(c.Databases, "database"), count(c.Tables, "table"), count(c.Chunks, "chunk"), count(c.Nodes, "node"), count(c.Keys, "key"))
 }
 

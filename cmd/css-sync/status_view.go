@@ -10,8 +10,9 @@ import (
 // statusView is the JSON form of the status.
 type statusView struct {
 	Etcd      etcdStatus       `json:"etcd"`
-	Catalogue *catalogueStatus `json:"catalogue"` // null: etcd holds none, or cannot be read
-	Mirror    *mirrorStatus    `json:"mirror"`    // null: nothing says where MySQL is
+	File      *fileStatus      `json:"file,omitempty"` // where --css says that the catalogue is
+	Catalogue *catalogueStatus `json:"catalogue"`      // null: there is none, or it cannot be read
+	Mirror    *mirrorStatus    `json:"mirror"`         // null: nothing says where MySQL is
 }
 
 type etcdStatus struct {

@@ -105,6 +105,7 @@ func kindOf(t *cssetcd.Table) string {
 func tableShow(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "show DATABASE.TABLE", Short: "Show one table", Args: takes("DATABASE.TABLE"),
+		Long: "Show one table with its columns. -w json has the text of the schema, too, which may name indexes.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := cssetcd.ParseTableName(args[0])
 			if err != nil {
@@ -115,7 +116,8 @@ func tableShow(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.print(viewTable(t), func(w io.Writer) { tableFacts(t).write(w) })
+				v := viewDetails(t)
+				return p.print(v, func(w io.Writer) { v.write(w, tableFacts(t)) })
 			})
 		},
 	}
@@ -141,6 +143,5 @@ func tableFacts(t *cssetcd.Table) facts {
 	if s := t.SharedScan; s != nil {
 		f = append(f, facts{{"scan rating", strconv.Itoa(s.Rating)}, {"lock in memory", fmt.Sprint(s.LockInMem)}}...)
 	}
-	f = append(f, revisions(t.Incarnation, t.Modified)...)
-	return append(f, [2]string{"schema", t.Schema}) // last, because it is long
+	return append(f, revisions(t.Incarnation, t.Modified)...)
 }

@@ -13,7 +13,7 @@ import (
 
 func watchCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue, Args: takes("[KEY]"),
+		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue, Args: takes("[KEY]"), Annotations: onlyEtcd,
 		Long: `Print changes of the catalogue as they happen, one key a line, until it is interrupted. What changes several times in quick
 succession may appear once, with the last value; nothing is lost over a broken connection. With -w json each line is an object
 {"revision","key","old","new"}, in which null stands for an absent key.`,

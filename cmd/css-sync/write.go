@@ -21,7 +21,7 @@ type outcome struct{ done, otherwise string }
 
 // write runs a write and prints the revision that it made, or that nothing had to be changed.
 func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *catalogue) (cssetcd.Revision, error)) error {
-	return p.onCatalogue(ctx, func(ctx context.Context, css *catalogue) error {
+	return p.shortly(ctx, func(ctx context.Context, css *catalogue) error {
 		rev, err := do(ctx, css)
 		if err != nil {
 			return err

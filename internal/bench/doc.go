@@ -6,9 +6,10 @@
 // No figure stands alone: each is the ratio between our side and a peer that
 // does the same work in the plainest way, on the same servers, in the same run.
 // The two take turns in blocks (ours, peer, ours, peer), after one block of each
-// that is thrown away. A figure is the median over the blocks, so that a
-// disturbance of one block does not decide. Servers run as in production: every
-// commit of etcd and of MariaDB waits for the disk.
+// that is thrown away. The ratio is the median of the rounds' ratios: a
+// disturbance of one round does not decide, and one that lasts meets both
+// sides. Servers run as in production: every commit of etcd and of MariaDB waits
+// for the disk.
 //
 // # A benchmark is one file
 //

@@ -45,7 +45,7 @@ func measureDrop(ctx context.Context, r *Rig) ([]Result, error) {
 		return nil, err
 	}
 	var turns Turns
-	err = r.following(ctx, d.css, view, d.db, func(ctx context.Context) error {
+	err = r.following(ctx, d.css, view, func(ctx context.Context) error {
 		turns, err = r.Turns(ctx, "drop-vs-statements", d.ours, d.theirs)
 		return err
 	})

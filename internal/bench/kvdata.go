@@ -47,7 +47,7 @@ const insertBatch = 1000
 
 // insertAll inserts rows in one transaction, many in a statement: the plainest fast way there is.
 func insertAll(ctx context.Context, db *sql.DB, rows []kvRow, batch int) error {
-	tx, err := db.BeginTx(ctx, nil)
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}) // as the mirror's
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +38,7 @@ func measureLag(ctx context.Context, r *Rig) (results []Result, err error) {
 	table := survey.LargeTable(0)
 	key := "/DBS/" + table.DB + "/TABLES/" + table.Table + "/schema"
 	var turns Turns
-	err = r.following(ctx, css, view, db, func(ctx context.Context) error {
+	err = r.following(ctx, css, view, func(ctx context.Context) error {
 		f, err := newFloor(ctx, db, kvRows(dump), key)
 		if err != nil {
 			return err
@@ -71,24 +70,17 @@ const floorKey = "/bench/floor"
 
 // following runs the floor while g runs.
 func (f *floor) following(ctx context.Context, etcd *clientv3.Client, g func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	ready := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	watching := make(chan struct{})
+	run := func(ctx context.Context) error {
 		events := etcd.Watch(ctx, floorKey, clientv3.WithCreatedNotify())
-		<-events // it watches
-		close(ready)
-		cancel(fmt.Errorf("the floor ended: %w", f.run(ctx, events)))
-	}()
-	<-ready
-	err := g(ctx)
-	if errors.Is(err, context.Canceled) {
-		err = context.Cause(ctx)
+		<-events // it watches, or never will
+		close(watching)
+		return f.run(ctx, events)
 	}
-	cancel(nil)
-	<-ended
-	return err
+	return beside(ctx, "the floor", run, func(ctx context.Context) error {
+		<-watching
+		return g(ctx)
+	})
 }
 
 // probe changes a key in etcd and waits for MySQL to show it.

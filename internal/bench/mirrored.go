@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -21,22 +20,29 @@ func (r *Rig) newMirror(ctx context.Context, css *cssetcd.Client, view *cssetcd.
 }
 
 // following runs a mirror while f runs, which begins when our table shows the catalogue.
-func (r *Rig) following(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, db *sql.DB, f func(context.Context) error) error {
+func (r *Rig) following(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, f func(context.Context) error) error {
 	m, err := r.newMirror(ctx, css, view)
 	if err != nil {
 		return err
 	}
+	return beside(ctx, "the mirror", m.Run, func(ctx context.Context) error {
+		if err := awaitApplied(ctx, m, view.Snapshot().Revision()); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+}
+
+// beside runs f, and something in the background as long. When that ends first, f's context ends for this reason.
+func beside(ctx context.Context, name string, background, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		cancel(fmt.Errorf("the mirror ended: %w", m.Run(ctx)))
+		cancel(fmt.Errorf("%s ended: %w", name, background(ctx)))
 	}()
-	err = awaitApplied(ctx, db, view.Snapshot().Revision())
-	if err == nil {
-		err = f(ctx)
-	}
-	if err != nil && errors.Is(err, context.Canceled) {
+	err := f(ctx)
+	if errors.Is(err, context.Canceled) {
 		err = context.Cause(ctx)
 	}
 	cancel(nil)
@@ -44,18 +50,20 @@ func (r *Rig) following(ctx context.Context, css *cssetcd.Client, view *cssetcd.
 	return err
 }
 
-// awaitApplied waits until our table shows a revision or a later one.
-func awaitApplied(ctx context.Context, db *sql.DB, rev cssetcd.Revision) error {
+// awaitApplied waits until a mirror's table shows a revision or a later one.
+func awaitApplied(ctx context.Context, m *mirror.Mirror, rev cssetcd.Revision) error {
 	for {
-		var applied cssetcd.Revision
-		err := db.QueryRowContext(ctx, "SELECT applied FROM "+oursDB+".css_mirror_state").Scan(&applied)
-		if err == nil && applied >= rev {
+		s := m.Status()
+		switch {
+		case s.Applied >= rev:
 			return nil
+		case s.Phase == mirror.Refused:
+			return s.Err
 		}
-		select { // an error means that the mirror has not made its tables yet
+		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(time.Millisecond):
 		}
 	}
 }

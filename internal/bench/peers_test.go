@@ -86,7 +86,7 @@ func TestFloorSendsWhatTheMirrorSends(t *testing.T) {
 	key := "/DBS/" + table.DB + "/TABLES/" + table.Table + "/schema"
 	const marker = "(theNewSchema INT)"
 
-	require.NoError(t, r.following(t.Context(), css, view, db, func(ctx context.Context) error {
+	require.NoError(t, r.following(t.Context(), css, view, func(ctx context.Context) error {
 		f, err := newFloor(ctx, db, kvRows(dump), key)
 		require.NoError(t, err)
 		defer f.conn.Close()

@@ -40,7 +40,7 @@ func WriteTable(w io.Writer, results []Result) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "\n%s\n", verdict(len(results), missed))
+	_, err := fmt.Fprintf(w, "\nRATIO is the median of the rounds' ratios. %s\n", verdict(len(results), missed))
 	return err
 }
 

@@ -11,7 +11,7 @@ type Result struct {
 	Unit    string  `json:"unit"` // of Ours, Peer and the samples
 	Ours    float64 `json:"ours"`
 	Peer    float64 `json:"peer"`
-	Ratio   float64 `json:"ratio"` // see Goal
+	Ratio   float64 `json:"ratio"` // the median of the ratios of the rounds; which way it goes is up to Goal
 	Goal    Goal    `json:"goal"`
 	OK      bool    `json:"ok"`      // whether the ratio reaches the goal
 	Versus  string  `json:"versus"`  // what was measured, against what
@@ -48,7 +48,7 @@ func (g Goal) String() string {
 // MarshalText makes a goal a string in JSON.
 func (g Goal) MarshalText() ([]byte, error) { return []byte(g.String()), nil }
 
-// Ratio returns what the goal is about.
+// ratio returns what the goal is about.
 func (g Goal) ratio(ours, peer float64) float64 {
 	if g.faster {
 		return peer / ours
@@ -63,23 +63,31 @@ func (g Goal) reached(ratio float64) bool {
 	return ratio <= g.bound
 }
 
-// newResult sums samples up: the statistic of each block, and of these the median.
+// newResult sums samples up. The statistic of each block counts. Ours and Peer are the medians of it; the ratio is the median
+// of the rounds' ratios, so that what slows the machine for a while, and with it both sides, does not show.
 func newResult(name, unit, versus string, goal Goal, s Samples, of statistic) (Result, error) {
-	ours, peer := s.sum(s.Ours, of), s.sum(s.Peer, of)
-	if !(ours > 0) || !(peer > 0) {
-		return Result{}, fmt.Errorf("%s: nothing was measured: ours %v, peer %v", name, ours, peer)
+	ours, peer := each(s.Ours, of), each(s.Peer, of)
+	if len(ours) == 0 || len(ours) != len(peer) {
+		return Result{}, fmt.Errorf("%s: there are %d blocks of ours and %d of the peer", name, len(ours), len(peer))
 	}
-	ratio := goal.ratio(ours, peer)
+	var ratios []float64
+	for i := range ours {
+		if !(ours[i] > 0) || !(peer[i] > 0) {
+			return Result{}, fmt.Errorf("%s: nothing was measured in round %d: ours %v, peer %v", name, i+1, ours[i], peer[i])
+		}
+		ratios = append(ratios, goal.ratio(ours[i], peer[i]))
+	}
+	ratio := median(ratios)
 	return Result{
-		Name: name, Unit: unit, Ours: ours, Peer: peer, Ratio: ratio,
+		Name: name, Unit: unit, Ours: median(ours), Peer: median(peer), Ratio: ratio,
 		Goal: goal, OK: goal.reached(ratio), Versus: versus, Samples: s,
 	}, nil
 }
 
-func (Samples) sum(blocks [][]float64, of statistic) float64 {
-	var sums []float64
+func each(blocks [][]float64, of statistic) []float64 {
+	var all []float64
 	for _, block := range blocks {
-		sums = append(sums, of(block))
+		all = append(all, of(block))
 	}
-	return median(sums)
+	return all
 }

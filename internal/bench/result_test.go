@@ -38,17 +38,19 @@ func TestQuantile(t *testing.T) {
 	assert.InDelta(t, 4, quantile([]float64{1, 4}, 1), 1e-9)
 }
 
-func TestResultIsTheMedianOfTheBlocks(t *testing.T) {
+func TestResultIsTheMedianOfTheRounds(t *testing.T) {
 	s := Samples{Ours: [][]float64{{1, 2, 3}, {10, 20, 30}, {4, 5, 6}}, Peer: [][]float64{{50}, {100}, {5000}}}
 	r, err := newResult("x", "ms", "this against that", Faster(20), s, median)
 	require.NoError(t, err)
 	assert.InDelta(t, 5, r.Ours, 1e-9)
 	assert.InDelta(t, 100, r.Peer, 1e-9)
-	assert.InDelta(t, 20, r.Ratio, 1e-9)
+	assert.InDelta(t, 25, r.Ratio, 1e-9, "of 25, 5 and 1000")
 	assert.True(t, r.OK)
 
-	_, err = newResult("x", "ms", "this against that", Faster(20), Samples{}, median)
-	assert.ErrorContains(t, err, "nothing was measured")
+	for _, s := range []Samples{{}, {Ours: [][]float64{{1}}}, {Ours: [][]float64{{1}, {}}, Peer: [][]float64{{1}, {1}}}} {
+		_, err = newResult("x", "ms", "this against that", Faster(20), s, median)
+		assert.Error(t, err)
+	}
 }
 
 func TestSelect(t *testing.T) {

@@ -20,7 +20,7 @@ type Sizes struct {
 
 // The sizes to choose from.
 var (
-	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, LagKeys: 10_000, LagEvents: 400, DropKeys: 6_629}
+	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, LagKeys: 10_000, LagEvents: 800, DropKeys: 6_629}
 	Long   = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, LagKeys: 100_000, LagEvents: 1000, DropKeys: 6_629}
 	// Quick shows that everything works. Its figures mean nothing.
 	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, LagKeys: 100, LagEvents: 5, DropKeys: 100}

@@ -100,10 +100,15 @@ func collect(into map[string][][]float64, series map[string][]float64) {
 	}
 }
 
+// longestTurn is more than any turn takes; one that takes longer waits for what will not come.
+const longestTurn = 10 * time.Minute
+
 func (r *Rig) turn(ctx context.Context, label string, b block, m *Meter) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, longestTurn)
+	defer cancel()
 	if err := b(ctx, m); err != nil {
 		return fmt.Errorf("%s: %w", label, err)
 	}

@@ -15,6 +15,13 @@ func (s *Etcd) Hurry() *Etcd {
 	return s
 }
 
+// Rush makes Follow ask and try again all the time.
+func (s *Etcd) Rush() *Etcd {
+	s.Hurry().times.askEvery = time.Millisecond
+	s.times.minBackoff, s.times.mostBackoff = time.Microsecond, 100*time.Microsecond
+	return s
+}
+
 // Silence sets how long Follow takes silence for patience.
 func (s *Etcd) Silence(d time.Duration) *Etcd {
 	s.times.silence = d

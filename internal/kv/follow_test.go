@@ -23,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
@@ -620,15 +621,17 @@ func TestFollowSlowConsumer(t *testing.T) {
 // TestFollowRegression: an etcd that went back, or another one in its place, is noticed and loaded.
 func TestFollowRegression(t *testing.T) {
 	t.Parallel()
+	nothing := func(*testing.T, string, string) {}
 	for _, c := range []struct {
 		name    string
 		replace func(t *testing.T, dir, old string)
-		wrote   bool // whether something is written before the following can look
+		writes  int // before the following can look
 		left    []kv.Path
 	}{
-		{"an older state", copyDir, false, []kv.Path{"dir/a"}},
-		{"an older state that goes on", copyDir, true, []kv.Path{"dir/a", "dir/new"}},
-		{"another cluster", func(t *testing.T, dir, _ string) {}, true, []kv.Path{"dir/new"}},
+		{"an older state", copyDir, 0, []kv.Path{"dir/a"}},
+		{"an older state that goes on", copyDir, 3, []kv.Path{"dir/a", "dir/new"}},
+		{"another cluster", nothing, 1, []kv.Path{"dir/new"}},
+		{"another cluster that is further", nothing, 50, []kv.Path{"dir/new"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -654,7 +657,7 @@ func TestFollowRegression(t *testing.T) {
 			require.NoError(t, os.RemoveAll(data))
 			c.replace(t, data, backup)
 			server = newServer(t, embedetcd.Options{Dir: data, Listen: endpoint})
-			if c.wrote {
+			for range c.writes {
 				eventuallyPut(t, st, "dir/new", "3")
 			}
 			n.Up()
@@ -663,7 +666,7 @@ func TestFollowRegression(t *testing.T) {
 			u := f.updates[len(f.updates)-1]
 			f.mu.Unlock()
 			assert.True(t, u.Resync)
-			assert.Less(t, u.Snapshot.Revision, before.Revision)
+			assert.Equal(t, c.writes > 20, u.Snapshot.Revision > before.Revision)
 			assert.Len(t, kvtest.Contents(u.Snapshot), len(c.left))
 			for _, p := range c.left {
 				assert.True(t, u.Snapshot.At(p).Exists(), p)
@@ -741,6 +744,28 @@ func TestFollowEndsAtOnce(t *testing.T) {
 			assert.Empty(t, goroutinesOf("clientv3.(*watchGRPCStream)", "kv.(*follower)", "kv.(*loader)"))
 		})
 	}
+}
+
+// TestFollowLeavesNoStream: a question about progress that comes when its watch has just ended opens no stream that stays.
+func TestFollowLeavesNoStream(t *testing.T) {
+	direct := newStore(t)
+	var watches atomic.Int64
+	n := newNetwork(t, direct,
+		onGet(func() { kvtest.MustPut(t, direct, "elsewhere", "") }), // so that there is always a question
+		onStreamOf("/Watch", func() func(func() error) error {
+			watches.Add(1)
+			heard := 0
+			return func(next func() error) error {
+				if heard++; heard > 3 {
+					return rpctypes.ErrGRPCNoLeader
+				}
+				return next()
+			}
+		}))
+	f := startFollowing(t, n.over.Rush(), nil)
+	f.wait("many watches", func() bool { return watches.Load() > 1000 })
+	f.stop()
+	assert.Empty(t, goroutinesOf("clientv3.(*watchGRPCStream)"))
 }
 
 // churn ends many watches in many ways.

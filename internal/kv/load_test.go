@@ -35,12 +35,16 @@ func (r received) RecvMsg(m any) error {
 
 // onStream lets the messages of loads by stream pass through what each call of start returns.
 func onStream(start func() func(next func() error) error) func(*clientv3.Config) {
+	return onStreamOf("/RangeStream", start)
+}
+
+func onStreamOf(what string, start func() func(next func() error) error) func(*clientv3.Config) {
 	return func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainStreamInterceptor(func(
 			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
 		) (grpc.ClientStream, error) {
 			stream, err := open(ctx, desc, cc, method, opts...)
-			if err != nil || !strings.HasSuffix(method, "/RangeStream") {
+			if err != nil || !strings.HasSuffix(method, what) {
 				return stream, err
 			}
 			return received{stream, start()}, nil

@@ -150,14 +150,10 @@ func findToken(ctx context.Context, st Store, token string, since, at Revision) 
 			return 0, false, err
 		}
 		e := s.At(CommitPath)
-		if e.Mod <= since {
-			return 0, false, nil
-		}
 		if e.Value == token {
 			return e.Mod, true, nil
 		}
-		at = e.Mod - 1
-		if at <= since {
+		if at = e.Mod - 1; at <= since {
 			return 0, false, nil
 		}
 	}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func chunkCommand(p *program) *cobra.Command {
+	return group("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p), chunkDelete(p))
+}
+
+// chunkView is the JSON form of a chunk.
+type chunkView struct {
+	ID    int      `json:"id"`
+	Nodes []string `json:"nodes"` // one for each replica
+	Error string   `json:"error,omitempty"`
+}
+
+func viewChunk(c cssetcd.Chunk) chunkView {
+	return chunkView{ID: c.ID, Nodes: append([]string{}, c.Nodes...)}
+}
+
+func chunkList(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table", Args: takes("DATABASE.TABLE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.onChunks(cmd.Context(), args[0], func(_ cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
+				return p.printChunks(chunks)
+			})
+		},
+	}
+}
+
+// onChunks reads the chunks of a table, of which there may be very many.
+func (p *program) onChunks(ctx context.Context, table string, do func(cssetcd.TableName, iter.Seq2[cssetcd.Chunk, error]) error) error {
+	name, err := cssetcd.ParseTableName(table)
+	if err != nil {
+		return err
+	}
+	return p.onWhole(ctx, func(ctx context.Context, css *catalogue) error {
+		chunks, err := css.Chunks(ctx, name)
+		if err != nil {
+			return err
+		}
+		return do(name, chunks)
+	})
+}
+
+func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
+	views := []chunkView{}
+	t := table{header: []string{"CHUNK", "NODES"}}
+	var bad unreadables
+	for c, err := range chunks {
+		v, nodes := viewChunk(c), strings.Join(c.Nodes, ", ")
+		if err != nil {
+			v.Error, nodes = sentence(err), "unreadable"
+			bad = append(bad, fmt.Sprintf("%d: %s", c.ID, v.Error))
+		}
+		views = append(views, v)
+		t.rows = append(t.rows, []string{strconv.Itoa(c.ID), nodes})
+	}
+	if err := p.print(views, t.write); err != nil {
+		return err
+	}
+	return bad.err("chunk")
+}
+
+func chunkShow(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it", Args: takes("DATABASE.TABLE", "ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := parseChunk(args[1])
+			if err != nil {
+				return err
+			}
+			return p.onChunks(cmd.Context(), args[0], func(name cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
+				c, err := findChunk(chunks, id)
+				if err != nil {
+					return &cssetcd.Error{Op: "read chunk", Object: fmt.Sprintf("%d of %s", id, name), Err: err}
+				}
+				return p.print(viewChunk(c), func(w io.Writer) {
+					facts{{"chunk", strconv.Itoa(id)}, {"table", name.String()}, {"nodes", strings.Join(c.Nodes, ", ")}}.write(w)
+				})
+			})
+		},
+	}
+}
+
+func findChunk(chunks iter.Seq2[cssetcd.Chunk, error], id int) (cssetcd.Chunk, error) {
+	for c, err := range chunks {
+		if c.ID == id {
+			return c, err
+		}
+	}
+	return cssetcd.Chunk{}, cssetcd.ErrNoSuchChunk
+}
+
+// parseChunk reads the id of a chunk.
+func parseChunk(arg string) (int, error) {
+	id, err := strconv.Atoi(arg)
+	if err != nil || strconv.Itoa(id) != arg {
+		return 0, badInput("%q is not the id of a chunk, which is a number", arg)
+	}
+	return id, nil
+}
+
+// writeChunk is write for one chunk, given by its arguments.
+func (p *program) writeChunk(ctx context.Context, args []string, say string, do func(context.Context, *catalogue, cssetcd.TableName, int) (cssetcd.Revision, error)) error {
+	id, err := parseChunk(args[1])
+	if err != nil {
+		return err
+	}
+	done := outcome{done: fmt.Sprintf("chunk %d of %s %s", id, args[0], say)}
+	return p.writeTable(ctx, args[0], done, func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+		return do(ctx, css, name, id)
+	})
+}
+
+func chunkAdd(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "add DATABASE.TABLE ID NODE...", Short: "Add replicas of a chunk on nodes, and the chunk when it is not there",
+		Long: `Add a replica of a chunk on each of the nodes, and the chunk when it is not there. The nodes must be known; one that has a
+replica gets another.`,
+		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2", Args: takes("DATABASE.TABLE", "ID", "NODE..."),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			nodes := args[2:]
+			return p.writeChunk(cmd.Context(), args, "added on "+strings.Join(nodes, ", "),
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
+					return css.AddChunk(ctx, name, id, nodes...)
+				})
+		},
+	}
+}
+
+func chunkDelete(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas", Args: takes("DATABASE.TABLE", "ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.writeChunk(cmd.Context(), args, "deleted",
+				func(ctx context.Context, css *catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
+					return css.DeleteChunk(ctx, name, id)
+				})
+		},
+	}
+}

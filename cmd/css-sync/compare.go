@@ -1,0 +1,162 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// keyDifference is one key in which two catalogues differ.
+type keyDifference struct {
+	Kind string  `json:"kind"` // missing: b lacks it; extra: only b has it; different
+	Key  string  `json:"key"`
+	A    *string `json:"a"` // null: a has no such key
+	B    *string `json:"b"`
+}
+
+// compare returns the keys in which two catalogues differ, in byte order.
+func compare(a, b map[string]string) []keyDifference {
+	all := []keyDifference{}
+	for key, value := range a {
+		switch other, ok := b[key]; {
+		case !ok:
+			all = append(all, keyDifference{"missing", key, &value, nil})
+		case other != value:
+			all = append(all, keyDifference{"different", key, &value, &other})
+		}
+	}
+	for key, value := range b {
+		if _, ok := a[key]; !ok {
+			all = append(all, keyDifference{"extra", key, nil, &value})
+		}
+	}
+	slices.SortFunc(all, func(x, y keyDifference) int { return strings.Compare(x.Key, y.Key) })
+	return all
+}
+
+// image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are always there.
+func image(keys map[string]string) map[string]string {
+	out := maps.Clone(keys)
+	delete(out, "")
+	addAncestors(out, "/DBS/", "/NODES/")
+	for key := range keys {
+		addAncestors(out, key)
+	}
+	return out
+}
+
+// addAncestors adds what is missing above keys, with the value ”.
+func addAncestors(all map[string]string, keys ...string) {
+	for _, key := range keys {
+		for i := strings.LastIndexByte(key, '/'); i > 0; i = strings.LastIndexByte(key[:i], '/') {
+			if _, ok := all[key[:i]]; !ok {
+				all[key[:i]] = ""
+			}
+		}
+	}
+}
+
+// meaning brings catalogues that read alike to one form: members of packed keys stand as keys, where a plain key wins; numbers are in
+// their shortest form; ancestors are there. A packed key that cannot be read stays as it is.
+func meaning(keys map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range keys {
+		parent, isPacked := strings.CutSuffix(key, "/.packed.json")
+		members, err := map[string]string(nil), error(nil)
+		if isPacked {
+			members, err = unpack(value)
+		}
+		if !isPacked || err != nil {
+			out[key] = shortest(key, value)
+			continue
+		}
+		for name, value := range members {
+			member := parent + "/" + name
+			if _, plain := keys[member]; !plain && name != "" && name != ".packed.json" && !strings.Contains(name, "/") {
+				out[member] = shortest(member, value)
+			}
+		}
+	}
+	for key := range keys {
+		addAncestors(out, key)
+	}
+	return out
+}
+
+// unpack reads the members of a packed value as Qserv does: scalars as texts, the first of two with one name, no objects and lists.
+func unpack(value string) (map[string]string, error) {
+	members := map[string]string{}
+	if strings.TrimSpace(value) == "" {
+		return members, nil
+	}
+	if !json.Valid([]byte(value)) || !utf8.ValidString(value) {
+		return nil, fmt.Errorf("%q is not JSON", value)
+	}
+	dec := json.NewDecoder(strings.NewReader(value))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return members, err
+	}
+	nested := map[string]bool{}
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, err
+		}
+		text, isText := scalarText(raw)
+		if strings.ContainsRune(text+name.(string), utf8.RuneError) && !strings.ContainsRune(value, utf8.RuneError) {
+			return nil, fmt.Errorf("%q has half a character", value) // as the decoder shows it
+		}
+		if _, ok := members[name.(string)]; ok || nested[name.(string)] {
+			continue
+		}
+		if !isText {
+			nested[name.(string)] = true
+			continue
+		}
+		members[name.(string)] = text
+	}
+	return members, nil
+}
+
+// scalarText returns the text of a JSON value that is no object and no list.
+func scalarText(raw json.RawMessage) (text string, ok bool) {
+	switch raw[0] {
+	case '{', '[':
+		return "", false
+	case '"':
+		return text, json.Unmarshal(raw, &text) == nil
+	}
+	return string(raw), true
+}
+
+// numeric are the keys that Qserv reads as numbers.
+var numeric = []string{
+	"/PARTITIONING/*/nStripes", "/PARTITIONING/*/nSubStripes", "/PARTITIONING/*/overlap",
+	"/DBS/*/TABLES/*/partitioning/overlap", "/DBS/*/TABLES/*/partitioning/subChunks",
+	"/DBS/*/TABLES/*/match/angSep",
+	"/DBS/*/TABLES/*/sharedScan/lockInMem", "/DBS/*/TABLES/*/sharedScan/scanRating",
+	"/NODES/*/port",
+}
+
+// shortest writes a number in the shortest form that reads equal, and leaves everything else as it is.
+func shortest(key, value string) string {
+	isNumeric := slices.ContainsFunc(numeric, func(pattern string) bool {
+		ok, err := path.Match(pattern, key)
+		return ok && err == nil
+	})
+	f, err := strconv.ParseFloat(value, 64)
+	if !isNumeric || err != nil || strings.ContainsAny(value, "_xX") || math.IsInf(f, 0) || math.IsNaN(f) {
+		return value
+	}
+	return strconv.FormatFloat(f+0, 'g', -1, 64) // +0: and not -0
+}

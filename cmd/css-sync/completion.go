@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// completionTime bounds how long someone who presses the tab key waits for names. Without an answer there are none.
+const completionTime = time.Second
+
+// names picks those that an argument may be from the keys of all databases, tables and nodes.
+type names func(keys []string) []string
+
+func words(texts ...string) names { return func([]string) []string { return texts } }
+
+// completed says what the arguments of a command are; the last goes for those that follow, too. nil stands for anything.
+var completed = map[string][]names{
+	"db show":          {databases, nil},
+	"db create":        {nil},
+	"db set-status":    {databases, statuses, nil},
+	"db drop":          {databases, nil},
+	"table list":       {databases, nil},
+	"table show":       {tables, nil},
+	"table set-status": {tables, statuses, nil},
+	"table set-schema": {tables, nil},
+	"table set-scan":   {tables, nil},
+	"table drop":       {tables, nil},
+	"chunk list":       {tables, nil},
+	"chunk show":       {tables, nil},
+	"chunk add":        {tables, nil, nodes},
+	"chunk delete":     {tables, nil},
+	"node show":        {nodes, nil},
+	"node set-state":   {nodes, words(string(cssetcd.NodeActive), string(cssetcd.NodeInactive)), nil},
+	"node delete":      {nodes, nil},
+}
+
+// completedFlags are the flags whose values are completed, by the command and the flag.
+var completedFlags = []struct {
+	command, flag string
+	names         names
+}{
+	{"", "write-out", words("table", "json")},
+	{"db create", "like", databases},
+	{"table create", "dir-db", databases},
+	{"table create", "match-table1", tables},
+	{"table create", "match-table2", tables},
+}
+
+var statuses = words(string(cssetcd.StatusReady), string(cssetcd.StatusIgnore))
+
+func databases(keys []string) []string { return partsOf(keys, "DBS") }
+func nodes(keys []string) []string     { return partsOf(keys, "NODES") }
+
+// partsOf returns the names that stand directly below a key.
+func partsOf(keys []string, parent string) (found []string) {
+	for _, key := range keys {
+		if part := strings.Split(key, "/"); len(part) == 3 && part[1] == parent {
+			found = append(found, part[2])
+		}
+	}
+	return found
+}
+
+func tables(keys []string) (found []string) {
+	for _, key := range keys {
+		if part := strings.Split(key, "/"); len(part) == 5 && part[1] == "DBS" && part[3] == "TABLES" {
+			found = append(found, part[2]+"."+part[4])
+		}
+	}
+	return found
+}
+
+// addCompletion adds the command that writes the shells' scripts, and what they ask for.
+func (p *program) addCompletion(root *cobra.Command) error {
+	root.InitDefaultCompletionCmd()
+	var faults []error
+	find := func(path string) *cobra.Command {
+		cmd, _, err := root.Find(strings.Fields(path))
+		faults = append(faults, err)
+		return cmd
+	}
+	completion := group("completion", "")
+	shells := find("completion")
+	shells.Args, shells.RunE = completion.Args, completion.RunE
+	for _, shell := range shells.Commands() {
+		shell.Args = takes()
+	}
+	for path, arguments := range completed {
+		find(path).ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return p.complete(cmd, arguments[min(len(args), len(arguments)-1)], begun)
+		}
+	}
+	for _, f := range completedFlags {
+		faults = append(faults, find(f.command).RegisterFlagCompletionFunc(f.flag, func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+			return p.complete(cmd, f.names, begun)
+		}))
+	}
+	return errors.Join(faults...)
+}
+
+// complete returns the names that go on as a word begins. It never fails: then there are none.
+func (p *program) complete(cmd *cobra.Command, pick names, begun string) ([]string, cobra.ShellCompDirective) {
+	if pick == nil || p.prepare(cmd) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	keys := pick(nil) // words need no catalogue
+	if keys == nil {
+		keys = pick(p.nameKeys(ctx))
+	}
+	var found []string
+	for _, name := range keys {
+		if strings.HasPrefix(name, begun) {
+			found = append(found, name)
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// nameKeys returns the keys of all databases, tables and nodes; none when that takes too long.
+func (p *program) nameKeys(ctx context.Context) []string {
+	css, err := p.open(ctx, cssetcd.WithReadOnly())
+	if err != nil {
+		return nil
+	}
+	defer css.close()
+	if css.etcd != nil {
+		return spellings(ctx, css)
+	}
+	s, err := css.snapshot(ctx, 0)
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for key := range s.Below("") {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// spellings reads what etcd keeps beside the catalogue so that no two names differ in case only: all names, and without chunks.
+func spellings(ctx context.Context, css *catalogue) []string {
+	r, err := css.etcd.Get(ctx, css.Prefix()+"/fold/", clientv3.WithPrefix())
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for _, e := range r.Kvs {
+		keys = append(keys, string(e.Value))
+	}
+	return keys
+}

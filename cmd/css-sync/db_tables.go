@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// createWithTables creates a database with the tables of another one, which takes several transactions. Running it again goes on
+// where it ended.
+func (p *program) createWithTables(ctx context.Context, css *catalogue, name, like string) error {
+	s, err := css.snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	tables, err := s.TablesLike(like, name)
+	if err != nil {
+		return err
+	}
+	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		p.say("interrupted; what is created stays and is not seen by queries, and running it again does the rest")
+		return err
+	case err != nil:
+		return err
+	}
+	return p.print(struct {
+		writeResult
+		Tables int `json:"tables"`
+	}{writeResult{rev, rev != 0}, len(tables)}, func(w io.Writer) {
+		if rev == 0 {
+			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name, count(len(tables), "table"), like)
+			return
+		}
+		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, count(len(tables), "table"), like, rev)
+	})
+}

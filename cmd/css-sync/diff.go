@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func diffCommand(p *program) *cobra.Command {
+	var byMeaning bool
+	cmd := &cobra.Command{
+		Use: "diff A B", Short: "Compare two catalogues, in etcd, MySQL or dumps", GroupID: groupFiles, Args: takes("A", "B"),
+		Long: `Compare two catalogues and list the keys that are missing in B, extra in B, or different. The exit code is 10 when there are any.
+A and B are each one of
+
+  etcd             the catalogue as it is now (with --css: the one on the file)
+  etcd@REVISION    the catalogue at a revision of etcd
+  mysql            the rows of kvData
+  FILE             a dump; file:///path is one, too, and - is standard input
+
+Where one of them is mysql, the rows that a mirror adds are no difference: ancestors of keys, /DBS and /NODES. "css-sync check" compares
+a mirror with etcd at the revision that it shows, and looks at more than keys and values.
+
+With --meaning, forms that read alike are no difference: packed and plain keys, spaces and the order of members in JSON, numbers such
+as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then listed as keys.`,
+		Example: "  css-sync diff backup.json etcd\n  css-sync diff etcd@1200 etcd\n  css-sync diff --meaning upstream.json mysql",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := p.parseSide(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			b, err := p.parseSide(cmd, args[1])
+			if err != nil {
+				return err
+			}
+			if args[0] == "-" && args[1] == "-" {
+				return invalidUse(cmd, "standard input cannot be both A and B")
+			}
+			return p.diff(cmd.Context(), a, b, byMeaning)
+		},
+	}
+	cmd.Flags().BoolVar(&byMeaning, "meaning", false, "compare what is read, and not how it is written")
+	return cmd
+}
+
+// diffView is the JSON form of a comparison.
+type diffView struct {
+	A           sideView        `json:"a"`
+	B           sideView        `json:"b"`
+	Meaning     bool            `json:"meaning"`
+	Equal       bool            `json:"equal"`
+	Differences []keyDifference `json:"differences"`
+}
+
+type sideView struct {
+	Source   string           `json:"source"`
+	Revision cssetcd.Revision `json:"revision,omitempty"` // of etcd
+	Keys     int              `json:"keys"`               // in it, as it is written
+}
+
+func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
+	keysA, viewA, err := a.read(ctx)
+	if err != nil {
+		return err
+	}
+	keysB, viewB, err := b.read(ctx)
+	if err != nil {
+		return err
+	}
+	if a.ofMirror || b.ofMirror {
+		keysA, keysB = image(keysA), image(keysB)
+	}
+	if byMeaning {
+		keysA, keysB = meaning(keysA), meaning(keysB)
+	}
+	v := diffView{A: viewA, B: viewB, Meaning: byMeaning, Differences: compare(keysA, keysB)}
+	v.Equal = len(v.Differences) == 0
+	if err := p.print(v, v.write); err != nil || v.Equal {
+		return err
+	}
+	return fmt.Errorf("%w: %s between %s and %s", errDifferences, count(len(v.Differences), "key"), v.A.Source, v.B.Source)
+}
+
+func (v diffView) write(w io.Writer) {
+	if v.Equal {
+		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
+		return
+	}
+	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + v.A.Source, "IN " + v.B.Source}}
+	for _, d := range v.Differences {
+		t.rows = append(t.rows, []string{d.Kind, d.Key, shownValue(d.A), shownValue(d.B)})
+	}
+	t.write(w)
+}
+
+// shownValue is a value in a cell: "" for none, which is shown as a dash.
+func shownValue(value *string) string {
+	switch {
+	case value == nil:
+		return ""
+	case *value == "":
+		return "''"
+	}
+	return shorten(*value)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+// side is one of the catalogues that diff compares, not read yet.
+type side struct {
+	ofMirror bool // it has the rows that a mirror adds
+	read     func(context.Context) (keys map[string]string, v sideView, err error)
+}
+
+// parseSide reads an argument of diff, and says what is wrong with it before anything is asked of a server.
+func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
+	number, atRevision := strings.CutPrefix(arg, "etcd@")
+	switch {
+	case arg == "etcd" || atRevision:
+		rev, err := strconv.ParseInt(number, 10, 64)
+		if atRevision && (err != nil || rev <= 0) {
+			return side{}, invalidUse(cmd, "%s: the revision has to be a number above 0", arg)
+		}
+		path, err := p.file.path()
+		switch {
+		case err != nil:
+			return side{}, err
+		case path != "" && atRevision:
+			return side{}, invalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg, source(p.file.flags, "css"))
+		}
+		return side{read: func(ctx context.Context) (map[string]string, sideView, error) {
+			return p.readCatalogue(ctx, arg, path, cssetcd.Revision(rev))
+		}}, nil
+	case arg == "mysql":
+		if _, err := p.mustTarget(); err != nil {
+			return side{}, err
+		}
+		return side{ofMirror: true, read: p.readMySQL}, nil
+	}
+	name, ok := cssetcd.FilePath(arg)
+	if !ok && strings.HasPrefix(arg, "file:") {
+		return side{}, invalidUse(cmd, "%q is not of the form file:///path.json", arg)
+	} else if !ok {
+		name = arg
+	}
+	return side{read: func(ctx context.Context) (map[string]string, sideView, error) { return p.readDump(ctx, arg, name) }}, nil
+}
+
+// readCatalogue reads what the other commands work on: etcd, or the file at the path.
+func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) (map[string]string, sideView, error) {
+	keys := map[string]string{}
+	v := sideView{Source: arg}
+	err := p.onWhole(ctx, func(ctx context.Context, css *catalogue) error {
+		s, err := css.snapshot(ctx, rev)
+		if err != nil {
+			return err
+		}
+		for key, e := range s.Below("") {
+			keys[key] = e.Value
+		}
+		v.Keys, v.Revision = s.Len(), s.Revision()
+		return nil
+	})
+	if path != "" {
+		v.Source, v.Revision = path, 0
+	}
+	return keys, v, err
+}
+
+func (p *program) readDump(ctx context.Context, arg, name string) (map[string]string, sideView, error) {
+	data, err := readFile(ctx, name, p.stdin)
+	if err != nil {
+		return nil, sideView{}, err
+	}
+	dump, err := cssetcd.ParseDump(bytes.NewReader(data))
+	if err != nil {
+		return nil, sideView{}, &cssetcd.Error{Op: "diff", Object: arg, Err: err}
+	}
+	keys := make(map[string]string, dump.Len())
+	for _, key := range dump.Keys() {
+		keys[key], _ = dump.Value(key)
+	}
+	return keys, sideView{Source: arg, Keys: dump.Len()}, nil
+}
+
+// readMySQL reads the rows of kvData.
+func (p *program) readMySQL(ctx context.Context) (map[string]string, sideView, error) {
+	target, err := p.mustTarget()
+	if err != nil {
+		return nil, sideView{}, err
+	}
+	// The state is not needed: kvData may be upstream's. But reading it tells what is wrong with a connection.
+	if _, err := mirror.ReadState(ctx, target); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
+		return nil, sideView{}, err
+	}
+	keys, err := readKvData(ctx, target)
+	delete(keys, "") // the root
+	return keys, sideView{Source: "mysql", Keys: len(keys)}, err
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// fileFlags say that the catalogue is on a file instead of etcd.
+type fileFlags struct {
+	url   string
+	flags *pflag.FlagSet
+}
+
+func (f *fileFlags) register(flags *pflag.FlagSet) {
+	flags.StringVar(&f.url, "css", "", "work on the catalogue in this dump file instead of etcd: file:///path.json")
+	allowEnvironment(flags, []string{"css"}, ownPrefix)
+	f.flags = flags
+}
+
+// path returns "" when the catalogue is in etcd. What stands on the command line is preferred to what the environment says.
+func (f *fileFlags) path() (string, error) {
+	line, etcd := f.flags.Changed("css"), source(f.flags, "endpoints")
+	var err error
+	path, ok := cssetcd.FilePath(f.url)
+	switch {
+	case f.url == "", !line && f.flags.Changed("endpoints"):
+		return "", nil
+	case etcd != "" && line == f.flags.Changed("endpoints"):
+		err = fmt.Errorf("%s names a file and %s an etcd; give one of them", source(f.flags, "css"), etcd)
+	case !ok:
+		err = fmt.Errorf("%s %q is not of the form file:///path.json", source(f.flags, "css"), f.url)
+	case f.flags.Changed("prefix"):
+		err = fmt.Errorf("--prefix is for etcd; the file that %s names holds one catalogue", source(f.flags, "css"))
+	default:
+		return path, nil
+	}
+	return "", &usageError{err, "css-sync --help"}
+}
+
+// onlyEtcd marks the commands that need an etcd: a file cannot be followed, nor be mirrored.
+var onlyEtcd = map[string]string{"css-sync/only-etcd": "yes"}
+
+// refuseFile refuses --css for a command that needs an etcd.
+func (p *program) refuseFile(cmd *cobra.Command) error {
+	if _, ok := cmd.Annotations["css-sync/only-etcd"]; !ok {
+		return nil
+	}
+	if path, err := p.file.path(); path == "" || err != nil {
+		return err
+	}
+	return invalidUse(cmd, "it works on etcd only, and %s says that the catalogue is on a file", source(p.file.flags, "css"))
+}
+
+// openFile opens the CSS on a file. Writers are alone on it.
+func (p *program) openFile(path string, opts ...cssetcd.Option) (*catalogue, error) {
+	client, err := cssetcd.OpenFile(path, append(opts, cssetcd.WithLogger(p.log))...)
+	var e *fs.PathError
+	switch {
+	case errors.As(err, &e) && e.Path == path && errors.Is(e, fs.ErrNotExist):
+		return nil, hinted(inputError{e}, "the first `css-sync db create` or `css-sync restore` makes it")
+	case errors.As(err, &e):
+		return nil, inputError{notTemporary(e, path)}
+	case err != nil:
+		return nil, err
+	}
+	return &catalogue{Client: client}, nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"io"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// tableDetails is the JSON form of one table that is shown alone.
+type tableDetails struct {
+	tableView
+	Columns      []columnView `json:"columns"`                 // null: they cannot be read from the schema
+	ColumnsError string       `json:"columns_error,omitempty"` // why not
+}
+
+type columnView struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+func viewDetails(t *cssetcd.Table) tableDetails {
+	v := tableDetails{tableView: viewTable(t)}
+	columns, err := t.Columns()
+	if err != nil {
+		_, v.ColumnsError = unreadable(err)
+		return v
+	}
+	v.Columns = []columnView{}
+	for _, c := range columns {
+		v.Columns = append(v.Columns, columnView(c))
+	}
+	return v
+}
+
+// write writes what a table is, and its columns; the text of the schema where they cannot be read from it.
+func (v tableDetails) write(w io.Writer, f facts) {
+	if v.ColumnsError != "" {
+		append(f, facts{{"columns", "cannot be read from the schema: " + v.ColumnsError}, {"schema", v.Schema}}...).write(w)
+		return
+	}
+	f.write(w)
+	t := table{header: []string{"COLUMN", "TYPE"}}
+	for _, c := range v.Columns {
+		t.rows = append(t.rows, []string{c.Name, c.Type})
+	}
+	_, _ = io.WriteString(w, "\n") // the writer keeps its error
+	t.write(w)
+}

@@ -1,0 +1,96 @@
+// Package csstest gives tests a CSS on a real etcd.
+//
+// One embedded etcd serves all tests of a package; each test gets a prefix of its own in it, so that tests can run in any
+// order and at the same time. A package that uses it has
+//
+//	func TestMain(m *testing.M) { csstest.Main(m) }
+//
+// which stops that etcd and fails the package when goroutines are left over. Tests that stop etcd, compact it or look at its
+// whole key space need one of their own and take it from internal/embedetcd.
+package csstest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+)
+
+// shared is the etcd of all tests in this process.
+var shared struct {
+	mu     sync.Mutex
+	server *embedetcd.Server
+	client *clientv3.Client
+}
+
+var prefixes atomic.Int64
+
+// Main runs the tests of a package, stops the shared etcd and fails the package when goroutines are left over. It is for
+// TestMain and does not return.
+func Main(m *testing.M) {
+	code := m.Run()
+	if err := errors.Join(stop(), goleak.Find()); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, "after the tests:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func stop() error {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.client == nil {
+		return nil
+	}
+	return errors.Join(shared.client.Close(), shared.server.Close())
+}
+
+// New returns a client on an etcd without a CSS, that is, on a prefix that no other test uses. Options come after that of the
+// prefix.
+func New(t testing.TB, opts ...cssetcd.Option) *cssetcd.Client {
+	t.Helper()
+	return At(t, NewPrefix(), opts...)
+}
+
+// At returns another client at the prefix of a first one.
+func At(t testing.TB, prefix string, opts ...cssetcd.Option) *cssetcd.Client {
+	t.Helper()
+	c, err := cssetcd.New(t.Context(), Etcd(), append([]cssetcd.Option{cssetcd.WithPrefix(prefix)}, opts...)...)
+	if err != nil {
+		t.Fatalf("open a CSS for the test: %v", err)
+	}
+	return c
+}
+
+// NewPrefix returns a prefix of the shared etcd that nothing else uses.
+func NewPrefix() string { return fmt.Sprintf("/test-%d", prefixes.Add(1)) }
+
+// Etcd returns the client of the shared etcd, which is started when it is needed first. Nobody but Main may close it. It
+// panics when etcd does not start: examples have no test to fail.
+func Etcd() *clientv3.Client {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.client != nil {
+		return shared.client
+	}
+	server, err := embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	if err != nil {
+		panic(fmt.Sprintf("csstest: %v", err))
+	}
+	client, err := server.Client()
+	if err != nil {
+		panic(fmt.Sprintf("csstest: %v", err))
+	}
+	shared.server, shared.client = server, client
+	return client
+}

@@ -1,0 +1,41 @@
+package cssetcd
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// OnStore returns a client on any store; it cannot open views.
+func OnStore(st kv.Store) *Client {
+	return &Client{store: st, prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
+}
+
+// Through returns a copy of a client whose operations go through another store, made from its own.
+func (c *Client) Through(wrap func(kv.Store) kv.Store) *Client {
+	through := *c
+	through.store = wrap(c.store)
+	return &through
+}
+
+// Store returns what the client works on.
+func (c *Client) Store() kv.Store { return c.store }
+
+// CatalogueOf shows what a store holds at a revision, 0 for the newest, as a Snapshot.
+func CatalogueOf(s *kv.Snapshot) *Snapshot { return &Snapshot{s} }
+
+// OpenViewRemembering is OpenView with another bound on the touched keys that the view remembers.
+func OpenViewRemembering(ctx context.Context, c *Client, most int) (*View, error) {
+	return openView(ctx, c, most)
+}
+
+// Remembered returns how many updates and touched keys the view remembers.
+func (v *View) Remembered() (updates, touches int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.recent), v.touches
+}
+
+// FoldPath is where the spelling of a name key is kept.
+func FoldPath(key string) kv.Path { return foldPath(key) }

@@ -1,0 +1,142 @@
+package cssetcd_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+)
+
+func openFile(t *testing.T, path string, opts ...cssetcd.Option) *cssetcd.Client {
+	t.Helper()
+	c, err := cssetcd.OpenFile(path, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, c.Close()) })
+	return c
+}
+
+// TestFileHoldsTheCatalogue: what is written is in the file at once, in the form of a dump, and is there when it is opened again.
+func TestFileHoldsTheCatalogue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "css.json")
+	c, err := cssetcd.OpenFile(path)
+	require.NoError(t, err)
+	require.NoFileExists(t, path, "opening writes nothing")
+	fill(t, c)
+	ok(t)(c.AddChunk(t.Context(), object, 1, "worker-1"))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, dump(t, loaded(t, c, 0), ""), string(text))
+	require.NoError(t, c.Close())
+
+	again := openFile(t, path)
+	assert.Equal(t, rows(t, c), rows(t, again))
+	t.Run("with what etcd keeps beside it", func(t *testing.T) {
+		assert.Equal(t, "/DBS/lsst/TABLES/Object", beside(t, again)["fold/dbs/lsst/tables/object"])
+		require.ErrorIs(t, second(again.CreateDatabase(t.Context(), cssetcd.Database{Name: "LSST"})), cssetcd.ErrDBExists)
+		require.ErrorIs(t, second(again.DeleteNode(t.Context(), "worker-1")), cssetcd.ErrNodeInUse)
+	})
+	t.Run("what fails leaves the file alone", func(t *testing.T) {
+		require.Error(t, second(again.CreateTable(t.Context(), directorTable(object))))
+		now, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, text, now)
+	})
+	t.Run("a file that is not allowed to be replaced is an error, and nothing is seen", func(t *testing.T) {
+		if os.Geteuid() == 0 {
+			t.Skip("root may write everywhere")
+		}
+		require.NoError(t, os.Chmod(filepath.Dir(path), 0o500))
+		defer func() { assert.NoError(t, os.Chmod(filepath.Dir(path), 0o700)) }()
+		unchanged(t, again, func() { require.Error(t, second(again.DropTable(t.Context(), object))) })
+	})
+	t.Run("no temporary file is left", func(t *testing.T) {
+		files, err := os.ReadDir(filepath.Dir(path))
+		require.NoError(t, err)
+		for _, f := range files {
+			assert.True(t, strings.HasPrefix(f.Name(), "css.json"), f.Name())
+		}
+	})
+}
+
+// TestFileHasOneWriter: the second is refused until the first has closed it; readers are not held up.
+func TestFileHasOneWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "css.json")
+	first, err := cssetcd.OpenFile(path)
+	require.NoError(t, err)
+	fill(t, first)
+	_, err = cssetcd.OpenFile(path)
+	require.ErrorIs(t, err, cssetcd.ErrFileInUse)
+	require.ErrorIs(t, err, cssetcd.ErrPrecondition)
+	reader := openFile(t, path, cssetcd.WithReadOnly())
+	_, err = reader.Table(t.Context(), object)
+	require.NoError(t, err)
+	require.ErrorIs(t, second(reader.DropTable(t.Context(), object)), cssetcd.ErrReadOnly)
+	require.NoError(t, first.Close())
+	openFile(t, path)
+}
+
+func TestFileThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.json")
+	require.NoError(t, os.WriteFile(bad, []byte(`{"/DBS/a.b": ""}`), 0o600))
+	_, err := cssetcd.OpenFile(bad)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
+	assert.ErrorContains(t, err, "css: open "+bad+": ")
+	_, err = cssetcd.OpenFile(filepath.Join(dir, "none", "css.json"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = cssetcd.OpenFile(filepath.Join(dir, "none.json"), cssetcd.WithReadOnly())
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = cssetcd.OpenFile(bad, cssetcd.WithPrefix("/x"), cssetcd.WithLogger(nil))
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	assert.ErrorContains(t, err, "2 faults")
+	t.Run("what could not be opened is not locked", func(t *testing.T) {
+		require.NoError(t, os.WriteFile(bad, []byte(minimalDump), 0o600))
+		c := openFile(t, bad)
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
+		info, err := os.Stat(bad)
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "the permissions stay")
+	})
+}
+
+func TestFileCannotBeFollowed(t *testing.T) {
+	c := openFile(t, filepath.Join(t.TempDir(), "css.json"))
+	fill(t, c)
+	_, err := cssetcd.OpenView(t.Context(), c)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	assert.ErrorContains(t, err, "cannot be followed")
+	id, err := c.Identity(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, id.Cluster)
+}
+
+// TestFileAndEtcdExchangeDumps: a file is a dump, and a dump is a file.
+func TestFileAndEtcdExchangeDumps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "css.json")
+	onFile := openFile(t, path)
+	_, err := onFile.Restore(t.Context(), parse(t, dumpOf(largeDump())))
+	require.NoError(t, err)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	onEtcd := csstest.New(t)
+	_, err = onEtcd.Restore(t.Context(), parse(t, string(text)))
+	require.NoError(t, err)
+	assert.Equal(t, string(text), dump(t, loaded(t, onEtcd, 0), ""))
+}
+
+func TestFilePath(t *testing.T) {
+	for url, want := range map[string]string{"file:///a/b.json": "/a/b.json", "file://a": "", "/a": "", "": "", "file:/a": "", "http:///a": ""} {
+		path, ok := cssetcd.FilePath(url)
+		assert.Equal(t, want != "", ok, url)
+		if ok {
+			assert.Equal(t, want, path)
+		}
+	}
+}

@@ -1,0 +1,404 @@
+package cssetcd_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// name64 and key255 are as long as a name and a key may be.
+var name64 = strings.Repeat("n", 64)
+
+func key255(prefix string) string { return prefix + strings.Repeat("k", 255-len(prefix)) }
+
+// badNames are refused for everything that has a name; each with a part of the message.
+var badNames = []struct{ why, name, message string }{
+	{"empty", "", "the name is empty"},
+	{"65 characters", name64 + "n", "longer than 64 characters"},
+	{"slash", "a/b", "a slash separates the parts of a key"},
+	{"only a slash", "/", "a slash separates"},
+	{"packed", ".packed.json", "this name holds packed values"},
+	{"space at the end", "a ", "begins or ends with a space"},
+	{"space at the beginning", " a", "begins or ends with a space"},
+	{"newline", "a\nb", "not printable ASCII"},
+	{"NUL", "a\x00b", "not printable ASCII"},
+	{"0x7f", "a\x7f", "not printable ASCII"},
+	{"accent", "é", "not printable ASCII"},
+	{"4-byte character", "😀", "not printable ASCII"},
+	{"invalid UTF-8", "\xff", "not printable ASCII"},
+}
+
+var goodNames = []string{"a", name64, "a b", "a%_'\"\\`", "!~", "TABLES", "CHUNKS", "0", "DBS", "select"}
+
+// TestNameRules: a name has 1 to 64 characters of printable ASCII, no slash, no space at either end, and is not .packed.json.
+func TestNameRules(t *testing.T) {
+	create := map[string]func(*cssetcd.Client, string) (cssetcd.Revision, error){
+		"database": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.CreateDatabase(t.Context(), cssetcd.Database{Name: name})
+		},
+		"database like another": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.CreateDatabaseLike(t.Context(), name, "model")
+		},
+		"table": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "model", Table: name}})
+		},
+		"node": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.AddNode(t.Context(), cssetcd.Node{Name: name})
+		},
+		"key of a table": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.Raw().Put(t.Context(), "/DBS/model/TABLES/"+name, "READY")
+		},
+		"key below a node": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
+			return c.Raw().Put(t.Context(), "/NODES/"+name+"/host", "h")
+		},
+	}
+	for kind, create := range create {
+		t.Run(kind, func(t *testing.T) {
+			c := emptyStore()
+			ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "model"}))
+			isKey := strings.HasPrefix(kind, "key")
+			for _, bad := range badNames {
+				if isKey && (strings.Contains(bad.name, "/") || strings.HasPrefix(bad.name, ".")) {
+					continue // it makes another key
+				}
+				t.Run(bad.why, func(t *testing.T) {
+					unchanged(t, c, func() {
+						_, err := create(c, bad.name)
+						require.ErrorIs(t, err, cssetcd.ErrInvalid)
+						if !isKey {
+							require.ErrorIs(t, err, cssetcd.ErrInvalidName)
+							assert.ErrorContains(t, err, bad.message)
+						}
+					})
+				})
+			}
+			for _, name := range goodNames {
+				ok(t)(create(c, name))
+			}
+			_, err := create(c, "a.b")
+			if strings.Contains(kind, "node") {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, cssetcd.ErrInvalidName)
+				assert.ErrorContains(t, err, "a dot separates database and table")
+			}
+		})
+	}
+	t.Run("a table's database has a name, too", func(t *testing.T) {
+		_, err := emptyStore().CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "a.b", Table: "c"}})
+		require.ErrorIs(t, err, cssetcd.ErrInvalidName)
+	})
+}
+
+func TestParseTableName(t *testing.T) {
+	n, err := cssetcd.ParseTableName("lsst.Object")
+	require.NoError(t, err)
+	assert.Equal(t, object, n)
+	assert.Equal(t, "lsst.Object", n.String())
+	for _, bad := range []string{"", "lsst", ".", "lsst.", ".Object", "a.b.c", "a/b.c", "lsst. Object", "lsst..packed.json", "lsst.é"} {
+		_, err := cssetcd.ParseTableName(bad)
+		assert.ErrorIs(t, err, cssetcd.ErrInvalidName, "%q", bad)
+	}
+}
+
+// TestKeysAndValuesKeepWhatKvDataHolds: keys of 255 bytes, values of 65,535 bytes, valid UTF-8 without 4-byte characters.
+func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
+	c := emptyStore()
+	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
+	raw := c.Raw()
+	for _, tt := range []struct{ why, key, value, message string }{
+		{"a key of 255 bytes", key255("/k/"), "", ""},
+		{"a key of 256 bytes", key255("/k/") + "k", "", "has 256 bytes and may have 255"},
+		{"a value of 65,535 bytes", "/v", strings.Repeat("v", 65_535), ""},
+		{"a value of 65,536 bytes", "/v", strings.Repeat("v", 65_536), "/v: has 65536 bytes and may have 65535"},
+		{"3-byte characters", "/日", "本", ""},
+		{"a 4-byte character in a key", "/😀", "", "takes 4 bytes in UTF-8 and kvData holds 3"},
+		{"a 4-byte character in a value", "/v", "ab😀", "at byte 2 takes 4 bytes"},
+		{"invalid UTF-8 in a key", "/a\xff", "", "byte 2 is not valid UTF-8"},
+		{"invalid UTF-8 in a value", "/v", "\xc3", "byte 0 is not valid UTF-8"},
+		{"the character for invalid UTF-8", "/v", "\uFFFD", ""},
+		{"NUL in a value", "/v", "\x00", ""},
+		{"no slash in front", "v", "", "must begin with a slash"},
+		{"nothing", "", "", "must begin with a slash"},
+		{"only a slash", "/", "", "has an empty part"},
+		{"a slash at the end", "/v/", "", "has an empty part"},
+		{"two slashes", "/a//b", "", "has an empty part"},
+		{"a space at the end", "/a ", "", "ends with a space"},
+		{"a space at the end of a part", "/a /b", "", "ends with a space"},
+		{"a space elsewhere", "/ a b", "", ""},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			_, err := raw.Put(t.Context(), tt.key, tt.value)
+			if tt.message == "" {
+				require.NoError(t, err)
+				e, err := raw.Get(t.Context(), tt.key)
+				require.NoError(t, err)
+				assert.Equal(t, tt.value, e.Value)
+				return
+			}
+			require.ErrorIs(t, err, cssetcd.ErrInvalid)
+			assert.ErrorContains(t, err, tt.message)
+		})
+	}
+	t.Run("typed writes keep them, too", func(t *testing.T) {
+		n := cssetcd.TableName{DB: "db", Table: "t"}
+		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: strings.Repeat("x", 65_535)}))
+		long, emoji := strings.Repeat("x", 65_536), "😀"
+		unchanged(t, c, func() {
+			for what, err := range map[string]error{
+				"schema of a new table": second(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"}, Schema: long})),
+				"schema":                second(c.SetTableSchema(t.Context(), n, long)),
+				"status":                second(c.SetTableStatus(t.Context(), n, cssetcd.Status(emoji))),
+				"database status":       second(c.SetDatabaseStatus(t.Context(), "db", "\xff")),
+				"host":                  second(c.AddNode(t.Context(), cssetcd.Node{Name: "w", Host: emoji})),
+				"storage class":         second(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "e", StorageClass: emoji})),
+				"column": second(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"},
+					Partitioning: &cssetcd.Partitioning{DirDB: "db", DirTable: "u", DirColumn: emoji}})),
+			} {
+				assert.ErrorIs(t, err, cssetcd.ErrBadValue, what)
+				assert.ErrorIs(t, err, cssetcd.ErrInvalid, what)
+			}
+		})
+	})
+	t.Run("the longest names fit, chunks included", func(t *testing.T) {
+		n := cssetcd.TableName{DB: "d" + name64[1:], Table: "t" + name64[1:]}
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: n.DB}))
+		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: n}))
+		ok(t)(c.AddNode(t.Context(), cssetcd.Node{Name: name64}))
+		ok(t)(c.AddChunk(t.Context(), n, 2147483647, name64))
+	})
+}
+
+func second(_ cssetcd.Revision, err error) error { return err }
+
+// TestWhatIsNoNameNamesNothing: a name with a slash, the empty name and .packed.json would make the key of something else. Upstream
+// takes "Object/schema" for a table.
+func TestWhatIsNoNameNamesNothing(t *testing.T) {
+	c := newCatalogue(t)
+	ctx := t.Context()
+	ok(t)(c.AddChunk(ctx, object, 1, "worker-1"))
+	snapshot := catalogue(t, c, 0)
+	for _, bad := range []string{"Object/schema", "Object/CHUNKS", "Object/partitioning", ".packed.json", "", "/"} {
+		n := cssetcd.TableName{DB: "lsst", Table: bad}
+		t.Run(fmt.Sprintf("table %q", bad), func(t *testing.T) {
+			_, err := c.Table(ctx, n)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+			_, err = snapshot.Table(n)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+			_, err = c.Chunks(ctx, n)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+			unchanged(t, c, func() {
+				assert.ErrorIs(t, second(c.SetTableStatus(ctx, n, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.SetTableSchema(ctx, n, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.DropTable(ctx, n, cssetcd.IfExists())), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.AddChunk(ctx, n, 1, "worker-1")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.DeleteChunk(ctx, n, 1)), cssetcd.ErrInvalidName)
+			})
+		})
+	}
+	for _, bad := range []string{"lsst/TABLES/Object", "lsst/TABLES", "", "/"} {
+		t.Run(fmt.Sprintf("database %q", bad), func(t *testing.T) {
+			_, err := c.Database(ctx, bad)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+			_, err = c.Table(ctx, cssetcd.TableName{DB: bad, Table: "Object"})
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+			unchanged(t, c, func() {
+				assert.ErrorIs(t, second(c.SetDatabaseStatus(ctx, bad, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.DropDatabase(ctx, bad)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.CreateDatabaseLike(ctx, "new", bad)), cssetcd.ErrNoSuchDB)
+			})
+		})
+	}
+	for _, bad := range []string{"worker-1/.packed.json", ".packed.json", ""} {
+		t.Run(fmt.Sprintf("node %q", bad), func(t *testing.T) {
+			_, err := c.Node(ctx, bad)
+			assert.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+			unchanged(t, c, func() {
+				assert.ErrorIs(t, second(c.SetNodeState(ctx, bad, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.DeleteNode(ctx, bad)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, second(c.AddChunk(ctx, object, 2, bad)), cssetcd.ErrInvalidName)
+			})
+		})
+	}
+}
+
+// TestNamesFromElsewhereStayUsable: what breaks the rules of names and came there through etcdctl is listed, read, changed and
+// dropped.
+func TestNamesFromElsewhereStayUsable(t *testing.T) {
+	c := newCatalogue(t)
+	ctx := t.Context()
+	odd := cssetcd.TableName{DB: "odd.db ", Table: "é.😀"}
+	putKeys(t, c, map[string]string{"/DBS/odd.db ": "READY", "/DBS/odd.db /TABLES": "", "/DBS/odd.db /TABLES/é.😀": "READY", "/NODES/ nö": "ACTIVE"})
+	var names []string
+	for db, err := range catalogue(t, c, 0).Databases() {
+		require.NoError(t, err)
+		names = append(names, db.Name)
+	}
+	assert.Equal(t, []string{"lsst", "odd.db "}, names)
+	tab, err := c.Table(ctx, odd)
+	require.NoError(t, err)
+	ok(t)(c.SetTableStatus(ctx, odd, cssetcd.StatusIgnore, cssetcd.IfRevision(tab.Modified)))
+	ok(t)(c.SetTableSchema(ctx, odd, "(a INT)"))
+	assert.ErrorIs(t, second(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid, "nothing is added below a key that kvData cannot hold")
+	ok(t)(c.AddChunk(ctx, object, 1, " nö"))
+	assert.ErrorIs(t, second(c.DeleteNode(ctx, " nö")), cssetcd.ErrNodeInUse)
+	ok(t)(c.DropTable(ctx, odd))
+	ok(t)(c.DropDatabase(ctx, "odd.db "))
+	ok(t)(c.DeleteChunk(ctx, object, 1))
+	ok(t)(c.DeleteNode(ctx, " nö"))
+
+	t.Run("keys that break the rules can be looked at and removed", func(t *testing.T) {
+		bad := map[string]string{"/DBS/a ": "x", "/q//r": "x", "/DBS/a.b/TABLES/.packed.json/x": "x", "/" + strings.Repeat("k", 300): "\xff"}
+		putKeys(t, c, bad)
+		for key, value := range bad {
+			e, err := c.Raw().Get(ctx, key)
+			require.NoError(t, err, key)
+			assert.Equal(t, value, e.Value)
+			ok(t)(c.Raw().Delete(ctx, key))
+		}
+		assert.NotContains(t, rows(t, c), "/q//r")
+	})
+}
+
+// TestNamesThatDifferInCaseOnly (I6): kvData's collation takes them for one key, so the second is refused, for every kind of name.
+func TestNamesThatDifferInCaseOnly(t *testing.T) {
+	c := newCatalogue(t)
+	ctx := t.Context()
+	unchanged(t, c, func() {
+		_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"})
+		require.ErrorIs(t, err, cssetcd.ErrDBExists)
+		assert.EqualError(t, err, "css: create database LSST: database exists: as /DBS/lsst, and names may not differ in upper and lower case only")
+		_, err = c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists())
+		require.ErrorIs(t, err, cssetcd.ErrDBExists, "it is another database that exists")
+		_, err = c.CreateDatabaseLike(ctx, "LSST", "lsst")
+		require.ErrorIs(t, err, cssetcd.ErrDBExists)
+		_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "OBJECT"}})
+		require.ErrorIs(t, err, cssetcd.ErrTableExists)
+		_, err = c.AddNode(ctx, cssetcd.Node{Name: "Worker-1"})
+		require.ErrorIs(t, err, cssetcd.ErrNodeExists)
+		for _, key := range []string{"/DBS/LSST", "/DBS/LSST/x", "/DBS/lsst/TABLES/OBJECT", "/DBS/lsst/TABLES/OBJECT/schema", "/NODES/WORKER-1/host"} {
+			_, err = c.Raw().Put(ctx, key, "x")
+			require.ErrorIs(t, err, cssetcd.ErrKeyExists, key)
+		}
+	})
+	t.Run("a table of a database that is spelled otherwise is in no database", func(t *testing.T) {
+		_, err := c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "t"}})
+		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+		_, err = c.Table(ctx, cssetcd.TableName{DB: "LSST", Table: "Object"})
+		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	})
+	t.Run("the spelling is kept", func(t *testing.T) {
+		assert.Equal(t, "/DBS/lsst/TABLES/Object", beside(t, c)["fold/dbs/lsst/tables/object"])
+	})
+	t.Run("names in different databases do not meet", func(t *testing.T) {
+		ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "other"}))
+		ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "other", Table: "OBJECT"}}))
+	})
+	t.Run("after a drop the name is free in any spelling", func(t *testing.T) {
+		ok(t)(c.DropTable(ctx, object))
+		assert.NotContains(t, beside(t, c), kv.Path("fold/dbs/lsst/tables/object"))
+		ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "OBJECT"}}))
+		ok(t)(c.DropDatabase(ctx, "lsst"))
+		for p := range beside(t, c) {
+			assert.False(t, strings.HasPrefix(string(p), "fold/dbs/lsst"), p)
+		}
+		ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}))
+		ok(t)(c.DeleteNode(ctx, "worker-1"))
+		ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "WORKER-1"}))
+	})
+}
+
+// TestStaleSpellingGivesWay (I6): a fold key whose name key is gone, deleted by hand, is overwritten.
+func TestStaleSpellingGivesWay(t *testing.T) {
+	c := newCatalogue(t)
+	ctx := t.Context()
+	deleteByHand(t, c, kv.Tree("css/DBS/lsst")...)
+	require.Equal(t, "/DBS/lsst", beside(t, c)["fold/dbs/lsst"])
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}))
+	assert.Equal(t, "/DBS/LSST", beside(t, c)["fold/dbs/lsst"])
+	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "OBJECT"}}))
+	assert.Equal(t, "/DBS/LSST/TABLES/OBJECT", beside(t, c)["fold/dbs/lsst/tables/object"])
+
+	t.Run("and does not while the name is still being dropped", func(t *testing.T) {
+		byHand(t, c, "fold/dbs/old", "/DBS/Old")
+		byHand(t, c, "drop/db/Old", "x")
+		_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "old"})
+		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+		byHand(t, c, "fold/dbs/lsst/tables/source", "/DBS/LSST/TABLES/Source")
+		byHand(t, c, "drop/table/LSST/Source", "x")
+		_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "source"}})
+		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+		_, err = c.Raw().Put(ctx, "/DBS/LSST/TABLES/source", "READY")
+		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+	})
+	t.Run("also when what it says is not a name", func(t *testing.T) {
+		for i, odd := range []string{"", "/", "no key", "/DBS/", "/DBS/x/TABLES/y/z"} {
+			name := fmt.Sprintf("odd%d", i)
+			byHand(t, c, cssetcd.FoldPath("/DBS/"+name), odd)
+			ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: name}))
+			assert.Equal(t, "/DBS/"+name, beside(t, c)[cssetcd.FoldPath("/DBS/"+name)])
+		}
+	})
+}
+
+// TestRacingSpellings (I6): of several clients that create one name in different spellings at the same time, one wins.
+func TestRacingSpellings(t *testing.T) {
+	c := csstest.New(t)
+	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
+	for round := range 5 {
+		spellings := []string{"lsst", "LSST", "Lsst", "lssT"}
+		var wg sync.WaitGroup
+		errs := make([]error, len(spellings))
+		for i, s := range spellings {
+			wg.Go(func() {
+				if round%2 == 0 {
+					_, errs[i] = c.CreateDatabase(t.Context(), cssetcd.Database{Name: s})
+				} else {
+					_, errs[i] = c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: s}})
+				}
+			})
+		}
+		wg.Wait()
+		winner := ""
+		for i, err := range errs {
+			if err == nil {
+				assert.Empty(t, winner, "two winners")
+				winner = spellings[i]
+			} else {
+				assert.True(t, errors.Is(err, cssetcd.ErrDBExists) || errors.Is(err, cssetcd.ErrTableExists), "%v", err)
+			}
+		}
+		require.NotEmpty(t, winner)
+		if round%2 == 0 {
+			ok(t)(c.DropDatabase(t.Context(), winner))
+		} else {
+			ok(t)(c.DropTable(t.Context(), cssetcd.TableName{DB: "db", Table: winner}))
+		}
+	}
+}
+
+// TestSpellingIsCheckedInTheTransaction (I6): the other spelling comes between plan and commit.
+func TestSpellingIsCheckedInTheTransaction(t *testing.T) {
+	c := newCatalogue(t)
+	r := racing(c, func() { ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "New"})) })
+	_, err := r.CreateDatabase(t.Context(), cssetcd.Database{Name: "new"})
+	require.ErrorIs(t, err, cssetcd.ErrDBExists)
+
+	t.Run("a stale spelling that comes to life", func(t *testing.T) {
+		byHand(t, c, "fold/dbs/live", "/DBS/Live")
+		r := racing(c, func() { byHand(t, c, "css/DBS/Live", "READY") })
+		_, err := r.CreateDatabase(t.Context(), cssetcd.Database{Name: "live"})
+		require.ErrorIs(t, err, cssetcd.ErrDBExists)
+	})
+}

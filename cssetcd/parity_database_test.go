@@ -1,0 +1,127 @@
+package cssetcd_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+)
+
+func TestParityGetDbNames(t *testing.T) {
+	s := load(t, parity(t))
+	var names []string
+	for db, err := range s.Databases() {
+		require.NoError(t, err)
+		names = append(names, db.Name)
+	}
+	assert.Equal(t, []string{"match", "sky", "user"}, names, "in byte order")
+	// Upstream fails when nothing has been created yet.
+	for range load(t, csstest.New(t)).Databases() {
+		t.Fatal("a database in an empty CSS")
+	}
+}
+
+func TestParityGetDbStatus(t *testing.T) {
+	assert.Equal(t, map[string]string{"sky": "READY", "user": "archived", "match": "DO_NOT_USE"}, dbStatuses(t, load(t, parity(t))))
+}
+
+func TestParitySetDbStatus(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	require.NoError(t, write(c.SetDatabaseStatus(ctx, "sky", "DEAD")))
+	require.NoError(t, write(c.SetDatabaseStatus(ctx, "user", cssetcd.StatusReady)))
+	require.NoError(t, write(c.SetDatabaseStatus(ctx, "match", "")))
+	assert.Equal(t, map[string]string{"sky": "DEAD", "user": "READY", "match": ""}, dbStatuses(t, load(t, c)))
+	require.ErrorIs(t, write(c.SetDatabaseStatus(ctx, "none", cssetcd.StatusReady)), cssetcd.ErrNoSuchDB)
+}
+
+func TestParityContainsDb(t *testing.T) {
+	c := parity(t)
+	for _, name := range []string{"sky", "user", "match"} {
+		_, err := c.Database(t.Context(), name)
+		require.NoError(t, err)
+	}
+	for _, name := range []string{"sk", "skyy", "SKY", "", "sky/TABLES", "none"} {
+		_, err := c.Database(t.Context(), name)
+		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, name)
+	}
+}
+
+func TestParityGetDbStriping(t *testing.T) {
+	c := parity(t)
+	db, err := c.Database(t.Context(), "sky")
+	require.NoError(t, err)
+	assert.Equal(t, &cssetcd.Striping{ID: "0000000001", Stripes: 60, SubStripes: 18, Overlap: 0.025}, db.Striping)
+	db, err = c.Database(t.Context(), "user")
+	require.NoError(t, err)
+	assert.Nil(t, db.Striping)
+	_, err = c.Database(t.Context(), "none")
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+}
+
+func TestParityCreateDb(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2", ReleaseStatus: "UNRELEASED"})))
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
+		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
+	})))
+	plain, err := c.Database(ctx, "plain")
+	require.NoError(t, err)
+	assert.Nil(t, plain.Striping)
+	assert.Equal(t, "UNRELEASED", plain.ReleaseStatus)
+	striped, err := c.Database(ctx, "striped")
+	require.NoError(t, err)
+	assert.Equal(t, &cssetcd.Striping{ID: "0000000002", Stripes: 50, SubStripes: 25, Overlap: 0.01}, striped.Striping)
+	assert.Equal(t, cssetcd.StatusReady, striped.Status)
+	// Upstream writes over a database that is there.
+	require.ErrorIs(t, write(c.CreateDatabase(ctx, *plain)), cssetcd.ErrDBExists)
+	// Upstream takes stripes of 0 or below for a database without partitioning; that is said by nil here.
+	for _, s := range []cssetcd.Striping{{}, {Stripes: -1, SubStripes: 1}, {Stripes: 1}} {
+		require.ErrorIs(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &s})), cssetcd.ErrInvalid)
+	}
+}
+
+func TestParityCreateDbLike(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
+		Name: "striped", StorageClass: "L3", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
+	})))
+	require.NoError(t, write(c.CreateDatabaseLike(ctx, "striped2", "striped")))
+	require.NoError(t, write(c.CreateDatabaseLike(ctx, "user2", "user")))
+	require.NoError(t, write(c.CreateDatabaseLike(ctx, "sky2", "sky")))
+	s := load(t, c)
+	for like, of := range map[string]string{"striped2": "striped", "user2": "user", "sky2": "sky"} {
+		model, err := s.Database(of)
+		require.NoError(t, err)
+		db, err := s.Database(like)
+		require.NoError(t, err)
+		assert.Equal(t, model.Striping, db.Striping, "the same partitioning, with its id")
+		assert.Equal(t, model.StorageClass, db.StorageClass)
+		assert.Equal(t, model.ReleaseStatus, db.ReleaseStatus)
+		assert.Equal(t, cssetcd.StatusReady, db.Status)
+	}
+	require.ErrorIs(t, write(c.CreateDatabaseLike(ctx, "new", "none")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, write(c.CreateDatabaseLike(ctx, "user", "sky")), cssetcd.ErrDBExists)
+}
+
+func TestParityDropDb(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "empty"})))
+	require.NoError(t, write(c.DropDatabase(ctx, "empty")))
+	require.NoError(t, write(c.DropDatabase(ctx, "sky")))
+	require.ErrorIs(t, write(c.DropDatabase(ctx, "sky")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, write(c.DropDatabase(ctx, "none")), cssetcd.ErrNoSuchDB)
+	s := load(t, c)
+	assert.Equal(t, map[string]string{"user": "archived", "match": "DO_NOT_USE"}, dbStatuses(t, s))
+	for key := range s.Below("/DBS/sky") {
+		t.Errorf("%s is left", key)
+	}
+	_, there := s.Key("/PARTITIONING/_0000000001")
+	assert.True(t, there, "the partitioning stays, as in upstream: other databases may have it, and its id is not used again")
+}

@@ -1,0 +1,142 @@
+package cssetcd_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+)
+
+func TestParityGetNodeNames(t *testing.T) {
+	var names []string
+	for n, err := range load(t, parity(t)).Nodes() {
+		require.NoError(t, err)
+		names = append(names, n.Name)
+	}
+	assert.Equal(t, []string{"north", "south", "west"}, names)
+	// Upstream fails when no node has been added yet.
+	for range load(t, csstest.New(t)).Nodes() {
+		t.Fatal("a node in an empty CSS")
+	}
+}
+
+// checkParityNodes compares the nodes of parityDump, read one by one.
+func checkParityNodes(t *testing.T, read func(name string) *cssetcd.Node) {
+	t.Helper()
+	for name, want := range map[string]cssetcd.Node{
+		"north": {Name: "north", State: cssetcd.NodeActive},
+		"south": {Name: "south", Type: "worker", Host: "south.example.org", Port: 5012, State: cssetcd.NodeInactive},
+		"west":  {Name: "west", Type: "worker", Host: "west.example.org", Port: 5012, State: cssetcd.NodeActive},
+	} {
+		n := *read(name)
+		assert.NotZero(t, n.Incarnation)
+		n.Incarnation, n.Modified = 0, 0
+		assert.Equal(t, want, n)
+	}
+}
+
+func TestParityGetNodeParams(t *testing.T) {
+	c := parity(t)
+	checkParityNodes(t, func(name string) *cssetcd.Node {
+		n, err := c.Node(t.Context(), name)
+		require.NoError(t, err)
+		return n
+	})
+	_, err := c.Node(t.Context(), "none")
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+}
+
+func TestParityGetAllNodeParams(t *testing.T) {
+	all := map[string]*cssetcd.Node{}
+	for n, err := range load(t, parity(t)).Nodes() {
+		require.NoError(t, err)
+		all[n.Name] = n
+	}
+	assert.Len(t, all, 3)
+	checkParityNodes(t, func(name string) *cssetcd.Node { return all[name] })
+}
+
+func TestParityAddNode(t *testing.T) {
+	c := parity(t)
+	want := cssetcd.Node{Name: "east", Type: "worker", Host: "east.example.org", Port: 5012, State: "SICK"}
+	require.NoError(t, write(c.AddNode(t.Context(), want)))
+	assert.Equal(t, map[string]string{"east": "SICK", "north": "ACTIVE", "south": "INACTIVE", "west": "ACTIVE"}, nodeStates(t, load(t, c)))
+	n, err := c.Node(t.Context(), "east")
+	require.NoError(t, err)
+	want.Incarnation, want.Modified = n.Incarnation, n.Modified
+	assert.Equal(t, &want, n)
+	require.ErrorIs(t, write(c.AddNode(t.Context(), want)), cssetcd.ErrNodeExists)
+}
+
+func TestParitySetNodeState(t *testing.T) {
+	c := parity(t)
+	require.NoError(t, write(c.SetNodeState(t.Context(), "south", cssetcd.NodeActive)))
+	n, err := c.Node(t.Context(), "south")
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.NodeActive, n.State)
+	assert.Equal(t, "south.example.org", n.Host)
+	require.ErrorIs(t, write(c.SetNodeState(t.Context(), "none", cssetcd.NodeActive)), cssetcd.ErrNoSuchNode)
+}
+
+func TestParityDeleteNode(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	for _, name := range []string{"north", "south"} {
+		require.ErrorIs(t, write(c.DeleteNode(ctx, name)), cssetcd.ErrNodeInUse, "a replica names it, packed or plain")
+	}
+	require.NoError(t, write(c.DropTable(ctx, sky("Visit"))))
+	for _, name := range []string{"north", "south", "west"} {
+		require.NoError(t, write(c.DeleteNode(ctx, name)))
+	}
+	assert.Empty(t, nodeStates(t, load(t, c)))
+	require.ErrorIs(t, write(c.DeleteNode(ctx, "north")), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, write(c.DeleteNode(ctx, "none")), cssetcd.ErrNoSuchNode)
+}
+
+func TestParityAddChunk(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	n := cssetcd.TableName{DB: "user", Table: "Mine"}
+	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "north", "south")))
+	require.NoError(t, write(c.AddChunk(ctx, n, 2000, "west")))
+	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "north")))
+	assert.Equal(t, map[int][]string{1000: {"north", "south", "north"}, 2000: {"west"}}, chunkNodes(t, load(t, c), n), "a node may have several replicas")
+	// Upstream asks neither for the table nor for the node.
+	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000, "nowhere")), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, write(c.AddChunk(ctx, sky("None"), 1, "north")), cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000)), cssetcd.ErrInvalid)
+}
+
+func TestParityDeleteChunk(t *testing.T) {
+	c := parity(t)
+	ctx := t.Context()
+	require.NoError(t, write(c.DeleteChunk(ctx, sky("Visit"), 77)))
+	assert.Equal(t, map[int][]string{8100: {"north"}}, chunkNodes(t, load(t, c), sky("Visit")))
+	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("Visit"), 77)), cssetcd.ErrNoSuchChunk)
+	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("Visit"), 7)), cssetcd.ErrNoSuchChunk)
+	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("None"), 77)), cssetcd.ErrNoSuchTable)
+}
+
+func TestParityGetChunks(t *testing.T) {
+	c := parity(t)
+	want := map[int][]string{77: {"north", "south"}, 8100: {"north"}}
+	chunks, err := c.Chunks(t.Context(), sky("Visit"))
+	require.NoError(t, err)
+	got := map[int][]string{}
+	for chunk, err := range chunks {
+		require.NoError(t, err)
+		got[chunk.ID] = chunk.Nodes
+	}
+	assert.Equal(t, want, got)
+	assert.Equal(t, want, chunkNodes(t, load(t, c), sky("Visit")))
+	chunks, err = c.Chunks(t.Context(), sky("Star"))
+	require.NoError(t, err)
+	for chunk := range chunks {
+		t.Errorf("chunk %d of a table without chunks", chunk.ID)
+	}
+	_, err = c.Chunks(t.Context(), sky("None"))
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+}

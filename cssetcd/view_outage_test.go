@@ -1,0 +1,201 @@
+package cssetcd_test
+
+import (
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/proxy"
+)
+
+// clientOf returns a CSS client, and the etcd client below it, of some endpoint.
+func clientOf(t *testing.T, endpoint string) (*cssetcd.Client, *clientv3.Client) {
+	t.Helper()
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	c, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	return c, etcd
+}
+
+// behindProxy returns an etcd, a client that reaches it directly, and a view that reaches it through a proxy.
+func behindProxy(t *testing.T) (*proxy.Proxy, *cssetcd.Client, *clientv3.Client, *cssetcd.View) {
+	t.Helper()
+	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	u, err := url.Parse(server.Endpoints()[0])
+	require.NoError(t, err)
+	p, err := proxy.Start("tcp", u.Host)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, p.Close()) })
+	c, etcd := clientOf(t, server.Endpoints()[0])
+	fill(t, c)
+	far, _ := clientOf(t, "http://"+p.Addr())
+	v, err := cssetcd.OpenView(t.Context(), far)
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	return p, c, etcd, v
+}
+
+// TestViewAfterCompactionDuringAnOutage (V2): what is needed to resume is gone, so the view loads anew, and subscribers still get the exact
+// difference, deletions included.
+func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
+	p, c, etcd, v := behindProxy(t)
+	ctx := t.Context()
+	waitRevision(t, v, ok(t)(c.AddChunk(ctx, object, 1, "worker-1")))
+	sub := v.Subscribe()
+	before := contents(sub.Snapshot())
+	p.Down()
+
+	ok(t)(c.DeleteChunk(ctx, object, 1))
+	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: absent}))
+	ok(t)(c.DropTable(ctx, absent))
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new"}))
+	rev := ok(t)(c.SetTableStatus(ctx, object, "CHANGED"))
+	_, err := etcd.Compact(ctx, int64(rev))
+	require.NoError(t, err)
+
+	assert.Equal(t, before, contents(v.Snapshot()), "the last snapshot stays while etcd cannot be reached")
+	p.Up()
+	s := waitRevision(t, v, rev)
+	assert.Equal(t, contents(loaded(t, c, s.Revision())), contents(s))
+	u := next(t, sub)
+	const chunk = "/DBS/lsst/TABLES/Object/CHUNKS/1"
+	assert.Equal(t, []string{
+		"/DBS/lsst/TABLES/Object READY>CHANGED",
+		chunk + " >-", chunk + "/REPLICAS >-", chunk + "/REPLICAS/0000000001 >-", chunk + `/REPLICAS/0000000001/.packed.json {"nodeName":"worker-1"} >-`,
+		"/DBS/new ->READY", `/DBS/new/.packed.json ->{"releaseStatus":"","storageClass":""} `,
+	}, changes(u))
+	assert.False(t, u.Regressed)
+	assert.Equal(t, cssetcd.Revision(rev), u.To.Revision())
+
+	t.Run("and goes on following", func(t *testing.T) {
+		waitRevision(t, v, ok(t)(c.SetTableStatus(ctx, object, "AGAIN")))
+		assert.Equal(t, []string{"/DBS/lsst/TABLES/Object CHANGED>AGAIN"}, changes(next(t, sub)))
+	})
+	t.Run("an outage without compaction is resumed", func(t *testing.T) {
+		p.Down()
+		rev := ok(t)(c.SetTableStatus(ctx, object, "DURING"))
+		p.Up()
+		waitRevision(t, v, rev)
+		assert.Equal(t, []string{"/DBS/lsst/TABLES/Object AGAIN>DURING"}, changes(next(t, sub)))
+	})
+}
+
+// TestCloseIsPromptWhileEtcdIsSilent: nothing arrives and nothing is refused.
+func TestCloseIsPromptWhileEtcdIsSilent(t *testing.T) {
+	p, _, _, v := behindProxy(t)
+	p.Pause(proxy.Both)
+	waiting := make(chan error)
+	go func() {
+		_, err := v.WaitRevision(t.Context(), 1<<40)
+		waiting <- err
+	}()
+	began := time.Now()
+	v.Close()
+	assert.Less(t, time.Since(began), 3*time.Second)
+	require.ErrorIs(t, <-waiting, cssetcd.ErrClosed)
+}
+
+// TestViewAfterEtcdIsSetBack (V4): etcd was restored from a backup, so its revision went back. The view shows what etcd has, says so, and who
+// waits for a revision of the lost future does not wait for ever.
+func TestViewAfterEtcdIsSetBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	server := embedetcdtest.ForTest(t, embedetcd.Options{Dir: dir})
+	c, _ := clientOf(t, server.Endpoints()[0])
+	fill(t, c)
+	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "kept"}))
+	require.NoError(t, server.Stop())
+	backup := filepath.Join(t.TempDir(), "backup")
+	require.NoError(t, os.CopyFS(backup, os.DirFS(dir)))
+	require.NoError(t, server.Restart(t.Context()))
+	ok(t)(c.DropDatabase(t.Context(), "lsst"))
+	rev := ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "lost"}))
+	v := openView(t, c)
+	sub := v.Subscribe()
+	require.Equal(t, rev, sub.Snapshot().Revision())
+
+	waiting := make(chan error)
+	go func() {
+		_, err := v.WaitRevision(soon(t), rev+1_000_000)
+		waiting <- err
+	}()
+	require.NoError(t, server.Stop())
+	require.NoError(t, os.RemoveAll(dir))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(backup)))
+	require.NoError(t, server.Restart(t.Context()))
+
+	require.ErrorIs(t, <-waiting, cssetcd.ErrRegressed)
+	u, err := sub.Next(soon(t))
+	for err == nil && !u.Regressed {
+		u, err = sub.Next(soon(t))
+	}
+	require.NoError(t, err)
+	assert.Less(t, u.To.Revision(), rev)
+	assert.Contains(t, changes(u), "/DBS/lost READY>-")
+	assert.Contains(t, changes(u), "/DBS/lsst/TABLES/Object ->READY")
+	assert.NotContains(t, changes(u), "/DBS/kept READY>READY")
+	assert.Equal(t, contents(loaded(t, c, u.To.Revision())), contents(u.To))
+	t.Run("and follows the new history", func(t *testing.T) {
+		rev := ok(t)(c.SetTableStatus(t.Context(), object, "NEW HISTORY"))
+		waitRevision(t, v, rev)
+		u := next(t, sub)
+		assert.False(t, u.Regressed)
+		assert.Equal(t, []string{"/DBS/lsst/TABLES/Object READY>NEW HISTORY"}, changes(u))
+	})
+}
+
+// TestViewOnAnotherCluster (V4) at the same address.
+func TestViewOnAnotherCluster(t *testing.T) {
+	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	c, _ := clientOf(t, server.Endpoints()[0])
+	fill(t, c)
+	v := openView(t, c)
+	sub := v.Subscribe()
+	first, err := c.Identity(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, server.Close())
+
+	other := embedetcdtest.ForTest(t, embedetcd.Options{Listen: server.Endpoints()[0]})
+	c2, etcd := clientOf(t, other.Endpoints()[0])
+	for range 50 { // so far that the revision alone gives nothing away
+		_, err := etcd.Put(t.Context(), "/x", "")
+		require.NoError(t, err)
+	}
+	rev := ok(t)(c2.CreateDatabase(t.Context(), cssetcd.Database{Name: "other"}))
+	second, err := c2.Identity(t.Context())
+	require.NoError(t, err)
+	assert.NotEqual(t, first.Cluster, second.Cluster)
+	assert.NotEqual(t, first.History, second.History)
+	u, err := sub.Next(soon(t))
+	for err == nil && !u.Regressed {
+		u, err = sub.Next(soon(t))
+	}
+	require.NoError(t, err)
+	assert.Contains(t, changes(u), "/DBS/lsst READY>-")
+	s := waitRevision(t, v, rev)
+	assert.Equal(t, contents(loaded(t, c2, s.Revision())), contents(s))
+}
+
+func TestCompactedRevision(t *testing.T) {
+	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	c, etcd := clientOf(t, server.Endpoints()[0])
+	fill(t, c)
+	rev := ok(t)(c.SetTableStatus(t.Context(), object, "ONE"))
+	ok(t)(c.SetTableStatus(t.Context(), object, "TWO"))
+	_, err := etcd.Compact(t.Context(), int64(rev))
+	require.NoError(t, err)
+	_, err = c.Snapshot(t.Context(), rev-1)
+	require.ErrorIs(t, err, cssetcd.ErrCompacted)
+	assert.Equal(t, rev, loaded(t, c, rev).Revision())
+}

@@ -1,0 +1,503 @@
+package cssetcd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+func openView(t testing.TB, c *cssetcd.Client) *cssetcd.View {
+	t.Helper()
+	v, err := cssetcd.OpenView(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+// soon bounds what must happen without our doing.
+func soon(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func waitRevision(t testing.TB, v *cssetcd.View, rev cssetcd.Revision) *cssetcd.Snapshot {
+	t.Helper()
+	s, err := v.WaitRevision(soon(t), rev)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, s.Revision(), rev)
+	return s
+}
+
+// next returns the first update that changes a key.
+func next(t testing.TB, sub *cssetcd.Subscription) cssetcd.Update {
+	t.Helper()
+	for {
+		u, err := sub.Next(soon(t))
+		require.NoError(t, err)
+		if len(u.Keys) > 0 {
+			return u
+		}
+	}
+}
+
+// contents returns the keys of a snapshot with all that is known of them.
+func contents(s *cssetcd.Snapshot) map[string]cssetcd.Entry { return maps.Collect(s.Below("")) }
+
+// loaded returns the catalogue as a read of etcd shows it.
+func loaded(t testing.TB, c *cssetcd.Client, at cssetcd.Revision) *cssetcd.Snapshot {
+	t.Helper()
+	s, err := c.Snapshot(t.Context(), at)
+	require.NoError(t, err)
+	return s
+}
+
+func TestViewLoadsAndFollows(t *testing.T) {
+	c := newCatalogue(t)
+	v := openView(t, c)
+	first := v.Snapshot()
+	assert.Equal(t, contents(loaded(t, c, first.Revision())), contents(first))
+	before := contents(first)
+	tab, err := first.Table(object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.StatusReady, tab.Status)
+
+	rev := ok(t)(c.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore))
+	second := waitRevision(t, v, rev)
+	tab, err = second.Table(object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.StatusIgnore, tab.Status, "read your writes")
+	assert.Equal(t, rev, tab.Modified)
+
+	rev = ok(t)(c.DropDatabase(t.Context(), "lsst"))
+	third := waitRevision(t, v, rev)
+	_, err = third.Database("lsst")
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	assert.Equal(t, contents(loaded(t, c, rev)), contents(third))
+
+	t.Run("a snapshot does not change", func(t *testing.T) {
+		assert.Equal(t, before, contents(first))
+		tab, err := second.Table(object)
+		require.NoError(t, err)
+		assert.Equal(t, cssetcd.StatusIgnore, tab.Status)
+	})
+}
+
+func TestViewOfAnEmptyEtcd(t *testing.T) {
+	c := csstest.New(t)
+	v := openView(t, c)
+	assert.Zero(t, v.Snapshot().Len())
+	require.ErrorIs(t, v.Snapshot().Version(), cssetcd.ErrVersionMissing)
+	rev := ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
+	s := waitRevision(t, v, rev)
+	require.NoError(t, s.Version())
+	_, err := s.Database("db")
+	require.NoError(t, err)
+}
+
+func TestViewDoesNotOpen(t *testing.T) {
+	t.Run("on a CSS of another version", func(t *testing.T) {
+		c := csstest.New(t)
+		byHand(t, c, "css/css_meta/version", "2")
+		_, err := cssetcd.OpenView(t.Context(), c)
+		require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
+	})
+	t.Run("when its context has ended", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := cssetcd.OpenView(ctx, csstest.New(t))
+		require.ErrorIs(t, err, context.Canceled)
+	})
+}
+
+// TestViewOutlivesTheContextOfOpening: the context bounds the loading only.
+func TestViewOutlivesTheContextOfOpening(t *testing.T) {
+	c := newCatalogue(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	v, err := cssetcd.OpenView(ctx, c)
+	require.NoError(t, err)
+	defer v.Close()
+	cancel()
+	waitRevision(t, v, ok(t)(c.SetTableStatus(t.Context(), object, "X")))
+}
+
+// TestWaitRevisionOfWritesElsewhere: etcd's revision is one for all of etcd, and no event tells of a write outside of the view.
+func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
+	c := newCatalogue(t)
+	v := openView(t, c)
+	resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix()+"/css/x", "elsewhere")
+	require.NoError(t, err)
+	s := waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))
+	_, found := s.Key("/x")
+	assert.False(t, found)
+	assert.GreaterOrEqual(t, v.Confirmed().Revision, cssetcd.Revision(resp.Header.Revision))
+	assert.Less(t, time.Since(v.Confirmed().Asked), time.Minute)
+
+	t.Run("below a prefix that begins with ours", func(t *testing.T) {
+		resp, err := csstest.Etcd().Put(t.Context(), c.Prefix()+"/css2/x", "elsewhere")
+		require.NoError(t, err)
+		assert.Equal(t, contents(s), contents(waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))))
+	})
+}
+
+func TestWaitRevisionEnds(t *testing.T) {
+	c := newCatalogue(t)
+	v := openView(t, c)
+	far := v.Snapshot().Revision() + 1_000_000
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := v.WaitRevision(ctx, far)
+	require.ErrorIs(t, err, context.Canceled)
+
+	waiting := make(chan error)
+	go func() {
+		_, err := v.WaitRevision(t.Context(), far)
+		waiting <- err
+	}()
+	v.Close()
+	require.ErrorIs(t, <-waiting, cssetcd.ErrClosed)
+	v.Close() // twice is harmless
+
+	t.Run("what was seen before the end stays readable", func(t *testing.T) {
+		s, err := v.WaitRevision(t.Context(), v.Snapshot().Revision())
+		require.NoError(t, err)
+		_, err = s.Table(object)
+		require.NoError(t, err)
+	})
+	t.Run("a closed view waits for nothing", func(t *testing.T) {
+		_, err := v.WaitRevision(t.Context(), far)
+		require.ErrorIs(t, err, cssetcd.ErrClosed)
+		_, err = v.Subscribe().Next(t.Context())
+		require.ErrorIs(t, err, cssetcd.ErrClosed)
+	})
+}
+
+// changes returns the keys of an update with their old and new values, "-" for absent.
+func changes(u cssetcd.Update) []string {
+	var all []string
+	text := func(e cssetcd.Entry) string {
+		if !e.Exists() {
+			return "-"
+		}
+		return e.Value
+	}
+	for _, k := range u.Keys {
+		all = append(all, fmt.Sprintf("%s %s>%s", k.Key, text(k.Old), text(k.New)))
+	}
+	return all
+}
+
+// TestNextIsTheExactNetChange (V2) since what the subscriber saw last, however many writes there were.
+func TestNextIsTheExactNetChange(t *testing.T) {
+	c := csstest.New(t)
+	ctx := t.Context()
+	raw := c.Raw()
+	ok(t)(raw.Put(ctx, "/a", "1"))
+	ok(t)(raw.Put(ctx, "/b", "1"))
+	v := openView(t, c)
+	waitRevision(t, v, ok(t)(raw.Put(ctx, "/c", "1")))
+	sub := v.Subscribe()
+	assert.Same(t, v.Snapshot(), sub.Snapshot())
+
+	t.Run("one write", func(t *testing.T) {
+		rev := ok(t)(raw.Put(ctx, "/a", "2"))
+		u := next(t, sub)
+		assert.Equal(t, []string{"/a 1>2"}, changes(u))
+		assert.Equal(t, rev, u.To.Revision())
+		assert.Less(t, u.From.Revision(), rev)
+		assert.Same(t, u.To, sub.Snapshot())
+		assert.False(t, u.Regressed)
+	})
+	t.Run("several writes are one change, in byte order", func(t *testing.T) {
+		for i := range 5 {
+			ok(t)(raw.Put(ctx, "/b", fmt.Sprint(i)))
+		}
+		ok(t)(raw.Delete(ctx, "/a"))
+		ok(t)(raw.Put(ctx, "/d/e", "new"))
+		waitRevision(t, v, ok(t)(raw.Put(ctx, "/a", "3")))
+		assert.Equal(t, []string{"/a 2>3", "/b 1>4", "/d ->", "/d/e ->new"}, changes(next(t, sub)))
+	})
+	t.Run("what was created and deleted is no change", func(t *testing.T) {
+		ok(t)(raw.Put(ctx, "/x", "1"))
+		waitRevision(t, v, ok(t)(raw.Delete(ctx, "/x")))
+		u, err := sub.Next(soon(t))
+		require.NoError(t, err)
+		assert.Empty(t, u.Keys)
+		assert.Greater(t, u.To.Revision(), u.From.Revision())
+	})
+	t.Run("what was deleted and created again is another incarnation", func(t *testing.T) {
+		ok(t)(raw.Delete(ctx, "/b"))
+		rev := ok(t)(raw.Put(ctx, "/b", "4"))
+		waitRevision(t, v, rev)
+		u := next(t, sub)
+		require.Equal(t, []string{"/b 4>4"}, changes(u))
+		assert.Equal(t, rev, u.Keys[0].New.Create)
+		assert.Less(t, u.Keys[0].Old.Mod, rev)
+	})
+	t.Run("the same value written again is a change of its revision", func(t *testing.T) {
+		rev := ok(t)(raw.Put(ctx, "/b", "4"))
+		u := next(t, sub)
+		require.Equal(t, []string{"/b 4>4"}, changes(u))
+		assert.Equal(t, rev, u.Keys[0].New.Mod)
+		assert.Equal(t, u.Keys[0].Old.Create, u.Keys[0].New.Create)
+	})
+	t.Run("a removed subtree", func(t *testing.T) {
+		ok(t)(raw.Delete(ctx, "/d"))
+		assert.Equal(t, []string{"/d >-", "/d/e new>-"}, changes(next(t, sub)))
+	})
+	t.Run("nothing twice, and the context ends the waiting", func(t *testing.T) {
+		s := waitRevision(t, v, v.Snapshot().Revision())
+		for sub.Snapshot() != s {
+			_, err := sub.Next(soon(t))
+			require.NoError(t, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(10*time.Millisecond, cancel)
+		for {
+			u, err := sub.Next(ctx)
+			if err != nil {
+				require.ErrorIs(t, err, context.Canceled)
+				break
+			}
+			assert.Empty(t, u.Keys)
+		}
+	})
+	t.Run("what was seen before Close is still told", func(t *testing.T) {
+		late := v.Subscribe()
+		waitRevision(t, v, ok(t)(raw.Put(ctx, "/a", "last")))
+		v.Close()
+		u, err := late.Next(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{"/a 3>last"}, changes(u))
+		for err == nil {
+			_, err = late.Next(t.Context())
+		}
+		require.ErrorIs(t, err, cssetcd.ErrClosed)
+	})
+}
+
+// TestSlowSubscriberGetsTheExactDifference (V2): also when the view no longer remembers all that was touched meanwhile.
+func TestSlowSubscriberGetsTheExactDifference(t *testing.T) {
+	const most = 40
+	c := csstest.New(t)
+	raw := c.Raw()
+	for i := range 30 {
+		ok(t)(raw.Put(t.Context(), fmt.Sprintf("/k/%02d", i), "old"))
+	}
+	v, err := cssetcd.OpenViewRemembering(t.Context(), c, most)
+	require.NoError(t, err)
+	defer v.Close()
+	slow, quick := v.Subscribe(), v.Subscribe()
+	for i := range 60 {
+		key := fmt.Sprintf("/k/%02d", i)
+		if i%3 == 0 && i < 30 {
+			waitRevision(t, v, ok(t)(raw.Delete(t.Context(), key)))
+		} else {
+			waitRevision(t, v, ok(t)(raw.Put(t.Context(), key, "new")))
+		}
+		assert.NotEmpty(t, next(t, quick).Keys)
+		updates, touches := v.Remembered()
+		assert.LessOrEqual(t, touches, most)
+		assert.LessOrEqual(t, updates, most)
+	}
+	got := changes(next(t, slow))
+	var want []string
+	for i := range 60 {
+		switch {
+		case i%3 == 0 && i < 30:
+			want = append(want, fmt.Sprintf("/k/%02d old>-", i))
+		case i < 30:
+			want = append(want, fmt.Sprintf("/k/%02d old>new", i))
+		default:
+			want = append(want, fmt.Sprintf("/k/%02d ->new", i))
+		}
+	}
+	assert.Equal(t, want, got)
+
+	t.Run("one revision that touches more than is remembered", func(t *testing.T) {
+		waitRevision(t, v, ok(t)(raw.Delete(t.Context(), "/k")))
+		assert.Len(t, next(t, quick).Keys, 51)
+		assert.Len(t, next(t, slow).Keys, 51)
+		waitRevision(t, v, ok(t)(raw.Put(t.Context(), "/k", "x")))
+		assert.Equal(t, []string{"/k ->x"}, changes(next(t, quick)))
+		assert.Equal(t, []string{"/k ->x"}, changes(next(t, slow)))
+	})
+}
+
+// TestViewShowsWholeRevisions (V1): what one transaction wrote appears at once, in snapshots and in updates, and every difference leads from
+// what was seen to what is.
+func TestViewShowsWholeRevisions(t *testing.T) {
+	const keys, rounds = 10, 150
+	c := newCatalogue(t)
+	v := openView(t, c)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	same := func(s *cssetcd.Snapshot) string {
+		seen := map[string]bool{}
+		for _, e := range s.Below("/all") {
+			seen[e.Value] = true
+		}
+		assert.LessOrEqual(t, len(seen), 1, "revision %d shows a part of a transaction", s.Revision())
+		for value := range seen {
+			return value
+		}
+		return ""
+	}
+	wg.Go(func() { // reads
+		last := v.Snapshot()
+		for {
+			s := v.Snapshot()
+			assert.GreaterOrEqual(t, s.Revision(), last.Revision())
+			same(s)
+			last = s
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	})
+	for range 2 { // subscribes
+		sub := v.Subscribe()
+		wg.Go(func() {
+			state := contents(sub.Snapshot())
+			for {
+				u, err := sub.Next(soon(t))
+				if !assert.NoError(t, err) {
+					return
+				}
+				for _, k := range u.Keys {
+					assert.Equal(t, state[k.Key], k.Old)
+					if k.New.Exists() {
+						state[k.Key] = k.New
+					} else {
+						delete(state, k.Key)
+					}
+				}
+				assert.True(t, slices.IsSortedFunc(u.Keys, func(a, b cssetcd.KeyChange) int { return strings.Compare(a.Key, b.Key) }))
+				if same(u.To) == fmt.Sprint(rounds-1) {
+					assert.Equal(t, contents(u.To), state)
+					return
+				}
+			}
+		})
+	}
+	for round := range rounds {
+		var ops []clientv3.Op
+		if round%10 == 5 {
+			ops = append(ops, clientv3.OpDelete(etcdKey(c, "/all/"), clientv3.WithPrefix()))
+		} else {
+			for k := range keys {
+				ops = append(ops, clientv3.OpPut(etcdKey(c, fmt.Sprintf("/all/%d", k)), fmt.Sprint(round)))
+			}
+		}
+		_, err := csstest.Etcd().Txn(t.Context()).Then(ops...).Commit()
+		require.NoError(t, err)
+	}
+	waitRevision(t, v, catalogue(t, c, 0).Revision())
+	close(stop)
+	wg.Wait()
+}
+
+// TestUpdatesAddUp (V2): after any history of random writes the updates of a subscriber, applied one after the other, are the catalogue.
+func TestUpdatesAddUp(t *testing.T) {
+	c := newCatalogue(t)
+	v, err := cssetcd.OpenViewRemembering(t.Context(), c, 50)
+	require.NoError(t, err)
+	defer v.Close()
+	sub := v.Subscribe()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	state := contents(sub.Snapshot())
+	read := func(until cssetcd.Revision) {
+		for sub.Snapshot().Revision() < until {
+			u, err := sub.Next(soon(t))
+			require.NoError(t, err)
+			for _, k := range u.Keys {
+				require.Equal(t, state[k.Key], k.Old)
+				require.NotEqual(t, k.Old, k.New)
+				if k.New.Exists() {
+					state[k.Key] = k.New
+				} else {
+					delete(state, k.Key)
+				}
+			}
+		}
+		require.Equal(t, contents(sub.Snapshot()), state)
+	}
+	var rev cssetcd.Revision
+	for i := range 300 {
+		key := kv.Path(fmt.Sprintf("css/r/%d/%d", rnd.IntN(4), rnd.IntN(6)))
+		switch rnd.IntN(4) {
+		case 0:
+			rev = deleteByHand(t, c, kv.Key(key))
+		case 1:
+			rev = deleteByHand(t, c, kv.Tree(key.Parent())...)
+		default:
+			rev = byHand(t, c, key, fmt.Sprint(i%3))
+		}
+		if rnd.IntN(20) == 0 {
+			read(rev)
+		}
+	}
+	read(rev)
+	assert.Equal(t, contents(loaded(t, c, sub.Snapshot().Revision())), state)
+}
+
+// TestCloseIsPrompt also while somebody waits and etcd does not answer.
+func TestCloseIsPrompt(t *testing.T) {
+	c := newCatalogue(t)
+	for range 3 {
+		v, err := cssetcd.OpenView(t.Context(), c)
+		require.NoError(t, err)
+		sub := v.Subscribe()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				_, err := v.WaitRevision(t.Context(), 1<<40)
+				assert.ErrorIs(t, err, cssetcd.ErrClosed)
+			})
+		}
+		wg.Go(func() {
+			var err error
+			for err == nil {
+				_, err = sub.Next(t.Context())
+			}
+			assert.True(t, errors.Is(err, cssetcd.ErrClosed))
+		})
+		began := time.Now()
+		v.Close()
+		assert.Less(t, time.Since(began), 2*time.Second)
+		wg.Wait()
+	}
+}
+
+// TestOldRevisions: a Client reads the catalogue as it was, as long as etcd has it.
+func TestOldRevisions(t *testing.T) {
+	c := newCatalogue(t)
+	rev := ok(t)(c.SetTableStatus(t.Context(), object, "ONE"))
+	ok(t)(c.DropDatabase(t.Context(), "lsst"))
+	s := loaded(t, c, rev)
+	assert.Equal(t, rev, s.Revision())
+	tab, err := s.Table(object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.Status("ONE"), tab.Status)
+	_, err = c.Snapshot(t.Context(), rev+1_000_000)
+	require.ErrorIs(t, err, cssetcd.ErrFutureRevision)
+}
