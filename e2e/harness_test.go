@@ -50,9 +50,11 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// args are the connection flags of css-sync in this world.
+// args are the connection flags of css-sync in this world. A machine that is busy with other tests gets more time than an
+// operator would wait.
 func (w *world) args(command ...string) []string {
-	return append(command, "--endpoints", strings.Join(w.etcd.Endpoints(), ","), "--mysql-dsn", w.maria.DSN(schema))
+	return append(command, "--endpoints", strings.Join(w.etcd.Endpoints(), ","), "--mysql-dsn", w.maria.DSN(schema),
+		"--dial-timeout", "60s", "--command-timeout", "120s")
 }
 
 // run runs css-sync to its end and returns its exit code and output.

@@ -48,7 +48,7 @@ func BrakeCatalogue(t *Table, to Image) error {
 	switch {
 	case !ok:
 		return brake(NotACatalogue, "etcd holds no %s, so there is no catalogue below this prefix, and kvData has %d rows; "+
-			"check the prefix, or fill etcd with `css-sync import mysql` or `css-sync restore`", versionKey, t.Len())
+			"check the prefix, or fill etcd with `css-sync restore`", versionKey, t.Len())
 	case e.Value != "1":
 		return brake(NotACatalogue, "%s in etcd is %s and this program mirrors version \"1\"", versionKey, quote(e.Value))
 	}
@@ -75,22 +75,25 @@ func brake(rule BrakeRule, format string, args ...any) error {
 
 // databases counts the rows of databases before and after a plan.
 func databases(t *Table, p *Plan) (before, after int) {
-	for folded := range t.rows {
-		before += isDatabase(folded)
+	for _, r := range t.rows {
+		before += t.weights.isDatabase(r.Key)
 	}
 	after = before
 	for _, r := range p.Deletes {
-		after -= isDatabase(t.weights.Fold(r.Key))
+		after -= t.weights.isDatabase(r.Key)
 	}
 	for _, r := range p.Inserts {
-		after += isDatabase(t.weights.Fold(r.Key))
+		after += t.weights.isDatabase(r.Key)
 	}
 	return before, after
 }
 
-// isDatabase returns 1 for the folded key of a database and 0 for others.
-func isDatabase(folded string) int {
-	if parent, ok := parentOf(folded); ok && parent == dbsKey {
+// isDatabase returns 1 for a key that the collation takes for that of a database and 0 for others.
+func (w *Weights) isDatabase(key string) int {
+	if depthOf(key) != 2 { // most are deeper, and folding costs
+		return 0
+	}
+	if parent, ok := parentOf(w.Fold(key)); ok && parent == dbsKey {
 		return 1
 	}
 	return 0

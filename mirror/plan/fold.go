@@ -35,10 +35,28 @@ func (w *Weights) Fold(key string) string {
 	key = strings.TrimRight(key, " ") // trailing spaces are insignificant
 	for i := range len(key) {
 		if c := key[i]; c >= utf8.RuneSelf || c != upper(c) {
-			return w.fold(key, i)
+			return w.foldFrom(key, i)
 		}
 	}
 	return key
+}
+
+// foldFrom is Fold for a key whose first n bytes are folded as they are. Keys are folded by the hundred thousand, so those of ASCII take a
+// short way, with one allocation.
+func (w *Weights) foldFrom(key string, n int) string {
+	var buf [MaxKey]byte
+	if len(key) > len(buf) {
+		return w.fold(key, n)
+	}
+	copy(buf[:], key[:n])
+	for i := n; i < len(key); i++ {
+		c := key[i]
+		if c >= utf8.RuneSelf {
+			return w.fold(key, n)
+		}
+		buf[i] = upper(c)
+	}
+	return string(buf[:len(key)])
 }
 
 // fold is Fold for a key whose first n bytes are folded as they are.

@@ -28,6 +28,8 @@ type Plan struct {
 	Releases []string // keys that leave the quarantine
 	Records  []Quarantined
 	Rows     int // rows in the table afterwards
+
+	folded []string // the folded keys of Inserts
 }
 
 // Update is a row that changes in place.
@@ -47,9 +49,11 @@ func (p *Plan) ChangesRows() bool {
 // when new rows cannot be numbered.
 func Full(t *Table, to Image) (*Plan, error) {
 	w := newWork(t, to, t.Len())
-	for key := range to.Below(rootKey) {
+	for key, e := range to.Below(rootKey) {
+		w.seen, w.seenEntry = key, e
 		w.touch(key)
 	}
+	w.seen = ""
 	for _, r := range t.rows {
 		w.touch(r.Key)
 	}
@@ -81,11 +85,13 @@ func (w *work) finish() (*Plan, error) {
 		return nil, err
 	}
 	p.Inserts = make([]Row, 0, len(inserted))
+	p.folded = make([]string, 0, len(inserted))
 	for _, s := range inserted {
 		s.next.Parent = w.parentID(s)
 		p.Inserts = append(p.Inserts, s.next)
+		p.folded = append(p.folded, s.folded)
 	}
-	for _, s := range w.slots {
+	for _, s := range w.order {
 		switch {
 		case s.had && s.has:
 			s.next.Parent = w.parentID(s)
@@ -118,7 +124,7 @@ func (p *Plan) sort() {
 // returns them in that order. The ids follow the largest one: AUTO_INCREMENT would not tell which row got which.
 func (w *work) number() ([]*slot, error) {
 	var inserted []*slot
-	for _, s := range w.slots {
+	for _, s := range w.order {
 		if s.has && !s.had {
 			inserted = append(inserted, s)
 		}

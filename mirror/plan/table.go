@@ -73,6 +73,9 @@ func (t *Table) IsQuarantined(key string) bool {
 // Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second copy of
 // the catalogue is saved.
 func (t *Table) Share(im Image) {
+	if t.Len() == 0 {
+		return
+	}
 	for key, e := range im.Below(rootKey) {
 		folded := t.weights.Fold(key)
 		if r, ok := t.rows[folded]; ok && r.Key == key && r.Value == e.Value {
@@ -91,8 +94,11 @@ func (t *Table) Apply(p *Plan) {
 	for _, u := range p.Updates {
 		t.rows[t.weights.Fold(u.New.Key)] = u.New
 	}
-	for _, r := range p.Inserts {
-		t.rows[t.weights.Fold(r.Key)] = r
+	if len(t.rows) == 0 {
+		t.rows = make(map[string]Row, len(p.Inserts))
+	}
+	for i, r := range p.Inserts {
+		t.rows[p.folded[i]] = r
 		t.maxID = max(t.maxID, r.ID)
 	}
 	for _, key := range p.Releases {

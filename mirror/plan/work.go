@@ -13,9 +13,13 @@ type work struct {
 	t      *Table
 	to     Image
 	slots  map[string]*slot    // by folded key
+	order  []*slot             // as they were opened, which for a merge is nearly that of their keys
 	levels [][]*slot           // the same by depth: what is above is decided before what is below
 	alien  map[string]struct{} // keys looked at that could not even be written to the index
 	plan   Plan
+
+	seen      string // the key that the image is just being asked about, and what it holds
+	seenEntry cssetcd.Entry
 
 	spare    []slot // slots to hand out: they are many, and one allocation each would cost more than the work
 	rivals   []string
@@ -25,8 +29,10 @@ type work struct {
 // slot is a place in the table's unique index: at most one row can be in it, and all keys of one folded form compete for it.
 type slot struct {
 	folded    string
-	key       string   // the key that was looked at first
-	others    []string // further ones
+	key       string        // the key that was looked at first
+	others    []string      // further ones
+	entry     cssetcd.Entry // what key holds, where known
+	known     bool
 	old, next Row
 	had, has  bool
 }
@@ -87,7 +93,11 @@ func (w *work) open(key, folded string) {
 	w.spare = w.spare[1:]
 	s.folded, s.key = folded, key
 	s.old, s.had = w.t.rows[folded]
+	if key == w.seen {
+		s.entry, s.known = w.seenEntry, true
+	}
 	w.slots[folded] = s
+	w.order = append(w.order, s)
 	depth := depthOf(folded)
 	for len(w.levels) <= depth {
 		w.levels = append(w.levels, nil)
@@ -173,8 +183,12 @@ func (w *work) judge(key string, s *slot) verdict {
 	if key[0] != '/' {
 		return v // written to the table by others; not even a question that an image can answer
 	}
-	var isKey bool
-	v.entry, isKey = w.to.Key(key)
+	isKey := false
+	if s != nil && s.known && s.key == key {
+		v.entry, isKey = s.entry, true
+	} else {
+		v.entry, isKey = w.to.Key(key)
+	}
 	v.reason, v.detail = keyFault(key)
 	if !isKey && v.reason != "" {
 		return v // an ancestor that cannot be a row is not missed: its keys say why they are in quarantine
