@@ -661,6 +661,7 @@ func TestCreatingIsRefusedWhileTheNameIsDropped(t *testing.T) {
 		late := cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Late"}}
 		require.ErrorIs(t, second(r.CreateTable(ctx, late)), cssetcd.ErrDropPending)
 		r = racing(c, func() { byHand(t, c, "drop/db/lsst", "") })
+		late.Name.Table = "Later"
 		require.ErrorIs(t, second(r.CreateTable(ctx, late)), cssetcd.ErrDropPending, "the database is being dropped")
 	})
 	t.Run("other names are not concerned", func(t *testing.T) {

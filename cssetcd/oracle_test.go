@@ -79,7 +79,7 @@ func ddlExec(db *sql.DB, format string, args ...any) error {
 	return err
 }
 
-// option returns the words of an option of the statement, and ours.
+// ddlOption returns the words of an option of the statement, and ours.
 func ddlOption(on bool, words string, ours cssetcd.WriteOption) (string, []cssetcd.WriteOption) {
 	if !on {
 		return "", nil

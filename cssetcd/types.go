@@ -37,7 +37,7 @@ type Table struct {
 	Status       Status
 	Schema       string        // what stands between CREATE TABLE t and the semicolon, with its parentheses
 	Partitioning *Partitioning // nil: every worker holds the table whole
-	Match        *Match        // nil: not a match table. A match table is partitioned: reading it, Partitioning is never nil
+	Match        *Match        // nil: not a match table. One created with Match alone is partitioned, too, with all fields zero
 	SharedScan   *SharedScan   // nil: not in shared scans
 	Incarnation  Revision      // when the table was created; set on reading
 	Modified     Revision      // when its status was last written; set on reading
