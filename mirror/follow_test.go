@@ -65,7 +65,7 @@ func (w *world) snapshots(look func(tx *sql.Tx) error) (stop func() int) {
 	}
 }
 
-// Rule: a reader in one transaction never sees half of what one transaction in etcd wrote.
+// Rule M2: a reader in one transaction never sees half of what one transaction in etcd wrote.
 func TestReadersSeeWholeRevisions(t *testing.T) {
 	w := newWorld(t)
 	w.run(w.mirror())
@@ -96,7 +96,7 @@ func TestReadersSeeWholeRevisions(t *testing.T) {
 	w.agree()
 }
 
-// Rule: a revision of any size is one transaction.
+// Rule M2: a revision of any size is one transaction.
 func TestHugeRevisionIsOneTransaction(t *testing.T) {
 	const n = 100_000
 	w := newWorld(t)

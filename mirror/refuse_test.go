@@ -31,7 +31,7 @@ func rule(t *testing.T, err error) plan.BrakeRule {
 	return refusal.Rule
 }
 
-// Rule: an etcd without a catalogue writes nothing to a table that has rows, and nothing lifts that.
+// Rule M8: an etcd without a catalogue writes nothing to a table that has rows, and nothing lifts that.
 func TestBrakeWithoutACatalogue(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "READY")
@@ -59,7 +59,7 @@ func (w *world) mirrorWith(f mirror.Feed) *mirror.Mirror {
 	return m
 }
 
-// Rule: an emptied catalogue stops a running mirror until someone lets it through, and then the mirror goes on.
+// Rule M8: an emptied catalogue stops a running mirror until someone lets it through, and then the mirror goes on.
 func TestBrakeHoldsARunningMirror(t *testing.T) {
 	w := newWorld(t)
 	m := w.mirror()
@@ -80,7 +80,7 @@ func TestBrakeHoldsARunningMirror(t *testing.T) {
 	assert.Empty(t, w.keys("/DBS/"))
 }
 
-// Rule: the whole catalogue deleted while a mirror follows is not followed.
+// Rule M8: the whole catalogue deleted while a mirror follows is not followed.
 func TestBrakeWhileFollowing(t *testing.T) {
 	w := newWorld(t)
 	m := w.mirror()

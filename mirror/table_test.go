@@ -31,7 +31,7 @@ func TestFillsAnEmptyServer(t *testing.T) {
 	assert.Equal(t, mirror.Result{Revision: rev, Rows: 8}, w.once(), "the second time nothing is left to do")
 }
 
-// Rule: taking over a table that shows the catalogue already changes no row and no kvId.
+// Rule M5: taking over a table that shows the catalogue already changes no row and no kvId.
 func TestTakesOverQservsTable(t *testing.T) {
 	dump, err := os.ReadFile(filepath.Join("..", "..", "shared", "data", "qserv-kvData.sql"))
 	if err != nil {
@@ -66,7 +66,7 @@ func createDatabase(w *world) {
 	require.NoError(w.t, err)
 }
 
-// Rule: what the table cannot hold is in quarantine, and no neighbour is touched by it.
+// Rule M7: what the table cannot hold is in quarantine, and no neighbour is touched by it.
 func TestQuarantineOnTheServer(t *testing.T) {
 	long := "/" + strings.Repeat("k", 254)
 	bad := map[string]struct{ value, reason string }{
@@ -118,7 +118,7 @@ func TestQuarantineOnTheServer(t *testing.T) {
 	assert.Empty(t, w.quarantine())
 }
 
-// Rule: a server that would shorten values with a warning only is not allowed to.
+// Rule M7: a server that would shorten values with a warning only is not allowed to.
 func TestServerWithoutStrictMode(t *testing.T) {
 	w := newWorld(t)
 	createDatabase(w)
@@ -134,7 +134,7 @@ func TestServerWithoutStrictMode(t *testing.T) {
 	assert.Empty(t, w.keys("/v"))
 }
 
-// Rule: two keys that the collation cannot keep apart never overwrite each other, in either order, and the younger gets the
+// Rule M6: two keys that the collation cannot keep apart never overwrite each other, in either order, and the younger gets the
 // row when the older goes.
 func TestCollisionsWhileFollowing(t *testing.T) {
 	for _, tt := range []struct{ name, older, younger string }{

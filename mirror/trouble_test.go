@@ -16,7 +16,7 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// Rule: a mirror that was overtaken writes nothing more under its old term.
+// Rule M3: a mirror that was overtaken writes nothing more under its old term.
 func TestOvertakenMirrorIsFenced(t *testing.T) {
 	w := newWorld(t)
 	zombie := w.mirror()
@@ -61,7 +61,7 @@ func TestTwoMirrorsAgainstEachOther(t *testing.T) {
 	w.agree()
 }
 
-// Rule: a commit whose answer is lost is neither lost nor done twice.
+// Rule M4: a commit whose answer is lost is neither lost nor done twice.
 func TestAnswerToCommitIsLost(t *testing.T) {
 	w := newWorld(t)
 	between, err := proxy.Start("unix", w.target.Addr)
@@ -92,7 +92,7 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 	w.agree()
 }
 
-// Rule: a take-over waits for a transaction that is under way, and knows the revision that it leaves.
+// Rule M3: a take-over waits for a transaction that is under way, and knows the revision that it leaves.
 func TestTakeOverWaitsForATransaction(t *testing.T) {
 	w := newWorld(t)
 	old := w.snapshot(0)

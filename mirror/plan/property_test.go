@@ -87,7 +87,7 @@ func requireShows(t require.TestingT, im *image, table *plan.Table) {
 	require.Equal(t, quarantine, held, "quarantine")
 }
 
-// Rule: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps the id of
+// Rule M1: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps the id of
 // every row whose place remains, and is empty the second time.
 func TestFullPlanRepairsAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
