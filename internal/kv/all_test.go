@@ -280,6 +280,7 @@ func TestApplyIsCommit(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, kvtest.Contents(after), kvtest.Contents(applied))
 			require.Equal(t, after.Revision, applied.Revision)
+			require.Empty(t, kv.Diff(after, applied), "and holds nothing else")
 			require.Equal(t, contents, kvtest.Contents(before), "the snapshot stays as it was")
 		}
 	})

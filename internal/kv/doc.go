@@ -16,8 +16,10 @@
 //
 // # Outcomes
 //
-// A commit whose answer was lost may have happened. Every transaction therefore writes a token under [CommitPath], the same
-// for all attempts of one Run; when an answer is lost, Run looks for its token in the history of that key and so knows
-// whether, and at which revision, the operation took effect. Only when that cannot be found out (the context has ended, etcd
-// stays unreachable, the history was compacted) does Run return [ErrOutcomeUnknown].
+// A commit whose answer was lost may have happened, or be still on its way. Every transaction therefore writes a token under
+// [CommitPath], and guards that [FencePath] has not changed. When an answer is lost, Run looks for the token in the history of
+// CommitPath; where it is not there, Run puts FencePath and looks again up to the revision of that put: what has not happened by
+// then fails by its guard, however late it arrives, even if all else is again as it was. So Run knows whether, and at which
+// revision, a transaction took effect, and plans again only what did not. Only when that cannot be found out (the context has
+// ended, etcd stays unreachable, the history was compacted) does Run return [ErrOutcomeUnknown].
 package kv

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -657,7 +656,7 @@ func TestFollowRegression(t *testing.T) {
 			require.NoError(t, server.Close())
 			require.NoError(t, os.RemoveAll(data))
 			c.replace(t, data, backup)
-			server = newServer(t, embedetcd.Options{Dir: data, Listen: endpoint})
+			newServer(t, embedetcd.Options{Dir: data, Listen: endpoint})
 			for i := range c.writes {
 				eventuallyPut(t, st, []kv.Path{"dir/new", "elsewhere"}[min(i, 1)], "3")
 			}
@@ -682,7 +681,7 @@ func TestFollowRegression(t *testing.T) {
 
 func copyDir(t *testing.T, to, from string) {
 	t.Helper()
-	require.NoError(t, os.CopyFS(to, os.DirFS(from).(fs.FS)))
+	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
 }
 
 // TestFollowNoticesALostEvent: what the watch tells must fit what is there; where it does not, all is loaded.

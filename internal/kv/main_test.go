@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 	"runtime"
 	"strconv"
@@ -117,25 +116,6 @@ func compact(t testing.TB, client *clientv3.Client, at kv.Revision) {
 	t.Helper()
 	_, err := client.Compact(t.Context(), int64(at))
 	require.NoError(t, err)
-}
-
-// testLog is a logger into the test's own output. It may be used after the test has ended.
-func testLog(t testing.TB) *slog.Logger {
-	var mu sync.Mutex
-	ended := false
-	t.Cleanup(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		ended = true
-	})
-	return slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		if !ended {
-			t.Log(string(p))
-		}
-		return len(p), nil
-	}), nil))
 }
 
 type writerFunc func([]byte) (int, error)

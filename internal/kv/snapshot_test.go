@@ -232,6 +232,9 @@ func TestSnapshotIsSafeForManyReaders(t *testing.T) {
 						return
 					}
 				default:
+					for range 1000 {
+						s.Edit()
+					}
 					next := s
 					for i := range 50 {
 						b := next.Edit()
