@@ -42,7 +42,8 @@ func compare(a, b map[string]string) []keyDifference {
 
 // image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are always there.
 func image(keys map[string]string) map[string]string {
-	out := maps.Clone(keys)
+	out := map[string]string{}
+	maps.Copy(out, keys)
 	delete(out, "")
 	addAncestors(out, "/DBS/", "/NODES/")
 	for key := range keys {
@@ -51,7 +52,7 @@ func image(keys map[string]string) map[string]string {
 	return out
 }
 
-// addAncestors adds what is missing above keys, with the value ”.
+// addAncestors adds what is missing above keys, with an empty value.
 func addAncestors(all map[string]string, keys ...string) {
 	for _, key := range keys {
 		for i := strings.LastIndexByte(key, '/'); i > 0; i = strings.LastIndexByte(key[:i], '/') {

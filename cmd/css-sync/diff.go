@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,9 +93,13 @@ func (v diffView) write(w io.Writer) {
 		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
 		return
 	}
-	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + v.A.Source, "IN " + v.B.Source}}
+	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}}
 	for _, d := range v.Differences {
-		t.rows = append(t.rows, []string{d.Kind, d.Key, shownValue(d.A), shownValue(d.B)})
+		a, b := shownValue(d.A), shownValue(d.B)
+		if strings.TrimSpace(a) == strings.TrimSpace(b) {
+			a, b = fromDifference(*d.A, *d.B), fromDifference(*d.B, *d.A)
+		}
+		t.rows = append(t.rows, []string{d.Kind, d.Key, a, b})
 	}
 	t.write(w)
 }
@@ -106,4 +113,18 @@ func shownValue(value *string) string {
 		return "''"
 	}
 	return shorten(*value)
+}
+
+// fromDifference is a value from a little before where another one is different: that may be a space, or far behind its beginning.
+func fromDifference(value, other string) string {
+	const before = 20
+	runes, others := []rune(value), []rune(other)
+	at := 0
+	for at < len(runes) && at < len(others) && runes[at] == others[at] {
+		at++
+	}
+	if at <= before {
+		return shorten(strconv.Quote(value))
+	}
+	return "..." + shorten(strconv.Quote(string(runes[at-before:])))
 }

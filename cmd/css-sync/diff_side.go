@@ -68,10 +68,22 @@ func (p *program) readCatalogue(ctx context.Context, arg, path string, rev csset
 		v.Keys, v.Revision = s.Len(), s.Revision()
 		return nil
 	})
-	if path != "" {
+	switch {
+	case path != "":
 		v.Source, v.Revision = path, 0
+	case rev != 0:
+		err = of(arg, err)
 	}
 	return keys, v, err
+}
+
+// of has an error name the side that it is of.
+func of(arg string, err error) error {
+	var e *cssetcd.Error
+	if errors.As(err, &e) {
+		return &cssetcd.Error{Op: e.Op, Object: arg, Err: e.Err}
+	}
+	return err
 }
 
 func (p *program) readDump(ctx context.Context, arg, name string) (map[string]string, sideView, error) {
@@ -81,7 +93,7 @@ func (p *program) readDump(ctx context.Context, arg, name string) (map[string]st
 	}
 	dump, err := cssetcd.ParseDump(bytes.NewReader(data))
 	if err != nil {
-		return nil, sideView{}, &cssetcd.Error{Op: "diff", Object: arg, Err: err}
+		return nil, sideView{}, of(arg, err)
 	}
 	keys := make(map[string]string, dump.Len())
 	for _, key := range dump.Keys() {

@@ -33,7 +33,6 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // for nil, cobra would look at the arguments of the process
 	root.SetIn(p.stdin)
-	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, cssetcd.ErrOutcomeUnknown) {

@@ -62,6 +62,7 @@ func (p *program) rootCommand() *cobra.Command {
 	for _, command := range commands {
 		root.AddCommand(command(p))
 	}
+	root.SetOut(p.stdout)
 	if err := p.addCompletion(root); err != nil {
 		panic(err) // the name of a command or flag is mistyped
 	}
@@ -77,6 +78,9 @@ func init() { cobra.EnableCommandSorting = false }
 
 // prepare runs before every command: the environment fills in flags that were not given, and the log begins.
 func (p *program) prepare(cmd *cobra.Command) error {
+	if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
+		return nil // it prepares the command that is being completed, and without a word
+	}
 	if err := fromEnvironment(cmd.Flags(), p.getenv); err != nil {
 		return invalidUse(cmd, "%w", err)
 	}

@@ -184,7 +184,7 @@ func TestInterruptWhileWaitingForInput(t *testing.T) {
 	t.Parallel()
 	c := elsewhere(t)
 	restore := c.process("restore", "-")
-	time.Sleep(200 * time.Millisecond) // there is nothing to see of its waiting; too early a signal would end it as well
+	time.Sleep(time.Second) // there is nothing to see of its waiting; too early a signal would end it as well
 	restore.signal(t, os.Interrupt)
 	assert.Equal(t, exitError, restore.wait(t), restore.text())
 }

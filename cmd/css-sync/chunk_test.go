@@ -1,0 +1,43 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestChunks(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	c := onServer(t, server)
+	fill(c)
+	assert.Equal(t, "[]\n", c.ok("chunk", "list", "LSST.Object", "-w", "json"))
+	assert.Regexp(t, `^chunk 6630 of LSST.Object added on worker-1, worker-2, revision \d+\n$`,
+		c.ok("chunk", "add", "LSST.Object", "6630", "worker-1", "worker-2"))
+	c.ok("chunk", "add", "LSST.Object", "57", "worker-2")
+	c.ok("chunk", "add", "LSST.Object", "57", "worker-2", "-w", "json") // as upstream: another replica
+	for name, args := range map[string][]string{
+		"chunk-list": {"chunk", "list", "LSST.Object"},
+		"chunk-show": {"chunk", "show", "LSST.Object", "6630"},
+	} {
+		golden(t, name+".txt", c.ok(args...))
+		golden(t, name+".json", c.ok(append(args, "-w", "json")...))
+	}
+	assert.Contains(t, c.fails(exitError, "node", "delete", "worker-1"), "chunks have replicas on the node")
+	assert.Contains(t, c.fails(exitError, "chunk", "add", "LSST.Object", "58", "worker-1", "worker-9"), "add chunk 58 of LSST.Object: no such node worker-9")
+	assert.Contains(t, c.fails(exitError, "chunk", "show", "LSST.Object", "58"), "read chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(exitError, "chunk", "delete", "LSST.Object", "58"), "delete chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(exitError, "chunk", "list", "LSST.Nothing"), "read chunks of table LSST.Nothing: no such table")
+
+	plant(t, server, keys{"/DBS/LSST/TABLES/Object/CHUNKS/57/REPLICAS/0000000001/.packed.json": "{}"})
+	r := c.run("chunk", "list", "LSST.Object")
+	assert.Equal(t, exitError, r.code)
+	golden(t, "unreadable-chunk.txt", r.stdout+r.stderr)
+	r = c.run("chunk", "list", "LSST.Object", "-w", "json")
+	assert.Equal(t, exitError, r.code)
+	assert.NotEmpty(t, decode[[]chunkView](t, r.stdout)[0].Error)
+
+	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.ok("chunk", "delete", "LSST.Object", "57"))
+	c.ok("chunk", "delete", "LSST.Object", "6630")
+	c.ok("node", "delete", "worker-1")
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCompletionScripts(t *testing.T) {
+	for shell, want := range map[string]string{
+		"bash": "__start_css-sync", "zsh": "#compdef css-sync", "fish": "complete -c css-sync", "powershell": "Register-ArgumentCompleter -CommandName 'css-sync'",
+	} {
+		assert.Contains(t, elsewhere(t).ok("completion", shell), want)
+	}
+}
+
+// completions are what a shell is told that the last of the arguments may be. The last line is for the shell.
+func (c *cli) completions(args ...string) []string {
+	c.t.Helper()
+	r := c.run(append([]string{"__complete"}, args...)...)
+	require.Equal(c.t, exitOK, r.code, "%v: %s", args, r.stderr)
+	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
+	require.Equal(c.t, ":4", lines[len(lines)-1], "%v: no names of files", args)
+	return lines[:len(lines)-1]
+}
+
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	e := onEtcd(t)
+	f, _ := onFile(t)
+	for _, c := range []*cli{e, f} {
+		fill(c)
+		for line, want := range map[string]string{
+			"db show :":                              "LSST LSST_2 Plain",
+			"db show P":                              "Plain",
+			"db show Plain :":                        "",
+			"db set-status LSST :":                   "READY DO_NOT_USE",
+			"db create X --like LSST_":               "LSST_2",
+			"table list :":                           "LSST LSST_2 Plain",
+			"table show :":                           "LSST.Filter LSST.ObjMatch LSST.Object LSST.Source",
+			"table set-scan LSST.S":                  "LSST.Source",
+			"table create D.T --dir-db P":            "Plain",
+			"table create D.T --match-table1 LSST.O": "LSST.ObjMatch LSST.Object",
+			"chunk list LSST.F":                      "LSST.Filter",
+			"chunk add LSST.Object :":                "",
+			"chunk add LSST.Object 1 :":              "worker-1 worker-2",
+			"chunk add LSST.Object 1 worker-1 :":     "worker-1 worker-2",
+			"node set-state worker-1 I":              "INACTIVE",
+			"node delete :":                          "worker-1 worker-2",
+			"db list -w :":                           "table json",
+		} {
+			args := strings.Fields(line)
+			if last := len(args) - 1; args[last] == ":" {
+				args[last] = ""
+			}
+			assert.ElementsMatch(t, strings.Fields(want), c.completions(args...), line)
+		}
+	}
+	e.ok("db", "drop", "Plain")
+	assert.Equal(t, []string{"LSST", "LSST_2"}, e.completions("db", "show", ""))
+}
+
+// Someone who presses the tab key gets no message and does not wait.
+func TestCompletionWithoutACatalogue(t *testing.T) {
+	for name, environment := range map[string]map[string]string{
+		"refused":          {"CSS_SYNC_ENDPOINTS": refusing(t)},
+		"silent":           {"CSS_SYNC_ENDPOINTS": silent(t), "CSS_SYNC_DIAL_TIMEOUT": "20s"},
+		"no such file":     {"CSS_SYNC_CSS": "file:///nowhere/css.json"},
+		"wrong":            {"CSS_SYNC_CSS": "css.json"},
+		"wrong altogether": {"CSS_SYNC_WRITE_OUT": "yaml"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			c := &cli{t: t, environment: environment}
+			r := c.run("__complete", "db", "show", "")
+			assert.Equal(t, ":4\n", r.stdout)
+			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.stderr, "which the shells' scripts drop")
+			assert.Less(t, time.Since(began), completionTime+2*time.Second)
+		})
+	}
+}
