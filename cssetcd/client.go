@@ -144,7 +144,7 @@ func (c *Client) initialise(ctx context.Context) error {
 // Identity tells one CSS from another, and one history of it from another.
 type Identity struct {
 	Cluster uint64 // id of the etcd cluster
-	History string // made when the CSS was, and anew when etcd is restored from a backup; "" for an etcd without a CSS
+	History string // random text made with the CSS; "" for an etcd without one. A backup brings it back
 	Prefix  string
 }
 

@@ -93,7 +93,7 @@
 //   - A View shows whole revisions, in order, a moment after etcd has them. It says how fresh it is ([View.Confirmed])
 //     and waits on demand ([View.WaitRevision]). While etcd cannot be reached it keeps showing what it saw last.
 //   - When etcd is restored from a backup, or replaced, a View follows it back, says so in [Update.Regressed], and
-//     fails who waits with [ErrRegressed]. It knows by a lower revision or another cluster. An etcd of the same cluster
+//     ends calls that wait with [ErrRegressed]. It knows by a lower revision or another cluster. An etcd of the same cluster
 //     that has passed the old revision again before the View reaches it may go unnoticed; give a restored etcd a new
 //     cluster token.
 //   - The version of the CSS is checked in every operation: raising it stops programs that do not know the new one,
@@ -104,7 +104,8 @@
 // hold both.
 //
 // Removing is immediate and takes no notice of queries. It is therefore refused while czars are registered, with
-// [ErrCzarsRegistered], unless [Unsafe] is given.
+// [ErrCzarsRegistered], unless [Unsafe] is given. No program registers czars yet, so as things are nothing is refused:
+// see to it that no query uses what you remove.
 //
 // # Errors
 //

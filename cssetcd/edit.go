@@ -7,8 +7,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with the
-// value ” in the same transaction. Each ancestor is read, and put only when absent, under its guard: a blind put of ” could
+// edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with an
+// empty value in the same transaction. Each ancestor is read, and put only when absent, under its guard: a blind put could
 // erase a status.
 type edit struct {
 	have     *kv.Snapshot

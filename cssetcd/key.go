@@ -10,7 +10,7 @@ import (
 // Where things are kept below the prefix. Only what lies below css/ is the catalogue; the rest is beside it.
 const (
 	cssRoot     kv.Path = "css"     // css + CSS key
-	historyPath kv.Path = "history" // uuid of this history of etcd
+	historyPath kv.Path = "history" // random text made with the CSS
 	foldRoot    kv.Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
 	refRoot     kv.Path = "ref"     // ref/<node>: touched by whatever refers to a node
 	czarRoot    kv.Path = "czar"    // registrations of czars

@@ -71,13 +71,17 @@ func setNodeState(name string, s NodeState, opts []WriteOption) operation {
 // DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It reads every key
 // below /DBS; whoever adds a chunk on the node meanwhile makes it look again. Takes IfStatus and IfRevision.
 func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, deleteNode(name, opts))
+}
+
+func deleteNode(name string, opts []WriteOption) operation {
 	remove := operation{name: "delete node", object: name}.invalid(checkPart("node", name))
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return c.do(ctx, remove.invalid(err))
+		return remove.invalid(err)
 	}
 	key := nodeKey(name)
-	return c.do(ctx, remove.as(kv.Op{
+	return remove.as(kv.Op{
 		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
@@ -95,7 +99,7 @@ func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOptio
 			out.change.Deletes = append(out.change.Deletes, kv.Key(refRoot+"/"+kv.Path(name)))
 			return out.change, nil
 		},
-	}))
+	})
 }
 
 // checkUnused looks for a replica on the node.

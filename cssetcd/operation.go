@@ -129,6 +129,9 @@ func (b *Batch) SetNodeState(name string, s NodeState, opts ...WriteOption) {
 	b.add(setNodeState(name, s, opts))
 }
 
+// DeleteNode adds what [Client.DeleteNode] does.
+func (b *Batch) DeleteNode(name string, opts ...WriteOption) { b.add(deleteNode(name, opts)) }
+
 // AddChunk adds what [Client.AddChunk] does.
 func (b *Batch) AddChunk(n TableName, id int, nodes ...string) { b.add(addChunk(n, id, nodes)) }
 

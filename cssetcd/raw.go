@@ -69,7 +69,7 @@ func (r Raw) Children(ctx context.Context, key string) (map[string]Entry, error)
 	})
 }
 
-// Put writes one key, and its missing ancestors with the value ”. The key of a database, table or node gets the protection of its
+// Put writes one key, and its missing ancestors with an empty value. The key of a database, table or node gets the protection of its
 // spelling; writing one that differs in case only from another returns ErrKeyExists. Takes IfStatus, for the old value, and IfRevision.
 func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (Revision, error) {
 	put := operation{name: "put", object: key, first: true}

@@ -16,7 +16,8 @@ type step struct {
 	from, to   cssetcd.Revision
 	plan       *plan.Plan
 	quarantine quarantineChange
-	held       int // keys in quarantine afterwards
+	held       int    // keys in quarantine afterwards
+	adopt      *claim // what the table is about from now on; nil: what it was about
 }
 
 // maxRowsPerStatement bounds a statement beside its size in bytes.
@@ -69,6 +70,19 @@ func (w writer) fence(s step) error {
 	}
 	if n != 1 {
 		return fmt.Errorf("%w: css_mirror_state is no longer at term %d and revision %d", ErrFenced, s.term, s.from)
+	}
+	return w.adopt(s.adopt)
+}
+
+// adopt makes the table one of another catalogue. It is part of the transaction that makes its rows those of that catalogue.
+func (w writer) adopt(by *claim) error {
+	if by == nil {
+		return nil
+	}
+	_, err := w.tx.ExecContext(w.ctx, "UPDATE css_mirror_state SET mirror_name = ?, cluster_id = ?, history = ?, prefix = ? WHERE id = 1",
+		by.name, by.identity.Cluster, by.identity.History, by.identity.Prefix)
+	if err != nil {
+		return fmt.Errorf("adopt the table: %w", err)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ const onceTries = 5
 
 // Once makes kvData show the newest snapshot of the feed, in one transaction, and says what that took. A mirror that runs
 // elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be returned; what was refused
-// or failed has changed nothing, but for a commit whose answer was lost, which Once reports as [ErrUnavailable].
+// or failed has changed nothing but the term, save for a commit whose answer was lost, which Once reports as [ErrUnavailable].
 func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
@@ -73,8 +73,10 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 
 // merge makes kvData show the newest snapshot of the feed.
 func (m *Mirror) merge(ctx context.Context, s *session) (*cssetcd.Snapshot, *plan.Plan, error) {
-	if err := m.catchUp(ctx, s.state.Applied); err != nil {
-		return nil, nil, err
+	if s.adopt == nil { // revisions of another catalogue say nothing
+		if err := m.catchUp(ctx, s.state.Applied); err != nil {
+			return nil, nil, err
+		}
 	}
 	to := m.cfg.Feed.Snapshot()
 	p, err := s.merge(ctx, to, m.cfg.AllowMassDelete)

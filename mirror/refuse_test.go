@@ -154,6 +154,25 @@ func TestIdentity(t *testing.T) {
 	other.agree()
 }
 
+// Rule M8: an adoption that the brake refuses leaves the table to the mirror that it has.
+func TestRefusedAdoption(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "READY")
+	w.once()
+	before, err := mirror.ReadState(t.Context(), w.target)
+	require.NoError(t, err)
+	empty := newWorld(t)
+	empty.target = w.target
+	require.ErrorContains(t, empty.refused(mirror.ErrBrake, adopt), "has no database")
+	after, err := mirror.ReadState(t.Context(), w.target)
+	require.NoError(t, err)
+	assert.Equal(t, before.Identity, after.Identity)
+	assert.Equal(t, before.Applied, after.Applied)
+	w.put("/DBS/b", "READY")
+	assert.Equal(t, 1, w.once().Inserted)
+	w.agree()
+}
+
 func TestRefusesATableThatIsNotQservs(t *testing.T) {
 	const qservs = "CHARSET utf8mb3 COLLATE utf8mb3_general_ci"
 	const columns = "kvKey CHAR(255) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT"

@@ -15,7 +15,8 @@ import (
 // sure to have changed nothing ends it, and the next session finds out by reading everything again.
 type session struct {
 	*connection
-	state    State // as of this session's last commit
+	state    State  // as of this session's last commit
+	adopt    *claim // what the table will be about with the first commit; nil: what it is about already
 	table    *plan.Table
 	stored   map[hash]plan.Quarantined // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
 	maxBytes int
@@ -47,8 +48,13 @@ func (s *session) prepare(ctx context.Context, by claim) (err error) {
 	if s.maxBytes, err = s.statementBytes(ctx); err != nil {
 		return err
 	}
-	if s.state, err = s.takeOver(ctx, by); err != nil {
+	state, adopting, err := s.takeOver(ctx, by)
+	if err != nil {
 		return err
+	}
+	s.state = state
+	if adopting {
+		s.adopt = &by
 	}
 	if s.table, err = loadTable(ctx, s); err != nil {
 		return err
@@ -109,7 +115,7 @@ const busyTries = 10
 // commit writes a plan and, when that is known to be done, brings the session up to date.
 func (s *session) commit(ctx context.Context, p *plan.Plan, to cssetcd.Revision, q quarantineChange) error {
 	held := s.table.QuarantineLen() + quarantineGrowth(s.table, p)
-	next := step{term: s.state.Term, from: s.state.Applied, to: to, plan: p, quarantine: q, held: held}
+	next := step{term: s.state.Term, from: s.state.Applied, to: to, plan: p, quarantine: q, held: held, adopt: s.adopt}
 	err := s.apply(ctx, next, s.maxBytes)
 	for try := 1; try < busyTries && errors.Is(explain(s.target, err), errBusy); try++ {
 		if err := pause(ctx, time.Duration(try)*20*time.Millisecond); err != nil {
@@ -121,6 +127,9 @@ func (s *session) commit(ctx context.Context, p *plan.Plan, to cssetcd.Revision,
 		return explain(s.target, err)
 	}
 	s.table.Apply(p)
+	if s.adopt != nil {
+		s.state.Mirror, s.state.Identity, s.adopt = s.adopt.name, s.adopt.identity, nil
+	}
 	s.state.Applied, s.state.Rows, s.state.Quarantined = to, p.Rows, held
 	s.wrote = time.Now()
 	return nil

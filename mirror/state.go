@@ -79,33 +79,36 @@ type claim struct {
 }
 
 // takeOver makes this mirror the one that may write, and returns the state with the new term. From then on no other mirror's
-// transaction goes through: one that was under way has been waited for, and its revision is in the state returned.
-func (c *connection) takeOver(ctx context.Context, by claim) (State, error) {
+// transaction goes through: one that was under way has been waited for, and its revision is in the state returned. A table that
+// shows something else and is to be adopted still shows that afterwards: what it is about changes together with its rows.
+func (c *connection) takeOver(ctx context.Context, by claim) (s State, adopting bool, err error) {
 	tx, err := c.BeginTx(ctx, nil)
 	if err != nil {
-		return State{}, err
+		return State{}, false, err
 	}
 	defer tx.Rollback() // nothing after a commit
-	s, err := readState(ctx, tx, c.target.DBName, "FOR UPDATE")
+	s, err = readState(ctx, tx, c.target.DBName, "FOR UPDATE")
 	if errors.Is(err, ErrNoMirror) {
 		s, err = State{Mirror: by.name, Identity: by.identity}, nil
 		_, failed := tx.ExecContext(ctx, `INSERT INTO css_mirror_state
 			(id, mirror_name, term, cluster_id, history, prefix, applied, row_count, quarantined, format, owner, updated)
 			VALUES (1, '', 0, 0, '', '', 0, 0, 0, 0, '', UTC_TIMESTAMP(6))`)
 		if failed != nil {
-			return State{}, fmt.Errorf("take the table over: %w", failed)
+			return State{}, false, fmt.Errorf("take the table over: %w", failed)
 		}
 	}
 	if err != nil {
-		return State{}, err
+		return State{}, false, err
 	}
 	if err := by.matches(s); err != nil {
 		if !by.adopt {
-			return State{}, err
+			return State{}, false, err
 		}
-		s.Applied = 0 // it was of another catalogue
+		adopting = true
+	} else {
+		s.Mirror, s.Identity = by.name, by.identity
 	}
-	s.Mirror, s.Identity, s.Owner, s.Format = by.name, by.identity, by.owner, stateFormat
+	s.Owner, s.Format = by.owner, stateFormat
 	s.Term++
 	_, err = tx.ExecContext(ctx, `UPDATE css_mirror_state SET mirror_name = ?, term = ?, cluster_id = ?, history = ?, prefix = ?,
 		applied = ?, format = ?, owner = ?, updated = UTC_TIMESTAMP(6) WHERE id = 1`,
@@ -114,9 +117,9 @@ func (c *connection) takeOver(ctx context.Context, by claim) (State, error) {
 		err = tx.Commit()
 	}
 	if err != nil {
-		return State{}, fmt.Errorf("take the table over: %w", err)
+		return State{}, false, fmt.Errorf("take the table over: %w", err)
 	}
-	return s, nil
+	return s, adopting, nil
 }
 
 // matches returns ErrIdentity unless the table shows what the claim is about. An empty history is that of an etcd in which no

@@ -212,7 +212,7 @@ func newNetwork(t testing.TB, direct *kv.Etcd, more ...func(*clientv3.Config)) n
 	return network{p, direct, storeWithPrefix(t, newClient(t, p.Addr(), more...), direct).Hurry()}
 }
 
-// TestFollowShowsWholeRevisions: a writer gives several keys one value in each transaction, and no update ever shows two, over
+// TestFollowShowsWholeRevisions (V1): a writer gives several keys one value in each transaction, and no update ever shows two, over
 // lost connections and compactions.
 func TestFollowShowsWholeRevisions(t *testing.T) {
 	t.Parallel()
@@ -262,7 +262,7 @@ func TestFollowShowsWholeRevisions(t *testing.T) {
 	assert.Greater(t, shown.Load(), int64(rounds/10))
 }
 
-// TestFollowAfterCompaction: what was compacted while the connection was down still becomes the exact net change.
+// TestFollowAfterCompaction (V2): what was compacted while the connection was down still becomes the exact net change.
 func TestFollowAfterCompaction(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
@@ -311,7 +311,7 @@ func TestFollowResumes(t *testing.T) {
 	assert.Zero(t, f.count(isResync))
 }
 
-// TestFollowSilence: a connection on which nothing arrives any more, without an error, does not stop the following.
+// TestFollowSilence (V3): a connection on which nothing arrives any more, without an error, does not stop the following.
 func TestFollowSilence(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]proxy.Direction{"both ways": proxy.Both, "to the server": proxy.ToServer, "to the client": proxy.ToClient} {
@@ -424,13 +424,16 @@ func TestFollowDeletesManyKeysAtOnce(t *testing.T) {
 	const keys = 100_000
 	st := storeOn(t, newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])).Silence(time.Minute)
 	kvtest.Fill(t, st, "dir/many/", keys)
-	before := kvtest.MustPut(t, st, "dir/many0", "beside")
+	kvtest.MustPut(t, st, "dir/many0", "beside")
 	f := startFollowing(t, st, nil)
 	began := time.Now()
-	at := kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Below("dir/many")}})
-	assert.Equal(t, before+1, at)
+	at, err := kv.Run(t.Context(), st, kv.Op{Name: "delete", Plan: func(*kv.Snapshot) (kv.Change, error) {
+		return kv.Change{Deletes: []kv.Span{kv.Below("dir/many")}}, nil
+	}})
+	require.NoError(t, err)
+	t.Logf("%d keys deleted in %v", keys, time.Since(began))
 	f.wait("the keys go", func() bool { return f.have.Len() == 1 })
-	t.Logf("%d deletes after %v", keys, time.Since(began))
+	t.Logf("and seen after %v", time.Since(began))
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, u := range f.updates {
@@ -439,6 +442,9 @@ func TestFollowDeletesManyKeysAtOnce(t *testing.T) {
 			assert.Equal(t, at, u.Snapshot.Revision)
 		}
 	}
+	old, _, err := st.Load(t.Context(), at-1, dir)
+	require.NoError(t, err)
+	assert.Equal(t, keys+1, old.Len(), "all in one revision")
 }
 
 func TestFollowLeaseExpiry(t *testing.T) {
@@ -564,7 +570,7 @@ func TestFollowNeverClaimsTooMuch(t *testing.T) {
 		rev := kvtest.MustPut(t, n.direct, []string{"dir/a", "elsewhere"}[r.IntN(2)], "")
 		mu.Lock()
 		acks = append(acks, ack{time.Now(), rev})
-		enough = claims >= 100
+		enough = claims >= 50
 		mu.Unlock()
 		select {
 		case f.ask <- struct{}{}:
@@ -588,7 +594,7 @@ func TestFollowNeverClaimsTooMuch(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	t.Logf("%d claims over %d commits", claims, len(acks))
-	assert.GreaterOrEqual(t, claims, 100)
+	assert.GreaterOrEqual(t, claims, 50)
 }
 
 // TestFollowSlowConsumer: the time that the consumer takes is not taken for silence.
@@ -618,7 +624,7 @@ func TestFollowSlowConsumer(t *testing.T) {
 	t.Error("the watch was ended every time")
 }
 
-// TestFollowRegression: an etcd that went back, or another one in its place, is noticed and loaded.
+// TestFollowRegression (V4): an etcd that went back, or another one in its place, is noticed and loaded.
 func TestFollowRegression(t *testing.T) {
 	t.Parallel()
 	nothing := func(*testing.T, string, string) {}
@@ -684,7 +690,7 @@ func copyDir(t *testing.T, to, from string) {
 	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
 }
 
-// TestFollowNoticesALostEvent: what the watch tells must fit what is there; where it does not, all is loaded.
+// TestFollowNoticesALostEvent (V3): what the watch tells must fit what is there; where it does not, all is loaded.
 func TestFollowNoticesALostEvent(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -106,7 +106,7 @@ func commitsBy(t testing.TB, st kv.Store, after kv.Revision) map[string]int {
 	return out
 }
 
-// TestLostAnswer goes through everything that can become of the first commits of an operation: exactly one takes effect, and
+// TestLostAnswer (I3) goes through everything that can become of the first commits of an operation: exactly one takes effect, and
 // Run says at which revision. A commit that is late may arrive at any later call, and after the operation has ended.
 func TestLostAnswer(t *testing.T) {
 	fates := map[string][]kvtest.Fault{
@@ -394,7 +394,7 @@ func expected(t *testing.T, err error) error {
 	return err
 }
 
-// TestLostAnswersUnderLoad: with answers lost at random, every operation takes effect exactly once or not at all, as it says,
+// TestLostAnswersUnderLoad (I3): with answers lost at random, every operation takes effect exactly once or not at all, as it says,
 // and the keys behave as if one operation was done after the other.
 func TestLostAnswersUnderLoad(t *testing.T) {
 	t.Parallel()

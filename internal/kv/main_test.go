@@ -39,7 +39,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = flag.Set("test.parallel", "8") // the parallel tests mostly wait for delays to pass
+		_ = flag.Set("test.parallel", "6") // the parallel tests mostly wait for delays to pass
 	}
 	code := m.Run()
 	if shared.server != nil {

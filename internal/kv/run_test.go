@@ -47,7 +47,7 @@ func derive(read kv.Span, from, to kv.Path) kv.Op {
 	}}
 }
 
-// TestRunDerivesGuards: what an operation reads on its own and what it puts cannot change between its plan and its commit.
+// TestRunDerivesGuards (I2): what an operation reads on its own and what it puts cannot change between its plan and its commit.
 // Each case is run again without the one guard in question, and then goes wrong.
 func TestRunDerivesGuards(t *testing.T) {
 	create := func(read kv.Span) kv.Op {

@@ -3,8 +3,8 @@
 //
 // # What the table shows
 //
-// The table has a row for every key of the catalogue, for every ancestor of a key (with the value ” where the ancestor is not
-// a key itself), and always for the root ”, for /DBS and for /NODES, without which Qserv's listings fail. The parent of a row
+// The table has a row for every key of the catalogue, for every ancestor of a key (with an empty value where the ancestor is not
+// a key itself), and always for the root, the empty key, for /DBS and for /NODES, without which Qserv's listings fail. The parent of a row
 // is the row of its key without the last segment. That is a function of the catalogue alone, but for the ids of the rows: a row
 // that is there keeps its id, because Qserv lists in the order of ids.
 //

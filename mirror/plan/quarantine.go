@@ -33,7 +33,7 @@ const (
 )
 
 // Quarantined is a key that has no row because the table cannot hold it. Ancestors of keys can be in quarantine without being
-// keys themselves. The one exception: /DBS and /NODES with a value that cannot be held do have a row, with the value ”.
+// keys themselves. The one exception: /DBS and /NODES with a value that cannot be held do have a row, with an empty value.
 type Quarantined struct {
 	Key        string
 	Reason     Reason
