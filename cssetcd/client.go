@@ -160,11 +160,11 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 // Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for repeated
 // reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision.
 func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
-	s, _, err := c.load(ctx, at, kv.Below(cssRoot))
+	s, cluster, err := c.load(ctx, at, kv.Below(cssRoot))
 	if err != nil {
 		return nil, &Error{Op: "load", Object: c.prefix, Err: err}
 	}
-	return &Snapshot{s}, nil
+	return &Snapshot{kv: s, cluster: cluster}, nil
 }
 
 // Prefix returns where in etcd the CSS lives.

@@ -23,11 +23,17 @@ func (c *Client) Through(wrap func(kv.Store) kv.Store) *Client {
 func (c *Client) Store() kv.Store { return c.store }
 
 // CatalogueOf shows what a store holds at a revision, 0 for the newest, as a Snapshot.
-func CatalogueOf(s *kv.Snapshot) *Snapshot { return &Snapshot{s} }
+func CatalogueOf(s *kv.Snapshot) *Snapshot { return &Snapshot{kv: s} }
 
 // OpenViewRemembering is OpenView with another bound on the touched keys that the view remembers.
 func OpenViewRemembering(ctx context.Context, c *Client, most int) (*View, error) {
 	return openView(ctx, c, most)
+}
+
+// HoldUpdates keeps the view from taking in what it is told, until release.
+func (v *View) HoldUpdates() (release func()) {
+	v.mu.Lock()
+	return v.mu.Unlock
 }
 
 // Remembered returns how many updates and touched keys the view remembers.

@@ -130,7 +130,7 @@ func (f *catalogueFile) save(s *kv.Snapshot) (err error) {
 	if old, statErr := os.Stat(f.path); statErr == nil {
 		mode = old.Mode().Perm()
 	}
-	err = errors.Join((&Snapshot{s}).WriteDump(temp, ""), temp.Chmod(mode), temp.Sync(), temp.Close())
+	err = errors.Join((&Snapshot{kv: s}).WriteDump(temp, ""), temp.Chmod(mode), temp.Sync(), temp.Close())
 	if err != nil {
 		return err
 	}

@@ -8,10 +8,16 @@ import (
 
 // Snapshot is the catalogue at one revision. It is immutable, reading it does no I/O, and any number of goroutines may share
 // it. A czar takes one for each query, so that all that the query reads is of one moment.
-type Snapshot struct{ kv *kv.Snapshot }
+type Snapshot struct {
+	kv      *kv.Snapshot
+	cluster uint64
+}
 
 // Revision returns the revision that the snapshot shows.
 func (s *Snapshot) Revision() Revision { return s.kv.Revision }
+
+// Cluster returns the id of the etcd cluster that the snapshot is of; 0 for one of a file.
+func (s *Snapshot) Cluster() uint64 { return s.cluster }
 
 // Len returns the number of CSS keys.
 func (s *Snapshot) Len() int { return s.kv.Len() }

@@ -68,7 +68,7 @@ func openView(ctx context.Context, c *Client, most int) (*View, error) {
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), most: most}
 	v.state.Store(&viewState{
-		snapshot: &Snapshot{s}, seq: 1, changed: make(chan struct{}), confirmed: Confirmation{s.Revision, asked},
+		snapshot: &Snapshot{kv: s, cluster: cluster}, seq: 1, changed: make(chan struct{}), confirmed: Confirmation{s.Revision, asked},
 	})
 	go func() {
 		defer close(v.done)
@@ -96,7 +96,7 @@ func (v *View) update(u kv.Update) {
 		snapshot: old.snapshot, seq: old.seq, generation: old.generation, confirmed: old.confirmed, changed: make(chan struct{}),
 	}
 	if u.Snapshot != old.snapshot.kv {
-		next.snapshot = &Snapshot{u.Snapshot}
+		next.snapshot = &Snapshot{kv: u.Snapshot, cluster: u.Cluster}
 		next.seq++
 		v.remember(next.seq, u)
 	}

@@ -19,7 +19,8 @@ import (
 type Feed interface {
 	// Snapshot returns what was seen last: at first the newest, then To of the last update.
 	Snapshot() *cssetcd.Snapshot
-	// Next waits for the catalogue to move on and returns the exact difference. An error of ctx loses nothing.
+	// Next waits for the catalogue to move on and returns the exact difference. An error of ctx loses nothing; with a ctx that
+	// has ended it returns what is ready, and only else that error.
 	Next(ctx context.Context) (cssetcd.Update, error)
 }
 

@@ -3,12 +3,15 @@ package mirror_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/mirror"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -90,6 +93,56 @@ func TestBrakeWhileFollowing(t *testing.T) {
 	w.txn(clientv3.OpDelete(w.prefix+"/css/", clientv3.WithPrefix()))
 	s := awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Refused })
 	assert.Equal(t, plan.NotACatalogue, rule(t, s.Err))
+	assert.Equal(t, before, w.rows())
+}
+
+// Rule M8: when what the brake refused is mended in etcd, the mirror goes on by itself.
+func TestBrakeEndsWhenEtcdIsMended(t *testing.T) {
+	version := func(w *world) string { return w.prefix + "/css/css_meta/version" }
+	for name, tt := range map[string]struct{ harm, mend func(w *world) }{
+		"no catalogue": {
+			harm: func(w *world) { w.txn(clientv3.OpDelete(w.prefix+"/css/", clientv3.WithPrefix())) },
+			mend: func(w *world) { w.txn(clientv3.OpPut(version(w), "1")); w.put("/DBS/b", "READY") },
+		},
+		"no version for a moment": {
+			harm: func(w *world) { w.txn(clientv3.OpDelete(version(w))); w.put("/DBS/a", "FAILED:") },
+			mend: func(w *world) { w.txn(clientv3.OpPut(version(w), "1")); w.put("/DBS/b", "READY") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := w.mirror()
+			w.run(m)
+			w.await(w.put("/DBS/a", "READY"))
+			tt.harm(w)
+			awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Refused })
+			tt.mend(w)
+			awaitStatus(t, m, following)
+			require.Eventually(t, func() bool { return w.rows()["/DBS/b"].value == "READY" }, patience, 10*time.Millisecond)
+			w.agree()
+		})
+	}
+}
+
+// Rule: a table is never filled from an etcd that is not the one that was asked which catalogue it holds.
+func TestFeedOfAnotherCluster(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "READY")
+	w.once()
+	before := w.rows()
+	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	other, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	_, err = other.CreateDatabase(t.Context(), cssetcd.Database{Name: "b"})
+	require.NoError(t, err)
+	foreign, err := other.Snapshot(t.Context(), 0)
+	require.NoError(t, err)
+	m := w.mirror(func(c *mirror.Config) { c.Feed = &feed{last: foreign, updates: make(chan cssetcd.Update)} })
+	_, err = m.Once(t.Context())
+	require.ErrorContains(t, err, "the feed is of the etcd cluster")
 	assert.Equal(t, before, w.rows())
 }
 

@@ -113,6 +113,7 @@ func (m *Mirror) follow(ctx context.Context, s *session) error {
 		case err != nil:
 			return err
 		case u.Regressed:
+			m.regressed = true
 			return errRegressed
 		default:
 			if len(u.Keys) > 0 {

@@ -16,6 +16,7 @@ import (
 type session struct {
 	*connection
 	state    State  // as of this session's last commit
+	cluster  uint64 // of the etcd that was asked which catalogue it holds
 	adopt    *claim // what the table will be about with the first commit; nil: what it is about already
 	table    *plan.Table
 	stored   map[hash]plan.Quarantined // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
@@ -33,7 +34,7 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{connection: c}
+	s := &session{connection: c, cluster: identity.Cluster}
 	if err := s.prepare(ctx, claim{cfg.Name, cfg.Owner, identity, cfg.Adopt}); err != nil {
 		c.close()
 		return nil, explain(cfg.Target, err)

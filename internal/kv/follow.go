@@ -17,6 +17,7 @@ import (
 // Update is what following a span brings: the snapshot after one or more whole revisions.
 type Update struct {
 	Snapshot *Snapshot
+	Cluster  uint64 // id of the cluster that it came from
 	// Touched are the paths written or deleted since the update before, repeats included. It is nil after a resync, when
 	// only a comparison of the two snapshots tells what changed.
 	Touched []Path
@@ -279,6 +280,7 @@ func (f *follower) events(events []*clientv3.Event) error {
 
 // publish passes an update on, with the newest of the questions that it answers.
 func (f *follower) publish(u Update) {
+	u.Cluster = f.cluster
 	f.have = u.Snapshot
 	f.reached.Store(int64(f.have.Revision))
 	for len(f.open) > 0 && f.open[0].revision <= f.have.Revision {

@@ -129,15 +129,39 @@ func (w *work) number() ([]*slot, error) {
 			inserted = append(inserted, s)
 		}
 	}
-	if len(inserted) > math.MaxInt32-int(w.t.maxID) {
-		return nil, fmt.Errorf("%w: %d new rows need ids after %d, and the column kvId ends at %d; "+
-			"number the rows anew, with parentKvId, while nothing writes to the table", ErrNoIDs, len(inserted), w.t.maxID, math.MaxInt32)
-	}
 	slices.SortFunc(inserted, func(a, b *slot) int { return strings.Compare(a.next.Key, b.next.Key) })
-	for i, s := range inserted {
-		s.next.ID = w.t.maxID + 1 + int32(i)
+	last, taken := w.lastID(len(inserted))
+	first := last
+	for _, s := range inserted {
+		for last++; taken[last]; last++ {
+		}
+		if last > math.MaxInt32 {
+			return nil, fmt.Errorf("%w: %d new rows need ids after %d, and the column kvId ends at %d; "+
+				"number the rows anew, with parentKvId, while nothing writes to the table", ErrNoIDs, len(inserted), first, math.MaxInt32)
+		}
+		s.next.ID = int32(last)
 	}
 	return inserted, nil
+}
+
+// lastID returns the id after which n new rows are numbered: the largest there is. Where that leaves no room, perhaps because of
+// one row that others wrote and that goes, it is the largest of the rows that stay, and those that go are still taken.
+func (w *work) lastID(n int) (last int64, taken map[int64]bool) {
+	if n <= math.MaxInt32-int(w.t.maxID) {
+		return int64(w.t.maxID), nil
+	}
+	taken = map[int64]bool{}
+	for _, s := range w.order {
+		if s.had && !s.has {
+			taken[int64(s.old.ID)] = true
+		}
+	}
+	for _, r := range w.t.rows {
+		if !taken[int64(r.ID)] {
+			last = max(last, int64(r.ID))
+		}
+	}
+	return last, taken
 }
 
 // parentID returns the id of the row above a row that there will be.

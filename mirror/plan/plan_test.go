@@ -241,6 +241,17 @@ func TestIDsUsedUp(t *testing.T) {
 	assert.ErrorContains(t, err, "3 new rows need ids after 2147483645")
 }
 
+// Rule: a row of others with the last id does not keep new rows out when it goes.
+func TestLastIDOfARowThatGoes(t *testing.T) {
+	table := tableOf(t, catalogue("/a", ""))
+	require.NoError(t, table.Add(plan.Row{ID: math.MaxInt32, Key: "/foreign"}))
+	p, err := plan.Full(table, catalogue("/a", "", "/b", "", "/c", ""))
+	require.NoError(t, err)
+	require.Len(t, p.Inserts, 2)
+	assert.Equal(t, []int32{5, 6}, []int32{p.Inserts[0].ID, p.Inserts[1].ID})
+	require.Len(t, p.Deletes, 1)
+}
+
 func TestAddRefusesWhatCannotBe(t *testing.T) {
 	table := plan.NewTable(weights)
 	require.NoError(t, table.Add(plan.Row{ID: 1, Key: "/a"}))
