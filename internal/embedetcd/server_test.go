@@ -231,7 +231,10 @@ func TestLoggerReceivesEtcdsMessages(t *testing.T) {
 			s := start(t, embedetcd.Options{Name: "talkative", Logger: logger})
 			require.NoError(t, s.Close())
 			if level == slog.LevelError {
-				assert.Empty(t, log.String())
+				// A server that is stopped in its first moments may have an error to tell; all else is kept back.
+				for line := range strings.Lines(log.String()) {
+					assert.Contains(t, line, "level=ERROR")
+				}
 				return
 			}
 			assert.Contains(t, log.String(), "talkative")
