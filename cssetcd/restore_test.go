@@ -401,6 +401,13 @@ func TestOverwriteChangesIncarnationsAndKeepsTheVersion(t *testing.T) {
 	assert.NotContains(t, beside(t, c), kv.Path("fold/dbs/other"))
 	requireRestored(t, c.Store(), valuesOf(parse(t, smallDump)))
 
+	t.Run("nothing is wiped from a CSS whose version was raised meanwhile", func(t *testing.T) {
+		c := newCatalogue(t)
+		r := racing(c, func() { byHand(t, c, "css/css_meta/version", "2") })
+		_, err := r.Restore(ctx, parse(t, smallDump), cssetcd.Overwrite())
+		require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
+		assert.Contains(t, rows(t, c), "/DBS/lsst/TABLES/Object")
+	})
 	t.Run("an interrupted one is continued without Overwrite", func(t *testing.T) {
 		broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: 3} })
 		values := largeDump()
@@ -498,6 +505,7 @@ func TestRestoreOfLongValues(t *testing.T) {
 		table := fmt.Sprintf("/DBS/lsst/TABLES/t%d", i)
 		values[table] = "READY"
 		values[table+"/schema"] = strings.Repeat("é", 32_000)
+		values[fmt.Sprintf("/other/%d", i)] = strings.Repeat("x", 65_535)
 	}
 	c := csstest.New(t)
 	_, err := c.Restore(t.Context(), parse(t, dumpOf(values)))

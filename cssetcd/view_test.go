@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -148,6 +149,17 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	assert.GreaterOrEqual(t, v.Confirmed().Revision, cssetcd.Revision(resp.Header.Revision))
 	assert.Less(t, time.Since(v.Confirmed().Asked), time.Minute)
 
+	t.Run("soon, since etcd is asked", func(t *testing.T) {
+		least := time.Hour
+		for range 4 { // one after the other, so that the view's own look at etcd, once a second, is always far
+			began := time.Now()
+			resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix(), "elsewhere")
+			require.NoError(t, err)
+			waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))
+			least = min(least, time.Since(began))
+		}
+		assert.Less(t, least, 700*time.Millisecond)
+	})
 	t.Run("below a prefix that begins with ours", func(t *testing.T) {
 		resp, err := csstest.Etcd().Put(t.Context(), c.Prefix()+"/css2/x", "elsewhere")
 		require.NoError(t, err)
@@ -339,6 +351,30 @@ func TestSlowSubscriberGetsTheExactDifference(t *testing.T) {
 	})
 }
 
+// TestSubscribersAtEveryDistance (V2): each is behind by another number of updates, also by one more than the view remembers.
+func TestSubscribersAtEveryDistance(t *testing.T) {
+	const most, writes = 10, 12
+	c := csstest.New(t)
+	ok(t)(c.Raw().Put(t.Context(), "/k", "0"))
+	v, err := cssetcd.OpenViewRemembering(t.Context(), c, most)
+	require.NoError(t, err)
+	defer v.Close()
+	var subs []*cssetcd.Subscription
+	for i := range writes {
+		subs = append(subs, v.Subscribe())
+		waitRevision(t, v, ok(t)(c.Raw().Put(t.Context(), fmt.Sprintf("/k/%02d", i), "new")))
+	}
+	updates, _ := v.Remembered()
+	assert.Less(t, updates, writes)
+	for i, sub := range subs {
+		var want []string
+		for j := i; j < writes; j++ {
+			want = append(want, fmt.Sprintf("/k/%02d ->new", j))
+		}
+		assert.Equal(t, want, changes(next(t, sub)))
+	}
+}
+
 // TestViewShowsWholeRevisions (V1): what one transaction wrote appears at once, in snapshots and in updates, and every difference leads from
 // what was seen to what is.
 func TestViewShowsWholeRevisions(t *testing.T) {
@@ -486,6 +522,30 @@ func TestCloseIsPrompt(t *testing.T) {
 		assert.Less(t, time.Since(began), 2*time.Second)
 		wg.Wait()
 	}
+}
+
+// TestCloseWaits for the goroutine that it ends, here one that is held up in the middle of an update.
+func TestCloseWaits(t *testing.T) {
+	c := newCatalogue(t)
+	v := openView(t, c)
+	release := v.HoldUpdates()
+	ok(t)(c.SetTableStatus(t.Context(), object, "X"))
+	require.Eventually(t, func() bool {
+		stacks := make([]byte, 1<<20)
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "(*View).remember(")
+	}, 30*time.Second, time.Millisecond)
+	closed := make(chan struct{})
+	go func() {
+		v.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+		t.Error("Close returned while an update was going on")
+	case <-time.After(50 * time.Millisecond):
+	}
+	release()
+	<-closed
 }
 
 // TestOldRevisions: a Client reads the catalogue as it was, as long as etcd has it.

@@ -121,7 +121,8 @@ func TestAllGuardsWhatWasTouchedAndThenLookedAt(t *testing.T) {
 			st := kv.NewMemory()
 			kvtest.MustPut(t, st, "ref/n", "0")
 			commits := 0
-			counted := kvtest.Hooks{Store: between(st, func() { kvtest.MustPut(t, st, "ref/n", "other") }), OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+			other := between(st, func() { kvtest.MustPut(t, st, "ref/n", "other") })
+			counted := kvtest.Hooks{Store: other, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
 				commits++
 				return next(ctx, c)
 			}}
@@ -147,7 +148,8 @@ func TestAllErrors(t *testing.T) {
 		text string
 	}{
 		{"of a plan", []kv.Op{appendTo("a", ""), failing, never}, mine, "mine"},
-		{"put after delete", []kv.Op{remove(kv.Key("a")), appendTo("a", "1")}, kv.ErrUnorderable, "append: cannot be done in one etcd transaction: a would be deleted and written in one transaction"},
+		{"put after delete", []kv.Op{remove(kv.Key("a")), appendTo("a", "1")}, kv.ErrUnorderable,
+			"append: cannot be done in one etcd transaction: a would be deleted and written in one transaction"},
 		{"put after delete of a range", []kv.Op{remove(kv.Below("a")), appendTo("b", ""), appendTo("a/x", "1")}, kv.ErrUnorderable, "a/x"},
 		{"a guard that its own transaction breaks", []kv.Op{appendTo("a/x", "1"), guardsEmpty}, kv.ErrGuard, "a/... must be empty"},
 	} {

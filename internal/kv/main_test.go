@@ -39,7 +39,7 @@ var shared struct {
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = flag.Set("test.parallel", "6") // the parallel tests mostly wait for delays to pass
+		_ = flag.Set("test.parallel", "4") // the parallel tests mostly wait for delays to pass
 	}
 	code := m.Run()
 	if shared.server != nil {
@@ -129,6 +129,7 @@ func eachStore(t *testing.T, test func(*testing.T, kv.Store)) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
 		kvtest.TestStore(t, kvtest.Harness{
 			Open:    func(*testing.T) kv.Store { return kv.NewMemory() },

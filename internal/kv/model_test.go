@@ -195,8 +195,9 @@ func TestStoresEqualModel(t *testing.T) {
 				number := rapid.IntRange(0, len(w.revisions[0])).Draw(rt, "state")
 				w.compare(rt, number, rapid.SliceOfN(aSpan, 0, 3).Draw(rt, "spans")...)
 			},
-			"": func(rt *rapid.T) { w.compare(rt, 0, kv.Everything) },
+			"look at all": func(rt *rapid.T) { w.compare(rt, 0, kv.Everything) },
 		})
+		w.compare(rt, 0, kv.Everything)
 	})
 	t.Logf("%d commits, of which %d made a revision", commits, held)
 	assert.Greater(t, held, commits/4)

@@ -236,13 +236,17 @@ func TestStageSeesItsOwnChanges(t *testing.T) {
 
 func TestStageErrors(t *testing.T) {
 	mine := errors.New("mine")
+	noFetch := func(context.Context, kv.Revision, []kv.Span, kvtest.Fetch) (*kv.Snapshot, error) { return nil, mine }
+	noCommit := func(err error) func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) {
+		return func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) { return nil, err }
+	}
 	for name, c := range map[string]struct {
 		st   kvtest.Hooks
 		want error
 	}{
-		"fetch":            {kvtest.Hooks{OnFetch: func(context.Context, kv.Revision, []kv.Span, kvtest.Fetch) (*kv.Snapshot, error) { return nil, mine }}, mine},
-		"commit":           {kvtest.Hooks{OnCommit: func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) { return nil, mine }}, mine},
-		"always overtaken": {kvtest.Hooks{OnCommit: func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) { return nil, kv.ErrGuard }}, kv.ErrContended},
+		"fetch":            {kvtest.Hooks{OnFetch: noFetch}, mine},
+		"commit":           {kvtest.Hooks{OnCommit: noCommit(mine)}, mine},
+		"always overtaken": {kvtest.Hooks{OnCommit: noCommit(kv.ErrGuard)}, kv.ErrContended},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.st.Store = kv.NewMemory()

@@ -1,0 +1,455 @@
+package kv_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/freeport"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/proxy"
+)
+
+// TestFollowSilence (V3): a connection on which nothing arrives any more, without an error, does not stop the following.
+func TestFollowSilence(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]proxy.Direction{"both ways": proxy.Both, "to the server": proxy.ToServer, "to the client": proxy.ToClient} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNetwork(t, newStore(t))
+			f := startFollowing(t, n.over, nil)
+			kvtest.MustPut(t, n.direct, "dir/before", "")
+			f.reachNow(n.direct)
+			n.Pause(d)
+			kvtest.MustPut(t, n.direct, "dir/during", "")
+			f.wait("the watch ends", func() bool { return f.said("etcd fell silent") })
+			f.wait("and the next one, too", func() bool { return strings.Count(strings.Join(f.trouble, "\n"), "etcd fell silent") > 1 })
+			n.Resume()
+			kvtest.MustPut(t, n.direct, "dir/after", "")
+			f.reachNow(n.direct)
+			assert.Zero(t, f.count(isResync))
+		})
+	}
+	// The same while a full load is under way.
+	t.Run("during a load", func(t *testing.T) {
+		t.Parallel()
+		client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
+		direct := storeOn(t, client)
+		var n network
+		var silent atomic.Bool
+		n = newNetwork(t, direct, onStream(func() func(func() error) error {
+			if silent.Load() {
+				n.Pause(proxy.Both)
+			}
+			return func(next func() error) error { return next() }
+		}))
+		f := startFollowing(t, n.over, nil)
+		n.Down()
+		kvtest.MustPut(t, direct, "dir/a", "")
+		compact(t, client, kvtest.MustPut(t, direct, "dir/b", ""))
+		silent.Store(true)
+		n.Up()
+		f.wait("the load ends", func() bool { return f.said("etcd fell silent") })
+		silent.Store(false)
+		n.Resume()
+		f.reachNow(direct)
+		assert.Positive(t, f.count(isResync))
+	})
+}
+
+// TestFollowEndsASilentWatchInTime has the delays of real use.
+func TestFollowEndsASilentWatchInTime(t *testing.T) {
+	t.Parallel()
+	direct := newStore(t)
+	n := newNetwork(t, direct)
+	usual := storeWithPrefix(t, n.over.Client(), direct)
+	f := startFollowing(t, usual, nil)
+	f.reachNow(direct)
+	began := time.Now()
+	n.Pause(proxy.Both)
+	f.wait("the watch ends", func() bool { return f.said("etcd fell silent") })
+	took := time.Since(began)
+	t.Logf("ended after %v", took)
+	assert.Less(t, took, 10*time.Second)
+	assert.Greater(t, took, 5*time.Second)
+	n.Resume()
+	kvtest.MustPut(t, direct, "dir/after", "")
+	f.reachNow(direct)
+}
+
+// TestFollowLeavesALostConnection: a connection that is gone for ever without a sign is left, for another member by the
+// following itself, for the same one by the client's keep-alive.
+func TestFollowLeavesALostConnection(t *testing.T) {
+	t.Parallel()
+	t.Run("another member", func(t *testing.T) {
+		t.Parallel()
+		direct := newStore(t)
+		a, b := newNetwork(t, direct), newNetwork(t, direct)
+		over := storeWithPrefix(t, newClient(t, a.Addr(), func(cfg *clientv3.Config) { cfg.Endpoints = append(cfg.Endpoints, b.Addr()) }), direct).Hurry()
+		f := startFollowing(t, over, nil)
+		f.reachNow(direct)
+		for i := range 3 {
+			lost, other := a, b
+			if i%2 == 1 {
+				lost, other = b, a
+			}
+			require.Eventually(t, func() bool { return lost.Links() > 0 && other.Links() > 0 }, soon, time.Millisecond)
+			lost.Strand()
+			kvtest.MustPut(t, direct, fmt.Sprintf("dir/%d", i), "")
+			f.reachNow(direct)
+			lost.Cut()
+			f.reachNow(direct)
+		}
+		assert.Zero(t, f.count(isResync))
+	})
+	t.Run("the same member", func(t *testing.T) {
+		t.Parallel()
+		n := newNetwork(t, newStore(t), func(cfg *clientv3.Config) {
+			cfg.DialKeepAliveTime, cfg.DialKeepAliveTimeout = 10*time.Second, time.Second // less than ten is not to be had
+		})
+		f := startFollowing(t, n.over, nil)
+		f.reachNow(n.direct)
+		n.Strand()
+		began := time.Now()
+		kvtest.MustPut(t, n.direct, "dir/after", "")
+		f.reachNow(n.direct)
+		t.Logf("followed again after %v", time.Since(began))
+		assert.Zero(t, f.count(isResync))
+	})
+}
+
+func TestFollowOverARestart(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, embedetcd.Options{})
+	st := storeOn(t, newClient(t, server.Endpoints()[0])).Hurry()
+	kvtest.MustPut(t, st, "dir/a", "1")
+	f := startFollowing(t, st, nil)
+	f.reachNow(st)
+	for i := range 2 {
+		require.NoError(t, server.Stop())
+		require.NoError(t, server.Restart(t.Context()))
+		eventuallyPut(t, st, "dir/b", fmt.Sprint(i))
+		f.reachNow(st)
+	}
+	assert.Zero(t, f.count(isResync))
+}
+
+// TestFollowRegression (V4): an etcd that went back, or another one in its place, is noticed and loaded.
+func TestFollowRegression(t *testing.T) {
+	t.Parallel()
+	nothing := func(*testing.T, string, string) {}
+	for _, c := range []struct {
+		name    string
+		replace func(t *testing.T, dir, old string)
+		writes  int // before the following can look
+		left    []kv.Path
+	}{
+		{"an older state", copyDir, 0, []kv.Path{"dir/a"}},
+		{"an older state that goes on", copyDir, 3, []kv.Path{"dir/a", "dir/new"}},
+		{"another cluster", nothing, 1, []kv.Path{"dir/new"}},
+		{"another cluster that is further", nothing, 50, []kv.Path{"dir/new"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			data, backup := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "backup")
+			server := newServer(t, embedetcd.Options{Dir: data})
+			endpoint := server.Endpoints()[0]
+			st := storeOn(t, newClient(t, endpoint))
+			n := newNetwork(t, st)
+			kvtest.MustPut(t, st, "dir/a", "1")
+			require.NoError(t, server.Stop())
+			copyDir(t, backup, data)
+			require.NoError(t, server.Restart(t.Context()))
+			eventuallyPut(t, st, "dir/b", "2")
+			for range 20 {
+				kvtest.MustPut(t, st, "dir/b", "2")
+			}
+			f := startFollowing(t, n.over, nil)
+			f.reachNow(st)
+			before, cluster := f.now(), f.from()
+
+			n.Down()
+			require.NoError(t, server.Close())
+			require.NoError(t, os.RemoveAll(data))
+			c.replace(t, data, backup)
+			newServer(t, embedetcd.Options{Dir: data, Listen: endpoint})
+			for i := range c.writes {
+				eventuallyPut(t, st, []kv.Path{"dir/new", "elsewhere"}[min(i, 1)], "3")
+			}
+			n.Up()
+			f.wait("it is noticed", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Regressed })
+			f.mu.Lock()
+			u := f.updates[len(f.updates)-1]
+			f.mu.Unlock()
+			assert.True(t, u.Resync)
+			assert.Equal(t, strings.HasPrefix(c.name, "another cluster"), u.Cluster != cluster)
+			assert.Equal(t, c.writes > 20, u.Snapshot.Revision > before.Revision)
+			assert.Len(t, kvtest.Contents(u.Snapshot), len(c.left))
+			for _, p := range c.left {
+				assert.True(t, u.Snapshot.At(p).Exists(), p)
+			}
+			// It is followed from there on.
+			eventuallyPut(t, st, "dir/after", "")
+			f.wait("it is followed", func() bool { return f.have.At("dir/after").Exists() })
+			assert.Equal(t, 1, f.count(func(u kv.Update) bool { return u.Regressed }))
+		})
+	}
+}
+
+// TestFollowNoticesALostEvent (V3): what the watch tells must fit what is there; where it does not, all is loaded.
+func TestFollowNoticesALostEvent(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(*kv.Builder)
+		then  func(*testing.T, kv.Store)
+	}{
+		"a created key was not told": {
+			func(b *kv.Builder) { b.Delete("dir/a") },
+			func(t *testing.T, st kv.Store) { kvtest.MustPut(t, st, "dir/a", "2") },
+		},
+		"a created key was not told, and is deleted": {
+			func(b *kv.Builder) { b.Delete("dir/a") },
+			func(t *testing.T, st kv.Store) {
+				kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/a")}})
+			},
+		},
+		"a deleted key was not told": {
+			func(b *kv.Builder) { b.Put("dir/n", kv.Entry{Value: "1", Create: 1, Mod: 1}) },
+			func(t *testing.T, st kv.Store) { kvtest.MustPut(t, st, "dir/n", "2") },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := newStore(t).Hurry()
+			kvtest.MustPut(t, st, "dir/a", "1", "dir/b", "1")
+			s, cluster, err := st.Load(t.Context(), 0, dir)
+			require.NoError(t, err)
+			b := s.Edit()
+			c.spoil(b)
+			f := follow(t, st, kv.Followed{Snapshot: b.Snapshot(s.Revision), Cluster: cluster}, nil)
+			c.then(t, st)
+			f.wait("it loads anew", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Resync })
+			f.reachNow(st)
+		})
+	}
+}
+
+// TestFollowEndsAtOnce: whatever goes on, it ends with its context and leaves no goroutine, while the client stays open.
+func TestFollowEndsAtOnce(t *testing.T) {
+	for name, prepare := range map[string]func(n network, f *following){
+		"following": func(network, *following) {},
+		"silent":    func(n network, _ *following) { n.Pause(proxy.Both) },
+		"silent for long": func(n network, f *following) {
+			n.Pause(proxy.Both)
+			f.wait("silence", func() bool { return f.said("silent") })
+		},
+		"no server":            func(n network, _ *following) { n.Down() },
+		"no server for long":   func(n network, f *following) { n.Down(); f.wait("an error", func() bool { return len(f.trouble) > 0 }) },
+		"after many new tries": func(n network, f *following) { churn(n, f) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t, newStore(t))
+			f := startFollowing(t, n.over, nil)
+			f.reachNow(n.direct)
+			prepare(n, f)
+			took := f.stop()
+			assert.Less(t, took, 2*time.Second)
+			assert.Empty(t, goroutinesOf("v3.(*watchGRPCStream)", "kv.(*follower)", "kv.(*loader)"))
+		})
+	}
+}
+
+// TestFollowLeavesNoStream: a question about progress that comes when its watch has just ended opens no stream that stays.
+func TestFollowLeavesNoStream(t *testing.T) {
+	direct := newStore(t)
+	var watches atomic.Int64
+	n := newNetwork(t, direct,
+		onGet(func() { _, _ = direct.Commit(t.Context(), put("elsewhere", "")) }), // so that there is always a question
+		onStreamOf("/Watch", func() func(func() error) error {
+			watches.Add(1)
+			heard := 0
+			return func(next func() error) error {
+				if heard++; heard > 1 {
+					return rpctypes.ErrGRPCNoLeader
+				}
+				return next()
+			}
+		}))
+	f := startFollowing(t, n.over.Rush(), nil)
+	f.wait("many watches", func() bool { return watches.Load() > 300 })
+	f.stop()
+	assert.Empty(t, goroutinesOf("v3.(*watchGRPCStream)"))
+}
+
+// churn ends many watches in many ways.
+func churn(n network, f *following) {
+	for i := range 20 {
+		n.Cut()
+		if i == 10 {
+			n.Pause(proxy.Both)
+			f.wait("silence", func() bool { return f.said("silent") })
+			n.Resume()
+		}
+		kvtest.MustPut(f.t, n.direct, "dir/a", fmt.Sprint(i))
+		f.reachNow(n.direct)
+	}
+}
+
+// newAuthServer starts an etcd whose passwords are cheap to check and whose tokens do not live long. It returns what restarts it,
+// and its endpoint.
+func newAuthServer(t *testing.T) (restart func(), endpoint string) {
+	t.Helper()
+	port, err := freeport.Pick()
+	require.NoError(t, err)
+	client := url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	cfg := embed.NewConfig()
+	cfg.Dir = t.TempDir()
+	cfg.ListenClientUrls, cfg.AdvertiseClientUrls, cfg.ListenPeerUrls = []url.URL{client}, []url.URL{client}, nil
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
+	cfg.UnsafeNoFsync = true
+	cfg.BcryptCost = 4
+	cfg.AuthTokenTTL = 1
+	var server *embed.Etcd
+	start := func() {
+		var err error
+		server, err = embed.StartEtcd(cfg)
+		require.NoError(t, err)
+		<-server.Server.ReadyNotify()
+	}
+	start()
+	t.Cleanup(func() { server.Close() })
+	return func() {
+		server.Close()
+		start()
+	}, client.String()
+}
+
+// TestFollowWithAccessControl: tokens that etcd no longer knows are renewed, and a permission that is taken away is noticed.
+func TestFollowWithAccessControl(t *testing.T) {
+	t.Parallel()
+	restart, endpoint := newAuthServer(t)
+	root := newClient(t, endpoint)
+	direct := storeOn(t, root)
+	prefix := direct.EtcdKey("")
+	for _, do := range []func() error{
+		func() error { _, err := root.UserAdd(t.Context(), "root", "secret"); return err },
+		func() error { _, err := root.UserGrantRole(t.Context(), "root", "root"); return err },
+		func() error { _, err := root.RoleAdd(t.Context(), "reader"); return err },
+		func() error {
+			_, err := root.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix), clientv3.PermissionType(clientv3.PermRead))
+			return err
+		},
+		func() error { _, err := root.UserAdd(t.Context(), "czar", "word"); return err },
+		func() error { _, err := root.UserGrantRole(t.Context(), "czar", "reader"); return err },
+		func() error { _, err := root.AuthEnable(t.Context()); return err },
+	} {
+		require.NoError(t, do())
+	}
+	as := func(user, password string) func(*clientv3.Config) {
+		return func(cfg *clientv3.Config) { cfg.Username, cfg.Password = user, password }
+	}
+	admin := newClient(t, endpoint, as("root", "secret"))
+	writer := storeWithPrefix(t, admin, direct)
+	czar := storeWithPrefix(t, newClient(t, endpoint, as("czar", "word")), direct).Hurry()
+
+	kvtest.MustPut(t, writer, "dir/a", "1")
+	_, err := direct.Fetch(t.Context(), 0, dir)
+	require.ErrorIs(t, err, kv.ErrUnauthorized, "without a name")
+	_, _, err = direct.Load(t.Context(), 0, dir)
+	require.ErrorIs(t, err, kv.ErrUnauthorized, "without a name")
+	_, err = czar.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "dir/a", Value: "2"}}})
+	require.ErrorIs(t, err, kv.ErrUnauthorized, "may not write")
+	require.NotErrorIs(t, err, kv.ErrOutcomeUnknown)
+	_, err = czar.Fetch(t.Context(), 0, kv.Key("dir/a"))
+	require.NoError(t, err)
+
+	f := startFollowing(t, czar, nil)
+	f.reachNow(writer)
+	restart() // which forgets all tokens
+	eventuallyPut(t, writer, "dir/b", "1")
+	f.reachNow(writer)
+	s, _, err := czar.Load(t.Context(), 0, dir)
+	require.NoError(t, err)
+	assert.Equal(t, 2, s.Len())
+	assert.Zero(t, f.count(isResync))
+
+	_, err = admin.RoleRevokePermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix))
+	require.NoError(t, err)
+	f.wait("it is refused", func() bool { return f.said("permission denied") })
+	kvtest.MustPut(t, writer, "dir/c", "1")
+	_, err = admin.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix), clientv3.PermissionType(clientv3.PermRead))
+	require.NoError(t, err)
+	f.reachNow(writer)
+
+	_, err = clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop(), Username: "czar", Password: "wrong", DialTimeout: soon})
+	require.Error(t, err)
+	assert.False(t, errors.Is(err, context.DeadlineExceeded))
+}
+
+// TestFollowThroughACluster: members go down one after the other, and nothing is lost, loaded anew or seen twice.
+func TestFollowThroughACluster(t *testing.T) {
+	t.Parallel()
+	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true, Tick: 20 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		for _, m := range members {
+			assert.NoError(t, m.Close())
+		}
+	})
+	client := newClient(t, members[0].Endpoints()[0], func(cfg *clientv3.Config) {
+		cfg.Endpoints = append(cfg.Endpoints, members[1].Endpoints()[0], members[2].Endpoints()[0])
+	})
+	st := storeOn(t, client).Hurry()
+	last := 0
+	f := startFollowing(t, st, func(u kv.Update) {
+		if e := u.Snapshot.At("dir/n"); e.Exists() {
+			var n int
+			fmt.Sscan(e.Value, &n)
+			assert.GreaterOrEqual(t, n, last, "time goes forward")
+			assert.Equal(t, e.Value, u.Snapshot.At("dir/z").Value)
+			last = n
+		}
+	})
+	n := 0
+	write := func() {
+		n++
+		require.Eventually(t, func() bool {
+			_, err := st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "dir/n", Value: fmt.Sprint(n)}, {Path: "dir/z", Value: fmt.Sprint(n)}}})
+			return err == nil
+		}, soon, 10*time.Millisecond)
+	}
+	for _, m := range members {
+		write()
+		require.NoError(t, m.Stop())
+		for range 10 {
+			write()
+		}
+		f.wait("the change is told", func() bool { return f.have.At("dir/n").Value == fmt.Sprint(n) })
+		require.NoError(t, m.Restart(t.Context()))
+	}
+	// Without a majority there is nothing to follow, and afterwards there is.
+	require.NoError(t, members[0].Stop())
+	require.NoError(t, members[1].Stop())
+	f.wait("it is in trouble", func() bool { return len(f.trouble) > 0 })
+	require.NoError(t, embedetcd.RestartAll(t.Context(), members))
+	write()
+	f.wait("the change is told", func() bool { return f.have.At("dir/n").Value == fmt.Sprint(n) })
+	assert.Zero(t, f.count(isResync))
+}
