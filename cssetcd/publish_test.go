@@ -120,6 +120,18 @@ func TestBatch(t *testing.T) {
 		ok(t)(c.Commit(ctx, &b))
 		assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES"))
 	})
+	t.Run("a node that is in use within it stays", func(t *testing.T) {
+		var b cssetcd.Batch
+		b.CreateTable(directorTable(object))
+		b.AddNode(cssetcd.Node{Name: "v"})
+		b.AddChunk(object, 1, "v")
+		b.DeleteNode("v")
+		unchanged(t, c, func() { require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrNodeInUse) })
+		b = cssetcd.Batch{}
+		b.DeleteNode("w", cssetcd.IfStatus(cssetcd.Status(cssetcd.NodeInactive)))
+		ok(t)(c.Commit(ctx, &b))
+		assert.Empty(t, rowsBelow(t, c, "/NODES"))
+	})
 	t.Run("a race is planned anew", func(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateTable(directorTable(object))

@@ -183,8 +183,10 @@ func TestViewOnAnotherCluster(t *testing.T) {
 	}
 	require.NoError(t, err)
 	assert.Contains(t, changes(u), "/DBS/lsst READY>-")
+	assert.Equal(t, [2]uint64{first.Cluster, second.Cluster}, [2]uint64{u.From.Cluster(), u.To.Cluster()})
 	s := waitRevision(t, v, rev)
 	assert.Equal(t, contents(loaded(t, c2, s.Revision())), contents(s))
+	assert.Equal(t, second.Cluster, s.Cluster())
 }
 
 func TestCompactedRevision(t *testing.T) {

@@ -73,6 +73,7 @@ func TestViewLoadsAndFollows(t *testing.T) {
 	v := openView(t, c)
 	first := v.Snapshot()
 	assert.Equal(t, contents(loaded(t, c, first.Revision())), contents(first))
+	assert.Equal(t, loaded(t, c, 0).Cluster(), first.Cluster())
 	before := contents(first)
 	tab, err := first.Table(object)
 	require.NoError(t, err)
