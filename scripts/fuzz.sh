@@ -10,7 +10,7 @@ for package in $("$go" list ./...); do
 	for target in $targets; do
 		found=$((found + 1))
 		echo "== $package $target"
-		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" "$package" </dev/null
+		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$fuzztime" -fuzzminimizetime 50x "$package" </dev/null
 	done
 done
 echo "$found fuzz targets, $fuzztime each"

@@ -14,12 +14,12 @@ if [ -n "${COVER:-}" ]; then
 	args+=(-covermode=atomic "-coverpkg=$packages" "-coverprofile=$PROFILE.unfinished")
 fi
 
-began=$SECONDS
-if ! "$go" test "${args[@]}" ./...; then
-	echo "tests failed after $((SECONDS - began)) s" >&2
-	exit 1
-fi
+# Prints a line for each package, the output of what failed, what was skipped
+# and why, and how many ran.
+# shellcheck disable=SC2016 # the inner shell knows the counts
+count='bash -c "echo $((TESTS_TOTAL - TESTS_FAILED - TESTS_SKIPPED)) passed, $TESTS_FAILED failed, $TESTS_SKIPPED skipped"'
+"$go" tool gotestsum --format pkgname-and-test-fails --format-icons text --format-hide-empty-pkg \
+	--post-run-command "$count" -- "${args[@]}" ./...
 if [ -n "${COVER:-}" ]; then
 	mv "$PROFILE.unfinished" "$PROFILE"
 fi
-echo "all tests passed in $((SECONDS - began)) s"
