@@ -158,13 +158,26 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 }
 
 // Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for repeated
-// reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision.
+// reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision, with ErrFutureRevision when it has not yet, and with ErrInvalid
+// for a number that is none.
 func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
+	if at < 0 { // which etcd would take for the newest
+		return nil, &Error{Op: "load", Object: c.prefix, Err: fmt.Errorf("%w: revision %d: revisions begin at 1", ErrInvalid, at)}
+	}
 	s, cluster, err := c.load(ctx, at, kv.Below(cssRoot))
 	if err != nil {
 		return nil, &Error{Op: "load", Object: c.prefix, Err: err}
 	}
-	return &Snapshot{kv: s, cluster: cluster}, nil
+	return newSnapshot(s, cluster), nil
+}
+
+// CheckServers returns ErrOldServer when one of the endpoints is served by an etcd whose watches lose events, as [OpenView] does.
+// Endpoints that do not answer are left out; a file is never too old.
+func (c *Client) CheckServers(ctx context.Context) error {
+	if c.etcd == nil {
+		return nil
+	}
+	return objectError("check", c.prefix, c.etcd.CheckServers(ctx))
 }
 
 // Prefix returns where in etcd the CSS lives.

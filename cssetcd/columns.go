@@ -15,7 +15,14 @@ type Column struct {
 // takes its columns from another table; that is not an error of the table: the text is what MySQL is given.
 func (t *Table) Columns() ([]Column, error) {
 	columns, err := parseColumns(t.Schema)
-	return columns, objectError("read schema of table", t.Name.String(), err)
+	return columns, schemaError(t.Name, err)
+}
+
+func schemaError(n TableName, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: "read schema of table", Object: n.String(), Err: err}
 }
 
 func parseColumns(schema string) ([]Column, error) {

@@ -38,7 +38,7 @@ func TestPlainKeysAreRead(t *testing.T) {
 	db, err := s.Database("LSST")
 	require.NoError(t, err)
 	assert.Equal(t, &cssetcd.Database{
-		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 101,
+		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 101, Revision: s.Revision(),
 		Striping: &cssetcd.Striping{ID: "0000000000", Stripes: 60, SubStripes: 18, Overlap: 0.025},
 	}, db)
 	tab, err := s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"})

@@ -58,12 +58,14 @@ var (
 	ErrVersionMismatch = errors.New("the CSS has another version")
 	ErrReadOnly        = errors.New("the client is read-only")
 	ErrClosed          = errors.New("closed")
+	ErrStale           = errors.New("the view is stale")
 	ErrRegressed       = errors.New("etcd went back to an older revision or is another cluster")
 )
 
 // What etcd answered, or did not. See the kv package for their exact meaning.
 var (
 	ErrUnavailable    = kv.ErrUnavailable
+	ErrOldServer      = kv.ErrOldServer
 	ErrUnauthorized   = kv.ErrUnauthorized
 	ErrTooLarge       = kv.ErrTooLarge
 	ErrContended      = kv.ErrContended

@@ -23,24 +23,24 @@ func (c *Client) Through(wrap func(kv.Store) kv.Store) *Client {
 func (c *Client) Store() kv.Store { return c.store }
 
 // CatalogueOf shows what a store holds at a revision, 0 for the newest, as a Snapshot.
-func CatalogueOf(s *kv.Snapshot) *Snapshot { return &Snapshot{kv: s} }
+func CatalogueOf(s *kv.Snapshot) *Snapshot { return newSnapshot(s, 0) }
 
 // OpenViewRemembering is OpenView with another bound on the touched keys that the view remembers.
 func OpenViewRemembering(ctx context.Context, c *Client, most int) (*View, error) {
-	return openView(ctx, c, most)
+	return openView(ctx, c, viewSettings{most: most})
 }
 
 // HoldUpdates keeps the view from taking in what it is told, until release.
 func (v *View) HoldUpdates() (release func()) {
-	v.mu.Lock()
-	return v.mu.Unlock
+	v.recent.mu.Lock()
+	return v.recent.mu.Unlock
 }
 
 // Remembered returns how many updates and touched keys the view remembers.
 func (v *View) Remembered() (updates, touches int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return len(v.recent), v.touches
+	v.recent.mu.Lock()
+	defer v.recent.mu.Unlock()
+	return len(v.recent.steps), v.recent.size
 }
 
 // FoldPath is where the spelling of a name key is kept.

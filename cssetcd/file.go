@@ -20,7 +20,7 @@ var ErrFileInUse = under(ErrPrecondition, "another process has it open for writi
 // OpenFile returns a client on a dump file instead of etcd, for tests and for work on a catalogue offline. All operations work, each
 // of them saved as a whole before it is seen: after a crash the file holds the state before or after it. A file that is not
 // there is made by the first create or restore. Until Close, a second writer gets ErrFileInUse; WithReadOnly needs no lock. Revisions begin at 1 each time and a
-// view cannot follow a file.
+// view cannot follow a file. Of a symbolic link, the file that it leads to is meant. What is no regular file is ErrInvalid.
 func OpenFile(path string, opts ...Option) (*Client, error) {
 	c, err := openFile(path, opts)
 	if err != nil {
@@ -43,7 +43,11 @@ func openFile(path string, opts []Option) (*Client, error) {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	c.prefix = path
-	f := &catalogueFile{path: path}
+	f := &catalogueFile{}
+	var err error
+	if f.path, err = followed(path); err != nil {
+		return nil, err
+	}
 	if !c.readOnly {
 		if err := f.acquire(); err != nil {
 			return nil, err
@@ -57,9 +61,39 @@ func openFile(path string, opts []Option) (*Client, error) {
 	return c, nil
 }
 
+// followed returns where a symbolic link leads in the end, to a file that may be missing: that one is replaced and locked, so that the link stays
+// and all names of the file share a lock. It refuses what is no file: reading a device may never end.
+func followed(path string) (string, error) {
+	const most = 40 // as the kernel
+	for range most {
+		target, err := os.Readlink(path)
+		if err != nil { // it is no link
+			return path, checkRegular(path)
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Dir(path) + "/" + target // not cleaned: the directory may be a link itself
+		}
+		path = target
+	}
+	return "", &fs.PathError{Op: "open", Path: path, Err: syscall.ELOOP}
+}
+
+func checkRegular(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil // opening it tells, and may make it
+	case info.IsDir():
+		return fmt.Errorf("%w: %s is a directory and not a file", ErrInvalid, path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%w: %s is not a regular file: a catalogue is read whole and replaced whole", ErrInvalid, path)
+	}
+	return nil
+}
+
 // catalogueFile is the dump file that holds a catalogue.
 type catalogueFile struct {
-	path string
+	path string   // of the file itself, not of a link to it
 	lock *os.File // beside the file, which is replaced by each write; nil for a reader
 }
 
@@ -130,7 +164,7 @@ func (f *catalogueFile) save(s *kv.Snapshot) (err error) {
 	if old, statErr := os.Stat(f.path); statErr == nil {
 		mode = old.Mode().Perm()
 	}
-	err = errors.Join((&Snapshot{kv: s}).WriteDump(temp, ""), temp.Chmod(mode), temp.Sync(), temp.Close())
+	err = errors.Join(newSnapshot(s, 0).WriteDump(temp, ""), temp.Chmod(mode), temp.Sync(), temp.Close())
 	if err != nil {
 		return err
 	}

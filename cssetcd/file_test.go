@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -139,4 +140,60 @@ func TestFilePath(t *testing.T) {
 			assert.Equal(t, want, path)
 		}
 	}
+}
+
+// TestFileThroughALink: the file that a link leads to is written and locked, and the link stays one.
+func TestFileThroughALink(t *testing.T) {
+	dir := t.TempDir()
+	elsewhere := filepath.Join(dir, "elsewhere")
+	require.NoError(t, os.Mkdir(elsewhere, 0o700))
+	file, near, far := filepath.Join(elsewhere, "css.json"), filepath.Join(elsewhere, "near"), filepath.Join(dir, "far")
+	require.NoError(t, os.Symlink("css.json", near))
+	require.NoError(t, os.Symlink("elsewhere/near", far))
+	for range 2 { // made through the link, and replaced
+		c, err := cssetcd.OpenFile(far)
+		require.NoError(t, err)
+		if _, err := c.Database(t.Context(), "lsst"); err != nil {
+			fill(t, c)
+		}
+		ok(t)(c.SetTableStatus(t.Context(), object, "X"))
+		for _, path := range []string{file, near} {
+			_, err = cssetcd.OpenFile(path)
+			require.ErrorIs(t, err, cssetcd.ErrFileInUse, path)
+		}
+		require.NoError(t, c.Close())
+	}
+	for _, link := range []string{near, far} {
+		info, err := os.Lstat(link)
+		require.NoError(t, err)
+		assert.Equal(t, os.ModeSymlink, info.Mode().Type(), link)
+	}
+	tab, err := openFile(t, file).Table(t.Context(), object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.Status("X"), tab.Status)
+	loop := filepath.Join(dir, "loop")
+	require.NoError(t, os.Symlink("loop", loop))
+	_, err = cssetcd.OpenFile(loop)
+	require.ErrorIs(t, err, syscall.ELOOP)
+}
+
+// TestWhatIsNoFileIsNotOpened: a device may never end, and is not to be replaced; nothing is made beside it.
+func TestWhatIsNoFileIsNotOpened(t *testing.T) {
+	dir := t.TempDir()
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink("/dev/full", link))
+	for _, path := range []string{"/dev/full", "/dev/null", pipe, link} {
+		for _, opts := range [][]cssetcd.Option{nil, {cssetcd.WithReadOnly()}} {
+			_, err := cssetcd.OpenFile(path, opts...)
+			require.ErrorIs(t, err, cssetcd.ErrInvalid, path)
+			assert.ErrorContains(t, err, "is not a regular file")
+		}
+	}
+	assert.NoFileExists(t, pipe+".lock")
+	_, err := cssetcd.OpenFile(dir)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	assert.ErrorContains(t, err, "is a directory")
+	assert.NoFileExists(t, dir+".lock")
 }

@@ -2,15 +2,28 @@ package cssetcd
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // Snapshot is the catalogue at one revision. It is immutable, reading it does no I/O, and any number of goroutines may share
 // it. A czar takes one for each query, so that all that the query reads is of one moment.
+//
+// What it returns is decoded when it is first asked for and then shared, with all its readers and with the later snapshots of
+// the same view until it changes: nobody may change it. So a table, database or node that has the same pointer in two
+// snapshots of a view has not changed between them. Reading one that is decoded takes a look-up in memory, no allocation.
 type Snapshot struct {
 	kv      *kv.Snapshot
 	cluster uint64
+	index   *index
+}
+
+func newSnapshot(s *kv.Snapshot, cluster uint64) *Snapshot { return &Snapshot{s, cluster, newIndex(s)} }
+
+// next returns the snapshot after this one, in which no path but the touched ones differs.
+func (s *Snapshot) next(now *kv.Snapshot, cluster uint64, touched []kv.Path) *Snapshot {
+	return &Snapshot{now, cluster, s.index.next(now, touched)}
 }
 
 // Revision returns the revision that the snapshot shows.
@@ -53,8 +66,18 @@ func (s *Snapshot) Databases() iter.Seq2[*Database, error] {
 
 // Database returns one database, or ErrNoSuchDB.
 func (s *Snapshot) Database(name string) (*Database, error) {
+	e, ok := s.index.databases.Get(name)
+	if !ok {
+		return nil, objectError("read database", name, ErrNoSuchDB)
+	}
+	if kept := e.kept.Load(); kept != nil {
+		return kept.value, kept.err
+	}
 	db, err := decodeDatabase(s.kv, name)
-	return db, objectError("read database", name, err)
+	if err == nil {
+		db.Revision = e.revision
+	}
+	return e.keep(db, objectError("read database", name, err))
 }
 
 // Tables yields the tables of a database, whatever their status, as Databases does; none for a database that is not there.
@@ -64,8 +87,31 @@ func (s *Snapshot) Tables(db string) iter.Seq2[*Table, error] {
 
 // Table returns one table without its chunks, or ErrNoSuchTable.
 func (s *Snapshot) Table(name TableName) (*Table, error) {
+	e, ok := s.index.tables.Get(name)
+	if !ok {
+		return nil, objectError("read table", name.String(), noTable(s.kv, name))
+	}
+	if kept := e.table.kept.Load(); kept != nil {
+		return kept.value, kept.err
+	}
 	t, err := decodeTable(s.kv, name)
-	return t, objectError("read table", name.String(), err)
+	return e.table.keep(t, objectError("read table", name.String(), err))
+}
+
+// Columns returns the columns of a table as [Table.Columns] does. They are parsed once for all tables of one schema.
+func (s *Snapshot) Columns(name TableName) ([]Column, error) {
+	t, err := s.Table(name)
+	if err != nil {
+		return nil, err
+	}
+	e, _ := s.index.tables.Get(name)
+	kept := e.schema.kept.Load()
+	if kept == nil {
+		_, _ = e.schema.keep(s.index.schemas.of(t.Schema), nil)
+		kept = e.schema.kept.Load()
+	}
+	columns, err := kept.value.read()
+	return columns, schemaError(name, err)
 }
 
 // Nodes yields the nodes as Databases does.
@@ -75,12 +121,44 @@ func (s *Snapshot) Nodes() iter.Seq2[*Node, error] {
 
 // Node returns one node, or ErrNoSuchNode.
 func (s *Snapshot) Node(name string) (*Node, error) {
+	e, ok := s.index.nodes.Get(name)
+	if !ok {
+		return nil, objectError("read node", name, ErrNoSuchNode)
+	}
+	if kept := e.kept.Load(); kept != nil {
+		return kept.value, kept.err
+	}
 	n, err := decodeNode(s.kv, name)
-	return n, objectError("read node", name, err)
+	return e.keep(n, objectError("read node", name, err))
 }
 
-// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there.
-func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] { return decodeChunks(s.kv, name) }
+// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there. The first call for a table
+// decodes all its chunks and keeps them until one changes.
+func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] {
+	return func(yield func(Chunk, error) bool) {
+		for _, c := range s.chunks(name) {
+			if !yield(c.value, c.err) {
+				return
+			}
+		}
+	}
+}
+
+func (s *Snapshot) chunks(name TableName) []chunkOutcome {
+	e, ok := s.index.tables.Get(name)
+	if !ok {
+		return nil
+	}
+	if kept := e.chunks.kept.Load(); kept != nil {
+		return kept.value
+	}
+	var all []chunkOutcome
+	for c, err := range decodeChunks(s.kv, name) {
+		all = append(all, chunkOutcome{c, err})
+	}
+	all, _ = e.chunks.keep(slices.Clip(all), nil)
+	return all
+}
 
 // Version returns ErrVersionMissing or ErrVersionMismatch unless the CSS is of the version that this package reads.
 func (s *Snapshot) Version() error { return checkVersion(s.kv) }

@@ -49,7 +49,7 @@ func (s *Subscription) Next(ctx context.Context) (Update, error) {
 
 func (s *Subscription) difference(now *viewState) []kv.Delta {
 	from, to := s.last.snapshot.kv, now.snapshot.kv
-	if touched, ok := s.view.touchedBetween(s.last.seq, now.seq); ok {
+	if touched, ok := s.view.recent.between(s.last.seq, now.seq); ok {
 		return kv.DiffAt(from, to, touched)
 	}
 	return kv.Diff(from, to)

@@ -18,6 +18,9 @@ type Database struct {
 	Striping      *Striping // nil: the database has no partitioned tables
 	Incarnation   Revision  // when the database was created; set on reading
 	Modified      Revision  // when its status was last written; set on reading
+	// Revision is one since which nothing in the database, its tables and chunks included, has changed; set on reading from a
+	// Snapshot. While it is the same in the snapshots of a view, the database is the same.
+	Revision Revision
 }
 
 // Striping is how the databases of one family cut the sky into chunks and sub-chunks.

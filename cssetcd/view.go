@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,18 +11,19 @@ import (
 )
 
 // View keeps the whole catalogue in memory and follows etcd. Reading its snapshot is one atomic load; a change is there as soon
-// as etcd has told of it. While etcd cannot be reached the last snapshot stays.
+// as etcd has told of it. While etcd cannot be reached the last snapshot stays, and [View.Staleness] grows.
+//
+// It mends itself: it goes on where it stood after a broken connection, loads anew when etcd has compacted what it missed, ends
+// a connection that fell silent, notices an etcd that was set back or replaced, and compares itself with etcd from time to time.
+// What it shows after any of these is etcd's state, and subscribers get the exact difference.
 type View struct {
-	client *Client
-	cancel context.CancelFunc
-	done   chan struct{} // closed when the following has ended
-	ask    chan struct{}
-	state  atomic.Pointer[viewState]
-
-	mu      sync.Mutex
-	recent  []viewStep // the updates before the current state, oldest first
-	touches int        // paths in recent
-	most    int        // touches may not exceed this
+	client  *Client
+	cancel  context.CancelFunc
+	done    chan struct{} // closed when the following has ended
+	ask     chan struct{}
+	state   atomic.Pointer[viewState]
+	waiters atomic.Int64
+	recent  recentTouches
 }
 
 // viewState is what a View shows. It is immutable but for changed, which is closed when the next state is there.
@@ -32,52 +32,78 @@ type viewState struct {
 	seq        uint64 // numbers the states, since revisions can go back
 	generation int    // counts the regressions of etcd
 	confirmed  Confirmation
+	condition  Condition
+	counts     Counts
 	changed    chan struct{}
 }
 
 // Confirmation says how fresh a view is: it shows all that etcd had committed when it was asked.
 type Confirmation struct {
 	Revision Revision
-	Asked    time.Time // with a monotonic reading
+	Asked    time.Time // with a monotonic reading: a clock that is set does not matter
 }
 
-// viewStep is the update that led to state seq.
-type viewStep struct {
-	seq     uint64
-	touched []kv.Path
+// ViewOption changes how a View follows.
+type ViewOption func(*viewSettings)
+
+type viewSettings struct {
+	compareEvery time.Duration
+	most         int
 }
 
-// keepTouches bounds the memory of recent updates. A subscriber that is further behind is served by comparing snapshots.
-const keepTouches = 1 << 16
+// CompareEvery says how often a view compares all it shows with etcd at the same revision, which costs a load of the catalogue;
+// negative: never. Without it a view does so every 5 minutes, and less often where that would take more than a hundredth of the time.
+func CompareEvery(d time.Duration) ViewOption {
+	return func(s *viewSettings) { s.compareEvery = d }
+}
 
-// OpenView loads the catalogue and follows it until Close. The context bounds the loading only.
-func OpenView(ctx context.Context, c *Client) (*View, error) { return openView(ctx, c, keepTouches) }
+// OpenView loads the catalogue and follows it until Close. The context bounds the loading only. It fails with ErrVersionMismatch
+// for a CSS of a version that this package does not know and with ErrOldServer for an etcd whose watches lose events.
+func OpenView(ctx context.Context, c *Client, opts ...ViewOption) (*View, error) {
+	settings := viewSettings{most: keepTouches}
+	for _, opt := range opts {
+		opt(&settings)
+	}
+	v, err := openView(ctx, c, settings)
+	if err != nil {
+		return nil, &Error{Op: "open view", Object: c.prefix, Err: err}
+	}
+	return v, nil
+}
 
-func openView(ctx context.Context, c *Client, most int) (*View, error) {
+func openView(ctx context.Context, c *Client, settings viewSettings) (*View, error) {
 	if c.etcd == nil {
-		return nil, &Error{Op: "open view", Object: c.prefix, Err: fmt.Errorf("%w: a catalogue on a file cannot be followed", ErrInvalid)}
+		return nil, fmt.Errorf("%w: a catalogue on a file cannot be followed", ErrInvalid)
+	}
+	if err := c.etcd.CheckServers(ctx); err != nil {
+		return nil, err
 	}
 	asked := time.Now()
 	s, cluster, err := c.etcd.Load(ctx, 0, kv.Below(cssRoot))
 	if err != nil {
-		return nil, &Error{Op: "open view", Object: c.prefix, Err: err}
+		return nil, err
 	}
 	if err := checkVersion(s); err != nil && !errors.Is(err, ErrVersionMissing) {
-		return nil, &Error{Op: "open view", Object: c.prefix, Err: err}
+		return nil, err
 	}
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), most: most}
+	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{most: settings.most}}
 	v.state.Store(&viewState{
-		snapshot: &Snapshot{kv: s, cluster: cluster}, seq: 1, changed: make(chan struct{}), confirmed: Confirmation{s.Revision, asked},
+		snapshot:  newSnapshot(s, cluster),
+		seq:       1,
+		confirmed: Confirmation{s.Revision, asked},
+		condition: Condition{Phase: Live, Since: asked},
+		changed:   make(chan struct{}),
 	})
 	go func() {
 		defer close(v.done)
-		_ = c.etcd.Follow(follow, kv.Followed{Snapshot: s, Cluster: cluster}, v.ask, c.log, v.update)
+		start := kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: settings.compareEvery}
+		_ = c.etcd.Follow(follow, start, v.ask, c.log, v.update) // ends with its context only
 	}()
 	return v, nil
 }
 
-// Close ends the following and waits for it. Waiting calls return ErrClosed; the last snapshot stays readable.
+// Close ends the following and waits for it, which takes no network. Waiting calls return ErrClosed; the last snapshot stays readable.
 func (v *View) Close() {
 	v.cancel()
 	<-v.done
@@ -89,16 +115,19 @@ func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 // Confirmed returns up to when the view is known to show everything.
 func (v *View) Confirmed() Confirmation { return v.state.Load().confirmed }
 
+// Staleness returns the age of Confirmed: no change in etcd that the view does not show is older. It is below two seconds as
+// long as etcd answers.
+func (v *View) Staleness() time.Duration { return time.Since(v.Confirmed().Asked) }
+
 // update is called by the one goroutine that follows.
 func (v *View) update(u kv.Update) {
 	old := v.state.Load()
-	next := &viewState{
-		snapshot: old.snapshot, seq: old.seq, generation: old.generation, confirmed: old.confirmed, changed: make(chan struct{}),
-	}
+	next := *old
+	next.changed = make(chan struct{})
 	if u.Snapshot != old.snapshot.kv {
-		next.snapshot = &Snapshot{kv: u.Snapshot, cluster: u.Cluster}
+		next.snapshot = old.snapshot.next(u.Snapshot, u.Cluster, u.Touched)
 		next.seq++
-		v.remember(next.seq, u)
+		v.recent.add(next.seq, u.Touched)
 	}
 	if u.Regressed {
 		next.generation++
@@ -106,67 +135,70 @@ func (v *View) update(u kv.Update) {
 	if !u.Asked.IsZero() {
 		next.confirmed = Confirmation{u.Snapshot.Revision, u.Asked}
 	}
-	v.state.Store(next)
+	next.condition = old.condition.after(u)
+	next.counts = old.counts.after(u)
+	v.state.Store(&next)
 	close(old.changed)
 }
 
-// remember keeps what the update touched, so that a subscriber's difference costs no walk through two snapshots.
-func (v *View) remember(seq uint64, u kv.Update) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if u.Resync || len(u.Touched) > v.most {
-		v.recent, v.touches = nil, 0
-		return
-	}
-	v.recent = append(v.recent, viewStep{seq, u.Touched})
-	v.touches += 1 + len(u.Touched)
-	for v.touches > v.most {
-		v.touches -= 1 + len(v.recent[0].touched)
-		v.recent[0] = viewStep{}
-		v.recent = v.recent[1:]
-	}
-}
-
-// touchedBetween returns the paths touched by the updates in (from, to]; ok is false when they are no longer known.
-func (v *View) touchedBetween(from, to uint64) (paths []kv.Path, ok bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.recent) == 0 || v.recent[0].seq > from+1 {
-		return nil, false
-	}
-	for _, step := range v.recent[from+1-v.recent[0].seq:] {
-		if step.seq > to {
-			break
-		}
-		paths = append(paths, step.touched...)
-	}
-	return paths, true
-}
-
 // WaitRevision returns a snapshot of at least the given revision, as a write returned it: read your writes. It returns
-// ErrRegressed when etcd is restored to an older revision meanwhile, and ErrClosed.
+// ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx.
 func (v *View) WaitRevision(ctx context.Context, rev Revision) (*Snapshot, error) {
 	state := v.state.Load()
 	generation := state.generation
 	for {
 		switch {
 		case state.generation != generation:
-			return nil, ErrRegressed
+			return nil, v.waitError(fmt.Sprintf("revision %d", rev), ErrRegressed)
 		case state.snapshot.Revision() >= rev:
 			return state.snapshot, nil
 		}
 		if err := v.wait(ctx, state, true); err != nil {
-			return nil, err
+			return nil, v.waitError(fmt.Sprintf("revision %d", rev), err)
 		}
 		state = v.state.Load()
 	}
 }
 
+// WaitLatest returns a snapshot that shows everything that etcd had committed when WaitLatest was called: a linearizable read of the
+// whole catalogue for the price of one small question to etcd, which waiting callers share. It returns ErrClosed or the error of ctx.
+func (v *View) WaitLatest(ctx context.Context) (*Snapshot, error) {
+	called := time.Now()
+	for {
+		state := v.state.Load()
+		if !state.confirmed.Asked.Before(called) {
+			return state.snapshot, nil
+		}
+		v.askNow()
+		if err := v.wait(ctx, state, true); err != nil {
+			return nil, v.waitError("the latest revision", err)
+		}
+	}
+}
+
+func (v *View) waitError(what string, err error) error {
+	c := v.Condition()
+	err = fmt.Errorf("%w; the view is %s at revision %d, confirmed %s ago", err, c.Phase, v.Snapshot().Revision(), v.Staleness().Round(time.Millisecond))
+	if c.Reason != nil {
+		err = fmt.Errorf("%w: %w", err, c.Reason)
+	}
+	return &Error{Op: "wait for", Object: what, Err: err}
+}
+
 // askAgain is how often a waiting call has etcd asked: writes elsewhere in etcd raise the revision without an event.
 const askAgain = 100 * time.Millisecond
 
+func (v *View) askNow() {
+	select {
+	case v.ask <- struct{}{}:
+	default: // it is about to be asked
+	}
+}
+
 // wait returns when there is a state after the given one. With ask, etcd is asked for its revision meanwhile.
 func (v *View) wait(ctx context.Context, state *viewState, ask bool) error {
+	v.waiters.Add(1)
+	defer v.waiters.Add(-1)
 	var tick <-chan time.Time
 	if ask {
 		t := time.NewTicker(askAgain)
@@ -187,10 +219,7 @@ func (v *View) wait(ctx context.Context, state *viewState, ask bool) error {
 		case <-v.done:
 			return ErrClosed
 		case <-tick:
-			select {
-			case v.ask <- struct{}{}:
-			default:
-			}
+			v.askNow()
 		}
 	}
 }

@@ -529,11 +529,12 @@ func TestCloseIsPrompt(t *testing.T) {
 func TestCloseWaits(t *testing.T) {
 	c := newCatalogue(t)
 	v := openView(t, c)
-	release := v.HoldUpdates()
+	release := sync.OnceFunc(v.HoldUpdates())
+	defer release()
 	ok(t)(c.SetTableStatus(t.Context(), object, "X"))
 	require.Eventually(t, func() bool {
 		stacks := make([]byte, 1<<20)
-		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "(*View).remember(")
+		return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "(*recentTouches).add(")
 	}, 30*time.Second, time.Millisecond)
 	closed := make(chan struct{})
 	go func() {

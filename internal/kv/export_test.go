@@ -11,6 +11,7 @@ func (s *Etcd) Hurry() *Etcd {
 		mostBackoff: 50 * time.Millisecond,
 		calm:        5 * time.Second,
 		resyncPause: 10 * time.Millisecond,
+		compare:     5 * time.Minute,
 	}
 	return s
 }

@@ -14,24 +14,31 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// Update is what following a span brings: the snapshot after one or more whole revisions.
+// Update is what following a span brings: the snapshot after one or more whole revisions, or a word on how the following does.
 type Update struct {
 	Snapshot *Snapshot
 	Cluster  uint64 // id of the cluster that it came from
-	// Touched are the paths written or deleted since the update before, repeats included. It is nil after a resync, when
-	// only a comparison of the two snapshots tells what changed.
+	// Touched are the paths written or deleted since the update before; all that differ, after a resync. Repeats are possible.
 	Touched []Path
-	Resync  bool
+	Resync  bool // the span was loaded anew
 	// Regressed: etcd's revision went back or the cluster is another one, as after a restore from a backup.
 	Regressed bool
 	// Asked is when etcd was asked for the state that the snapshot shows; zero when it was not asked but told by itself.
 	Asked time.Time
+	// Trouble is why the watch ended. Snapshot is what is known until an update without trouble comes. It is an ErrResync when
+	// the span has to be loaded anew, and ErrInconsistent, too, when a comparison made that necessary.
+	Trouble error
+	// Compared: the snapshot was found to be what etcd holds at its revision.
+	Compared bool
 }
 
-// Followed says what is known when following begins.
+// Followed says what is known when following begins, and what is wanted.
 type Followed struct {
 	Snapshot *Snapshot // as loaded; its one span is what is followed
 	Cluster  uint64    // id of the cluster that it came from
+	// CompareEvery is how often the snapshot is compared with etcd, whole and at one revision; 0: every 5 minutes, negative:
+	// never. Large spans are compared less often, so that it takes no more than a hundredth of the time.
+	CompareEvery time.Duration
 }
 
 // followTimes are the delays of following. Tests scale them down.
@@ -41,7 +48,8 @@ type followTimes struct {
 	minBackoff  time.Duration // after the first failure
 	mostBackoff time.Duration // after many
 	calm        time.Duration // a watch that lived this long makes the next failure a first one
-	resyncPause time.Duration // at least this much between two full loads
+	resyncPause time.Duration // at least this much between two full loads, and four times what the first took
+	compare     time.Duration // between two comparisons with etcd
 }
 
 var usualTimes = followTimes{
@@ -51,28 +59,28 @@ var usualTimes = followTimes{
 	mostBackoff: 5 * time.Second,
 	calm:        30 * time.Second,
 	resyncPause: 200 * time.Millisecond,
+	compare:     5 * time.Minute,
 }
 
 // Follow keeps calling with what changes in a span after start, until ctx ends, whose error it then returns. Each update shows
 // whole revisions: what one transaction wrote appears in one update. When the watch breaks it is resumed where it stood; when
-// the history needed for that is gone, the span is loaded anew and the update says so. A watch that falls silent is replaced.
+// the history needed for that is gone, or a comparison with etcd shows a difference, the span is loaded anew and the update has
+// the exact difference. A watch that falls silent is replaced.
 //
 // A value sent on ask makes Follow ask etcd for its revision at once; the answer comes as an update, with Asked set, after
 // everything up to that revision.
 func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, log *slog.Logger, call func(Update)) error {
-	f := &follower{s: s, times: s.times, span: start.Snapshot.Spans()[0], have: start.Snapshot, cluster: start.Cluster, ask: ask, log: log, call: call}
-	f.reached.Store(int64(f.have.Revision))
+	f := newFollower(s, start, ask, log, call)
 	backoff := f.times.minBackoff
 	for {
 		began := time.Now()
-		err := f.watch(ctx)
-		if errors.Is(err, errResync) {
-			err = f.load(ctx, err)
-		}
+		err := f.once(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		log.Warn("the watch ended and is started again", "revision", f.have.Revision, "err", err)
+		if err != nil {
+			f.trouble(err)
+		}
 		if time.Since(began) > f.times.calm {
 			backoff = f.times.minBackoff
 		}
@@ -83,34 +91,60 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 	}
 }
 
+// once watches until something goes wrong, and loads anew if that is needed. A load that failed is made up for first.
+func (f *follower) once(ctx context.Context) error {
+	if !f.lost {
+		err := f.watch(ctx)
+		if !errors.Is(err, ErrResync) || ctx.Err() != nil {
+			return err
+		}
+		f.lost = true
+		f.trouble(err)
+	}
+	err := f.load(ctx)
+	f.lost = err != nil
+	return err
+}
+
 type follower struct {
 	s       *Etcd
 	times   followTimes
 	span    Span
 	have    *Snapshot
 	cluster uint64
+	values  interner
 	ask     <-chan struct{}
 	log     *slog.Logger
 	call    func(Update)
 
-	reached  atomic.Int64 // the revision of have, for the goroutine that asks
-	lastLoad time.Time
-	open     []answer // those that are ahead of have, oldest first
+	shown   atomic.Pointer[Snapshot] // have, for the goroutines that ask and compare
+	open    []answer                 // those that are ahead of have, oldest first
+	lost    bool                     // the watch cannot go on from have
+	resync  time.Time                // when the next full load may begin
+	compare time.Time                // when the next comparison is due
 }
 
-// answer is what etcd said when it was asked for its revision.
-type answer struct {
-	asked    time.Time
-	reached  Revision // what have was at then; a linearizable read cannot find less
-	revision Revision
-	cluster  uint64
+func newFollower(s *Etcd, start Followed, ask <-chan struct{}, log *slog.Logger, call func(Update)) *follower {
+	f := &follower{
+		s: s, times: s.times, span: start.Snapshot.Spans()[0], have: start.Snapshot, cluster: start.Cluster,
+		values: newInterner(start.Snapshot), ask: ask, log: log, call: call,
+	}
+	f.times.compare = cmp.Or(start.CompareEvery, f.times.compare)
+	f.compare = time.Now().Add(jitter(f.times.compare))
+	f.shown.Store(f.have)
+	return f
 }
 
-var (
-	// errResync says that the watch cannot go on from where it stood.
-	errResync = errors.New("the span must be loaded anew")
-	errSilent = errors.New("etcd fell silent")
-)
+// ErrResync says that the watch cannot go on from where it stood.
+var ErrResync = errors.New("the span must be loaded anew")
+
+var errSilent = errors.New("etcd fell silent")
+
+// trouble tells why the watch ended.
+func (f *follower) trouble(err error) {
+	f.log.Warn("the watch ended and is started again", "revision", f.have.Revision, "err", err)
+	f.call(Update{Snapshot: f.have, Cluster: f.cluster, Touched: []Path{}, Trouble: err})
+}
 
 // watchdog ends a context that has not been kept alive for a while.
 type watchdog struct {
@@ -139,15 +173,16 @@ func (f *follower) watch(ctx context.Context) error {
 	// A watcher of its own has a stream of its own, on which progress is answered as soon as this one watch is up to date, and
 	// can be closed: the client's common one would open a new stream for a request that comes too late, and keep it.
 	watcher := clientv3.NewWatcher(f.s.client)
-	answers := make(chan answer)
-	var asking sync.WaitGroup
+	answers, comparisons := make(chan answer), make(chan error)
+	var beside sync.WaitGroup
 	defer func() {
 		stop()
 		_ = watcher.Close() // says why the stream ended, which is known
-		asking.Wait()
+		beside.Wait()
 	}()
 	f.open = nil
-	asking.Go(func() { f.keepAsking(ctx, watcher, answers) })
+	beside.Go(func() { f.keepAsking(ctx, watcher, answers) })
+	beside.Go(func() { f.keepComparing(ctx, comparisons) })
 	opts := append(f.s.rangeEnd(f.span), clientv3.WithRev(int64(f.have.Revision)+1), clientv3.WithCreatedNotify())
 	// No fragments: the server builds them in quadratic time.
 	responses := watcher.Watch(ctx, f.s.EtcdKey(f.span.From), opts...)
@@ -165,6 +200,11 @@ func (f *follower) watch(ctx context.Context) error {
 			dog.pause()
 			f.publish(Update{Snapshot: f.have, Touched: []Path{}})
 			dog.heard()
+		case err := <-comparisons:
+			if err != nil {
+				return err
+			}
+			f.publish(Update{Snapshot: f.have, Touched: []Path{}, Compared: true})
 		case r, ok := <-responses:
 			if !ok {
 				return cmp.Or(context.Cause(ctx), errors.New("etcd's client closed the watch"))
@@ -178,68 +218,15 @@ func (f *follower) watch(ctx context.Context) error {
 	}
 }
 
-// keepAsking asks etcd for its revision, at once, at intervals and when told to. It is asked by a linearizable read: the watch
-// may be on a member that lags behind, and on an etcd where nothing is written it answers no question about its progress. Of
-// that it is reminded when etcd is ahead, since what is written elsewhere brings no event.
-func (f *follower) keepAsking(ctx context.Context, watcher clientv3.Watcher, answers chan<- answer) {
-	ticker := time.NewTicker(f.times.askEvery)
-	defer ticker.Stop()
-	for {
-		a, err := f.question(ctx)
-		if err != nil {
-			f.log.Debug("etcd did not tell its revision", "err", err)
-		} else {
-			select {
-			case answers <- a:
-			case <-ctx.Done():
-			}
-			if a.revision > Revision(f.reached.Load()) {
-				_ = watcher.RequestProgress(ctx) // fails with the watch only
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-f.ask:
-		case <-ticker.C:
-		}
-	}
-}
-
-func (f *follower) question(ctx context.Context) (answer, error) {
-	// The next one may go to another member.
-	ctx, cancel := context.WithTimeout(ctx, f.times.silence/2)
-	defer cancel()
-	a := answer{asked: time.Now(), reached: Revision(f.reached.Load())}
-	resp, err := f.s.client.Get(ctx, f.s.EtcdKey(f.span.From), clientv3.WithCountOnly())
-	if err != nil {
-		return answer{}, err
-	}
-	a.revision, a.cluster = Revision(resp.Header.Revision), resp.Header.ClusterId
-	return a, nil
-}
-
-// answered notes an answer, which stays open until the snapshot has reached it.
-func (f *follower) answered(a answer) error {
-	switch {
-	case a.cluster != f.cluster:
-		return fmt.Errorf("%w: the cluster is %x and was %x", errResync, a.cluster, f.cluster)
-	case a.revision < a.reached:
-		return fmt.Errorf("%w: etcd is at revision %d and was at %d", errResync, a.revision, a.reached)
-	}
-	f.open = append(f.open, a)
-	return nil
-}
-
 // response handles one answer of the watch. A response never splits a revision, so it becomes one update.
 func (f *follower) response(r clientv3.WatchResponse) error {
 	switch {
 	case r.CompactRevision != 0:
-		return fmt.Errorf("%w: history up to revision %d has been compacted", errResync, r.CompactRevision)
+		return fmt.Errorf("%w: history up to revision %d has been compacted", ErrResync, r.CompactRevision)
 	case r.Err() != nil:
 		return r.Err()
 	case r.Header.ClusterId != f.cluster:
-		return fmt.Errorf("%w: the cluster is %x and was %x", errResync, r.Header.ClusterId, f.cluster)
+		return fmt.Errorf("%w: the cluster is %x and was %x", ErrResync, r.Header.ClusterId, f.cluster)
 	case r.Created:
 		return nil // its header may be ahead of what the watch has still to send, and behind on a member that lags
 	case r.IsProgressNotify():
@@ -258,19 +245,23 @@ func (f *follower) events(events []*clientv3.Event) error {
 	for _, e := range events {
 		rev := Revision(e.Kv.ModRevision)
 		if rev <= f.have.Revision || rev < at {
-			return fmt.Errorf("%w: an event of revision %d came after revision %d", errResync, rev, at)
+			return fmt.Errorf("%w: an event of revision %d came after revision %d", ErrResync, rev, at)
 		}
 		at = rev
 		p := f.s.path(e.Kv.Key)
 		if e.Type == clientv3.EventTypeDelete {
-			if !b.Delete(p) {
-				return fmt.Errorf("%w: %s was deleted and not known", errResync, p)
+			old, was := b.Delete(p)
+			if !was {
+				return fmt.Errorf("%w: %s was deleted and not known", ErrResync, p)
 			}
+			f.values.release(old.Value)
 		} else {
-			if b.At(p).Exists() != !e.IsCreate() {
-				return fmt.Errorf("%w: an event on %s was lost", errResync, p)
+			now := Entry{Value: f.values.take(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: rev}
+			old, was := b.Put(p, now)
+			if was != !e.IsCreate() {
+				return fmt.Errorf("%w: an event on %s was lost", ErrResync, p)
 			}
-			b.Put(p, Entry{Value: string(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: rev})
+			f.values.release(old.Value)
 		}
 		touched = append(touched, p)
 	}
@@ -282,7 +273,7 @@ func (f *follower) events(events []*clientv3.Event) error {
 func (f *follower) publish(u Update) {
 	u.Cluster = f.cluster
 	f.have = u.Snapshot
-	f.reached.Store(int64(f.have.Revision))
+	f.shown.Store(f.have)
 	for len(f.open) > 0 && f.open[0].revision <= f.have.Revision {
 		u.Asked = f.open[0].asked
 		f.open = f.open[1:]
@@ -290,24 +281,43 @@ func (f *follower) publish(u Update) {
 	f.call(u)
 }
 
-// load reads the span anew after the trouble that why tells.
-func (f *follower) load(ctx context.Context, why error) error {
-	if err := sleep(ctx, f.times.resyncPause-time.Since(f.lastLoad)); err != nil {
+// load reads the span anew. Loads are spread out, so that many followers that lost their history at the same moment, by a
+// compaction for instance, do not keep etcd from its work.
+func (f *follower) load(ctx context.Context) error {
+	if err := sleep(ctx, time.Until(f.resync)); err != nil {
 		return err
 	}
 	ctx, dog, stop := f.watchdog(ctx)
 	defer stop()
-	f.lastLoad = time.Now()
-	s, cluster, err := f.s.load(ctx, 0, f.span, dog.heard)
+	began := time.Now()
+	defer func() { f.resync = time.Now().Add(jitter(max(f.times.resyncPause, 4*time.Since(began)))) }()
+	s, cluster, values, err := f.s.load(ctx, 0, f.span, dog.heard)
 	if err != nil {
-		return errors.Join(err, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", ErrResync, errors.Join(err, context.Cause(ctx)))
 	}
-	u := Update{Snapshot: s, Resync: true}
+	u := Update{Snapshot: s, Resync: true, Touched: paths(Diff(f.have, s))}
 	u.Regressed = cluster != f.cluster || s.Revision < f.have.Revision
-	f.cluster = cluster
-	f.open = []answer{{asked: f.lastLoad, revision: s.Revision}}
+	f.cluster, f.values = cluster, values
+	f.open = []answer{{asked: began, revision: s.Revision}}
 	f.publish(u)
-	return fmt.Errorf("loaded anew at revision %d: %w", s.Revision, why)
+	f.log.Info("loaded anew", "revision", s.Revision, "changes", len(u.Touched), "regressed", u.Regressed, "took", time.Since(began))
+	return nil
+}
+
+func paths(deltas []Delta) []Path {
+	out := make([]Path, len(deltas))
+	for i, d := range deltas {
+		out[i] = d.Path
+	}
+	return out
+}
+
+// jitter keeps many followers from doing the same at the same time: between three and five quarters of d.
+func jitter(d time.Duration) time.Duration {
+	if d <= 0 {
+		return d
+	}
+	return d*3/4 + mathrand.N(d/2+1)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

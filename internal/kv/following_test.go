@@ -97,14 +97,11 @@ func (f *following) update(u kv.Update) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	defer f.changedLocked()
-	switch {
-	case u.Resync:
-		assert.Nil(f.t, u.Touched)
-	default:
-		assert.NotNil(f.t, u.Touched)
+	assert.NotNil(f.t, u.Touched)
+	assert.True(f.t, slices.Equal(kv.Diff(f.have, u.Snapshot), kv.DiffAt(f.have, u.Snapshot, u.Touched)), "touched is all that changed")
+	if !u.Resync {
 		assert.GreaterOrEqual(f.t, u.Snapshot.Revision, f.have.Revision)
 		assert.False(f.t, u.Regressed)
-		assert.True(f.t, slices.Equal(kv.Diff(f.have, u.Snapshot), kv.DiffAt(f.have, u.Snapshot, u.Touched)), "touched is all that changed")
 	}
 	assert.True(f.t, u.Cluster == f.cluster || u.Regressed, "another cluster is a regression")
 	f.have, f.cluster = u.Snapshot, u.Cluster

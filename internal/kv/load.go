@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 )
@@ -17,34 +18,45 @@ const (
 // Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones are
 // read in pages, all pinned to the revision of the first. It returns the snapshot and the id of the cluster.
 func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uint64, error) {
-	return s.load(ctx, at, span, func() {})
+	snapshot, cluster, _, err := s.load(ctx, at, span, func() {})
+	return snapshot, cluster, err
 }
 
-// load is Load that calls heard whenever a part arrives.
-func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, error) {
+// load is Load that calls heard whenever a part arrives. It also returns the values that the snapshot shares.
+func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner, error) {
 	var err error
 	for range loadAttempts {
-		l := loader{s: s, span: span, at: at, heard: heard, into: NewSnapshot(0, span).Edit()}
-		if err = l.stream(ctx); code(err) == codes.Unimplemented {
-			err = l.pages(ctx)
+		into, values := NewSnapshot(0, span).Edit(), interner{}
+		l := loader{s: s, span: span, at: at, heard: heard, each: func(e *mvccpb.KeyValue) error {
+			into.append(s.path(e.Key), Entry{Value: values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+			return nil
+		}}
+		if err = l.run(ctx); err == nil {
+			return into.Snapshot(l.at), l.cluster, values, nil
 		}
-		if err == nil {
-			return l.into.Snapshot(l.at), l.cluster, nil
-		}
-		if at != 0 || !errors.Is(readError(err), ErrCompacted) {
+		if at != 0 || !errors.Is(err, ErrCompacted) {
 			break
 		}
 	}
-	return nil, 0, readError(err)
+	return nil, 0, nil, err
 }
 
+// loader reads a span in order, whatever its size, and passes on each key.
 type loader struct {
 	s       *Etcd
 	span    Span
-	at      Revision
+	at      Revision // that of the reading; 0 until it is known
 	heard   func()
+	each    func(*mvccpb.KeyValue) error
 	cluster uint64
-	into    *Builder
+}
+
+func (l *loader) run(ctx context.Context) error {
+	err := l.stream(ctx)
+	if code(err) == codes.Unimplemented {
+		err = l.pages(ctx)
+	}
+	return readError(err)
 }
 
 func (l *loader) options() []clientv3.OpOption {
@@ -73,7 +85,9 @@ func (l *loader) stream(ctx context.Context) error {
 		if err := c.Err(); err != nil {
 			return err
 		}
-		l.add((*clientv3.GetResponse)(c.RangeResponse))
+		if err := l.part((*clientv3.GetResponse)(c.RangeResponse)); err != nil {
+			return err
+		}
 		if h := c.RangeResponse.GetHeader(); h != nil && h.Revision != 0 {
 			done = true
 			l.cluster = h.ClusterId
@@ -103,7 +117,9 @@ func (l *loader) pages(ctx context.Context) error {
 		if l.at == 0 {
 			l.at = Revision(resp.Header.Revision)
 		}
-		l.add(resp)
+		if err := l.part(resp); err != nil {
+			return err
+		}
 		if !resp.More {
 			return nil
 		}
@@ -111,11 +127,14 @@ func (l *loader) pages(ctx context.Context) error {
 	}
 }
 
-func (l *loader) add(resp *clientv3.GetResponse) {
+func (l *loader) part(resp *clientv3.GetResponse) error {
 	l.heard()
 	for _, e := range resp.Kvs {
-		l.into.append(l.s.path(e.Key), Entry{Value: string(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+		if err := l.each(e); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // append sets a key that is, as a rule, the greatest so far, which is the quick case of a load in order.

@@ -113,13 +113,16 @@ func (s *Snapshot) Edit() *Builder {
 	return &Builder{spans: s.spans, tree: s.tree.IsoCopy()}
 }
 
-// Put sets the entry of a key.
-func (b *Builder) Put(p Path, e Entry) { b.tree.Set(item{p, e}) }
+// Put sets the entry of a key and returns what it held before; was is false when it was absent.
+func (b *Builder) Put(p Path, e Entry) (old Entry, was bool) {
+	it, was := b.tree.Set(item{p, e})
+	return it.entry, was
+}
 
-// Delete removes a key and reports whether it was there.
-func (b *Builder) Delete(p Path) bool {
-	_, was := b.tree.Delete(item{path: p})
-	return was
+// Delete removes a key and returns what it held; was is false when it was absent.
+func (b *Builder) Delete(p Path) (old Entry, was bool) {
+	it, was := b.tree.Delete(item{path: p})
+	return it.entry, was
 }
 
 // At returns the entry of p as built so far.

@@ -40,7 +40,9 @@ func TestSnapshotNeverChanges(t *testing.T) {
 				p := manyPaths.Draw(t, "path")
 				switch rapid.IntRange(0, 7).Draw(t, "step") {
 				case 0:
-					require.Equal(t, want[p].Exists(), b.Delete(p))
+					old, was := b.Delete(p)
+					require.Equal(t, want[p], old)
+					require.Equal(t, want[p].Exists(), was)
 					delete(want, p)
 				case 1:
 					span := kv.Span{From: p, To: manyPaths.Draw(t, "to")}
@@ -57,7 +59,9 @@ func TestSnapshotNeverChanges(t *testing.T) {
 					}
 				default:
 					e := kv.Entry{Value: aValue.Draw(t, "value"), Create: 1, Mod: kv.Revision(rapid.IntRange(1, 9).Draw(t, "mod"))}
-					b.Put(p, e)
+					old, was := b.Put(p, e)
+					require.Equal(t, want[p], old)
+					require.Equal(t, want[p].Exists(), was)
 					want[p] = e
 				}
 				require.Equal(t, want[p], b.At(p))

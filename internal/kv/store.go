@@ -41,6 +41,8 @@ var (
 	ErrCompacted = errors.New("the revision has been compacted")
 	// ErrFutureRevision says that the store has not reached the revision asked for.
 	ErrFutureRevision = errors.New("the revision has not been reached")
+	// ErrInconsistent says that a snapshot that was followed differs from what etcd holds at the same revision.
+	ErrInconsistent = errors.New("the snapshot is not what etcd holds at its revision")
 	// ErrUnavailable says that the store could not be reached, or has no leader.
 	ErrUnavailable = errors.New("etcd is not available")
 	// ErrUnauthorized says that the store refused the credentials or the permission.

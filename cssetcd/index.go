@@ -1,0 +1,187 @@
+package cssetcd
+
+import (
+	"hash/maphash"
+	"strings"
+
+	"github.com/benbjohnson/immutable"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// index leads from names to what a snapshot says of them. It is persistent: the index of the next snapshot shares everything that
+// did not change, so that a table is decoded once after it changed, whatever else changes. It is immutable but for the memos.
+type index struct {
+	databases *immutable.Map[string, *databaseEntry]
+	tables    *immutable.Map[TableName, *tableEntry]
+	nodes     *immutable.Map[string, *nodeEntry]
+	schemas   *schemas
+}
+
+// databaseEntry is replaced when anything in the database changes, its tables and chunks included, or a partitioning.
+type databaseEntry struct {
+	revision Revision // a revision since which nothing in the database has changed
+	memo[*Database]
+}
+
+// tableEntry is replaced when anything of the table changes.
+type tableEntry struct {
+	table  *memo[*Table]
+	chunks *memo[[]chunkOutcome]
+	schema *memo[*schema]
+}
+
+type nodeEntry struct{ memo[*Node] }
+
+// chunkOutcome is one chunk as read: one that cannot be decoded spoils no other.
+type chunkOutcome = outcome[Chunk]
+
+type nameHasher struct{}
+
+var hashSeed = maphash.MakeSeed()
+
+func (nameHasher) Hash(n TableName) uint32 {
+	return uint32(maphash.String(hashSeed, n.DB) ^ 31*maphash.String(hashSeed, n.Table))
+}
+
+func (nameHasher) Equal(a, b TableName) bool { return a == b }
+
+type textHasher struct{}
+
+func (textHasher) Hash(s string) uint32 { return uint32(maphash.String(hashSeed, s)) }
+
+func (textHasher) Equal(a, b string) bool { return a == b }
+
+// newIndex walks the names only, whatever lies below them.
+func newIndex(have *kv.Snapshot) *index {
+	ix := &index{
+		databases: immutable.NewMap[string, *databaseEntry](textHasher{}),
+		tables:    immutable.NewMap[TableName, *tableEntry](nameHasher{}),
+		nodes:     immutable.NewMap[string, *nodeEntry](textHasher{}),
+		schemas:   newSchemas(),
+	}
+	for db := range children(have, dbsKey) {
+		ix.setDatabase(have, db)
+		for table := range children(have, tablesKey(db)) {
+			ix.setTable(have, TableName{db, table}, tableEntry{})
+		}
+	}
+	for node := range children(have, nodesKey) {
+		ix.setNode(have, node)
+	}
+	return ix
+}
+
+// next returns the index of a later snapshot, in which no path but the touched ones differs.
+func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
+	next := *ix
+	var last place
+	for _, p := range touched {
+		if at := placeOf(p); at != last { // a drop touches one thing a hundred thousand times
+			next.set(have, at)
+			last = at
+		}
+	}
+	return &next
+}
+
+// set replaces what stands at a place.
+func (ix *index) set(have *kv.Snapshot, at place) {
+	switch at.kind {
+	case inPartitioning:
+		for it := ix.databases.Iterator(); !it.Done(); {
+			db, e, _ := it.Next()
+			ix.databases = ix.databases.Set(db, &databaseEntry{revision: e.revision})
+		}
+	case inNode:
+		ix.setNode(have, at.name.Table)
+	case inDatabase:
+		ix.setDatabase(have, at.name.DB)
+	case inTable:
+		ix.setDatabase(have, at.name.DB)
+		ix.setTable(have, at.name, tableEntry{chunks: ix.table(at.name).chunks})
+	case inChunks:
+		ix.setDatabase(have, at.name.DB)
+		old := ix.table(at.name)
+		ix.setTable(have, at.name, tableEntry{table: old.table, schema: old.schema})
+	}
+}
+
+func (ix *index) setDatabase(have *kv.Snapshot, name string) {
+	if name == packedName || !have.At(cssPath(dbKey(name))).Exists() {
+		ix.databases = ix.databases.Delete(name)
+		return
+	}
+	ix.databases = ix.databases.Set(name, &databaseEntry{revision: have.Revision})
+}
+
+func (ix *index) setNode(have *kv.Snapshot, name string) {
+	if name == packedName || !have.At(cssPath(nodeKey(name))).Exists() {
+		ix.nodes = ix.nodes.Delete(name)
+		return
+	}
+	ix.nodes = ix.nodes.Set(name, &nodeEntry{})
+}
+
+// setTable sets an entry, with empty memos where it has none.
+func (ix *index) setTable(have *kv.Snapshot, n TableName, e tableEntry) {
+	if n.Table == packedName || !have.At(cssPath(n.key())).Exists() {
+		ix.tables = ix.tables.Delete(n)
+		return
+	}
+	if e.table == nil {
+		e.table, e.schema = &memo[*Table]{}, &memo[*schema]{}
+	}
+	if e.chunks == nil {
+		e.chunks = &memo[[]chunkOutcome]{}
+	}
+	ix.tables = ix.tables.Set(n, &e)
+}
+
+// table returns the entry of a table, one without memos when there is none.
+func (ix *index) table(n TableName) tableEntry {
+	if e, ok := ix.tables.Get(n); ok {
+		return *e
+	}
+	return tableEntry{}
+}
+
+// place says which thing a path is a part of.
+type place struct {
+	kind placeKind
+	name TableName // a node's name stands in Table
+}
+
+type placeKind int
+
+const (
+	elsewhere placeKind = iota
+	inPartitioning
+	inNode
+	inDatabase // and in none of its tables
+	inTable    // and not in its chunks
+	inChunks
+)
+
+func placeOf(p kv.Path) place {
+	top, rest, _ := strings.Cut(strings.TrimPrefix(cssKey(p), "/"), "/")
+	name, rest, _ := strings.Cut(rest, "/")
+	switch "/" + top {
+	case partitioningKey:
+		return place{kind: inPartitioning}
+	case nodesKey:
+		return place{inNode, TableName{Table: name}}
+	case dbsKey:
+	default:
+		return place{}
+	}
+	tables, rest, _ := strings.Cut(rest, "/")
+	if tables != "TABLES" {
+		return place{inDatabase, TableName{DB: name}}
+	}
+	table, rest, _ := strings.Cut(rest, "/")
+	if chunks, _, _ := strings.Cut(rest, "/"); chunks == "CHUNKS" {
+		return place{inChunks, TableName{name, table}}
+	}
+	return place{inTable, TableName{name, table}}
+}
