@@ -26,9 +26,9 @@ type databaseEntry struct {
 
 // tableEntry is replaced when anything of the table changes.
 type tableEntry struct {
-	table  *memo[*Table]
-	chunks *memo[[]chunkOutcome]
-	schema *memo[*schema]
+	table  memo[*Table]
+	chunks memo[[]chunkOutcome]
+	schema memo[*schema]
 }
 
 type nodeEntry struct{ memo[*Node] }
@@ -63,7 +63,7 @@ func newIndex(have *kv.Snapshot) *index {
 	for db := range children(have, dbsKey) {
 		ix.setDatabase(have, db)
 		for table := range children(have, tablesKey(db)) {
-			ix.setTable(have, TableName{db, table}, tableEntry{})
+			ix.setTable(have, TableName{db, table}, &tableEntry{})
 		}
 	}
 	for node := range children(have, nodesKey) {
@@ -99,11 +99,19 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 		ix.setDatabase(have, at.name.DB)
 	case inTable:
 		ix.setDatabase(have, at.name.DB)
-		ix.setTable(have, at.name, tableEntry{chunks: ix.table(at.name).chunks})
+		e := &tableEntry{}
+		if old, ok := ix.tables.Get(at.name); ok {
+			e.chunks.copy(&old.chunks)
+		}
+		ix.setTable(have, at.name, e)
 	case inChunks:
 		ix.setDatabase(have, at.name.DB)
-		old := ix.table(at.name)
-		ix.setTable(have, at.name, tableEntry{table: old.table, schema: old.schema})
+		e := &tableEntry{}
+		if old, ok := ix.tables.Get(at.name); ok {
+			e.table.copy(&old.table)
+			e.schema.copy(&old.schema)
+		}
+		ix.setTable(have, at.name, e)
 	}
 }
 
@@ -123,27 +131,12 @@ func (ix *index) setNode(have *kv.Snapshot, name string) {
 	ix.nodes = ix.nodes.Set(name, &nodeEntry{})
 }
 
-// setTable sets an entry, with empty memos where it has none.
-func (ix *index) setTable(have *kv.Snapshot, n TableName, e tableEntry) {
+func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
 	if n.Table == packedName || !have.At(cssPath(n.key())).Exists() {
 		ix.tables = ix.tables.Delete(n)
 		return
 	}
-	if e.table == nil {
-		e.table, e.schema = &memo[*Table]{}, &memo[*schema]{}
-	}
-	if e.chunks == nil {
-		e.chunks = &memo[[]chunkOutcome]{}
-	}
-	ix.tables = ix.tables.Set(n, &e)
-}
-
-// table returns the entry of a table, one without memos when there is none.
-func (ix *index) table(n TableName) tableEntry {
-	if e, ok := ix.tables.Get(n); ok {
-		return *e
-	}
-	return tableEntry{}
+	ix.tables = ix.tables.Set(n, e)
 }
 
 // place says which thing a path is a part of.

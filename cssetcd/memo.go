@@ -17,3 +17,6 @@ func (m *memo[T]) keep(value T, err error) (T, error) {
 	first := m.kept.Load()
 	return first.value, first.err
 }
+
+// copy takes over what another memo keeps by now.
+func (m *memo[T]) copy(other *memo[T]) { m.kept.Store(other.kept.Load()) }
