@@ -220,7 +220,7 @@ func (o operation) dropping(key string, opts []WriteOption, missing func(*kv.Sna
 		return o.invalid(err)
 	}
 	return o.as(kv.Op{
-		Reads: spans(keys(key), more, []kv.Span{kv.Below(czarRoot)}),
+		Reads: spans(keys(key), spellingTree(key), more, []kv.Span{kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			entry := have.At(cssPath(key))
 			if !entry.Exists() {

@@ -48,6 +48,19 @@ func (s *Snapshot) WriteDump(w io.Writer, root string) error {
 	return out.Flush()
 }
 
+// CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or nil. Names and values that
+// break the rules may have come into a catalogue past this library; WriteDump writes them as they are.
+func (s *Snapshot) CheckDump() error {
+	d := &Dump{values: make(map[string]string, s.Len())}
+	for key, e := range s.Below("") {
+		d.values[key] = e.Value
+	}
+	if all := d.faults(); len(all) > 0 {
+		return &Error{Op: "check dump", Err: fmt.Errorf("%w: %w", ErrInvalid, &multierror.Error{Errors: all, ErrorFormat: formatFaults})}
+	}
+	return nil
+}
+
 // ParseDump reads a dump and checks it against the rules of the catalogue: form and length of keys and values, names, names
 // that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a version of
 // another number is also ErrVersionMismatch.
@@ -55,6 +68,9 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, &Error{Op: "read dump", Err: err}
+	}
+	if bytes.HasPrefix(text, byteOrderMark) {
+		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: it begins with a UTF-8 byte order mark, which JSON must not have; save it without one", ErrInvalid)}
 	}
 	if reason := invalidUTF8(text); reason != "" { // the JSON decoder would replace it without a word
 		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %s", ErrInvalid, reason)}
@@ -75,6 +91,9 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	return d, nil
 }
 
+// byteOrderMark is what some editors put before a text in UTF-8.
+var byteOrderMark = []byte("\ufeff")
+
 func invalidUTF8(text []byte) string {
 	if utf8.Valid(text) {
 		return ""
@@ -90,6 +109,9 @@ func invalidUTF8(text []byte) string {
 	return fmt.Sprintf("byte %d is not valid UTF-8", at)
 }
 
+// shownFaults is how many of many faults a text has: what is wrong with a hundred of them is wrong with the others. The error keeps all.
+const shownFaults = 100
+
 // formatFaults puts each fault on a line of its own.
 func formatFaults(faults []error) string {
 	if len(faults) == 1 {
@@ -97,8 +119,11 @@ func formatFaults(faults []error) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d faults:", len(faults))
-	for _, f := range faults {
+	for _, f := range faults[:min(len(faults), shownFaults)] {
 		fmt.Fprintf(&b, "\n  %v", f)
+	}
+	if more := len(faults) - shownFaults; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
 	}
 	return b.String()
 }

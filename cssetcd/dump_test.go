@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -280,4 +281,65 @@ func FuzzDump(f *testing.F) {
 			t.Fatalf("%q was dumped and not read: %v", text, err)
 		}
 	})
+}
+
+// TestManyFaultsAreCountedAndNotAllShown: a text of a hundred says what is wrong, and the error has all of them.
+func TestManyFaultsAreCountedAndNotAllShown(t *testing.T) {
+	values := map[string]string{"/css_meta/version": "1"}
+	for i := range 100_000 {
+		values[fmt.Sprintf("/DBS/a.%06d", i)] = "READY"
+	}
+	_, err := cssetcd.ParseDump(strings.NewReader(dumpOf(values)))
+	require.ErrorIs(t, err, cssetcd.ErrInvalidName)
+	lines := strings.Split(err.Error(), "\n")
+	assert.Len(t, lines, 102)
+	assert.Contains(t, lines[0], "100000 faults:")
+	assert.Contains(t, lines[100], "/DBS/a.000099")
+	assert.Equal(t, "  and 99900 more", lines[101])
+	var faults *multierror.Error
+	require.ErrorAs(t, err, &faults)
+	assert.Len(t, faults.Errors, 100_000)
+}
+
+// TestByteOrderMark: what an editor put before a dump is named.
+func TestByteOrderMark(t *testing.T) {
+	_, err := cssetcd.ParseDump(strings.NewReader("\ufeff" + minimalDump))
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	assert.ErrorContains(t, err, "begins with a UTF-8 byte order mark")
+	assert.NotContains(t, err.Error(), "not JSON")
+}
+
+// TestHalfACharacterInADump: an escape that is half of a surrogate pair stands for no text, in a key as in a value.
+func TestHalfACharacterInADump(t *testing.T) {
+	for _, half := range []string{`\ud83d`, `\ude00`, `\ud83dx`, `\ude00\ud83d`} {
+		for _, text := range []string{`{"/css_meta/version":"1","/a":"x` + half + `"}`, `{"/css_meta/version":"1","/a` + half + `":""}`} {
+			_, err := cssetcd.ParseDump(strings.NewReader(text))
+			require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
+			assert.ErrorContains(t, err, "half of a surrogate pair", text)
+		}
+	}
+	_, err := cssetcd.ParseDump(strings.NewReader(`{"/css_meta/version":"1","/a":"\\ud83d \u672c"}`))
+	require.NoError(t, err, "a backslash that is escaped begins no escape")
+}
+
+// TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be restored.
+func TestCheckDump(t *testing.T) {
+	c := newCatalogue(t)
+	require.NoError(t, catalogue(t, c, 0).CheckDump())
+	putKeys(t, c, map[string]string{"/DBS/odd.db": "READY", "/DBS/LSST": "READY", "/NODES/w/.packed.json": "{"})
+	s := catalogue(t, c, 0)
+	err := s.CheckDump()
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorIs(t, err, cssetcd.ErrInvalidName)
+	require.ErrorIs(t, err, cssetcd.ErrBadValue)
+	assert.ErrorContains(t, err, "keys /DBS/LSST and /DBS/lsst differ in case only")
+	_, parsed := cssetcd.ParseDump(strings.NewReader(dump(t, s, "")))
+	require.Error(t, parsed)
+	assert.Equal(t, errors.Unwrap(parsed).Error(), errors.Unwrap(err).Error(), "what reading the dump says")
+}
+
+func TestSnapshotOfNoRevision(t *testing.T) {
+	_, err := newCatalogue(t).Snapshot(t.Context(), -5)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	assert.ErrorContains(t, err, "revision -5: revisions begin at 1")
 }

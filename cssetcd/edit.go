@@ -67,11 +67,25 @@ func (e *edit) nothingBelow(key string) error {
 	return nil
 }
 
-// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it.
+// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it. Where the records are, or
+// may be, those of a name that differs in case only, that one's stay, and with them what is left of this one's: a record without
+// its key does no harm. have must show spellingTree(key).
 func (e *edit) forget(key string) {
 	e.change.Deletes = append(e.change.Deletes, kv.Tree(cssPath(key))...)
-	e.change.Deletes = append(e.change.Deletes, kv.Tree(foldPath(key))...)
+	record := foldPath(key)
+	if e.have.At(record).Value == key {
+		e.change.Deletes = append(e.change.Deletes, kv.Key(record))
+	}
+	for _, entry := range e.have.Range(kv.Below(record)) {
+		if !strings.HasPrefix(entry.Value, key+"/") {
+			return
+		}
+	}
+	e.change.Deletes = append(e.change.Deletes, kv.Below(record))
 }
+
+// spellingTree is where the spellings of a key and of the names below it are kept.
+func spellingTree(key string) []kv.Span { return kv.Tree(foldPath(key)) }
 
 // refer touches the node, so that it cannot be deleted by someone who did not see this reference.
 func (e *edit) refer(node string) {

@@ -47,12 +47,16 @@ func (s *Snapshot) Families() []Family {
 }
 
 // TablesLike returns the tables of a database as they would be in another one: their director and match tables that lie in the first
-// database are those of the second. Statuses are READY.
+// database are those of the second. Tables that are not READY are left out: one that is being made or dropped, or that nobody may use,
+// would become usable in the other.
 func (s *Snapshot) TablesLike(like, name string) ([]Table, error) {
 	var tables []Table
 	for t, err := range s.Tables(like) {
 		if err != nil {
 			return nil, err
+		}
+		if !t.Status.Ready() {
+			continue
 		}
 		copied := Table{Name: TableName{name, t.Name.Table}, Status: StatusReady, Schema: t.Schema, SharedScan: t.SharedScan}
 		if t.Partitioning != nil {

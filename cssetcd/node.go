@@ -82,7 +82,7 @@ func deleteNode(name string, opts []WriteOption) operation {
 	}
 	key := nodeKey(name)
 	return remove.as(kv.Op{
-		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
+		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
 			if !e.Exists() {

@@ -13,6 +13,21 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
+// TestTablesLikeAreReady: what is not ready in a database, such as a table that is being dropped, is no part of another like it.
+func TestTablesLikeAreReady(t *testing.T) {
+	c := newCatalogue(t)
+	for i, status := range []cssetcd.Status{"DO_NOT_USE", "PENDING_DROP:now", "PENDING_CREATE:now", "FAILED:", "other", "READY"} {
+		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("t%d", i)}, Status: status}))
+	}
+	tables, err := catalogue(t, c, 0).TablesLike("lsst", "new")
+	require.NoError(t, err)
+	var names []string
+	for _, t := range tables {
+		names = append(names, t.Name.String())
+	}
+	assert.Equal(t, []string{"new.Object", "new.t5"}, names)
+}
+
 // TestBatch (I1): all operations of a batch happen at one revision or none, and each sees what those before it do.
 func TestBatch(t *testing.T) {
 	c := csstest.New(t)

@@ -211,7 +211,7 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 		return r.c.do(ctx, remove.invalid(err))
 	}
 	return r.c.do(ctx, remove.as(kv.Op{
-		Reads: spans(keys(key), []kv.Span{kv.Below(cssPath(key)), kv.Below(czarRoot)}),
+		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Below(cssPath(key)), kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			entry := have.At(cssPath(key))
 			if !entry.Exists() && have.Empty(kv.Below(cssPath(key))) {

@@ -25,6 +25,10 @@ func batches[T any](list []T, maxBytes int, size func(T) int) iter.Seq[[]T] {
 	}
 }
 
+// leastPacket is what the server must take for every row: a value of 65,535 bytes of which each is escaped, its key, and a full batch of small rows
+// around it.
+const leastPacket = 256 << 10
+
 // statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and the
 // rest of the statement needs room, too.
 func (c *connection) statementBytes(ctx context.Context) (int, error) {
@@ -32,6 +36,9 @@ func (c *connection) statementBytes(ctx context.Context) (int, error) {
 	var packet int
 	if err := c.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&packet); err != nil {
 		return 0, fmt.Errorf("read max_allowed_packet: %w", err)
+	}
+	if packet < leastPacket {
+		return 0, smallPacket(c.target, fmt.Errorf("it is %d", packet))
 	}
 	return min(packet, most) / 4, nil
 }

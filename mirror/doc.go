@@ -24,7 +24,7 @@
 // # Errors
 //
 // [ErrUnavailable], [ErrUnauthorized], [ErrFenced], [ErrBrake], [ErrIdentity], [ErrNotKvData], [ErrNewerFormat],
-// [ErrNoMirror] and [plan.ErrNoIDs] are told apart with [errors.Is]. Each message says what an operator can do.
+// [ErrNoMirror], [ErrPacket] and [plan.ErrNoIDs] are told apart with [errors.Is]. Each message says what an operator can do.
 //
 // # Concurrency
 //

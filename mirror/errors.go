@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -30,6 +31,8 @@ var (
 	ErrNewerFormat = errors.New("the table css_mirror_state has a newer format")
 	// ErrNoMirror says that no mirror has written to the database yet.
 	ErrNoMirror = errors.New("no mirror has written here yet")
+	// ErrPacket says that the server's max_allowed_packet is too small for a row of kvData.
+	ErrPacket = errors.New("MySQL takes only small packets")
 	// ErrBrake says that a change looks like the work of a wrong or emptied etcd; see [plan.BrakeError].
 	ErrBrake = plan.ErrBrake
 )
@@ -48,6 +51,7 @@ const (
 	erAccessDenied       = 1045
 	erBadDB              = 1049
 	erDuplicate          = 1062
+	erUnknown            = 1105 // the text says which
 	erTableAccessDenied  = 1142
 	erColumnAccessDenied = 1143
 	erNoSuchTable        = 1146
@@ -88,7 +92,10 @@ func explain(target *mysql.Config, err error) error {
 	case erDeadlock, erLockWaitTimeout:
 		return fmt.Errorf("%w: %w", errBusy, err)
 	case erPacketTooLarge:
-		return fmt.Errorf("MySQL at %s takes only smaller packets; raise its max_allowed_packet to 1 MiB at least: %w", target.Addr, err)
+		return smallPacket(target, err)
+	}
+	if errors.Is(err, mysql.ErrPktTooLarge) || number(err) == erUnknown && strings.Contains(err.Error(), "max_allowed_packet") {
+		return smallPacket(target, err)
 	}
 	if unavailable(err) || broken(err) {
 		return fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err)
@@ -96,9 +103,15 @@ func explain(target *mysql.Config, err error) error {
 	return err
 }
 
+// smallPacket says what to set to how much.
+func smallPacket(target *mysql.Config, cause error) error {
+	return fmt.Errorf("%w: max_allowed_packet at %s must be at least %d; "+
+		"say `SET GLOBAL max_allowed_packet = %d`, and write it into the server's configuration: %w", ErrPacket, target.Addr, leastPacket, leastPacket, cause)
+}
+
 func hasMeaning(err error) bool {
 	for _, known := range []error{
-		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrBrake, errDrift, errBusy,
+		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrBrake, errDrift, errBusy,
 	} {
 		if errors.Is(err, known) {
 			return true

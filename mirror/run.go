@@ -51,7 +51,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 
 // needsSomeone reports whether an error stays until someone does something.
 func needsSomeone(err error) bool {
-	for _, known := range []error{ErrBrake, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrUnauthorized, plan.ErrNoIDs} {
+	for _, known := range []error{ErrBrake, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrPacket, ErrUnauthorized, plan.ErrNoIDs} {
 		if errors.Is(err, known) {
 			return true
 		}

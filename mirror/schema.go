@@ -57,7 +57,7 @@ func (c *connection) ensureTables(ctx context.Context) error {
 		{"kvData", createKvData}, {"css_mirror_state", createState}, {"css_mirror_quarantine", createQuarantine},
 	} {
 		// CREATE TABLE IF NOT EXISTS asks for the privilege even if the table exists, and a mirror can do without it then.
-		there, err := c.hasTable(ctx, table.name)
+		there, err := hasTable(ctx, c, table.name)
 		if err != nil {
 			return err
 		}
@@ -71,9 +71,9 @@ func (c *connection) ensureTables(ctx context.Context) error {
 	return inspectKvData(ctx, c, c.target.DBName)
 }
 
-func (c *connection) hasTable(ctx context.Context, name string) (bool, error) {
+func hasTable(ctx context.Context, q querier, name string) (bool, error) {
 	var n int
-	err := c.QueryRowContext(ctx,
+	err := q.QueryRowContext(ctx,
 		"SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ?", name).Scan(&n)
 	if err != nil {
 		return false, fmt.Errorf("look for the table %s: %w", name, err)

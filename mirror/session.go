@@ -71,19 +71,28 @@ func (s *session) merge(ctx context.Context, to *cssetcd.Snapshot, allowMassDele
 	if err != nil {
 		return nil, err
 	}
-	if p.ChangesRows() {
-		if err := plan.BrakeCatalogue(s.table, to); err != nil {
-			return nil, err
-		}
-		if err := plan.BrakeMerge(s.table, p); err != nil && !allowMassDelete {
-			return nil, err
-		}
+	if err := brake(s.table, p, to, allowMassDelete); err != nil {
+		return nil, err
 	}
 	if err := s.commit(ctx, p, to.Revision(), reconciled(s.stored, p.Records)); err != nil {
 		return nil, err
 	}
 	s.stored = nil
 	return p, nil
+}
+
+// brake refuses a merge that looks like the work of a wrong or emptied etcd.
+func brake(table *plan.Table, p *plan.Plan, to *cssetcd.Snapshot, allowMassDelete bool) error {
+	if !p.ChangesRows() {
+		return nil
+	}
+	if err := plan.BrakeCatalogue(table, to); err != nil {
+		return err
+	}
+	if err := plan.BrakeMerge(table, p); err != nil && !allowMassDelete {
+		return err
+	}
+	return nil
 }
 
 // follow makes kvData show the snapshot after an update. It reports whether it wrote: when nothing but the revision changed it

@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -248,7 +249,7 @@ func TestRepairsATangledTable(t *testing.T) {
 func TestSmallPackets(t *testing.T) {
 	w := newWorld(t)
 	createDatabase(w)
-	w.setGlobal("max_allowed_packet", "1048576")
+	w.setGlobal("max_allowed_packet", "262144")
 	for i := range 40 {
 		w.put("/DBS/"+strings.Repeat("x", i+1), strings.Repeat("\\'", 32_767))
 	}
@@ -256,4 +257,39 @@ func TestSmallPackets(t *testing.T) {
 	assert.Equal(t, 40+4+1, w.once().Rows)
 	assert.Equal(t, prepared, w.serverCount("Com_stmt_prepare"), "the driver prepares what does not fit into a packet")
 	w.agree()
+	var rows []string
+	for i := range 50 {
+		rows = append(rows, fmt.Sprintf("/many/%d", i), strings.Repeat("'", 80))
+	}
+	for part := range 20 {
+		w.put("/many"+fmt.Sprint(part), "")
+		for i := 0; i < len(rows); i += 2 {
+			rows[i] = fmt.Sprintf("/many%d/%d", part, i)
+		}
+		w.put(rows...)
+	}
+	assert.Equal(t, 20*51, w.once().Inserted)
+	assert.Equal(t, prepared, w.serverCount("Com_stmt_prepare"))
+	w.agree()
+}
+
+// Rule: a server that cannot take every row is refused before anything is written, with what to set to how much.
+func TestTooSmallPackets(t *testing.T) {
+	w := newWorld(t)
+	createDatabase(w)
+	w.setGlobal("max_allowed_packet", "261120")
+	w.put("/DBS/a", "READY")
+	err := w.refused(mirror.ErrPacket)
+	assert.ErrorContains(t, err, "max_allowed_packet at ")
+	assert.ErrorContains(t, err, "must be at least 262144; say `SET GLOBAL max_allowed_packet = 262144`")
+	assert.ErrorContains(t, err, "it is 261120")
+	m := w.mirror()
+	w.run(m)
+	awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Refused })
+	w.setGlobal("max_allowed_packet", "262144")
+	awaitStatus(t, m, following)
+	w.agree()
+	w.setGlobal("max_allowed_packet", "1024")
+	_, err = mirror.Check(t.Context(), w.target, w.client)
+	assert.ErrorIs(t, err, mirror.ErrPacket)
 }

@@ -21,13 +21,14 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // asProgram makes the test binary css-sync itself, for tests that need a process of their own: with any value but "deaf".
-const asProgram = "CSS_SYNC_TEST_AS_PROGRAM"
+// Its name is not one of css-sync's own variables, which the demo keeps from the programs that it starts.
+const asProgram = "TEST_AS_CSS_SYNC"
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(asProgram) {
 	case "":
 	case "deaf": // one that does not care for its context
-		ctx, _ := untilSignalled(context.Background(), os.Stderr)
+		ctx, _ := (&program{stderr: os.Stderr}).untilSignalled(context.Background())
 		fmt.Println("ready")
 		<-ctx.Done()
 		fmt.Println("first signal")

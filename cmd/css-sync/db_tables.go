@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
 )
@@ -18,6 +19,9 @@ func (p *program) createWithTables(ctx context.Context, css *catalogue, name, li
 	tables, err := s.TablesLike(like, name)
 	if err != nil {
 		return err
+	}
+	if skipped := notReady(s, like); len(skipped) > 0 {
+		p.say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
 	}
 	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables)
 	switch {
@@ -37,4 +41,15 @@ func (p *program) createWithTables(ctx context.Context, css *catalogue, name, li
 		}
 		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, count(len(tables), "table"), like, rev)
 	})
+}
+
+// notReady returns the tables of a database that are not ready, with their statuses.
+func notReady(s *cssetcd.Snapshot, db string) []string {
+	var all []string
+	for t, err := range s.Tables(db) {
+		if err == nil && !t.Status.Ready() {
+			all = append(all, fmt.Sprintf("%s (%s)", t.Name.Table, t.Status))
+		}
+	}
+	return all
 }

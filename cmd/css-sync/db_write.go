@@ -24,7 +24,7 @@ func dbCreate(p *program) *cobra.Command {
 		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), in the family of another
 database (--like), or, with neither, for tables that are not partitioned.
 
-With --with-tables it gets the tables of the other database, too, without their chunks. No query sees it before it is whole; when
+With --with-tables it gets the tables of the other database that are READY, too, without their chunks. No query sees it before it is whole; when
 that is interrupted, running it again does the rest.`,
 		Example: `  css-sync db create LSST --stripes 340 --sub-stripes 3 --overlap 0.01667
   css-sync db create LSST_copy --like LSST

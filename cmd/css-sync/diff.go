@@ -93,7 +93,7 @@ func (v diffView) write(w io.Writer) {
 		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
 		return
 	}
-	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}}
+	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}, widest: 64}
 	for _, d := range v.Differences {
 		a, b := shownValue(d.A), shownValue(d.B)
 		if strings.TrimSpace(a) == strings.TrimSpace(b) {

@@ -10,6 +10,7 @@ func TestDatabaseWithTablesAndFamilies(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	fill(c)
+	c.ok("table", "set-status", "LSST.ObjMatch", "READY")
 	golden(t, "db-create-with-tables.txt", c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables"))
 	golden(t, "db-create-again.txt", c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables"))
 	golden(t, "db-create-again.json", c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables", "-w", "json"))

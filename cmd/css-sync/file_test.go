@@ -28,6 +28,7 @@ func TestCatalogueOnAFile(t *testing.T) {
 	for _, c := range []*cli{c, e} {
 		c.ok("chunk", "add", "LSST.Object", "57", "worker-1")
 		c.ok("node", "set-state", "worker-2", "ACTIVE")
+		c.ok("table", "set-status", "LSST.ObjMatch", "READY")
 		c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables")
 		c.ok("table", "drop", "LSST.Filter")
 		c.ok("put", "/DBS/Plain/note", "hello")
@@ -102,7 +103,7 @@ func TestWrongUseOfAFile(t *testing.T) {
 	c, path := onFile(t)
 	c.environment["CSS_SYNC_MYSQL_DSN"] = "a@/b"
 	for name, args := range map[string][]string{
-		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {},
+		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {}, "czar": {},
 	} {
 		assert.Contains(t, c.fails(exitInvalid, append([]string{name}, args...)...),
 			name+": it works on etcd only, and CSS_SYNC_CSS says that the catalogue is on a file")

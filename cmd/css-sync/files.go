@@ -44,6 +44,9 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 		}
 		return errors.Join(write(f), f.Close())
 	}
+	if file, err := filepath.EvalSymlinks(name); err == nil {
+		name = file // the link stays
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return notTemporary(err, name)

@@ -12,15 +12,16 @@ import (
 
 func mirrorCommand(p *program) *cobra.Command {
 	var f mirrorFlags
-	var once bool
+	var once, dryRun bool
 	cmd := &cobra.Command{
 		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
-mirrors to the same table meanwhile goes on by itself afterwards.`,
-		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf",
+mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
+would take, or why it would be refused.`,
+		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run --allow-mass-delete",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !once {
-				return invalidUse(cmd, "say --once; `css-sync serve` is what keeps MySQL up to date")
+			if !once && !dryRun {
+				return invalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
 			}
 			if err := f.check(); err != nil {
 				return invalidUse(cmd, "%w", err)
@@ -30,15 +31,16 @@ mirrors to the same table meanwhile goes on by itself afterwards.`,
 				return err
 			}
 			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				r, err := f.once(ctx, target, css, p)
+				r, err := f.once(ctx, target, css, p, dryRun)
 				if err != nil {
 					return err
 				}
-				return p.print(viewMirrorResult(r), func(w io.Writer) { writeMirrorResult(w, r) })
+				return p.print(viewMirrorResult(r, dryRun), func(w io.Writer) { writeMirrorResult(w, r, dryRun) })
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "mirror once and end")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and write nothing")
 	f.register(cmd)
 	return cmd
 }
@@ -52,6 +54,7 @@ func (f *mirrorFlags) register(cmd *cobra.Command) {
 }
 
 type mirrorResultView struct {
+	DryRun      bool  `json:"dry_run"`
 	Revision    int64 `json:"revision"`
 	Inserted    int   `json:"inserted"`
 	Updated     int   `json:"updated"`
@@ -60,15 +63,22 @@ type mirrorResultView struct {
 	Quarantined int   `json:"quarantined"`
 }
 
-func viewMirrorResult(r mirror.Result) mirrorResultView {
-	return mirrorResultView{int64(r.Revision), r.Inserted, r.Updated, r.Deleted, r.Rows, r.Quarantined}
+func viewMirrorResult(r mirror.Result, dryRun bool) mirrorResultView {
+	return mirrorResultView{dryRun, int64(r.Revision), r.Inserted, r.Updated, r.Deleted, r.Rows, r.Quarantined}
 }
 
-func writeMirrorResult(w io.Writer, r mirror.Result) {
-	fmt.Fprintf(w, "kvData shows revision %d: %s", r.Revision, count(r.Rows, "row"))
-	if r.Inserted+r.Updated+r.Deleted == 0 {
+func writeMirrorResult(w io.Writer, r mirror.Result, dryRun bool) {
+	shows := "shows"
+	if dryRun {
+		shows = "would show"
+	}
+	fmt.Fprintf(w, "kvData %s revision %d: %s", shows, r.Revision, count(r.Rows, "row"))
+	switch {
+	case r.Inserted+r.Updated+r.Deleted == 0 && dryRun:
+		fmt.Fprintln(w, ", nothing has to be changed")
+	case r.Inserted+r.Updated+r.Deleted == 0:
 		fmt.Fprintln(w, ", nothing had to be changed")
-	} else {
+	default:
 		fmt.Fprintf(w, "; %d inserted, %d updated, %d deleted\n", r.Inserted, r.Updated, r.Deleted)
 	}
 	if r.Quarantined > 0 {

@@ -56,8 +56,8 @@ func (still) Next(ctx context.Context) (cssetcd.Update, error) {
 	return cssetcd.Update{}, ctx.Err()
 }
 
-// once makes kvData show the catalogue as it is now.
-func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catalogue, p *program) (mirror.Result, error) {
+// once makes kvData show the catalogue as it is now, or finds out what that would take.
+func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catalogue, p *program, dryRun bool) (mirror.Result, error) {
 	s, err := css.Snapshot(ctx, 0)
 	if err != nil {
 		return mirror.Result{}, err
@@ -65,6 +65,9 @@ func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catal
 	m, err := f.new(target, css, still{s}, p)
 	if err != nil {
 		return mirror.Result{}, err
+	}
+	if dryRun {
+		return m.DryRun(ctx)
 	}
 	return m.Once(ctx)
 }

@@ -108,12 +108,15 @@ func nodeSetState(p *program) *cobra.Command {
 }
 
 func nodeDelete(p *program) *cobra.Command {
-	return &cobra.Command{
+	var only conditionFlags
+	cmd := &cobra.Command{
 		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: takes("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
-				return css.DeleteNode(ctx, args[0])
+				return css.DeleteNode(ctx, args[0], only.options()...)
 			})
 		},
 	}
+	only.register(cmd, "state")
+	return cmd
 }

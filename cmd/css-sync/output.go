@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -65,14 +66,29 @@ func (f *firstError) Write(b []byte) (int, error) {
 type table struct {
 	header []string
 	rows   [][]string
+	// Widest bounds how far a column is filled up: a cell that is longer moves the rest of its own line and of no other. 0: not at all.
+	widest int
 }
 
 func (t table) write(w io.Writer) {
-	tab := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	const gap = "   "
+	var lines [][]string
+	widths := make([]int, len(t.header))
 	for _, row := range append([][]string{t.header}, t.rows...) {
-		fmt.Fprintln(tab, strings.Join(cells(row, len(t.header)), "\t"))
+		line := cells(row, len(t.header))
+		lines = append(lines, line)
+		for i, text := range line {
+			if n := utf8.RuneCountInString(text); t.widest == 0 || n <= t.widest {
+				widths[i] = max(widths[i], n)
+			}
+		}
 	}
-	_ = tab.Flush() // the writer below keeps its error
+	for _, line := range lines {
+		for i, text := range line[:len(line)-1] {
+			line[i] = text + strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(text)))
+		}
+		fmt.Fprintln(w, strings.Join(line, gap))
+	}
 }
 
 // facts is a list of names and values; those without a value are left out.

@@ -30,6 +30,9 @@ func serveCommand(p *program) *cobra.Command {
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
 
+At the start it protects names that were made past css-sync, with etcdctl, against others that differ in case only, and warns of
+those that do.
+
 When etcd cannot be reached at the start, that is an error; when it or MySQL is lost later, the daemon waits for it.`,
 		Example: `  css-sync serve --endpoints etcd-0:2379,etcd-1:2379,etcd-2:2379 --czar-config /config-etc/qserv-czar.cnf
   css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf`,
@@ -112,6 +115,7 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config)
 	defer d.view.Close()
 	p.log.Info("css-sync serves", "version", version, "endpoints", p.connection.endpoints, "prefix", p.connection.prefix,
 		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
+	parts = append(parts, d.reconcileNames)
 	if target != nil {
 		if f.mirror.allowMassDelete {
 			p.log.Warn("the mirror's brake is off for as long as this process runs")

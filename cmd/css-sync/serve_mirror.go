@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/qserv/css-etcd/internal/leader"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -14,11 +16,11 @@ import (
 // them from disturbing each other; that one writes at a time is seen to in MySQL.
 func (d *daemon) mirror(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.etcd, Key: d.css.Prefix() + "/mirror/" + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.log,
+		Etcd: d.css.etcd, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.log,
 	}, d.mirrorAsLeader)
 }
 
-func (d *daemon) mirrorAsLeader(ctx context.Context) error {
+func (d *daemon) mirrorAsLeader(ctx context.Context, lease clientv3.LeaseID) error {
 	m, err := d.flags.mirror.new(d.target, d.css, d.view.Subscribe(), d.program)
 	if err != nil {
 		return err
@@ -28,6 +30,7 @@ func (d *daemon) mirrorAsLeader(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	announcing.Go(func() { d.announce(ctx, m.Status) })
+	announcing.Go(func() { d.tellRefusals(ctx, lease, m.Status) })
 	return m.Run(ctx)
 }
 

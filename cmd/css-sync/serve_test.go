@@ -176,7 +176,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	deaf.await(t, "first signal")
 	deaf.signal(t, syscall.SIGINT)
 	assert.Equal(t, exitError, deaf.wait(t))
-	deaf.await(t, "css-sync: stopped at once by a second signal")
+	deaf.await(t, "css-sync: stopped at once by another signal")
 }
 
 // Whoever types `css-sync restore -` by mistake must get out again.

@@ -17,7 +17,8 @@ func statusCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "status", Short: "Show how etcd, the catalogue and the mirror stand", GroupID: groupDaemon, Args: takes(),
 		Long: `Show how etcd, the catalogue and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
-the rest is shown; the exit code then tells of the first fault.`,
+the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
+the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			target, err := p.mysql.target(p.connection.dialTimeout)
 			if err != nil {
@@ -30,7 +31,7 @@ the rest is shown; the exit code then tells of the first fault.`,
 			if _, err := p.connection.config(); err != nil && path == "" {
 				return invalidUse(cmd, "%w", err)
 			}
-			var s statusView
+			s := statusView{Refusals: []refusal{}}
 			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
 			if target != nil {
 				ctx, cancel := p.limit(cmd.Context())
@@ -71,7 +72,15 @@ func (s statusView) write(w io.Writer) {
 		f = append(f, [2]string{"etcd", e.String()})
 	}
 	f = append(f, [2]string{"catalogue", s.catalogue()})
-	append(f, s.Mirror.facts()...).write(w)
+	f = append(f, s.Mirror.facts()...)
+	for _, r := range s.Refusals {
+		f = append(f, [2]string{"REFUSED", r.String()})
+	}
+	f.write(w)
+}
+
+func (r refusal) String() string {
+	return fmt.Sprintf("since %s the mirror %s writes nothing: %s (%s)", r.Since.UTC().Format(time.RFC3339), r.Mirror, r.Reason, r.Owner)
 }
 
 func (e endpointStatus) String() string {

@@ -39,6 +39,9 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	if err != nil {
 		return err
 	}
+	if s.Refusals, err = readRefusals(ctx, css.etcd, css.Prefix()); err != nil {
+		return err
+	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
 	s.Etcd.identity, s.Etcd.ClusterID, s.Etcd.History = id, strconv.FormatUint(id.Cluster, 16), id.History
 	switch err := have.Version(); {

@@ -13,6 +13,7 @@ type statusView struct {
 	File      *fileStatus      `json:"file,omitempty"` // where --css says that the catalogue is
 	Catalogue *catalogueStatus `json:"catalogue"`      // null: there is none, or it cannot be read
 	Mirror    *mirrorStatus    `json:"mirror"`         // null: nothing says where MySQL is
+	Refusals  []refusal        `json:"refusals"`       // of daemons that write nothing to MySQL until somebody does something
 }
 
 type etcdStatus struct {

@@ -39,13 +39,13 @@ func (p *program) write(ctx context.Context, say outcome, do func(context.Contex
 // conditionFlags make a write depend on what it finds.
 type conditionFlags struct {
 	status   string
-	revision int64
+	revision revisionFlag
 	flags    interface{ Changed(string) bool }
 }
 
 func (c *conditionFlags) register(cmd *cobra.Command, what string) {
 	cmd.Flags().StringVar(&c.status, "if-status", "", "only if the "+what+" is this one")
-	cmd.Flags().Int64Var(&c.revision, "if-revision", 0, "only if the "+what+" was last written at this revision")
+	cmd.Flags().Var(&c.revision, "if-revision", "only if the "+what+" was last written at this revision")
 	c.flags = cmd.Flags()
 }
 
@@ -61,15 +61,19 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 }
 
 // dropFlags are those of commands that remove something.
-type dropFlags struct{ ifExists, force bool }
+type dropFlags struct {
+	ifExists, force bool
+	only            conditionFlags
+}
 
 func (d *dropFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
 	cmd.Flags().BoolVar(&d.force, "force", false, "drop at once although czars are registered, whose queries may fail")
+	d.only.register(cmd, "status")
 }
 
 func (d *dropFlags) options() []cssetcd.WriteOption {
-	var opts []cssetcd.WriteOption
+	opts := d.only.options()
 	if d.ifExists {
 		opts = append(opts, cssetcd.IfExists())
 	}

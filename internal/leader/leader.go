@@ -25,8 +25,9 @@ type Config struct {
 
 // Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends with that of
 // Run or when the leadership is lost; then Run campaigns again. It returns the error of ctx, or what work returned by itself. On
-// return the candidacy is withdrawn, so that another takes over at once.
-func Run(ctx context.Context, cfg Config, work func(context.Context) error) error {
+// return the candidacy is withdrawn, so that another takes over at once. Keys that work puts on the lease that it is given are gone
+// before another one works.
+func Run(ctx context.Context, cfg Config, work func(ctx context.Context, lease clientv3.LeaseID) error) error {
 	said := ""
 	for {
 		began := time.Now()
@@ -57,7 +58,7 @@ type finished struct{ error }
 func (f finished) Unwrap() error { return f.error }
 
 // term is one candidacy, from its session to its end.
-func term(ctx context.Context, cfg Config, work func(context.Context) error) error {
+func term(ctx context.Context, cfg Config, work func(context.Context, clientv3.LeaseID) error) error {
 	s, err := open(ctx, cfg)
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func term(ctx context.Context, cfg Config, work func(context.Context) error) err
 		return s.cause(err)
 	}
 	cfg.Log.Debug("elected", "key", s.key)
-	err = work(s.ctx)
+	err = work(s.ctx, s.lease)
 	if lost := s.lost(); lost != nil && ctx.Err() == nil {
 		return lost
 	}

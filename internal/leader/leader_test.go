@@ -61,7 +61,7 @@ func campaign(t *testing.T, client *clientv3.Client, name string, work func(cont
 		defer close(ended)
 		c.done <- leader.Run(ctx, leader.Config{
 			Etcd: client, Key: key, Name: name, TTL: ttl, Log: slog.New(slog.DiscardHandler),
-		}, func(ctx context.Context) error {
+		}, func(ctx context.Context, _ clientv3.LeaseID) error {
 			c.terms.Add(1)
 			c.leading.Store(true)
 			defer c.leading.Store(false)
