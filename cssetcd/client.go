@@ -171,15 +171,6 @@ func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
 	return newSnapshot(s, cluster), nil
 }
 
-// CheckServers returns ErrOldServer when one of the endpoints is served by an etcd whose watches lose events, as [OpenView] does.
-// Endpoints that do not answer are left out; a file is never too old.
-func (c *Client) CheckServers(ctx context.Context) error {
-	if c.etcd == nil {
-		return nil
-	}
-	return objectError("check", c.prefix, c.etcd.CheckServers(ctx))
-}
-
 // Prefix returns where in etcd the CSS lives.
 func (c *Client) Prefix() string { return c.prefix }
 

@@ -245,7 +245,7 @@ func TestDumpRoundTripOfRandomCatalogues(t *testing.T) {
 func FuzzDump(f *testing.F) {
 	for _, seed := range []string{
 		"", "{}", minimalDump, smallDump, `{"/css_meta/version": 1, "/a": null}`, `{"/css_meta/version": "1", "/DBS/x/y": "", "/DBS/X/z": ""}`,
-		`{"/css_meta/version": "1", "/a": "\ud83d"}`, `{"/css_meta/version": "1"} {`, `{"/css_meta/version": "1", "": "", "/": "", "a": ""}`,
+		`{"/css_meta": "T", "/css_meta/version": "1"}`, `{"/css_meta/version": "1", "/a": "\ud83d"}`, `{"/css_meta/version": "1"} {`, `{"/css_meta/version": "1", "": "", "/": "", "a": ""}`,
 		`{"/css_meta/version": "1", "/DBS/x/.packed.json": "{", "/a": {"b": 1}}`, "{\"/css_meta/version\": \"1\", \"/a\": \"\xff\"}",
 		`{"/css_meta/version": "1", "/DBS/a/TABLES/.packed.json": "{}", "/NODES/.packed.json": ""}`,
 	} {

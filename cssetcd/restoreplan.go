@@ -42,8 +42,8 @@ func (p *restorePlan) cut() {
 	var rest restoreUnit
 	dbs, tables := map[string]*restoreUnit{}, map[string]*restoreUnit{}
 	for _, key := range sortedKeys(p.values) {
-		if key == metaKey || key == versionKey {
-			continue // initialise writes them
+		if key == versionKey {
+			continue // initialise writes it
 		}
 		names := nameKeys(key)
 		switch {
@@ -213,7 +213,8 @@ func (b *restoreBatch) unit(u restoreUnit, final string) bool {
 	var missing []row
 	cost, size := 0, 0
 	for _, r := range u.rows {
-		if !b.have.At(cssPath(r.key)).Exists() {
+		e := b.have.At(cssPath(r.key))
+		if !e.Exists() || r.key == metaKey && e.Value != r.value { // initialise wrote it, without a value
 			missing = append(missing, r)
 			cost += rowCost(r)
 			size += len(r.key) + len(r.value)

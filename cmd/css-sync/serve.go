@@ -106,9 +106,6 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config)
 		return err
 	}
 	defer d.css.close()
-	if err := d.checkServers(ctx); err != nil {
-		return err
-	}
 	if d.view, err = cssetcd.OpenView(ctx, d.css.Client); err != nil {
 		return err
 	}
