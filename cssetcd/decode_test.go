@@ -322,3 +322,17 @@ func FuzzTableName(f *testing.F) {
 		}
 	})
 }
+
+// TestKeysBeginWithASlash: anything else names nothing.
+func TestKeysBeginWithASlash(t *testing.T) {
+	s := snapshotOf(upstreamsExample)
+	for _, key := range []string{"", "DBS", "DBS/LSST", ".", "\x00"} {
+		_, ok := s.Key(key)
+		assert.False(t, ok, "%q", key)
+	}
+	for _, key := range []string{"DBS", "x", "0"} {
+		for below := range s.Below(key) {
+			assert.Fail(t, "there is nothing below", "%q: %s", key, below)
+		}
+	}
+}

@@ -214,7 +214,11 @@ func (b *restoreBatch) unit(u restoreUnit, final string) bool {
 	cost, size := 0, 0
 	for _, r := range u.rows {
 		e := b.have.At(cssPath(r.key))
-		if !e.Exists() || r.key == metaKey && e.Value != r.value { // initialise wrote it, without a value
+		there := e.Exists()
+		if r.key == metaKey {
+			there = e.Value == r.value // initialise writes it, without a value
+		}
+		if !there {
 			missing = append(missing, r)
 			cost += rowCost(r)
 			size += len(r.key) + len(r.value)

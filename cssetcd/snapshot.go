@@ -3,6 +3,7 @@ package cssetcd
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -35,8 +36,11 @@ func (s *Snapshot) Cluster() uint64 { return s.cluster }
 // Len returns the number of CSS keys.
 func (s *Snapshot) Len() int { return s.kv.Len() }
 
-// Key returns what a CSS key such as "/DBS/lsst" holds; ok is false when it is absent.
+// Key returns what a CSS key such as "/DBS/lsst" holds; ok is false when it is absent, as is whatever does not begin with a slash.
 func (s *Snapshot) Key(key string) (e Entry, ok bool) {
+	if !strings.HasPrefix(key, "/") {
+		return Entry{}, false
+	}
 	e = s.kv.At(cssPath(key))
 	return e, e.Exists()
 }
@@ -44,6 +48,9 @@ func (s *Snapshot) Key(key string) (e Entry, ok bool) {
 // Below yields the CSS keys below a key, that key not included, in byte order; Below("") yields all keys.
 func (s *Snapshot) Below(key string) iter.Seq2[string, Entry] {
 	return func(yield func(string, Entry) bool) {
+		if key != "" && !strings.HasPrefix(key, "/") {
+			return
+		}
 		for p, e := range s.kv.Range(kv.Below(cssPath(key))) {
 			if !yield(cssKey(p), e) {
 				return

@@ -1,4 +1,6 @@
-// Package csstest gives tests a CSS on a real etcd.
+// Package csstest gives tests a CSS on a real etcd, and has the conformance suite of the catalogue.
+//
+// # An etcd for tests
 //
 // One embedded etcd serves all tests of a package; each test gets a prefix of its own in it, so that tests can run in any
 // order and at the same time. A package that uses it has
@@ -7,6 +9,21 @@
 //
 // which stops that etcd and fails the package when goroutines are left over. Tests that stop etcd, compact it or look at its
 // whole key space need one of their own and take it from internal/embedetcd.
+//
+// # Conformance
+//
+// [TestClient] and [TestWriters] show that a catalogue does what it promises on the cluster, or on the store, that a [Harness] opens. For an
+// etcd of one's own that is
+//
+//	func TestCatalogue(t *testing.T) {
+//		h := csstest.Harness{Open: func(t *testing.T) *cssetcd.Client {
+//			c, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix("/test/"+rand.Text()))
+//			require.NoError(t, err)
+//			return c
+//		}}
+//		t.Run("client", func(t *testing.T) { csstest.TestClient(t, h) })
+//		t.Run("writers", func(t *testing.T) { csstest.TestWriters(t, h) })
+//	}
 package csstest
 
 import (
@@ -39,11 +56,20 @@ var prefixes atomic.Int64
 // TestMain and does not return.
 func Main(m *testing.M) {
 	code := m.Run()
-	if err := errors.Join(stop(), goleak.Find()); err != nil && code == 0 {
+	if err := errors.Join(stop(), leftOver()); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, "after the tests:", err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// leftOver waits a while for goroutines to end: the connections between the members of a cluster do so some seconds after the members.
+func leftOver() error {
+	err := goleak.Find()
+	for began := time.Now(); err != nil && time.Since(began) < time.Minute; {
+		err = goleak.Find()
+	}
+	return err
 }
 
 func stop() error {

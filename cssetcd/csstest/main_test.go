@@ -1,0 +1,5 @@
+package csstest
+
+import "testing"
+
+func TestMain(m *testing.M) { Main(m) }
