@@ -46,7 +46,7 @@ func (c Condition) after(u kv.Update) Condition {
 func (v *View) Condition() Condition {
 	select {
 	case <-v.done:
-		return Condition{Phase: Closed, Since: v.state.Load().condition.Since, Reason: ErrClosed}
+		return Condition{Phase: Closed, Since: v.ended, Reason: ErrClosed}
 	default:
 		return v.state.Load().condition
 	}

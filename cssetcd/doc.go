@@ -46,6 +46,10 @@
 // that read now and then need no view: [Client.Table], [Client.Database], [Client.Node] and [Client.Chunks] cost one
 // request each, and [Client.Snapshot] reads everything, also as it was at an older revision.
 //
+// While etcd cannot be reached the view shows what it saw last. A health check asks [View.Healthy], which returns an error when
+// etcd has not confirmed for some time that the view is up to date; [View.Staleness] is that time, [View.Condition] says
+// since when and why, and [View.Stats] has all of it for logs. The package cssprom hands that to Prometheus.
+//
 // Who must act on changes subscribes. A [Subscription] tells the net difference between what its owner saw last and
 // what the view shows now. Its owner may be as slow as it likes: what changed several times meanwhile comes once.
 //
@@ -109,8 +113,8 @@
 //
 // # Errors
 //
-// An operation that fails returns an [*Error] that names itself and its object; what waits ([View.WaitRevision],
-// [Subscription.Next]) returns the bare cause. Test the cause with [errors.Is]: it has a kind, such as
+// An operation or [View.WaitRevision] that fails returns an [*Error] that names itself and its object; [Subscription.Next]
+// returns the bare cause. Test the cause with [errors.Is]: it has a kind, such as
 // [ErrNoSuchTable], and most kinds have a parent, such as [ErrNotFound]. Operations on a table whose database is
 // missing fail with both [ErrNoSuchTable] and [ErrNoSuchDB], its creation with [ErrNoSuchDB] only. A [*ValueError]
 // names the key whose value cannot be read: it fails the reading of one table, not of its neighbours. [ErrUnavailable]

@@ -20,6 +20,7 @@ type View struct {
 	client  *Client
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the following has ended
+	ended   time.Time     // set before done is closed
 	ask     chan struct{}
 	state   atomic.Pointer[viewState]
 	waiters atomic.Int64
@@ -96,7 +97,10 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 		changed:   make(chan struct{}),
 	})
 	go func() {
-		defer close(v.done)
+		defer func() {
+			v.ended = time.Now()
+			close(v.done)
+		}()
 		start := kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: settings.compareEvery}
 		_ = c.etcd.Follow(follow, start, v.ask, c.log, v.update) // ends with its context only
 	}()

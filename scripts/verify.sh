@@ -42,6 +42,10 @@ long_files() {
 		FNR == most + 1 { print FILENAME " has more than " most " lines; split it" }'
 }
 
+large_files() {
+	sources | xargs -0 -r du -b | awk '$1 > 500000 { print $2 " has " $1 " bytes; is it meant to be kept?" }'
+}
+
 shell_scripts() {
 	sources '*.sh' .ci/run | xargs -0 -r shellcheck
 }
@@ -52,5 +56,6 @@ check staticcheck "$go" tool staticcheck ./...
 check "go.mod is tidy" "$go" mod tidy -diff
 check shellcheck shell_scripts
 check "file lengths" silent long_files
+check "file sizes" silent large_files
 check "tests named in docs" scripts/names.sh
 exit "$failed"

@@ -21,7 +21,7 @@ func benchCommand(p *program) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use: "bench [NAME...]", Short: "Measure how fast everything is, each figure against a peer", GroupID: groupFiles,
-		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, a minute or two. Every figure is a ratio:\n" +
+		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, some minutes. Every figure is a ratio:\n" +
 			"the peer does the same work in the plainest way, on the same servers, in the same run, in turns with our side. A goal\n" +
 			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" + benchList(),
 		Example:   "  css-sync bench\n  css-sync bench drop-vs-statements -w json",
@@ -36,7 +36,7 @@ func benchCommand(p *program) *cobra.Command {
 			return p.bench(cmd.Context(), args, f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues, too; takes some minutes")
+	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues and more often; takes many minutes")
 	cmd.Flags().BoolVar(&f.quick, "quick", false, "only see that everything works: tiny sizes, figures that mean nothing")
 	cmd.Flags().StringVar(&f.profiles, "profile", "", "write CPU profiles of our side into the directory `DIR`, for go tool pprof")
 	return cmd

@@ -24,16 +24,20 @@ func demoCommand(p *program) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use: "demo", Short: "See everything at work on this machine, in some seconds", GroupID: groupFiles, Args: takes(),
-		Long: `See everything at work on this machine: an etcd and a MariaDB are started for it, filled with a small invented sky survey, and
-explained while they work. Nothing has to be prepared, nobody is asked, no other server is touched, and nothing is left behind.
+		Long: `See everything at work on this machine: an etcd, a MariaDB and three czars are started for it, filled with a small invented sky
+survey, and explained while they work. Nothing has to be prepared, nobody is asked, no other server is touched, and nothing is left behind.
 Where MariaDB is not installed, what needs it is left out.`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return newDemo(p, keep).run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p.tidies.Store(true)
+			defer p.tidies.Store(false)
+			return newDemo(p, keep).run(cmd.Context())
+		},
 	}
 	cmd.Flags().BoolVar(&keep, "keep", false, "go on running until Ctrl-C, and say how to connect")
 	return cmd
 }
 
-// demo is one run of the demonstration. Its servers are private to it.
+// demo is one run of the demonstration. Its servers and czars are private to it.
 type demo struct {
 	page
 	keep     bool
@@ -47,6 +51,7 @@ type demo struct {
 	target     *mysql.Config
 	db         *sql.DB
 	mirror     *mirror.Mirror
+	czars      []*demoCzar
 
 	closers []func() error // of what was started, the newest last
 }
@@ -62,7 +67,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	began := time.Now()
 	d.title("Qserv's catalogue on etcd, mirrored to MySQL")
-	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.create, d.clash, d.check}
+	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash, d.check}
 	for _, step := range steps {
 		if err := errors.Join(step(ctx), d.out.err); err != nil {
 			return err

@@ -12,6 +12,7 @@ func (d *demo) connections() {
 	d.title("All of it runs on until Ctrl-C. In another terminal:")
 	d.command("etcdctl --endpoints=" + quoteShell(endpoint) + " get --prefix " + d.css.Prefix() + "/css/NODES")
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " ls /DBS")
+	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " czar")
 	if d.maria == nil {
 		return
 	}

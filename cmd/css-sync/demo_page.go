@@ -64,7 +64,12 @@ func (p *page) text(sentence string) {
 
 // fact writes what has just happened and how long it took, on the right.
 func (p *page) fact(began time.Time, format string, args ...any) {
-	took := duration(time.Since(began))
+	p.factIn(time.Since(began), format, args...)
+}
+
+// factIn is fact for a time that was measured elsewhere.
+func (p *page) factIn(d time.Duration, format string, args ...any) {
+	took := duration(d)
 	lines := wrap(fmt.Sprintf(format, args...), pageWidth-len(margin)-12)
 	for i, line := range lines {
 		if i < len(lines)-1 {

@@ -33,9 +33,14 @@ var demoLines = []string{
 	`642 rows written in one transaction: kvData shows revision \d+`,
 	`KEY IN ETCD +VALUE +\| kvId parentKvId kvKey +kvVal`,
 	`RefStar +READY +\| \d+ +\d+ +\.\.\./RefStar +READY`,
+	`A czar plans Qserv's queries`,
+	`czar 1, process \d+, has all of it as of revision \d+`,
+	`czar 3, process \d+, has all of it`,
 	`created meridian_y1\.Transient`,
-	`a czar, .* sees it in its memory`,
-	`plain SQL sees it, .* (\d+\.\d|< 0\.1) ms`,
+	`czar 1 sees it, READY at revision \d+ +\d+\.\d ms`,
+	`czar 2 sees it, READY at revision \d+ +\d+\.\d ms`,
+	`czar 3 sees it, READY at revision \d+ +\d+\.\d ms`,
+	`plain SQL sees it: +\d+\.\d ms`,
 	`SELECT kvVal FROM kvData .* ->  READY`,
 	`table exists: as /DBS/meridian_y1/TABLES/Object`,
 	`in quarantine: /DBS/meridian_y1/TABLES/OBJECT`,
@@ -48,6 +53,9 @@ func demoProgram(t *testing.T) (p *program, stdout, stderr *bytes.Buffer, clean 
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
+	t.Setenv(asProgram, "czar")                         // the demo starts this program
+	t.Setenv("CSS_SYNC_ENDPOINTS", "nothing.invalid:1") // and keeps these from it
+	t.Setenv("CSS_SYNC_CSS", "file:///nowhere")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	p = &program{stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, getenv: func(string) string { return "" }}
 	return p, stdout, stderr, func() {
@@ -92,7 +100,7 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 	require.NoError(t, d.run(t.Context()))
 	inOrder(t, stdout.String(), []string{
 		`MariaDB is not installed, so the mirror is left out`, `641 keys`, `KEY IN ETCD +VALUE\n`, `created meridian_y1\.Transient`,
-		`a czar`, `table exists`, `What you have seen`,
+		`czar 3 sees it`, `table exists`, `What you have seen`,
 	})
 	for _, absent := range []string{"kvData shows", "plain SQL", "in quarantine:", "in agreement"} {
 		assert.NotContains(t, stdout.String(), absent)
@@ -117,7 +125,7 @@ func (w *interrupter) Write(b []byte) (int, error) {
 
 func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 	mariadbdtest.Require(t)
-	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "Create a table", "Check that"} {
+	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that"} {
 		t.Run(at, func(t *testing.T) {
 			p, _, _, clean := demoProgram(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -140,32 +148,64 @@ func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 	inOrder(t, out.String(), append(slices.Clone(demoLines),
 		`etcdctl --endpoints=http://127\.0\.0\.1:\d+ get --prefix /qserv/css/NODES`,
 		` --endpoints=\S+ ls /DBS`,
+		` --endpoints=\S+ czar`,
 		`(mariadb|mysql) --no-defaults --user=root --socket=/\S+ qservCssData -e "SELECT`,
 		` --mysql-dsn='root@unix\(/\S+\)/qservCssData' check`,
 		`Stopping`))
 	clean()
 }
 
-func TestDemoAsProcessEndsWithCtrlC(t *testing.T) {
-	mariadbdtest.Require(t)
+// demoProcess runs the demo as a process of its own until it has said all, and interrupts it: again, too, when it begins to stop.
+func demoProcess(t *testing.T, again bool) (text string, exit error) {
+	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "demo", "--keep")
 	cmd.Env = append(os.Environ(), asProgram+"=css-sync", "TMPDIR="+dir)
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
 	require.NoError(t, cmd.Start())
-	var text strings.Builder
+	var told strings.Builder
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		fmt.Fprintln(&text, lines.Text())
-		if strings.HasSuffix(lines.Text(), " check") {
+		fmt.Fprintln(&told, lines.Text())
+		if strings.HasSuffix(lines.Text(), " check") || again && lines.Text() == "Stopping" {
 			require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		}
 	}
-	require.NoError(t, cmd.Wait())
-	inOrder(t, text.String(), append(slices.Clone(demoLines), "until Ctrl-C", "Stopping"))
+	exit = cmd.Wait()
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+	return told.String() + messages.String(), exit
+}
+
+func TestDemoAsProcessEndsWithCtrlC(t *testing.T) {
+	mariadbdtest.Require(t)
+	text, err := demoProcess(t, false)
+	require.NoError(t, err, text)
+	inOrder(t, text, append(slices.Clone(demoLines), "until Ctrl-C", "Stopping"))
+	for _, pid := range regexp.MustCompile(`czar \d, process (\d+)`).FindAllStringSubmatch(text, -1) {
+		assert.NoDirExists(t, "/proc/"+pid[1], "a czar outlived the demo")
+	}
+}
+
+// TestDemoRemovesItsFilesAlthoughInterruptedAgain: who is impatient types Ctrl-C twice.
+func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
+	mariadbdtest.Require(t)
+	text, err := demoProcess(t, true)
+	require.NoError(t, err, text)
+	assert.Contains(t, text, "css-sync: stopping what it started, in some seconds;")
+}
+
+// TestDemoTellsWhatACzarSaid: one that ends by itself ends the demo.
+func TestDemoTellsWhatACzarSaid(t *testing.T) {
+	t.Setenv(asProgram, "czar")
+	czar, err := newDemoCzar("czar 7", "czar", "--endpoints", refusing(t))
+	require.NoError(t, err)
+	_, err = czar.await(t.Context(), func(l czarLine) bool { return l.Ready })
+	require.ErrorContains(t, err, "czar 7 ended: exit status 2: css-sync: no connection to etcd")
+	require.NoError(t, czar.close())
 }
 
 type brokenPipe struct{ lines int }

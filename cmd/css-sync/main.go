@@ -9,7 +9,7 @@ import (
 
 func main() {
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
-	ctx, stop := untilSignalled(context.Background(), p.stderr)
+	ctx, stop := p.untilSignalled(context.Background())
 	code := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)

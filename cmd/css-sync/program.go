@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -26,6 +27,8 @@ type program struct {
 	output     outputFlags
 	logging    logFlags
 	log        *slog.Logger
+
+	tidies atomic.Bool // the command has to remove files before it ends
 }
 
 // run runs one command line and returns the exit code.
@@ -50,8 +53,9 @@ func (p *program) say(format string, args ...any) {
 }
 
 // untilSignalled returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once: all that
-// css-sync writes is written in transactions, so nothing is left half done.
-func untilSignalled(parent context.Context, stderr io.Writer) (context.Context, func()) {
+// css-sync writes is written in transactions, so nothing is left half done. A command that has something to remove says so in
+// tidies, and is ended by the third.
+func (p *program) untilSignalled(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -59,7 +63,11 @@ func untilSignalled(parent context.Context, stderr io.Writer) (context.Context, 
 		<-signals
 		cancel()
 		<-signals
-		fmt.Fprintln(stderr, "css-sync: stopped at once by a second signal")
+		if p.tidies.Load() {
+			p.say("stopping what it started, in some seconds; another signal ends it at once, and leaves files behind")
+			<-signals
+		}
+		p.say("stopped at once by another signal")
 		os.Exit(exitError)
 	}()
 	return ctx, cancel

@@ -14,7 +14,7 @@ var commands = []func(*program) *cobra.Command{
 	dbCommand, tableCommand, chunkCommand, nodeCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
 	dumpCommand, restoreCommand, diffCommand,
-	demoCommand, benchCommand,
+	demoCommand, czarCommand, benchCommand,
 	versionCommand,
 }
 

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// visibleAt is what differs from run to run in the lines of a czar.
+var visibleAt = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})`)
+
+func TestCzarTellsWhatItSees(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	text, lines := c.start(ctx, "czar", "--log-level", "error"), c.start(ctx, "czar", "-w", "json", "--log-level", "error")
+	text.await(t, "ready at revision")
+	lines.await(t, `{"ready":true,"revision":`)
+	steps := [][]string{ // each is awaited, so that no two are told of as one
+		{"node", "add", "w1", "--host", "h"},
+		{"node", "set-state", "w1", "INACTIVE"},
+		{"db", "create", "D-2", "--like", "D"},
+		{"table", "create", "D.T", "--schema", "(a INT)"},
+		{"table", "set-schema", "D.T", "--schema", "(b INT)"},
+		{"table", "set-status", "D.T", "PENDING_DROP:now"},
+		{"db", "set-status", "D", "DO_NOT_USE"},
+		{"node", "delete", "w1"},
+		{"put", "/DBS/D/TABLES/U", "odd\tone"},
+		{"db", "drop", "D"},
+	}
+	told := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 12} // lines after each step: the last is of a database with two tables
+	for i, step := range steps {
+		c.ok(step...)
+		text.awaitN(t, "\n", told[i]+1)
+		lines.awaitN(t, "\n", told[i]+1)
+	}
+	cancel()
+	assert.Equal(t, exitOK, text.wait(t), "to be interrupted is how it ends")
+	assert.Equal(t, exitOK, lines.wait(t))
+	golden(t, "czar.txt", visibleAt.ReplaceAllString(text.text(), "TIME"))
+	golden(t, "czar.json", visibleAt.ReplaceAllString(lines.text(), "TIME"))
+}
+
+// TestCzarTellsWhenItSees: the time lies between the beginning of the write and that of reading the line.
+func TestCzarTellsWhenItSees(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	czar := c.start(ctx, "czar", "-w", "json")
+	czar.await(t, `"ready":true`)
+	before := time.Now().Round(0)
+	c.ok("table", "create", "D.T", "--schema", "(a INT)")
+	czar.await(t, `"D.T"`)
+	after := time.Now().Round(0)
+	s := decode[sight](t, czar.text()[strings.Index(czar.text(), "\n")+1:])
+	assert.Equal(t, sight{Time: s.Time, Revision: s.Revision, What: "table", Name: "D.T", Change: "created", Status: "READY"}, s)
+	assert.False(t, s.Time.Before(before) || s.Time.After(after), "%s is not between %s and %s", s.Time, before, after)
+	cancel()
+	czar.wait(t)
+}
+
+func TestCzarGoesOnWhenEtcdIsBack(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	c := onServer(t, server)
+	c.ok("db", "create", "D")
+	czar := c.process("czar", "-w", "json")
+	czar.await(t, `"ready":true`)
+	require.NoError(t, server.Stop())
+	czar.await(t, `msg="the view does not follow etcd; queries go on with what it has" phase=stale revision=`)
+	require.NoError(t, server.Restart(t.Context()))
+	czar.await(t, `msg="the view follows etcd again"`)
+	c.ok("table", "create", "D.T", "--schema", "(a INT)")
+	czar.await(t, `"what":"table","name":"D.T","change":"created","status":"READY"}`)
+	czar.signal(t, syscall.SIGTERM)
+	assert.Equal(t, exitOK, czar.wait(t))
+}
+
+func TestCzarEndsWhileEtcdIsAway(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	c := onServer(t, server)
+	c.ok("db", "create", "D")
+	czar := c.process("czar")
+	czar.await(t, "ready at revision")
+	require.NoError(t, server.Stop())
+	czar.await(t, "phase=stale")
+	czar.signal(t, syscall.SIGINT)
+	assert.Equal(t, exitOK, czar.wait(t))
+}
+
+// TestSightsOfWhatCameAgain: dropped and created between two looks is another table, and what came and went is none.
+func TestSightsOfWhatCameAgain(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	c := onServer(t, server)
+	fill(c)
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	defer etcd.Close()
+	css, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	view, err := cssetcd.OpenView(t.Context(), css)
+	require.NoError(t, err)
+	defer view.Close()
+	changes := view.Subscribe()
+	c.ok("table", "drop", "LSST.Filter")
+	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)", "--status", "DO_NOT_USE")
+	c.ok("table", "create", "LSST.Brief", "--schema", "(id INT)")
+	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
+	last := decode[writeResult](t, c.ok("table", "drop", "LSST.Brief", "-w", "json"))
+	_, err = view.WaitRevision(t.Context(), last.Revision)
+	require.NoError(t, err)
+	u, err := changes.Next(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []sight{
+		{What: "table", Name: "LSST.Filter", Change: "removed"},
+		{What: "table", Name: "LSST.Filter", Change: "created", Status: "DO_NOT_USE"},
+	}, sights(u))
+}
+
+func TestThingOf(t *testing.T) {
+	for key, want := range map[string][3]string{
+		"/DBS/D":                            {"database", "D", "/DBS/D"},
+		"/DBS/D/.packed.json":               {"database", "D", "/DBS/D"},
+		"/DBS/D/TABLES/T":                   {"table", "D.T", "/DBS/D/TABLES/T"},
+		"/DBS/D/TABLES/T/schema":            {"table", "D.T", "/DBS/D/TABLES/T"},
+		"/DBS/D/TABLES/T/sharedScan/x":      {"table", "D.T", "/DBS/D/TABLES/T"},
+		"/NODES/n":                          {"node", "n", "/NODES/n"},
+		"/NODES/n/.packed.json":             {"node", "n", "/NODES/n"},
+		"/DBS":                              {},
+		"/NODES":                            {},
+		"/DBS/D/TABLES":                     {},
+		"/DBS/D/TABLES/T/CHUNKS":            {},
+		"/DBS/D/TABLES/T/CHUNKS/1/REPLICAS": {},
+		"/PARTITIONING/_0000000001":         {},
+		"/css_meta/version":                 {},
+		"/x/D/TABLES/T":                     {},
+	} {
+		what, name, root := thingOf(key)
+		assert.Equal(t, want, [3]string{what, name, root}, key)
+	}
+}

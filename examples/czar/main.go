@@ -1,0 +1,95 @@
+// Command czar shows how a query coordinator of Qserv uses the catalogue: it has all of it in memory, plans each query from one
+// snapshot, and tells what changes. Here a query is a line of standard input that names a table:
+//
+//	echo lsst.Object | go run ./examples/czar 127.0.0.1:2379
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"path"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(endpoints []string) error {
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()}) // what matters comes as errors
+	if err != nil {
+		return err
+	}
+	defer etcd.Close()
+	opening, cancel := context.WithTimeout(context.Background(), 10*time.Second) // it would wait for an etcd that is down
+	defer cancel()
+	client, err := cssetcd.New(opening, etcd, cssetcd.WithReadOnly(), cssetcd.WithLogger(slog.Default()))
+	if err != nil {
+		return err
+	}
+	view, err := cssetcd.OpenView(opening, client) // loads the catalogue; follows it until Close
+	if err != nil {
+		return err
+	}
+	var following sync.WaitGroup
+	defer following.Wait()
+	defer view.Close() // which ends the following, too
+	changes := view.Subscribe()
+	following.Go(func() { logSchemas(changes) })
+
+	queries := bufio.NewScanner(os.Stdin)
+	for queries.Scan() {
+		if err := view.Healthy(30 * time.Second); err != nil {
+			slog.Warn("planning from an old catalogue", "err", err) // a czar may refuse the query instead
+		}
+		if err := plan(view.Snapshot(), queries.Text()); err != nil {
+			fmt.Println(err)
+		}
+	}
+	return queries.Err()
+}
+
+// plan asks one snapshot and nothing else, so that all that it reads is of one moment.
+func plan(snapshot *cssetcd.Snapshot, query string) error {
+	name, err := cssetcd.ParseTableName(query)
+	if err != nil {
+		return err
+	}
+	table, err := snapshot.Table(name)
+	if err != nil {
+		return err // errors.Is(err, cssetcd.ErrNotFound) tells a table that is missing from one that cannot be read
+	}
+	if !table.Status.Ready() {
+		return fmt.Errorf("%s may not be queried: it is %s", name, table.Status)
+	}
+	columns, err := snapshot.Columns(name)
+	fmt.Printf("%s: chunk level %d, partitioning %+v, columns %v\n", name, table.ChunkLevel(), table.Partitioning, columns)
+	return err
+}
+
+// logSchemas logs which tables get, change or lose their schema, until the view is closed.
+func logSchemas(changes *cssetcd.Subscription) {
+	for {
+		update, err := changes.Next(context.Background())
+		if err != nil {
+			return
+		}
+		for _, change := range update.Keys {
+			if is, _ := path.Match("/DBS/*/TABLES/*/schema", change.Key); is {
+				slog.Info("schema", "key", change.Key, "revision", update.To.Revision(), "old", change.Old.Value, "new", change.New.Value)
+			}
+		}
+	}
+}
