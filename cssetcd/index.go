@@ -98,25 +98,32 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 	case inDatabase:
 		ix.setDatabase(have, at.name.DB)
 	case inTable:
-		ix.setDatabase(have, at.name.DB)
+		ix.touchDatabase(have, at.name.DB)
 		e := &tableEntry{}
 		if old, ok := ix.tables.Get(at.name); ok {
 			e.chunks.copy(&old.chunks)
 		}
 		ix.setTable(have, at.name, e)
 	case inChunks:
-		ix.setDatabase(have, at.name.DB)
-		e := &tableEntry{}
+		ix.touchDatabase(have, at.name.DB)
 		if old, ok := ix.tables.Get(at.name); ok {
+			e := &tableEntry{}
 			e.table.copy(&old.table)
 			e.schema.copy(&old.schema)
+			ix.tables = ix.tables.Set(at.name, e)
 		}
-		ix.setTable(have, at.name, e)
+	}
+}
+
+// touchDatabase is for a change elsewhere than in the database's own keys, by which it neither comes nor goes.
+func (ix *index) touchDatabase(have *kv.Snapshot, name string) {
+	if _, ok := ix.databases.Get(name); ok {
+		ix.databases = ix.databases.Set(name, &databaseEntry{revision: have.Revision})
 	}
 }
 
 func (ix *index) setDatabase(have *kv.Snapshot, name string) {
-	if name == packedName || !have.At(cssPath(dbKey(name))).Exists() {
+	if checkPart("database", name) != nil || !have.At(cssPath(dbKey(name))).Exists() {
 		ix.databases = ix.databases.Delete(name)
 		return
 	}
@@ -124,7 +131,7 @@ func (ix *index) setDatabase(have *kv.Snapshot, name string) {
 }
 
 func (ix *index) setNode(have *kv.Snapshot, name string) {
-	if name == packedName || !have.At(cssPath(nodeKey(name))).Exists() {
+	if checkPart("node", name) != nil || !have.At(cssPath(nodeKey(name))).Exists() {
 		ix.nodes = ix.nodes.Delete(name)
 		return
 	}
@@ -132,7 +139,7 @@ func (ix *index) setNode(have *kv.Snapshot, name string) {
 }
 
 func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
-	if n.Table == packedName || !have.At(cssPath(n.key())).Exists() {
+	if n.checkParts() != nil || !have.At(cssPath(n.key())).Exists() {
 		ix.tables = ix.tables.Delete(n)
 		return
 	}

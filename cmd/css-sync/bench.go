@@ -36,7 +36,7 @@ func benchCommand(p *program) *cobra.Command {
 			return p.bench(cmd.Context(), args, f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues and more often; takes many minutes")
+	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues, of a million keys, and more often; takes many minutes")
 	cmd.Flags().BoolVar(&f.quick, "quick", false, "only see that everything works: tiny sizes, figures that mean nothing")
 	cmd.Flags().StringVar(&f.profiles, "profile", "", "write CPU profiles of our side into the directory `DIR`, for go tool pprof")
 	return cmd

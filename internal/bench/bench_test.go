@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,7 +44,13 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		assert.Len(t, samples["peer"], Quick.Rounds)
 	}
 	assert.Equal(t, []string{
+		"table-read-vs-etcd-get", "table-read-vs-mysql",
+		"propagation-vs-watch", "propagation-vs-watch-p99", "propagation-vs-watch-3", "propagation-vs-watch-3-p99",
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
+		"memory-same-schema", "load-vs-stream", "memory-per-key", "growth-read", "growth-update", "growth-load",
 	}, names)
+	same := results[slices.Index(names, "memory-same-schema")]
+	assert.InDelta(t, familyTables, same.Ours, 0, "one parsed schema for each table of the family")
+	assert.InDelta(t, 2, same.Also[0].Value, 0, "two, once one database differs")
 }

@@ -17,7 +17,10 @@ type Benchmark struct {
 
 // All returns the benchmarks in the order in which they run.
 func All() []Benchmark {
-	return []Benchmark{mirrorLoad, mirrorLag, dropTable}
+	return []Benchmark{
+		tableReadEtcd, tableReadMySQL, propagation, mirrorLoad, mirrorLag, dropTable,
+		memorySchemas, loadStream, memoryPerKey, growth, // the last share a large etcd, which would weigh on others
+	}
 }
 
 // Select returns the benchmarks of the given names, all of them for no name. A name selects the benchmark it is the name of, or

@@ -9,7 +9,10 @@
 // that is thrown away. The ratio is the median of the rounds' ratios: a
 // disturbance of one round does not decide, and one that lasts meets both
 // sides. Servers run as in production: every commit of etcd and of MariaDB waits
-// for the disk.
+// for the disk, except where a large catalogue is only read.
+//
+// A figure that is about more than a ratio has further numbers, [Also], some of
+// them with goals of their own.
 //
 // # A benchmark is one file
 //

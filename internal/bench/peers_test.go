@@ -18,7 +18,7 @@ import (
 func newRig(t *testing.T) *Rig {
 	t.Helper()
 	mariadbdtest.Require(t)
-	r := &Rig{Sizes: Quick, progress: func(line string) { t.Log(line) }}
+	r := &Rig{Sizes: Quick, grown: &grown{}, progress: func(line string) { t.Log(line) }}
 	t.Cleanup(func() { assert.NoError(t, r.close()) })
 	return r
 }

@@ -39,9 +39,29 @@ func WriteTable(w io.Writer, results []Result) error {
 		if _, err := fmt.Fprintf(w, "\n%s\n  %s.\n", r.Name, r.Versus); err != nil {
 			return err
 		}
+		for _, a := range r.Also {
+			if _, err := fmt.Fprintf(w, "  %s\n", a); err != nil {
+				return err
+			}
+		}
 	}
 	_, err := fmt.Fprintf(w, "\nRATIO is the median of the rounds' ratios. %s\n", verdict(len(results), missed))
 	return err
+}
+
+// String writes the number for people.
+func (a Also) String() string {
+	text := a.Name + ": " + figures(a.Value)
+	if a.Unit != "" {
+		text += " " + a.Unit
+	}
+	switch {
+	case a.Goal == nil:
+		return text
+	case a.OK:
+		return fmt.Sprintf("%s (%s, reached)", text, a.Goal)
+	}
+	return fmt.Sprintf("%s (%s, missed)", text, a.Goal)
 }
 
 func verdict(all, missed int) string {

@@ -13,9 +13,31 @@ type Result struct {
 	Peer    float64 `json:"peer"`
 	Ratio   float64 `json:"ratio"` // the median of the ratios of the rounds; which way it goes is up to Goal
 	Goal    Goal    `json:"goal"`
-	OK      bool    `json:"ok"`      // whether the ratio reaches the goal
-	Versus  string  `json:"versus"`  // what was measured, against what
+	OK      bool    `json:"ok"`     // whether the ratio reaches the goal, and every number of Also its own
+	Versus  string  `json:"versus"` // what was measured, against what
+	Also    []Also  `json:"also,omitempty"`
 	Samples Samples `json:"samples"` // all that was measured, in the order of measuring
+}
+
+// Also is a number that belongs to a figure beside its ratio. With a goal, it has to reach that for the figure to be OK.
+type Also struct {
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Value float64 `json:"value"`
+	Goal  *Goal   `json:"goal,omitempty"`
+	OK    bool    `json:"ok"`
+}
+
+// add adds a number that has to be reached for the result to be OK.
+func (r *Result) add(name, unit string, value float64, goal Goal) {
+	ok := goal.reached(value)
+	r.OK = r.OK && ok
+	r.Also = append(r.Also, Also{Name: name, Unit: unit, Value: value, Goal: &goal, OK: ok})
+}
+
+// note adds a number that only helps to understand.
+func (r *Result) note(name, unit string, value float64) {
+	r.Also = append(r.Also, Also{Name: name, Unit: unit, Value: value, OK: true})
 }
 
 // Samples are the measurements behind a result, one list for each block.

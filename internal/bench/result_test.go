@@ -67,7 +67,7 @@ func TestSelect(t *testing.T) {
 	assert.Equal(t, []string{"drop-vs-statements"}, names("drop-vs-statements-mysql"), "the name of a result")
 	assert.Equal(t, []string{"mirror-load-vs-insert", "mirror-lag-vs-floor"}, names("mirror-"), "the begin of names")
 	_, err := Select([]string{"mirror-lag", "nonsense"})
-	assert.ErrorContains(t, err, `there is no benchmark "nonsense"; there are mirror-load-vs-insert, `)
+	assert.ErrorContains(t, err, `there is no benchmark "nonsense"; there are table-read-vs-etcd-get, `)
 	_, err = Select([]string{""})
 	assert.Error(t, err)
 }
@@ -79,6 +79,14 @@ func TestTableSaysWhatWasReached(t *testing.T) {
 	}
 	var text strings.Builder
 	require.NoError(t, WriteTable(&text, results))
+	results[0].note("keys", "", 1000)
+	results[0].add("time", "ns", 151, Within(150))
+	assert.False(t, results[0].OK, "one goal of two is missed")
+	results[0].OK = true
+	text.Reset()
+	require.NoError(t, WriteTable(&text, results))
+	assert.Contains(t, text.String(), "keys: 1000\n")
+	assert.Contains(t, text.String(), "time: 151 ns (<= 150, missed)")
 	for _, want := range []string{"12.3 ms", "1234 ms", ">= 20", "reached", "missed", "this; peer: that", "1 of 2 goals"} {
 		assert.Contains(t, text.String(), want)
 	}

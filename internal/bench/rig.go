@@ -20,6 +20,7 @@ type Rig struct {
 	progress func(string)
 	profiles string // directory for CPU profiles of our side; "" for none
 
+	grown   *grown // of the whole run
 	etcd    *clientv3.Client
 	mariadb *mariadbd.Server
 	closers []func() error

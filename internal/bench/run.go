@@ -16,14 +16,34 @@ type Sizes struct {
 	LagKeys   int   // keys of the catalogue that changes
 	LagEvents int   // changes in a block
 	DropKeys  int   // keys of the catalogue from which a table is dropped
+
+	ReadKeys, ReadDatabases int // of the catalogue that is read from
+	ReadBatches, ReadPeer   int // our batches of reads and the peer's reads in a block
+
+	SpreadKeys   int   // keys of the catalogue that changes before views and watchers
+	SpreadEvents []int // changes in a block, by the number of views
+	SpreadViews  []int
+
+	Family      int   // databases of one schema
+	Growth      []int // keys of catalogues, each larger than the one before; the last is that whose loading and memory are measured
+	GrownRounds int   // Rounds for these
 }
 
 // The sizes to choose from.
 var (
-	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, LagKeys: 10_000, LagEvents: 800, DropKeys: 6_629}
-	Long   = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, LagKeys: 100_000, LagEvents: 1000, DropKeys: 6_629}
+	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, LagKeys: 10_000, LagEvents: 800, DropKeys: 6_629,
+		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 8_000, ReadPeer: 300,
+		SpreadKeys: 10_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{600, 200},
+		Family: 500, Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3}
+	Long = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, LagKeys: 100_000, LagEvents: 1000, DropKeys: 6_629,
+		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
+		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
+		Family: 500, Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5}
 	// Quick shows that everything works. Its figures mean nothing.
-	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, LagKeys: 100, LagEvents: 5, DropKeys: 100}
+	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, LagKeys: 100, LagEvents: 5, DropKeys: 100,
+		ReadKeys: 300, ReadDatabases: 2, ReadBatches: 8, ReadPeer: 3,
+		SpreadKeys: 150, SpreadViews: []int{1, 3}, SpreadEvents: []int{4, 4},
+		Family: 3, Growth: []int{300, 1200, 20_000}, GrownRounds: 1}
 )
 
 // Options say what is measured and how.
@@ -39,7 +59,7 @@ var ErrNothingMeasured = errors.New("nothing was measured")
 
 // Run measures and returns the results of all selected benchmarks. Without MariaDB those that need it are left out, which
 // Progress is told, unless nothing remains. When one fails or ctx ends, what was measured until then is returned with the error.
-func Run(ctx context.Context, opts Options) ([]Result, error) {
+func Run(ctx context.Context, opts Options) (results []Result, err error) {
 	selected, err := Select(opts.Names)
 	if err != nil {
 		return nil, err
@@ -56,13 +76,14 @@ func Run(ctx context.Context, opts Options) ([]Result, error) {
 		}
 	}
 	missing := mariadbd.Installed()
-	var results []Result
+	shared := &grown{}
+	defer func() { err = errors.Join(err, shared.close()) }()
 	for _, b := range selected {
 		if b.MariaDB && missing != nil {
 			opts.Progress(fmt.Sprintf("%s: left out: %v", b.Name, missing))
 			continue
 		}
-		more, err := runOne(ctx, b, opts)
+		more, err := runOne(ctx, b, opts, shared)
 		results = append(results, more...)
 		if err != nil {
 			return results, err
@@ -74,10 +95,10 @@ func Run(ctx context.Context, opts Options) ([]Result, error) {
 	return results, nil
 }
 
-// runOne runs one benchmark on servers of its own.
-func runOne(ctx context.Context, b Benchmark, opts Options) (results []Result, err error) {
+// runOne runs one benchmark on servers of its own, but for what those that change nothing share.
+func runOne(ctx context.Context, b Benchmark, opts Options, shared *grown) (results []Result, err error) {
 	opts.Progress(fmt.Sprintf("%s: %s", b.Name, b.Summary))
-	r := &Rig{Sizes: opts.Sizes, progress: opts.Progress, profiles: opts.Profiles}
+	r := &Rig{Sizes: opts.Sizes, grown: shared, progress: opts.Progress, profiles: opts.Profiles}
 	defer func() { err = errors.Join(err, r.close()) }()
 	return b.Run(ctx, r)
 }

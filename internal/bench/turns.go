@@ -13,18 +13,23 @@ import (
 // block is one turn of one side. It prepares, measures, and checks that what was measured did its work.
 type block func(ctx context.Context, m *Meter) error
 
-// Meter takes the samples of one block, in milliseconds. A block can measure several things; each has a series of its own.
+// Meter takes the samples of one block. A block can measure several things; each has a series of its own, in a unit of its own.
 type Meter struct {
 	series  map[string][]float64
+	units   map[string]string
 	profile string // file for a CPU profile of what is measured; "" for none
 }
 
-// Add adds a sample to a series.
-func (m *Meter) Add(series string, d time.Duration) {
+// Add adds a time to a series in milliseconds.
+func (m *Meter) Add(series string, d time.Duration) { m.Count(series, "ms", d.Seconds()*1000) }
+
+// Count adds a sample in any unit to a series.
+func (m *Meter) Count(series, unit string, value float64) {
 	if m.series == nil {
-		m.series = map[string][]float64{}
+		m.series, m.units = map[string][]float64{}, map[string]string{}
 	}
-	m.series[series] = append(m.series[series], d.Seconds()*1000)
+	m.series[series] = append(m.series[series], value)
+	m.units[series] = unit
 }
 
 // Time adds the time that f takes as a sample.
@@ -71,9 +76,13 @@ func (t Turns) Samples(ours, peer string) Samples { return Samples{t.ours[ours],
 // Turns measures ours and the peer alternately: one block of each that is thrown away, then as many of each as there are
 // rounds.
 func (r *Rig) Turns(ctx context.Context, name string, ours, peer block) (Turns, error) {
+	return r.turns(ctx, name, r.Sizes.Rounds, ours, peer)
+}
+
+func (r *Rig) turns(ctx context.Context, name string, rounds int, ours, peer block) (Turns, error) {
 	t := Turns{map[string][][]float64{}, map[string][][]float64{}}
-	for round := range r.Sizes.Rounds + 1 {
-		label := fmt.Sprintf("%s: round %d of %d", name, round, r.Sizes.Rounds)
+	for round := range rounds + 1 {
+		label := fmt.Sprintf("%s: round %d of %d", name, round, rounds)
 		var mine, theirs Meter
 		if round == 0 {
 			label = name + ": warm-up"
@@ -113,14 +122,14 @@ func (r *Rig) turn(ctx context.Context, label string, b block, m *Meter) error {
 		return fmt.Errorf("%s: %w", label, err)
 	}
 	for series, samples := range m.series {
-		r.progress(fmt.Sprintf("%s: %s %s", label, series, describe(samples)))
+		r.progress(fmt.Sprintf("%s: %s %s", label, series, describe(samples, m.units[series])))
 	}
 	return nil
 }
 
-func describe(samples []float64) string {
+func describe(samples []float64, unit string) string {
 	if len(samples) == 1 {
-		return fmt.Sprintf("%.4g ms", samples[0])
+		return fmt.Sprintf("%.4g %s", samples[0], unit)
 	}
-	return fmt.Sprintf("median %.4g ms of %d", median(samples), len(samples))
+	return fmt.Sprintf("median %.4g %s of %d", median(samples), unit, len(samples))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // upstream sends to MySQL what Qserv's own C++ sends, statement by statement: it was observed in the server's log. Before each
@@ -111,26 +112,66 @@ func (u *upstream) queryKey(ctx context.Context, query, key string) ([]driver.Va
 
 // query returns the only column of all rows.
 func (u *upstream) query(ctx context.Context, query string, args ...driver.Value) (values []driver.Value, err error) {
+	err = u.rows(ctx, 1, func(row []driver.Value) { values = append(values, row[0]) }, query, args...)
+	return values, err
+}
+
+// rows passes all rows on, each of some columns.
+func (u *upstream) rows(ctx context.Context, columns int, each func([]driver.Value), query string, args ...driver.Value) (err error) {
 	if err := u.ping(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	u.statements++
 	rows, err := u.conn.QueryContext(context.WithoutCancel(ctx), query, named(args))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	for row := make([]driver.Value, 1); ; {
+	for row := make([]driver.Value, columns); ; {
 		if err := rows.Next(row); errors.Is(err, io.EOF) {
-			return values, nil
+			return nil
 		} else if err != nil {
+			return err
+		}
+		for i := range row {
+			if b, ok := row[i].([]byte); ok {
+				row[i] = string(b) // the driver uses its buffer again
+			}
+		}
+		each(row)
+	}
+}
+
+// tableParamsKeys are what upstream's getTableParams asks for below the key of a table. It asks for packed keys beside them, and
+// for one name that nothing writes: upstream misspells it.
+var tableParamsKeys = []string{
+	"partitioning/subChunks", "partitioning/dirDb", "partitioning/dirTable", "partitioning/dirColName", "partitioning/latColName",
+	"partitioning/lonColName", "partitioning/overlap", "partitioning/secIndexColName", "sharedScann/lockInMem", "sharedScan/scanRating",
+	"match/dirTable1", "match/dirColName1", "match/dirTable2", "match/dirColName2", "match/flagColName", "match/angSep", "partitioning",
+	".packed.json", "match/.packed.json", "partitioning/.packed.json", "sharedScan/.packed.json", "sharedScann/.packed.json",
+}
+
+var tableParamsQuery = "SELECT kvKey, kvVal FROM kvData WHERE kvKey IN (?" + strings.Repeat(",?", len(tableParamsKeys)-1) + ")"
+
+// tableParams reads what upstream's getTableParams reads: one SELECT in a transaction, and a ping for each key of it. It returns
+// the keys that are there, and their values.
+func (u *upstream) tableParams(ctx context.Context, db, table string) (map[string]string, error) {
+	if err := u.exec(ctx, "START TRANSACTION"); err != nil {
+		return nil, err
+	}
+	keys := make([]driver.Value, len(tableParamsKeys))
+	for i, key := range tableParamsKeys {
+		if err := u.ping(ctx); err != nil { // for the text
 			return nil, err
 		}
-		if b, ok := row[0].([]byte); ok {
-			row[0] = string(b) // the driver uses its buffer again
-		}
-		values = append(values, row[0])
+		keys[i] = "/DBS/" + db + "/TABLES/" + table + "/" + key
 	}
+	have := map[string]string{}
+	err := u.rows(ctx, 2, func(row []driver.Value) { have[text(row[0])] = text(row[1]) }, tableParamsQuery, keys...)
+	if err != nil {
+		return nil, err
+	}
+	return have, u.exec(ctx, "COMMIT")
 }
 
 func named(args []driver.Value) []driver.NamedValue {

@@ -28,8 +28,8 @@ type item struct {
 
 func lessItem(a, b item) bool { return a.path < b.path }
 
-// degree of the B-tree: 32 keeps an update at a few copied kilobytes and a look-up at three or four steps.
-const degree = 32
+// degree of the B-tree: 16 keeps an update at two copied kilobytes a level and a look-up at four or five steps.
+const degree = 16
 
 func newTree() *btree.BTreeG[item] {
 	return btree.NewBTreeGOptions(lessItem, btree.Options{NoLocks: true, Degree: degree})
