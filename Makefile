@@ -64,7 +64,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s each)
 	@FUZZTIME="$(FUZZTIME)" GO="$(GO)" scripts/fuzz.sh
 
 .PHONY: soak
-soak: deps-if-possible ## Run the long forms of the scenarios (hours)
+soak: deps-if-possible ## Run the long forms of the scenarios (SOAK_TIME=1h for the views)
 	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/...
 
 .PHONY: clean

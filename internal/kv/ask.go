@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,6 +15,7 @@ type answer struct {
 	reached  Revision // what have was at then; a linearizable read cannot find less
 	revision Revision
 	cluster  uint64
+	refused  error // an ErrUnauthorized instead of an answer
 }
 
 // keepAsking asks etcd for its revision, at once, at intervals and when told to. It is asked by a linearizable read: the watch
@@ -24,6 +26,9 @@ func (f *follower) keepAsking(ctx context.Context, watcher clientv3.Watcher, ans
 	defer ticker.Stop()
 	for {
 		a, err := f.question(ctx)
+		if errors.Is(err, ErrUnauthorized) {
+			a, err = answer{refused: err}, nil
+		}
 		if err != nil {
 			f.log.Debug("etcd did not tell its revision", "err", err)
 		} else {
@@ -51,7 +56,7 @@ func (f *follower) question(ctx context.Context) (answer, error) {
 	a := answer{asked: time.Now(), reached: f.shown.Load().Revision}
 	resp, err := f.s.client.Get(ctx, f.s.EtcdKey(f.span.From), clientv3.WithCountOnly())
 	if err != nil {
-		return answer{}, err
+		return answer{}, readError(err)
 	}
 	a.revision, a.cluster = Revision(resp.Header.Revision), resp.Header.ClusterId
 	return a, nil
@@ -60,6 +65,8 @@ func (f *follower) question(ctx context.Context) (answer, error) {
 // answered notes an answer, which stays open until the snapshot has reached it.
 func (f *follower) answered(a answer) error {
 	switch {
+	case a.refused != nil: // while etcd goes on to serve a watch that it allowed once
+		return a.refused
 	case a.cluster != f.cluster:
 		return fmt.Errorf("%w: the cluster is %x and was %x", ErrResync, a.cluster, f.cluster)
 	case a.revision < a.reached:

@@ -48,7 +48,7 @@ type followTimes struct {
 	minBackoff  time.Duration // after the first failure
 	mostBackoff time.Duration // after many
 	calm        time.Duration // a watch that lived this long makes the next failure a first one
-	resyncPause time.Duration // at least this much between two full loads, and four times what the first took
+	resyncPause time.Duration // at least this much between two full loads, and four times what the first took; up to this much before one
 	compare     time.Duration // between two comparisons with etcd
 }
 
@@ -78,9 +78,10 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
-			f.trouble(err)
+		if err == nil {
+			continue // loaded: each moment without a watch is one in which its history may be compacted
 		}
+		f.trouble(err)
 		if time.Since(began) > f.times.calm {
 			backoff = f.times.minBackoff
 		}
@@ -91,7 +92,8 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 	}
 }
 
-// once watches until something goes wrong, and loads anew if that is needed. A load that failed is made up for first.
+// once watches until something goes wrong. When that cannot be gone on from, it loads anew and returns nil; a load that failed is made
+// up for first.
 func (f *follower) once(ctx context.Context) error {
 	if !f.lost {
 		err := f.watch(ctx)
@@ -100,6 +102,7 @@ func (f *follower) once(ctx context.Context) error {
 		}
 		f.lost = true
 		f.trouble(err)
+		f.spread()
 	}
 	err := f.load(ctx)
 	f.lost = err != nil
@@ -224,7 +227,7 @@ func (f *follower) response(r clientv3.WatchResponse) error {
 	case r.CompactRevision != 0:
 		return fmt.Errorf("%w: history up to revision %d has been compacted", ErrResync, r.CompactRevision)
 	case r.Err() != nil:
-		return r.Err()
+		return readError(r.Err())
 	case r.Header.ClusterId != f.cluster:
 		return fmt.Errorf("%w: the cluster is %x and was %x", ErrResync, r.Header.ClusterId, f.cluster)
 	case r.Created:
@@ -279,6 +282,17 @@ func (f *follower) publish(u Update) {
 		f.open = f.open[1:]
 	}
 	f.call(u)
+}
+
+// loadKey is about what a key costs etcd in a load.
+const loadKey = 2 * time.Microsecond
+
+// spread puts the next load off for a moment of its own choice: many followers may have lost their history at the same moment.
+func (f *follower) spread() {
+	within := max(f.times.resyncPause, 4*loadKey*time.Duration(f.have.Len()))
+	if begin := time.Now().Add(mathrand.N(within)); begin.After(f.resync) {
+		f.resync = begin
+	}
 }
 
 // load reads the span anew. Loads are spread out, so that many followers that lost their history at the same moment, by a
