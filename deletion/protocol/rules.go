@@ -1,0 +1,52 @@
+package protocol
+
+// Rule is one of the rules on which the safety of the protocol rests. Production keeps them all; a check that breaks one must
+// see the protocol fail.
+type Rule uint32
+
+// The rules. Each says who keeps it.
+const (
+	// A coordinator deletes a registration no earlier than W after it saw that the registration was being ended.
+	WaitBeforeDeleting Rule = 1 << iota
+	// W is longer than what a proof lasts, with both clocks at their worst.
+	WaitOutlastsProof
+	// A proof is accepted only while the registration is as it was written.
+	ProofNeedsRegistration
+	// A proof dates from when it was sent, not from when it was answered.
+	ProofDatesFromSending
+	// A czar acknowledges the mark that it saw, P, and the intent must be that of P.
+	AckNamesMark
+	// A czar acknowledges only when it counts no query on the incarnation.
+	AckOnlyDrained
+	// The point of no return needs the table's key as the mark left it.
+	ExecuteNeedsMark
+	// The point of no return needs the agreed delay to be over.
+	ExecuteNeedsDelay
+	// A czar that registers anew sees the catalogue at or past its registration before its first proof.
+	ResyncBeforeProof
+	// Queries carried over from an earlier registration are ended where their incarnation is no longer ready.
+	ResyncEndsCarried
+	// Queries carried over live on the old proof until the new registration has one.
+	CarriedKeepOldProof
+	// Only a READY written after the mark opens an incarnation again.
+	OpenOnlyByNewerReady
+	// One count for each incarnation and process, whatever the registration.
+	CountOutlivesRegistration
+	// The czars to wait for are those that were registered at P, with a lease or without.
+	WaitForRegistrations
+	// That a czar is registered no more counts only when it was read at or past P.
+	AbsenceReadAfterMark
+	// A czar that leaves deletes its registration only without queries.
+	LeaveOnlyDrained
+	// After counting a query a czar looks again whether it has a proof.
+	AdmitChecksProof
+	// After counting a query a czar looks again whether what it uses is still ready in its snapshot.
+	AdmitChecksSnapshot
+
+	lastRule = AdmitChecksSnapshot
+)
+
+// Rules says which rules are kept.
+type Rules struct{ without Rule }
+
+func (r Rules) keep(rule Rule) bool { return r.without&rule == 0 }
