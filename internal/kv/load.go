@@ -12,11 +12,12 @@ import (
 
 const (
 	pageKeys     = 10_000 // keys a page for servers that cannot stream; ten times smaller pages take three times as long
-	loadAttempts = 3      // how often a load begins anew when compaction overtakes it
+	loadAttempts = 3      // how often a load is tried when compaction overtakes it
 )
 
 // Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones are
-// read in pages, all pinned to the revision of the first. It returns the snapshot and the id of the cluster.
+// read in pages, all pinned to the revision of the first. Where compaction overtakes that, the newest state is read without holding on to
+// a revision. It returns the snapshot and the id of the cluster.
 func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uint64, error) {
 	snapshot, cluster, _, err := s.load(ctx, at, span, func() {})
 	return snapshot, cluster, err
@@ -24,21 +25,23 @@ func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uin
 
 // load is Load that calls heard whenever a part arrives. It also returns the values that the snapshot shares.
 func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner, error) {
-	var err error
-	for range loadAttempts {
-		into, values := NewSnapshot(0, span).Edit(), interner{}
-		l := loader{s: s, span: span, at: at, heard: heard, each: func(e *mvccpb.KeyValue) error {
-			into.append(s.path(e.Key), Entry{Value: values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
-			return nil
-		}}
-		if err = l.run(ctx); err == nil {
-			return into.Snapshot(l.at), l.cluster, values, nil
-		}
-		if at != 0 || !errors.Is(err, ErrCompacted) {
-			break
-		}
+	snapshot, cluster, values, err := s.loadPinned(ctx, at, span, heard)
+	for attempt := 1; at == 0 && errors.Is(err, ErrCompacted) && attempt < loadAttempts; attempt++ {
+		snapshot, cluster, values, err = s.loadMoving(ctx, span, heard)
 	}
-	return nil, 0, nil, err
+	return snapshot, cluster, values, err
+}
+
+func (s *Etcd) loadPinned(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner, error) {
+	into, values := NewSnapshot(0, span).Edit(), interner{}
+	l := loader{s: s, span: span, at: at, heard: heard, each: func(e *mvccpb.KeyValue) error {
+		into.append(s.path(e.Key), Entry{Value: values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+		return nil
+	}}
+	if err := l.run(ctx); err != nil {
+		return nil, 0, nil, err
+	}
+	return into.Snapshot(l.at), l.cluster, values, nil
 }
 
 // loader reads a span in order, whatever its size, and passes on each key.

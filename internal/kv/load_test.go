@@ -213,8 +213,7 @@ func TestLoadDuringCompaction(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		overtake int // how many pages or streams
-		fails    bool
-	}{{"never", 0, false}, {"once", 1, false}, {"twice", 2, false}, {"always", 1000, true}} {
+	}{{"never", 0}, {"once", 1}, {"twice", 2}, {"always", 1000}} {
 		t.Run("pages, "+c.name, func(t *testing.T) {
 			calls, left := 0, c.overtake
 			over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], olderServer, onGet(func() {
@@ -224,15 +223,8 @@ func TestLoadDuringCompaction(t *testing.T) {
 				}
 			})), direct)
 			s, _, err := over.Load(t.Context(), 0, dir)
-			if c.fails {
-				require.ErrorIs(t, err, kv.ErrCompacted)
-				assert.Equal(t, 6, calls)
-				return
-			}
 			require.NoError(t, err)
-			at, err := direct.Fetch(t.Context(), s.Revision, dir)
-			require.NoError(t, err)
-			assert.Empty(t, kv.Diff(at, s))
+			assert.Empty(t, kv.Diff(kvtest.MustFetch(t, direct, dir), s), "nothing was written after the last page")
 		})
 		t.Run("stream, "+c.name, func(t *testing.T) {
 			left, streams := c.overtake, 0
@@ -248,13 +240,9 @@ func TestLoadDuringCompaction(t *testing.T) {
 				}
 			})), direct)
 			s, _, err := over.Load(t.Context(), 0, dir)
-			if c.fails {
-				require.ErrorIs(t, err, kv.ErrCompacted)
-				assert.Equal(t, 3, streams)
-				return
-			}
 			require.NoError(t, err)
 			assert.GreaterOrEqual(t, s.Len(), keys)
+			assert.Equal(t, 1, streams)
 		})
 	}
 	t.Run("a stream really overtaken", func(t *testing.T) {

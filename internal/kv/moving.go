@@ -1,0 +1,111 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// A load that holds on to one revision fails when etcd compacts that revision before the load has come to its end: with a million
+// keys, on a busy machine, again and again. A moving load holds on to none. It reads page after page, each as of its own moment, and
+// a watch from the first page on tells what changed since: taking that in, up to the moment of the last page, makes all of one moment. What
+// a page had already is taken in once more, which changes nothing, since what was last comes last.
+
+// movingLoad is what has been read so far.
+type movingLoad struct {
+	s       *Etcd
+	into    *Builder
+	values  interner
+	cluster uint64
+	newest  Revision // at which the last page was read
+	at      Revision // up to which the watch has told everything; 0 before the first page
+}
+
+// loadMoving reads one span of any size at a revision of its own choice, whatever is compacted meanwhile.
+func (s *Etcd) loadMoving(ctx context.Context, span Span, heard func()) (*Snapshot, uint64, interner, error) {
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
+	defer cancel()
+	l := &movingLoad{s: s, into: NewSnapshot(0, span).Edit(), values: interner{}}
+	var responses clientv3.WatchChan
+	watcher := clientv3.NewWatcher(s.client)
+	defer func() { _ = watcher.Close() }() // what it was for is done
+	for from, more := s.EtcdKey(span.From), true; more; {
+		resp, err := s.client.Get(ctx, from, append(s.rangeEnd(span), clientv3.WithLimit(pageKeys))...)
+		if err != nil {
+			return nil, 0, nil, readError(err)
+		}
+		heard()
+		if err := l.page(resp); err != nil {
+			return nil, 0, nil, err
+		}
+		if responses == nil {
+			l.at = l.newest
+			// Etcd's client keeps what comes until it is asked for.
+			responses = watcher.Watch(ctx, s.EtcdKey(span.From), append(s.rangeEnd(span), clientv3.WithRev(int64(l.at)+1))...)
+		}
+		if more = resp.More; more {
+			from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
+		}
+	}
+	if err := l.catchUp(ctx, watcher, responses, heard); err != nil {
+		return nil, 0, nil, err
+	}
+	return l.into.Snapshot(l.at), l.cluster, l.values, nil
+}
+
+func (l *movingLoad) page(resp *clientv3.GetResponse) error {
+	at := Revision(resp.Header.Revision)
+	if l.newest != 0 && (resp.Header.ClusterId != l.cluster || at < l.newest) {
+		return errors.New("etcd was set back or replaced while it was read")
+	}
+	l.cluster, l.newest = resp.Header.ClusterId, at
+	for _, e := range resp.Kvs {
+		l.into.append(l.s.path(e.Key), Entry{Value: l.values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+	}
+	return nil
+}
+
+// catchUp takes in what the watch tells until all pages are of one revision.
+func (l *movingLoad) catchUp(ctx context.Context, watcher clientv3.Watcher, responses clientv3.WatchChan, heard func()) error {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for l.at < l.newest {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+			_ = watcher.RequestProgress(ctx) // what is written elsewhere brings no event; fails with the watch only
+		case r, ok := <-responses:
+			switch {
+			case !ok:
+				return errors.New("etcd's client closed the watch")
+			case r.Err() != nil:
+				return readError(r.Err())
+			case r.Header.ClusterId != l.cluster:
+				return fmt.Errorf("the cluster is %x and was %x", r.Header.ClusterId, l.cluster)
+			case r.IsProgressNotify():
+				l.at = max(l.at, Revision(r.Header.Revision))
+			}
+			heard()
+			for _, e := range r.Events {
+				l.event(e)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *movingLoad) event(e *clientv3.Event) {
+	p := l.s.path(e.Kv.Key)
+	l.at = max(l.at, Revision(e.Kv.ModRevision))
+	var old Entry
+	if e.Type == clientv3.EventTypeDelete {
+		old, _ = l.into.Delete(p)
+	} else {
+		old, _ = l.into.Put(p, Entry{Value: l.values.take(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: Revision(e.Kv.ModRevision)})
+	}
+	l.values.release(old.Value)
+}
