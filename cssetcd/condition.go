@@ -64,8 +64,7 @@ func (v *View) Healthy(within time.Duration) error {
 	case c.Reason == nil:
 		return fmt.Errorf("%w: etcd has not confirmed revision %d for %s", ErrStale, v.Snapshot().Revision(), age.Round(time.Millisecond))
 	}
-	return fmt.Errorf("%w: etcd has not confirmed revision %d for %s, and the view is %s: %w",
-		ErrStale, v.Snapshot().Revision(), age.Round(time.Millisecond), c.Phase, c.Reason)
+	return fmt.Errorf("%w: etcd has not confirmed revision %d for %s: %w", ErrStale, v.Snapshot().Revision(), age.Round(time.Millisecond), c.Reason)
 }
 
 // Counts are what has happened to a view since it was opened.

@@ -134,7 +134,7 @@ func nextID(have *kv.Snapshot, parent, mark string, n int) (int, error) {
 
 func formatID(id int) string { return fmt.Sprintf("%010d", id) }
 
-// CreateDatabaseLike creates a database in the family of another: with its partitioning, storage class and release status. It
+// CreateDatabaseLike creates a database like another: with its partitioning, storage class and release status. It
 // returns ErrDBExists, and ErrNoSuchDB when the other does not exist. Takes IfNotExists.
 func (c *Client) CreateDatabaseLike(ctx context.Context, name, like string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createDatabaseLike(name, like, opts))

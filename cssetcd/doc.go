@@ -7,8 +7,8 @@
 //   - A CSS key is a path such as /DBS/lsst/TABLES/Object with a text as its value. The CSS is a set of them, and in
 //     etcd each lies below a prefix, /qserv unless told otherwise. docs/FORMAT.md lists them.
 //   - A status is the value of a database's or table's key: READY, or something that keeps queries away.
-//   - A database family is all databases that cut the sky in the same way: they share one [Striping]. [Family] is
-//     something else: databases whose tables have the same names and schemas.
+//   - A partitioning, or [Striping], is how databases cut the sky into chunks; several may share one.
+//   - A [Family] is databases whose tables have the same names and schemas.
 //   - A chunk is a piece of the sky and of every partitioned table, the unit that is placed on a [Node].
 //   - A director table decides which chunk a row belongs to; its children follow it. A match table pairs rows of two
 //     directors.
@@ -81,7 +81,8 @@
 // A [Dump] is the whole CSS as a JSON file in upstream's form: [Snapshot.WriteDump], [ParseDump] and [Client.Restore].
 //
 // The first creation of a database, node or raw key, or the first restore, makes an empty etcd a CSS. Before that,
-// operations on what must be there return [ErrVersionMissing].
+// operations on what must be there return [ErrVersionMissing]. A
+// snapshot of it is empty: a czar asks [Snapshot.Version] when it starts.
 //
 // # Consistency
 //

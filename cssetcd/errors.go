@@ -62,16 +62,16 @@ var (
 	ErrRegressed       = errors.New("etcd went back to an older revision or is another cluster")
 )
 
-// What etcd answered, or did not. See the kv package for their exact meaning.
+// What etcd answered, or did not. After a write that fails with any of these but ErrOutcomeUnknown, nothing was written.
 var (
-	ErrUnavailable    = kv.ErrUnavailable
-	ErrOldServer      = kv.ErrOldServer
-	ErrUnauthorized   = kv.ErrUnauthorized
-	ErrTooLarge       = kv.ErrTooLarge
-	ErrContended      = kv.ErrContended
-	ErrOutcomeUnknown = kv.ErrOutcomeUnknown
-	ErrCompacted      = kv.ErrCompacted
-	ErrFutureRevision = kv.ErrFutureRevision
+	ErrUnavailable    = kv.ErrUnavailable    // etcd could not be reached, or has no leader
+	ErrOldServer      = kv.ErrOldServer      // a server is of a version whose watches lose events
+	ErrUnauthorized   = kv.ErrUnauthorized   // etcd refused the credentials or the permission
+	ErrTooLarge       = kv.ErrTooLarge       // more than one etcd transaction can hold
+	ErrContended      = kv.ErrContended      // others kept changing what the operation reads; try again
+	ErrOutcomeUnknown = kv.ErrOutcomeUnknown // the answer was lost: it has happened or not; read before trying again
+	ErrCompacted      = kv.ErrCompacted      // etcd no longer has the revision
+	ErrFutureRevision = kv.ErrFutureRevision // etcd has not reached the revision
 )
 
 // Error says which operation failed on which object.

@@ -85,7 +85,7 @@ func moved(table, from, to string) string {
 }
 
 // PublishDatabase creates a database with any number of tables. It takes several transactions; the database is DO_NOT_USE until the last
-// one makes it READY, so no reader sees a part of it. When like is not "", the database is created in the family of that one and has its
+// one makes it READY, so no reader sees a part of it. When like is not "", the database is created like that one and has its
 // storage class and release status; Striping must then be nil. Running it again after an interruption continues it, and changes
 // nothing when all is there. Faults in the arguments are reported together, before anything is written. It returns ErrDBExists when
 // a database of that name is there and is another one, or is in use and lacks any of the tables, and ErrTableExists when one

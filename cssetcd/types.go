@@ -23,7 +23,7 @@ type Database struct {
 	Revision Revision
 }
 
-// Striping is how the databases of one family cut the sky into chunks and sub-chunks.
+// Striping is how databases cut the sky into chunks and sub-chunks. Several may share one.
 type Striping struct {
 	ID         string  // the ten digits under which it is stored; set on reading, chosen when creating
 	Stripes    int     // stripes of declination

@@ -216,7 +216,7 @@ func TestRefusedAdoption(t *testing.T) {
 	require.NoError(t, err)
 	empty := newWorld(t)
 	empty.target = w.target
-	require.ErrorContains(t, empty.refused(mirror.ErrBrake, adopt), "has no database")
+	require.ErrorContains(t, empty.refused(mirror.ErrBrake, adopt), "databases in kvData is in the catalogue")
 	after, err := mirror.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.Equal(t, before.Identity, after.Identity)

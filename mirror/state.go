@@ -132,6 +132,10 @@ func (by claim) matches(s State) error {
 	if was == is && s.Mirror == by.name {
 		return nil
 	}
+	if was == is {
+		return fmt.Errorf("%w: kvData is kept by the mirror %q of this same catalogue, and this is %q; give --mirror-name %[2]s, "+
+			"or say once with `css-sync mirror --once --adopt` that the name has changed", ErrIdentity, s.Mirror, by.name)
+	}
 	return fmt.Errorf("%w: kvData is the mirror %q of %s, and this is the mirror %q of %s; "+
 		"if the table is to show this one, say so once with `css-sync mirror --once --adopt`",
 		ErrIdentity, s.Mirror, describe(s.Identity), by.name, describe(by.identity))

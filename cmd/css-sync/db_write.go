@@ -21,7 +21,7 @@ func dbCreate(p *program) *cobra.Command {
 	var f dbCreateFlags
 	cmd := &cobra.Command{
 		Use: "create DATABASE", Short: "Create a database", Args: takes("DATABASE"),
-		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), in the family of another
+		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), with that of another
 database (--like), or, with neither, for tables that are not partitioned.
 
 With --with-tables it gets the tables of the other database that are READY, too, without their chunks. No query sees it before it is whole; when
@@ -67,6 +67,8 @@ func (f *dbCreateFlags) check(cmd *cobra.Command) error {
 		return n
 	}
 	switch n := given("stripes", "sub-stripes", "overlap"); {
+	case given("like") > 0 && f.like == "":
+		return errors.New("--like is empty; it takes the name of a database")
 	case given("like") > 0 && n+given("storage-class", "release-status") > 0:
 		return errors.New("--like takes all from the other database; leave out the flags that say otherwise")
 	case f.withTables && f.like == "":

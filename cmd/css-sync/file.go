@@ -29,6 +29,8 @@ func (f *fileFlags) path() (string, error) {
 	var err error
 	path, ok := cssetcd.FilePath(f.url)
 	switch {
+	case line && f.url == "": // as of a variable that is not set: etcd is not what was meant
+		err = errors.New("--css is empty; it takes file:///path.json, and without it the catalogue in etcd is worked on")
 	case f.url == "", !line && f.flags.Changed("endpoints"):
 		return "", nil
 	case etcd != "" && line == f.flags.Changed("endpoints"):

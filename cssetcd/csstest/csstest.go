@@ -7,8 +7,8 @@
 //
 //	func TestMain(m *testing.M) { csstest.Main(m) }
 //
-// which stops that etcd and fails the package when goroutines are left over. Tests that stop etcd, compact it or look at its
-// whole key space need one of their own and take it from internal/embedetcd.
+// which stops that etcd and fails the package when goroutines are left over, those of a view that is not closed for instance. Tests that stop etcd,
+// compact it or look at its whole key space need one of their own.
 //
 // # Conformance
 //
@@ -17,7 +17,9 @@
 //
 //	func TestCatalogue(t *testing.T) {
 //		h := csstest.Harness{Open: func(t *testing.T) *cssetcd.Client {
-//			c, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix("/test/"+rand.Text()))
+//			prefix := "/test/" + rand.Text()
+//			t.Cleanup(func() { etcd.Delete(context.Background(), prefix+"/", clientv3.WithPrefix()) })
+//			c, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(prefix))
 //			require.NoError(t, err)
 //			return c
 //		}}

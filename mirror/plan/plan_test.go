@@ -330,7 +330,8 @@ func TestBrakeMerge(t *testing.T) {
 		rule     plan.BrakeRule
 		sentence string
 	}{
-		{"the last database", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue(), plan.NoDatabase, "has no database and kvData has 2;"},
+		{"the last database", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue(), plan.NoDatabase, "none of the 2 databases in kvData is in the catalogue in etcd;"},
+		{"other databases come instead", catalogue("/DBS/x", "READY"), catalogue("/DBS/q", "READY"), plan.NoDatabase, "none of the 1 databases in kvData"},
 		{"one of two databases", catalogue("/DBS/x", "", "/DBS/y", ""), catalogue("/DBS/x", ""), "", ""},
 		{"another spelling of the database", catalogue("/DBS/x", ""), catalogue("/DBS/X", ""), "", ""},
 		{"1,001 rows, which are many", many(2000), many(999), plan.MassDelete, "1001 of the 2005 rows of kvData would be deleted; if that is right, " +
