@@ -44,11 +44,15 @@ func (c Condition) after(u kv.Update) Condition {
 
 // Condition returns how the view does.
 func (v *View) Condition() Condition {
+	return v.conditionOf(v.state.Load())
+}
+
+func (v *View) conditionOf(state *viewState) Condition {
 	select {
 	case <-v.done:
 		return Condition{Phase: Closed, Since: v.ended, Reason: ErrClosed}
 	default:
-		return v.state.Load().condition
+		return state.condition
 	}
 }
 
@@ -118,7 +122,7 @@ type Stats struct {
 func (v *View) Stats() Stats {
 	state := v.state.Load()
 	return Stats{
-		Condition: v.Condition(),
+		Condition: v.conditionOf(state),
 		Revision:  state.snapshot.Revision(),
 		Confirmed: state.confirmed,
 		Staleness: time.Since(state.confirmed.Asked),

@@ -16,11 +16,12 @@ type index struct {
 	tables    *immutable.Map[TableName, *tableEntry]
 	nodes     *immutable.Map[string, *nodeEntry]
 	schemas   *schemas
+	stamp     Revision // of what was set last
 }
 
-// databaseEntry is replaced when anything in the database changes, its tables and chunks included, or a partitioning.
+// databaseEntry is replaced when anything in the database changes, its tables, chunks and partitioning included.
 type databaseEntry struct {
-	revision Revision // a revision since which nothing in the database has changed
+	revision Revision // the stamp with which it was set
 	memo[*Database]
 }
 
@@ -59,6 +60,7 @@ func newIndex(have *kv.Snapshot) *index {
 		tables:    immutable.NewMap[TableName, *tableEntry](nameHasher{}),
 		nodes:     immutable.NewMap[string, *nodeEntry](textHasher{}),
 		schemas:   newSchemas(),
+		stamp:     have.Revision,
 	}
 	for db := range children(have, dbsKey) {
 		ix.setDatabase(have, db)
@@ -75,6 +77,9 @@ func newIndex(have *kv.Snapshot) *index {
 // next returns the index of a later snapshot, in which no path but the touched ones differs.
 func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 	next := *ix
+	if len(touched) > 0 { // rises also when etcd goes back, and when a difference is mended at one revision
+		next.stamp = max(have.Revision, ix.stamp+1)
+	}
 	var last place
 	for _, p := range touched {
 		if at := placeOf(p); at != last { // a drop touches one thing a hundred thousand times
@@ -90,22 +95,24 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 	switch at.kind {
 	case inPartitioning:
 		for it := ix.databases.Iterator(); !it.Done(); {
-			db, e, _ := it.Next()
-			ix.databases = ix.databases.Set(db, &databaseEntry{revision: e.revision})
+			db, _, _ := it.Next()
+			if r := readRecord(have, dbKey(db)); r.err != nil || "_"+r.text("partitioningId") == at.name.Table {
+				ix.touchDatabase(db)
+			}
 		}
 	case inNode:
 		ix.setNode(have, at.name.Table)
 	case inDatabase:
 		ix.setDatabase(have, at.name.DB)
 	case inTable:
-		ix.touchDatabase(have, at.name.DB)
+		ix.touchDatabase(at.name.DB)
 		e := &tableEntry{}
 		if old, ok := ix.tables.Get(at.name); ok {
 			e.chunks.copy(&old.chunks)
 		}
 		ix.setTable(have, at.name, e)
 	case inChunks:
-		ix.touchDatabase(have, at.name.DB)
+		ix.touchDatabase(at.name.DB)
 		if old, ok := ix.tables.Get(at.name); ok {
 			e := &tableEntry{}
 			e.table.copy(&old.table)
@@ -116,9 +123,9 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 }
 
 // touchDatabase is for a change elsewhere than in the database's own keys, by which it neither comes nor goes.
-func (ix *index) touchDatabase(have *kv.Snapshot, name string) {
+func (ix *index) touchDatabase(name string) {
 	if _, ok := ix.databases.Get(name); ok {
-		ix.databases = ix.databases.Set(name, &databaseEntry{revision: have.Revision})
+		ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp})
 	}
 }
 
@@ -127,7 +134,7 @@ func (ix *index) setDatabase(have *kv.Snapshot, name string) {
 		ix.databases = ix.databases.Delete(name)
 		return
 	}
-	ix.databases = ix.databases.Set(name, &databaseEntry{revision: have.Revision})
+	ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp})
 }
 
 func (ix *index) setNode(have *kv.Snapshot, name string) {
@@ -149,7 +156,7 @@ func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
 // place says which thing a path is a part of.
 type place struct {
 	kind placeKind
-	name TableName // a node's name stands in Table
+	name TableName // that of a node or partitioning stands in Table
 }
 
 type placeKind int
@@ -168,7 +175,7 @@ func placeOf(p kv.Path) place {
 	name, rest, _ := strings.Cut(rest, "/")
 	switch "/" + top {
 	case partitioningKey:
-		return place{kind: inPartitioning}
+		return place{inPartitioning, TableName{Table: name}}
 	case nodesKey:
 		return place{inNode, TableName{Table: name}}
 	case dbsKey:

@@ -18,8 +18,9 @@ type Database struct {
 	Striping      *Striping // nil: the database has no partitioned tables
 	Incarnation   Revision  // when the database was created; set on reading
 	Modified      Revision  // when its status was last written; set on reading
-	// Revision is one since which nothing in the database, its tables and chunks included, has changed; set on reading from a
-	// Snapshot. While it is the same in the snapshots of a view, the database is the same.
+	// Revision rises with each change of anything in the database, its tables, chunks and partitioning included: while it is the same in
+	// the snapshots of a view, the database is the same. It is set on reading from a Snapshot, and is as a rule the revision of the change;
+	// after etcd went back it is higher.
 	Revision Revision
 }
 

@@ -32,6 +32,7 @@ type viewState struct {
 	snapshot   *Snapshot
 	seq        uint64 // numbers the states, since revisions can go back
 	generation int    // counts the regressions of etcd
+	gone       bool   // etcd went back, and the snapshot is still of what there was before
 	confirmed  Confirmation
 	condition  Condition
 	counts     Counts
@@ -120,7 +121,7 @@ func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 func (v *View) Confirmed() Confirmation { return v.state.Load().confirmed }
 
 // Staleness returns the age of Confirmed: no change in etcd that the view does not show is older. It is below two seconds as
-// long as etcd answers.
+// long as etcd answers and the view is Live.
 func (v *View) Staleness() time.Duration { return time.Since(v.Confirmed().Asked) }
 
 // update is called by the one goroutine that follows.
@@ -133,6 +134,7 @@ func (v *View) update(u kv.Update) {
 		next.seq++
 		v.recent.add(next.seq, u.Touched)
 	}
+	next.gone = errors.Is(u.Trouble, kv.ErrWentBack) || old.gone && !u.Resync
 	if u.Regressed {
 		next.generation++
 	}
@@ -146,12 +148,17 @@ func (v *View) update(u kv.Update) {
 }
 
 // WaitRevision returns a snapshot of at least the given revision, as a write returned it: read your writes. It returns
-// ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx.
+// ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx. While the view knows that etcd went
+// back and has not loaded it, no revision is taken for reached.
 func (v *View) WaitRevision(ctx context.Context, rev Revision) (*Snapshot, error) {
 	state := v.state.Load()
 	generation := state.generation
+	if state.gone {
+		generation++ // the revision is one of the etcd that is there now
+	}
 	for {
 		switch {
+		case state.gone:
 		case state.generation != generation:
 			return nil, v.waitError(fmt.Sprintf("revision %d", rev), ErrRegressed)
 		case state.snapshot.Revision() >= rev:

@@ -1,8 +1,10 @@
 package cssetcd_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -219,8 +221,11 @@ func samePointers(t *rapid.T, before, after *cssetcd.Snapshot, touched []kv.Path
 		if within("/DBS/"+db) && oldErr == nil && nowErr == nil {
 			require.Greater(t, now.Revision, old.Revision, "something in %s was touched", db)
 			renewed++
-		} else if oldErr == nil && nowErr == nil {
+		} else if oldErr == nil && nowErr == nil && !within("/PARTITIONING") {
 			require.Equal(t, old.Revision, now.Revision, "nothing in %s was touched", db)
+		}
+		if oldErr == nil && nowErr == nil && old.Revision == now.Revision {
+			require.Equal(t, old, now, "while the revision is the same, the database is")
 		}
 		for _, table := range chainTables {
 			n := cssetcd.TableName{DB: db, Table: table}
@@ -323,4 +328,68 @@ func kvSnapshotOf(values map[string]string) *kv.Snapshot {
 		b.Put(kv.Path("css"+key), kv.Entry{Value: value, Create: 1, Mod: 1})
 	}
 	return b.Snapshot(1)
+}
+
+// TestDatabaseRevisionAlwaysTells: it rises also with a partitioning, with a difference that is mended at one revision, and after
+// etcd went back; not with the partitioning of others.
+func TestDatabaseRevisionAlwaysTells(t *testing.T) {
+	at := func(rev kv.Revision, more map[string]string) *kv.Snapshot {
+		b := kv.NewSnapshot(rev, kv.Below("css")).Edit()
+		keys := map[string]string{
+			"/DBS/a": "READY", "/DBS/a/partitioningId": "0000000001", "/DBS/b": "READY",
+			"/PARTITIONING/_0000000001/nStripes": "10", "/PARTITIONING/_0000000001/nSubStripes": "2", "/PARTITIONING/_0000000001/overlap": "0.1",
+		}
+		maps.Copy(keys, more)
+		for key, value := range keys {
+			b.Put(kv.Path("css"+key), kv.Entry{Value: value, Create: 1, Mod: 1})
+		}
+		return b.Snapshot(rev)
+	}
+	v, tell := cssetcd.ViewByHand(at(20, nil))
+	t.Cleanup(v.Close)
+	revision := func(db string) cssetcd.Revision {
+		d, err := v.Snapshot().Database(db)
+		require.NoError(t, err)
+		return d.Revision
+	}
+	last, other := revision("a"), revision("b")
+	for _, step := range []struct {
+		what   string
+		update kv.Update
+	}{
+		{"its partitioning", kv.Update{
+			Snapshot: at(21, map[string]string{"/PARTITIONING/_0000000001/nStripes": "99"}), Touched: []kv.Path{"css/PARTITIONING/_0000000001/nStripes"},
+		}},
+		{"mended at the same revision", kv.Update{Snapshot: at(21, map[string]string{"/DBS/a": "X"}), Touched: []kv.Path{"css/DBS/a"}, Resync: true}},
+		{"etcd went back", kv.Update{Snapshot: at(15, nil), Touched: []kv.Path{"css/DBS/a"}, Resync: true, Regressed: true}},
+		{"and on", kv.Update{Snapshot: at(20, map[string]string{"/DBS/a": "Y"}), Touched: []kv.Path{"css/DBS/a"}}},
+	} {
+		tell(step.update)
+		assert.Greater(t, revision("a"), last, step.what)
+		assert.Equal(t, other, revision("b"), step.what)
+		last = revision("a")
+	}
+}
+
+// TestWaitRevisionDoesNotTrustWhatIsGone: once etcd is known to have gone back, no revision counts as reached before it is loaded.
+func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
+	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, kv.Below("css")))
+	t.Cleanup(v.Close)
+	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrWentBack)})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := v.WaitRevision(ctx, 61)
+	require.ErrorIs(t, err, context.DeadlineExceeded, "the snapshot is of a history that is gone")
+
+	got := make(chan error)
+	go func() {
+		s, err := v.WaitRevision(t.Context(), 61)
+		if err == nil && s.Revision() != 62 {
+			err = fmt.Errorf("it is at revision %d", s.Revision())
+		}
+		got <- err
+	}()
+	require.Eventually(t, func() bool { return v.Stats().Waiters == 1 }, 30*time.Second, time.Millisecond)
+	tell(kv.Update{Snapshot: kv.NewSnapshot(62, kv.Below("css")), Resync: true, Regressed: true})
+	require.NoError(t, <-got, "it was written to the etcd that is there now")
 }

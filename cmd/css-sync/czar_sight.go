@@ -51,6 +51,9 @@ func sights(u cssetcd.Update) []sight {
 // keys of chunks and for those that only hold others.
 func thingOf(key string) (what, name, root string) {
 	part := strings.Split(key, "/") // the first is empty
+	if len(part) > 2 && noName(part[2]) || len(part) > 4 && noName(part[4]) && part[3] == "TABLES" {
+		return "", "", ""
+	}
 	switch {
 	case len(part) >= 3 && part[1] == "NODES":
 		return "node", part[2], "/NODES/" + part[2]
@@ -64,3 +67,6 @@ func thingOf(key string) (what, name, root string) {
 	table := cssetcd.TableName{DB: part[2], Table: part[4]}
 	return "table", table.String(), strings.Join(part[:5], "/")
 }
+
+// noName reports whether what stands where a name stands is none.
+func noName(part string) bool { return part == "" || part == ".packed.json" }

@@ -64,13 +64,17 @@ func (f *follower) question(ctx context.Context) (answer, error) {
 
 // answered notes an answer, which stays open until the snapshot has reached it.
 func (f *follower) answered(a answer) error {
+	if n := len(f.open); n > 0 { // questions are asked one after the other, so their answers cannot fall either
+		a.reached = max(a.reached, f.open[n-1].revision)
+	}
 	switch {
 	case a.refused != nil: // while etcd goes on to serve a watch that it allowed once
 		return a.refused
 	case a.cluster != f.cluster:
-		return fmt.Errorf("%w: the cluster is %x and was %x", ErrResync, a.cluster, f.cluster)
+		return fmt.Errorf("%w: %w: the cluster is %x and was %x", ErrResync, ErrWentBack, a.cluster, f.cluster)
 	case a.revision < a.reached:
-		return fmt.Errorf("%w: etcd is at revision %d and was at %d", ErrResync, a.revision, a.reached)
+		f.back = true
+		return fmt.Errorf("%w: %w: it is at revision %d and was at %d", ErrResync, ErrWentBack, a.revision, a.reached)
 	}
 	f.open = append(f.open, a)
 	return nil

@@ -17,16 +17,17 @@ func (f *follower) keepComparing(ctx context.Context, results chan<- error) {
 	}
 	for sleep(ctx, time.Until(f.compare)) == nil {
 		began, have := time.Now(), f.shown.Load()
-		err := f.s.compare(ctx, have)
-		f.compare = time.Now().Add(jitter(max(f.times.compare, 100*time.Since(began))))
-		if err != nil && !errors.Is(err, ErrInconsistent) {
-			// Compacted meanwhile, or not reachable: nothing is known, and the next try is soon.
-			f.log.Debug("could not compare with etcd", "revision", have.Revision, "err", err)
-			f.compare = time.Now().Add(jitter(min(f.times.compare, f.times.askEvery)))
-			continue
-		}
-		if err != nil {
+		err := f.compareOnce(ctx, have)
+		took := time.Since(began)
+		f.compare = time.Now().Add(jitter(max(f.times.compare, 100*took)))
+		switch {
+		case errors.Is(err, ErrInconsistent):
 			err = fmt.Errorf("%w: %w", ErrResync, err)
+		case err != nil && !errors.Is(err, ErrUnauthorized):
+			// Compacted meanwhile, or not reachable: nothing is known, and the next try is sooner.
+			f.log.Debug("could not compare with etcd", "revision", have.Revision, "err", err)
+			f.compare = time.Now().Add(jitter(max(min(f.times.compare, f.times.askEvery), 10*took)))
+			continue
 		}
 		select {
 		case results <- err:
@@ -35,12 +36,19 @@ func (f *follower) keepComparing(ctx context.Context, results chan<- error) {
 	}
 }
 
+// compareOnce is compare for as long as etcd goes on to answer.
+func (f *follower) compareOnce(ctx context.Context, have *Snapshot) error {
+	ctx, dog, stop := f.watchdog(ctx)
+	defer stop()
+	return f.s.compare(ctx, have, dog.heard)
+}
+
 // compare returns ErrInconsistent when etcd, at the snapshot's revision, holds something else than the snapshot in its one span.
-func (s *Etcd) compare(ctx context.Context, have *Snapshot) error {
+func (s *Etcd) compare(ctx context.Context, have *Snapshot, heard func()) error {
 	it := have.tree.Iter()
 	defer it.Release()
 	more := it.First()
-	l := loader{s: s, span: have.spans[0], at: have.Revision, heard: func() {}, each: func(e *mvccpb.KeyValue) error {
+	l := loader{s: s, span: have.spans[0], at: have.Revision, heard: heard, each: func(e *mvccpb.KeyValue) error {
 		p := s.path(e.Key)
 		if !more || it.Item().path != p || !it.Item().entry.is(e) {
 			return fmt.Errorf("%w: %s differs at revision %d", ErrInconsistent, p, have.Revision)

@@ -26,7 +26,7 @@ type Update struct {
 	// Asked is when etcd was asked for the state that the snapshot shows; zero when it was not asked but told by itself.
 	Asked time.Time
 	// Trouble is why the watch ended. Snapshot is what is known until an update without trouble comes. It is an ErrResync when
-	// the span has to be loaded anew, and ErrInconsistent, too, when a comparison made that necessary.
+	// the span has to be loaded anew, and ErrInconsistent, too, when a comparison made that necessary, or ErrWentBack.
 	Trouble error
 	// Compared: the snapshot was found to be what etcd holds at its revision.
 	Compared bool
@@ -123,6 +123,7 @@ type follower struct {
 	shown   atomic.Pointer[Snapshot] // have, for the goroutines that ask and compare
 	open    []answer                 // those that are ahead of have, oldest first
 	lost    bool                     // the watch cannot go on from have
+	back    bool                     // etcd was seen to have gone back, however far it has grown since
 	resync  time.Time                // when the next full load may begin
 	compare time.Time                // when the next comparison is due
 }
@@ -138,8 +139,12 @@ func newFollower(s *Etcd, start Followed, ask <-chan struct{}, log *slog.Logger,
 	return f
 }
 
-// ErrResync says that the watch cannot go on from where it stood.
-var ErrResync = errors.New("the span must be loaded anew")
+var (
+	// ErrResync says that the watch cannot go on from where it stood.
+	ErrResync = errors.New("the span must be loaded anew")
+	// ErrWentBack says that etcd's revision fell, or that it is another cluster: what is shown may be of a history that is gone.
+	ErrWentBack = errors.New("etcd went back or is another cluster")
+)
 
 var errSilent = errors.New("etcd fell silent")
 
@@ -229,7 +234,7 @@ func (f *follower) response(r clientv3.WatchResponse) error {
 	case r.Err() != nil:
 		return readError(r.Err())
 	case r.Header.ClusterId != f.cluster:
-		return fmt.Errorf("%w: the cluster is %x and was %x", ErrResync, r.Header.ClusterId, f.cluster)
+		return fmt.Errorf("%w: %w: the cluster is %x and was %x", ErrResync, ErrWentBack, r.Header.ClusterId, f.cluster)
 	case r.Created:
 		return nil // its header may be ahead of what the watch has still to send, and behind on a member that lags
 	case r.IsProgressNotify():
@@ -261,7 +266,7 @@ func (f *follower) events(events []*clientv3.Event) error {
 		} else {
 			now := Entry{Value: f.values.take(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: rev}
 			old, was := b.Put(p, now)
-			if was != !e.IsCreate() {
+			if was != !e.IsCreate() || was && old.Create != now.Create {
 				return fmt.Errorf("%w: an event on %s was lost", ErrResync, p)
 			}
 			f.values.release(old.Value)
@@ -310,8 +315,8 @@ func (f *follower) load(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrResync, errors.Join(err, context.Cause(ctx)))
 	}
 	u := Update{Snapshot: s, Resync: true, Touched: paths(Diff(f.have, s))}
-	u.Regressed = cluster != f.cluster || s.Revision < f.have.Revision
-	f.cluster, f.values = cluster, values
+	u.Regressed = f.back || cluster != f.cluster || s.Revision < f.have.Revision
+	f.cluster, f.values, f.back = cluster, values, false
 	f.open = []answer{{asked: began, revision: s.Revision}}
 	f.publish(u)
 	f.log.Info("loaded anew", "revision", s.Revision, "changes", len(u.Touched), "regressed", u.Regressed, "took", time.Since(began))
@@ -331,7 +336,7 @@ func jitter(d time.Duration) time.Duration {
 	if d <= 0 {
 		return d
 	}
-	return d*3/4 + mathrand.N(d/2+1)
+	return d - d/4 + mathrand.N(d/2+1)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

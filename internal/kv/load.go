@@ -116,6 +116,9 @@ func (l *loader) pages(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if l.cluster != 0 && l.cluster != resp.Header.ClusterId {
+			return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId, l.cluster)
+		}
 		l.cluster = resp.Header.ClusterId
 		if l.at == 0 {
 			l.at = Revision(resp.Header.Revision)
