@@ -94,7 +94,7 @@ func TestRefusalEndsWithItsCause(t *testing.T) {
 
 	mended := c.process(args...)
 	c.awaitRefusal()
-	c.ok("db", "create", "Another")
+	c.ok("db", "create", "Only")
 	mended.await(t, `msg="mirror follows etcd"`)
 	c.awaitNoRefusal()
 	c.awaitAgreement()
