@@ -15,7 +15,7 @@ type BrakeRule string
 // The rules. Only the first cannot be lifted.
 const (
 	NotACatalogue BrakeRule = "not_a_catalogue" // etcd holds no /css_meta/version with the value 1
-	NoDatabase    BrakeRule = "no_database"     // the table has databases and none of them would stay
+	NoDatabase    BrakeRule = "no_database"     // the table has databases and none would stay; one alone may make place for another
 	MassDelete    BrakeRule = "mass_delete"     // more than 30 % of the rows would go, and more than 1,000
 )
 
@@ -58,10 +58,10 @@ func BrakeCatalogue(t *Table, to Image) error {
 // BrakeMerge refuses a plan that takes all the table's databases or very many of its rows away. It is for plans made by
 // comparing two states, where the wrong etcd shows as a mass of rows to delete. It returns nil or a [BrakeError].
 func BrakeMerge(t *Table, p *Plan) error {
-	before, kept := databases(t, p)
+	before, kept, added := databases(t, p)
 	gone := len(p.Deletes)
 	switch {
-	case before > 0 && kept == 0:
+	case before > 0 && kept == 0 && (added == 0 || before > 1):
 		return brake(NoDatabase, "none of the %d databases in kvData is in the catalogue in etcd; %s", before, howToLift)
 	case gone > massRows && gone*100 > massPercent*t.Len():
 		return brake(MassDelete, "%d of the %d rows of kvData would be deleted; %s", gone, t.Len(), howToLift)
@@ -73,9 +73,9 @@ func brake(rule BrakeRule, format string, args ...any) error {
 	return &BrakeError{Rule: rule, sentence: fmt.Sprintf(format, args...)}
 }
 
-// databases counts the rows of databases, and those that a plan keeps. What it inserts does not make up for what goes: another
-// catalogue has databases, too.
-func databases(t *Table, p *Plan) (before, kept int) {
+// databases counts the rows of databases, and those that a plan keeps and inserts. Several that go are not made up for by what
+// comes: another catalogue has databases, too.
+func databases(t *Table, p *Plan) (before, kept, added int) {
 	for _, r := range t.rows {
 		before += t.weights.isDatabase(r.Key)
 	}
@@ -83,7 +83,10 @@ func databases(t *Table, p *Plan) (before, kept int) {
 	for _, r := range p.Deletes {
 		kept -= t.weights.isDatabase(r.Key)
 	}
-	return before, kept
+	for _, r := range p.Inserts {
+		added += t.weights.isDatabase(r.Key)
+	}
+	return before, kept, added
 }
 
 // isDatabase returns 1 for a key that the collation takes for that of a database and 0 for others.

@@ -331,7 +331,9 @@ func TestBrakeMerge(t *testing.T) {
 		sentence string
 	}{
 		{"the last database", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue(), plan.NoDatabase, "none of the 2 databases in kvData is in the catalogue in etcd;"},
-		{"other databases come instead", catalogue("/DBS/x", "READY"), catalogue("/DBS/q", "READY"), plan.NoDatabase, "none of the 1 databases in kvData"},
+		{"another comes instead of several", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue("/DBS/q", "READY"), plan.NoDatabase, "none of the 2 databases in kvData"},
+		{"another comes instead of one", catalogue("/DBS/x", "READY"), catalogue("/DBS/q", "READY"), "", ""},
+		{"nothing comes instead of one", catalogue("/DBS/x", "READY"), catalogue(), plan.NoDatabase, "none of the 1 databases in kvData"},
 		{"one of two databases", catalogue("/DBS/x", "", "/DBS/y", ""), catalogue("/DBS/x", ""), "", ""},
 		{"another spelling of the database", catalogue("/DBS/x", ""), catalogue("/DBS/X", ""), "", ""},
 		{"1,001 rows, which are many", many(2000), many(999), plan.MassDelete, "1001 of the 2005 rows of kvData would be deleted; if that is right, " +
