@@ -75,11 +75,12 @@ func (w workload) run(t *testing.T, h Harness, trouble func(*testing.T, *cssetcd
 // enough fails a run in which too little happened to show anything.
 func (w workload) enough(t *testing.T, h Harness, done *history, troubles map[string]int) {
 	t.Helper()
-	assert.Greater(t, done.wrote, w.operations/15, "operations that wrote")
 	assert.LessOrEqual(t, done.unknown+done.idle, w.operations/20, "operations that came to nothing known")
-	if w.operations < 2_000 {
+	if w.operations < 2_000 { // what is drawn differs much from run to run
+		assert.Greater(t, done.wrote, w.operations/40, "operations that wrote")
 		return
 	}
+	assert.Greater(t, done.wrote, w.operations/15, "operations that wrote")
 	for _, kind := range []error{
 		cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrNoSuchNode, cssetcd.ErrNodeInUse, cssetcd.ErrNoSuchTable,
 		cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch,

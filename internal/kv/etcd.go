@@ -184,6 +184,16 @@ func readError(err error) error {
 	return err
 }
 
+// watchError is readError for a watch that etcd ended, whose reason comes as a text.
+func watchError(err error) error {
+	for _, refusal := range []error{rpctypes.ErrPermissionDenied, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty} {
+		if strings.Contains(err.Error(), refusal.Error()) {
+			return fmt.Errorf("%w: %w", ErrUnauthorized, err)
+		}
+	}
+	return readError(err)
+}
+
 // commitError tells a commit that was refused from one whose answer is missing.
 func commitError(err error) error {
 	if errors.Is(err, rpctypes.ErrTooManyOps) || errors.Is(err, rpctypes.ErrRequestTooLarge) {

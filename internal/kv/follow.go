@@ -232,7 +232,7 @@ func (f *follower) response(r clientv3.WatchResponse) error {
 	case r.CompactRevision != 0:
 		return fmt.Errorf("%w: history up to revision %d has been compacted", ErrResync, r.CompactRevision)
 	case r.Err() != nil:
-		return readError(r.Err())
+		return watchError(r.Err())
 	case r.Header.ClusterId != f.cluster:
 		return fmt.Errorf("%w: %w: the cluster is %x and was %x", ErrResync, ErrWentBack, r.Header.ClusterId, f.cluster)
 	case r.Created:

@@ -83,7 +83,7 @@ func (l *movingLoad) catchUp(ctx context.Context, watcher clientv3.Watcher, resp
 			case !ok:
 				return errors.New("etcd's client closed the watch")
 			case r.Err() != nil:
-				return readError(r.Err())
+				return watchError(r.Err())
 			case r.Header.ClusterId != l.cluster:
 				return fmt.Errorf("the cluster is %x and was %x", r.Header.ClusterId, l.cluster)
 			case r.IsProgressNotify():
