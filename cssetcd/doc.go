@@ -81,8 +81,8 @@
 // A [Dump] is the whole CSS as a JSON file in upstream's form: [Snapshot.WriteDump], [ParseDump] and [Client.Restore].
 //
 // The first creation of a database, node or raw key, or the first restore, makes an empty etcd a CSS. Before that,
-// operations on what must be there return [ErrVersionMissing]. A
-// snapshot of it is empty: a czar asks [Snapshot.Version] when it starts.
+// operations on what must be there return [ErrVersionMissing]. A snapshot of it is empty: a czar asks [Snapshot.Version]
+// when it starts.
 //
 // # Consistency
 //

@@ -34,7 +34,6 @@ type Registration struct {
 
 // Facts are what a coordinator has read of one drop, at one revision.
 type Facts struct {
-	At           Revision
 	Intent       Intent
 	Entry        Entry
 	Held         bool     // the agreed delay is not over
@@ -76,16 +75,6 @@ func (c *Coordinator) See(at Revision, all []Registration, now Time) {
 		endings = append(endings, e)
 	}
 	c.endings = endings
-}
-
-// Silent returns the registrations whose ending is to begin: their czars no longer confirm.
-func (c *Coordinator) Silent() (all []Registration) {
-	for _, r := range c.Registrations {
-		if !r.Alive && !r.Ending {
-			all = append(all, r)
-		}
-	}
-	return all
 }
 
 // drift is the share by which a clock may run too fast or too slow.

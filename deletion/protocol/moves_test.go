@@ -274,7 +274,7 @@ func (c *checker) coordinators(w world, next nexter) {
 		}
 	}
 	if w.decided.Intent.Phase == 0 && w.intent.Phase == Marked {
-		f := Facts{w.rev, w.intent, w.entry, w.held, w.present, w.leased, w.acks}
+		f := Facts{w.intent, w.entry, w.held, w.present, w.leased, w.acks}
 		if x, ok := w.coord.Execution(f); ok {
 			next("the coordinator decides", func(n *world) string { n.decided = x; return "" })
 		}

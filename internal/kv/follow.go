@@ -264,7 +264,7 @@ func (f *follower) events(events []*clientv3.Event) error {
 			}
 			f.values.release(old.Value)
 		} else {
-			now := Entry{Value: f.values.take(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: rev}
+			now := f.values.entry(e.Kv)
 			old, was := b.Put(p, now)
 			if was != !e.IsCreate() || was && old.Create != now.Create {
 				return fmt.Errorf("%w: an event on %s was lost", ErrResync, p)

@@ -1,5 +1,7 @@
 package kv
 
+import "go.etcd.io/etcd/api/v3/mvccpb"
+
 // internFrom is the length, in bytes, from which equal values are kept once. Shorter ones, such as statuses, are not worth it.
 const internFrom = 128
 
@@ -44,6 +46,11 @@ func (in interner) use(value string) string {
 	}
 	in[value] = &interned{value, 1}
 	return value
+}
+
+// entry returns what etcd tells of a key, with its value taken into use.
+func (in interner) entry(e *mvccpb.KeyValue) Entry {
+	return Entry{Value: in.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)}
 }
 
 // release is for a value that is no longer in use.

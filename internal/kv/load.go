@@ -35,7 +35,7 @@ func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (
 func (s *Etcd) loadPinned(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner, error) {
 	into, values := NewSnapshot(0, span).Edit(), interner{}
 	l := loader{s: s, span: span, at: at, heard: heard, each: func(e *mvccpb.KeyValue) error {
-		into.append(s.path(e.Key), Entry{Value: values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+		into.append(s.path(e.Key), values.entry(e))
 		return nil
 	}}
 	if err := l.run(ctx); err != nil {
@@ -110,12 +110,7 @@ func (l *loader) stream(ctx context.Context) error {
 
 // pages reads page after page. Only the first page's header tells the revision: those of later pages are the server's newest.
 func (l *loader) pages(ctx context.Context) error {
-	from := l.s.EtcdKey(l.span.From)
-	for {
-		resp, err := l.s.client.Get(ctx, from, append(l.options(), clientv3.WithLimit(pageKeys))...)
-		if err != nil {
-			return err
-		}
+	return l.s.eachPage(ctx, l.span, l.options, func(resp *clientv3.GetResponse) error {
 		if l.cluster != 0 && l.cluster != resp.Header.ClusterId {
 			return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId, l.cluster)
 		}
@@ -123,7 +118,19 @@ func (l *loader) pages(ctx context.Context) error {
 		if l.at == 0 {
 			l.at = Revision(resp.Header.Revision)
 		}
-		if err := l.part(resp); err != nil {
+		return l.part(resp)
+	})
+}
+
+// eachPage reads a span page after page, each with the options of the moment.
+func (s *Etcd) eachPage(ctx context.Context, span Span, options func() []clientv3.OpOption, call func(*clientv3.GetResponse) error) error {
+	from := s.EtcdKey(span.From)
+	for {
+		resp, err := s.client.Get(ctx, from, append(options(), clientv3.WithLimit(pageKeys))...)
+		if err != nil {
+			return err
+		}
+		if err := call(resp); err != nil {
 			return err
 		}
 		if !resp.More {

@@ -32,23 +32,21 @@ func (s *Etcd) loadMoving(ctx context.Context, span Span, heard func()) (*Snapsh
 	var responses clientv3.WatchChan
 	watcher := clientv3.NewWatcher(s.client)
 	defer func() { _ = watcher.Close() }() // what it was for is done
-	for from, more := s.EtcdKey(span.From), true; more; {
-		resp, err := s.client.Get(ctx, from, append(s.rangeEnd(span), clientv3.WithLimit(pageKeys))...)
-		if err != nil {
-			return nil, 0, nil, readError(err)
-		}
+	options := func() []clientv3.OpOption { return s.rangeEnd(span) }
+	err := s.eachPage(ctx, span, options, func(resp *clientv3.GetResponse) error {
 		heard()
 		if err := l.page(resp); err != nil {
-			return nil, 0, nil, err
+			return err
 		}
 		if responses == nil {
 			l.at = l.newest
 			// Etcd's client keeps what comes until it is asked for.
-			responses = watcher.Watch(ctx, s.EtcdKey(span.From), append(s.rangeEnd(span), clientv3.WithRev(int64(l.at)+1))...)
+			responses = watcher.Watch(ctx, s.EtcdKey(span.From), append(options(), clientv3.WithRev(int64(l.at)+1))...)
 		}
-		if more = resp.More; more {
-			from = string(resp.Kvs[len(resp.Kvs)-1].Key) + "\x00"
-		}
+		return nil
+	})
+	if err != nil {
+		return nil, 0, nil, readError(err)
 	}
 	if err := l.catchUp(ctx, watcher, responses, heard); err != nil {
 		return nil, 0, nil, err
@@ -63,7 +61,7 @@ func (l *movingLoad) page(resp *clientv3.GetResponse) error {
 	}
 	l.cluster, l.newest = resp.Header.ClusterId, at
 	for _, e := range resp.Kvs {
-		l.into.append(l.s.path(e.Key), Entry{Value: l.values.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+		l.into.append(l.s.path(e.Key), l.values.entry(e))
 	}
 	return nil
 }
@@ -105,7 +103,7 @@ func (l *movingLoad) event(e *clientv3.Event) {
 	if e.Type == clientv3.EventTypeDelete {
 		old, _ = l.into.Delete(p)
 	} else {
-		old, _ = l.into.Put(p, Entry{Value: l.values.take(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: Revision(e.Kv.ModRevision)})
+		old, _ = l.into.Put(p, l.values.entry(e.Kv))
 	}
 	l.values.release(old.Value)
 }
