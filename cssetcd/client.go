@@ -174,6 +174,14 @@ func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
 // Prefix returns where in etcd the CSS lives.
 func (c *Client) Prefix() string { return c.prefix }
 
+// Etcd returns the etcd client that this client works on; nil for a catalogue on a file.
+func (c *Client) Etcd() *clientv3.Client {
+	if c.etcd == nil {
+		return nil
+	}
+	return c.etcd.Client()
+}
+
 // fetch reads a part of the catalogue at one revision and checks its version.
 func (c *Client) fetch(ctx context.Context, reads []kv.Span) (*kv.Snapshot, error) {
 	have, err := c.store.Fetch(ctx, 0, spans(reads, keys(versionKey))...)

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with an
@@ -67,21 +68,11 @@ func (e *edit) nothingBelow(key string) error {
 	return nil
 }
 
-// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it. Where the records are, or
-// may be, those of a name that differs in case only, that one's stay, and with them what is left of this one's: a record without
-// its key does no harm. have must show spellingTree(key).
+// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it. have must show
+// spellingTree(key).
 func (e *edit) forget(key string) {
 	e.change.Deletes = append(e.change.Deletes, kv.Tree(cssPath(key))...)
-	record := foldPath(key)
-	if e.have.At(record).Value == key {
-		e.change.Deletes = append(e.change.Deletes, kv.Key(record))
-	}
-	for _, entry := range e.have.Range(kv.Below(record)) {
-		if !strings.HasPrefix(entry.Value, key+"/") {
-			return
-		}
-	}
-	e.change.Deletes = append(e.change.Deletes, kv.Below(record))
+	e.change.Deletes = append(e.change.Deletes, paths.Forget(e.have, key)...)
 }
 
 // spellingTree is where the spellings of a key and of the names below it are kept.

@@ -5,36 +5,37 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// Where things are kept below the prefix. Only what lies below css/ is the catalogue; the rest is beside it.
+// Where things are kept below the prefix.
 const (
-	cssRoot     kv.Path = "css"     // css + CSS key
-	historyPath kv.Path = "history" // random text made with the CSS
-	foldRoot    kv.Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
-	refRoot     kv.Path = "ref"     // ref/<node>: touched by whatever refers to a node
-	czarRoot    kv.Path = "czar"    // registrations of czars
-	dropRoot    kv.Path = "drop"    // intents to drop: drop/db/<db>, drop/table/<db>/<table>
+	cssRoot     = paths.CSS
+	historyPath = paths.History
+	foldRoot    = paths.Fold
+	refRoot     = paths.Ref
+	czarRoot    = paths.Czars
+	dropRoot    = paths.Drops
 )
 
 // The CSS keys of which the others are built. Upstream's names.
 const (
 	metaKey         = "/css_meta"
-	versionKey      = "/css_meta/version"
-	dbsKey          = "/DBS"
+	versionKey      = paths.Version
+	dbsKey          = paths.Databases
 	nodesKey        = "/NODES"
 	partitioningKey = "/PARTITIONING"
 	packedName      = ".packed.json"
 )
 
-func cssPath(key string) kv.Path { return cssRoot + kv.Path(key) }
+func cssPath(key string) kv.Path { return paths.Of(key) }
 
 func cssKey(p kv.Path) string { return string(p[len(cssRoot):]) }
 
-func dbKey(db string) string              { return dbsKey + "/" + db }
+func dbKey(db string) string              { return paths.Database(db) }
 func nodeKey(node string) string          { return nodesKey + "/" + node }
-func tablesKey(db string) string          { return dbKey(db) + "/TABLES" }
-func (n TableName) key() string           { return tablesKey(n.DB) + "/" + n.Table }
+func tablesKey(db string) string          { return paths.Tables(db) }
+func (n TableName) key() string           { return paths.Table(n.DB, n.Table) }
 func (n TableName) schemaKey() string     { return n.key() + "/schema" }
 func (n TableName) partKey() string       { return n.key() + "/partitioning" }
 func (n TableName) matchKey() string      { return n.key() + "/match" }
@@ -44,10 +45,8 @@ func (n TableName) chunkKey(id int) string {
 	return n.chunksKey() + "/" + strconv.Itoa(id)
 }
 
-func dropDBPath(db string) kv.Path { return dropRoot + "/db/" + kv.Path(db) }
-func dropTablePath(n TableName) kv.Path {
-	return dropRoot + "/table/" + kv.Path(n.DB) + "/" + kv.Path(n.Table)
-}
+func dropDBPath(db string) kv.Path      { return paths.Intent(db, "") }
+func dropTablePath(n TableName) kv.Path { return paths.Intent(n.DB, n.Table) }
 
 func packedKey(key string) string { return key + "/" + packedName }
 

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // The limits of what kvData can hold.
@@ -124,9 +125,7 @@ func textFault(text string) string {
 	return ""
 }
 
-// foldPath is where the exact spelling of a name key is kept. Two names that differ in case only share it, as they would share
-// a row of kvData.
-func foldPath(key string) kv.Path { return foldRoot + kv.Path(strings.ToLower(key)) }
+func foldPath(key string) kv.Path { return paths.Spelling(key) }
 
 // checkSpelling fails with exists when a name that differs from the name key in case only is taken, and with ErrDropPending while
 // such a name is still being dropped. It must be able to see the key that the fold key names, and its intents; a fold key without

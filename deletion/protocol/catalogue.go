@@ -1,19 +1,52 @@
 package protocol
 
 import (
-	"time"
-
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Revision is etcd's.
 type Revision = kv.Revision
 
-// Time is a reading of a monotonic clock of one process, since whenever.
-type Time = time.Duration
-
-// Name is that of a table or a database: the path of its key.
+// Name is that of a table or a database: its CSS key.
 type Name string
+
+// TableName returns the name of a table.
+func TableName(db, table string) Name { return Name(paths.Table(db, table)) }
+
+// DatabaseName returns the name of a database.
+func DatabaseName(db string) Name { return Name(paths.Database(db)) }
+
+// Parts returns the database and the table; the table is "" for a database.
+func (n Name) Parts() (db, table string) {
+	db, table, _ = paths.Split(string(n))
+	return db, table
+}
+
+// IsDatabase reports whether the name is that of a database.
+func (n Name) IsDatabase() bool { _, table := n.Parts(); return table == "" }
+
+// Database returns the name of the database that a table is in; that of a database is itself.
+func (n Name) Database() Name { db, _ := n.Parts(); return DatabaseName(db) }
+
+// String returns the name as people write it: "LSST.Object", or "LSST" for a database.
+func (n Name) String() string {
+	db, table := n.Parts()
+	if table == "" {
+		return db
+	}
+	return db + "." + table
+}
+
+// IsName reports whether a CSS key is that of a table or a database.
+func IsName(key string) bool { _, _, ok := paths.Split(key); return ok }
+
+func (n Name) path() kv.Path    { return paths.Of(string(n)) }
+func (n Name) intent() kv.Path  { return paths.Intent(n.Parts()) }
+func (n Name) hold() kv.Path    { return paths.Hold(n.Parts()) }
+func (n Name) request() kv.Path { return paths.Request(n.Parts()) }
+func (n Name) later() kv.Path   { return paths.Later(n.Parts()) }
 
 // Standing is what a status means to queries.
 type Standing uint8
@@ -26,16 +59,30 @@ const (
 	Unready              // anything else: being made, or failed
 )
 
-// Entry is what a revision of the catalogue says of a name. The zero Entry: it is not there.
+// Entry is what a revision of the catalogue says of a name. Of what is not there it says when that was seen, in Modified.
 type Entry struct {
-	Standing    Standing
-	Incarnation Revision // when its key was created
-	Modified    Revision // when its status was written last
+	Standing    Standing `json:"standing"`
+	Incarnation Revision `json:"incarnation,omitempty"` // when its key was created
+	Modified    Revision `json:"modified"`              // when its status was written last
 }
 
-// Timing are the durations of the protocol.
-type Timing struct {
-	Confirm time.Duration // c: how often a czar proves that it is registered
-	Fence   time.Duration // H: for how long after having sent a proof a czar admits and dispatches
-	Wait    time.Duration // W: how long an ending registration is left alone before it is deleted
+// EntryOf returns what the key of a table or a database says, as of a revision.
+func EntryOf(e kv.Entry, at Revision) Entry {
+	if !e.Exists() {
+		return Entry{Modified: at}
+	}
+	standing := Unready
+	switch cssetcd.Status(e.Value).State() {
+	case cssetcd.StateReady:
+		standing = Ready
+	case cssetcd.StatePendingDrop:
+		standing = DropPending
+	}
+	return Entry{standing, e.Create, e.Mod}
+}
+
+// Sight is what a czar's view shows of a name.
+type Sight struct {
+	Name  Name  `json:"name"`
+	Entry Entry `json:"entry"`
 }

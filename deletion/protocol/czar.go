@@ -1,59 +1,80 @@
 package protocol
 
-// Czar is what one czar process knows of its registration and of the catalogue, and what follows from that. It is a value: a copy is
-// independent, and it is not safe for concurrent use.
+import (
+	"maps"
+	"slices"
+)
+
+// Czar is what one czar process knows of its registration and of the catalogue, and what follows from that. It is not safe for
+// concurrent use. The zero Czar with its Timing is that of a process that has just begun.
 type Czar struct {
 	Timing Timing
 	Rules  Rules
 
 	ID         string   // of the registration; "": none
 	Registered Revision // the ModRevision of the registration as it was written
-	Turn       int      // counts the registrations; queries carry the one under which they were admitted
-	Leaving    bool
+	Turn       int      // counts the registrations
+	Leaving    bool     // it admits no more queries and goes when the last has ended
+	Seen       Revision // up to which the catalogue is known
 
-	proof   Proof // the last of this registration
-	carried Proof // that by which the queries of earlier registrations live, until this one has a proof
-	tried   Proof // the last that was sent
-	Seen    Revision
-	entries []known
+	proof      Proof // the last of this registration
+	carried    Proof // that by which the queries of earlier registrations live, until this one has a proof
+	tried      Proof // the last that was sent
+	proving    bool  // it was sent and not answered
+	entering   bool  // a registration was sent and not answered
+	departing  bool  // the end of the registration was sent and not answered
+	reconciled bool  // queries of earlier registrations that may not go on have been ended
+	entries    map[Name]Entry
+	pending    map[Name]pending // those that are not ready
 }
 
-// Proof is a confirmation that was accepted: the czar was registered when it was sent or later.
-type Proof struct {
-	Sent  Time
-	Valid bool
+// pending is what a czar knows of something that is not ready.
+type pending struct {
+	drained bool     // the czar has no query on the incarnation
+	asked   Revision // the mark whose acknowledgement was sent and not answered
+	acked   Revision // the mark that has been acknowledged under the present registration
+	aborted bool     // its queries have been told to end
 }
 
-type known struct {
-	name  Name
-	entry Entry
-	acked Revision // the mark that has been acknowledged under the present registration
+// Clone returns a copy that shares nothing.
+func (c *Czar) Clone() Czar {
+	out := *c
+	out.entries, out.pending = maps.Clone(c.entries), maps.Clone(c.pending)
+	return out
 }
 
-// lasts reports whether the czar may act on a proof now.
-func (c *Czar) lasts(p Proof, now Time) bool { return p.Valid && now-p.Sent <= c.Timing.Fence }
+// Fence returns until when queries may act.
+func (c *Czar) Fence() Fence {
+	return Fence{c.Turn, c.ID != "", c.proof, c.carried, c.Rules}
+}
 
 // Enter notes that the czar is registered. Queries that it admitted before live on the proof that they had.
 func (c *Czar) Enter(id string, at Revision, now Time) {
-	if c.proof.Valid {
-		c.carried = c.proof
-	}
+	c.keepProof()
 	if !c.Rules.keep(CarriedKeepOldProof) {
-		c.carried = Proof{Sent: now, Valid: true}
+		c.carried = Proof{now, true, c.Timing.Fence}
 	}
-	c.ID, c.Registered, c.proof, c.tried = id, at, Proof{}, Proof{}
+	c.ID, c.Registered, c.tried = id, at, Proof{}
+	c.entering, c.proving, c.reconciled = false, false, false
 	c.Turn++
-	for i := range c.entries {
-		c.entries[i].acked = 0
+	for n, p := range c.pending {
+		p.acked, p.asked = 0, 0
+		c.pending[n] = p
 	}
 }
 
 // Lose notes that the registration is being ended, or has been: a proof was refused.
 func (c *Czar) Lose() {
+	c.keepProof()
+	c.ID, c.Registered, c.tried = "", 0, Proof{}
+	c.proving, c.departing = false, false
+}
+
+func (c *Czar) keepProof() {
 	if c.proof.Valid {
 		c.carried = c.proof
 	}
-	c.ID, c.Registered, c.proof, c.tried = "", 0, Proof{}, Proof{}
+	c.proof = Proof{}
 }
 
 // Accept notes that a proof of the present registration was accepted, and when it had been sent. Queries carried over from earlier
@@ -62,8 +83,8 @@ func (c *Czar) Accept(sent, answered Time) {
 	if !c.Rules.keep(ProofDatesFromSending) {
 		sent = answered
 	}
-	if !c.proof.Valid || sent > c.proof.Sent {
-		c.proof = Proof{sent, true}
+	if !c.proof.Valid || sent.Mono > c.proof.Sent.Mono {
+		c.proof = Proof{sent, true, c.Timing.Fence}
 	}
 }
 
@@ -80,14 +101,7 @@ func (c *Czar) Survives(n Name, incarnation Revision) bool {
 }
 
 // Entry returns what the czar knows of a name.
-func (c *Czar) Entry(n Name) Entry {
-	for _, k := range c.entries {
-		if k.name == n {
-			return k.entry
-		}
-	}
-	return Entry{}
-}
+func (c *Czar) Entry(n Name) Entry { return c.entries[n] }
 
 // Turnings are what becomes of the words of incarnations.
 type Turnings struct {
@@ -97,32 +111,47 @@ type Turnings struct {
 
 // See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing.
 func (c *Czar) See(n Name, e Entry) (t Turnings) {
-	i := c.index(n)
-	old := c.entries[i].entry
+	old := c.entries[n]
 	if e.Modified <= old.Modified && c.Rules.keep(OpenOnlyByNewerReady) {
 		return t
 	}
-	c.entries[i].entry = e
+	if c.entries == nil {
+		c.entries, c.pending = map[Name]Entry{}, map[Name]pending{}
+	}
+	c.entries[n] = e
 	if old.Incarnation != 0 && old.Incarnation != e.Incarnation {
 		t.Block = append(t.Block, old.Incarnation)
 	}
 	switch {
 	case e.Standing == Ready:
+		delete(c.pending, n)
 		t.Open = append(t.Open, e.Incarnation)
 	case e.Incarnation != 0:
+		p := c.pending[n]
+		if old.Incarnation != e.Incarnation {
+			p = pending{}
+		}
+		c.pending[n] = p
 		t.Block = append(t.Block, e.Incarnation)
+	default:
+		delete(c.pending, n)
 	}
 	return t
 }
 
-func (c *Czar) index(n Name) int {
-	for i := range c.entries {
-		if c.entries[i].name == n {
-			return i
+// Forget makes all that is known of the catalogue and of proofs worthless: etcd went back, or is another one. It returns the incarnations
+// on which no query may go on.
+func (c *Czar) Forget() (block []Revision) {
+	for _, e := range c.entries {
+		if e.Incarnation != 0 {
+			block = append(block, e.Incarnation)
 		}
 	}
-	c.entries = append(c.entries, known{name: n})
-	return len(c.entries) - 1
+	slices.Sort(block)
+	c.Lose()
+	c.carried = Proof{}
+	c.Seen, c.entries, c.pending = 0, nil, nil
+	return block
 }
 
 // Use is one thing that a query uses, as it was planned.
@@ -131,12 +160,8 @@ type Use struct {
 	Incarnation Revision
 }
 
-// Admits reports, after the query was counted, whether it may be admitted: whether the czar has a proof and all that it uses is
-// still ready.
-func (c *Czar) Admits(uses []Use, now Time) bool {
-	if !c.lasts(c.proof, now) && c.Rules.keep(AdmitChecksProof) {
-		return false
-	}
+// Knows reports, after the query was counted, whether all that it uses is still ready as the czar sees it.
+func (c *Czar) Knows(uses []Use) bool {
 	for _, u := range uses {
 		e := c.Entry(u.Name)
 		if (e.Standing != Ready || e.Incarnation != u.Incarnation) && c.Rules.keep(AdmitChecksSnapshot) {
@@ -144,14 +169,6 @@ func (c *Czar) Admits(uses []Use, now Time) bool {
 		}
 	}
 	return true
-}
-
-// MayDispatch reports whether a query that was admitted under a turn may send a chunk query now.
-func (c *Czar) MayDispatch(turn int, now Time) bool {
-	if turn == c.Turn && c.ID != "" || c.proof.Valid {
-		return c.lasts(c.proof, now)
-	}
-	return c.lasts(c.carried, now) // there is no registration, or none with a proof yet
 }
 
 // Confirmation is a proof to be sent: a transaction that is refused unless the registration is as it was written.
@@ -163,10 +180,10 @@ type Confirmation struct {
 
 // Confirmation returns the proof to send now, if one is due.
 func (c *Czar) Confirmation(now Time) (Confirmation, bool) {
-	if !c.Resynced() || c.tried.Valid && now-c.tried.Sent < c.Timing.Confirm {
+	if !c.Resynced() || c.tried.Valid && now.Waited(c.tried.Sent) < c.Timing.Confirm {
 		return Confirmation{}, false
 	}
-	c.tried = Proof{now, true}
+	c.tried = Proof{Sent: now, Valid: true}
 	return Confirmation{c.ID, c.Registered, now}, true
 }
 
@@ -178,15 +195,26 @@ type Acknowledgement struct {
 	Registered Revision
 }
 
-// Acknowledgements returns what is to be acknowledged now, by the words of the incarnations.
-func (c *Czar) Acknowledgements(word func(incarnation Revision) Word) (all []Acknowledgement) {
-	for _, k := range c.entries {
-		if k.entry.Standing != DropPending || k.acked == k.entry.Modified || c.ID == "" {
+// Drained notes that the incarnation is blocked and that no query on it is counted.
+func (c *Czar) Drained(n Name, incarnation Revision) {
+	if p, ok := c.pending[n]; ok && c.entries[n].Incarnation == incarnation {
+		p.drained = true
+		c.pending[n] = p
+	}
+}
+
+// Acknowledgements returns what is to be acknowledged now and has not been asked for.
+func (c *Czar) Acknowledgements() (all []Acknowledgement) {
+	if c.ID == "" {
+		return nil
+	}
+	for _, n := range slices.Sorted(maps.Keys(c.pending)) {
+		e, p := c.entries[n], c.pending[n]
+		if e.Standing != DropPending || p.acked == e.Modified || p.asked == e.Modified {
 			continue
 		}
-		w := word(k.entry.Incarnation)
-		if w.Blocked() && (w.Queries() == 0 || !c.Rules.keep(AckOnlyDrained)) {
-			all = append(all, Acknowledgement{k.name, k.entry.Modified, c.ID, c.Registered})
+		if p.drained || !c.Rules.keep(AckOnlyDrained) {
+			all = append(all, Acknowledgement{n, e.Modified, c.ID, c.Registered})
 		}
 	}
 	return all
@@ -194,8 +222,9 @@ func (c *Czar) Acknowledgements(word func(incarnation Revision) Word) (all []Ack
 
 // Acknowledged notes that an acknowledgement has landed.
 func (c *Czar) Acknowledged(a Acknowledgement) {
-	if i := c.index(a.Name); a.ID == c.ID {
-		c.entries[i].acked = a.Mark
+	if p, ok := c.pending[a.Name]; ok && a.ID == c.ID {
+		p.acked = a.Mark
+		c.pending[a.Name] = p
 	}
 }
 

@@ -42,11 +42,34 @@ const (
 	AdmitChecksProof
 	// After counting a query a czar looks again whether what it uses is still ready in its snapshot.
 	AdmitChecksSnapshot
+	// A query is counted on the databases of its tables, too.
+	AdmitCountsDatabase
+	// A query is counted on all that it uses or on nothing.
+	AdmitIsWhole
+	// The point of no return needs the intent as it was read.
+	ExecuteNeedsIntent
+	// The point of no return of a database needs that no drop of a table in it is under way.
+	DatabaseNeedsEmpty
+	// A table is created or marked only in a database as it was read, with no intent to drop it.
+	TableNeedsDatabase
+	// A name is not used again before the drop of its last bearer has ended.
+	CreateNeedsNoIntent
+	// A coordinator's transactions need the key that it was elected with.
+	LeaderProves
+	// A czar's transactions need the history of etcd on which it registered.
+	CzarNeedsHistory
+	// The drop waits for the acknowledgements of the czars, and not only for the agreed delay.
+	ExecuteNeedsAcks
+	// Data are removed by incarnation and not by name.
+	RemoveByIncarnation
 
-	lastRule = AdmitChecksSnapshot
+	lastRule = RemoveByIncarnation
 )
 
 // Rules says which rules are kept.
 type Rules struct{ without Rule }
 
 func (r Rules) keep(rule Rule) bool { return r.without&rule == 0 }
+
+// Without returns the rules less some. It is for checks that show what goes wrong then.
+func Without(rules Rule) Rules { return Rules{rules} }

@@ -57,7 +57,7 @@ func closeServer(t testing.TB, server *embedetcd.Server) {
 // over. To be called by TestMain; it does not return. Unlike goleak's own main
 // it waits for connections between the members of a cluster, which etcd leaves
 // to their timeout of five seconds.
-func Main(m *testing.M, opts ...goleak.Option) {
+func Main(m interface{ Run() int }, opts ...goleak.Option) {
 	code := m.Run()
 	if code == 0 {
 		if err := awaitNoLeak(15*time.Second, opts); err != nil {

@@ -1,0 +1,137 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// act carries out one action. What fails is decided anew with the next look.
+func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action) {
+	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
+	defer cancel()
+	if a.Kind == protocol.Remove {
+		c.removals.begin(c, lead, a)
+		return
+	}
+	var tables []protocol.Table
+	if a.Kind == protocol.Execute {
+		var err error
+		if tables, err = c.describe(ctx, f.At, a.Name); err != nil {
+			c.report(a, err)
+			return
+		}
+	}
+	c.report(a, c.commit(ctx, lead, a, tables))
+}
+
+// commit makes the transaction of an action, its lease granted before.
+func (c *Coordinator) commit(ctx context.Context, lead *leadership, a protocol.Action, tables []protocol.Table) error {
+	var lease clientv3.LeaseID
+	if a.NeedsLease() {
+		granted, err := c.etcd.Grant(ctx, int64(a.Delay()))
+		if err != nil {
+			return err
+		}
+		lease = granted.ID
+	}
+	_, err := c.store.Commit(ctx, lead.Change(a, int64(lease), tables))
+	if errors.Is(err, kv.ErrGuard) && lease != 0 {
+		_, _ = c.etcd.Revoke(ctx, lease) // nothing hangs on it; it would run out by itself
+	}
+	return err
+}
+
+// report logs what was done, or why not.
+func (c *Coordinator) report(a protocol.Action, err error) {
+	log := c.cfg.Logger.With("action", string(a.Kind), "name", a.Name.String(), "mark", int64(a.Mark))
+	if a.ID != "" {
+		log = c.cfg.Logger.With("action", string(a.Kind), "czar", a.ID, "czar_name", a.Registration.Name)
+	}
+	switch {
+	case err == nil:
+		log.Info("drops: done")
+	case errors.Is(err, kv.ErrGuard):
+		log.Debug("drops: what it was decided on has changed; it is decided anew")
+	default:
+		log.Warn("drops: not done; it is tried again", "err", err)
+	}
+}
+
+// describe returns what a drop removes, as the catalogue shows it at a revision or later. From the mark on no table is created in a
+// database, so what is found then is all.
+func (c *Coordinator) describe(ctx context.Context, at protocol.Revision, n protocol.Name) ([]protocol.Table, error) {
+	s, err := c.cfg.View.WaitRevision(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	db, table := n.Parts()
+	if table != "" {
+		return []protocol.Table{describe(s, db, table)}, nil
+	}
+	var all []protocol.Table
+	for key := range s.Below(paths.Tables(db)) {
+		if _, table, ok := paths.Split(key); ok && table != "" {
+			all = append(all, describe(s, db, table))
+		}
+	}
+	return all, nil
+}
+
+func describe(s *cssetcd.Snapshot, db, table string) protocol.Table {
+	name := cssetcd.TableName{DB: db, Table: table}
+	e, _ := s.Key(paths.Table(db, table))
+	out := protocol.Table{Table: table, Incarnation: e.Create}
+	if t, err := s.Table(name); err == nil {
+		out.ChunkLevel = t.ChunkLevel()
+		return out
+	}
+	for range s.Below(paths.Table(db, table) + "/partitioning") { // it cannot be read, but it is there
+		out.ChunkLevel = 1
+	}
+	return out
+}
+
+// jobOf is what a Dropper is given.
+func jobOf(a protocol.Action) Job {
+	db, table := a.Name.Parts()
+	j := Job{Database: db, Whole: table == "", Incarnation: a.Intent.Incarnation, Mark: a.Mark}
+	for _, t := range a.Intent.Tables {
+		j.Tables = append(j.Tables, JobTable(t))
+	}
+	return j
+}
+
+// finish frees the name of a drop whose data are removed.
+func (c *Coordinator) finish(ctx context.Context, lead *leadership, a protocol.Action) error {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	have, err := c.store.Fetch(ctx, 0, protocol.SpellingReads(a.Name)...)
+	if err != nil {
+		return err
+	}
+	_, err = c.store.Commit(ctx, lead.Removed(a, have))
+	return err
+}
+
+// note writes down why data could not be removed.
+func (c *Coordinator) noteFailure(ctx context.Context, lead *leadership, a protocol.Action, why error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	if _, err := c.store.Commit(ctx, lead.Failed(a, why)); err != nil && !errors.Is(err, kv.ErrGuard) {
+		c.cfg.Logger.Warn("the reason of a failed drop could not be noted", "name", a.Name.String(), "err", err)
+	}
+}
+
+// firstPause and longestPause bound the time between two attempts to remove data.
+const (
+	firstPause   = time.Second
+	longestPause = time.Minute
+)

@@ -1,0 +1,250 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Policy says what becomes of queries that are running on what is dropped.
+type Policy = protocol.Policy
+
+// The policies.
+const (
+	Wait   = protocol.Wait   // the drop waits for them
+	Cancel = protocol.Cancel // czars abort them, and the drop waits until they have ended
+)
+
+// Client begins drops, looks at them and takes them back. It is safe for concurrent use.
+type Client struct {
+	css   *cssetcd.Client
+	etcd  *clientv3.Client
+	store *kv.Etcd
+}
+
+// NewClient returns a client for the catalogue of another. It fails with ErrInvalid for one on a file, where nothing has to be waited for.
+func NewClient(css *cssetcd.Client) (*Client, error) {
+	store, err := storeOf(css)
+	if err != nil {
+		return nil, failed("open", "", err)
+	}
+	return &Client{css, store.Client(), store}, nil
+}
+
+// Option says how a drop is to go.
+type Option func(*wish) error
+
+type wish struct {
+	after  time.Duration
+	delay  *time.Duration
+	policy Policy
+	by     string
+	force  bool
+}
+
+// After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds, at least 2.
+func After(d time.Duration) Option {
+	return func(w *wish) error { w.after = d; return nameFault("after", protocol.CheckDelay(d)) }
+}
+
+// Delay is the agreed delay: at least that long is it from the mark, after which no query begins, to the point of no return. Until then the drop can be
+// cancelled. Whole seconds from 2 on, or 0. Without it, it is that of the settings, 30 s where there are none.
+func Delay(d time.Duration) Option {
+	return func(w *wish) error { w.delay = &d; return nameFault("delay", protocol.CheckDelay(d)) }
+}
+
+func nameFault(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: %w", cssetcd.ErrInvalid, name, err)
+}
+
+// WithPolicy says what becomes of running queries. Without it, the drop waits for them.
+func WithPolicy(p Policy) Option {
+	return func(w *wish) error {
+		w.policy = p
+		if p != Wait && p != Cancel {
+			return fmt.Errorf("%w: policy %q: must be %s or %s", cssetcd.ErrInvalid, p, Wait, Cancel)
+		}
+		return nil
+	}
+}
+
+// By says who wants the drop, for those who look at it. Without it that is the host and the process.
+func By(who string) Option { return func(w *wish) error { w.by = who; return nil } }
+
+// Force drops a director although tables that are partitioned by it stay. They cannot be queried any more.
+func Force() Option { return func(w *wish) error { w.force = true; return nil } }
+
+// DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
+// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady. A table of any status can be dropped.
+func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Option) (*Drop, error) {
+	return c.drop(ctx, protocol.TableName(n.DB, n.Table), opts)
+}
+
+// DropDatabase begins to drop a database with all its tables, as DropTable does. Drops of its tables that have begun go on by themselves, and the database waits for
+// them. It returns ErrNoSuchDB.
+func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*Drop, error) {
+	return c.drop(ctx, protocol.DatabaseName(db), opts)
+}
+
+func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Drop, error) {
+	w := wish{policy: Wait, by: owner()}
+	for _, opt := range opts {
+		if err := opt(&w); err != nil {
+			return nil, failed("drop", n.String(), err)
+		}
+	}
+	if !w.force && !n.IsDatabase() {
+		if err := c.checkChildren(ctx, n); err != nil {
+			return nil, failed("drop", n.String(), err)
+		}
+	}
+	d, err := c.begin(ctx, n, w)
+	return d, failed("drop", n.String(), err)
+}
+
+// begin marks, or asks for a mark, with a lease that was granted before.
+func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, error) {
+	ground, err := readGround(ctx, c.store)
+	if err != nil {
+		return nil, err
+	}
+	delay := ground.Timing.Delay
+	if w.delay != nil {
+		delay = *w.delay
+	}
+	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: w.policy, By: w.by, Since: protocol.Stamp(time.Now())}
+	leased := delay
+	if w.after > 0 {
+		leased = w.after
+	}
+	lease, err := c.grant(ctx, leased)
+	if err != nil {
+		return nil, err
+	}
+	op := protocol.Mark(n, terms, lease)
+	if w.after > 0 {
+		op = protocol.MarkLater(n, w.after, terms, lease)
+	}
+	at, err := kv.Run(ctx, c.store, op)
+	if err != nil {
+		if lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown) {
+			_, _ = c.etcd.Revoke(context.WithoutCancel(ctx), clientv3.LeaseID(lease)) // it would run out by itself
+		}
+		return nil, err
+	}
+	d := &Drop{client: c, name: n}
+	have, err := c.store.Fetch(ctx, at, kv.Key(protocol.PathOf(n)))
+	if err == nil {
+		d.incarnation = have.At(protocol.PathOf(n)).Create
+	}
+	if w.after == 0 {
+		d.mark = at
+	}
+	return d, err
+}
+
+// grant gets a lease of exactly that long; 0 for none.
+func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
+	if d == 0 {
+		return 0, nil
+	}
+	lease, err := c.etcd.Grant(ctx, int64(d/time.Second))
+	if err != nil {
+		return 0, fmt.Errorf("get a lease from etcd: %w", err)
+	}
+	if least := time.Duration(lease.TTL) * time.Second; least > d {
+		_, _ = c.etcd.Revoke(ctx, lease.ID)
+		return 0, fmt.Errorf("%w: %s is shorter than the leases of this etcd, which last %s at least", cssetcd.ErrInvalid, d, least)
+	}
+	return int64(lease.ID), nil
+}
+
+// checkChildren refuses to drop a table by which others are partitioned. It is not a part of the transaction: a child that is created at the same
+// moment is not seen, and is as useless as one that was created a moment before.
+func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
+	db, table := n.Parts()
+	s, err := c.css.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	for d := range s.Databases() {
+		if d == nil {
+			continue
+		}
+		for t := range s.Tables(d.Name) {
+			if t == nil || t.Status.State() == cssetcd.StatePendingDrop || !dependsOn(t, db, table) {
+				continue
+			}
+			return fmt.Errorf("%w: %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, t.Name)
+		}
+	}
+	return nil
+}
+
+// dependsOn reports whether a table is another one that is partitioned by the given director, or matches it.
+func dependsOn(t *cssetcd.Table, db, table string) bool {
+	if t.Name == (cssetcd.TableName{DB: db, Table: table}) {
+		return false
+	}
+	if p := t.Partitioning; p != nil && p.DirDB == db && p.DirTable == table {
+		return true
+	}
+	m := t.Match
+	is := func(dir string) bool { return dir == db+"."+table || dir == table && t.Name.DB == db }
+	return m != nil && (is(m.DirTable1) || is(m.DirTable2))
+}
+
+// Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of
+// no return.
+func (c *Client) Undo(ctx context.Context, name string) error {
+	return c.run(ctx, "cancel the drop of", name, protocol.Undo)
+}
+
+// Retry has the coordinator try again at once to remove the data of a drop whose last attempt failed. It returns ErrNoDrop, and ErrTooEarly before the point of
+// no return.
+func (c *Client) Retry(ctx context.Context, name string) error {
+	return c.run(ctx, "retry the drop of", name, protocol.TryAgain)
+}
+
+// Abandon frees the name of a drop after the point of no return although its data are not all removed. They stay where they are, and a table that is created under the
+// same name may meet them. It returns ErrNoDrop and ErrTooEarly.
+func (c *Client) Abandon(ctx context.Context, name string) error {
+	return c.run(ctx, "abandon the drop of", name, protocol.Abandon)
+}
+
+func (c *Client) run(ctx context.Context, op, name string, make func(protocol.Name) kv.Op) error {
+	n, err := ParseName(name)
+	if err == nil {
+		_, err = kv.Run(ctx, c.store, make(n))
+	}
+	return failed(op, name, err)
+}
+
+// Evict ends the registration of a czar that does not answer, so that drops need not wait for it. The czar, if it lives, notices within its next confirmation and registers
+// anew; its queries go on where their tables are still there. It returns ErrNoSuchCzar.
+func (c *Client) Evict(ctx context.Context, id string) error {
+	_, err := kv.Run(ctx, c.store, protocol.Evict(id, owner()))
+	return failed("evict czar", id, err)
+}
+
+// ParseName reads "LSST.Object", or "LSST" for a database.
+func ParseName(text string) (protocol.Name, error) {
+	n, err := cssetcd.ParseTableName(text)
+	if err == nil {
+		return protocol.TableName(n.DB, n.Table), nil
+	}
+	if key := protocol.DatabaseName(text); protocol.IsName(string(key)) && key.IsDatabase() {
+		return key, nil
+	}
+	return "", err
+}

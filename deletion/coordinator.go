@@ -1,0 +1,295 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/leader"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// CoordinatorConfig says what a coordinator works on and with.
+type CoordinatorConfig struct {
+	Catalogue *cssetcd.Client
+	View      *cssetcd.View // stays the caller's
+	Dropper   Dropper       // nil: Nothing
+	Tracker   QueryTracker  // nil: all czars speak the protocol
+	Name      string        // for people; "": host and process
+	TTL       time.Duration // after which a coordinator that is gone without a word is replaced, in whole seconds; 0: 10 s
+	Logger    *slog.Logger  // nil: nothing is logged
+	Trace     func(CoordinatorStep)
+}
+
+// CoordinatorStep is one step of a coordinator: what it read, when, and what it did about it if it led.
+type CoordinatorStep struct {
+	Facts   protocol.Facts
+	Now     protocol.Time
+	Actions []protocol.Action
+	Leading bool
+}
+
+// Coordinator carries drops out. Any number of them may run: one leads, the others watch and take over when it is gone. What one that lost the lead
+// without noticing still sends is refused by etcd, because each transaction proves the lead.
+type Coordinator struct {
+	cfg      CoordinatorConfig
+	store    *kv.Etcd
+	etcd     *clientv3.Client
+	clock    clock
+	observer *observer
+	state    protocol.Coordinator
+	said     string // the last trouble, which is logged once
+	wakes    chan struct{}
+	removals removals
+	tracks   tracks
+
+	mu      sync.Mutex
+	leading *leadership            // nil: another one leads
+	marked  map[protocol.Name]bool // seen with a mark, whoever made it
+}
+
+// leadership is a term of this process. Its context ends with it.
+type leadership struct {
+	protocol.Leadership
+	ctx context.Context
+}
+
+// NewCoordinator returns a coordinator. It fails with ErrInvalid for a catalogue on a file and for a TTL that etcd cannot keep.
+func NewCoordinator(cfg CoordinatorConfig) (*Coordinator, error) {
+	store, err := storeOf(cfg.Catalogue)
+	if err != nil {
+		return nil, failed("make a coordinator", "", err)
+	}
+	if cfg.TTL == 0 {
+		cfg.TTL = 10 * time.Second
+	}
+	if cfg.TTL < time.Second || cfg.TTL%time.Second != 0 {
+		return nil, failed("make a coordinator", "", fmt.Errorf("%w: TTL %s: must be whole seconds", cssetcd.ErrInvalid, cfg.TTL))
+	}
+	if cfg.Dropper == nil {
+		cfg.Dropper = Nothing{}
+	}
+	if cfg.Name == "" {
+		cfg.Name = owner()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	c := &Coordinator{
+		cfg: cfg, store: store, etcd: store.Client(), clock: newClock(), observer: newObserver(store),
+		wakes: make(chan struct{}, 1), marked: map[protocol.Name]bool{},
+	}
+	c.removals.init(cfg.Dropper)
+	c.tracks.init(cfg.Tracker)
+	return c, nil
+}
+
+// Run takes part until ctx ends, and returns its error. It returns earlier only when the view is closed, or with ErrTiming when the settings in etcd do not fit
+// together at the start.
+func (c *Coordinator) Run(ctx context.Context) error {
+	if _, err := readGround(ctx, c.store); errors.Is(err, ErrTiming) {
+		return failed("coordinate drops", "", err)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.follow(ctx) })
+	group.Go(func() error { return c.watch(ctx) })
+	group.Go(func() error {
+		return leader.Run(ctx, leader.Config{
+			Etcd: c.etcd, Key: c.store.EtcdKey(paths.Coordinators), Name: c.cfg.Name, TTL: c.cfg.TTL, Log: c.cfg.Logger,
+		}, c.lead)
+	})
+	group.Go(func() error { return c.loop(ctx) })
+	return group.Wait()
+}
+
+// lead is what this process does when it is elected.
+func (c *Coordinator) lead(ctx context.Context, lease clientv3.LeaseID) error {
+	key := paths.Coordinators + "/" + kv.Path(fmt.Sprintf("%016x", int64(lease)))
+	var created protocol.Revision
+	for created == 0 {
+		have, err := c.store.Fetch(ctx, 0, kv.Key(key))
+		if err == nil {
+			created = have.At(key).Create
+		}
+		if created == 0 { // it is gone, which ends ctx soon, or etcd did not answer
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}
+	c.cfg.Logger.Info("this process coordinates drops")
+	c.setLeading(&leadership{protocol.Leadership{Key: key, Created: created}, ctx})
+	defer c.setLeading(nil)
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (c *Coordinator) setLeading(l *leadership) {
+	c.mu.Lock()
+	c.leading = l
+	c.mu.Unlock()
+	c.wake()
+}
+
+func (c *Coordinator) leads() *leadership {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leading
+}
+
+func (c *Coordinator) wake() {
+	select {
+	case c.wakes <- struct{}{}:
+	default: // it is about to look
+	}
+}
+
+// loop reads, decides and acts, whenever something may have changed and from time to time.
+func (c *Coordinator) loop(ctx context.Context) error {
+	defer c.removals.wait()
+	defer c.tracks.wait()
+	for {
+		next := c.round(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.wakes:
+		case <-time.After(next):
+		}
+	}
+}
+
+// round is one look at everything. It returns when to look again if nothing wakes the coordinator before.
+func (c *Coordinator) round(ctx context.Context) time.Duration {
+	reading, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	f, faults, err := c.observer.read(reading, c.seenMarked())
+	c.tell(ctx, err, joined(faults))
+	if err != nil {
+		return time.Second
+	}
+	now, lead := c.clock.now(), c.leads()
+	if lead != nil {
+		c.tracks.judge(lead.ctx, &f, c.wake)
+	}
+	actions := c.state.Step(f, now)
+	if c.cfg.Trace != nil {
+		c.cfg.Trace(CoordinatorStep{f, now, actions, lead != nil})
+	}
+	if lead != nil {
+		for _, a := range actions {
+			c.act(lead, f, a)
+		}
+		c.removals.forget(f)
+	}
+	return min(time.Second, f.Timing.Confirm/2)
+}
+
+// readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody.
+const readLimit = 5 * time.Second
+
+// tell logs trouble once and not with each look.
+func (c *Coordinator) tell(ctx context.Context, err, faults error) {
+	trouble, what := err, "drops stand still: the coordinator cannot read what it decides on"
+	if err == nil {
+		trouble, what = faults, "records of drops or czars cannot be read"
+	}
+	text := ""
+	if trouble != nil {
+		text = trouble.Error()
+	}
+	if text != "" && text != c.said && ctx.Err() == nil {
+		c.cfg.Logger.Warn(what, "err", trouble)
+	}
+	c.said = text
+}
+
+// follow notes what is marked in the catalogue, by whomever, and wakes the coordinator for it.
+func (c *Coordinator) follow(ctx context.Context) error {
+	changes := c.cfg.View.Subscribe()
+	c.note(whole(changes.Snapshot()), true)
+	for {
+		u, err := changes.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if u.Regressed {
+			c.note(whole(u.To), true)
+			continue
+		}
+		var sights []protocol.Sight
+		for _, k := range u.Keys {
+			if protocol.IsName(k.Key) {
+				sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			}
+		}
+		c.note(sights, false)
+	}
+}
+
+func (c *Coordinator) note(sights []protocol.Sight, anew bool) {
+	c.mu.Lock()
+	if anew {
+		clear(c.marked)
+	}
+	for _, s := range sights {
+		if s.Entry.Standing == protocol.DropPending {
+			c.marked[s.Name] = true
+		} else {
+			delete(c.marked, s.Name)
+		}
+	}
+	c.mu.Unlock()
+	if len(sights) > 0 {
+		c.wake()
+	}
+}
+
+func (c *Coordinator) seenMarked() (names []protocol.Name) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for n := range c.marked {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// watch wakes the coordinator when drops or registrations change. It is for speed only.
+func (c *Coordinator) watch(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(clientv3.WithRequireLeader(ctx))
+	for _, w := range []struct {
+		below kv.Path
+		opts  []clientv3.OpOption
+	}{
+		{paths.Drops, nil},
+		{paths.Czars, nil},
+		{paths.Alive, []clientv3.OpOption{clientv3.WithFilterPut()}}, // confirmations are no news
+	} {
+		group.Go(func() error {
+			for {
+				for range c.etcd.Watch(ctx, c.store.EtcdKey(w.below)+"/", append(w.opts, clientv3.WithPrefix())...) {
+					c.wake()
+				}
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(time.Second):
+				}
+			}
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,264 @@
+package deletion_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// A drop waits for the query that is running, and for no other; a query after the mark is refused.
+func TestDropWaitsForARunningQuery(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	one, two := f.czar("one"), f.czar("two")
+	running := one.query(t, object)
+	planned := one.plan(t, object)
+
+	d, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	for _, c := range []*czar{one, two} {
+		_, err := c.view.WaitRevision(f.soon(), d.Mark())
+		require.NoError(t, err)
+		_, err = c.Admit(planned)
+		require.ErrorIs(t, err, deletion.ErrDropPending)
+		c.query(t, source, other).Release()
+	}
+	require.Eventually(t, func() bool {
+		s, err := f.Status(t.Context(), "LSST.Object")
+		require.NoError(t, err)
+		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" && s.Waiting[0].Why == "1 queries are running on it"
+	}, within, 50*time.Millisecond)
+	require.NoError(t, running.MayDispatch())
+	running.Release()
+	require.NoError(t, d.Wait(f.soon()))
+	_, err = f.css.Table(t.Context(), object)
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	_, err = one.Admit(planned)
+	require.ErrorIs(t, err, deletion.ErrGone)
+	assert.Empty(t, f.keys("drop/"))
+	assert.Len(t, f.keys("czar/"), 2)
+
+	f.create(object)
+	assert.Len(t, f.keys("fold/dbs/lsst/tables/object"), 1)
+	again, err := f.css.Table(t.Context(), object)
+	require.NoError(t, err)
+	_, err = one.view.WaitRevision(f.soon(), again.Incarnation)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		ref, err := one.Admit(again)
+		ref.Release()
+		return err == nil
+	}, within, time.Millisecond)
+	_, err = one.Admit(planned)
+	require.ErrorIs(t, err, deletion.ErrGone)
+}
+
+// Without czars and queries a drop ends when its delay does.
+func TestDropEndsWithItsDelay(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("idle")
+	for _, delay := range []time.Duration{0, 2 * time.Second} {
+		began := time.Now()
+		d, err := f.DropTable(t.Context(), object, deletion.Delay(delay))
+		require.NoError(t, err)
+		require.NoError(t, d.Wait(f.soon()))
+		assert.GreaterOrEqual(t, time.Since(began), delay)
+		assert.Empty(t, f.keys("drop/"))
+		f.create(object)
+	}
+	require.NoError(t, c.Healthy())
+}
+
+// A cancelled drop leaves everything as it was.
+func TestCancelledDropLeavesNothing(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running := c.query(t, object)
+	before := c.plan(t, object)
+
+	d, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	_, err = f.DropTable(t.Context(), object)
+	require.ErrorIs(t, err, deletion.ErrDropPending)
+	require.NoError(t, d.Cancel(t.Context()))
+	require.ErrorIs(t, d.Wait(f.soon()), deletion.ErrCancelled)
+	require.ErrorIs(t, d.Cancel(t.Context()), deletion.ErrNoDrop)
+	require.Eventually(t, func() bool {
+		ref, err := c.Admit(before)
+		ref.Release()
+		return err == nil
+	}, within, time.Millisecond)
+	require.NoError(t, running.MayDispatch())
+	running.Release()
+	require.Eventually(t, func() bool { return len(f.keys("drop/")) == 0 }, within, 50*time.Millisecond)
+	now, err := f.css.Table(t.Context(), object)
+	require.NoError(t, err)
+	assert.Equal(t, before.Incarnation, now.Incarnation)
+	assert.Equal(t, cssetcd.StatusReady, now.Status)
+}
+
+// With After nothing changes for anybody until the time has come.
+func TestLaterDrop(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	began := time.Now()
+	d, err := f.DropTable(t.Context(), object, deletion.After(2*time.Second), deletion.Delay(0))
+	require.NoError(t, err)
+	s, err := f.Status(t.Context(), "LSST.Object")
+	require.NoError(t, err)
+	assert.Equal(t, deletion.PhaseRequested, s.Phase)
+	assert.Positive(t, s.Left)
+	for time.Since(began) < time.Second {
+		c.query(t, object).Release()
+		time.Sleep(20 * time.Millisecond)
+	}
+	require.NoError(t, d.Wait(f.soon()))
+	assert.GreaterOrEqual(t, time.Since(began), 2*time.Second)
+
+	_, err = f.DropTable(t.Context(), source, deletion.After(time.Minute))
+	require.NoError(t, err)
+	require.NoError(t, f.Undo(t.Context(), "LSST.Source"))
+	assert.Empty(t, f.keys("drop/"))
+}
+
+// A status that somebody writes by hand begins a drop, and READY by hand ends one.
+func TestStatusesByHand(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	_, err := f.css.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(f.keys("drop/table/LSST/Object")) == 1 }, within, 10*time.Millisecond)
+	table, err := f.css.Table(t.Context(), object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.PendingDrop("by=hand"), table.Status)
+	_, err = f.css.SetTableStatus(t.Context(), object, cssetcd.StatusReady)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(f.keys("drop/")) == 0 }, within, 10*time.Millisecond)
+	require.Eventually(t, func() bool {
+		ref, err := c.Admit(c.plan(t, object))
+		ref.Release()
+		return err == nil
+	}, within, time.Millisecond)
+
+	_, err = f.css.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := f.css.Table(t.Context(), object)
+		return err != nil
+	}, within, 50*time.Millisecond)
+}
+
+// A database is dropped with its tables, when no query uses any of them and drops of its tables have ended.
+func TestDropOfADatabase(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running := c.query(t, source)
+	planned := c.plan(t, source)
+	table, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	d, err := f.DropDatabase(t.Context(), "LSST")
+	require.NoError(t, err)
+	_, err = f.DropTable(t.Context(), source)
+	require.ErrorIs(t, err, deletion.ErrDropPending)
+	_, err = f.css.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "New"}, Schema: "(id BIGINT)"})
+	require.ErrorIs(t, err, cssetcd.ErrDropPending)
+	_, err = c.view.WaitRevision(f.soon(), d.Mark())
+	require.NoError(t, err)
+	_, err = c.Admit(planned)
+	require.ErrorIs(t, err, deletion.ErrDropPending)
+	require.NoError(t, table.Wait(f.soon()))
+	c.query(t, other).Release()
+	time.Sleep(quick.Delay)
+	_, err = f.css.Database(t.Context(), "LSST")
+	require.NoError(t, err)
+	running.Release()
+	require.NoError(t, d.Wait(f.soon()))
+	_, err = f.css.Database(t.Context(), "LSST")
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	assert.Empty(t, f.keys("drop/"))
+	assert.Empty(t, f.keys("fold/dbs/lsst"))
+}
+
+// With the policy to cancel, running queries are told to end.
+func TestPolicyCancelAbortsQueries(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running, bystander := c.query(t, object, source), c.query(t, source)
+	d, err := f.DropTable(t.Context(), object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(0))
+	require.NoError(t, err)
+	select {
+	case <-running.Done():
+	case <-time.After(within):
+		t.Fatal("the query was not told to end")
+	}
+	require.ErrorIs(t, running.MayDispatch(), deletion.ErrAborted)
+	require.NoError(t, bystander.MayDispatch())
+	select {
+	case <-bystander.Done():
+		t.Fatal("a query on another table was told to end")
+	default:
+	}
+	_, err = f.css.Table(t.Context(), object)
+	require.NoError(t, err, "the drop waits until the query has ended")
+	running.Release()
+	bystander.Release()
+	require.NoError(t, d.Wait(f.soon()))
+}
+
+// A czar that dies is not waited for for ever, and one that leaves in order not at all.
+func TestDeadAndLeavingCzars(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	leaving, dead := f.czar("leaving"), f.czar("dead")
+	leaving.query(t, object).Release()
+	require.NoError(t, leaving.Close(f.soon()))
+	assert.Len(t, f.keys("czar/"), 1)
+	running := dead.query(t, object)
+
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.Error(t, dead.Close(gone)) // as if it had died: the registration stays
+	require.ErrorIs(t, running.MayDispatch(), deletion.ErrClosed)
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+	assert.Empty(t, f.keys("czar/"))
+	assert.Empty(t, f.keys("alive/"))
+	assert.Empty(t, f.keys("drop/"))
+}
+
+// A czar that is evicted by mistake registers anew, and its queries go on.
+func TestEvictedCzarGoesOn(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running := c.query(t, object)
+	czars, err := f.Czars(t.Context())
+	require.NoError(t, err)
+	require.Len(t, czars, 1)
+	require.NoError(t, f.Evict(t.Context(), czars[0].ID))
+	require.ErrorIs(t, f.Evict(t.Context(), "nobody"), deletion.ErrNoSuchCzar)
+	require.Eventually(t, func() bool {
+		now, err := f.Czars(t.Context())
+		require.NoError(t, err)
+		return len(now) == 1 && now[0].ID != czars[0].ID && now[0].Alive
+	}, within, 20*time.Millisecond)
+	require.NoError(t, running.MayDispatch())
+	c.query(t, object).Release()
+	running.Release()
+	d, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+}

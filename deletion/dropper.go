@@ -1,0 +1,44 @@
+package deletion
+
+import (
+	"context"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// Dropper removes the data of what the catalogue has forgotten.
+//
+// Drop is called after the point of no return, by one coordinator at a time as a rule. It is called again, with the same Job, after a
+// failure, and by another coordinator when the first is gone, which may still be at work or paused in the middle of it. So it has to be idempotent,
+// and an attempt that goes on late must not touch a table that was created anew under the same name: the incarnation tells the two apart.
+// When it returns nil, the name becomes free.
+type Dropper interface {
+	Drop(ctx context.Context, job Job) error
+}
+
+// Job is what a Dropper has to remove: one table, or a database with its tables. As JSON it is what a command is given.
+type Job struct {
+	Database string `json:"database"`
+	// Whole says that the database itself is dropped, and not only the tables.
+	Whole bool `json:"whole"`
+	// Incarnation is that of the table that is dropped, or of the database: the revision at which its key was created.
+	Incarnation cssetcd.Revision `json:"incarnation"`
+	// Mark is P, the revision of the mark. A later drop of the same name has a higher one.
+	Mark cssetcd.Revision `json:"mark"`
+	// Tables are the tables to remove, one when a table is dropped.
+	Tables []JobTable `json:"tables"`
+}
+
+// JobTable is one table of a Job.
+type JobTable struct {
+	Table       string           `json:"table"`
+	Incarnation cssetcd.Revision `json:"incarnation"`
+	// ChunkLevel is 0 for a table that workers hold whole, 1 for a chunked table, 2 for one with sub-chunks, as [cssetcd.Table.ChunkLevel] says.
+	ChunkLevel int `json:"chunk_level"`
+}
+
+// Nothing is a Dropper that removes nothing: data stay, or something else removes them.
+type Nothing struct{}
+
+// Drop returns nil.
+func (Nothing) Drop(context.Context, Job) error { return nil }

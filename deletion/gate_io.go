@@ -1,0 +1,190 @@
+package deletion
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// answer is what came of something that the czar began.
+type answer struct {
+	event  protocol.CzarEvent
+	err    error            // why it failed, for people
+	ground *protocol.Ground // of a registration
+	lease  clientv3.LeaseID // 0: as before
+}
+
+// begin begins what an effect wants of etcd. The answer comes as an event.
+func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
+	ground, lease, life := g.ground, g.lease, g.life(x)
+	var ask func(context.Context) answer
+	switch x.Kind {
+	case protocol.CzarRegister:
+		ask = g.register
+	case protocol.CzarConfirm:
+		ask = func(ctx context.Context) answer { return g.confirm(ctx, x, ground, life, lease) }
+	case protocol.CzarAcknowledge:
+		ask = func(ctx context.Context) answer { return g.acknowledge(ctx, x, ground) }
+	case protocol.CzarLeave:
+		ask = func(ctx context.Context) answer { return g.depart(ctx, x, ground) }
+	default:
+		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
+	}
+	within := max(2*g.czar.Timing.Confirm, time.Second)
+	g.work.Go(func() {
+		inner, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		select {
+		case g.answers <- ask(inner):
+		case <-ctx.Done():
+		}
+	})
+}
+
+// life tells people which queries a czar has on what is marked.
+func (g *Gate) life(x protocol.CzarEffect) protocol.Life {
+	l := protocol.Life{Seen: g.czar.Seen}
+	for _, n := range x.Look {
+		if s := g.slots.find(g.czar.Entry(n).Incarnation); s != nil && s.queries() > 0 {
+			if l.Running == nil {
+				l.Running = map[string]int{}
+			}
+			l.Running[n.String()] = s.queries()
+		}
+	}
+	return l
+}
+
+// register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that id.
+func (g *Gate) register(ctx context.Context) answer {
+	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}}
+	ground, err := readGround(ctx, g.store)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	lease, err := g.grant(ctx, ground)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	id := rand.Text()
+	got, err := g.store.Commit(ctx, ground.Register(id, g.name, time.Now(), int64(lease)))
+	if err != nil {
+		out.err = err
+		return out
+	}
+	out.event = protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision, Timing: &ground.Timing}
+	out.ground, out.lease = &ground, lease
+	return out
+}
+
+func (g *Gate) grant(ctx context.Context, ground protocol.Ground) (clientv3.LeaseID, error) {
+	lease, err := g.etcd.Grant(ctx, int64(ground.Timing.Alive/time.Second))
+	if err != nil {
+		return 0, fmt.Errorf("get a lease from etcd: %w", err)
+	}
+	return lease.ID, nil
+}
+
+// confirm sends a proof, and keeps the lease of the czar's life.
+func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground, life protocol.Life, lease clientv3.LeaseID) answer {
+	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: x.ID, Sent: x.Sent}}
+	look := x.Look[:min(len(x.Look), mostLooked)]
+	got, err := g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
+	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		if lease, err = g.grant(ctx, ground); err == nil {
+			out.lease = lease
+			got, err = g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
+		}
+	}
+	switch {
+	case errors.Is(err, kv.ErrGuard):
+		out.event.Kind = protocol.CzarRefused
+		out.err = errors.New("the registration of this czar was ended: it had not been heard of for too long, an operator evicted it, or etcd was restored from a backup")
+		return out
+	case err != nil:
+		out.err = err
+		return out
+	}
+	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, protocol.ToCancel(got, look)
+	if _, err := g.etcd.KeepAliveOnce(ctx, lease); err != nil {
+		g.log.Debug("the lease of this czar's life is not kept", "err", err) // the next confirmation gets another
+	}
+	return out
+}
+
+// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction.
+const mostLooked = 100
+
+func (g *Gate) acknowledge(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
+	a := protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered}
+	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarAcked, Name: x.Name, Mark: x.Mark, ID: x.ID}}
+	if _, err := g.store.Commit(ctx, ground.Acknowledge(a)); err != nil {
+		out.event.Kind = protocol.CzarAckFailed
+		g.log.Debug("an acknowledgement did not land", "name", x.Name, "mark", x.Mark, "err", err)
+	}
+	return out
+}
+
+func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
+	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarGone, ID: x.ID}}
+	_, err := g.store.Commit(ctx, ground.Leave(x.ID, x.Registered))
+	if err != nil && !errors.Is(err, kv.ErrGuard) { // refused: it is ending without us
+		out.event.Kind, out.err = protocol.CzarLeaveFailed, err
+	}
+	return out
+}
+
+// take takes in an answer.
+func (g *Gate) take(ctx context.Context, a answer) {
+	if a.err != nil {
+		g.troubled(a.err)
+	}
+	if a.ground != nil {
+		g.ground = *a.ground
+	}
+	if a.lease != 0 {
+		g.lease = a.lease
+	}
+	g.step(ctx, a.event)
+	switch a.event.Kind {
+	case protocol.CzarEntered:
+		g.log.Info("registered as a czar", "id", a.event.ID, "revision", a.event.At)
+		g.catchUp(ctx, a.event.At)
+	case protocol.CzarConfirmed:
+		g.confirmed()
+	}
+}
+
+// catchUp has the view look at etcd, so that it is soon known to show all up to a revision.
+func (g *Gate) catchUp(ctx context.Context, at protocol.Revision) {
+	g.work.Go(func() {
+		if _, err := g.view.WaitRevision(ctx, at); err != nil && ctx.Err() == nil {
+			g.log.Warn("the view does not reach the revision of this czar's registration", "revision", at, "err", err)
+		}
+	})
+}
+
+func (g *Gate) troubled(err error) {
+	if was := g.trouble.Swap(&trouble{err}); was == nil || was.err == nil || was.err.Error() != err.Error() {
+		g.log.Warn("this czar has no new proof that it is registered", "err", err)
+	}
+}
+
+func (g *Gate) confirmed() {
+	g.trouble.Store(nil)
+	select {
+	case <-g.ready:
+	default:
+		close(g.ready)
+	}
+}

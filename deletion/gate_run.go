@@ -1,0 +1,181 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// run is the goroutine that the czar's state belongs to. It ends with ctx, when all that it began has ended.
+func (g *Gate) run(ctx context.Context) {
+	defer close(g.done)
+	defer g.work.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	changes := g.view.Subscribe()
+	first := changes.Snapshot()
+	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: whole(first)}, first)
+	g.work.Go(func() { g.follow(ctx, changes) })
+	tick := time.NewTicker(g.czar.Timing.Confirm / 4)
+	defer tick.Stop()
+	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case u := <-g.updates:
+			g.saw(ctx, u)
+		case a := <-g.answers:
+			g.take(ctx, a)
+		case <-g.kicks:
+			g.drain(ctx)
+		case <-tick.C:
+			g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked})
+			g.drain(ctx)
+		}
+		g.leave(ctx)
+	}
+}
+
+// follow passes on what the view shows. A gate whose view is closed has no eyes: its proofs run out.
+func (g *Gate) follow(ctx context.Context, changes *cssetcd.Subscription) {
+	for {
+		u, err := changes.Next(ctx)
+		if err != nil {
+			if !errors.Is(err, ctx.Err()) {
+				g.log.Error("the gate's view ended before the gate", "err", err)
+			}
+			return
+		}
+		select {
+		case g.updates <- u:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// whole is all that a czar sees in a snapshot, what cannot be read as a table or database included.
+func whole(s *cssetcd.Snapshot) (sights []protocol.Sight) {
+	for key, e := range s.Below(paths.Databases) {
+		if protocol.IsName(key) {
+			sights = append(sights, protocol.Sight{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
+		}
+	}
+	return sights
+}
+
+// saw takes in an update of the view.
+func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
+	e := protocol.CzarEvent{Kind: protocol.CzarSaw}
+	if u.Regressed {
+		g.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
+		e.Kind, e.Sights = protocol.CzarSawAnother, whole(u.To)
+	} else {
+		for _, k := range u.Keys {
+			if protocol.IsName(k.Key) {
+				e.Sights = append(e.Sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			}
+		}
+	}
+	g.look(ctx, e, u.To)
+}
+
+// look takes in what a snapshot shows. Only when all that is to be blocked is, queries may take it for seen.
+func (g *Gate) look(ctx context.Context, e protocol.CzarEvent, s *cssetcd.Snapshot) {
+	e.At = s.Revision()
+	g.step(ctx, e)
+	g.seen.Store(s)
+	g.drain(ctx)
+}
+
+// step takes in an event and does what follows from it.
+func (g *Gate) step(ctx context.Context, e protocol.CzarEvent) {
+	if e.Now == (protocol.Time{}) {
+		e.Now = g.clock.now()
+	}
+	effects := g.czar.Step(e)
+	if g.trace != nil {
+		g.trace(CzarStep{e, effects})
+	}
+	// A proof that is gone is gone before anything else happens; one that is new counts only after what it must not bring back is ended.
+	lost := g.czar.ID == ""
+	if lost {
+		g.publish()
+	}
+	var drained []protocol.CzarEvent
+	for _, x := range effects {
+		switch x.Kind {
+		case protocol.CzarBlock:
+			if g.slots.block(x.Incarnation) {
+				drained = append(drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: x.Name, Incarnation: x.Incarnation})
+				if g.czar.Entry(x.Name).Incarnation != x.Incarnation {
+					g.slots.forget(x.Incarnation)
+				}
+			}
+		case protocol.CzarOpen:
+			g.slots.open(x.Name, x.Incarnation)
+		case protocol.CzarAbort:
+			g.abort(x.Incarnation)
+		default:
+			g.begin(ctx, x)
+		}
+	}
+	if !lost {
+		g.publish()
+	}
+	for _, d := range drained {
+		if g.czar.Entry(d.Name).Incarnation == d.Incarnation {
+			g.step(ctx, d)
+		}
+	}
+}
+
+// publish lets queries see until when they may act.
+func (g *Gate) publish() {
+	fence := g.czar.Fence()
+	if *g.fence.Load() != fence {
+		g.fence.Store(&fence)
+	}
+}
+
+// drain tells of what was waited for and is not used any more.
+func (g *Gate) drain(ctx context.Context) {
+	for _, s := range g.slots.drained() {
+		if g.czar.Entry(s.name).Incarnation != s.incarnation {
+			g.slots.forget(s.incarnation)
+			continue
+		}
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: s.name, Incarnation: s.incarnation})
+	}
+}
+
+// leave goes on with the end of a gate that is closing.
+func (g *Gate) leave(ctx context.Context) {
+	if !g.closing.Load() {
+		return
+	}
+	if !g.czar.Leaving {
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarAskedToGo})
+	}
+	if g.slots.total() > 0 {
+		return
+	}
+	if g.czar.ID == "" {
+		g.isGone()
+		return
+	}
+	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEmpty})
+}
+
+func (g *Gate) isGone() {
+	select {
+	case <-g.gone:
+	default:
+		close(g.gone)
+	}
+}

@@ -1,0 +1,95 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// The transactions of a czar. Each is a value; whoever has a store commits it as it is, its guards included.
+
+// Ground is what a registration stands on: the settings and the history of etcd as they were when the czar began to register.
+type Ground struct {
+	Timing  Timing
+	Config  Revision // the ModRevision of the settings; 0: there are none
+	History kv.Entry
+	Rules   Rules
+}
+
+// GroundReads is what [ReadGround] needs to see.
+func GroundReads() []kv.Span { return []kv.Span{kv.Key(paths.Config), kv.Key(paths.History)} }
+
+// ReadGround reads the settings. It fails with ErrTiming when they do not fit together.
+func ReadGround(have *kv.Snapshot) (Ground, error) {
+	e := have.At(paths.Config)
+	t, err := ParseTiming(e.Value)
+	return Ground{Timing: t, Config: e.Mod, History: have.At(paths.History)}, err
+}
+
+// sameHistory guards that etcd has not been set back or replaced since.
+func (g Ground) sameHistory() kv.Guard {
+	if !g.History.Exists() {
+		return kv.Guard{Kind: kv.Absent, Path: paths.History}
+	}
+	return kv.Guard{Kind: kv.ValueIs, Path: paths.History, Value: g.History.Value}
+}
+
+// Register registers a czar under a new id. The lease is that of its life.
+func (g Ground) Register(id, name string, now time.Time, lease int64) kv.Change {
+	r := Registration{Name: name, Fence: g.Timing.Fence.String(), Since: Stamp(now)}
+	return kv.Change{
+		Guards: []kv.Guard{
+			{Kind: kv.Absent, Path: czarPath(id)},
+			{Kind: kv.ModIs, Path: paths.Config, Revision: g.Config},
+			g.sameHistory(),
+		},
+		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Life{}.Encode(), Lease: lease}},
+	}
+}
+
+// Confirm proves that a czar is registered, and looks at the drops that its queries hold up.
+func (g Ground) Confirm(id string, registered Revision, life Life, lease int64, look []Name) kv.Change {
+	c := kv.Change{
+		Guards: []kv.Guard{g.sameHistory()},
+		Puts:   []kv.Put{{Path: alivePath(id), Value: life.Encode(), Lease: lease}},
+	}
+	if g.Rules.keep(ProofNeedsRegistration) {
+		c.Guards = append(c.Guards, kv.Guard{Kind: kv.ModIs, Path: czarPath(id), Revision: registered})
+	}
+	for _, n := range look {
+		c.Gets = append(c.Gets, kv.Key(n.intent()))
+	}
+	return c
+}
+
+// ToCancel returns those of the drops that were looked at whose policy is to abort queries.
+func ToCancel(got *kv.Snapshot, look []Name) (names []Name) {
+	for _, n := range look {
+		e := got.At(n.intent())
+		if i, err := decode[Intent](n.intent(), e); e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// Acknowledge says that a czar has no query on what is marked and admits none.
+func (g Ground) Acknowledge(a Acknowledgement) kv.Change {
+	c := kv.Change{
+		Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(a.ID), Revision: a.Registered}, g.sameHistory()},
+		Puts:   []kv.Put{{Path: ackPath(a.Mark, a.ID)}},
+	}
+	if g.Rules.keep(AckNamesMark) {
+		c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.intent(), Revision: a.Mark})
+	}
+	return c
+}
+
+// Leave ends the registration of a czar without queries.
+func (g Ground) Leave(id string, registered Revision) kv.Change {
+	return kv.Change{
+		Guards:  []kv.Guard{{Kind: kv.ModIs, Path: czarPath(id), Revision: registered}, g.sameHistory()},
+		Deletes: []kv.Span{kv.Key(czarPath(id)), kv.Key(alivePath(id))},
+	}
+}

@@ -1,0 +1,201 @@
+package protocol
+
+import (
+	"maps"
+	"slices"
+)
+
+// CzarEvent is something that happened to a czar. Which fields count depends on its kind.
+type CzarEvent struct {
+	Kind        CzarEventKind `json:"kind"`
+	Now         Time          `json:"now"`
+	ID          string        `json:"id,omitempty"`   // of the registration that an answer is about
+	At          Revision      `json:"at,omitempty"`   // of what was seen, or of a registration
+	Sent        Time          `json:"sent,omitzero"`  // when what was answered had been sent
+	Mark        Revision      `json:"mark,omitempty"` // of an acknowledgement
+	Name        Name          `json:"name,omitempty"`
+	Incarnation Revision      `json:"incarnation,omitempty"`
+	Sights      []Sight       `json:"sights,omitempty"`
+	Timing      *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
+	Cancel      []Name        `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
+}
+
+// CzarEventKind is what happened to a czar.
+type CzarEventKind string
+
+// What happens to a czar.
+const (
+	CzarTicked      CzarEventKind = "tick"         // time has passed
+	CzarSaw         CzarEventKind = "saw"          // its view shows Sights and all before, as of At
+	CzarSawAnother  CzarEventKind = "saw-another"  // etcd went back or is another one; Sights is the whole catalogue as of At
+	CzarEntered     CzarEventKind = "entered"      // it is registered as ID, at At
+	CzarKeptOut     CzarEventKind = "kept-out"     // it is not registered
+	CzarConfirmed   CzarEventKind = "confirmed"    // the proof sent at Sent was accepted
+	CzarRefused     CzarEventKind = "refused"      // the proof was refused: the registration ID is ending or gone
+	CzarUnanswered  CzarEventKind = "unanswered"   // whether the proof was accepted is not known
+	CzarDrained     CzarEventKind = "drained"      // no query on a blocked incarnation is counted
+	CzarAcked       CzarEventKind = "acked"        // the acknowledgement of Mark has landed
+	CzarAckFailed   CzarEventKind = "ack-failed"   // it has not, or nobody knows
+	CzarAskedToGo   CzarEventKind = "asked-to-go"  // it is to end in order
+	CzarEmpty       CzarEventKind = "empty"        // no query is counted, and none is admitted any more
+	CzarGone        CzarEventKind = "gone"         // its registration is deleted
+	CzarLeaveFailed CzarEventKind = "leave-failed" // it is not, or nobody knows
+)
+
+// CzarEffect is something that a czar has to do. Effects are carried out in their order.
+type CzarEffect struct {
+	Kind        CzarEffectKind `json:"kind"`
+	Name        Name           `json:"name,omitempty"`
+	Incarnation Revision       `json:"incarnation,omitempty"`
+	Mark        Revision       `json:"mark,omitempty"`
+	ID          string         `json:"id,omitempty"`
+	Registered  Revision       `json:"registered,omitempty"`
+	Sent        Time           `json:"sent,omitzero"`
+	Look        []Name         `json:"look,omitempty"` // drops to look at in the same transaction: queries hold them up
+}
+
+// CzarEffectKind is what a czar has to do.
+type CzarEffectKind string
+
+// What a czar does.
+const (
+	CzarBlock       CzarEffectKind = "block" // admit no more queries on an incarnation; and when none is counted, say CzarDrained
+	CzarOpen        CzarEffectKind = "open"  // admit queries again
+	CzarAbort       CzarEffectKind = "abort" // tell all queries on an incarnation, or with 0 on any that is blocked, to end; they dispatch no more
+	CzarRegister    CzarEffectKind = "register"
+	CzarConfirm     CzarEffectKind = "confirm"
+	CzarAcknowledge CzarEffectKind = "acknowledge"
+	CzarLeave       CzarEffectKind = "leave" // delete the registration
+)
+
+// Step takes in an event and returns what the czar does about it.
+func (c *Czar) Step(e CzarEvent) (effects []CzarEffect) {
+	effects = c.takeIn(e)
+	if e.Kind == CzarSaw || e.Kind == CzarSawAnother {
+		c.Seen = max(c.Seen, e.At)
+	}
+	return append(effects, c.act(e)...)
+}
+
+func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
+	switch e.Kind {
+	case CzarTicked:
+		c.askAgain()
+	case CzarSaw:
+		return c.saw(e.Sights)
+	case CzarSawAnother:
+		for _, incarnation := range c.Forget() {
+			effects = append(effects, CzarEffect{Kind: CzarBlock, Incarnation: incarnation}, CzarEffect{Kind: CzarAbort, Incarnation: incarnation})
+		}
+		return append(effects, c.saw(e.Sights)...)
+	case CzarEntered:
+		if e.Timing != nil {
+			c.Timing = *e.Timing
+		}
+		c.Enter(e.ID, e.At, e.Now)
+	case CzarKeptOut:
+		c.entering = false
+	case CzarConfirmed:
+		if e.ID == c.ID {
+			c.proving = false
+			c.Accept(e.Sent, e.Now)
+		}
+		return c.abortAsTold(e.Cancel)
+	case CzarRefused:
+		if e.ID == c.ID {
+			c.Lose()
+		}
+	case CzarUnanswered:
+		c.proving = c.proving && e.ID != c.ID
+	case CzarDrained:
+		c.Drained(e.Name, e.Incarnation)
+	case CzarAcked:
+		c.Acknowledged(Acknowledgement{Name: e.Name, Mark: e.Mark, ID: e.ID})
+	case CzarAskedToGo:
+		c.Leaving = true
+	case CzarGone:
+		c.Lose()
+	case CzarLeaveFailed:
+		c.departing = false
+	}
+	return nil
+}
+
+// saw takes in what the view shows.
+func (c *Czar) saw(sights []Sight) (effects []CzarEffect) {
+	for _, s := range sights {
+		t := c.See(s.Name, s.Entry)
+		for _, incarnation := range t.Block {
+			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: s.Name, Incarnation: incarnation})
+		}
+		for _, incarnation := range t.Open {
+			effects = append(effects, CzarEffect{Kind: CzarOpen, Name: s.Name, Incarnation: incarnation})
+		}
+	}
+	return effects
+}
+
+// askAgain lets acknowledgements be tried again that did not land.
+func (c *Czar) askAgain() {
+	for n, p := range c.pending {
+		if p.asked != 0 && p.asked != p.acked {
+			p.asked = 0
+			c.pending[n] = p
+		}
+	}
+}
+
+// act returns what is due now.
+func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
+	if e.Kind == CzarTicked && c.ID == "" && !c.entering && !c.Leaving {
+		c.entering = true
+		effects = append(effects, CzarEffect{Kind: CzarRegister})
+	}
+	if c.Resynced() && !c.reconciled {
+		c.reconciled = true
+		if c.Turn > 1 && c.Rules.keep(ResyncEndsCarried) {
+			effects = append(effects, CzarEffect{Kind: CzarAbort})
+		}
+	}
+	if !c.proving {
+		if p, due := c.Confirmation(e.Now); due {
+			c.proving = true
+			effects = append(effects, CzarEffect{Kind: CzarConfirm, ID: p.ID, Registered: p.Registered, Sent: p.Sent, Look: c.undrained()})
+		}
+	}
+	for _, a := range c.Acknowledgements() {
+		p := c.pending[a.Name]
+		p.asked = a.Mark
+		c.pending[a.Name] = p
+		effects = append(effects, CzarEffect{Kind: CzarAcknowledge, Name: a.Name, Mark: a.Mark, ID: a.ID, Registered: a.Registered})
+	}
+	if e.Kind == CzarEmpty && !c.departing && c.MayLeave(0) {
+		c.departing = true
+		effects = append(effects, CzarEffect{Kind: CzarLeave, ID: c.ID, Registered: c.Registered})
+	}
+	return effects
+}
+
+// undrained returns what is marked and still used.
+func (c *Czar) undrained() (names []Name) {
+	for _, n := range slices.Sorted(maps.Keys(c.pending)) {
+		if c.entries[n].Standing == DropPending && !c.pending[n].drained {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// abortAsTold ends the queries on what is dropped with the policy to abort them.
+func (c *Czar) abortAsTold(names []Name) (effects []CzarEffect) {
+	for _, n := range names {
+		p, ok := c.pending[n]
+		if !ok || p.aborted || c.entries[n].Standing != DropPending {
+			continue
+		}
+		p.aborted = true
+		c.pending[n] = p
+		effects = append(effects, CzarEffect{Kind: CzarAbort, Name: n, Incarnation: c.entries[n].Incarnation})
+	}
+	return effects
+}

@@ -1,0 +1,229 @@
+package protocol
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// Facts are what a coordinator has read, at one revision.
+type Facts struct {
+	At              Revision     `json:"at"`
+	Drops           []Drop       `json:"drops,omitempty"`    // in the order of their names
+	Requests        []Requested  `json:"requests,omitempty"` // likewise
+	Unasked         []Found      `json:"unasked,omitempty"`  // marked by hand: there is no intent
+	Registrations   []Registered `json:"registrations,omitempty"`
+	RegistrationsAt Revision     `json:"registrations_at"` // when those were read
+	Timing          Timing       `json:"timing"`
+}
+
+// Found is what was found at a name, and at the database that it is in.
+type Found struct {
+	Name           Name     `json:"name"`
+	Entry          Entry    `json:"entry"`
+	Status         string   `json:"status,omitempty"`
+	Parent         Revision `json:"parent,omitempty"` // ModRevision of the database of a table
+	ParentDropping bool     `json:"parent_dropping,omitempty"`
+}
+
+// Drop is a drop as it was found.
+type Drop struct {
+	Found
+	Intent       Intent   `json:"intent"`
+	Mark         Revision `json:"mark"`     // P: CreateRevision of the intent, and the ModRevision of the key that was marked
+	Modified     Revision `json:"modified"` // of the intent
+	Held         bool     `json:"held,omitempty"`
+	Occupied     bool     `json:"occupied,omitempty"`     // of a database: drops or requests of its tables have not ended
+	Untracked    string   `json:"untracked,omitempty"`    // what a QueryTracker waits for; "" for nothing
+	Present      []string `json:"present,omitempty"`      // registered at P
+	Acknowledged []string `json:"acknowledged,omitempty"` // P
+}
+
+// Requested is a request as it was found.
+type Requested struct {
+	Found
+	Request  Request  `json:"request"`
+	Modified Revision `json:"modified"`
+	Due      bool     `json:"due,omitempty"`
+	Marked   bool     `json:"marked,omitempty"` // there is an intent
+}
+
+// Registered is a registration as it was found.
+type Registered struct {
+	ID       string        `json:"id"`
+	Modified Revision      `json:"modified"`
+	Ending   bool          `json:"ending,omitempty"`
+	Fence    time.Duration `json:"fence"` // H of that czar
+	Alive    bool          `json:"alive,omitempty"`
+	Record   Registration  `json:"record,omitzero"`
+	Life     Life          `json:"-"` // for people
+}
+
+// FactReads is what [ReadFacts] needs to see besides the keys of names.
+func FactReads() []kv.Span {
+	return append(GroundReads(), kv.Below(paths.Drops), kv.Below(paths.Czars), kv.Below(paths.Alive))
+}
+
+// NamesIn returns the names whose keys [ReadFacts] needs to see, databases of tables included: those of drops and requests, and those
+// that were seen with a mark.
+func NamesIn(have *kv.Snapshot, marked []Name) []Name {
+	all := map[Name]bool{}
+	add := func(n Name) { all[n], all[n.Database()] = true, true }
+	for p := range have.Range(kv.Below(paths.Drops)) {
+		if db, table, _, ok := paths.Dropped(p); ok {
+			add(nameOf(db, table))
+		}
+	}
+	for _, n := range marked {
+		add(n)
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+func nameOf(db, table string) Name {
+	if table == "" {
+		return DatabaseName(db)
+	}
+	return TableName(db, table)
+}
+
+// PathOf returns where the key of a name is.
+func PathOf(n Name) kv.Path { return n.path() }
+
+// ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision, present who was registered
+// at each mark. Records that cannot be read are left out and returned as faults.
+func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry, present func(mark Revision) []string) (f Facts, faults []error) {
+	r := reader{have: have, entries: entries, present: present}
+	f = Facts{At: have.Revision, RegistrationsAt: have.Revision, Timing: DefaultTiming}
+	if g, err := ReadGround(have); err != nil {
+		r.faults = append(r.faults, err)
+	} else {
+		f.Timing = g.Timing
+	}
+	for p, e := range have.Range(kv.Below(paths.Drops)) {
+		db, table, request, ok := paths.Dropped(p)
+		switch n := nameOf(db, table); {
+		case !ok:
+		case request:
+			r.request(&f, n, e)
+		default:
+			r.drop(&f, n, e)
+		}
+	}
+	slices.SortFunc(f.Drops, func(a, b Drop) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	for _, n := range slices.Sorted(maps.Keys(entries)) {
+		if found := r.found(n); found.Entry.Standing == DropPending && !have.At(n.intent()).Exists() {
+			f.Unasked = append(f.Unasked, found)
+		}
+	}
+	f.Registrations = r.registrations()
+	return f, r.faults
+}
+
+type reader struct {
+	have    *kv.Snapshot
+	entries map[Name]kv.Entry
+	present func(Revision) []string
+	faults  []error
+}
+
+func (r *reader) found(n Name) Found {
+	f := Found{Name: n, Entry: EntryOf(r.entries[n], r.have.Revision), Status: r.entries[n].Value}
+	if !n.IsDatabase() {
+		f.Parent = r.entries[n.Database()].Mod
+		f.ParentDropping = r.have.At(n.Database().intent()).Exists()
+	}
+	return f
+}
+
+func (r *reader) drop(f *Facts, n Name, e kv.Entry) {
+	i, err := decode[Intent](n.intent(), e)
+	if err != nil {
+		r.faults = append(r.faults, err)
+		return
+	}
+	d := Drop{Found: r.found(n), Intent: i, Mark: e.Create, Modified: e.Mod, Held: r.have.At(n.hold()).Exists()}
+	if db, table := n.Parts(); table == "" {
+		d.Occupied = !r.have.Empty(kv.Below(paths.TableIntents(db))) || !r.have.Empty(kv.Below(paths.TableRequests(db)))
+	}
+	if i.Phase == Marked {
+		d.Present = r.present(e.Create)
+		for p := range r.have.Range(kv.Below(acksOf(e.Create))) {
+			d.Acknowledged = append(d.Acknowledged, last(p))
+		}
+	}
+	f.Drops = append(f.Drops, d)
+}
+
+func (r *reader) request(f *Facts, n Name, e kv.Entry) {
+	q, err := decode[Request](n.request(), e)
+	if err != nil {
+		r.faults = append(r.faults, err)
+		return
+	}
+	f.Requests = append(f.Requests, Requested{
+		Found: r.found(n), Request: q, Modified: e.Mod,
+		Due: !r.have.At(n.later()).Exists(), Marked: r.have.At(n.intent()).Exists(),
+	})
+}
+
+func (r *reader) registrations() (all []Registered) {
+	for p, e := range r.have.Range(kv.Below(paths.Czars)) {
+		id := last(p)
+		g := Registered{ID: id, Modified: e.Mod}
+		record, err := decode[Registration](p, e)
+		if err == nil {
+			g.Ending, g.Record = record.Ending, record
+			g.Fence, err = record.fence()
+		}
+		if err != nil { // it is waited for as long as any can be
+			r.faults = append(r.faults, fmt.Errorf("the registration %s: %w", id, err))
+			g.Fence, g.Record.Fence = longestLease, longestLease.String()
+		}
+		if life := r.have.At(alivePath(id)); life.Exists() {
+			g.Alive = true
+			g.Life, _ = decode[Life](alivePath(id), life) // for people only
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// PresentIn returns the ids of the registrations that a snapshot shows.
+func PresentIn(have *kv.Snapshot) (ids []string) {
+	for p := range have.Range(kv.Below(paths.Czars)) {
+		ids = append(ids, last(p))
+	}
+	return ids
+}
+
+func last(p kv.Path) string { return string(p[strings.LastIndexByte(string(p), '/')+1:]) }
+
+// MarksIn returns P of each drop that can be undone still.
+func MarksIn(have *kv.Snapshot) (marks []Revision) {
+	for p, e := range have.Range(kv.Below(paths.Drops)) {
+		if _, _, request, ok := paths.Dropped(p); ok && !request {
+			marks = append(marks, e.Create)
+		}
+	}
+	return marks
+}
+
+// Leftovers returns the marks that have acknowledgements and no drop.
+func Leftovers(have *kv.Snapshot) (marks []Revision) {
+	known := MarksIn(have)
+	for p := range have.Range(kv.Below(paths.Acks)) {
+		text := last(p.Parent())
+		n, err := strconv.ParseInt(text, 10, 64)
+		if mark := Revision(n); err == nil && !slices.Contains(known, mark) && !slices.Contains(marks, mark) {
+			marks = append(marks, mark)
+		}
+	}
+	return marks
+}

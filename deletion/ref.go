@@ -1,0 +1,192 @@
+package deletion
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+)
+
+// Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released, no drop of these tables goes
+// past the point of no return, as far as this czar is concerned. It must not be copied. MayDispatch and Done may be called by several
+// goroutines; Release is called once, when nothing of the query runs any more.
+type Ref struct {
+	gate     *Gate
+	turn     int
+	used     [inlineUses]use
+	more     []use
+	n        int // in used
+	released uint32
+	watched  uint32 // 1: watch is set
+	watch    *watch
+}
+
+// use is one slot, as it was when the query was counted.
+type use struct {
+	slot   *slot
+	aborts uint32
+}
+
+// inlineUses is what four tables and their databases need.
+const inlineUses = 8
+
+// watch is what a query waits on to be told to end.
+type watch struct {
+	ref    *Ref
+	abort  chan struct{}
+	closed bool
+}
+
+// add counts the query on a slot.
+func (r *Ref) add(s *slot) bool {
+	if !s.admit() {
+		return false
+	}
+	u := use{s, s.aborts.Load()}
+	if r.n < inlineUses {
+		r.used[r.n] = u
+		r.n++
+	} else {
+		r.more = append(r.more, u)
+	}
+	return true
+}
+
+// counts reports whether the query is counted on a slot already.
+func (r *Ref) counts(s *slot) bool {
+	for i := range r.n {
+		if r.used[i].slot == s {
+			return true
+		}
+	}
+	for i := range r.more {
+		if r.more[i].slot == s {
+			return true
+		}
+	}
+	return false
+}
+
+// Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
+// and not when cancelling them begins. A second call does nothing.
+func (r *Ref) Release() {
+	if r.gate == nil || !atomic.CompareAndSwapUint32(&r.released, 0, 1) {
+		return
+	}
+	if w := r.watching(); w != nil {
+		r.gate.watches.remove(w)
+	}
+	r.uncount()
+}
+
+func (r *Ref) uncount() {
+	awaited := r.gate.closing.Load()
+	for i := range r.n {
+		awaited = r.used[i].slot.release() || awaited
+	}
+	for i := range r.more {
+		awaited = r.more[i].slot.release() || awaited
+	}
+	if awaited {
+		r.gate.kick()
+	}
+}
+
+// aborted reports whether the query was told to end.
+func (r *Ref) aborted() bool {
+	for i := range r.n {
+		if r.used[i].slot.aborts.Load() != r.used[i].aborts {
+			return true
+		}
+	}
+	for i := range r.more {
+		if r.more[i].slot.aborts.Load() != r.more[i].aborts {
+			return true
+		}
+	}
+	return false
+}
+
+// MayDispatch returns nil when the query may send a chunk query now. It is asked right before each is sent, those that are repeated
+// included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too long: ask again in a moment, or give the query
+// up. ErrAborted says that the query has to end.
+func (r *Ref) MayDispatch() error {
+	// The fence first: what was aborted before the fence was moved on is then seen to be.
+	fence := r.gate.fence.Load()
+	switch {
+	case r.aborted():
+		return ErrAborted
+	case !fence.MayDispatch(r.turn, r.gate.clock.now()):
+		return r.gate.stale()
+	}
+	return nil
+}
+
+// Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to cancel queries, or
+// because this czar was cut off from etcd for so long that it may be gone. The query then cancels its chunk queries, waits until they have ended, and calls
+// Release.
+func (r *Ref) Done() <-chan struct{} {
+	if w := r.watching(); w != nil {
+		return w.abort
+	}
+	return r.gate.watches.add(r).abort
+}
+
+func (r *Ref) watching() *watch {
+	if atomic.LoadUint32(&r.watched) == 0 {
+		return nil
+	}
+	return r.watch
+}
+
+// watches are those of the queries that asked to be told.
+type watches struct {
+	mu  sync.Mutex
+	all map[*watch]bool
+}
+
+func (ws *watches) add(r *Ref) *watch {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if w := r.watching(); w != nil {
+		return w
+	}
+	w := &watch{ref: r, abort: make(chan struct{})}
+	r.watch = w
+	atomic.StoreUint32(&r.watched, 1)
+	ws.all[w] = true
+	ws.tell(w) // it may have been told before anybody asked
+	return w
+}
+
+func (ws *watches) remove(w *watch) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	delete(ws.all, w)
+}
+
+// tellAll ends what is to end.
+func (ws *watches) tellAll() {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	for w := range ws.all {
+		ws.tell(w)
+	}
+}
+
+func (ws *watches) tell(w *watch) {
+	if !w.closed && w.ref.aborted() {
+		w.closed = true
+		close(w.abort)
+	}
+}
+
+// abort tells queries to end: those on an incarnation, or with 0 all on anything that is blocked.
+func (g *Gate) abort(incarnation protocol.Revision) {
+	for at, s := range g.slots.waiting {
+		if incarnation == 0 || at == incarnation {
+			s.aborts.Add(1)
+		}
+	}
+	g.watches.tellAll()
+}

@@ -1,0 +1,50 @@
+package deletion
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// Timing are the durations of the protocol, which all czars and coordinators of a catalogue share.
+type Timing = protocol.Timing
+
+// DefaultTiming is what a catalogue has that was not told otherwise.
+var DefaultTiming = protocol.DefaultTiming
+
+// Timing returns the settings in etcd, or DefaultTiming. It fails with ErrTiming when they do not fit together; nothing coordinates by them then, and no
+// czar registers.
+func (c *Client) Timing(ctx context.Context) (Timing, error) {
+	g, err := readGround(ctx, c.store)
+	return g.Timing, failed("read the settings", "", err)
+}
+
+// SetTiming changes the settings. It fails with ErrTiming, and nothing is changed, when they do not fit together. Czars that are registered keep
+// theirs until they register anew, and are waited for by theirs.
+func (c *Client) SetTiming(ctx context.Context, t Timing) (cssetcd.Revision, error) {
+	if err := t.Check(); err != nil {
+		return 0, failed("change the settings", "", err)
+	}
+	at, err := kv.Run(ctx, c.store, protocol.SetTiming(t))
+	return at, failed("change the settings", "", err)
+}
+
+// ResetHistory gives etcd's history a new name. It is for the time right after etcd was restored from a backup: the czars that go on with what they knew
+// before are refused, and register anew.
+func (c *Client) ResetHistory(ctx context.Context) (cssetcd.Revision, error) {
+	name := rand.Text()
+	at, err := kv.Run(ctx, c.store, kv.Op{
+		Name: "reset history", Reads: []kv.Span{kv.Key(paths.History), kv.Key(paths.Of(paths.Version))},
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if !have.At(paths.Of(paths.Version)).Exists() {
+				return kv.Change{}, cssetcd.ErrVersionMissing
+			}
+			return kv.Change{Puts: []kv.Put{{Path: paths.History, Value: name}}}, nil
+		},
+	})
+	return at, failed("reset the history", "", err)
+}

@@ -1,0 +1,139 @@
+package deletion
+
+import (
+	"sync/atomic"
+
+	"github.com/puzpuzpuz/xsync/v4"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+)
+
+// slot counts the queries on one incarnation of a table or a database. There is one for each incarnation and process, whatever becomes
+// of the czar's registration.
+type slot struct {
+	name        protocol.Name
+	incarnation cssetcd.Revision
+	parent      *database     // of a table; nil for a database
+	word        atomic.Uint64 // a protocol.Word
+	aborts      atomic.Uint32 // how often its queries were told to end
+}
+
+// database is where the slot of the database that is there now is found.
+type database struct{ now atomic.Pointer[slot] }
+
+// admit counts a query, where nothing is blocked.
+func (s *slot) admit() bool {
+	for {
+		old := s.word.Load()
+		next, ok := protocol.Word(old).Admit()
+		if !ok {
+			return false
+		}
+		if s.word.CompareAndSwap(old, uint64(next)) {
+			return true
+		}
+	}
+}
+
+// release counts a query no more and reports whether somebody waits for that.
+func (s *slot) release() (awaited bool) {
+	now := s.word.Add(^uint64(0)) // as protocol.Word.Release
+	return protocol.Word(now).Blocked()
+}
+
+// block keeps queries out; it returns how many are in.
+func (s *slot) block() int {
+	return protocol.Word(s.word.Or(uint64(protocol.Word(0).Block()))).Queries()
+}
+
+func (s *slot) open() { s.word.And(^uint64(protocol.Word(0).Block())) }
+
+func (s *slot) queries() int  { return protocol.Word(s.word.Load()).Queries() }
+func (s *slot) blocked() bool { return protocol.Word(s.word.Load()).Blocked() }
+
+// slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes.
+type slots struct {
+	byIncarnation *xsync.Map[cssetcd.Revision, *slot]
+	databases     map[protocol.Name]*database
+	waiting       map[cssetcd.Revision]*slot // blocked, and counting queries when last seen
+}
+
+func newSlots() slots {
+	return slots{
+		byIncarnation: xsync.NewMap[cssetcd.Revision, *slot](),
+		databases:     map[protocol.Name]*database{},
+		waiting:       map[cssetcd.Revision]*slot{},
+	}
+}
+
+// find returns the slot of an incarnation; nil when there is none. It may be called by anyone.
+func (s *slots) find(incarnation cssetcd.Revision) *slot {
+	found, _ := s.byIncarnation.Load(incarnation)
+	return found
+}
+
+// open lets queries use an incarnation.
+func (s *slots) open(n protocol.Name, incarnation cssetcd.Revision) {
+	found := s.find(incarnation)
+	if found == nil {
+		found = &slot{name: n, incarnation: incarnation}
+		if !n.IsDatabase() {
+			found.parent = s.database(n.Database())
+		}
+		s.byIncarnation.Store(incarnation, found)
+	}
+	found.open()
+	delete(s.waiting, incarnation)
+	if n.IsDatabase() {
+		s.database(n).now.Store(found)
+	}
+}
+
+func (s *slots) database(n protocol.Name) *database {
+	d := s.databases[n]
+	if d == nil {
+		d = &database{}
+		s.databases[n] = d
+	}
+	return d
+}
+
+// block keeps queries from an incarnation and reports whether none uses it any more.
+func (s *slots) block(incarnation cssetcd.Revision) (drained bool) {
+	found := s.find(incarnation)
+	if found == nil {
+		return true // nothing can have been admitted
+	}
+	if found.block() > 0 {
+		s.waiting[incarnation] = found
+		return false
+	}
+	return true
+}
+
+// drained returns the slots that were waited for and count no query now.
+func (s *slots) drained() (all []*slot) {
+	for incarnation, w := range s.waiting {
+		if w.blocked() && w.queries() == 0 {
+			all = append(all, w)
+			delete(s.waiting, incarnation)
+		}
+	}
+	return all
+}
+
+// forget removes a slot that cannot be opened again as things are. Where a query still uses it, that is done later.
+func (s *slots) forget(incarnation cssetcd.Revision) {
+	if found := s.find(incarnation); found != nil && found.blocked() && found.queries() == 0 {
+		s.byIncarnation.Delete(incarnation)
+	}
+}
+
+// total counts all queries.
+func (s *slots) total() (n int) {
+	for _, each := range s.byIncarnation.All() {
+		n += each.queries()
+	}
+	return n
+}

@@ -1,0 +1,189 @@
+package deletion
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// Status is how far a drop has come, and what it waits for.
+type Status struct {
+	Name        string           `json:"name"` // "LSST.Object", or "LSST" for a database
+	Phase       string           `json:"phase"`
+	Incarnation cssetcd.Revision `json:"incarnation"`
+	Mark        cssetcd.Revision `json:"mark,omitempty"` // P
+	Policy      Policy           `json:"policy"`
+	By          string           `json:"by,omitempty"`
+	Since       string           `json:"since,omitempty"`        // when it was wanted, by the clock of who wanted it
+	Left        time.Duration    `json:"left_ns,omitempty"`      // of the lease that the phase waits for, if it does
+	Waiting     []Blocker        `json:"waiting_for,omitempty"`  // czars that have not acknowledged
+	Occupied    bool             `json:"tables_first,omitempty"` // a database that waits for drops of its tables
+	Attempts    int              `json:"attempts,omitempty"`     // to remove the data that failed
+	Error       string           `json:"error,omitempty"`        // why the last one did
+}
+
+// The phases of a drop, as a Status tells them.
+const (
+	PhaseRequested = "requested" // it will be marked when the time of After is over; all goes on as before
+	PhaseMarked    = "marked"    // no query begins; it can be cancelled
+	PhaseDropping  = "dropping"  // the catalogue has forgotten it; the data are being removed
+	PhaseFailed    = "failed"    // likewise, and the last attempt failed; it is tried again
+)
+
+// Blocker is a czar that a drop waits for.
+type Blocker struct {
+	Czar string `json:"czar"` // its id, for evict
+	Name string `json:"name"`
+	Why  string `json:"why"`
+}
+
+// Summary says in a sentence how far the drop is.
+func (s Status) Summary() string {
+	switch {
+	case s.Phase == PhaseRequested:
+		return fmt.Sprintf("it is marked in %s", s.Left.Round(time.Second))
+	case s.Phase == PhaseFailed:
+		return fmt.Sprintf("removing the data failed %d times and is tried again: %s", s.Attempts, s.Error)
+	case s.Phase == PhaseDropping:
+		return "the data are being removed"
+	}
+	var waits []string
+	if s.Left > 0 {
+		waits = append(waits, fmt.Sprintf("for %s more of the agreed delay", s.Left.Round(time.Second)))
+	}
+	for _, b := range s.Waiting {
+		waits = append(waits, fmt.Sprintf("for czar %s (%s)", b.Name, b.Why))
+	}
+	if s.Occupied {
+		waits = append(waits, "for drops of its tables")
+	}
+	if len(waits) == 0 {
+		return "it waits for a coordinator; css-sync serve is one"
+	}
+	return "it waits " + strings.Join(waits, ", ")
+}
+
+// Drops returns all drops and requests, by name.
+func (c *Client) Drops(ctx context.Context) ([]Status, error) {
+	f, faults, err := newObserver(c.store).read(ctx, nil)
+	if err == nil {
+		err = joined(faults)
+	}
+	all := []Status{}
+	for _, r := range f.Requests {
+		s := Status{Name: r.Name.String(), Phase: PhaseRequested, Incarnation: r.Request.Incarnation, Policy: r.Request.Policy,
+			By: r.Request.By, Since: r.Request.Since}
+		db, table := r.Name.Parts()
+		s.Left = c.left(ctx, c.store.EtcdKey(paths.Later(db, table)))
+		all = append(all, s)
+	}
+	for _, d := range f.Drops {
+		all = append(all, c.status(ctx, f, d))
+	}
+	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	return all, failed("list drops", "", err)
+}
+
+// Status returns one of them, by its name. It returns ErrNoDrop.
+func (c *Client) Status(ctx context.Context, name string) (Status, error) {
+	all, err := c.Drops(ctx)
+	for _, s := range all {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	if err == nil {
+		err = failed("show the drop of", name, ErrNoDrop)
+	}
+	return Status{}, err
+}
+
+func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) Status {
+	s := Status{
+		Name: d.Name.String(), Phase: string(d.Intent.Phase), Incarnation: d.Intent.Incarnation, Mark: d.Mark, Policy: d.Intent.Policy,
+		By: d.Intent.By, Since: d.Intent.Since, Attempts: d.Intent.Attempts, Error: d.Intent.Error,
+	}
+	if d.Intent.Phase == protocol.Dropping {
+		if d.Intent.Error != "" {
+			s.Phase = PhaseFailed
+		}
+		return s
+	}
+	s.Occupied = d.Occupied
+	if d.Held {
+		db, table := d.Name.Parts()
+		s.Left = c.left(ctx, c.store.EtcdKey(paths.Hold(db, table)))
+	}
+	var coordinator protocol.Coordinator
+	for _, id := range coordinator.Blocking(f, d) {
+		s.Waiting = append(s.Waiting, blocker(f, d, id))
+	}
+	return s
+}
+
+// blocker says why a czar has not acknowledged.
+func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
+	i := slices.IndexFunc(f.Registrations, func(r protocol.Registered) bool { return r.ID == id })
+	if i < 0 {
+		return Blocker{Czar: id, Why: "it was registered at the mark"}
+	}
+	r := f.Registrations[i]
+	b := Blocker{Czar: id, Name: r.Record.Name}
+	switch n := r.Life.Running[d.Name.String()]; {
+	case r.Ending:
+		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
+	case !r.Alive:
+		b.Why = "it does not answer"
+	case n > 0:
+		b.Why = fmt.Sprintf("%d queries are running on it", n)
+	case r.Life.Seen < d.Mark:
+		b.Why = fmt.Sprintf("it confirms but has not seen the mark yet: it sees revision %d", r.Life.Seen)
+	default:
+		b.Why = "it is about to acknowledge"
+	}
+	return b
+}
+
+// left returns how long the lease of a key lasts; 0 when it is gone.
+func (c *Client) left(ctx context.Context, key string) time.Duration {
+	got, err := c.etcd.Get(ctx, key)
+	if err != nil || len(got.Kvs) == 0 {
+		return 0
+	}
+	lease, err := c.etcd.TimeToLive(ctx, clientv3.LeaseID(got.Kvs[0].Lease))
+	if err != nil || lease.TTL < 0 {
+		return 0
+	}
+	return time.Duration(lease.TTL) * time.Second
+}
+
+// Czar is a registered czar.
+type Czar struct {
+	ID     string           `json:"id"`
+	Name   string           `json:"name"`
+	Since  string           `json:"since,omitempty"`
+	Alive  bool             `json:"alive"`
+	Ending bool             `json:"ending,omitempty"`
+	Seen   cssetcd.Revision `json:"seen"`
+}
+
+// Czars returns the registered czars.
+func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
+	f, faults, err := newObserver(c.store).read(ctx, nil)
+	if err == nil {
+		err = joined(faults)
+	}
+	all := []Czar{}
+	for _, r := range f.Registrations {
+		all = append(all, Czar{r.ID, r.Record.Name, r.Record.Since, r.Alive, r.Ending, r.Life.Seen})
+	}
+	return all, failed("list czars", "", err)
+}
