@@ -24,7 +24,7 @@ func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action)
 	var tables []protocol.Table
 	if a.Kind == protocol.Execute {
 		var err error
-		if tables, err = c.describe(ctx, f.At, a.Name); err != nil {
+		if tables, err = c.describe(ctx, a.Mark, a.Name); err != nil {
 			c.report(a, err)
 			return
 		}
@@ -65,10 +65,10 @@ func (c *Coordinator) report(a protocol.Action, err error) {
 	}
 }
 
-// describe returns what a drop removes, as the catalogue shows it at a revision or later. From the mark on no table is created in a
+// describe returns what a drop removes, as the catalogue shows it at the mark or later. From the mark on no table is created in a
 // database, so what is found then is all.
-func (c *Coordinator) describe(ctx context.Context, at protocol.Revision, n protocol.Name) ([]protocol.Table, error) {
-	s, err := c.cfg.View.WaitRevision(ctx, at)
+func (c *Coordinator) describe(ctx context.Context, mark protocol.Revision, n protocol.Name) ([]protocol.Table, error) {
+	s, err := c.cfg.View.WaitRevision(ctx, mark)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func describe(s *cssetcd.Snapshot, db, table string) protocol.Table {
 // jobOf is what a Dropper is given.
 func jobOf(a protocol.Action) Job {
 	db, table := a.Name.Parts()
-	j := Job{Database: db, Whole: table == "", Incarnation: a.Intent.Incarnation, Mark: a.Mark}
+	j := Job{Database: db, Whole: table == "", Incarnation: a.Intent.Incarnation, History: a.Intent.History, Mark: a.Mark}
 	for _, t := range a.Intent.Tables {
 		j.Tables = append(j.Tables, JobTable(t))
 	}

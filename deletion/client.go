@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -112,7 +113,7 @@ func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Dro
 	return d, failed("drop", n.String(), err)
 }
 
-// begin marks, or asks for a mark, with a lease that was granted before.
+// begin marks, or asks for a mark.
 func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, error) {
 	ground, err := readGround(ctx, c.store)
 	if err != nil {
@@ -123,23 +124,8 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, err
 		delay = *w.delay
 	}
 	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: w.policy, By: w.by, Since: protocol.Stamp(time.Now())}
-	leased := delay
-	if w.after > 0 {
-		leased = w.after
-	}
-	lease, err := c.grant(ctx, leased)
+	at, err := c.mark(ctx, n, w, terms)
 	if err != nil {
-		return nil, err
-	}
-	op := protocol.Mark(n, terms, lease)
-	if w.after > 0 {
-		op = protocol.MarkLater(n, w.after, terms, lease)
-	}
-	at, err := kv.Run(ctx, c.store, op)
-	if err != nil {
-		if lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown) {
-			_, _ = c.etcd.Revoke(context.WithoutCancel(ctx), clientv3.LeaseID(lease)) // it would run out by itself
-		}
 		return nil, err
 	}
 	d := &Drop{client: c, name: n}
@@ -151,6 +137,33 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, err
 		d.mark = at
 	}
 	return d, err
+}
+
+// mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out by then, another is
+// granted.
+func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protocol.Terms) (protocol.Revision, error) {
+	for {
+		leased := time.Duration(terms.Delay) * time.Second
+		if w.after > 0 {
+			leased = w.after
+		}
+		lease, err := c.grant(ctx, leased)
+		if err != nil {
+			return 0, err
+		}
+		op := protocol.Mark(n, terms, lease)
+		if w.after > 0 {
+			op = protocol.MarkLater(n, w.after, terms, lease)
+		}
+		at, err := kv.Run(ctx, c.store, op)
+		if errors.Is(err, rpctypes.ErrLeaseNotFound) && ctx.Err() == nil {
+			continue
+		}
+		if err != nil && lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown) {
+			_, _ = c.etcd.Revoke(context.WithoutCancel(ctx), clientv3.LeaseID(lease)) // it would run out by itself
+		}
+		return at, err
+	}
 }
 
 // grant gets a lease of exactly that long; 0 for none.

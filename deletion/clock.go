@@ -7,11 +7,17 @@ import (
 )
 
 // clock reads both clocks of this process since it began.
-type clock struct{ began time.Time }
+type clock struct {
+	began time.Time
+	wall  int64
+}
 
-func newClock() clock { return clock{time.Now()} }
+func newClock() clock {
+	now := time.Now()
+	return clock{now, now.UnixNano()}
+}
 
 func (c clock) now() protocol.Time {
 	t := time.Now()
-	return protocol.Time{Mono: t.Sub(c.began), Wall: time.Duration(t.UnixNano() - c.began.UnixNano())}
+	return protocol.Time{Mono: t.Sub(c.began), Wall: time.Duration(t.UnixNano() - c.wall)}
 }

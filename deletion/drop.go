@@ -2,6 +2,7 @@ package deletion
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -29,14 +30,14 @@ func (d *Drop) Incarnation() cssetcd.Revision { return d.incarnation }
 func (d *Drop) Cancel(ctx context.Context) error { return d.client.Undo(ctx, d.name.String()) }
 
 // Wait returns nil when the drop has ended: its data are removed as far as the Dropper does that, and the name is free. It returns ErrCancelled when the drop was undone,
-// and otherwise the error of ctx with what the drop waits for.
+// and otherwise the error of ctx with what the drop waits for. While etcd cannot be reached it goes on.
 func (d *Drop) Wait(ctx context.Context) error {
 	watching, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
 	events := d.client.etcd.Watch(watching, d.client.store.EtcdKey(protocol.IntentOf(d.name)))
 	for {
 		ended, err := d.ended(ctx)
-		if ended || err != nil && ctx.Err() == nil {
+		if ended || err != nil && ctx.Err() == nil && !errors.Is(err, cssetcd.ErrUnavailable) {
 			return failed("wait for the drop of", d.name.String(), err)
 		}
 		select {

@@ -262,3 +262,28 @@ func TestEvictedCzarGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, d.Wait(f.soon()))
 }
+
+// What one transaction created has one incarnation; a drop of one of them is none of the others.
+func TestTablesOfOneTransaction(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	var b cssetcd.Batch
+	b.CreateDatabase(cssetcd.Database{Name: "Pair"})
+	one, two := cssetcd.TableName{DB: "Pair", Table: "One"}, cssetcd.TableName{DB: "Pair", Table: "Two"}
+	b.CreateTable(cssetcd.Table{Name: one, Schema: "(id BIGINT)"})
+	b.CreateTable(cssetcd.Table{Name: two, Schema: "(id BIGINT)"})
+	_, err := f.css.Commit(t.Context(), &b)
+	require.NoError(t, err)
+	c := f.czar("one")
+	planned := c.plan(t, one)
+	require.Equal(t, planned.Incarnation, c.plan(t, two).Incarnation)
+	running := c.query(t, two)
+	d, err := f.DropTable(t.Context(), one, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, running.MayDispatch())
+	_, err = c.Admit(planned)
+	require.ErrorIs(t, err, deletion.ErrGone)
+	c.query(t, two).Release()
+	running.Release()
+}

@@ -23,13 +23,15 @@ type Job struct {
 	Whole bool `json:"whole"`
 	// Incarnation is that of the table that is dropped, or of the database: the revision at which its key was created.
 	Incarnation cssetcd.Revision `json:"incarnation"`
+	// History tells histories of etcd apart: after a restore from a backup the same revision can be another incarnation.
+	History string `json:"history"`
 	// Mark is P, the revision of the mark. A later drop of the same name has a higher one.
 	Mark cssetcd.Revision `json:"mark"`
 	// Tables are the tables to remove, one when a table is dropped.
 	Tables []JobTable `json:"tables"`
 }
 
-// JobTable is one table of a Job.
+// JobTable is one table of a Job. Tables that were created in one transaction have one incarnation, so the name belongs to it.
 type JobTable struct {
 	Table       string           `json:"table"`
 	Incarnation cssetcd.Revision `json:"incarnation"`

@@ -167,12 +167,12 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (Ref, error) {
 
 // count counts a query on a table and on its database.
 func (g *Gate) count(r *Ref, t *cssetcd.Table) bool {
-	s := g.slots.find(t.Incarnation)
+	s := g.slots.index.find(slotKey{t.Name, t.Incarnation})
 	if s == nil || s.parent == nil {
 		return false
 	}
 	db := s.parent.now.Load()
-	return db != nil && (r.counts(s) || r.add(s)) && (r.counts(db) || r.add(db))
+	return db != nil && r.add(s, db)
 }
 
 // refusal says why a query on a table is not admitted.

@@ -53,11 +53,11 @@ func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 func (g *Gate) life(x protocol.CzarEffect) protocol.Life {
 	l := protocol.Life{Seen: g.czar.Seen}
 	for _, n := range x.Look {
-		if s := g.slots.find(g.czar.Entry(n).Incarnation); s != nil && s.queries() > 0 {
+		if running := g.slots.queriesOn(n, g.czar.Entry(n).Incarnation); running > 0 {
 			if l.Running == nil {
 				l.Running = map[string]int{}
 			}
-			l.Running[n.String()] = s.queries()
+			l.Running[n.String()] = running
 		}
 	}
 	return l

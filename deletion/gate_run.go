@@ -111,16 +111,16 @@ func (g *Gate) step(ctx context.Context, e protocol.CzarEvent) {
 	for _, x := range effects {
 		switch x.Kind {
 		case protocol.CzarBlock:
-			if g.slots.block(x.Incarnation) {
+			if g.slots.block(x.Name, x.Incarnation) {
 				drained = append(drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: x.Name, Incarnation: x.Incarnation})
 				if g.czar.Entry(x.Name).Incarnation != x.Incarnation {
-					g.slots.forget(x.Incarnation)
+					g.slots.forget(x.Name, x.Incarnation)
 				}
 			}
 		case protocol.CzarOpen:
 			g.slots.open(x.Name, x.Incarnation)
 		case protocol.CzarAbort:
-			g.abort(x.Incarnation)
+			g.abort(x.Name, x.Incarnation)
 		default:
 			g.begin(ctx, x)
 		}
@@ -146,11 +146,11 @@ func (g *Gate) publish() {
 // drain tells of what was waited for and is not used any more.
 func (g *Gate) drain(ctx context.Context) {
 	for _, s := range g.slots.drained() {
-		if g.czar.Entry(s.name).Incarnation != s.incarnation {
-			g.slots.forget(s.incarnation)
+		if g.czar.Entry(s.name).Incarnation != s.key.incarnation {
+			g.slots.forget(s.name, s.key.incarnation)
 			continue
 		}
-		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: s.name, Incarnation: s.incarnation})
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: s.name, Incarnation: s.key.incarnation})
 	}
 }
 

@@ -21,14 +21,14 @@ type Ref struct {
 	watch    *watch
 }
 
-// use is one slot, as it was when the query was counted.
+// use is a table and its database, as they were when the query was counted on both.
 type use struct {
-	slot   *slot
-	aborts uint32
+	table, db             *slot
+	tableAborts, dbAborts uint32
 }
 
-// inlineUses is what four tables and their databases need.
-const inlineUses = 8
+// inlineUses is how many tables a query has without an allocation.
+const inlineUses = 4
 
 // watch is what a query waits on to be told to end.
 type watch struct {
@@ -37,12 +37,16 @@ type watch struct {
 	closed bool
 }
 
-// add counts the query on a slot.
-func (r *Ref) add(s *slot) bool {
-	if !s.admit() {
+// add counts the query on a table and its database, or on neither.
+func (r *Ref) add(table, db *slot) bool {
+	if !table.admit() {
 		return false
 	}
-	u := use{s, s.aborts.Load()}
+	if !db.admit() {
+		r.gate.release(table)
+		return false
+	}
+	u := use{table, db, table.aborts.Load(), db.aborts.Load()}
 	if r.n < inlineUses {
 		r.used[r.n] = u
 		r.n++
@@ -50,21 +54,6 @@ func (r *Ref) add(s *slot) bool {
 		r.more = append(r.more, u)
 	}
 	return true
-}
-
-// counts reports whether the query is counted on a slot already.
-func (r *Ref) counts(s *slot) bool {
-	for i := range r.n {
-		if r.used[i].slot == s {
-			return true
-		}
-	}
-	for i := range r.more {
-		if r.more[i].slot == s {
-			return true
-		}
-	}
-	return false
 }
 
 // Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
@@ -80,27 +69,39 @@ func (r *Ref) Release() {
 }
 
 func (r *Ref) uncount() {
-	awaited := r.gate.closing.Load()
 	for i := range r.n {
-		awaited = r.used[i].slot.release() || awaited
+		r.gate.release(r.used[i].table)
+		r.gate.release(r.used[i].db)
 	}
-	for i := range r.more {
-		awaited = r.more[i].slot.release() || awaited
+	for _, u := range r.more {
+		r.gate.release(u.table)
+		r.gate.release(u.db)
 	}
-	if awaited {
+	if r.gate.closing.Load() {
 		r.gate.kick()
 	}
+}
+
+// release counts a query no more, and says so where somebody waits for it.
+func (g *Gate) release(s *slot) {
+	if s.release() {
+		g.kick()
+	}
+}
+
+func (u *use) aborted() bool {
+	return u.table.aborts.Load() != u.tableAborts || u.db.aborts.Load() != u.dbAborts
 }
 
 // aborted reports whether the query was told to end.
 func (r *Ref) aborted() bool {
 	for i := range r.n {
-		if r.used[i].slot.aborts.Load() != r.used[i].aborts {
+		if r.used[i].aborted() {
 			return true
 		}
 	}
 	for i := range r.more {
-		if r.more[i].slot.aborts.Load() != r.more[i].aborts {
+		if r.more[i].aborted() {
 			return true
 		}
 	}
@@ -181,10 +182,10 @@ func (ws *watches) tell(w *watch) {
 	}
 }
 
-// abort tells queries to end: those on an incarnation, or with 0 all on anything that is blocked.
-func (g *Gate) abort(incarnation protocol.Revision) {
-	for at, s := range g.slots.waiting {
-		if incarnation == 0 || at == incarnation {
+// abort tells queries to end: those on one incarnation, or without a name all on anything that is blocked.
+func (g *Gate) abort(n protocol.Name, incarnation protocol.Revision) {
+	for key, s := range g.slots.waiting {
+		if n == "" || s.name == n && key.incarnation == incarnation {
 			s.aborts.Add(1)
 		}
 	}

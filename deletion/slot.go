@@ -3,8 +3,6 @@ package deletion
 import (
 	"sync/atomic"
 
-	"github.com/puzpuzpuz/xsync/v4"
-
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/protocol"
 )
@@ -12,11 +10,11 @@ import (
 // slot counts the queries on one incarnation of a table or a database. There is one for each incarnation and process, whatever becomes
 // of the czar's registration.
 type slot struct {
-	name        protocol.Name
-	incarnation cssetcd.Revision
-	parent      *database     // of a table; nil for a database
-	word        atomic.Uint64 // a protocol.Word
-	aborts      atomic.Uint32 // how often its queries were told to end
+	key    slotKey
+	name   protocol.Name
+	parent *database     // of a table; nil for a database
+	word   atomic.Uint64 // a protocol.Word
+	aborts atomic.Uint32 // how often its queries were told to end
 }
 
 // database is where the slot of the database that is there now is found.
@@ -54,59 +52,56 @@ func (s *slot) blocked() bool { return protocol.Word(s.word.Load()).Blocked() }
 
 // slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes.
 type slots struct {
-	byIncarnation *xsync.Map[cssetcd.Revision, *slot]
-	databases     map[protocol.Name]*database
-	waiting       map[cssetcd.Revision]*slot // blocked, and counting queries when last seen
+	index     *slotIndex
+	databases map[string]*database
+	waiting   map[slotKey]*slot // blocked, and counting queries when last seen
 }
 
 func newSlots() slots {
-	return slots{
-		byIncarnation: xsync.NewMap[cssetcd.Revision, *slot](),
-		databases:     map[protocol.Name]*database{},
-		waiting:       map[cssetcd.Revision]*slot{},
-	}
+	return slots{index: newSlotIndex(), databases: map[string]*database{}, waiting: map[slotKey]*slot{}}
 }
 
-// find returns the slot of an incarnation; nil when there is none. It may be called by anyone.
-func (s *slots) find(incarnation cssetcd.Revision) *slot {
-	found, _ := s.byIncarnation.Load(incarnation)
-	return found
+func keyOf(n protocol.Name, incarnation cssetcd.Revision) slotKey {
+	db, table := n.Parts()
+	return slotKey{cssetcd.TableName{DB: db, Table: table}, incarnation}
 }
 
 // open lets queries use an incarnation.
 func (s *slots) open(n protocol.Name, incarnation cssetcd.Revision) {
-	found := s.find(incarnation)
+	key := keyOf(n, incarnation)
+	found := s.index.find(key)
 	if found == nil {
-		found = &slot{name: n, incarnation: incarnation}
+		found = &slot{key: key, name: n}
 		if !n.IsDatabase() {
-			found.parent = s.database(n.Database())
+			found.parent = s.database(key.name.DB)
 		}
-		s.byIncarnation.Store(incarnation, found)
+		s.index.add(found)
 	}
 	found.open()
-	delete(s.waiting, incarnation)
+	delete(s.waiting, key)
 	if n.IsDatabase() {
-		s.database(n).now.Store(found)
+		s.database(key.name.DB).now.Store(found)
 	}
 }
 
-func (s *slots) database(n protocol.Name) *database {
-	d := s.databases[n]
+func (s *slots) database(name string) *database {
+	d := s.databases[name]
 	if d == nil {
 		d = &database{}
-		s.databases[n] = d
+		s.databases[name] = d
 	}
 	return d
 }
 
 // block keeps queries from an incarnation and reports whether none uses it any more.
-func (s *slots) block(incarnation cssetcd.Revision) (drained bool) {
-	found := s.find(incarnation)
+func (s *slots) block(n protocol.Name, incarnation cssetcd.Revision) (drained bool) {
+	key := keyOf(n, incarnation)
+	found := s.index.find(key)
 	if found == nil {
 		return true // nothing can have been admitted
 	}
 	if found.block() > 0 {
-		s.waiting[incarnation] = found
+		s.waiting[key] = found
 		return false
 	}
 	return true
@@ -114,25 +109,34 @@ func (s *slots) block(incarnation cssetcd.Revision) (drained bool) {
 
 // drained returns the slots that were waited for and count no query now.
 func (s *slots) drained() (all []*slot) {
-	for incarnation, w := range s.waiting {
+	for key, w := range s.waiting {
 		if w.blocked() && w.queries() == 0 {
 			all = append(all, w)
-			delete(s.waiting, incarnation)
+			delete(s.waiting, key)
 		}
 	}
 	return all
 }
 
 // forget removes a slot that cannot be opened again as things are. Where a query still uses it, that is done later.
-func (s *slots) forget(incarnation cssetcd.Revision) {
-	if found := s.find(incarnation); found != nil && found.blocked() && found.queries() == 0 {
-		s.byIncarnation.Delete(incarnation)
+func (s *slots) forget(n protocol.Name, incarnation cssetcd.Revision) {
+	key := keyOf(n, incarnation)
+	if found := s.index.find(key); found != nil && found.blocked() && found.queries() == 0 {
+		s.index.remove(key)
 	}
+}
+
+// queriesOn counts the queries on an incarnation.
+func (s *slots) queriesOn(n protocol.Name, incarnation cssetcd.Revision) int {
+	if found := s.index.find(keyOf(n, incarnation)); found != nil {
+		return found.queries()
+	}
+	return 0
 }
 
 // total counts all queries.
 func (s *slots) total() (n int) {
-	for _, each := range s.byIncarnation.All() {
+	for each := range s.index.all() {
 		n += each.queries()
 	}
 	return n

@@ -68,6 +68,9 @@ func (c *Coordinator) Step(f Facts, now Time) (actions []Action) {
 	}
 	for _, d := range f.Drops {
 		if kind, due := c.next(f, d); due {
+			if kind == Execute {
+				d.Intent.History = f.History
+			}
 			actions = append(actions, Action{Kind: kind, Name: d.Name, Mark: d.Mark, Modified: d.Modified, Found: d.Found, Intent: d.Intent})
 		}
 	}

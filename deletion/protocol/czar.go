@@ -109,9 +109,13 @@ type Turnings struct {
 	Open  []Revision
 }
 
-// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing.
+// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing; of a name
+// that the czar has never seen it is known that nothing was there.
 func (c *Czar) See(n Name, e Entry) (t Turnings) {
-	old := c.entries[n]
+	old, known := c.entries[n]
+	if !known {
+		old.Modified = c.Seen
+	}
 	if e.Modified <= old.Modified && c.Rules.keep(OpenOnlyByNewerReady) {
 		return t
 	}
@@ -139,22 +143,21 @@ func (c *Czar) See(n Name, e Entry) (t Turnings) {
 	return t
 }
 
-// Forget makes all that is known of the catalogue and of proofs worthless: etcd went back, or is another one. It returns the incarnations
-// on which no query may go on.
-func (c *Czar) Forget() (block []Revision) {
-	for _, e := range c.entries {
-		if e.Incarnation != 0 {
-			block = append(block, e.Incarnation)
+// Forget makes all that is known of the catalogue and of proofs worthless: etcd went back, or is another one. It returns that on
+// which no query may go on.
+func (c *Czar) Forget() (block []Use) {
+	for _, n := range slices.Sorted(maps.Keys(c.entries)) {
+		if e := c.entries[n]; e.Incarnation != 0 {
+			block = append(block, Use{n, e.Incarnation})
 		}
 	}
-	slices.Sort(block)
 	c.Lose()
 	c.carried = Proof{}
 	c.Seen, c.entries, c.pending = 0, nil, nil
 	return block
 }
 
-// Use is one thing that a query uses, as it was planned.
+// Use is one thing that a query uses, as it was planned. What one transaction created has one incarnation, so the name belongs to it.
 type Use struct {
 	Name        Name
 	Incarnation Revision

@@ -61,7 +61,7 @@ type CzarEffectKind string
 const (
 	CzarBlock       CzarEffectKind = "block" // admit no more queries on an incarnation; and when none is counted, say CzarDrained
 	CzarOpen        CzarEffectKind = "open"  // admit queries again
-	CzarAbort       CzarEffectKind = "abort" // tell all queries on an incarnation, or with 0 on any that is blocked, to end; they dispatch no more
+	CzarAbort       CzarEffectKind = "abort" // tell all queries on an incarnation, or without a name on any that is blocked, to end; they dispatch no more
 	CzarRegister    CzarEffectKind = "register"
 	CzarConfirm     CzarEffectKind = "confirm"
 	CzarAcknowledge CzarEffectKind = "acknowledge"
@@ -84,9 +84,10 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	case CzarSaw:
 		return c.saw(e.Sights)
 	case CzarSawAnother:
-		for _, incarnation := range c.Forget() {
-			effects = append(effects, CzarEffect{Kind: CzarBlock, Incarnation: incarnation}, CzarEffect{Kind: CzarAbort, Incarnation: incarnation})
+		for _, u := range c.Forget() {
+			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: u.Name, Incarnation: u.Incarnation})
 		}
+		effects = append(effects, CzarEffect{Kind: CzarAbort})
 		return append(effects, c.saw(e.Sights)...)
 	case CzarEntered:
 		if e.Timing != nil {

@@ -15,6 +15,7 @@ import (
 // Facts are what a coordinator has read, at one revision.
 type Facts struct {
 	At              Revision     `json:"at"`
+	History         string       `json:"history,omitempty"`
 	Drops           []Drop       `json:"drops,omitempty"`    // in the order of their names
 	Requests        []Requested  `json:"requests,omitempty"` // likewise
 	Unasked         []Found      `json:"unasked,omitempty"`  // marked by hand: there is no intent
@@ -100,7 +101,7 @@ func PathOf(n Name) kv.Path { return n.path() }
 // at each mark. Records that cannot be read are left out and returned as faults.
 func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry, present func(mark Revision) []string) (f Facts, faults []error) {
 	r := reader{have: have, entries: entries, present: present}
-	f = Facts{At: have.Revision, RegistrationsAt: have.Revision, Timing: DefaultTiming}
+	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision, Timing: DefaultTiming}
 	if g, err := ReadGround(have); err != nil {
 		r.faults = append(r.faults, err)
 	} else {

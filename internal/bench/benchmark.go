@@ -19,6 +19,7 @@ type Benchmark struct {
 func All() []Benchmark {
 	return []Benchmark{
 		tableReadEtcd, tableReadMySQL, propagation, mirrorLoad, mirrorLag, dropTable,
+		gateAdmit, dropLatency, etcdWrites,
 		memorySchemas, loadStream, memoryPerKey, growth, // the last share a large etcd, which would weigh on others
 	}
 }

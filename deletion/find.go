@@ -1,0 +1,19 @@
+package deletion
+
+import "context"
+
+// Find returns a drop or a request that somebody began, by its name, to wait for it. It returns ErrNoDrop.
+func (c *Client) Find(ctx context.Context, name string) (*Drop, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		return nil, failed("find the drop of", name, err)
+	}
+	s, err := c.Status(ctx, n.String())
+	if err != nil {
+		return nil, err
+	}
+	return &Drop{client: c, name: n, incarnation: s.Incarnation, mark: s.Mark}, nil
+}
+
+// Name returns what is dropped: "LSST.Object", or "LSST" for a database.
+func (d *Drop) Name() string { return d.name.String() }

@@ -1,0 +1,103 @@
+package sqldrop
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/hashicorp/go-multierror"
+)
+
+// DefaultLockWait is how long a Dropper waits for queries that still use a table.
+const DefaultLockWait = time.Minute
+
+// Unless the caller chose others: a server that is not there is noticed soon, and taking 100,000 tables away is given its time.
+const (
+	dialTimeout      = 5 * time.Second
+	statementTimeout = 10 * time.Minute
+)
+
+// Config says where tables are removed.
+type Config struct {
+	// Servers are all MySQL servers that may hold data. DBName is not used. They are not changed.
+	Servers []*mysql.Config
+	// LockWait is how long a statement waits for queries that use a table, and keeps later queries on that table waiting: whole
+	// seconds, 0 is [DefaultLockWait]. Then Drop fails with [ErrBusy].
+	LockWait time.Duration
+	Logger   *slog.Logger // nil: nothing is logged
+}
+
+// validated returns the configuration with defaults in place, or all its faults together.
+func (c Config) validated() (Config, error) {
+	var faults *multierror.Error
+	if len(c.Servers) == 0 {
+		faults = multierror.Append(faults, errors.New("no Servers are given"))
+	}
+	for i, server := range c.Servers {
+		if server == nil {
+			faults = multierror.Append(faults, fmt.Errorf("number %d of the Servers is nil", i+1))
+		}
+	}
+	if c.LockWait == 0 {
+		c.LockWait = DefaultLockWait
+	}
+	if c.LockWait < time.Second || c.LockWait%time.Second != 0 {
+		faults = multierror.Append(faults, fmt.Errorf("the LockWait %s is not a whole number of seconds from 1 on", c.LockWait))
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, joined(faults)
+}
+
+// sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Param names and
+// values come in pairs.
+func sessionConfig(server *mysql.Config, read time.Duration, params ...string) (*mysql.Config, error) {
+	c := server.Clone()
+	c.InterpolateParams = true
+	c.MultiStatements = false
+	c.ParseTime, c.Loc = true, time.UTC
+	c.MaxAllowedPacket = 0 // whatever the server says
+	if c.Timeout == 0 {
+		c.Timeout = dialTimeout
+	}
+	if c.ReadTimeout == 0 {
+		c.ReadTimeout = read
+	}
+	if c.WriteTimeout == 0 {
+		c.WriteTimeout = read
+	}
+	c.Params = maps.Clone(c.Params)
+	if c.Params == nil {
+		c.Params = map[string]string{}
+	}
+	// ANSI_QUOTES and NO_BACKSLASH_ESCAPES must be off.
+	c.Params["sql_mode"] = "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
+	c.Params["time_zone"] = "'+00:00'"
+	for i := 0; i < len(params); i += 2 {
+		c.Params[params[i]] = params[i+1]
+	}
+	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// joined returns the faults as one error in one line, or nil where there are none.
+func joined(faults *multierror.Error) error {
+	if faults == nil {
+		return nil
+	}
+	faults.ErrorFormat = func(all []error) string {
+		texts := make([]string, len(all))
+		for i, err := range all {
+			texts[i] = err.Error()
+		}
+		return strings.Join(texts, "; ")
+	}
+	return faults.ErrorOrNil()
+}

@@ -1,0 +1,96 @@
+package sqldrop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/hashicorp/go-multierror"
+
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// Dropper removes tables from MySQL servers. It keeps no connection open between calls and needs no closing.
+type Dropper struct {
+	config Config
+	at     func(server *mysql.Config, step string) // called before each statement of an attempt
+}
+
+var _ deletion.Dropper = (*Dropper)(nil)
+
+// New returns a Dropper. It does not connect.
+func New(config Config) (*Dropper, error) {
+	config, err := config.validated()
+	if err != nil {
+		return nil, fmt.Errorf("sqldrop: %w", err)
+	}
+	return &Dropper{config, func(*mysql.Config, string) {}}, nil
+}
+
+// Drop removes the tables of a job from all servers, at the same time from each. It returns nil when all of them are gone
+// everywhere, and may be called again with the same job at any time: it never touches a table of a later incarnation. A server
+// that fails does not keep the others from being tried; on that server the rest of the tables waits for the next call. The
+// errors are those of the package, or one that says that the job is not one.
+//
+// An end of ctx ends the connections. The statements under way go on in the servers; the next call finds out what became of
+// them.
+func (d *Dropper) Drop(ctx context.Context, job deletion.Job) error {
+	if err := checkJob(job); err != nil {
+		return fmt.Errorf("sqldrop: %w", err)
+	}
+	errs := make([]error, len(d.config.Servers))
+	var servers sync.WaitGroup
+	for i, server := range d.config.Servers {
+		servers.Go(func() { errs[i] = d.dropFrom(ctx, server, job) })
+	}
+	servers.Wait()
+	var faults *multierror.Error
+	for i, err := range errs {
+		if err != nil {
+			faults = multierror.Append(faults, fmt.Errorf("sqldrop: the MySQL server %s: %w", d.config.Servers[i].Addr, err))
+		}
+	}
+	return joined(faults)
+}
+
+// checkJob refuses jobs for which the names of tables and marks would not be what they are meant to be.
+func checkJob(job deletion.Job) error {
+	if job.Database == "" {
+		return errors.New("the job names no database")
+	}
+	for _, t := range job.Tables {
+		if t.Table == "" {
+			return fmt.Errorf("a table of the job in the database %s has no name", job.Database)
+		}
+		if t.Incarnation <= 0 {
+			return fmt.Errorf("the table %s.%s of the job has the incarnation %d; it must be positive", job.Database, t.Table, t.Incarnation)
+		}
+	}
+	return nil
+}
+
+// dropFrom removes the tables from one server.
+func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job deletion.Job) error {
+	if len(job.Tables) == 0 {
+		return nil
+	}
+	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", quoteName(job.Database)) + "`, and the same on " + markers
+	s, err := openWorker(ctx, server, d.config.LockWait)
+	if err != nil {
+		return explain(server.User, grant, err)
+	}
+	defer s.close()
+	for _, t := range job.Tables {
+		a := &attempt{s, job.Database, t, marksOf(job, t), func(step string) { d.at(server, step) }}
+		dropped, err := a.run(ctx)
+		if err != nil {
+			return fmt.Errorf("remove %s.%s: %w", job.Database, t.Table, explain(server.User, grant, err))
+		}
+		d.config.Logger.Info("table removed", slog.String("server", server.Addr), slog.String("database", job.Database),
+			slog.String("table", t.Table), slog.Int64("incarnation", int64(t.Incarnation)), slog.Int("tables", dropped))
+	}
+	return nil
+}

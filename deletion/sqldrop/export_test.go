@@ -1,0 +1,36 @@
+package sqldrop
+
+import (
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// Markers is the schema of the fences.
+const Markers = markers
+
+// MostWaits is the number of jobs that a Tracker remembers.
+const MostWaits = mostWaits
+
+// The rules of names.
+var (
+	Belongs      = belongs
+	AtomicRename = atomicRename
+	LikePrefix   = likePrefix
+)
+
+// At has a function called before each statement of an attempt.
+func (d *Dropper) At(f func(server *mysql.Config, step string)) { d.at = f }
+
+// Names returns the names of the markers of a table, and what those of its trash begin with.
+func Names(database string, t deletion.JobTable) (fence, spent, trash string) {
+	m := marksOf(deletion.Job{Database: database}, t)
+	return m.fence, m.spent, m.trash
+}
+
+// Remembered returns the number of jobs that the Tracker remembers.
+func (t *Tracker) Remembered() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.waits)
+}

@@ -1,0 +1,62 @@
+package sqldrop
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// markers is the schema that holds the fences, apart from the data so that it outlives them.
+const markers = "css_drops"
+
+// marks are the names that belong to one incarnation of one table, all of them without the schema.
+type marks struct {
+	fence string // exists from before the tables are taken away until then
+	spent string // exists from the moment on at which they are taken away
+	trash string // what the names begin with that they are given
+}
+
+// marksOf returns the names for a table. Database and table are part of them because tables made in one transaction have one
+// incarnation, and the history because after a restore of etcd revisions are given out again; as a hash, because they can be as
+// long as a name may be.
+func marksOf(job deletion.Job, t deletion.JobTable) marks {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q.%q.%q", job.History, job.Database, t.Table))
+	id := fmt.Sprintf("%016x_%x", uint64(t.Incarnation), sum[:8])
+	return marks{fence: "css_fence_" + id, spent: "css_spent_" + id, trash: "css_trash_" + id + "_n"}
+}
+
+// belongs reports whether a table of MySQL is the table of the catalogue or one of its chunks.
+func belongs(name string, t deletion.JobTable) bool {
+	rest, ok := strings.CutPrefix(name, t.Table)
+	if !ok || rest == "" {
+		return ok
+	}
+	if t.ChunkLevel == 0 {
+		return false
+	}
+	chunk, ok := strings.CutPrefix(strings.TrimPrefix(rest, "FullOverlap"), "_")
+	return ok && chunk != "" && strings.Trim(chunk, "0123456789") == ""
+}
+
+// quoteName quotes the name of a schema or table.
+func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+
+// in quotes a name with its schema.
+func in(schema, name string) string { return quoteName(schema) + "." + quoteName(name) }
+
+// renameStatement returns the one statement that takes tables away. The fence comes first: a statement that is late fails there.
+func renameStatement(m marks, database string, tables []string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "RENAME TABLE %s TO %s", in(markers, m.fence), in(markers, m.spent))
+	for i, t := range tables {
+		fmt.Fprintf(&b, ", %s TO %s", in(database, t), in(database, fmt.Sprint(m.trash, i)))
+	}
+	return b.String()
+}
+
+// quoteText quotes a text. The session has no NO_BACKSLASH_ESCAPES.
+func quoteText(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", "''").Replace(text) + "'"
+}

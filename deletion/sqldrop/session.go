@@ -1,0 +1,135 @@
+package sqldrop
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+)
+
+// session is one connection to a server, never replaced silently by another.
+type session struct {
+	*sql.Conn
+	pool      *sql.DB
+	maxPacket int // bytes of a statement that the server takes
+}
+
+// open connects to a server.
+func open(ctx context.Context, config *mysql.Config) (*session, error) {
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, err
+	}
+	pool := sql.OpenDB(connector)
+	pool.SetMaxOpenConns(1)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		_ = pool.Close()
+		return nil, err
+	}
+	return &session{Conn: conn, pool: pool}, nil
+}
+
+// openWorker connects to a server that tables are removed from. It fails with ErrServer on one where that is not safe.
+func openWorker(ctx context.Context, server *mysql.Config, lockWait time.Duration) (*session, error) {
+	config, err := sessionConfig(server, lockWait+statementTimeout, "lock_wait_timeout", strconv.Itoa(int(lockWait/time.Second)))
+	if err != nil {
+		return nil, err
+	}
+	config.DBName = ""
+	s, err := open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.examine(ctx); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// examine asks the server what it is.
+func (s *session) examine(ctx context.Context) error {
+	var version string
+	var lowerCase int
+	err := s.QueryRowContext(ctx, "SELECT VERSION(), @@lower_case_table_names, @@max_allowed_packet").Scan(&version, &lowerCase, &s.maxPacket)
+	switch {
+	case err != nil:
+		return err
+	case !atomicRename(version):
+		return fmt.Errorf("%w: it is version %s, on which a crash could split a RENAME TABLE; it takes MariaDB 10.6 or MySQL 8.0, or a later one",
+			ErrServer, version)
+	case lowerCase != 0:
+		return fmt.Errorf("%w: lower_case_table_names is %d there, so that it takes two names for one; it has to be 0, as on any Linux",
+			ErrServer, lowerCase)
+	}
+	return nil
+}
+
+// atomicRename reports whether RENAME TABLE of several tables is atomic even when the server dies, going by its version.
+func atomicRename(version string) bool {
+	major, rest, _ := strings.Cut(version, ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	a, err := strconv.Atoi(major)
+	if err != nil {
+		return false
+	}
+	b, err := strconv.Atoi(minor)
+	if err != nil {
+		return false
+	}
+	if strings.Contains(strings.ToLower(version), "mariadb") {
+		return a > 10 || a == 10 && b >= 6
+	}
+	return a >= 8
+}
+
+// names returns the names in a schema that begin with a prefix and for which want says yes; with types, also which of them are
+// views, for which the server has to open each. A schema that does not exist has no names.
+func (s *session) names(ctx context.Context, schema, prefix string, types bool, want func(name string) bool) ([]entry, error) {
+	kind := "''"
+	if types {
+		kind = "TABLE_TYPE"
+	}
+	rows, err := s.QueryContext(ctx, "SELECT TABLE_SCHEMA, TABLE_NAME, "+kind+
+		" FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME LIKE ?", schema, likePrefix(prefix))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var found []entry
+	for rows.Next() {
+		var database, kind string
+		var e entry
+		if err := rows.Scan(&database, &e.name, &kind); err != nil {
+			return nil, err
+		}
+		e.view = kind == "VIEW"
+		// The comparisons in SQL follow a collation, in which other names are equal too.
+		if database == schema && want(e.name) {
+			found = append(found, e)
+		}
+	}
+	return found, rows.Err()
+}
+
+// likePrefix returns the pattern of LIKE for what begins with a text.
+func likePrefix(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(text) + "%"
+}
+
+// entry is one name in a schema.
+type entry struct {
+	name string
+	view bool
+}
+
+// close ends the connection. What it could report is of no use any more.
+func (s *session) close() {
+	_ = s.Conn.Close()
+	_ = s.pool.Close()
+}
