@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -124,24 +125,12 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, err
 		delay = *w.delay
 	}
 	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: w.policy, By: w.by, Since: protocol.Stamp(time.Now())}
-	at, err := c.mark(ctx, n, w, terms)
-	if err != nil {
-		return nil, err
-	}
-	d := &Drop{client: c, name: n}
-	have, err := c.store.Fetch(ctx, at, kv.Key(protocol.PathOf(n)))
-	if err == nil {
-		d.incarnation = have.At(protocol.PathOf(n)).Create
-	}
-	if w.after == 0 {
-		d.mark = at
-	}
-	return d, err
+	return c.mark(ctx, n, w, terms)
 }
 
 // mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out by then, another is
 // granted.
-func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protocol.Terms) (protocol.Revision, error) {
+func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protocol.Terms) (*Drop, error) {
 	for {
 		leased := time.Duration(terms.Delay) * time.Second
 		if w.after > 0 {
@@ -149,20 +138,31 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protoc
 		}
 		lease, err := c.grant(ctx, leased)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		op := protocol.Mark(n, terms, lease)
 		if w.after > 0 {
 			op = protocol.MarkLater(n, w.after, terms, lease)
 		}
-		at, err := kv.Run(ctx, c.store, op)
-		if errors.Is(err, rpctypes.ErrLeaseNotFound) && ctx.Err() == nil {
-			continue
+		d := &Drop{client: c, name: n}
+		plan := op.Plan
+		op.Plan = func(have *kv.Snapshot) (kv.Change, error) {
+			d.incarnation = have.At(protocol.PathOf(n)).Create
+			return plan(have)
 		}
-		if err != nil && lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown) {
+		at, err := kv.Run(ctx, c.store, op)
+		switch {
+		case err == nil && w.after == 0:
+			d.mark = at
+			return d, nil
+		case err == nil:
+			return d, nil
+		case errors.Is(err, rpctypes.ErrLeaseNotFound) && ctx.Err() == nil:
+			continue
+		case lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown):
 			_, _ = c.etcd.Revoke(context.WithoutCancel(ctx), clientv3.LeaseID(lease)) // it would run out by itself
 		}
-		return at, err
+		return nil, err
 	}
 }
 
@@ -186,6 +186,10 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 // moment is not seen, and is as useless as one that was created a moment before.
 func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
 	db, table := n.Parts()
+	t, err := c.css.Table(ctx, cssetcd.TableName{DB: db, Table: table})
+	if err != nil || t.Partitioning == nil || t.Partitioning.DirDB != db || t.Partitioning.DirTable != table {
+		return nil // not a director, as far as anyone can tell; whether it is there is found out with the mark
+	}
 	s, err := c.css.Snapshot(ctx, 0)
 	if err != nil {
 		return err
@@ -256,7 +260,7 @@ func ParseName(text string) (protocol.Name, error) {
 	if err == nil {
 		return protocol.TableName(n.DB, n.Table), nil
 	}
-	if key := protocol.DatabaseName(text); protocol.IsName(string(key)) && key.IsDatabase() {
+	if key := protocol.DatabaseName(text); !strings.Contains(text, ".") && protocol.IsName(string(key)) && key.IsDatabase() {
 		return key, nil
 	}
 	return "", err

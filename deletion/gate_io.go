@@ -38,7 +38,7 @@ func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 	default:
 		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
 	}
-	within := max(2*g.czar.Timing.Confirm, time.Second)
+	within := max(g.czar.Timing.Fence/4, time.Second) // an etcd that is slow still confirms
 	g.work.Go(func() {
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()

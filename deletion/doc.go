@@ -1,0 +1,91 @@
+// Package deletion drops tables and databases of the catalogue without hurting a query that runs on them.
+//
+// # The race
+//
+// One czar marks a table to be dropped while another, which does not know yet, starts a query on it:
+//
+//	czar A                          czar B
+//	                                plans a query on Object, which is READY
+//	marks Object PENDING_DROP
+//	waits "a small delay"
+//	                                paused by its machine, or cut off from etcd, for longer than that
+//	removes Object's data
+//	                                sends chunk queries: "Table 'Object_1234' doesn't exist",
+//	                                or rows of another Object that was created meanwhile
+//
+// No delay is long enough for that by itself. Here the drop waits for the delay, and for each czar to say that none of its queries uses the
+// table, and a czar that cannot say so stops sending chunk queries by itself before the drop goes on without it. Queries on other tables never notice.
+//
+// # The two delays
+//
+// After(A): for A the table stays fully usable, and then a coordinator marks it; a lease of etcd keeps A, and nothing is marked if the table's revision is
+// not the one that was asked about. Delay(D), the agreed delay: from the mark on no query begins, and for D, which another lease keeps, the drop can be cancelled; the
+// revision P of the mark is what czars acknowledge and what the removal requires the table's key still to have. A lease of etcd can last longer than asked, when
+// etcd's leader changes, never shorter.
+//
+// # A gate in a czar
+//
+// A czar opens one [Gate] beside its view, asks it before each query and before each chunk query, and releases what it was given when nothing of
+// the query runs any more:
+//
+//	view, err := cssetcd.OpenView(ctx, css)
+//	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar-1"))
+//	defer gate.Close(ctx)                     // before the view is closed
+//
+//	table, err := view.Snapshot().Table(name) // planning: keep the *Table, it knows the incarnation
+//	ref, err := gate.Admit(table)             // all tables of the query in one call
+//	if errors.Is(err, deletion.ErrStale) { ... try again in a moment ... }
+//	if err != nil { ... refuse the query with err ... }
+//	defer ref.Release()                       // after the last result, or after all that was cancelled has ended
+//	for _, chunk := range chunks {
+//		if err := ref.MayDispatch(); err != nil { ... cancel what runs, wait for it, fail the query ... }
+//		send(chunk, table.Incarnation)        // a repeated one, too, asks before
+//	}
+//
+// A query whose table is dropped with the policy [Cancel] is told by [Ref.Done] to end. None of these calls does I/O: Admit with Release
+// costs some hundred nanoseconds, and no query writes to etcd. Each czar writes one small key every two seconds.
+//
+// What the errors mean to a czar:
+//
+//	ErrGone         the table was dropped, perhaps created again: plan anew
+//	ErrDropPending  it is marked, or its database is: refuse the query, unless the drop is cancelled it cannot run
+//	ErrNotReady     it is being made, or failed: refuse the query
+//	ErrStale        this czar has had no word from etcd for H (60 s), or has not seen yet what was planned with: try again
+//	ErrAborted      of MayDispatch: end the query
+//	ErrClosed       the gate is closed or closing: refuse the query
+//
+// A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers;
+// its queries need not be given up. If its registration was ended meanwhile, the gate registers anew by itself, tells those
+// queries to end whose tables are not READY any more, and the others go on.
+//
+// # What can still go wrong
+//
+// MayDispatch is asked before a chunk query is sent. A process that is paused between that and the sending for longer than its alive lease and W - H
+// together (25 s with the defaults), is taken for gone, and what it then sends meets a table that may have been removed: the worker refuses it with a missing table, or, if
+// the name is in use again, answers with rows of the new table. The same is true of chunk queries that a network held back for so long, of a machine whose clocks all stop
+// while it is suspended, and of chunk queries of a czar that died. A worker that is told the incarnation with each chunk query, as above, can close this
+// window; Qserv's do not look at it today. Clocks that run more than a tenth too fast or too slow, and an etcd that loses what it acknowledged,
+// void the promise for czars that are cut off; those that answer are still waited for.
+//
+// # Drops
+//
+// [Client] begins drops and looks at them, [Coordinator] carries them out; css-sync serve has one, and any number may run. A status PENDING_DROP: that is written by hand or by
+// another program is a drop with the default delay. A drop can be cancelled until the catalogue has forgotten the table, the point of no return; what follows is the removal of data by a
+// [Dropper], which is repeated until it succeeds. Only then is the name free.
+//
+// A drop waits for: the end of the delay; each czar that was registered at the mark, until it acknowledges or is registered no more; for a database, the drops of its tables; and a
+// [QueryTracker], if there is one. A czar that is silent for longer than its lease (10 s) is ended, which takes W (75 s). [Client.Evict] begins that at once. [Client.Drops] says what each drop
+// waits for, by name.
+//
+// # Czars in C++
+//
+// They do not speak the protocol, and read the mirrored table with each query. A QueryTracker waits until the mirror has applied the mark, then for the longest time that such a czar may take from
+// reading the catalogue to registering its query in QMeta, and then for QMeta to be empty of queries on the table, twice. That is as good as that time is
+// long, and no better: a czar that takes longer is missed.
+//
+// # Concurrency
+//
+// All methods may be called from several goroutines, but for those of one Ref as its comment says.
+//
+// The rules are pure functions in the package protocol, which are tried exhaustively, and simulated in package simulation, with each rule taken away in turn.
+package deletion

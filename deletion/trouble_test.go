@@ -1,0 +1,148 @@
+package deletion_test
+
+import (
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/proxy"
+)
+
+// behindProxy returns a client of the fleet's catalogue whose connection can be cut off.
+func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
+	f.t.Helper()
+	at, err := url.Parse(server.Endpoints()[0])
+	require.NoError(f.t, err)
+	p, err := proxy.Start("tcp", at.Host)
+	require.NoError(f.t, err)
+	f.t.Cleanup(func() { _ = p.Close() })
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{p.Addr()}, DialTimeout: time.Second, Logger: zap.NewNop()})
+	require.NoError(f.t, err)
+	f.t.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(f.t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	require.NoError(f.t, err)
+	return css, p
+}
+
+// A czar that is cut off stops by itself before the drop goes on without it, and goes on when it has etcd back.
+func TestCzarThatIsCutOff(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	css, link := f.behindProxy()
+	cut := &fleet{f.t, f.etcd, css, f.Client}
+	c := cut.czar("cut off")
+	running, bystander := c.query(t, object), c.query(t, source)
+	link.Pause(proxy.Both)
+	began := time.Now()
+	d, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	var stale time.Time
+	for {
+		err := running.MayDispatch()
+		if err != nil && stale.IsZero() {
+			require.ErrorIs(t, err, deletion.ErrStale)
+			stale = time.Now()
+		}
+		require.False(t, err == nil && !stale.IsZero(), "a czar that has stopped goes on only with etcd")
+		_, gone := f.css.Table(t.Context(), object)
+		if gone != nil {
+			require.False(t, stale.IsZero(), "the table is removed while a query may dispatch")
+			break
+		}
+		require.Less(t, time.Since(began), within)
+		time.Sleep(5 * time.Millisecond)
+	}
+	assert.LessOrEqual(t, stale.Sub(began), quick.Fence+quick.Confirm+500*time.Millisecond)
+	_, err = c.Admit(c.plan(t, source))
+	require.ErrorIs(t, err, deletion.ErrStale)
+	require.ErrorIs(t, c.Healthy(), deletion.ErrStale)
+	require.NoError(t, d.Wait(f.soon()))
+
+	link.Resume()
+	require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
+	require.ErrorIs(t, running.MayDispatch(), deletion.ErrAborted)
+	<-running.Done()
+	require.NoError(t, bystander.MayDispatch())
+	running.Release()
+	bystander.Release()
+}
+
+// After etcd's history was reset each czar registers anew.
+func TestResetHistory(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running := c.query(t, object)
+	before, err := f.Czars(t.Context())
+	require.NoError(t, err)
+	_, err = f.ResetHistory(t.Context())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		now, err := f.Czars(t.Context())
+		require.NoError(t, err)
+		return len(now) == 1 && now[0].ID != before[0].ID
+	}, within, 50*time.Millisecond)
+	require.NoError(t, c.Healthy())
+	require.NoError(t, running.MayDispatch())
+	running.Release()
+}
+
+// A query is admitted on all of its tables or on none.
+func TestAdmitIsAllOrNothing(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	o, s := c.plan(t, object), c.plan(t, source)
+	d, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	_, err = c.view.WaitRevision(f.soon(), d.Mark())
+	require.NoError(t, err)
+	for range 100 {
+		_, err := c.Admit(s, o)
+		require.ErrorIs(t, err, deletion.ErrDropPending)
+	}
+	later, err := f.DropTable(t.Context(), source, deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, later.Wait(f.soon()), "nothing of the refused queries is counted")
+	none, err := c.Admit()
+	require.NoError(t, err)
+	none.Release()
+	none.Release()
+}
+
+// A gate that is closed admits nothing, waits for what runs, and can be closed again.
+func TestCloseWaitsForQueries(t *testing.T) {
+	f := newFleet(t)
+	c := f.czar("one")
+	running := c.query(t, object)
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close(f.soon()) }()
+	require.Eventually(t, func() bool {
+		ref, err := c.Admit(c.plan(t, source))
+		ref.Release()
+		return err != nil
+	}, within, time.Millisecond)
+	_, err := c.Admit(c.plan(t, source))
+	require.ErrorIs(t, err, deletion.ErrClosed)
+	time.Sleep(3 * quick.Confirm)
+	require.NoError(t, running.MayDispatch())
+	assert.Len(t, f.keys("czar/"), 1)
+	select {
+	case err := <-closed:
+		t.Fatal("it did not wait", err)
+	default:
+	}
+	running.Release()
+	require.NoError(t, <-closed)
+	assert.Empty(t, f.keys("czar/"))
+	assert.Empty(t, f.keys("alive/"))
+	require.NoError(t, c.Close(f.soon()))
+	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
+}
