@@ -55,6 +55,7 @@ type Coordinator struct {
 
 	mu      sync.Mutex
 	leading *leadership            // nil: another one leads
+	restart bool                   // etcd went back, or is another one: what was known of it counts no more
 	marked  map[protocol.Name]bool // seen with a mark, whoever made it
 }
 
@@ -173,6 +174,11 @@ func (c *Coordinator) loop(ctx context.Context) error {
 
 // round is one look at everything. It returns when to look again if nothing wakes the coordinator before.
 func (c *Coordinator) round(ctx context.Context) time.Duration {
+	c.mu.Lock()
+	if c.restart {
+		c.observer, c.restart = newObserver(c.store), false
+	}
+	c.mu.Unlock()
 	reading, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	f, faults, err := c.observer.read(reading, c.seenMarked())
@@ -226,6 +232,9 @@ func (c *Coordinator) follow(ctx context.Context) error {
 			return err
 		}
 		if u.Regressed {
+			c.mu.Lock()
+			c.restart = true
+			c.mu.Unlock()
 			c.note(whole(u.To), true)
 			continue
 		}

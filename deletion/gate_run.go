@@ -2,7 +2,6 @@ package deletion
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -41,13 +40,15 @@ func (g *Gate) run(ctx context.Context) {
 	}
 }
 
-// follow passes on what the view shows. A gate whose view is closed has no eyes: its proofs run out.
+// follow passes on what the view shows. A gate whose view is closed has no eyes, and drops would wait for it for ever: it closes.
 func (g *Gate) follow(ctx context.Context, changes *cssetcd.Subscription) {
 	for {
 		u, err := changes.Next(ctx)
 		if err != nil {
-			if !errors.Is(err, ctx.Err()) {
-				g.log.Error("the gate's view ended before the gate", "err", err)
+			if ctx.Err() == nil {
+				g.log.Error("the gate closes because its view was closed before it", "err", err)
+				g.closing.Store(true)
+				g.kick()
 			}
 			return
 		}

@@ -146,3 +146,20 @@ func TestCloseWaitsForQueries(t *testing.T) {
 	require.NoError(t, c.Close(f.soon()))
 	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
 }
+
+// A gate without eyes does not hold drops up.
+func TestGateClosesWithItsView(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("blind")
+	running := c.query(t, object)
+	c.view.Close()
+	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
+	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
+	assert.Len(t, f.keys("czar/"), 1)
+	running.Release()
+	require.Eventually(t, func() bool { return len(f.keys("czar/")) == 0 }, within, 10*time.Millisecond)
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+}

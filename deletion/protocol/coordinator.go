@@ -181,12 +181,3 @@ func (c *Coordinator) Ended(f Facts, now Time) (all []Registered) {
 	}
 	return all
 }
-
-// Left returns how long a registration that is ending is left alone from now on.
-func (c *Coordinator) Left(f Facts, r Registered, now Time) time.Duration {
-	e, ending := c.endings[r.ID]
-	if !ending {
-		return max(f.Timing.Wait, Outlasts(r.Fence))
-	}
-	return max(f.Timing.Wait, Outlasts(r.Fence)) - now.Waited(e.since)
-}

@@ -180,10 +180,3 @@ func endRegistration(id string, modified Revision, r Registration, by string) kv
 		Puts:   []kv.Put{{Path: czarPath(id), Value: r.Encode()}},
 	}
 }
-
-// ClearAcknowledgements deletes what an acknowledgement left of a drop that has ended: none can be added any more.
-func (l Leadership) ClearAcknowledgements(mark Revision) kv.Change {
-	c := l.change()
-	c.Deletes = []kv.Span{kv.Below(acksOf(mark))}
-	return c
-}

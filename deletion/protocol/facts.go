@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -211,19 +210,6 @@ func MarksIn(have *kv.Snapshot) (marks []Revision) {
 	for p, e := range have.Range(kv.Below(paths.Drops)) {
 		if _, _, request, ok := paths.Dropped(p); ok && !request {
 			marks = append(marks, e.Create)
-		}
-	}
-	return marks
-}
-
-// Leftovers returns the marks that have acknowledgements and no drop.
-func Leftovers(have *kv.Snapshot) (marks []Revision) {
-	known := MarksIn(have)
-	for p := range have.Range(kv.Below(paths.Acks)) {
-		text := last(p.Parent())
-		n, err := strconv.ParseInt(text, 10, 64)
-		if mark := Revision(n); err == nil && !slices.Contains(known, mark) && !slices.Contains(marks, mark) {
-			marks = append(marks, mark)
 		}
 	}
 	return marks

@@ -48,7 +48,7 @@ type Intent struct {
 	Terms
 	Tables   []Table `json:"tables,omitempty"`  // what to remove; known from Dropping on
 	History  string  `json:"history,omitempty"` // of etcd; in another one the same incarnation is another table; known from Dropping on
-	Error    string  `json:"error,omitempty"`  // why the last attempt to remove the data failed
+	Error    string  `json:"error,omitempty"`   // why the last attempt to remove the data failed
 	Attempts int     `json:"attempts,omitempty"`
 	Retry    int     `json:"retry,omitempty"` // counts the times that an operator wanted another attempt at once
 }
