@@ -109,8 +109,8 @@
 // hold both.
 //
 // Removing is immediate and takes no notice of queries. It is therefore refused while czars are registered, with
-// [ErrCzarsRegistered], unless [Unsafe] is given. No program registers czars yet, so as things are nothing is refused:
-// see to it that no query uses what you remove.
+// [ErrCzarsRegistered], unless [Unsafe] is given. With czars, the package deletion drops
+// what they use without hurting their queries.
 //
 // # Errors
 //

@@ -35,3 +35,16 @@ func dependsOnAny(s *cssetcd.Snapshot, t *cssetcd.Table, db, table string) bool 
 	}
 	return false
 }
+
+// dependsOn reports whether a table is another one that is partitioned by the given director, or matches it.
+func dependsOn(t *cssetcd.Table, db, table string) bool {
+	if t.Name == (cssetcd.TableName{DB: db, Table: table}) {
+		return false
+	}
+	if p := t.Partitioning; p != nil && p.DirDB == db && p.DirTable == table {
+		return true
+	}
+	m := t.Match
+	is := func(dir string) bool { return dir == db+"."+table || dir == table && t.Name.DB == db }
+	return m != nil && (is(m.DirTable1) || is(m.DirTable2))
+}

@@ -83,7 +83,7 @@ func WithPolicy(p Policy) Option {
 // By says who wants the drop, for those who look at it. Without it that is the host and the process.
 func By(who string) Option { return func(w *wish) error { w.by = who; return nil } }
 
-// Force drops a director although tables that are partitioned by it stay. They cannot be queried any more.
+// Force drops a director, or its database, although tables that are partitioned by it stay. They cannot be queried any more.
 func Force() Option { return func(w *wish) error { w.force = true; return nil } }
 
 // DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
@@ -93,7 +93,7 @@ func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Opt
 }
 
 // DropDatabase begins to drop a database with all its tables, as DropTable does. Drops of its tables that have begun go on by themselves, and the database waits for
-// them. It returns ErrNoSuchDB.
+// them. It returns ErrNoSuchDB, ErrDropPending and ErrHasChildren.
 func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.DatabaseName(db), opts)
 }
@@ -105,7 +105,7 @@ func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Dro
 			return nil, failed("drop", n.String(), err)
 		}
 	}
-	if !w.force && !n.IsDatabase() {
+	if !w.force {
 		if err := c.checkChildren(ctx, n); err != nil {
 			return nil, failed("drop", n.String(), err)
 		}
@@ -182,43 +182,24 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 	return int64(lease.ID), nil
 }
 
-// checkChildren refuses to drop a table by which others are partitioned. It is not a part of the transaction: a child that is created at the same
+// checkChildren refuses to drop what other tables are partitioned by that stay. It is not a part of the transaction: a child that is created at the same
 // moment is not seen, and is as useless as one that was created a moment before.
 func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
 	db, table := n.Parts()
-	t, err := c.css.Table(ctx, cssetcd.TableName{DB: db, Table: table})
-	if err != nil || t.Partitioning == nil || t.Partitioning.DirDB != db || t.Partitioning.DirTable != table {
-		return nil // not a director, as far as anyone can tell; whether it is there is found out with the mark
+	if table != "" {
+		t, err := c.css.Table(ctx, cssetcd.TableName{DB: db, Table: table})
+		if err != nil || t.Partitioning == nil || t.Partitioning.DirDB != db || t.Partitioning.DirTable != table {
+			return nil // not a director, as far as anyone can tell; whether it is there is found out with the mark
+		}
 	}
 	s, err := c.css.Snapshot(ctx, 0)
 	if err != nil {
 		return err
 	}
-	for d := range s.Databases() {
-		if d == nil {
-			continue
-		}
-		for t := range s.Tables(d.Name) {
-			if t == nil || t.Status.State() == cssetcd.StatePendingDrop || !dependsOn(t, db, table) {
-				continue
-			}
-			return fmt.Errorf("%w: %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, t.Name)
-		}
+	if children := Children(s, n); len(children) > 0 {
+		return fmt.Errorf("%w, such as %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, children[0])
 	}
 	return nil
-}
-
-// dependsOn reports whether a table is another one that is partitioned by the given director, or matches it.
-func dependsOn(t *cssetcd.Table, db, table string) bool {
-	if t.Name == (cssetcd.TableName{DB: db, Table: table}) {
-		return false
-	}
-	if p := t.Partitioning; p != nil && p.DirDB == db && p.DirTable == table {
-		return true
-	}
-	m := t.Match
-	is := func(dir string) bool { return dir == db+"."+table || dir == table && t.Name.DB == db }
-	return m != nil && (is(m.DirTable1) || is(m.DirTable2))
 }
 
 // Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
 // Command is a Dropper that runs a program for each Job. The program gets the Job as one JSON document on its standard input:
 //
-//	{"database":"LSST","whole":false,"incarnation":57,"mark":61,
+//	{"database":"LSST","whole":false,"incarnation":57,"mark":61,"history":"K3VZ...",
 //	 "tables":[{"table":"Object","incarnation":57,"chunk_level":2}]}
 //
 // Exit code 0 says that all of it is removed, and the name becomes free. Any other is a failure, which is tried again; the end of what the program wrote to its
@@ -25,7 +26,7 @@ import (
 //     already is success.
 //   - It may run late: while one run is paused, another may finish, and a new table may get the name. Before it removes anything it has to check that what it finds is of
 //     the incarnation in the Job, and it has to remove by a name that is of that incarnation only: rename first, then drop. An incarnation is the
-//     revision of etcd at which the name was created; a later table has a higher one.
+//     revision of etcd at which the name was created; a later table has a higher one, within one history.
 //   - It is killed, with all processes of its group, when the coordinator ends or loses the lead, or after Timeout. A run that was killed is repeated.
 type Command struct {
 	Path    string   // of the program; without a slash it is looked for as a shell does
@@ -54,7 +55,9 @@ func (c Command) Drop(ctx context.Context, job Job) error {
 	cmd.Stdin = bytes.NewReader(append(text, '\n'))
 	cmd.Stderr = &said
 	cmd.WaitDelay = afterTheEnd
-	killGroup(cmd)
+	// All that it starts is killed with it, unless that leaves the group: a shell's children would go on otherwise.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err = cmd.Run()
 	switch {
 	case err == nil:

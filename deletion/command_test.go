@@ -1,5 +1,3 @@
-//go:build unix
-
 package deletion_test
 
 import (
@@ -20,7 +18,7 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 )
 
-var commandJob = deletion.Job{Database: "LSST", Incarnation: 57, Mark: 61, Tables: []deletion.JobTable{{Table: "Object", Incarnation: 57, ChunkLevel: 2}}}
+var commandJob = deletion.Job{Database: "LSST", Incarnation: 57, Mark: 61, History: "H", Tables: []deletion.JobTable{{Table: "Object", Incarnation: 57, ChunkLevel: 2}}}
 
 // script writes a program of sh.
 func script(t *testing.T, text string) string {
@@ -43,7 +41,7 @@ func TestCommandGetsTheJob(t *testing.T) {
 	var got deletion.Job
 	require.NoError(t, json.Unmarshal(text, &got))
 	assert.Equal(t, commandJob, got)
-	assert.JSONEq(t, `{"database":"LSST","whole":false,"incarnation":57,"mark":61,"tables":[{"table":"Object","incarnation":57,"chunk_level":2}]}`, string(text))
+	assert.JSONEq(t, `{"database":"LSST","whole":false,"incarnation":57,"mark":61,"history":"H","tables":[{"table":"Object","incarnation":57,"chunk_level":2}]}`, string(text))
 }
 
 // A program that knows what to do without the Job is none the worse for it.

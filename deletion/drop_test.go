@@ -32,7 +32,7 @@ func TestDropWaitsForARunningQuery(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := f.Status(t.Context(), "LSST.Object")
 		require.NoError(t, err)
-		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" && s.Waiting[0].Why == "1 queries are running on it"
+		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" && s.Waiting[0].Why == "1 query is running on it"
 	}, within, 50*time.Millisecond)
 	require.NoError(t, running.MayDispatch())
 	running.Release()

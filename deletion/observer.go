@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
@@ -78,4 +79,15 @@ func (o *observer) recall(ctx context.Context, have *kv.Snapshot) error {
 	return nil
 }
 
-func joined(faults []error) error { return multierror.Append(nil, faults...).ErrorOrNil() }
+// joined makes one error of faults; nil of none.
+func joined(faults []error) error {
+	all := multierror.Append(nil, faults...)
+	all.ErrorFormat = func(faults []error) string {
+		var texts []string
+		for _, f := range faults {
+			texts = append(texts, f.Error())
+		}
+		return strings.Join(texts, "; ")
+	}
+	return all.ErrorOrNil()
+}

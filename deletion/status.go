@@ -142,7 +142,9 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
 	case !r.Alive:
 		b.Why = "it does not answer"
-	case n > 0:
+	case n == 1:
+		b.Why = "1 query is running on it"
+	case n > 1:
 		b.Why = fmt.Sprintf("%d queries are running on it", n)
 	case r.Life.Seen < d.Mark:
 		b.Why = fmt.Sprintf("it confirms but has not seen the mark yet: it sees revision %d", r.Life.Seen)

@@ -117,7 +117,7 @@ func TestSchemaFromAFileAndFromStandardInput(t *testing.T) {
 	assert.Equal(t, "(c INT)", decode[tableView](t, c.ok("table", "show", "D.B", "-w", "json")).Schema)
 }
 
-// What is registered below czar/ keeps removals from happening without --force.
+// What is registered below czar/, be it unreadable, keeps removals from happening at once without --force.
 func TestRemovalsAskForForceWhileCzarsAreRegistered(t *testing.T) {
 	t.Parallel()
 	server := startEtcd(t)
@@ -128,14 +128,18 @@ func TestRemovalsAskForForceWhileCzarsAreRegistered(t *testing.T) {
 	defer etcd.Close()
 	_, err = etcd.Put(t.Context(), cssetcd.DefaultPrefix+"/czar/1", "{}")
 	require.NoError(t, err)
-	for _, args := range [][]string{
-		{"table", "drop", "LSST.Source"}, {"db", "drop", "LSST_2"}, {"del", "/DBS/Plain"},
-	} {
-		message := c.fails(1, args...)
-		assert.Contains(t, message, "czars are registered")
-		assert.Contains(t, message, "hint: --force")
-		c.ok(append(args, "--force")...)
+	for _, args := range [][]string{{"table", "drop", "LSST.Source"}, {"db", "drop", "LSST_2"}} {
+		assert.Contains(t, c.ok(args...), "is marked to be dropped")
+		c.ok(append(args[:1:1], "show", args[2])...)
+		assert.Contains(t, c.ok(append(args, "--force")...), "1 czar is registered")
+		c.fails(exitError, append(args[:1:1], "show", args[2])...)
 	}
+	message := c.fails(exitError, "del", "/DBS/Plain")
+	assert.Contains(t, message, "czars are registered")
+	assert.Contains(t, message, "hint: --force")
+	c.ok("del", "/DBS/Plain", "--force")
+	message = c.fails(exitError, "drops", "czars")
+	assert.Contains(t, message, "list czars: the registration 1: ", "in one line")
 }
 
 // A value that cannot be read must not hide the others, nor pass unnoticed.

@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
 )
 
 // completionTime bounds how long someone who presses the tab key waits for names. Without an answer there are none.
@@ -36,6 +37,11 @@ var completed = map[string][]names{
 	"chunk show":       {tables, nil},
 	"chunk add":        {tables, nil, nodes},
 	"chunk delete":     {tables, nil},
+	"drops show":       {dropNames, nil},
+	"drops wait":       {dropNames, nil},
+	"drops cancel":     {dropNames, nil},
+	"drops retry":      {dropNames, nil},
+	"drops abandon":    {dropNames, nil},
 	"node show":        {nodes, nil},
 	"node set-state":   {nodes, words(string(cssetcd.NodeActive), string(cssetcd.NodeInactive)), nil},
 	"node delete":      {nodes, nil},
@@ -48,6 +54,8 @@ var completedFlags = []struct {
 }{
 	{"", "write-out", words("table", "json")},
 	{"db create", "like", databases},
+	{"table drop", "policy", words(string(deletion.Wait), string(deletion.Cancel))},
+	{"db drop", "policy", words(string(deletion.Wait), string(deletion.Cancel))},
 	{"table create", "dir-db", databases},
 	{"table create", "match-table1", tables},
 	{"table create", "match-table2", tables},
@@ -57,6 +65,9 @@ var statuses = words(string(cssetcd.StatusReady), string(cssetcd.StatusIgnore))
 
 func databases(keys []string) []string { return partsOf(keys, "DBS") }
 func nodes(keys []string) []string     { return partsOf(keys, "NODES") }
+
+// dropNames: of what is dropped the name is kept until the drop has ended.
+func dropNames(keys []string) []string { return append(databases(keys), tables(keys)...) }
 
 // partsOf returns the names that stand directly below a key.
 func partsOf(keys []string, parent string) (found []string) {

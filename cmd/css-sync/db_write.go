@@ -114,18 +114,3 @@ func dbSetStatus(p *program) *cobra.Command {
 	only.register(cmd, "status")
 	return cmd
 }
-
-func dbDrop(p *program) *cobra.Command {
-	var drop dropFlags
-	cmd := &cobra.Command{
-		Use: "drop DATABASE", Short: "Remove a database with all its tables at once", Args: takes("DATABASE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			say := outcome{"database " + args[0] + " dropped", "there is no database " + args[0]}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
-				return css.DropDatabase(ctx, args[0], drop.options()...)
-			})
-		},
-	}
-	drop.register(cmd)
-	return cmd
-}

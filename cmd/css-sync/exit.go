@@ -8,7 +8,10 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
+
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
 )
 
 // The exit codes. They are a contract.
@@ -80,7 +83,7 @@ func exitCode(err error) int {
 		return exitError
 	case is(errNoConnection, cssetcd.ErrUnavailable) || mirrorUnavailable(err):
 		return exitNoConnection
-	case is(cssetcd.ErrInvalid, cssetcd.ErrVersionMissing, cssetcd.ErrVersionMismatch):
+	case is(cssetcd.ErrInvalid, cssetcd.ErrVersionMissing, cssetcd.ErrVersionMismatch, deletion.ErrTiming):
 		return exitInvalid
 	}
 	return exitError
@@ -102,12 +105,25 @@ var plainInvalid = regexp.MustCompile(`(^|: |\n  )invalid: `)
 
 // sentence is the text of an error without what only programmers need.
 func sentence(err error) string {
+	var several *multierror.Error
+	if errors.As(err, &several) && several.ErrorFormat == nil {
+		several.ErrorFormat = inOneLine
+	}
 	text := noise.ReplaceAllString(err.Error(), "")
 	text = plainInvalid.ReplaceAllString(text, "$1")
 	if errors.Is(err, context.DeadlineExceeded) {
 		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")
 	}
 	return strings.TrimPrefix(text, "css: ")
+}
+
+// inOneLine stands in for multierror's own format, which is a list with headings.
+func inOneLine(all []error) string {
+	texts := make([]string, len(all))
+	for i, err := range all {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
 }
 
 // hintFor returns what to do about an error; "" when there is nothing to say.
@@ -120,7 +136,11 @@ func hintFor(err error) string {
 	case errors.As(err, &u):
 		return "see `" + u.help + "`"
 	case errors.Is(err, cssetcd.ErrCzarsRegistered):
-		return "--force removes it nevertheless; queries that are using it may fail"
+		return "--force removes it nevertheless, and queries that are using it may fail; `css-sync table drop` and `css-sync db drop` wait for them"
+	case errors.Is(err, cssetcd.ErrDropPending):
+		return "`css-sync drops list` shows the drops, and what they wait for"
+	case errors.Is(err, deletion.ErrTiming):
+		return "`css-sync config show` shows them, and `css-sync config set` changes them"
 	case errors.Is(err, cssetcd.ErrVersionMissing) && !errors.Is(err, cssetcd.ErrInvalid): // in etcd, not in a dump
 		return "look at --endpoints, --prefix and --css; the first `css-sync db create` or `css-sync restore` makes a CSS"
 	case errors.Is(err, cssetcd.ErrNotEmpty):

@@ -11,11 +11,11 @@ import (
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
 	serveCommand, mirrorCommand, checkCommand, statusCommand,
-	dbCommand, tableCommand, chunkCommand, nodeCommand,
+	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
 	dumpCommand, restoreCommand, diffCommand,
 	demoCommand, czarCommand, benchCommand,
-	versionCommand,
+	configCommand, historyCommand, versionCommand,
 }
 
 // The groups in which help shows the commands.

@@ -19,13 +19,15 @@ type serveFlags struct {
 	dataDir      string
 	listenClient string
 	sessionTTL   time.Duration
+	drops        serveDropFlags
+	compact      compactFlag
 }
 
 func serveCommand(p *program) *cobra.Command {
-	var f serveFlags
+	f := serveFlags{compact: compactFlag(time.Hour)}
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
-		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd, until SIGTERM or SIGINT; a second signal ends it at once.
+		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
+		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd and carry drops out, until SIGTERM or SIGINT; a second signal ends it at once.
 
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
@@ -33,9 +35,15 @@ the daemon runs an etcd of its own in this process, without TLS and users: for a
 At the start it protects names that were made past css-sync, with etcdctl, against others that differ in case only, and warns of
 those that do.
 
-When etcd cannot be reached at the start, that is an error; when it or MySQL is lost later, the daemon waits for it.`,
+When etcd cannot be reached at the start, that is an error; when it or MySQL is lost later, the daemon waits for it.
+
+It keeps the history of etcd short, that of all keys: give --compact=off where the etcd is shared with others. Of several daemons the one that keeps least counts.
+
+` + serveDropsHelp,
 		Example: `  css-sync serve --endpoints etcd-0:2379,etcd-1:2379,etcd-2:2379 --czar-config /config-etc/qserv-czar.cnf
-  css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf`,
+  css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf
+  css-sync serve --czar-config /config-etc/qserv-czar.cnf --worker-dsn-file /secrets/workers --qmeta-dsn-file /secrets/qmeta
+  css-sync serve --no-mirror --drop-command /usr/local/bin/remove-data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			target, err := f.check(cmd, p)
 			if err != nil {
@@ -50,7 +58,9 @@ When etcd cannot be reached at the start, that is an error; when it or MySQL is 
 	flags.StringVar(&f.dataDir, "data-dir", "", "run an etcd in this process that keeps its data here")
 	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379", "where the etcd of --data-dir listens for clients: host:port or unix:///path")
 	flags.DurationVar(&f.sessionTTL, "session-ttl", 10*time.Second, "after how long a daemon that is gone without a word is replaced, in whole seconds")
-	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl"}, ownPrefix)
+	flags.Var(&f.compact, "compact", "how much of etcd's history to keep, or off to keep all")
+	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"}, ownPrefix)
+	f.drops.register(cmd)
 	return cmd
 }
 
@@ -69,14 +79,17 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	if err := f.mirror.check(); err != nil {
 		return nil, invalidUse(cmd, "%w", err)
 	}
+	if err := f.drops.check(cmd, p); err != nil {
+		return nil, err
+	}
 	target, err := p.mysql.target(p.connection.dialTimeout)
 	switch {
 	case err != nil:
 		return nil, err
 	case target == nil && !f.noMirror:
 		return nil, invalidUse(cmd, "where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
-	case target != nil && f.noMirror && source(flags, "no-mirror") == "--no-mirror":
-		target = nil // MySQL is known from the environment
+	case target != nil && f.noMirror && (source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
+		target = nil // MySQL is known from the environment, or for drops
 	}
 	return target, nil
 }
@@ -118,6 +131,12 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config)
 			p.log.Warn("the mirror's brake is off for as long as this process runs")
 		}
 		parts = append(parts, d.mirror)
+	}
+	if !f.drops.none {
+		parts = append(parts, d.coordinate)
+	}
+	if f.compact > 0 {
+		parts = append(parts, d.compact)
 	}
 	p.notify("READY=1")
 	err = runAll(ctx, parts)

@@ -9,18 +9,15 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
-// How much history the daemon's own etcd keeps, and how long it may take to start: reading a large database takes a while.
-const (
-	ownHistory   = time.Hour
-	ownEtcdStart = time.Minute
-)
+// ownEtcdStart is how long the daemon's own etcd may take to start: reading a large database takes a while.
+const ownEtcdStart = time.Minute
 
 // startEtcd runs the daemon's own etcd and points the connection to it.
 func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
 	defer cancel()
 	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
-		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, AutoCompaction: ownHistory,
+		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, // its history is compacted as that of any other
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)

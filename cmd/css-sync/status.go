@@ -15,10 +15,14 @@ import (
 
 func statusCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show how etcd, the catalogue and the mirror stand", GroupID: groupDaemon, Args: takes(),
-		Long: `Show how etcd, the catalogue and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
+		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon, Args: takes(),
+		Long: `Show how etcd, the catalogue, drops, czars and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
 the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
-the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.`,
+the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.
+
+Of drops it counts the phases, and shows the three that have been waiting longest; css-sync drops list shows all. With -w json, "drops" has
+"phases", which counts each, and "longest", a list as of css-sync drops list; "czars" is that of css-sync drops czars.`,
+		Example: "  css-sync status\n  css-sync status -w json | jq .drops.phases",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			target, err := p.mysql.target(p.connection.dialTimeout)
 			if err != nil {
@@ -31,8 +35,9 @@ the table is not its own, says so in etcd: REFUSED, since when and why. The line
 			if _, err := p.connection.config(); err != nil && path == "" {
 				return invalidUse(cmd, "%w", err)
 			}
-			s := statusView{Refusals: []refusal{}}
+			s := statusView{Refusals: []refusal{}, Czars: []czarView{}}
 			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
+			faults = append(faults, s.dropsErr)
 			if target != nil {
 				ctx, cancel := p.limit(cmd.Context())
 				defer cancel()
@@ -73,6 +78,9 @@ func (s statusView) write(w io.Writer) {
 	}
 	f = append(f, [2]string{"catalogue", s.catalogue()})
 	f = append(f, s.Mirror.facts()...)
+	if s.Drops != nil {
+		f = append(append(f, s.Drops.facts()...), czarFacts(s.Czars)...)
+	}
 	for _, r := range s.Refusals {
 		f = append(f, [2]string{"REFUSED", r.String()})
 	}

@@ -44,6 +44,9 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
 	s.Etcd.identity, s.Etcd.ClusterID, s.Etcd.History = id, strconv.FormatUint(id.Cluster, 16), id.History
+	if err := p.lookAtDrops(ctx, css.Client, s); err != nil {
+		s.dropsErr = err // what etcd says is as good
+	}
 	switch err := have.Version(); {
 	case errors.Is(err, cssetcd.ErrVersionMissing):
 		return nil

@@ -14,6 +14,9 @@ type statusView struct {
 	Catalogue *catalogueStatus `json:"catalogue"`      // null: there is none, or it cannot be read
 	Mirror    *mirrorStatus    `json:"mirror"`         // null: nothing says where MySQL is
 	Refusals  []refusal        `json:"refusals"`       // of daemons that write nothing to MySQL until somebody does something
+	Drops     *dropsStatus     `json:"drops"`          // null: they cannot be read, or the catalogue is on a file
+	Czars     []czarView       `json:"czars"`          // that are registered
+	dropsErr  error
 }
 
 type etcdStatus struct {

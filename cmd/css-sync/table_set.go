@@ -81,18 +81,3 @@ func tableSetScan(p *program) *cobra.Command {
 	only.register(cmd, "table's status")
 	return cmd
 }
-
-func tableDrop(p *program) *cobra.Command {
-	var drop dropFlags
-	cmd := &cobra.Command{
-		Use: "drop DATABASE.TABLE", Short: "Remove a table with its chunks at once", Args: takes("DATABASE.TABLE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.writeTable(cmd.Context(), args[0], outcome{"table " + args[0] + " dropped", "there is no table " + args[0]},
-				func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
-					return css.DropTable(ctx, name, drop.options()...)
-				})
-		},
-	}
-	drop.register(cmd)
-	return cmd
-}

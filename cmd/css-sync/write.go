@@ -60,29 +60,6 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 	return opts
 }
 
-// dropFlags are those of commands that remove something.
-type dropFlags struct {
-	ifExists, force bool
-	only            conditionFlags
-}
-
-func (d *dropFlags) register(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
-	cmd.Flags().BoolVar(&d.force, "force", false, "drop at once although czars are registered, whose queries may fail")
-	d.only.register(cmd, "status")
-}
-
-func (d *dropFlags) options() []cssetcd.WriteOption {
-	opts := d.only.options()
-	if d.ifExists {
-		opts = append(opts, cssetcd.IfExists())
-	}
-	if d.force {
-		opts = append(opts, cssetcd.Unsafe())
-	}
-	return opts
-}
-
 // parseStatus refuses a text that means nothing to Qserv: a mistyped READY takes a database from its users.
 func parseStatus(text string) (cssetcd.Status, error) {
 	s := cssetcd.Status(text)

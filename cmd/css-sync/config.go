@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+)
+
+const configHelp = `Show or change the durations of the protocol of deletion. They are kept in etcd, and are the same for all czars and coordinators of a catalogue:
+
+  confirm   how often a czar proves in etcd that it is registered
+  fence     for how long after such a proof a czar lets queries begin and go on. A czar that is cut off from etcd for longer refuses queries
+  wait      how long a czar that is gone without a word holds drops up; at least 11/9 of fence, since clocks differ
+  alive     after which a czar that has not confirmed is taken for silent
+  delay     from the mark to the removal at least, unless a drop says otherwise; in it a drop can be cancelled
+
+A long fence costs drops only, and only when a czar is lost: queries go on through an outage of etcd that is shorter.`
+
+func configCommand(p *program) *cobra.Command {
+	g := group("config", "Show or change the durations of the protocol of deletion", configShow(p), configSet(p))
+	g.Long = configHelp
+	g.Example = "  css-sync config show\n  css-sync config set --delay 1m"
+	for _, part := range g.Commands() {
+		part.Annotations = onlyEtcd
+	}
+	return g
+}
+
+func configShow(p *program) *cobra.Command {
+	return &cobra.Command{
+		Use: "show", Short: "Show the durations of the protocol of deletion", Args: takes(),
+		Long: configHelp + `
+
+What etcd does not say is as it is by default. With -w json: {"confirm","fence","wait","alive","delay"}, texts such as "1m15s".`,
+		Example: "  css-sync config show",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.onDrops(cmd.Context(), func(ctx context.Context, client *dropClient) error {
+				t, err := client.Timing(ctx)
+				if err != nil && (!errors.Is(err, deletion.ErrTiming) || t == (deletion.Timing{})) {
+					return err
+				}
+				return errors.Join(p.print(t, func(w io.Writer) { timingFacts(t).write(w) }), err)
+			})
+		},
+	}
+}
+
+func timingFacts(t deletion.Timing) facts {
+	return facts{
+		{"confirm", t.Confirm.String()}, {"fence", t.Fence.String()}, {"wait", t.Wait.String()}, {"alive", t.Alive.String()}, {"delay", t.Delay.String()},
+	}
+}
+
+func configSet(p *program) *cobra.Command {
+	given := deletion.DefaultTiming
+	cmd := &cobra.Command{
+		Use: "set", Short: "Change durations of the protocol of deletion", Args: takes(),
+		Long: configHelp + `
+
+What is not given stays as it is. Nothing is changed when the durations do not fit together, and the error says all that is wrong.
+
+The delay counts for drops from then on. Czars that are registered keep the others until they register anew, and drops wait for them by what they have; coordinators
+take them at once. So fence can be changed while czars are at work, and is in force everywhere when all czars were started again.`,
+		Example: "  css-sync config set --delay 1m\n  css-sync config set --fence 5m --wait 6m15s",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			flags := cmd.Flags()
+			changes := map[string]func(*deletion.Timing) *time.Duration{}
+			for name, field := range timingFields {
+				if flags.Changed(name) {
+					changes[name] = field
+				}
+			}
+			if len(changes) == 0 {
+				return invalidUse(cmd, "say what to change: --confirm, --fence, --wait, --alive or --delay")
+			}
+			return p.write(cmd.Context(), outcome{done: "settings changed"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+				client, err := deletion.NewClient(css.Client)
+				if err != nil {
+					return 0, err
+				}
+				t, err := client.Timing(ctx)
+				switch {
+				case errors.Is(err, deletion.ErrTiming): // to be mended by this
+					if t == (deletion.Timing{}) {
+						t = deletion.DefaultTiming
+					}
+				case err != nil:
+					return 0, err
+				}
+				for _, field := range changes {
+					*field(&t) = *field(&given)
+				}
+				return client.SetTiming(ctx, t)
+			})
+		},
+	}
+	for _, f := range []struct{ name, usage string }{
+		{"confirm", "how often a czar proves that it is registered"},
+		{"fence", "for how long after a proof a czar lets queries begin and go on"},
+		{"wait", "how long a czar that is gone holds drops up"},
+		{"alive", "after which a czar that has not confirmed is taken for silent; whole seconds, at least 2"},
+		{"delay", "from the mark to the removal at least; whole seconds, 0 or at least 2"},
+	} {
+		to := timingFields[f.name](&given)
+		cmd.Flags().DurationVar(to, f.name, *to, f.usage)
+		cmd.Flags().Lookup(f.name).DefValue = "0s" // it stays as it is, whatever that is
+	}
+	return cmd
+}
+
+var timingFields = map[string]func(*deletion.Timing) *time.Duration{
+	"confirm": func(t *deletion.Timing) *time.Duration { return &t.Confirm },
+	"fence":   func(t *deletion.Timing) *time.Duration { return &t.Fence },
+	"wait":    func(t *deletion.Timing) *time.Duration { return &t.Wait },
+	"alive":   func(t *deletion.Timing) *time.Duration { return &t.Alive },
+	"delay":   func(t *deletion.Timing) *time.Duration { return &t.Delay },
+}

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/protocol"
+)
+
+// dropHelp is what is said of dropping a table and a database alike.
+const dropHelp = `While czars are registered it goes through the protocol of deletion: it is marked, in one transaction, and no query begins on it from
+then on. When the agreed delay is over and every czar has said that none of its queries uses it any more, a coordinator (css-sync serve)
+makes the catalogue forget it and has the data removed. Until then "css-sync drops cancel" takes the drop back; "css-sync drops show"
+says by name what it waits for. The same holds with any of --after, --delay, --policy and --wait, and when a drop of it has begun.
+
+Without registered czars and those flags it is removed at once, and the output says so; its data are left alone then, whatever css-sync
+serve is told about data. A czar that registers at the same moment is noticed, and the protocol used. C++ czars do not register: where css-sync
+serve asks QMeta for them, give --delay or --wait.
+
+--force removes it at once, whatever runs. Queries that are using it may fail, and may read another table when the name is created
+anew before they end; data are left alone. --force and --leave-children allow to drop a director although tables that are partitioned
+by it stay, which cannot be queried then.
+
+With -w json: {"name","way","changed","revision","phase","incarnation","delay_seconds","after_seconds","ended"}; way is "direct",
+"forced" or "protocol", revision that of the removal or of the mark, 0 when nothing was changed or the mark is yet to come. The
+last five are of the protocol only.`
+
+// dropFlags are those of commands that drop a table or a database.
+type dropFlags struct {
+	ifExists, force, leaveChildren, wait bool
+	only                                 conditionFlags
+	after, delay                         time.Duration
+	policy                               string
+	flags                                *pflag.FlagSet
+}
+
+func (d *dropFlags) register(cmd *cobra.Command) {
+	d.flags = cmd.Flags()
+	d.flags.DurationVar(&d.after, "after", 0, "leave it fully usable for that long, and mark it then; whole seconds, at least 2")
+	d.flags.DurationVar(&d.delay, "delay", 30*time.Second, "least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; without it that of css-sync config")
+	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait), "what becomes of queries that are running on it: wait for them, or cancel them")
+	d.flags.BoolVar(&d.wait, "wait", false, "wait until the drop has ended, and say what it waits for")
+	d.flags.BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
+	d.flags.BoolVar(&d.leaveChildren, "leave-children", false, "drop it although tables stay that are partitioned by it, which cannot be queried then")
+	d.flags.BoolVar(&d.force, "force", false, "remove it at once although czars are registered, whose queries may fail, and although children stay")
+	d.only.register(cmd, "status")
+	for _, name := range conditions {
+		d.flags.Lookup(name).Usage += "; for a removal at once"
+	}
+}
+
+// protocolFlags ask for the protocol, whether czars are registered or not.
+var (
+	protocolFlags = []string{"after", "delay", "policy", "wait"}
+	conditions    = []string{"if-status", "if-revision"}
+)
+
+// given returns the first of the flags that is on the command line, as it is written there; "" for none.
+func (d *dropFlags) given(names []string) string {
+	if i := slices.IndexFunc(names, d.flags.Changed); i >= 0 {
+		return "--" + names[i]
+	}
+	return ""
+}
+
+func (d *dropFlags) check(cmd *cobra.Command, p *program) error {
+	path, err := p.file.path()
+	if err != nil {
+		return err
+	}
+	asked, condition := d.given(protocolFlags), d.given(conditions)
+	switch {
+	case asked != "" && path != "":
+		return invalidUse(cmd, "%s is for a catalogue in etcd: on a file no query has to be waited for", asked)
+	case asked != "" && d.force:
+		return invalidUse(cmd, "--force removes it at once, whatever runs; leave out %s, or --force", asked)
+	case asked != "" && condition != "":
+		return invalidUse(cmd, "%s is for a removal at once, and %s asks for the protocol; leave out one of them", condition, asked)
+	case d.policy != string(deletion.Wait) && d.policy != string(deletion.Cancel):
+		return invalidUse(cmd, "--policy %q is neither %s nor %s", d.policy, deletion.Wait, deletion.Cancel)
+	}
+	for name, value := range map[string]time.Duration{"--after": d.after, "--delay": d.delay} {
+		if err := protocol.CheckDelay(value); err != nil {
+			return invalidUse(cmd, "%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+// dropped is what a command drops.
+type dropped struct {
+	name   string // "LSST.Object", or "LSST"
+	what   string // "table LSST.Object"
+	direct func(context.Context, *catalogue, ...cssetcd.WriteOption) (cssetcd.Revision, error)
+	mark   func(context.Context, *deletion.Client, ...deletion.Option) (*deletion.Drop, error)
+}
+
+// database returns the name of the database.
+func (d dropped) database() string {
+	db, _, _ := strings.Cut(d.name, ".")
+	return db
+}
+
+// begin begins a drop, or removes something at once, and says which.
+func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dropResult, *deletion.Drop, error) {
+	r := dropResult{Name: what.name, what: what.what, Way: wayDirect, Changed: true, file: css.etcd == nil}
+	if err := d.checkChildren(ctx, css, what); err != nil {
+		return r, nil, err
+	}
+	if r.file {
+		return r, nil, d.remove(ctx, css, what, &r)
+	}
+	client, err := newDropClient(css.Client)
+	if err != nil {
+		return r, nil, err
+	}
+	if d.force {
+		r.Way = wayForced
+		czars, _ := client.Czars(ctx) // those that can be read
+		r.czars = len(czars)
+		return r, nil, d.remove(ctx, css, what, &r)
+	}
+	through, err := d.throughProtocol(ctx, client, what)
+	if err != nil {
+		return r, nil, err
+	}
+	if !through {
+		if err := d.remove(ctx, css, what, &r); !errors.Is(err, cssetcd.ErrCzarsRegistered) {
+			return r, nil, err
+		}
+	}
+	if condition := d.given(conditions); condition != "" {
+		return r, nil, hinted(badInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
+			what.what, condition), "look at it with `css-sync drops show` and its own show; --force removes it at once under the condition")
+	}
+	drop, err := d.mark(ctx, client, what, &r)
+	return r, drop, err
+}
+
+// remove removes it at once.
+func (d *dropFlags) remove(ctx context.Context, css *catalogue, what dropped, r *dropResult) error {
+	opts := d.only.options()
+	if d.ifExists {
+		opts = append(opts, cssetcd.IfExists())
+	}
+	if d.force {
+		opts = append(opts, cssetcd.Unsafe())
+	}
+	var err error
+	r.Revision, err = what.direct(ctx, css, opts...)
+	r.Changed = r.Revision != 0
+	return err
+}
+
+// throughProtocol reports whether a drop goes through the protocol: it was asked for, there are czars, or it has begun.
+func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, what dropped) (bool, error) {
+	if d.given(protocolFlags) != "" {
+		return true, nil
+	}
+	czars, err := client.Czars(ctx)
+	if len(czars) > 0 {
+		return true, nil // although one cannot be read: it is waited for
+	}
+	if err != nil {
+		return false, err
+	}
+	drops, err := client.Drops(ctx)
+	return slices.ContainsFunc(drops, func(s deletion.Status) bool {
+		return s.Name == what.name || s.Name == what.database() || strings.HasPrefix(s.Name, what.name+".")
+	}), err
+}
+
+// mark begins a drop through the protocol.
+func (d *dropFlags) mark(ctx context.Context, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
+	opts := []deletion.Option{deletion.Force(), deletion.WithPolicy(deletion.Policy(d.policy))} // children were looked at
+	delay := d.delay
+	if d.flags.Changed("delay") {
+		opts = append(opts, deletion.Delay(delay))
+	} else {
+		timing, err := client.Timing(ctx)
+		if err != nil {
+			return nil, err
+		}
+		delay = timing.Delay
+	}
+	if d.after > 0 {
+		opts = append(opts, deletion.After(d.after))
+	}
+	drop, err := what.mark(ctx, client.Client, opts...)
+	r.Way, r.Changed, r.Phase = wayProtocol, true, deletion.PhaseMarked
+	if d.ifExists && (errors.Is(err, cssetcd.ErrNoSuchDB) || errors.Is(err, cssetcd.ErrNoSuchTable)) {
+		r.Changed, r.Phase = false, ""
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Revision, r.Incarnation = drop.Mark(), drop.Incarnation()
+	r.DelaySeconds, r.AfterSeconds = int(delay/time.Second), int(d.after/time.Second)
+	if d.after > 0 {
+		r.Phase = deletion.PhaseRequested
+	}
+	if s, err := client.Status(ctx, what.name); err == nil {
+		r.now = client.summary(ctx, s)
+	}
+	return drop, nil
+}
+
+// checkChildren refuses to drop what other tables are partitioned by. It is not a part of the transaction: a child that is created at the same moment is
+// not seen, and is as useless as one that was created a moment before.
+func (d *dropFlags) checkChildren(ctx context.Context, css *catalogue, what dropped) error {
+	if d.force || d.leaveChildren {
+		return nil
+	}
+	name, err := deletion.ParseName(what.name)
+	if err != nil {
+		return err
+	}
+	s, err := css.Snapshot(ctx, 0)
+	if err != nil {
+		return err
+	}
+	children := deletion.Children(s, name)
+	if len(children) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range children[:min(len(children), 5)] {
+		names = append(names, c.String())
+	}
+	if more := len(children) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	err = fmt.Errorf("drop %s: %w: %s", what.what, errHasChildren, strings.Join(names, ", "))
+	return hinted(err, "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+}
+
+var errHasChildren = fmt.Errorf("%w and would stay", deletion.ErrHasChildren)

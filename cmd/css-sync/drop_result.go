@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+)
+
+func tableDrop(p *program) *cobra.Command {
+	var d dropFlags
+	cmd := &cobra.Command{
+		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries", Args: takes("DATABASE.TABLE"),
+		Long: "Drop a table with its chunks.\n\n" + dropHelp,
+		Example: `  css-sync table drop LSST.Object
+  css-sync table drop LSST.Object --after 10m --delay 1m --policy cancel
+  css-sync table drop LSST.Object --wait
+  css-sync table drop LSST.Object --force`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name, err := cssetcd.ParseTableName(args[0])
+			if err != nil {
+				return err
+			}
+			return p.drop(cmd, &d, dropped{
+				name: name.String(), what: "table " + name.String(),
+				direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+					return css.DropTable(ctx, name, opts...)
+				},
+				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
+					return c.DropTable(ctx, name, opts...)
+				},
+			})
+		},
+	}
+	d.register(cmd)
+	return cmd
+}
+
+func dbDrop(p *program) *cobra.Command {
+	var d dropFlags
+	cmd := &cobra.Command{
+		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries", Args: takes("DATABASE"),
+		Long: "Drop a database with all its tables. Drops of its tables that have begun go on by themselves, and the database waits for them.\n\n" + dropHelp,
+		Example: `  css-sync db drop LSST
+  css-sync db drop LSST --delay 5m --wait
+  css-sync db drop LSST --force`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			db := args[0]
+			return p.drop(cmd, &d, dropped{
+				name: db, what: "database " + db,
+				direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+					return css.DropDatabase(ctx, db, opts...)
+				},
+				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
+					return c.DropDatabase(ctx, db, opts...)
+				},
+			})
+		},
+	}
+	d.register(cmd)
+	return cmd
+}
+
+// drop drops something, and waits for the end of it when that is wanted.
+func (p *program) drop(cmd *cobra.Command, d *dropFlags, what dropped) error {
+	if err := d.check(cmd, p); err != nil {
+		return err
+	}
+	return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+		limited, cancel := p.limit(ctx)
+		r, drop, err := d.begin(limited, css, what)
+		cancel()
+		if err != nil {
+			return err
+		}
+		if drop == nil || !d.wait {
+			return p.print(r, r.write)
+		}
+		if !p.output.json() {
+			if err := p.print(r, r.write); err != nil {
+				return err
+			}
+		}
+		client, err := newDropClient(css.Client)
+		if err == nil {
+			err = p.await(ctx, client, drop)
+		}
+		if err != nil {
+			return err
+		}
+		r.Ended = true
+		return p.print(r, func(w io.Writer) { fmt.Fprintln(w, what.what+" dropped") })
+	})
+}
+
+// The ways in which something is dropped.
+const (
+	wayDirect   = "direct"
+	wayForced   = "forced"
+	wayProtocol = "protocol"
+)
+
+// dropResult is what became of a wish to drop something, and its JSON form.
+type dropResult struct {
+	Name         string           `json:"name"`
+	Way          string           `json:"way"`
+	Changed      bool             `json:"changed"`
+	Revision     cssetcd.Revision `json:"revision"`
+	Phase        string           `json:"phase,omitempty"`
+	Incarnation  cssetcd.Revision `json:"incarnation,omitempty"`
+	DelaySeconds int              `json:"delay_seconds,omitempty"`
+	AfterSeconds int              `json:"after_seconds,omitempty"`
+	Ended        bool             `json:"ended,omitempty"` // --wait: it was waited for
+
+	what  string
+	file  bool   // the catalogue is on one
+	czars int    // that were registered when it was forced
+	now   string // what the drop waits for
+}
+
+func (r dropResult) write(w io.Writer) {
+	back := "css-sync drops cancel " + r.Name
+	delay := time.Duration(r.DelaySeconds) * time.Second
+	switch {
+	case !r.Changed:
+		fmt.Fprintf(w, "nothing to do: there is no %s\n", r.what)
+	case r.Phase == deletion.PhaseRequested:
+		fmt.Fprintf(w, "%s stays in use for %s and is marked to be dropped then\nuntil then and for %s more it can be kept: %s\n",
+			r.what, time.Duration(r.AfterSeconds)*time.Second, delay, back)
+	case r.Way == wayProtocol:
+		fmt.Fprintf(w, "%s is marked to be dropped, revision %d; no query begins on it from now on\n", r.what, r.Revision)
+		if r.DelaySeconds > 0 {
+			fmt.Fprintf(w, "it can be got back for %s: %s\n", delay, back)
+		} else {
+			fmt.Fprintf(w, "it can be got back until the czars have agreed: %s\n", back)
+		}
+	default:
+		fmt.Fprintf(w, "%s dropped, revision %d\n", r.what, r.Revision)
+	}
+	if !r.Changed || r.file {
+		return
+	}
+	switch r.Way {
+	case wayDirect:
+		fmt.Fprintln(w, "removed at once, since no czar is registered; data that workers hold of it are left alone")
+	case wayForced:
+		fmt.Fprintf(w, "removed at once, by force: %s; data that workers hold of it are left alone\n", r.risk())
+	case wayProtocol:
+		if r.now != "" {
+			fmt.Fprintln(w, "now "+r.now)
+		}
+	}
+}
+
+// risk says what a removal by force did to queries, as far as that is known.
+func (r dropResult) risk() string {
+	switch {
+	case r.czars == 0:
+		return "no czar was registered, so no query of theirs is at risk"
+	case r.czars == 1:
+		return "1 czar is registered, whose queries on it may fail, or read another table if the name is created anew before they end"
+	}
+	return fmt.Sprintf("%d czars are registered, whose queries on it may fail, or read another table if the name is created anew before they end", r.czars)
+}
+
+// await waits until a drop has ended, and says what it waits for whenever that changes. It fails when the drop was cancelled.
+func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.Drop) error {
+	done := make(chan error, 1)
+	go func() { done <- drop.Wait(ctx) }()
+	said := ""
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for {
+		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() && awaited(s) != said {
+			said = awaited(s)
+			p.say("%s: %s", drop.Name(), client.summary(ctx, s))
+		}
+		select {
+		case err := <-done:
+			if errors.Is(err, context.Canceled) {
+				p.say("the drop of %s goes on", drop.Name())
+			}
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// awaited tells apart what a drop may be waiting for. The time that is left is no difference.
+func awaited(s deletion.Status) string {
+	text := fmt.Sprint(s.Phase, s.Left > 0, s.Occupied, s.Attempts, s.Error)
+	for _, b := range s.Waiting {
+		text += "\n" + b.Czar + " " + b.Why
+	}
+	return text
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// dropView is the JSON form of a drop that is under way.
+type dropView struct {
+	Name        string             `json:"name"`
+	Kind        string             `json:"kind"`
+	Phase       string             `json:"phase"`
+	Summary     string             `json:"summary"`
+	Incarnation cssetcd.Revision   `json:"incarnation"`
+	Mark        cssetcd.Revision   `json:"mark,omitempty"`
+	Policy      deletion.Policy    `json:"policy"`
+	By          string             `json:"by"`
+	Since       string             `json:"since"`
+	AgeSeconds  *int64             `json:"age_seconds,omitempty"`
+	LeftSeconds int64              `json:"left_seconds"`
+	WaitingFor  []deletion.Blocker `json:"waiting_for"`
+	TablesFirst bool               `json:"tables_first"`
+	Attempts    int                `json:"attempts"`
+	Error       string             `json:"error,omitempty"`
+}
+
+// dropClient is a client that also knows whether a coordinator runs.
+type dropClient struct {
+	*deletion.Client
+	css *cssetcd.Client
+}
+
+func newDropClient(css *cssetcd.Client) (*dropClient, error) {
+	client, err := deletion.NewClient(css)
+	return &dropClient{client, css}, err
+}
+
+// summary says in a sentence how far a drop is. Where it waits for a coordinator, and one runs, only that one knows why.
+func (c *dropClient) summary(ctx context.Context, s deletion.Status) string {
+	if s.Phase != deletion.PhaseMarked || s.Left > 0 || len(s.Waiting) > 0 || s.Occupied {
+		return s.Summary()
+	}
+	candidates, err := c.css.Etcd().Get(ctx, c.css.Prefix()+"/"+string(paths.Coordinators)+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	if err != nil || candidates.Count == 0 {
+		return s.Summary()
+	}
+	return "it waits for the coordinator, which is about to go on, or waits for queries of C++ czars as its log says"
+}
+
+func (c *dropClient) views(ctx context.Context, all []deletion.Status) []dropView {
+	views := []dropView{} // and not null in JSON
+	for _, s := range all {
+		views = append(views, c.view(ctx, s))
+	}
+	return views
+}
+
+func (c *dropClient) view(ctx context.Context, s deletion.Status) dropView {
+	now := time.Now()
+	v := dropView{
+		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: c.summary(ctx, s), Incarnation: s.Incarnation, Mark: s.Mark, Policy: s.Policy,
+		By: s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
+		Attempts: s.Attempts, Error: s.Error,
+	}
+	if v.WaitingFor == nil {
+		v.WaitingFor = []deletion.Blocker{} // and not null in JSON
+	}
+	if name, err := deletion.ParseName(s.Name); err == nil && name.IsDatabase() {
+		v.Kind = "database"
+	}
+	if since, err := time.Parse(time.RFC3339, s.Since); err == nil {
+		age := max(int64(now.Sub(since)/time.Second), 0) // the clock of who wanted it may be ahead
+		v.AgeSeconds = &age
+	}
+	return v
+}
+
+// age returns how old a drop is, for people; "" when that is not known.
+func (v dropView) age() string {
+	if v.AgeSeconds == nil {
+		return ""
+	}
+	return (time.Duration(*v.AgeSeconds) * time.Second).String()
+}
+
+func (v dropView) ago() string {
+	if v.AgeSeconds == nil {
+		return ""
+	}
+	return ", " + v.age() + " ago"
+}
+
+// czarView is the JSON form of a registered czar.
+type czarView struct {
+	ID    string           `json:"id"`
+	Name  string           `json:"name"`
+	Since string           `json:"since"`
+	State string           `json:"state"`
+	Seen  cssetcd.Revision `json:"seen"`
+}
+
+// The states of a registered czar.
+const (
+	czarAlive  = "alive"
+	czarSilent = "silent"
+	czarEnding = "ending"
+)
+
+func viewCzars(all []deletion.Czar) []czarView {
+	views := []czarView{}
+	for _, c := range all {
+		v := czarView{c.ID, c.Name, c.Since, czarAlive, c.Seen}
+		switch {
+		case c.Ending:
+			v.State = czarEnding
+		case !c.Alive:
+			v.State = czarSilent
+		}
+		views = append(views, v)
+	}
+	return views
+}

@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/sqldrop"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+const serveDropsHelp = `It carries drops out, see css-sync drops --help: one daemon of all leads, the others stand by. What becomes of the data when the catalogue
+has forgotten a table:
+
+  nothing              by default. The data stay where they are, and the name is free
+  --drop-command       a program removes them. It gets one JSON document on standard input, {"database","whole","incarnation","history","mark",
+                       "tables":[{"table","incarnation","chunk_level"}]}; exit code 0 says that all is removed, any other that it is to be tried
+                       again, with the end of standard error as the reason, which operators see. It may be run twice for one drop, or late, when a
+                       new table has the name: it has to tell them apart by incarnation and history before it removes anything
+  --worker-dsn         css-sync removes the tables with their chunks from these MySQL servers, which have to be all that hold data
+
+Until that has succeeded the name cannot be used again. All daemons must be given the same, since each may come to lead.
+
+C++ czars do not register. With --qmeta-dsn a drop waits for them, too: until MySQL shows the mark, for --qmeta-grace, and then until QMeta says that
+no query uses it. That is bounded, not exact; the log says what is waited for.`
+
+// serveDropFlags say how the daemon carries drops out.
+type serveDropFlags struct {
+	none              bool
+	command           string
+	commandTimeout    time.Duration
+	workers           []string
+	workerFiles       []string
+	qmeta, qmetaFile  string
+	qmetaGrace        time.Duration
+	flags             *pflag.FlagSet
+	servers           []*mysql.Config // of workers
+	meta, mirrorState *mysql.Config   // QMeta, and where kvData is; nil: czars are not tracked
+}
+
+var (
+	dropperFlags = []string{"drop-command", "worker-dsn", "worker-dsn-file"}
+	qmetaFlags   = []string{"qmeta-dsn", "qmeta-dsn-file"}
+)
+
+func (f *serveDropFlags) register(cmd *cobra.Command) {
+	f.flags = cmd.Flags()
+	f.flags.BoolVar(&f.none, "no-drops", false, "leave carrying drops out to other daemons")
+	f.flags.StringVar(&f.command, "drop-command", "", "program that removes the data of what was dropped")
+	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour, "how long one run of --drop-command may take; 0: as long as it needs")
+	f.flags.StringArrayVar(&f.workers, "worker-dsn", nil, "MySQL server to remove dropped tables from, as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
+	f.flags.StringArrayVar(&f.workerFiles, "worker-dsn-file", nil, "file that holds what --worker-dsn would be given, one in a line; may be repeated")
+	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "", "MySQL server with QMeta, where C++ czars register their queries; the schema is "+sqldrop.DefaultQMeta+" unless it names one")
+	f.flags.StringVar(&f.qmetaFile, "qmeta-dsn-file", "", "file that holds what --qmeta-dsn would be given")
+	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute, "longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
+	allowEnvironment(f.flags, append([]string{"no-drops", "drop-command-timeout", "qmeta-grace"}, append(dropperFlags, qmetaFlags...)...), ownPrefix)
+}
+
+// given returns the flags that were given in any way, as they were.
+func (f *serveDropFlags) given(names []string) (sources []string) {
+	for _, name := range names {
+		if s := source(f.flags, name); s != "" {
+			sources = append(sources, s)
+		}
+	}
+	return sources
+}
+
+func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
+	droppers, qmeta := f.given(dropperFlags), f.given(qmetaFlags)
+	switch all := append(droppers, qmeta...); {
+	case f.none && len(all) > 0:
+		return invalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0], source(f.flags, "no-drops"))
+	case source(f.flags, "drop-command") != "" && len(droppers) > 1:
+		return invalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
+	case source(f.flags, "drop-command") != "" && f.command == "":
+		return invalidUse(cmd, "--drop-command is empty; it takes the path of a program")
+	case source(f.flags, "drop-command-timeout") != "" && f.command == "":
+		return invalidUse(cmd, "%s is for --drop-command, which is not given", source(f.flags, "drop-command-timeout"))
+	case f.commandTimeout < 0:
+		return invalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
+	case len(qmeta) > 1:
+		return invalidUse(cmd, "%s and %s say both where QMeta is; give one of them", qmeta[0], qmeta[1])
+	case source(f.flags, "qmeta-grace") != "" && len(qmeta) == 0:
+		return invalidUse(cmd, "%s is for --qmeta-dsn, which is not given", source(f.flags, "qmeta-grace"))
+	case f.qmetaGrace <= 0:
+		return invalidUse(cmd, "--qmeta-grace is %s and must be above 0", f.qmetaGrace)
+	}
+	if err := f.readWorkers(cmd, p.connection.dialTimeout); err != nil {
+		return err
+	}
+	return f.readQMeta(cmd, p, qmeta)
+}
+
+// readWorkers reads where workers are. Values may hold one in each line, as files do.
+func (f *serveDropFlags) readWorkers(cmd *cobra.Command, dial time.Duration) error {
+	texts := slices.Clone(f.workers)
+	from := slices.Repeat([]string{"worker-dsn"}, len(texts))
+	for _, file := range f.workerFiles {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return invalidUse(cmd, "%s: %w", source(f.flags, "worker-dsn-file"), err)
+		}
+		texts, from = append(texts, string(text)), append(from, "worker-dsn-file")
+	}
+	for i, text := range texts {
+		for n, line := range strings.Split(text, "\n") {
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			config, err := parseServer(line, dial)
+			if err != nil {
+				where := source(f.flags, from[i])
+				if i >= len(f.workers) {
+					where += fmt.Sprintf(": %s, line %d", f.workerFiles[i-len(f.workers)], n+1)
+				}
+				return invalidUse(cmd, "%s: %w", where, err)
+			}
+			f.servers = append(f.servers, config)
+		}
+	}
+	if len(texts) > 0 && len(f.servers) == 0 {
+		return invalidUse(cmd, "%s names no MySQL server", f.given(dropperFlags)[0])
+	}
+	return nil
+}
+
+func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []string) error {
+	if len(given) == 0 {
+		return nil
+	}
+	text := f.qmeta
+	if f.qmetaFile != "" {
+		read, err := os.ReadFile(f.qmetaFile)
+		if err != nil {
+			return invalidUse(cmd, "%s: %w", given[0], err)
+		}
+		text = strings.TrimSpace(string(read))
+	}
+	var err error
+	if f.meta, err = parseServer(text, p.connection.dialTimeout); err != nil {
+		return invalidUse(cmd, "%s: %w", given[0], err)
+	}
+	if f.mirrorState, err = p.mysql.target(p.connection.dialTimeout); err != nil {
+		return err
+	}
+	if f.mirrorState == nil {
+		return invalidUse(cmd, "%s needs to know where kvData is, which C++ czars read: give --mysql-dsn, --mysql-dsn-file or --czar-config", given[0])
+	}
+	return nil
+}
+
+// parseServer reads where a MySQL server is. Errors never show what may be a password.
+func parseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
+	config, err := parseDSN(dsn)
+	if err != nil {
+		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters as %XX")
+	}
+	if config.Timeout == 0 {
+		config.Timeout = dial
+	}
+	config.Logger = &mysql.NopLogger{} // what matters comes back as an error
+	return config, nil
+}
+
+// dropper returns what removes data, and its name in the log.
+func (f *serveDropFlags) dropper(log *slog.Logger) (deletion.Dropper, string, error) {
+	switch {
+	case f.command != "":
+		return deletion.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
+	case len(f.servers) > 0:
+		d, err := sqldrop.New(sqldrop.Config{Servers: f.servers, Logger: log})
+		return d, count(len(f.servers), "MySQL server"), err
+	}
+	return deletion.Nothing{}, "nothing", nil
+}
+
+// coordinate carries drops out, while this process leads. Another daemon that leads meanwhile does it no harm.
+func (d *daemon) coordinate(ctx context.Context) error {
+	f := &d.flags.drops
+	dropper, name, err := f.dropper(d.log)
+	if err != nil {
+		return err
+	}
+	config := deletion.CoordinatorConfig{
+		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: owner(), TTL: d.flags.sessionTTL, Logger: d.log,
+	}
+	if f.meta != nil {
+		tracker, err := sqldrop.NewTracker(sqldrop.TrackerConfig{QMeta: f.meta, Applied: d.shown, Registration: f.qmetaGrace})
+		if err != nil {
+			return err
+		}
+		config.Tracker = &tellingTracker{QueryTracker: tracker, log: d.log, said: map[cssetcd.Revision]string{}}
+	}
+	c, err := deletion.NewCoordinator(config)
+	if err != nil {
+		return err
+	}
+	d.log.Info("drops are carried out", "data_removed_by", name, "c++_czars_tracked", f.meta != nil)
+	return c.Run(ctx)
+}
+
+// shown returns the revision that kvData shows. Revisions of another catalogue mean nothing.
+func (d *daemon) shown(ctx context.Context) (cssetcd.Revision, error) {
+	state, err := mirror.ReadState(ctx, d.flags.drops.mirrorState)
+	if err != nil {
+		return 0, err
+	}
+	here, err := d.css.Identity(ctx)
+	if err == nil && !sameCatalogue(state.Identity, here) {
+		err = errors.New("kvData shows another catalogue")
+	}
+	return state.Applied, err
+}
+
+// tellingTracker logs what drops wait for: a tracker's reasons are known in the process that leads only.
+type tellingTracker struct {
+	deletion.QueryTracker
+	log  *slog.Logger
+	mu   sync.Mutex
+	said map[cssetcd.Revision]string // by mark
+}
+
+func (t *tellingTracker) Clear(ctx context.Context, job deletion.Job) (bool, string, error) {
+	clear, reason, err := t.QueryTracker.Clear(ctx, job)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := reason
+	if err != nil {
+		text = err.Error()
+	}
+	switch {
+	case clear:
+		delete(t.said, job.Mark)
+	case text != t.said[job.Mark] && ctx.Err() == nil:
+		t.said[job.Mark] = text
+		t.log.Info("a drop waits for queries of C++ czars", "name", jobName(job), "mark", int64(job.Mark), "reason", text)
+	}
+	return clear, reason, err
+}
+
+func jobName(job deletion.Job) string {
+	if job.Whole || len(job.Tables) == 0 {
+		return job.Database
+	}
+	return fmt.Sprintf("%s.%s", job.Database, job.Tables[0].Table)
+}

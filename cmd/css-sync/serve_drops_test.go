@@ -1,0 +1,152 @@
+package main
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is shown.
+func TestWrongUseOfDrops(t *testing.T) {
+	dir := t.TempDir()
+	workers, none := filepath.Join(dir, "workers"), filepath.Join(dir, "none")
+	require.NoError(t, os.WriteFile(workers, []byte("u:good@tcp(h:1)/\n\nu:secret\n"), 0o600))
+	require.NoError(t, os.WriteFile(none, []byte("\n"), 0o600))
+	for line, want := range map[string]string{
+		"table drop D.T --css file:///x.json --wait":    "--wait is for a catalogue in etcd",
+		"table drop D.T --force --after 1h":             "leave out --after, or --force",
+		"table drop D.T --delay 1h --if-status READY":   "--if-status is for a removal at once, and --delay asks for the protocol",
+		"table drop D.T --policy kill":                  `--policy "kill" is neither wait nor cancel`,
+		"table drop D.T --after 1s":                     "--after 1s: must be 0, or whole seconds from 2s",
+		"db drop D --delay 2500ms":                      "--delay 2.5s: must be 0, or whole seconds from 2s",
+		"drops":                                         "drops: say what to do: list, show, wait, cancel, retry, abandon, czars, evict",
+		"drops show":                                    "NAME is missing",
+		"drops evict":                                   "CZAR-ID is missing",
+		"drops list --css file:///x.json":               "it works on etcd only",
+		"config show --css file:///x.json":              "it works on etcd only",
+		"drops wait D.T --timeout -1s":                  "--timeout is -1s and must be 0 or above",
+		"config":                                        "config: say what to do: show, set",
+		"serve --no-mirror --no-drops --drop-command x": "--drop-command is for carrying drops out, which --no-drops leaves to others",
+		"serve --no-mirror --drop-command x --worker-dsn u:secret@/":    "--drop-command and --worker-dsn say both what removes data",
+		"serve --no-mirror --drop-command=":                             "--drop-command is empty",
+		"serve --no-mirror --drop-command-timeout 1s":                   "--drop-command-timeout is for --drop-command",
+		"serve --no-mirror --drop-command x --drop-command-timeout=-1s": "must be 0 or above",
+		"serve --no-mirror --worker-dsn u:secret":                       "--worker-dsn: it is neither of the form",
+		"serve --no-mirror --worker-dsn mysql://u:se%cret@h":            "--worker-dsn: it is neither of the form",
+		"serve --no-mirror --worker-dsn-file " + workers:                workers + ", line 3: it is neither of the form",
+		"serve --no-mirror --worker-dsn-file " + none:                   "--worker-dsn-file names no MySQL server",
+		"serve --no-mirror --worker-dsn-file /nowhere":                  "--worker-dsn-file: open /nowhere: no such file",
+		"serve --no-mirror --qmeta-grace 1m":                            "--qmeta-grace is for --qmeta-dsn",
+		"serve --no-mirror --qmeta-dsn u@/ --qmeta-grace 0s":            "--qmeta-grace is 0s and must be above 0",
+		"serve --no-mirror --qmeta-dsn u@/ --qmeta-dsn-file x":          "--qmeta-dsn and --qmeta-dsn-file say both where QMeta is",
+		"serve --no-mirror --qmeta-dsn u:secret":                        "--qmeta-dsn: it is neither of the form",
+		"serve --no-mirror --qmeta-dsn u:secret@/":                      "--qmeta-dsn needs to know where kvData is",
+		"serve --no-mirror --qmeta-dsn-file /nowhere":                   "--qmeta-dsn-file: open /nowhere: no such file",
+		"serve --no-mirror --compact 1s":                                "it must be at least 1m0s, or off",
+		"serve --no-mirror --compact never":                             "it is neither a duration, such as 1h, nor off",
+	} {
+		t.Run(line, func(t *testing.T) {
+			message := elsewhere(t).fails(exitInvalid, strings.Fields(line)...)
+			assert.Contains(t, message, want)
+			assert.NotContains(t, message, "secret")
+			assert.NotContains(t, message, "se%cret")
+		})
+	}
+}
+
+// TestServeRemovesDataFromWorkers when no query of a C++ czar uses them any more.
+func TestServeRemovesDataFromWorkers(t *testing.T) {
+	t.Parallel()
+	c, server := onBoth(t)
+	fill(c)
+	c.ok("config", "set", "--delay", "0s")
+	c.ok("mirror", "--once")
+	execute(t, server,
+		"CREATE DATABASE LSST", "CREATE TABLE LSST.Source (a INT)", "CREATE TABLE LSST.Source_1 (a INT)", "CREATE TABLE LSST.Source_backup (a INT)",
+		"CREATE DATABASE qservMeta",
+		"CREATE TABLE qservMeta.QInfo (queryId BIGINT PRIMARY KEY, czarId INT NOT NULL, submitted TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, completed TIMESTAMP NULL)",
+		"CREATE TABLE qservMeta.QTable (queryId BIGINT NOT NULL, dbName CHAR(63) NOT NULL, tblName CHAR(63) NOT NULL)",
+		"INSERT INTO qservMeta.QInfo (queryId, czarId) VALUES (17, 3)", "INSERT INTO qservMeta.QTable VALUES (17, 'LSST', 'Source')")
+	file := filepath.Join(t.TempDir(), "workers")
+	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
+	c.environment["CSS_SYNC_WORKER_DSN_FILE"] = file
+	c.environment["CSS_SYNC_QMETA_DSN"] = server.DSN("")
+	serve := c.process("serve", "--qmeta-grace", "100ms")
+	serve.await(t, `msg="drops are carried out" data_removed_by="1 MySQL server" c++_czars_tracked=true`)
+	serve.await(t, `msg="mirror follows etcd"`)
+
+	drop := c.start(t.Context(), "table", "drop", "LSST.Source", "--wait")
+	serve.await(t, `msg="a drop waits for queries of C++ czars" name=LSST.Source`)
+	require.Eventually(t, func() bool { return strings.Contains(serve.text(), "17") }, patience, 50*time.Millisecond)
+	assert.Contains(t, c.ok("drops", "show", "LSST.Source"), "which is about to go on, or waits for queries of C++ czars as its log says")
+	assert.Equal(t, []string{"Source", "Source_1", "Source_backup"}, tablesOf(t, server.DSN("LSST")))
+	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
+	assert.Equal(t, exitOK, drop.wait(t), drop.text())
+	assert.Equal(t, []string{"Source_backup"}, tablesOf(t, server.DSN("LSST")))
+	serve.signal(t, os.Interrupt)
+	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+}
+
+func tablesOf(t *testing.T, dsn string) (names []string) {
+	t.Helper()
+	db, err := sql.Open("mysql", dsn)
+	require.NoError(t, err)
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SHOW TABLES")
+	require.NoError(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		require.NoError(t, rows.Scan(&name))
+		names = append(names, name)
+	}
+	require.NoError(t, rows.Err())
+	return names
+}
+
+// TestDropsStandBy: when the daemon that leads is killed, another one goes on with its drops.
+func TestDropsStandBy(t *testing.T) {
+	t.Parallel()
+	c := quickDrops(t)
+	first := c.process("serve", "--no-mirror", "--session-ttl", "2s", "--compact=off")
+	first.await(t, `msg="this process coordinates drops"`)
+	second := c.process("serve", "--no-mirror", "--session-ttl", "2s")
+	idle := c.process("serve", "--no-mirror", "--no-drops")
+	second.await(t, "standing by")
+	idle.await(t, `msg="css-sync serves"`)
+	require.NoError(t, first.cmd.Process.Kill())
+	first.wait(t)
+	c.run("table", "drop", "LSST.Filter", "--wait")
+	c.gone("LSST.Filter")
+	assert.Contains(t, second.text(), `msg="this process coordinates drops"`)
+	assert.NotContains(t, idle.text(), "drops are carried out")
+	for _, p := range []*process{second, idle} {
+		p.signal(t, os.Interrupt)
+		assert.Equal(t, exitOK, p.wait(t), p.text())
+	}
+}
+
+// TestServeEndsWhileACommandHangs: it is killed, and another daemon begins anew.
+func TestServeEndsWhileACommandHangs(t *testing.T) {
+	t.Parallel()
+	c := quickDrops(t)
+	program := filepath.Join(t.TempDir(), "hang")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nsleep 600\n"), 0o700))
+	serve := c.process("serve", "--no-mirror", "--drop-command", program)
+	serve.await(t, `msg="this process coordinates drops"`)
+	c.ok("table", "drop", "LSST.Filter", "--delay", "0s")
+	c.awaitShow("LSST.Filter", func(v dropView) bool { return v.Phase == "dropping" })
+	began := time.Now()
+	serve.signal(t, os.Interrupt)
+	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Less(t, time.Since(began), 10*time.Second)
+	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "the data are being removed")
+	c.serves()
+	c.gone("LSST.Filter")
+}
