@@ -65,7 +65,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s each)
 
 .PHONY: soak
 soak: deps-if-possible ## Run the long forms of the scenarios (SOAK_TIME=1h for the views)
-	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/...
+	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/... ./deletion/...
 
 .PHONY: clean
 clean: ## Remove what the other targets made

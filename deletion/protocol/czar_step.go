@@ -154,7 +154,7 @@ func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 	}
 	if c.Resynced() && !c.reconciled {
 		c.reconciled = true
-		if c.Turn > 1 && c.Rules.keep(ResyncEndsCarried) {
+		if c.Rules.keep(ResyncEndsCarried) { // at the first registration, too: a query may have been counted before it
 			effects = append(effects, CzarEffect{Kind: CzarAbort})
 		}
 	}

@@ -1,313 +1,322 @@
 package protocol
 
-import "slices"
+// What people and coordinators do.
 
 type nexter func(name string, change func(*world) string)
 
-func (c *checker) users(w world, next nexter) {
-	next("a tick", func(n *world) string { n.pass(); return "" })
-	none := w.intent.Phase == 0
-	if w.entry.Standing == Gone && none && w.creates < c.bounds.creates {
-		next("create", func(n *world) string { n.creates++; n.write(Ready, 0); return "" })
+var (
+	create      = [allNames]string{"create", "create the database"}
+	mark        = [allNames]string{"mark", "mark the database"}
+	markByHand  = [allNames]string{"mark by hand", "mark the database by hand"}
+	readyByHand = [allNames]string{"READY by hand", "READY by hand for the database"}
+	ask         = [allNames]string{"request a mark", "request a mark of the database"}
+	askedEnough = [allNames]string{"the request is due", "the request for the database is due"}
+	unask       = [allNames]string{"cancel the request", "cancel the request for the database"}
+	heldEnough  = [allNames]string{"the delay is over", "the delay of the database is over"}
+	undo        = [allNames]string{"undrop", "undrop the database"}
+	redelay     = [allNames]string{"another delay", "another delay for the database"}
+	decide      = [allNames]string{"the coordinator decides", "the coordinator decides on the database"}
+	arrive      = [allNames]string{"the decision arrives", "the decision on the database arrives"}
+)
+
+func (c *checker) users(w *world, next nexter) {
+	next("a tick", func(n *world) string { n.now++; return "" })
+	for n := range c.bounds.names() {
+		c.wishes(w, n, next)
+		if c.bounds.byHand {
+			c.byHand(w, n, next)
+		}
+		if w.intents[n].there && !w.intents[n].dropping {
+			c.underWay(w, n, next)
+		}
 	}
-	if w.entry.Standing == Ready && none && w.marks < c.bounds.marks {
-		next("mark", func(n *world) string { n.mark(); return "" })
-	}
-	if c.bounds.byHand && w.entry.Standing == Ready && none && w.marks < c.bounds.marks {
-		next("mark by hand", func(n *world) string { n.marks++; n.write(DropPending, n.entry.Incarnation); return "" })
-	}
-	if w.entry.Standing == DropPending && none {
-		next("adopt", func(n *world) string { n.marks--; n.mark(); return "" })
-		next("unmark by hand", func(n *world) string { n.write(Ready, n.entry.Incarnation); return "" })
-	}
-	if w.intent.Phase != Marked {
+}
+
+func (c *checker) wishes(w *world, n int, next nexter) {
+	if n == theDB && !c.bounds.dbMarks {
 		return
 	}
-	if w.held {
-		next("the delay is over", func(n *world) string { n.held = false; return "" })
+	if w.keys[n].Standing == Gone && w.creates < c.bounds.creates && !w.mayNotCreate(n, c.kept) {
+		next(create[n], func(w *world) string { return w.create(n) })
 	}
-	if w.entry.Standing == DropPending && w.entry.Modified == w.intent.Mark {
-		next("undrop", func(n *world) string { n.endIntent(); n.write(Ready, n.entry.Incarnation); return "" })
-		if c.bounds.byHand {
-			next("READY by hand", func(n *world) string { n.write(Ready, n.entry.Incarnation); return "" })
-		}
-		if w.delays == 0 && c.bounds.delays {
-			next("another delay", func(n *world) string {
-				n.delays++
-				n.rev++
-				n.intent.Modified, n.held = n.rev, true
-				return ""
-			})
-		}
-	} else {
-		next("the intent ends", func(n *world) string { n.endIntent(); n.rev++; return "" })
+	ready := w.keys[n].Standing == Ready && !w.mayNotMark(n, c.kept)
+	if ready && w.marks < c.bounds.marks {
+		next(mark[n], func(w *world) string { w.mark(n, c.bounds); return "" })
 	}
-}
-
-func (w *world) mark() {
-	w.marks++
-	w.write(DropPending, w.entry.Incarnation)
-	w.intent = Intent{theName, w.entry.Incarnation, w.rev, w.rev, Marked}
-	w.held, w.acks, w.present, w.leased = true, nil, nil, nil
-	for _, r := range w.regs {
-		w.present = append(w.present, r.ID)
-		if r.Alive {
-			w.leased = append(w.leased, r.ID)
-		}
-	}
-}
-
-func (w *world) endIntent() {
-	w.intent, w.held, w.acks, w.present, w.leased = Intent{}, false, nil, nil, nil
-}
-
-func (c *checker) czars(w world, next nexter) {
-	c.registering(w, next)
-	c.viewing(w, next)
-	c.querying(w, next)
-	for _, a := range w.czar.Acknowledgements(w.word) {
-		if w.acking == (Acknowledgement{}) {
-			next("acknowledge", func(n *world) string { n.acking = a; return "" })
-		}
-	}
-	if w.acking != (Acknowledgement{}) {
-		next("the acknowledgement is lost", func(n *world) string { n.acking = Acknowledgement{}; return "" })
-		next("the acknowledgement arrives", func(n *world) string {
-			a := n.acking
-			n.acking = Acknowledgement{}
-			r := n.registration(a.ID)
-			named := n.intent.Mark == a.Mark || !n.czar.Rules.keep(AckNamesMark)
-			if n.intent.Phase != Marked || !named || r == nil || r.Modified != a.Registered {
-				return ""
-			}
-			if !slices.Contains(n.acks, a.ID) {
-				n.acks = append(n.acks, a.ID)
-			}
-			n.czar.Acknowledged(a)
+	a := w.asked[n]
+	if ready && c.bounds.requests && !a.there && w.asks < c.bounds.marks {
+		next(ask[n], func(w *world) string { // MarkLater
+			w.rev++
+			w.asks++
+			w.asked[n] = asked{true, true, w.keys[n].Incarnation, w.keys[n].Modified, w.rev}
 			return ""
 		})
 	}
-}
-
-func (c *checker) registering(w world, next nexter) {
-	if w.czar.ID == "" && w.ids < c.bounds.ids && !w.czar.Leaving {
-		next("register", func(n *world) string {
-			n.rev++
-			n.ids++
-			id := string(rune('a' + n.ids - 1))
-			n.regs = append(n.regs, Registration{ID: id, Modified: n.rev, Fence: n.czar.Timing.Fence, Alive: true})
-			if !n.czar.Rules.keep(CountOutlivesRegistration) {
-				for i := range n.words {
-					for n.words[i].word.Queries() > 0 {
-						n.words[i].word = n.words[i].word.Release()
-					}
-				}
-			}
-			n.czar.Enter(id, n.rev, noon)
-			return ""
-		})
+	if a.early {
+		next(askedEnough[n], func(w *world) string { w.asked[n].early = false; return "" })
 	}
-	if w.proving.stage == 0 {
-		probe := w.clone()
-		if _, due := probe.czar.Confirmation(noon); due {
-			next("send a proof", func(n *world) string {
-				if n.query.stage >= 2 && n.query.turn != n.czar.Turn && !n.czar.proof.Valid && !n.czar.Survives(theName, n.query.incarnation) {
-					n.endQuery()
-				}
-				n.proving.c, _ = n.czar.Confirmation(noon)
-				n.proving.stage = 1
-				return ""
-			})
-		}
-	} else {
-		next("the proof or its answer is lost", func(n *world) string { n.proving = proving{}; return "" })
-	}
-	switch w.proving.stage {
-	case 1:
-		next("the proof arrives", func(n *world) string {
-			r := n.registration(n.proving.c.ID)
-			n.proving.stage = 3
-			if r != nil && r.Modified == n.proving.c.Registered || !n.czar.Rules.keep(ProofNeedsRegistration) {
-				n.proving.stage = 2
-				if r != nil {
-					r.Alive = true
-				}
-			}
-			return ""
-		})
-	case 2, 3:
-		next("the answer to the proof arrives", func(n *world) string {
-			p := n.proving
-			n.proving = proving{}
-			switch {
-			case p.c.ID != n.czar.ID:
-			case p.stage == 2:
-				n.czar.Accept(p.c.Sent, noon)
-			default:
-				n.czar.Lose()
-			}
-			return ""
-		})
-	}
-	if c.bounds.leaving && w.czar.ID != "" && !w.czar.Leaving {
-		next("begin to leave", func(n *world) string { n.czar.Leaving = true; return "" })
-	}
-	queries := 0
-	for _, c := range w.words {
-		queries += c.word.Queries()
-	}
-	if w.czar.MayLeave(queries) {
-		next("leave", func(n *world) string {
-			if r := n.registration(n.czar.ID); r != nil && r.Modified == n.czar.Registered {
-				n.rev++
-				n.regs = slices.DeleteFunc(n.regs, func(r Registration) bool { return r.ID == n.czar.ID })
-			}
-			n.czar.Lose()
-			n.czar.Leaving = false
-			return ""
-		})
+	if a.there && !w.intents[n].there { // otherwise an undrop cancels both
+		next(unask[n], func(w *world) string { w.rev++; w.asked[n] = asked{}; return "" }) // Undo
 	}
 }
 
-func (c *checker) viewing(w world, next nexter) {
-	see := func(n *world, e Entry) {
-		t := n.czar.See(theName, e)
-		for _, inc := range t.Block {
-			n.setWord(inc, n.word(inc).Block())
-		}
-		for _, inc := range t.Open {
-			n.setWord(inc, n.word(inc).Open())
-		}
-	}
-	if len(w.unseen) > 0 {
-		next("the view sees", func(n *world) string {
-			if c.bounds.repeats {
-				n.before = n.czar.Entry(theName)
-			}
-			see(n, n.unseen[0])
-			n.czar.Seen = n.unseen[0].Modified
-			n.unseen = n.unseen[1:]
-			return ""
-		})
-	} else if w.czar.Seen < w.czar.Registered {
-		next("the view is told the revision", func(n *world) string { n.czar.Seen = n.rev; return "" })
-	}
-	if c.bounds.repeats && w.before.Modified != 0 {
-		next("the watch repeats itself", func(n *world) string { see(n, n.before); n.before = Entry{}; return "" })
-	}
-}
-
-func (w *world) endQuery() {
-	if word := w.word(w.query.incarnation); word.Queries() > 0 {
-		w.setWord(w.query.incarnation, word.Release())
-	}
-	w.query = query{}
-}
-
-func (c *checker) querying(w world, next nexter) {
-	switch w.query.stage {
-	case 0:
-		if e := w.czar.Entry(theName); e.Standing == Ready {
-			if c.bounds.plans {
-				next("plan", func(n *world) string { n.query = query{1, e.Incarnation, 0}; return "" })
-			}
-			if word, ok := w.word(e.Incarnation).Admit(); ok && w.czar.ID != "" {
-				next("plan and count", func(n *world) string {
-					n.setWord(e.Incarnation, word)
-					n.query = query{2, e.Incarnation, n.czar.Turn}
-					return ""
-				})
-			}
-		}
-	case 1:
-		if word, ok := w.word(w.query.incarnation).Admit(); ok && w.czar.ID != "" {
-			next("count", func(n *world) string {
-				n.setWord(n.query.incarnation, word)
-				n.query.stage, n.query.turn = 2, n.czar.Turn
-				return ""
-			})
-		}
-		next("give up", func(n *world) string { n.query = query{}; return "" })
-	case 2:
-		next("admit", func(n *world) string {
-			if n.query.turn == n.czar.Turn && n.czar.Admits([]Use{{theName, n.query.incarnation}}, noon) {
-				n.query.stage = 3
-			} else {
-				n.endQuery()
-			}
-			return ""
-		})
-	case 3:
-		if w.czar.MayDispatch(w.query.turn, noon) && w.entry.Incarnation != w.query.incarnation {
-			next("dispatch", func(*world) string { return "S1: a chunk query is sent to a table that is gone" })
-		}
-		next("the query ends", func(n *world) string { n.endQuery(); return "" })
-	}
-}
-
-func (c *checker) coordinators(w world, next nexter) {
-	if c.bounds.stale && (w.coord.ReadAt < w.intent.Mark || !slices.Equal(w.coord.Registrations, w.regs)) {
-		next("the coordinator reads", func(n *world) string {
-			n.coord.See(n.rev, slices.Clone(n.regs), noon)
-			return ""
-		})
-	}
-	for i, r := range w.regs {
-		if r.Alive && c.bounds.leases {
-			next("a lease is lost", func(n *world) string { n.regs[i].Alive = false; return "" })
-		}
-		if !r.Ending && (!r.Alive || !c.bounds.leases) {
-			next("an ending begins", func(n *world) string {
-				n.rev++
-				n.regs[i].Ending, n.regs[i].Modified = true, n.rev
-				return ""
-			})
-		}
-	}
-	for _, ended := range w.coord.Ended(noon) {
-		if r := w.registration(ended.ID); r != nil && r.Modified == ended.Modified {
-			next("a registration is deleted", func(n *world) string {
-				n.rev++
-				n.regs = slices.DeleteFunc(n.regs, func(r Registration) bool { return r.ID == ended.ID })
-				return ""
-			})
-		}
-	}
-	if w.decided.Intent.Phase == 0 && w.intent.Phase == Marked {
-		f := Facts{w.intent, w.entry, w.held, w.present, w.leased, w.acks}
-		if x, ok := w.coord.Execution(f); ok {
-			next("the coordinator decides", func(n *world) string { n.decided = x; return "" })
-		}
-	}
-	if w.decided.Intent.Phase != 0 {
-		next("the decision is lost", func(n *world) string { n.decided = Execution{}; return "" })
-		next("the decision arrives", (*world).execute)
-	}
-	if w.intent.Phase == Dropping {
-		next("all is dropped", func(n *world) string { n.endIntent(); n.rev++; return "" })
-	}
-}
-
-func (w *world) execute() string {
-	x := w.decided
-	w.decided = Execution{}
+// mayNotCreate stands for the guards of the creation of a table or a database, in package cssetcd.
+func (w *world) mayNotCreate(n int, kept variant) bool {
 	switch {
-	case w.intent != x.Intent,
-		x.NeedMark && w.entry.Modified != x.Intent.Mark,
-		x.NeedDelay && w.held,
-		w.entry.Incarnation == 0:
+	case w.intents[n].there && kept.keep(CreateNeedsNoIntent):
+		return true
+	case n == theDB || w.keys[theDB] == Entry{}: // the latter: the bounds have no database
+		return false
+	}
+	return kept.keep(TableNeedsDatabase) && (w.keys[theDB].Standing == Gone || w.intents[theDB].there)
+}
+
+func (w *world) create(n int) string {
+	switch {
+	case w.intents[n].there:
+		return "S7: a name is used again before the drop of its last bearer has ended"
+	case n == theTable && (w.intents[theDB].there || w.keys[theDB].Standing == Gone && w.keys[theDB].Modified != 0):
+		return "S7: a table is created in a database whose drop has not ended, or that is gone"
+	}
+	w.creates++
+	w.write(Ready, n)
+	return ""
+}
+
+// mayNotMark stands for the guards of marking.
+func (w *world) mayNotMark(n int, kept variant) bool {
+	return w.intents[n].there || n == theTable && w.intents[theDB].there && kept.keep(TableNeedsDatabase)
+}
+
+// mark stands for Mark and for the writes of marks.
+func (w *world) mark(n int, b bounds) {
+	w.marks++
+	w.write(DropPending, n)
+	w.asked[n] = asked{}
+	w.intents[n] = intent{there: true, held: true, mark: w.rev, modified: w.rev, present: w.present(), cancels: b.cancels}
+}
+
+func (w *world) endIntent(n int) { w.intents[n] = intent{} }
+
+// byHand is what people and old programs do to statuses without a thought for the protocol.
+func (c *checker) byHand(w *world, n int, next nexter) {
+	dropping := w.intents[n].there && w.intents[n].dropping
+	if n == theDB && !c.bounds.dbMarks || dropping {
+		return
+	}
+	if s := w.keys[n].Standing; (s == Ready || s == DropPending && w.intents[n].there) && w.marks < c.bounds.marks {
+		next(markByHand[n], func(w *world) string { w.marks++; w.write(DropPending, n); return "" })
+	}
+	if w.keys[n].Standing == DropPending {
+		next(readyByHand[n], func(w *world) string { w.write(Ready, n); return "" })
+	}
+}
+
+// underWay is what becomes of a drop that can be undone still.
+func (c *checker) underWay(w *world, n int, next nexter) {
+	if w.intents[n].held {
+		next(heldEnough[n], func(w *world) string { w.intents[n].held = false; return "" })
+	}
+	next(undo[n], func(w *world) string { // Undo
+		if w.mod(n) == w.intents[n].mark {
+			w.write(Ready, n)
+		} else {
+			w.rev++
+		}
+		w.endIntent(n)
+		w.asked[n] = asked{}
+		return ""
+	})
+	if w.delays == 0 && c.bounds.delays {
+		next(redelay[n], func(w *world) string { // the intent is written anew, with a new hold
+			w.delays++
+			w.rev++
+			w.intents[n].modified, w.intents[n].held = w.rev, true
+			return ""
+		})
+	}
+}
+
+func (c *checker) coordinators(w *world, next nexter) {
+	if c.bounds.slowReads && (w.read != w.regs || c.readsLate(w)) {
+		next("the coordinator reads", func(n *world) string { n.reads(); return "" })
+	}
+	if c.bounds.deposes && w.term == 0 {
+		next("another coordinator leads", func(n *world) string { n.term++; return "" })
+	}
+	c.ends(w, next)
+	leader := w.coord
+	for _, a := range leader.Step(w.facts(c.bounds, c.timing), w.time()) {
+		c.action(w, &decision{w.term, a}, next)
+	}
+	for n, d := range w.decided {
+		if d != nil {
+			next(arrive[n], func(w *world) string { w.decided[n] = nil; return c.commit(w, d) })
+		}
+	}
+	if d := w.slow; d != nil {
+		next("the slow "+string(d.Kind)+" arrives", func(w *world) string { w.slow = nil; return c.commit(w, d) })
+	}
+}
+
+// readsLate reports whether there is a drop that the coordinator has read no registrations for.
+func (c *checker) readsLate(w *world) bool {
+	for _, i := range w.intents {
+		if w.readAt < i.mark {
+			return true
+		}
+	}
+	return false
+}
+
+// action lets what a coordinator decided arrive: the point of no return, on which all depends, whenever; the rest in most bounds at once,
+// or not now. That leaves nothing out, since what is guarded there stays true or never becomes true again: what arrives late
+// could as well be decided late.
+func (c *checker) action(w *world, d *decision, next nexter) {
+	n := place(d.Name)
+	switch {
+	case d.Kind == Execute:
+		if w.decided[n] == nil || c.outdated(w, w.decided[n]) {
+			next(decide[n], func(w *world) string { w.decided[n] = d; return "" })
+		}
+		return
+	case d.Kind == Remove, d.Kind == BeginEnding, d.Kind == Deregister:
+	case c.bounds.slowSends && (w.slow == nil || c.outdated(w, w.slow)):
+		next("decide on "+string(d.Kind), func(w *world) string { w.slow = d; return "" })
+	}
+	next("the coordinator does "+string(d.Kind), func(w *world) string { return c.commit(w, d) })
+}
+
+// outdated reports whether an action will be refused whenever it arrives.
+func (c *checker) outdated(w *world, d *decision) bool { return w.outdated(d, c.kept) }
+
+func (w *world) outdated(d *decision, kept variant) bool {
+	n := place(d.Name)
+	if d.term != w.term && kept.keep(LeaderProves) {
+		return true
+	}
+	otherIntent := !w.intents[n].there || w.intents[n].modified != d.Modified
+	otherAsked := !w.asked[n].there || w.asked[n].modified != d.Modified
+	switch d.Kind {
+	case MarkNow:
+		return otherAsked || w.otherwise(n, d.Found, kept)
+	case Withdraw:
+		return otherAsked
+	case Adopt:
+		return w.intents[n].there || w.otherwise(n, d.Found, kept)
+	case EndIntent:
+		return otherIntent || w.mod(n) != d.seenAt()
+	case Execute:
+		return otherIntent && kept.keep(ExecuteNeedsIntent) || w.mod(n) != d.Mark && kept.keep(ExecuteNeedsMark) ||
+			kept.asRead && w.mod(n) != d.seenAt()
+	case Remove:
+		return otherIntent
+	}
+	id := index(d.ID) // BeginEnding, Deregister
+	return !w.regs[id].there || w.regs[id].modified != d.Modified
+}
+
+// mod is the ModRevision of a key, 0 when it is not there.
+func (w *world) mod(n int) Revision {
+	if w.keys[n].Standing == Gone {
+		return 0
+	}
+	return w.keys[n].Modified
+}
+
+// otherwise reports whether the key to be marked is not as it was found, nor its database.
+func (w *world) otherwise(n int, f Found, kept variant) bool {
+	return w.keys[n] != f.Entry || n == theTable && w.keys[theDB].Modified != f.Parent && kept.keep(TableNeedsDatabase)
+}
+
+// tooEarly reports whether an action is refused now, but need not be later.
+func (w *world) tooEarly(d *decision, n int, kept variant) bool {
+	switch d.Kind {
+	case MarkNow:
+		return w.asked[n].early || w.mayNotMark(n, kept)
+	case Adopt:
+		return w.mayNotMark(n, kept)
+	case Execute:
+		occupied := w.intents[theTable].there || w.asked[theTable].there
+		return w.intents[n].held && kept.keep(ExecuteNeedsDelay) || n == theDB && occupied && kept.keep(DatabaseNeedsEmpty)
+	case BeginEnding:
+		return w.regs[index(d.ID)].alive
+	}
+	return false
+}
+
+// commit stands for Leadership.Change: the guards, and what is written.
+func (c *checker) commit(w *world, d *decision) string {
+	n := place(d.Name)
+	if c.outdated(w, d) || w.tooEarly(d, n, c.kept) {
 		return ""
 	}
-	if w.entry.Standing == Ready {
-		return "S4: a drop that was cancelled is carried out"
+	if d.term != w.term && c.watches("S9") {
+		return "S9: a transaction of a coordinator that was deposed is committed"
 	}
-	if w.held {
-		return "S4: a drop is carried out before its delay is over"
+	switch d.Kind {
+	case MarkNow:
+		w.mark(n, c.bounds)
+	case Adopt:
+		w.marks--
+		w.mark(n, c.bounds)
+	case Withdraw:
+		w.rev++
+		w.asked[n] = asked{}
+	case EndIntent, Remove: // Remove: Removed
+		w.rev++
+		w.endIntent(n)
+	case Execute:
+		return c.execute(w, n, d)
+	case BeginEnding:
+		c.beginEnding(w, index(d.ID))
+	case Deregister:
+		w.rev++
+		w.regs[index(d.ID)] = reg{}
+		c.know(w)
 	}
-	if w.query.stage == 3 && w.query.incarnation == w.entry.Incarnation && w.czar.MayDispatch(w.query.turn, noon) {
-		return "S2: a table is dropped while a query uses it"
-	}
-	w.write(Gone, 0)
-	w.intent.Phase, w.intent.Modified = Dropping, w.rev
 	return ""
+}
+
+// execute stands for Leadership.execute.
+func (c *checker) execute(w *world, n int, d *decision) string {
+	if w.keys[n].Standing == Gone {
+		return ""
+	}
+	if wrong := c.wrongToExecute(w, n, d); wrong != "" {
+		return wrong
+	}
+	gone := []int{n}
+	if n == theDB && w.keys[theTable].Standing != Gone {
+		gone = []int{theTable, theDB}
+	}
+	w.write(Gone, gone...)
+	w.intents[n] = intent{there: true, dropping: true, mark: w.intents[n].mark, modified: w.rev}
+	return ""
+}
+
+// ends is the beginning of the end of registrations, by people and by leases.
+func (c *checker) ends(w *world, next nexter) {
+	for i, r := range w.regs {
+		if r.alive && c.bounds.leases {
+			next("a lease is lost", func(n *world) string { n.regs[i].alive = false; c.know(n); return "" })
+		}
+		if r.there && !r.ending && c.bounds.evicts {
+			next("a czar is evicted", func(n *world) string { c.beginEnding(n, i); return "" }) // Evict
+		}
+	}
+}
+
+// beginEnding stands for endRegistration.
+func (c *checker) beginEnding(w *world, id int) {
+	w.rev++
+	w.regs[id].ending, w.regs[id].modified = true, w.rev
+	c.know(w)
+}
+
+// know lets a coordinator know at once what became of the registrations, unless the bounds say that it reads late.
+func (c *checker) know(w *world) {
+	if !c.bounds.slowReads {
+		w.reads()
+	}
 }

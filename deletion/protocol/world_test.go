@@ -1,60 +1,141 @@
 package protocol
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 )
 
-// The exhaustive check tries everything that can happen, in every order, with one name, one czar process and one coordinator, within
-// small bounds. Time passes in ticks; messages arrive late or never; leases, sessions and decisions go at any moment.
+// The exhaustive check tries everything that can happen, in every order, with one table in one database, one or two czar processes and the
+// coordinators, within small bounds. Czars and coordinators are the real ones, driven through Step alone. What etcd does is written by hand,
+// for speed; each write names the builder of the transaction that it stands for.
+//
+// Time passes in ticks; messages arrive late or never; leases, registrations and decisions go at any moment.
+
+const tick = time.Second
+
+// The names, as indexes. Queries use the table and, where the bounds have one, its database.
+const (
+	theTable = iota
+	theDB
+	allNames
+)
+
+var names = [allNames]Name{TableName("d", "t"), DatabaseName("d")}
+
+func place(n Name) int {
+	if n == names[theDB] {
+		return theDB
+	}
+	return theTable
+}
 
 const (
-	tick    = 1000 * time.Millisecond
-	noon    = 1000 * tick // what every clock says: what happened before is dated back as time passes
-	theName = Name("t")
+	maxIDs   = 4
+	maxCzars = 2
 )
 
 // bounds say how much of what may happen.
 type bounds struct {
-	ids, marks, creates int
-	byHand              bool // statuses written by hand
-	delays              bool // a changed delay
-	leaving             bool // czars that leave by themselves
-	repeats             bool // a watch that repeats itself
-	leases              bool // leases of czars that are lost and made again; without, any registration may be ended at any time
-	stale               bool // coordinators that read late; without, they know everything at once, which lets them do the most
-	plans               bool // queries planned long before they are counted
+	ids, marks int // at most
+	creates    int // beside what is there when it begins
+	czars      int // processes; 0 is 1
+	db         bool
+	dbMarks    bool // the database may be dropped, too
+	byHand     bool // statuses written by hand
+	delays     bool // a changed delay
+	requests   bool // marks that are asked for and made later
+	leaving    bool // czars that leave by themselves
+	repeats    bool // a watch that repeats itself, and a view that leaves out what is no longer so
+	leases     bool // leases of czars are lost, and made again by confirmations: coordinators begin to end registrations
+	evicts     bool // operators begin to end any registration at any time
+	slowReads  bool // coordinators that read registrations late; without, they know everything at once, which lets them do the most
+	slowSends  bool // every decision of a coordinator may arrive late, not only the point of no return
+	deposes    bool // coordinators that are deposed
+	slowEntry  bool // answers to registrations that come late or never
+	cancels    bool // drops do not wait for queries, but abort them
+	plans      bool // queries planned long before they are counted
+	looks      bool // queries that look at the fence and later at the snapshot, not at both at once
 }
 
-// world is a state of everything.
+func (b bounds) names() int {
+	if b.db {
+		return allNames
+	}
+	return 1
+}
+
+// world is a state of everything. A copy is another world: what it points to is never changed in place, but replaced; see [world.own].
 type world struct {
-	// etcd
+	now     int
 	rev     Revision
-	entry   Entry
-	intent  Intent
-	held    bool
-	present []string
-	leased  []string // present, with a lease
-	regs    []Registration
-	acks    []string // of the present intent
-	marks   int
-	creates int
-	ids     int
-	delays  int
+	keys    [allNames]Entry
+	intents [allNames]intent
+	asked   [allNames]asked
+	regs    [maxIDs]reg
+	log     []change // of the keys, as views see them
 
-	// the czar process
-	czar    Czar
-	unseen  []Entry // what its view has yet to see
-	before  Entry   // what its view saw before the last, for a watch that repeats itself
-	words   []counted
-	query   query
-	proving proving
-	acking  Acknowledgement
+	marks, creates, ids, delays, asks int
 
-	// the coordinator
+	czars [maxCzars]*process
+
 	coord   Coordinator
-	decided Execution
+	read    [maxIDs]reg // the registrations as the coordinator read them, at readAt
+	readAt  Revision
+	decided [allNames]*decision // points of no return on their way
+	slow    *decision           // something else on its way
+	term    int                 // counts the coordinators that led
+
+	owned [maxCzars]bool // czars that no other world has
+}
+
+// ids is a set of registrations.
+type ids uint8
+
+func (s ids) has(id int) bool { return s&(1<<id) != 0 }
+
+type intent struct {
+	there, dropping, held, cancels bool
+	mark, modified                 Revision
+	present, acks                  ids
+}
+
+// asked is a mark to be made later.
+type asked struct {
+	there, early               bool // early: its lease has not gone
+	incarnation, key, modified Revision
+}
+
+type reg struct {
+	there, ending, alive bool
+	modified             Revision
+}
+
+// change is what a revision changed.
+type change struct {
+	at      Revision
+	changed [allNames]bool
+	entries [allNames]Entry
+}
+
+// decision is an action of a coordinator on its way to etcd.
+type decision struct {
+	term int
+	Action
+}
+
+// process is a czar process: the czar, and what carries out its effects.
+type process struct {
+	czar   Czar
+	seen   int // how much of the log its view has seen
+	before change
+	words  []counted
+	query  query
+
+	proof   proofSent
+	acks    [allNames]ackSent
+	entry   entrySent
+	leaving leaveSent
+	note    [allNames]Revision // of which it has yet to be told that they are drained; see variant.lateDrain
 }
 
 type counted struct {
@@ -62,27 +143,175 @@ type counted struct {
 	word        Word
 }
 
+// The stages of a query.
+const (
+	noQuery = iota
+	planned
+	countedOnFirst // on the table, not yet on the database
+	countedOnAll
+	lookedOnce
+	admitted
+	aborted
+)
+
 type query struct {
-	stage       byte // 0 none, 1 planned, 2 counted, 3 admitted
-	incarnation Revision
-	turn        int
+	stage int
+	turn  int
+	uses  [allNames]Revision // the incarnations it was planned with
+	on    [allNames]bool     // it is counted on these
 }
 
-type proving struct {
-	stage byte // 0 none, 1 sent, 2 accepted, 3 refused
-	c     Confirmation
+// The stages of a message that is answered.
+const (
+	notSent = iota
+	sent
+	accepted
+	refused
+)
+
+type proofSent struct {
+	stage      int
+	id         string
+	registered Revision
+	at         int
+	look       []Name // drops to look at
+	cancel     []Name // those of them whose queries are to be aborted, as was found
 }
 
-func (w world) clone() world {
-	w.present, w.leased, w.acks = slices.Clone(w.present), slices.Clone(w.leased), slices.Clone(w.acks)
-	w.regs, w.unseen, w.words = slices.Clone(w.regs), slices.Clone(w.unseen), slices.Clone(w.words)
-	w.czar.entries = slices.Clone(w.czar.entries)
-	w.coord.Registrations, w.coord.endings = slices.Clone(w.coord.Registrations), slices.Clone(w.coord.endings)
-	return w
+type ackSent struct {
+	there            bool
+	id               string
+	mark, registered Revision
 }
 
-func (w *world) word(inc Revision) Word {
-	for _, c := range w.words {
+type entrySent struct {
+	stage int
+	id    string
+	at    Revision
+}
+
+type leaveSent struct {
+	stage      int
+	id         string
+	registered Revision
+}
+
+func idOf(i int) string { return string(rune('a' + i)) }
+
+func index(id string) int { return int(id[0] - 'a') }
+
+func (w *world) time() Time { return at(w.now) }
+
+func at(now int) Time { return Time{Mono: time.Duration(now) * tick, Wall: time.Duration(now) * tick} }
+
+// own returns a czar process that may be changed.
+func (w *world) own(i int) *process {
+	if !w.owned[i] {
+		p := *w.czars[i]
+		p.czar, p.words = p.czar.Clone(), slices.Clone(p.words)
+		w.czars[i], w.owned[i] = &p, true
+	}
+	return w.czars[i]
+}
+
+// write makes a revision of keys.
+func (w *world) write(s Standing, keys ...int) {
+	w.rev++
+	c := change{at: w.rev}
+	for _, n := range keys {
+		inc := w.keys[n].Incarnation
+		switch {
+		case s == Gone:
+			inc = 0
+		case inc == 0:
+			inc = w.rev
+		}
+		w.keys[n] = Entry{s, inc, w.rev}
+		c.changed[n], c.entries[n] = true, w.keys[n]
+	}
+	w.log = append(w.log[:len(w.log):len(w.log)], c)
+}
+
+// as reports whether a registration is as it was written.
+func (w *world) as(id string, registered Revision) bool {
+	if id == "" {
+		return false
+	}
+	r := w.regs[index(id)]
+	return r.there && r.modified == registered
+}
+
+func (w *world) present() (all ids) {
+	for i, r := range w.regs {
+		if r.there {
+			all |= 1 << i
+		}
+	}
+	return all
+}
+
+// reads lets the coordinator know the registrations.
+func (w *world) reads() {
+	w.read, w.readAt = w.regs, w.rev
+	w.coord.See(w.registered(), w.time())
+}
+
+func (w *world) registered() (all []Registered) {
+	for i, r := range w.read {
+		if r.there {
+			all = append(all, Registered{ID: idOf(i), Modified: r.modified, Ending: r.ending, Fence: w.czars[0].czar.Timing.Fence, Alive: r.alive})
+		}
+	}
+	return all
+}
+
+// facts are what the coordinator reads: registrations as of when it read them last, all else now.
+func (w *world) facts(b bounds, timing Timing) Facts {
+	f := Facts{At: w.rev, Registrations: w.registered(), RegistrationsAt: w.readAt, Timing: timing}
+	if !b.slowReads {
+		f.RegistrationsAt = w.rev
+	}
+	for n := b.names() - 1; n >= 0; n-- {
+		found := Found{Name: names[n], Entry: w.keys[n]}
+		if n == theTable {
+			found.Parent, found.ParentDropping = w.keys[theDB].Modified, w.intents[theDB].there
+		}
+		i, a := w.intents[n], w.asked[n]
+		if i.there {
+			f.Drops = append(f.Drops, w.drop(n, found))
+		} else if found.Entry.Standing == DropPending {
+			f.Unasked = append(f.Unasked, found)
+		}
+		if a.there {
+			r := Request{Incarnation: a.incarnation, Modified: a.key, Terms: Terms{Delay: 1}}
+			f.Requests = append(f.Requests, Requested{Found: found, Request: r, Modified: a.modified, Due: !a.early, Marked: i.there})
+		}
+	}
+	return f
+}
+
+func (w *world) drop(n int, found Found) Drop {
+	i := w.intents[n]
+	d := Drop{Found: found, Intent: Intent{Phase: Marked}, Mark: i.mark, Modified: i.modified, Held: i.held}
+	if i.dropping {
+		d.Intent.Phase = Dropping
+	}
+	if n == theDB {
+		d.Occupied = w.intents[theTable].there || w.asked[theTable].there
+	}
+	for id := range maxIDs {
+		if i.present.has(id) {
+			d.Present = append(d.Present, idOf(id))
+		}
+		if i.acks.has(id) {
+			d.Acknowledged = append(d.Acknowledged, idOf(id))
+		}
+	}
+	return d
+}
+
+func (p *process) word(inc Revision) Word {
+	for _, c := range p.words {
 		if c.incarnation == inc {
 			return c.word
 		}
@@ -90,221 +319,28 @@ func (w *world) word(inc Revision) Word {
 	return 0
 }
 
-func (w *world) setWord(inc Revision, word Word) {
-	for i := range w.words {
-		if w.words[i].incarnation == inc {
-			w.words[i].word = word
+func (p *process) setWord(inc Revision, word Word) {
+	for i := range p.words {
+		if p.words[i].incarnation == inc {
+			p.words[i].word = word
 			return
 		}
 	}
-	w.words = append(w.words, counted{inc, word})
+	p.words = append(p.words, counted{inc, word})
 }
 
-// write makes a revision of the name's key.
-func (w *world) write(s Standing, inc Revision) {
-	w.rev++
-	if inc == 0 && s != Gone {
-		inc = w.rev
+func (p *process) queries() (n int) {
+	for _, c := range p.words {
+		n += c.word.Queries()
 	}
-	w.entry = Entry{s, inc, w.rev}
-	w.unseen = append(w.unseen, w.entry)
+	return n
 }
 
-func (w *world) registration(id string) *Registration {
-	for i := range w.regs {
-		if w.regs[i].ID == id {
-			return &w.regs[i]
-		}
+// mayDispatch reports whether a query may send a chunk query now.
+func (p *process) mayDispatch(now Time) bool {
+	if p.query.stage != admitted {
+		return false
 	}
-	return nil
-}
-
-// revisions are all revisions of a state, so that they can be numbered anew: only their order matters.
-func (w *world) revisions() []*Revision {
-	e := func(e *Entry) []*Revision { return []*Revision{&e.Incarnation, &e.Modified} }
-	in := func(i *Intent) []*Revision { return []*Revision{&i.Incarnation, &i.Mark, &i.Modified} }
-	all := []*Revision{&w.rev, &w.czar.Registered, &w.czar.Seen, &w.query.incarnation, &w.proving.c.Registered, &w.acking.Mark, &w.acking.Registered, &w.coord.ReadAt}
-	all = append(all, e(&w.entry)...)
-	all = append(all, e(&w.before)...)
-	all = append(all, in(&w.intent)...)
-	all = append(all, in(&w.decided.Intent)...)
-	for i := range w.regs {
-		all = append(all, &w.regs[i].Modified)
-	}
-	for i := range w.czar.entries {
-		all = append(append(all, e(&w.czar.entries[i].entry)...), &w.czar.entries[i].acked)
-	}
-	for i := range w.unseen {
-		all = append(all, e(&w.unseen[i])...)
-	}
-	for i := range w.words {
-		all = append(all, &w.words[i].incarnation)
-	}
-	for i := range w.coord.Registrations {
-		all = append(all, &w.coord.Registrations[i].Modified)
-	}
-	for i := range w.coord.endings {
-		all = append(all, &w.coord.endings[i].modified)
-	}
-	return all
-}
-
-func (w *world) times() []*Time {
-	all := []*Time{&w.czar.proof.Sent, &w.czar.carried.Sent, &w.czar.tried.Sent, &w.proving.c.Sent}
-	for i := range w.coord.endings {
-		all = append(all, &w.coord.endings[i].since)
-	}
-	return all
-}
-
-// pass lets a tick pass. What is older than matters to anybody stays as old.
-func (w *world) pass() {
-	for _, t := range w.times() {
-		if *t != 0 {
-			*t = max(*t-tick, noon-4*tick)
-		}
-	}
-}
-
-// forget makes equal what cannot make a difference any more.
-func (w *world) forget(b bounds) {
-	w.czar.tried = Proof{}
-	if !b.stale {
-		w.coord.See(w.rev, slices.Clone(w.regs), noon)
-	}
-	w.forgetMessages()
-	current := w.czar.Entry(theName).Incarnation
-	w.words = slices.DeleteFunc(w.words, func(c counted) bool { return c.incarnation != current && c.word.Queries() == 0 })
-	w.czar.Seen = before(w.czar.Seen, w.czar.Registered)
-	w.coord.ReadAt = before(w.coord.ReadAt, w.intent.Mark)
-	if !w.czar.proof.Valid {
-		w.czar.proof = Proof{}
-	}
-	if w.query.stage == 0 || w.query.stage == 1 {
-		w.czar.carried = Proof{} // no query lives by it, and none will
-	}
-	for _, p := range []*Proof{&w.czar.proof, &w.czar.carried} {
-		if p.Valid && noon-p.Sent > w.czar.Timing.Fence {
-			*p = Proof{}
-		}
-	}
-	for i := range w.czar.entries {
-		if k := &w.czar.entries[i]; k.acked != k.entry.Modified {
-			k.acked = 0
-		}
-	}
-	if w.acking.Mark != w.intent.Mark && w.czar.Rules.keep(AckNamesMark) {
-		w.acking = Acknowledgement{}
-	}
-}
-
-// forgetMessages drops what can have no effect when it arrives.
-func (w *world) forgetMessages() {
-	x := w.decided
-	if w.intent != x.Intent || x.NeedMark && w.entry.Modified != x.Intent.Mark {
-		w.decided = Execution{}
-	}
-	p := &w.proving
-	if r := w.registration(p.c.ID); p.stage == 1 && (r == nil || r.Modified != p.c.Registered) && w.czar.Rules.keep(ProofNeedsRegistration) {
-		p.stage = 3
-	}
-	late := noon-p.c.Sent > w.czar.Timing.Fence && w.czar.Rules.keep(ProofDatesFromSending)
-	if p.stage != 0 && (p.c.ID != w.czar.ID || p.stage != 3 && late) {
-		*p = proving{}
-	}
-	if p.stage == 3 {
-		p.c.Sent, p.c.Registered = 0, 0
-	}
-	if r := w.registration(w.acking.ID); r == nil || r.Modified != w.acking.Registered {
-		w.acking = Acknowledgement{}
-	}
-}
-
-// before keeps of a revision whether it is before another.
-func before(r, other Revision) Revision {
-	if r < other {
-		return 0
-	}
-	return other
-}
-
-// key names a state: two states of one key have the same future.
-func (w *world) key(b0 bounds) []byte {
-	w.forget(b0)
-	revs := w.revisions()
-	order := make([]Revision, 0, len(revs))
-	for _, r := range revs {
-		if *r != 0 {
-			order = append(order, *r)
-		}
-	}
-	slices.Sort(order)
-	order = slices.Compact(order)
-	for _, r := range revs {
-		if *r != 0 {
-			i, _ := slices.BinarySearch(order, *r)
-			*r = Revision(i + 1)
-		}
-	}
-	b := make([]byte, 0, 160)
-	for _, r := range w.revisions() {
-		b = append(b, byte(*r))
-	}
-	for _, t := range w.times() {
-		age := byte(99)
-		if *t != 0 {
-			age = byte((noon - *t) / tick)
-		}
-		b = append(b, age)
-	}
-	flag := func(f bool) {
-		if f {
-			b = append(b, 1)
-		} else {
-			b = append(b, 0)
-		}
-	}
-	text := func(all ...string) {
-		for _, s := range all {
-			b = append(append(b, s...), ',')
-		}
-		b = append(b, ';')
-	}
-	b = append(b, byte(w.entry.Standing), byte(w.before.Standing), byte(w.intent.Phase), byte(w.decided.Intent.Phase),
-		byte(w.marks), byte(w.creates), byte(w.ids), byte(w.delays), byte(w.czar.Turn), w.query.stage, byte(w.query.turn), w.proving.stage)
-	flag(w.held)
-	flag(w.czar.Leaving)
-	for _, p := range []Proof{w.czar.proof, w.czar.carried, w.czar.tried} {
-		flag(p.Valid)
-	}
-	text(w.present...)
-	text(w.leased...)
-	text(w.acks...)
-	text(w.czar.ID, w.proving.c.ID, w.acking.ID)
-	regs := func(all []Registration) {
-		for _, r := range all {
-			text(r.ID)
-			flag(r.Ending)
-			flag(r.Alive)
-		}
-		b = append(b, ';')
-	}
-	regs(w.regs)
-	regs(w.coord.Registrations)
-	for _, e := range w.coord.endings {
-		text(e.id)
-	}
-	for _, k := range w.czar.entries {
-		b = append(b, byte(k.entry.Standing))
-	}
-	b = append(b, ';')
-	for _, e := range w.unseen {
-		b = append(b, byte(e.Standing))
-	}
-	b = append(b, ';')
-	for _, c := range w.words {
-		b = binary.AppendUvarint(b, uint64(c.word.Queries()))
-		flag(c.word.Blocked())
-	}
-	return b
+	f := p.czar.Fence()
+	return f.MayDispatch(p.query.turn, now)
 }

@@ -1,0 +1,189 @@
+package protocol
+
+// What a czar's view shows, and what its queries do.
+
+func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
+	p := w.czars[i]
+	if p.seen < len(w.log) {
+		next(m.sees, func(w *world) string { c.sees(w, i, w.log[w.czars[i].seen], 1); return "" })
+	} else if p.czar.ID != "" && p.czar.Seen < p.czar.Registered {
+		next(m.told, func(w *world) string { c.step(w, i, CzarEvent{Kind: CzarSaw, At: w.rev}); return "" })
+	}
+	if !c.bounds.repeats {
+		return
+	}
+	if unseen := w.log[p.seen:]; len(unseen) > 1 {
+		next(m.jumps, func(w *world) string {
+			var all change
+			for _, ch := range w.log[w.czars[i].seen:] {
+				all.add(ch)
+			}
+			c.sees(w, i, all, len(w.log)-w.czars[i].seen)
+			return ""
+		})
+	}
+	if p.before.at != 0 {
+		next(m.repeats, func(w *world) string {
+			p := w.own(i)
+			again := p.before
+			p.before = change{}
+			c.step(w, i, CzarEvent{Kind: CzarSaw, At: again.at, Sights: again.sights()})
+			return ""
+		})
+	}
+}
+
+// sees shows a czar's view what the next revisions of the log changed.
+func (c *checker) sees(w *world, i int, ch change, revisions int) {
+	p := w.own(i)
+	p.seen += revisions
+	if c.bounds.repeats {
+		p.before = change{}
+		for n, changed := range ch.changed {
+			if e, known := p.czar.entries[names[n]]; changed && known {
+				p.before.changed[n], p.before.entries[n], p.before.at = true, e, max(p.before.at, e.Modified)
+			}
+		}
+	}
+	c.step(w, i, CzarEvent{Kind: CzarSaw, At: ch.at, Sights: ch.sights()})
+}
+
+// add lets a later change hide an earlier one.
+func (c *change) add(later change) {
+	c.at = later.at
+	for n, changed := range later.changed {
+		if changed {
+			c.changed[n], c.entries[n] = true, later.entries[n]
+		}
+	}
+}
+
+func (c change) sights() (all []Sight) {
+	for n, changed := range c.changed {
+		if changed {
+			all = append(all, Sight{names[n], c.entries[n]})
+		}
+	}
+	return all
+}
+
+func (c *checker) querying(w *world, i int, m *moves, next nexter) {
+	p := w.czars[i]
+	switch p.query.stage {
+	case noQuery:
+		uses, ok := c.plan(p)
+		switch {
+		case !ok || p.czar.Leaving:
+		case c.bounds.plans:
+			next(m.plan, func(w *world) string { w.own(i).query = query{stage: planned, uses: uses}; return "" })
+		case !p.word(uses[theTable]).Blocked():
+			next(m.count, func(w *world) string { w.own(i).query.uses = uses; c.count(w, i, theTable); return "" })
+		}
+	case planned:
+		if !p.word(p.query.uses[theTable]).Blocked() && !p.czar.Leaving {
+			next(m.count, func(w *world) string { c.count(w, i, theTable); return "" })
+		}
+		next(m.giveUp, func(w *world) string { w.own(i).query = query{}; return "" })
+	case countedOnFirst:
+		next(m.countAll, func(w *world) string { c.count(w, i, theDB); return "" })
+		if !c.kept.keep(AdmitIsWhole) { // it does not wait for the rest
+			c.admitting(w, i, m, next)
+		}
+	case countedOnAll, lookedOnce:
+		c.admitting(w, i, m, next)
+	default:
+		next(m.end, func(w *world) string { c.endQuery(w, i); return "" })
+	}
+	for n, inc := range p.note {
+		if inc != 0 {
+			next(m.hears, func(w *world) string {
+				w.own(i).note[n] = 0
+				c.step(w, i, CzarEvent{Kind: CzarDrained, Name: names[n], Incarnation: inc})
+				return ""
+			})
+		}
+	}
+}
+
+// plan returns what a query uses that is planned now.
+func (c *checker) plan(p *process) (uses [allNames]Revision, ok bool) {
+	for n := range c.bounds.names() {
+		e := p.czar.Entry(names[n])
+		if e.Standing != Ready {
+			return uses, false
+		}
+		uses[n] = e.Incarnation
+	}
+	return uses, true
+}
+
+// count counts a query on one of what it uses, or undoes it.
+func (c *checker) count(w *world, i, n int) {
+	p := w.own(i)
+	if n < c.bounds.names() && (n == theTable || c.kept.keep(AdmitCountsDatabase)) {
+		word, ok := p.word(p.query.uses[n]).Admit()
+		if !ok {
+			c.endQuery(w, i)
+			return
+		}
+		p.setWord(p.query.uses[n], word)
+		p.query.on[n] = true
+	}
+	p.query.stage = countedOnAll
+	if n == theTable && c.bounds.db {
+		p.query.stage = countedOnFirst
+	}
+}
+
+// admitting looks at the fence and at the snapshot. Where it looks at both at once, nothing depends on the order.
+func (c *checker) admitting(w *world, i int, m *moves, next nexter) {
+	fence := func(p *process, now Time) bool { f := p.czar.Fence(); return f.Admits(now) }
+	known := func(p *process, _ Time) bool { return p.czar.Knows(c.uses(p)) }
+	first, second := fence, known
+	if c.kept.snapshotFirst {
+		first, second = known, fence
+	}
+	look := func(stage int, holds ...func(*process, Time) bool) func(*world) string {
+		return func(w *world) string {
+			p := w.own(i)
+			for _, h := range holds {
+				if !h(p, w.time()) {
+					c.endQuery(w, i)
+					return ""
+				}
+			}
+			if p.query.stage != lookedOnce || c.kept.snapshotFirst {
+				p.query.turn = p.czar.Turn // it is that of the fence that was looked at
+			}
+			p.query.stage = stage
+			return ""
+		}
+	}
+	switch {
+	case !c.bounds.looks:
+		next(m.look, look(admitted, first, second))
+	case w.czars[i].query.stage == lookedOnce:
+		next(m.look, look(admitted, second))
+	default:
+		next(m.fence, look(lookedOnce, first))
+	}
+}
+
+func (c *checker) uses(p *process) (all []Use) {
+	for n := range c.bounds.names() {
+		all = append(all, Use{names[n], p.query.uses[n]})
+	}
+	return all
+}
+
+// endQuery counts a query no more.
+func (c *checker) endQuery(w *world, i int) {
+	p := w.own(i)
+	for n, on := range p.query.on {
+		if word := p.word(p.query.uses[n]); on && word.Queries() > 0 {
+			p.setWord(p.query.uses[n], word.Release())
+		}
+	}
+	p.query = query{}
+	c.settle(w, i)
+}
