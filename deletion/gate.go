@@ -219,10 +219,19 @@ func refusalOf(s cssetcd.Status) error {
 	case cssetcd.StateReady:
 		return nil
 	case cssetcd.StatePendingDrop:
-		return fmt.Errorf("%w: it has the status %s", ErrDropPending, s)
+		return &pendingError{s}
 	}
 	return fmt.Errorf("%w: it has the status %s", ErrNotReady, s)
 }
+
+// pendingError is an ErrDropPending of something that is there and marked.
+type pendingError struct{ status cssetcd.Status }
+
+func (e *pendingError) Error() string {
+	return fmt.Sprintf("it is marked to be dropped, and no query begins on it: its status is %s", e.status)
+}
+
+func (e *pendingError) Unwrap() error { return ErrDropPending }
 
 // stale says why there is no proof that lasts.
 func (g *Gate) stale() error {

@@ -80,6 +80,7 @@ func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 		for _, k := range u.Keys {
 			if protocol.IsName(k.Key) {
 				e.Sights = append(e.Sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+				e.Healed = e.Healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
 			}
 		}
 	}

@@ -164,7 +164,7 @@ func (c *Client) left(ctx context.Context, key string) time.Duration {
 	if err != nil || lease.TTL < 0 {
 		return 0
 	}
-	return time.Duration(lease.TTL) * time.Second
+	return time.Duration(max(lease.TTL, 1)) * time.Second // etcd tells whole seconds, less than one as 0
 }
 
 // Czar is a registered czar.

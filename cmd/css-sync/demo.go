@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/mirror"
@@ -52,6 +53,9 @@ type demo struct {
 	db         *sql.DB
 	mirror     *mirror.Mirror
 	czars      []*demoCzar
+	drops      *deletion.Client
+	dropper    deletion.Dropper
+	ran        tally // of the drop through the protocol
 
 	closers []func() error // of what was started, the newest last
 }
@@ -67,7 +71,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	began := time.Now()
 	d.title("Qserv's catalogue on etcd, mirrored to MySQL")
-	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash, d.check}
+	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash, d.check, d.dropAtOnce, d.dropInPeace}
 	for _, step := range steps {
 		if err := errors.Join(step(ctx), d.out.err); err != nil {
 			return err

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+
+	"github.com/qserv/css-etcd/internal/survey"
 )
 
 // connections says how to connect to what runs, with commands that can be copied as they are.
@@ -13,6 +15,7 @@ func (d *demo) connections() {
 	d.command("etcdctl --endpoints=" + quoteShell(endpoint) + " get --prefix " + d.css.Prefix() + "/css/NODES")
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " ls /DBS")
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " czar")
+	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " table drop " + survey.Year1 + ".Detection --delay=2s --wait")
 	if d.maria == nil {
 		return
 	}

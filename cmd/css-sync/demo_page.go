@@ -86,6 +86,13 @@ func (p *page) code(format string, args ...any) {
 	fmt.Fprintln(p.out, margin+"  "+p.paint(faint, clip(fmt.Sprintf(format, args...), pageWidth-len(margin)-2)))
 }
 
+// quote writes a sentence that a program says, in as many lines as it needs.
+func (p *page) quote(sentence string) {
+	for _, line := range wrap(sentence, pageWidth-len(margin)-2) {
+		p.code("%s", line)
+	}
+}
+
 // command writes a line to be copied, of any length.
 func (p *page) command(line string) { fmt.Fprintln(p.out, margin+"  "+line) }
 

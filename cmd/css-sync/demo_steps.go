@@ -44,7 +44,9 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.runMirror(ctx)
+	d.runUntilClose(ctx, func(ctx context.Context) {
+		_ = d.mirror.Run(ctx) // ends with ctx; what goes wrong before is in its status
+	})
 	want := d.view.Snapshot().Revision()
 	if err := d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Applied >= want }); err != nil {
 		return err
@@ -53,13 +55,13 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	return nil
 }
 
-// runMirror runs the mirror until the demo ends.
-func (d *demo) runMirror(ctx context.Context) {
+// runUntilClose runs something until the demo ends.
+func (d *demo) runUntilClose(ctx context.Context, run func(context.Context)) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = d.mirror.Run(ctx) // ends with ctx; what goes wrong before is in its status
+		run(ctx)
 	}()
 	d.onClose(func() error {
 		cancel()
@@ -197,5 +199,7 @@ func (d *demo) summary(took time.Duration) {
 		d.text("`css-sync serve` keeps kvData equal to it: today's Qserv sees each change milliseconds later.")
 		d.text("`css-sync check` compares the two, key by key, at one revision.")
 	}
+	d.text("A table is dropped when no query uses it any more, and no query on another table notices:")
+	d.text(fmt.Sprintf("queries run: %d, failed: %d, refused because they came after the mark: %d.", d.ran.run(), d.ran.failed, d.ran.refused))
 	d.text("To go on: `css-sync --help` lists all commands, `css-sync bench` measures.")
 }

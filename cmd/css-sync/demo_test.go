@@ -45,7 +45,30 @@ var demoLines = []string{
 	`table exists: as /DBS/meridian_y1/TABLES/Object`,
 	`in quarantine: /DBS/meridian_y1/TABLES/OBJECT`,
 	`in agreement at revision \d+: 648 rows compared, no difference, 1 key in quarantine`,
+	`it gets 51 chunk tables, of Object, LightCurve and Transient +\d+\.\d m?s`,
+	`czar 1 runs a query on Transient`,
+	`Transient is gone from the catalogue, and its chunk tables from the worker`,
+	`the query on czar 1 fails, after \d+ chunk quer`,
+	`Error 1146 \(42S02\): Table 'meridian_y1\.Transient_\d+' doesn't exist`,
+	`agreed delay is over: 2s here, 30s by default`,
+	`czar 1 has begun a query of 5s on LightCurve`,
+	`the drop has begun: LightCurve is marked at revision \d+`,
+	`czar 1 sees the mark and refuses a query on LightCurve: `,
+	`admit a query on meridian_y1\.LightCurve: `,
+	`PENDING_DROP`,
+	`czar 2 sees the mark and refuses a query on LightCurve`,
+	`czar 3 sees the mark and refuses a query on LightCurve`,
+	`the delay is over, the query still runs`,
+	`it waits for czar 1 \(1 quer`,
+	`the query on czar 1 has finished, all its \d+ chunk queries were answered`,
+	`LightCurve is gone from the catalogue, as all czars see it`,
+	`kvData has no row of it`,
+	`the drop has ended: the worker has none of its chunk tables`,
+	`its name is free: created anew at revision \d+, and czar 3 begins a query on it`,
+	`Queries on Object meanwhile: run: \d{2,}, failed: 0, refused: 0\.`,
+	`Queries on LightCurve: run: 2, failed: 0, refused after the mark: 3\.`,
 	`What you have seen`,
+	`queries run: \d{2,}, failed: 0, refused because they came after the mark: 3\.`,
 }
 
 // demoProgram returns a program whose temporary files are in a directory of their own, and a check that none is left.
@@ -100,9 +123,10 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 	require.NoError(t, d.run(t.Context()))
 	inOrder(t, stdout.String(), []string{
 		`MariaDB is not installed, so the mirror is left out`, `641 keys`, `KEY IN ETCD +VALUE\n`, `created meridian_y1\.Transient`,
-		`czar 3 sees it`, `table exists`, `What you have seen`,
+		`czar 3 sees it`, `table exists`, `LightCurve is marked`, `czar 3 sees the mark and refuses`, `it waits for czar 1 \(1 quer`,
+		`the query on czar 1 has finished +`, `the drop has ended +`, `run: 2, failed: 0, refused after the mark: 3\.`, `What you have seen`,
 	})
-	for _, absent := range []string{"kvData shows", "plain SQL", "in quarantine:", "in agreement"} {
+	for _, absent := range []string{"kvData shows", "kvData has", "plain SQL", "in quarantine:", "in agreement", "chunk quer", "worker", "at once"} {
 		assert.NotContains(t, stdout.String(), absent)
 	}
 	clean()
@@ -125,7 +149,7 @@ func (w *interrupter) Write(b []byte) (int, error) {
 
 func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 	mariadbdtest.Require(t)
-	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that"} {
+	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that", "czar 1 runs a query", "czar 3 sees the mark"} {
 		t.Run(at, func(t *testing.T) {
 			p, _, _, clean := demoProgram(t)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -149,6 +173,7 @@ func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 		`etcdctl --endpoints=http://127\.0\.0\.1:\d+ get --prefix /qserv/css/NODES`,
 		` --endpoints=\S+ ls /DBS`,
 		` --endpoints=\S+ czar`,
+		` --endpoints=\S+ table drop meridian_y1\.Detection --delay=2s --wait`,
 		`(mariadb|mysql) --no-defaults --user=root --socket=/\S+ qservCssData -e "SELECT`,
 		` --mysql-dsn='root@unix\(/\S+\)/qservCssData' check`,
 		`Stopping`))

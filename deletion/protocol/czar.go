@@ -110,10 +110,10 @@ type Turnings struct {
 }
 
 // See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing; of a name
-// that the czar has never seen it is known that nothing was there.
-func (c *Czar) See(n Name, e Entry) (t Turnings) {
+// that the czar has never seen it is known that nothing was there, unless the view says that it had missed it.
+func (c *Czar) See(n Name, e Entry, healed bool) (t Turnings) {
 	old, known := c.entries[n]
-	if !known {
+	if !known && !healed {
 		old.Modified = c.Seen
 	}
 	if e.Modified <= old.Modified && c.Rules.keep(OpenOnlyByNewerReady) {

@@ -16,6 +16,7 @@ type CzarEvent struct {
 	Name        Name          `json:"name,omitempty"`
 	Incarnation Revision      `json:"incarnation,omitempty"`
 	Sights      []Sight       `json:"sights,omitempty"`
+	Healed      bool          `json:"healed,omitempty"` // the view had missed some of Sights: they are older than what it showed
 	Timing      *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
 	Cancel      []Name        `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
 }
@@ -82,14 +83,18 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	case CzarTicked:
 		c.askAgain()
 	case CzarSaw:
-		return c.saw(e.Sights)
+		return c.saw(e.Sights, e.Healed)
 	case CzarSawAnother:
 		for _, u := range c.Forget() {
 			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: u.Name, Incarnation: u.Incarnation})
 		}
+		c.entering = false // what is on its way was sent to another history
 		effects = append(effects, CzarEffect{Kind: CzarAbort})
-		return append(effects, c.saw(e.Sights)...)
+		return append(effects, c.saw(e.Sights, true)...)
 	case CzarEntered:
+		if !c.entering {
+			return nil // nobody confirms it, so it ends by itself
+		}
 		if e.Timing != nil {
 			c.Timing = *e.Timing
 		}
@@ -123,9 +128,9 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 }
 
 // saw takes in what the view shows.
-func (c *Czar) saw(sights []Sight) (effects []CzarEffect) {
+func (c *Czar) saw(sights []Sight, healed bool) (effects []CzarEffect) {
 	for _, s := range sights {
-		t := c.See(s.Name, s.Entry)
+		t := c.See(s.Name, s.Entry, healed)
 		for _, incarnation := range t.Block {
 			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: s.Name, Incarnation: incarnation})
 		}

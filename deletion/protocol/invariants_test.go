@@ -4,7 +4,7 @@ import "strings"
 
 // The invariants, as texts that begin with their names:
 //
-//	S1  no chunk query is sent to a table that is gone
+//	S1  no query is admitted on a table that is gone, and no chunk query is sent to one
 //	S2  no table is dropped while a query uses it
 //	S4  no drop is carried out that was cancelled, before its delay is over, or by a decision on something that was changed since
 //	S5  no query reads a table that was made under the name of its own
@@ -30,6 +30,16 @@ func (c *checker) wrong(w *world) string {
 			case w.keys[n].Standing == Gone && c.watches("S1"):
 				return "S1: a chunk query may be sent to a table that is gone"
 			}
+		}
+	}
+	return ""
+}
+
+// wrongToAdmit returns what is wrong with an admission.
+func (c *checker) wrongToAdmit(w *world, p *process) string {
+	for n := range c.bounds.names() {
+		if p.query.stage == admitted && w.keys[n].Incarnation != p.query.uses[n] && c.watches("S1") {
+			return "S1: a query is admitted on a table that is gone"
 		}
 	}
 	return ""

@@ -156,7 +156,7 @@ func (c *checker) admitting(w *world, i int, m *moves, next nexter) {
 				p.query.turn = p.czar.Turn // it is that of the fence that was looked at
 			}
 			p.query.stage = stage
-			return ""
+			return c.wrongToAdmit(w, p)
 		}
 	}
 	switch {

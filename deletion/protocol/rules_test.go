@@ -22,6 +22,7 @@ const (
 	nameTaken, inDropped    = "S7: a name is used again", "S7: a table is created in a database"
 	deposed                 = "S9"
 	noTable                 = "S1: a chunk query may be sent to a table that is gone"
+	tooLate                 = "S1: a query is admitted on a table that is gone"
 )
 
 var withoutRule = []missing{
@@ -43,8 +44,8 @@ var withoutRule = []missing{
 	{"WaitForRegistrations", WaitForRegistrations, late, used},
 	{"AbsenceReadAfterMark", AbsenceReadAfterMark, late, used},
 	{"LeaveOnlyDrained", LeaveOnlyDrained, leaving, used},
-	{"AdmitChecksProof", AdmitChecksProof, newID, used},
-	{"AdmitChecksSnapshot", AdmitChecksSnapshot, planning, noTable},
+	{"AdmitChecksProof", AdmitChecksProof, newID, tooLate},
+	{"AdmitChecksSnapshot", AdmitChecksSnapshot, planning, tooLate},
 	{"AdmitCountsDatabase", AdmitCountsDatabase, database, used},
 	{"AdmitIsWhole", AdmitIsWhole, database, used},
 	{"DatabaseNeedsEmpty", DatabaseNeedsEmpty, database, tableEarly},

@@ -1,0 +1,260 @@
+package simulation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// czar is one process: what the protocol knows, and all that carries it out.
+type czar struct {
+	process
+	state   protocol.Czar
+	ground  protocol.Ground
+	words   map[protocol.Use]protocol.Word // one for each incarnation of a name
+	queries []*query                       // those that are counted
+	view    view
+	lease   int64
+	ids     int
+	drained []protocol.CzarEvent // to be told when all effects of a step are carried out
+
+	another   bool                         // the step is one that another etcd led to
+	blockedAt map[protocol.Use]kv.Revision // what the czar knew then, for the oracle
+}
+
+func (w *world) startCzar(name string) {
+	c := &czar{process: w.newProcess(name), words: map[protocol.Use]protocol.Word{}}
+	c.state = protocol.Czar{Timing: timing, Rules: w.rules}
+	w.czars = append(w.czars, c)
+	c.lookSoon()
+	w.after(&c.process, w.between(0, timing.Confirm/2), c.tick)
+	w.after(&c.process, w.between(0, w.options.every), c.queryLoop)
+}
+
+// tick lets the czar do what is due. It begins when its view shows the catalogue, and the view is asked where it lags.
+func (c *czar) tick() {
+	if !c.view.loaded {
+		c.w.after(&c.process, timing.Confirm/8, c.tick)
+		return
+	}
+	if !c.state.Resynced() {
+		c.lookSoon()
+	}
+	if c.state.Leaving && c.state.MayLeave(len(c.queries)) {
+		c.feed(protocol.CzarEvent{Kind: protocol.CzarEmpty})
+	}
+	c.feed(protocol.CzarEvent{Kind: protocol.CzarTicked})
+	if c.state.Leaving && c.state.ID == "" && len(c.queries) == 0 {
+		c.w.tell("%s ends in order", c.name)
+		c.dead = true
+		return
+	}
+	c.w.after(&c.process, c.local(c.w.between(timing.Confirm, timing.Confirm*11/10)), c.tick)
+}
+
+// feed tells the czar what happened and carries out what it does about it.
+func (c *czar) feed(e protocol.CzarEvent) {
+	e.Now = c.clock()
+	c.w.oracle.before(c, e)
+	effects := c.state.Step(e)
+	c.w.oracle.after(c, e)
+	for _, f := range effects {
+		c.carryOut(f)
+	}
+	told := c.drained
+	c.drained = nil
+	for _, d := range told {
+		c.tellDrained(d)
+	}
+}
+
+func (c *czar) carryOut(f protocol.CzarEffect) {
+	u := protocol.Use{Name: f.Name, Incarnation: f.Incarnation}
+	switch f.Kind {
+	case protocol.CzarBlock:
+		c.w.oracle.blocked(c, f)
+		c.words[u] = c.words[u].Block()
+		c.looksDrained(u)
+	case protocol.CzarOpen:
+		c.w.oracle.opened(c, f)
+		c.words[u] = c.words[u].Open()
+	case protocol.CzarAbort:
+		c.abort(u)
+	case protocol.CzarRegister:
+		c.register()
+	case protocol.CzarConfirm:
+		c.confirm(f)
+	case protocol.CzarAcknowledge:
+		c.acknowledge(f)
+	case protocol.CzarLeave:
+		c.leave(f)
+	}
+}
+
+// looksDrained prepares to tell that no query on a blocked incarnation is counted.
+func (c *czar) looksDrained(u protocol.Use) {
+	if word := c.words[u]; word.Blocked() && word.Queries() == 0 {
+		c.drained = append(c.drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: u.Name, Incarnation: u.Incarnation})
+		if c.state.Entry(u.Name).Incarnation != u.Incarnation {
+			delete(c.words, u) // as a czar does that is to run for long
+		}
+	}
+}
+
+// tellDrained tells it, now or later: what is told late has to be true still.
+func (c *czar) tellDrained(d protocol.CzarEvent) {
+	tell := func() {
+		if word := c.words[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; word.Blocked() && word.Queries() == 0 {
+			c.feed(d)
+		}
+	}
+	if c.w.chance(0.8) {
+		tell()
+	} else {
+		c.w.after(&c.process, c.w.latency(), tell)
+	}
+}
+
+func (c *czar) register() {
+	kept := func() { c.feed(protocol.CzarEvent{Kind: protocol.CzarKeptOut}) }
+	var ground protocol.Ground
+	var err error
+	c.send(func() {
+		ground, err = protocol.ReadGround(c.w.etcd.read(protocol.GroundReads()...))
+	}, func(heard bool) {
+		if !heard || err != nil {
+			kept()
+			return
+		}
+		ground.Rules = c.w.rules
+		c.enter(ground, kept)
+	})
+}
+
+func (c *czar) enter(ground protocol.Ground, kept func()) {
+	c.ids++
+	id := fmt.Sprintf("%s-%d", c.name, c.ids)
+	var got *kv.Snapshot
+	var err error
+	var lease int64
+	c.send(func() {
+		lease = c.w.etcd.grant(ground.Timing.Alive)
+		got, err = c.w.etcd.commit("register "+id, c.w.ofCzar(ground.Register(id, c.name, time.Unix(0, 0), lease)))
+	}, func(heard bool) {
+		if !heard || err != nil {
+			kept()
+			return
+		}
+		c.ground, c.lease, c.state.Timing = ground, lease, ground.Timing
+		c.forgetCounts()
+		c.feed(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision})
+		c.lookSoon()
+	})
+}
+
+// ofCzar is a transaction of a czar, less the guard of the history where that rule is taken away.
+func (w *world) ofCzar(c kv.Change) kv.Change {
+	if w.without&protocol.CzarNeedsHistory != 0 {
+		c.Guards = slices.DeleteFunc(c.Guards, func(g kv.Guard) bool { return g.Path == paths.History })
+	}
+	return c
+}
+
+// forgetCounts is what a count for each registration would do.
+func (c *czar) forgetCounts() {
+	if c.w.without&protocol.CountOutlivesRegistration == 0 {
+		return
+	}
+	for u, word := range c.words {
+		for ; word.Queries() > 0; word = word.Release() {
+		}
+		c.words[u] = word
+	}
+	for _, q := range c.queries {
+		q.counted = nil
+	}
+}
+
+func (c *czar) confirm(f protocol.CzarEffect) {
+	ground, e := c.ground, &c.w.etcd
+	var got *kv.Snapshot
+	var err error
+	c.send(func() {
+		if !e.renew(c.lease) {
+			c.lease = e.grant(ground.Timing.Alive)
+		}
+		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(ground.Confirm(f.ID, f.Registered, protocol.Life{}, c.lease, f.Look)))
+	}, func(heard bool) {
+		answer := protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: f.ID, Sent: f.Sent}
+		switch {
+		case !heard:
+		case err == nil:
+			answer.Kind, answer.Cancel = protocol.CzarConfirmed, protocol.ToCancel(got, f.Look)
+		case errors.Is(err, kv.ErrGuard):
+			answer.Kind = protocol.CzarRefused
+			c.w.tell("%s has lost its registration %s", c.name, f.ID)
+			c.w.counts.lost++
+		}
+		c.feed(answer)
+		if answer.Kind == protocol.CzarRefused && c.w.chance(0.5) {
+			c.feed(protocol.CzarEvent{Kind: protocol.CzarTicked})
+		}
+	})
+}
+
+func (c *czar) acknowledge(f protocol.CzarEffect) {
+	ground := c.ground
+	a := protocol.Acknowledgement{Name: f.Name, Mark: f.Mark, ID: f.ID, Registered: f.Registered}
+	var err error
+	c.send(func() {
+		_, err = c.w.etcd.commit(fmt.Sprintf("acknowledge %s at %d by %s", a.Name, a.Mark, a.ID), c.w.ofCzar(ground.Acknowledge(a)))
+	}, func(heard bool) {
+		kind := protocol.CzarAcked
+		if !heard || err != nil {
+			kind = protocol.CzarAckFailed
+		}
+		c.feed(protocol.CzarEvent{Kind: kind, ID: a.ID, Name: a.Name, Mark: a.Mark})
+	})
+}
+
+func (c *czar) leave(f protocol.CzarEffect) {
+	ground := c.ground
+	var err error
+	c.send(func() {
+		_, err = c.w.etcd.commit("leave "+f.ID, c.w.ofCzar(ground.Leave(f.ID, f.Registered)))
+	}, func(heard bool) {
+		kind := protocol.CzarGone
+		if !heard || err != nil {
+			kind = protocol.CzarLeaveFailed
+		}
+		c.feed(protocol.CzarEvent{Kind: kind, ID: f.ID})
+	})
+}
+
+// crash ends the process: its connections are closed and it does nothing any more.
+func (c *czar) crash() {
+	c.w.tell("%s crashes", c.name)
+	c.dead = true
+}
+
+// release counts a query no more.
+func (c *czar) release(q *query) {
+	c.queries = slices.DeleteFunc(c.queries, func(other *query) bool { return other == q })
+	for _, u := range q.counted {
+		if c.words[u].Queries() > 0 {
+			c.words[u] = c.words[u].Release()
+			c.looksDrained(u)
+		}
+	}
+	q.counted = nil
+	told := c.drained
+	c.drained = nil
+	for _, d := range told {
+		c.tellDrained(d)
+	}
+}

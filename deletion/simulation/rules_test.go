@@ -1,0 +1,128 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// needNamed returns a rule by its name, none for "".
+func needNamed(name string) need {
+	for _, n := range needed {
+		if n.name == name {
+			return n
+		}
+	}
+	return need{}
+}
+
+// needed are the rules, each with a seed whose world breaks without it, and what then breaks. SEARCH=1 looks for the seeds anew.
+var needed = []need{
+	{name: "WaitBeforeDeleting", rule: protocol.WaitBeforeDeleting, seed: 232, broken: "S2"},
+	{name: "WaitOutlastsProof", rule: protocol.WaitOutlastsProof, seed: 11759, broken: "S2", tune: slowAtFirst},
+	{name: "ProofNeedsRegistration", rule: protocol.ProofNeedsRegistration, seed: 3, broken: "S2"},
+	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending, seed: 15611, broken: "S2"},
+	{name: "AckNamesMark", rule: protocol.AckNamesMark, seed: 1, broken: "L4"},
+	{name: "AckOnlyDrained", rule: protocol.AckOnlyDrained, seed: 4, broken: "S2"},
+	{name: "ExecuteNeedsMark", rule: protocol.ExecuteNeedsMark, seed: 7, broken: "S4"},
+	{name: "ExecuteNeedsDelay", rule: protocol.ExecuteNeedsDelay, seed: 2, broken: "S4"},
+	{name: "ResyncBeforeProof", rule: protocol.ResyncBeforeProof, seed: 526, broken: "S2"},
+	{name: "ResyncEndsCarried", rule: protocol.ResyncEndsCarried, seed: 503, broken: "S2"},
+	{name: "CarriedKeepOldProof", rule: protocol.CarriedKeepOldProof, seed: 17, broken: "S2", tune: blindlyAnew},
+	{name: "OpenOnlyByNewerReady", rule: protocol.OpenOnlyByNewerReady, seed: 1, broken: "S8"},
+	{name: "CountOutlivesRegistration", rule: protocol.CountOutlivesRegistration, seed: 717, broken: "S2"},
+	{name: "WaitForRegistrations", rule: protocol.WaitForRegistrations, seed: 138, broken: "S2"},
+	{name: "AbsenceReadAfterMark", rule: protocol.AbsenceReadAfterMark, seed: 98, broken: "S2"},
+	{name: "LeaveOnlyDrained", rule: protocol.LeaveOnlyDrained, seed: 66, broken: "S2"},
+	{name: "AdmitChecksProof", rule: protocol.AdmitChecksProof, seed: 955, broken: "S1"},
+	{name: "AdmitChecksSnapshot", rule: protocol.AdmitChecksSnapshot, seed: 345, broken: "S1"},
+	{name: "AdmitCountsDatabase", rule: protocol.AdmitCountsDatabase, seed: 1, broken: "S2"},
+	{name: "AdmitIsWhole", rule: protocol.AdmitIsWhole, seed: 1, broken: "S2"},
+	{name: "ExecuteNeedsIntent", rule: protocol.ExecuteNeedsIntent, unseen: "nothing changes an intent while the mark stands, so ExecuteNeedsMark refuses all that this would"},
+	{name: "DatabaseNeedsEmpty", rule: protocol.DatabaseNeedsEmpty, seed: 20, broken: "S4"},
+	{name: "TableNeedsDatabase", rule: protocol.TableNeedsDatabase, seed: 4, broken: "S7"},
+	{name: "CreateNeedsNoIntent", rule: protocol.CreateNeedsNoIntent, seed: 8, broken: "S7"},
+	{name: "LeaderProves", rule: protocol.LeaderProves, seed: 7, broken: "S9"},
+	{name: "CzarNeedsHistory", rule: protocol.CzarNeedsHistory, seed: 156, broken: "S2", tune: endedTwice},
+	{name: "ExecuteNeedsAcks", rule: protocol.ExecuteNeedsAcks, seed: 1, broken: "S2"},
+	{name: "RemoveByIncarnation", rule: protocol.RemoveByIncarnation, seed: 21, broken: "S5"},
+}
+
+type need struct {
+	name   string
+	rule   protocol.Rule
+	seed   uint64
+	broken string       // the invariant
+	tune   func(*world) // makes the world likelier to show it
+	unseen string       // why no world here shows it
+}
+
+// slowAtFirst has proofs that last longer than W does later.
+func slowAtFirst(w *world) {
+	w.etcd.configure(slowTiming)
+	w.at(nil, w.between(0, w.options.chaos/2), func() { w.etcd.configure(timing) })
+}
+
+// endedTwice has a registration ended at the same revision of two histories: a coordinator that saw the first ending takes the second for it, and
+// waits no more. That is safe only because no proof was accepted in between.
+func endedTwice(w *world) {
+	w.options.bumps, w.options.stubborn, w.options.longest = false, true, 2*timing.Wait
+	c, dropped := w.czars[0], protocol.TableName("A", "x")
+	const cut = 3*time.Second + 20*time.Second
+	w.at(nil, 5*time.Second, func() {
+		c.view.blind = w.now + 10*timing.Wait
+		w.mark(dropped, 0)
+	})
+	w.at(nil, 8*time.Second, func() {
+		id := c.state.ID
+		if id == "" {
+			return
+		}
+		c.cutUntil = w.now + cut
+		w.endNow(id)
+		ended := w.etcd.now.Revision
+		w.after(nil, 3*time.Second, func() { w.etcd.downUntil = w.now + 20*time.Second })
+		w.after(nil, cut, func() {
+			back := int(w.etcd.now.Revision-ended) + 3 + w.rng.IntN(4)
+			if len(w.etcd.past) > back {
+				w.etcd.restore(back)
+				w.endAt(id, ended)
+			}
+		})
+	})
+}
+
+// endAt ends a registration by the transaction of that revision.
+func (w *world) endAt(id string, revision kv.Revision) {
+	switch {
+	case w.etcd.now.Revision == revision-1:
+		w.endNow(id)
+	case w.etcd.now.Revision < revision:
+		w.after(nil, time.Millisecond, func() { w.endAt(id, revision) })
+	}
+}
+
+func (w *world) endNow(id string) {
+	op := protocol.Evict(id, "an operator")
+	have := w.etcd.read(op.Reads...)
+	if c, err := op.Plan(have); err == nil && c.Writes() {
+		_, _ = w.etcd.commit(op.Name, derive(c, have, op.Reads)) // nothing comes in between
+	}
+}
+
+// blindlyAnew has czars register anew while their views lag and their queries go on.
+func blindlyAnew(w *world) {
+	w.options.longest, w.options.stubborn = 2*timing.Wait, true
+	for _, c := range w.czars {
+		w.at(nil, w.between(0, w.options.chaos), func() {
+			if c.dead || c.state.ID == "" {
+				return
+			}
+			id := c.state.ID
+			w.operate(func() kv.Op { return protocol.Evict(id, "an operator") }, nil)
+			c.view.blind = w.now + 4*timing.Wait
+			w.after(nil, timeout, func() { c.cutUntil = w.now + w.between(timing.Fence/2, timing.Wait) })
+		})
+	}
+}

@@ -1,0 +1,139 @@
+package simulation
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+)
+
+// simulate runs the schedule of a seed. A panic is a failure as any other.
+func simulate(seed uint64, without protocol.Rule, tune func(*world)) (broken *failure, done counts) {
+	w := newWorld(seed, without, nil)
+	defer func() {
+		if p := recover(); p != nil {
+			broken = &failure{"panic", fmt.Sprintf("%v\n%s", p, debug.Stack()), seed}
+		}
+	}()
+	if tune != nil {
+		tune(w)
+	}
+	broken = w.run()
+	return broken, w.counts
+}
+
+// simulateMany runs the schedules of the seeds from first on, on all processors, until one breaks. It returns the failure of the smallest
+// seed that broke.
+func simulateMany(first, n uint64, without protocol.Rule, tune func(*world)) (*failure, counts) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and short
+	var next, stop atomic.Uint64
+	next.Store(first)
+	stop.Store(first + n)
+	var mu sync.Mutex
+	var sum counts
+	var worst *failure
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			var mine counts
+			for {
+				seed := next.Add(1) - 1
+				if seed >= stop.Load() {
+					break
+				}
+				broken, done := simulate(seed, without, tune)
+				mine.add(done)
+				if broken != nil {
+					mu.Lock()
+					if worst == nil || seed < worst.seed {
+						worst = broken
+						stop.Store(seed)
+					}
+					mu.Unlock()
+				}
+			}
+			mu.Lock()
+			sum.add(mine)
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	return worst, sum
+}
+
+// TestSchedules runs many worlds. SEED=n runs one of them alone and prints all that happens in it,
+// with WITHOUT=rule less a rule.
+func TestSchedules(t *testing.T) {
+	if text := os.Getenv("SEED"); text != "" {
+		replay(t, text)
+		return
+	}
+	n := uint64(100_000)
+	if raceDetector {
+		n = 300
+		t.Log("a world has one goroutine only, so under the race detector there are few; make test runs all of them without")
+	}
+	check(t, 1, n)
+}
+
+// TestSoakSchedules runs a million worlds, which TestSchedules does not.
+func TestSoakSchedules(t *testing.T) {
+	if os.Getenv("SOAK") == "" {
+		t.Skip("SOAK=1 runs a million schedules")
+	}
+	check(t, 1_000_000_000, 1_000_000)
+}
+
+func check(t *testing.T, first, n uint64) {
+	t.Helper()
+	began := time.Now()
+	broken, c := simulateMany(first, n, 0, nil)
+	t.Logf("%d schedules in %s: %+v", c.schedules, time.Since(began).Round(time.Millisecond), c)
+	if broken != nil {
+		require.Fail(t, broken.String())
+	}
+	for _, least := range []struct {
+		what    string
+		have    int
+		percent int
+	}{
+		{"schedules", c.schedules, 100},
+		{"events", c.events, 100 * 100},
+		{"executes", c.executes, 100},
+		{"undos", c.undos, 10},
+		{"re-creations", c.creates, 20},
+		{"registrations lost", c.lost, 20},
+		{"admissions", c.admitted, 300},
+		{"restores", c.restores, 2},
+		{"jumps of a view", c.jumps, 5},
+		{"repeats of a watch", c.repeats, 10},
+		{"marks by hand adopted", c.adopted, 5},
+		{"phantom leaders", c.phantoms, 10},
+	} {
+		assert.GreaterOrEqual(t, least.have, int(n)*least.percent/100, least.what)
+	}
+}
+
+func replay(t *testing.T, text string) {
+	t.Helper()
+	seed, err := strconv.ParseUint(text, 10, 64)
+	require.NoError(t, err)
+	n := needNamed(os.Getenv("WITHOUT"))
+	w := newWorld(seed, n.rule, os.Stdout)
+	if n.tune != nil {
+		n.tune(w)
+	}
+	if broken := w.run(); broken != nil {
+		t.Error(broken)
+	}
+}
