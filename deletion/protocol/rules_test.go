@@ -39,7 +39,7 @@ var withoutRule = []missing{
 	{"ResyncBeforeProof", ResyncBeforeProof, newID, used},
 	{"ResyncEndsCarried", ResyncEndsCarried, newID, used},
 	{"CarriedKeepOldProof", CarriedKeepOldProof, newID, used},
-	{"OpenOnlyByNewerReady", OpenOnlyByNewerReady, repeats, noTable},
+	{"OpenOnlyByNewerReady", OpenOnlyByNewerReady, repeats, tooLate},
 	{"CountOutlivesRegistration", CountOutlivesRegistration, newID, used},
 	{"WaitForRegistrations", WaitForRegistrations, late, used},
 	{"AbsenceReadAfterMark", AbsenceReadAfterMark, late, used},
