@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Runs all tests, with the race detector but for one package. With COVER set it
+# Runs all tests, with the race detector but for two packages. With COVER set it
 # writes a coverage profile to $PROFILE in the same run.
 set -euo pipefail
 
 go=${GO:-go}
 args=(-race -shuffle=on -count=1 -timeout 9m)
-# What tries millions of states in one goroutine would take ten times as long
-# with the race detector.
-alone=./deletion/protocol
-alone_args=(-count=1 -timeout 5m)
+# What tries millions of states or schedules, each in one goroutine, would take
+# ten times as long with the race detector.
+alone=(./deletion/protocol ./deletion/simulation)
+alone_args=(-count=1 -timeout 8m)
 if [ -n "${COVER:-}" ]; then
 	mkdir -p "$(dirname "$PROFILE")"
 	rm -f "$PROFILE"
@@ -28,7 +28,7 @@ run() {
 		-- "$@"
 }
 
-run "${alone_args[@]}" "$alone"
+run "${alone_args[@]}" "${alone[@]}"
 run "${args[@]}" ./...
 if [ -n "${COVER:-}" ]; then
 	tail -n +2 "$PROFILE.alone" >>"$PROFILE.unfinished"

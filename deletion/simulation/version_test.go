@@ -59,6 +59,7 @@ func registered(id string) protocol.Czar {
 		{Name: protocol.TableName("A", "x"), Entry: protocol.Entry{Standing: protocol.Ready, Incarnation: 2, Modified: 2}},
 		{Name: untouched, Entry: protocol.Entry{Standing: protocol.Ready, Incarnation: 3, Modified: 3}},
 	}})
+	c.Step(protocol.CzarEvent{Kind: protocol.CzarTicked})
 	c.Step(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: 4})
 	c.Step(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: id})
 	return c

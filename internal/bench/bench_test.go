@@ -48,6 +48,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"propagation-vs-watch", "propagation-vs-watch-p99", "propagation-vs-watch-3", "propagation-vs-watch-3-p99",
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
+		"gate-admit", "gate-admit-all-cores", "drop-latency", "etcd-writes",
 		"memory-same-schema", "load-vs-stream", "memory-per-key", "growth-read", "growth-update", "growth-load",
 	}, names)
 	same := results[slices.Index(names, "memory-same-schema")]
