@@ -87,7 +87,7 @@ func By(who string) Option { return func(w *wish) error { w.by = who; return nil
 func Force() Option { return func(w *wish) error { w.force = true; return nil } }
 
 // DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
-// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady. A table of any status can be dropped.
+// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady and ErrRequested. A table of any status can be dropped.
 func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.TableName(n.DB, n.Table), opts)
 }

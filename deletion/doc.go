@@ -61,7 +61,7 @@
 // # What can still go wrong
 //
 // MayDispatch is asked before a chunk query is sent. A process that is paused between that and the sending for longer than its alive lease and W - H
-// together (25 s with the defaults), is taken for gone, and what it then sends meets a table that may have been removed: the worker refuses it with a missing table, or, if
+// together (some 25 s with the defaults; W - H, 15 s, when somebody evicts it), is taken for gone, and what it then sends meets a table that may have been removed: the worker refuses it with a missing table, or, if
 // the name is in use again, answers with rows of the new table. The same is true of chunk queries that a network held back for so long, of a machine whose clocks all stop
 // while it is suspended, and of chunk queries of a czar that died. A worker that is told the incarnation with each chunk query, as above, can close this
 // window; Qserv's do not look at it today. Clocks that run more than a tenth too fast or too slow, and an etcd that loses what it acknowledged,

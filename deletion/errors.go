@@ -32,6 +32,7 @@ var (
 	ErrNoDrop      = protocol.ErrNoDrop
 	ErrTooLate     = protocol.ErrTooLate
 	ErrTooEarly    = protocol.ErrTooEarly
+	ErrRequested   = protocol.ErrRequestMade // After, of what is to be dropped later already
 	ErrNoSuchCzar  = protocol.ErrNoSuchCzar
 	ErrTiming      = protocol.ErrTiming
 	ErrHasChildren = errors.New("other tables are partitioned by this one")

@@ -27,9 +27,18 @@ func newObserver(st kv.Store) *observer {
 // mostKeys bounds the keys that are read in one request, as etcd does.
 const mostKeys = 100
 
-// read reads everything at one revision. Marked names those that were seen with a mark; faults are records that cannot be read, of which
+// read reads everything at one revision, anew when etcd forgot that revision in between.
+func (o *observer) read(ctx context.Context, marked []protocol.Name) (protocol.Facts, []error, error) {
+	f, faults, err := o.readOnce(ctx, marked)
+	if errors.Is(err, kv.ErrCompacted) {
+		f, faults, err = o.readOnce(ctx, marked)
+	}
+	return f, faults, err
+}
+
+// readOnce reads everything at one revision. Marked names those that were seen with a mark; faults are records that cannot be read, of which
 // drops are left out. It fails with ErrTiming when the settings do not fit together: nothing may be decided by them.
-func (o *observer) read(ctx context.Context, marked []protocol.Name) (f protocol.Facts, faults []error, err error) {
+func (o *observer) readOnce(ctx context.Context, marked []protocol.Name) (f protocol.Facts, faults []error, err error) {
 	have, err := o.store.Fetch(ctx, 0, protocol.FactReads()...)
 	if err != nil {
 		return f, nil, err

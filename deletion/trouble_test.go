@@ -74,6 +74,33 @@ func TestCzarThatIsCutOff(t *testing.T) {
 	bystander.Release()
 }
 
+// A czar that was evicted while it is cut off is left the time in which it may still dispatch.
+func TestEvictedWhileCutOff(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	css, link := f.behindProxy()
+	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
+	running := c.query(t, object)
+	czars, err := f.Czars(t.Context())
+	require.NoError(t, err)
+	link.Pause(proxy.Both)
+	require.NoError(t, f.Evict(t.Context(), czars[0].ID))
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	for {
+		stopped := running.MayDispatch()
+		if _, gone := f.css.Table(t.Context(), object); gone != nil {
+			require.ErrorIs(t, stopped, deletion.ErrStale, "the table is removed while a query may dispatch")
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, d.Wait(f.soon()))
+	link.Resume()
+	<-running.Done()
+	running.Release()
+}
+
 // After etcd's history was reset each czar registers anew.
 func TestResetHistory(t *testing.T) {
 	f := newFleet(t)

@@ -80,7 +80,7 @@ func (c *Coordinator) Step(f Facts, now Time) (actions []Action) {
 		}
 	}
 	for _, r := range c.Ended(f, now) {
-		actions = append(actions, Action{Kind: Deregister, ID: r.ID, Modified: r.Modified})
+		actions = append(actions, Action{Kind: Deregister, ID: r.ID, Modified: r.Modified, Registration: r.Record})
 	}
 	return actions
 }

@@ -1,0 +1,205 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+)
+
+// roleVariable makes the program of the tests a czar or a coordinator instead, with the value as its settings.
+const roleVariable = "CSS_E2E_ROLE"
+
+// role is what a process is to be.
+type role struct {
+	Kind    string            // "czar" or "coordinator"
+	Name    string            // for people, and of its files
+	Etcd    []string          // endpoints
+	View    []string          // endpoints for the view of a czar
+	Workers map[string]string // unix sockets of the MySQL servers, by the name of the node
+	Seed    uint64
+	Queries int           // that a czar runs at a time
+	Gated   bool          // a czar asks a gate
+	Window  time.Duration // the longest time from a passed check to sending the statement, without any pause
+	Trace   string        // the file of its steps
+	Results string        // the file of a czar's queries
+}
+
+func init() {
+	text := os.Getenv(roleVariable)
+	if text == "" {
+		return
+	}
+	var r role
+	err := json.Unmarshal([]byte(text), &r)
+	if err == nil {
+		err = map[string]func(role) error{"czar": runCzar, "coordinator": runCoordinator}[r.Kind](r)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// dialEtcd returns a client that looks for lost servers often.
+func dialEtcd(endpoints []string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints: endpoints, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: time.Second,
+		})},
+	})
+}
+
+// lines writes values to a file, each as one line and at once, so that a kill loses none that was written.
+type lines struct {
+	mu   sync.Mutex
+	file *os.File
+}
+
+func createLines(path string) (*lines, error) {
+	file, err := os.Create(path)
+	return &lines{file: file}, err
+}
+
+func (l *lines) write(v any) {
+	text, err := json.Marshal(v)
+	if err == nil {
+		l.mu.Lock()
+		_, err = l.file.Write(append(text, '\n'))
+		l.mu.Unlock()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// child is a czar or a coordinator: one process after another, each with files of its own.
+type child struct {
+	t    *testing.T
+	role role
+	dir  string
+	runs []run
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// run are the files of one process.
+type run struct{ trace, results, log string }
+
+func newChild(t *testing.T, dir string, r role) *child {
+	t.Helper()
+	c := &child{t: t, role: r, dir: dir}
+	t.Cleanup(c.kill)
+	return c
+}
+
+// start starts the next process.
+func (c *child) start() error {
+	base := filepath.Join(c.dir, fmt.Sprintf("%s.%d", c.role.Name, len(c.runs)+1))
+	now := run{base + ".trace", base + ".results", base + ".log"}
+	r := c.role
+	r.Trace, r.Results, r.Seed = now.trace, now.results, c.role.Seed+uint64(len(c.runs))
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	log, err := os.Create(now.log)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
+	cmd.Stdout, cmd.Stderr = log, log
+	c.runs = append(c.runs, now)
+	c.done, err = startBound(cmd)
+	if err == nil {
+		c.cmd = cmd
+	}
+	return err
+}
+
+// startBound starts a process that the kernel kills when this one ends. The signal is sent when the thread that forked ends, which
+// therefore lives as long as the process.
+func startBound(cmd *exec.Cmd) (done chan struct{}, err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	done = make(chan struct{})
+	started := make(chan error, 1)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+	}()
+	return done, <-started
+}
+
+func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
+
+// kill ends the process as a loss of power does.
+func (c *child) kill() {
+	if c.cmd == nil {
+		return
+	}
+	c.signal(syscall.SIGKILL)
+	<-c.done
+	c.cmd = nil
+}
+
+// end asks the process to end in order.
+func (c *child) end() {
+	if c.cmd == nil {
+		return
+	}
+	c.signal(syscall.SIGTERM)
+	select {
+	case <-c.done:
+		assert.Equal(c.t, 0, c.cmd.ProcessState.ExitCode(), "%s\n%s", c.role.Name, c.tail())
+		c.cmd = nil
+	case <-time.After(time.Minute):
+		c.t.Errorf("%s does not end\n%s", c.role.Name, c.tail())
+		c.kill()
+	}
+}
+
+// tail is the end of what the last process logged.
+func (c *child) tail() string {
+	text, err := os.ReadFile(c.runs[len(c.runs)-1].log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-1<<12):])
+}
+
+// checkLogs looks for what no process may log.
+func (c *child) checkLogs() {
+	c.t.Helper()
+	for _, r := range c.runs {
+		text, err := os.ReadFile(r.log)
+		require.NoError(c.t, err)
+		for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
+			assert.NotContains(c.t, string(text), bad, r.log)
+		}
+	}
+}
