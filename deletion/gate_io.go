@@ -162,6 +162,8 @@ func (g *Gate) take(ctx context.Context, a answer) {
 		g.catchUp(ctx, a.event.At)
 	case protocol.CzarConfirmed:
 		g.confirmed()
+	case protocol.CzarRefused:
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked}) // to register anew at once: no query is admitted meanwhile
 	}
 }
 

@@ -74,6 +74,29 @@ func TestCzarThatIsCutOff(t *testing.T) {
 	bystander.Release()
 }
 
+// An etcd that is away for less than the fence stops no query.
+func TestShortOutageStopsNothing(t *testing.T) {
+	f := newFleet(t)
+	long := quick
+	long.Fence, long.Wait = 10*time.Second, 13*time.Second
+	_, err := f.SetTiming(t.Context(), long)
+	require.NoError(t, err)
+	css, link := f.behindProxy()
+	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
+	running := c.query(t, object)
+	link.Pause(proxy.Both)
+	for began := time.Now(); time.Since(began) < long.Fence/4; time.Sleep(time.Millisecond) {
+		require.NoError(t, running.MayDispatch())
+		c.query(t, source).Release()
+	}
+	link.Resume()
+	for began := time.Now(); time.Since(began) < long.Fence/10; time.Sleep(time.Millisecond) {
+		require.NoError(t, running.MayDispatch())
+		c.query(t, source).Release()
+	}
+	running.Release()
+}
+
 // A czar that was evicted while it is cut off is left the time in which it may still dispatch.
 func TestEvictedWhileCutOff(t *testing.T) {
 	f := newFleet(t)

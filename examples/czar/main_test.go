@@ -123,7 +123,7 @@ func TestExampleCzarPlansAndFollows(t *testing.T) {
 	c.ask("lsst.Filter")
 	c.await(`lsst\.Filter: chunk level 0, partitioning <nil>, columns \[\{id INT\}\]`)
 	for query, answer := range map[string]string{
-		"lsst.Half": `lsst\.Half may not be queried: it is DO_NOT_USE`, "lsst.Nothing": `table lsst\.Nothing: no such table`,
+		"lsst.Half": `admit a query on lsst\.Half: not READY: it has the status DO_NOT_USE`, "lsst.Nothing": `table lsst\.Nothing: no such table`,
 		"nobody.Object": `table nobody\.Object: .*no such database`, "Object": `"Object" is not of the form database\.table`,
 	} {
 		c.ask(query)
@@ -134,6 +134,8 @@ func TestExampleCzarPlansAndFollows(t *testing.T) {
 	require.NoError(t, err)
 	c.await(`INFO schema key=/DBS/lsst/TABLES/New/schema revision=\d+ old="" new="\(a INT\)"`)
 	_, err = client.DropTable(t.Context(), cssetcd.TableName{DB: "lsst", Table: "New"})
+	require.ErrorIs(t, err, cssetcd.ErrCzarsRegistered)
+	_, err = client.DropTable(t.Context(), cssetcd.TableName{DB: "lsst", Table: "New"}, cssetcd.Unsafe())
 	require.NoError(t, err)
 	c.await(`TABLES/New/schema revision=\d+ old="\(a INT\)" new=""`)
 	assert.Equal(t, 2, strings.Count(c.said(), "INFO schema"), c.said())
