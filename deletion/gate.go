@@ -135,8 +135,8 @@ func owner() string {
 // Admit counts a query on the tables that it was planned with, and on their databases: on all or on none. It costs no I/O and no allocation for
 // up to four tables. It returns ErrGone, ErrDropPending, ErrNotReady, ErrStale, which can be tried again, and ErrClosed. Without an error, Release has to be
 // called.
-func (g *Gate) Admit(tables ...*cssetcd.Table) (Ref, error) {
-	r := Ref{gate: g}
+func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
+	r.gate = g
 	for _, t := range tables {
 		if !g.count(&r, t) {
 			r.uncount()
