@@ -79,14 +79,13 @@ func newDatabaseSpans(name string) []kv.Span {
 
 // checkNewDatabase fails unless the name is free.
 func checkNewDatabase(have *kv.Snapshot, name string, o writeOptions) error {
-	if have.At(cssPath(dbKey(name))).Exists() {
-		if o.ifNotExists {
-			return errUnchanged
-		}
-		return ErrDBExists
-	}
-	if have.At(dropDBPath(name)).Exists() {
+	switch exists := have.At(cssPath(dbKey(name))).Exists(); {
+	case have.At(dropDBPath(name)).Exists():
 		return ErrDropPending
+	case exists && o.ifNotExists:
+		return errUnchanged
+	case exists:
+		return ErrDBExists
 	}
 	return checkSpelling(have, dbKey(name), ErrDBExists)
 }

@@ -45,7 +45,7 @@ var (
 	ErrRevisionMismatch = under(ErrPrecondition, "changed since the revision given")
 	ErrNodeInUse        = under(ErrPrecondition, "chunks have replicas on the node")
 	ErrCzarsRegistered  = under(ErrPrecondition, "czars are registered and may be running queries on it")
-	ErrDropPending      = under(ErrPrecondition, "an earlier drop of this name has not ended")
+	ErrDropPending      = under(ErrPrecondition, "a drop of this name has not ended")
 	ErrNotEmpty         = under(ErrPrecondition, "the target is not empty")
 )
 

@@ -57,14 +57,15 @@ func checkNewTable(have *kv.Snapshot, n TableName, o writeOptions) error {
 	if !have.At(cssPath(dbKey(n.DB))).Exists() {
 		return fmt.Errorf("%w %s", ErrNoSuchDB, n.DB)
 	}
-	if have.At(cssPath(n.key())).Exists() {
-		if o.ifNotExists {
-			return errUnchanged
-		}
-		return ErrTableExists
-	}
-	if have.At(dropDBPath(n.DB)).Exists() || have.At(dropTablePath(n)).Exists() {
+	switch exists := have.At(cssPath(n.key())).Exists(); {
+	case have.At(dropDBPath(n.DB)).Exists():
+		return fmt.Errorf("%w: it is that of the database %s", ErrDropPending, n.DB)
+	case have.At(dropTablePath(n)).Exists(): // one that is marked will go: to say that it exists would be no help
 		return ErrDropPending
+	case exists && o.ifNotExists:
+		return errUnchanged
+	case exists:
+		return ErrTableExists
 	}
 	return checkSpelling(have, n.key(), ErrTableExists)
 }

@@ -21,6 +21,9 @@ func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action)
 		c.removals.begin(c, lead, a)
 		return
 	}
+	if a.Kind == protocol.Adopt {
+		a.Intent.Was = c.before(ctx, a)
+	}
 	var tables []protocol.Table
 	if a.Kind == protocol.Execute {
 		var err error
@@ -43,7 +46,11 @@ func (c *Coordinator) commit(ctx context.Context, lead *leadership, a protocol.A
 		lease = granted.ID
 	}
 	_, err := c.store.Commit(ctx, lead.Change(a, int64(lease), tables))
-	if errors.Is(err, kv.ErrGuard) && lease != 0 {
+	switch {
+	case lease == 0:
+	case err == nil:
+		_, _ = c.etcd.KeepAliveOnce(ctx, lease) // it begins with the mark, not before it
+	case errors.Is(err, kv.ErrGuard):
 		_, _ = c.etcd.Revoke(ctx, lease) // nothing hangs on it; it would run out by itself
 	}
 	return err
@@ -63,6 +70,17 @@ func (c *Coordinator) report(a protocol.Action, err error) {
 	default:
 		log.Warn("drops: not done; it is tried again", "err", err)
 	}
+}
+
+// before returns the status that somebody wrote over by hand, which cancelling is to bring back. Where that is not known any more, it is one that
+// lets nobody in.
+func (c *Coordinator) before(ctx context.Context, a protocol.Action) string {
+	at := protocol.PathOf(a.Name)
+	then, err := c.store.Fetch(ctx, a.Found.Entry.Modified-1, kv.Key(at))
+	if err != nil || !then.At(at).Exists() || cssetcd.Status(then.At(at).Value).State() == cssetcd.StatePendingDrop {
+		return string(cssetcd.StatusIgnore)
+	}
+	return then.At(at).Value
 }
 
 // describe returns what a drop removes, as the catalogue shows it at the mark or later. From the mark on no table is created in a

@@ -51,13 +51,13 @@ type wish struct {
 	force  bool
 }
 
-// After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds, at least 2.
+// After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds from 2 to a day; with 0 it is marked now.
 func After(d time.Duration) Option {
 	return func(w *wish) error { w.after = d; return nameFault("after", protocol.CheckDelay(d)) }
 }
 
 // Delay is the agreed delay: at least that long is it from the mark, after which no query begins, to the point of no return. Until then the drop can be
-// cancelled. Whole seconds from 2 on, or 0. Without it, it is that of the settings, 30 s where there are none.
+// cancelled. Whole seconds from 2 to a day, or 0. Without it, it is that of the settings, 30 s where there are none.
 func Delay(d time.Duration) Option {
 	return func(w *wish) error { w.delay = &d; return nameFault("delay", protocol.CheckDelay(d)) }
 }
@@ -87,7 +87,8 @@ func By(who string) Option { return func(w *wish) error { w.by = who; return nil
 func Force() Option { return func(w *wish) error { w.force = true; return nil } }
 
 // DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
-// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady and ErrRequested. A table of any status can be dropped.
+// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady and ErrRequested. A table of any status can be dropped. A drop
+// without After replaces one that was requested for later.
 func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.TableName(n.DB, n.Table), opts)
 }
@@ -152,18 +153,40 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protoc
 		}
 		at, err := kv.Run(ctx, c.store, op)
 		switch {
-		case err == nil && w.after == 0:
-			d.mark = at
-			return d, nil
 		case err == nil:
+			if w.after == 0 {
+				d.mark = at
+			}
+			c.lengthen(ctx, lease)
 			return d, nil
 		case errors.Is(err, rpctypes.ErrLeaseNotFound) && ctx.Err() == nil:
 			continue
 		case lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown):
-			_, _ = c.etcd.Revoke(context.WithoutCancel(ctx), clientv3.LeaseID(lease)) // it would run out by itself
+			c.revoke(ctx, lease)
 		}
 		return nil, err
 	}
+}
+
+// aSecond is for what does not matter much: it is tried, and nobody waits long for it.
+const aSecond = time.Second
+
+// lengthen has a lease begin anew, so that it lasts as long as was asked from the mark on, and not from when it was granted, which was before. Should
+// that fail, it is shorter by the time that the mark took.
+func (c *Client) lengthen(ctx context.Context, lease int64) {
+	if lease == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, aSecond)
+	defer cancel()
+	_, _ = c.etcd.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
+}
+
+// revoke gives a lease back on which nothing hangs. It would run out by itself.
+func (c *Client) revoke(ctx context.Context, lease int64) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aSecond)
+	defer cancel()
+	_, _ = c.etcd.Revoke(ctx, clientv3.LeaseID(lease))
 }
 
 // grant gets a lease of exactly that long; 0 for none.
@@ -196,10 +219,23 @@ func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
 	if err != nil {
 		return err
 	}
+	if table == "" && countTables(s, db) > mostTables {
+		return fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, mostTables)
+	}
 	if children := Children(s, n); len(children) > 0 {
 		return fmt.Errorf("%w, such as %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, children[0])
 	}
 	return nil
+}
+
+// mostTables is as many tables as the intent to drop their database can name.
+const mostTables = 10_000
+
+func countTables(s *cssetcd.Snapshot, db string) (n int) {
+	for range s.Tables(db) {
+		n++
+	}
+	return n
 }
 
 // Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of

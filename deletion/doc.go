@@ -30,7 +30,7 @@
 //
 //	view, err := cssetcd.OpenView(ctx, css)
 //	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar-1"))
-//	defer gate.Close(ctx)                     // before the view is closed
+//	defer gate.Close(ending)                  // before the view is closed; a context of its own, which the signal to end has not ended
 //
 //	table, err := view.Snapshot().Table(name) // planning: keep the *Table, it knows the incarnation
 //	ref, err := gate.Admit(table)             // all tables of the query in one call
@@ -38,7 +38,9 @@
 //	if err != nil { ... refuse the query with err ... }
 //	defer ref.Release()                       // after the last result, or after all that was cancelled has ended
 //	for _, chunk := range chunks {
-//		if err := ref.MayDispatch(); err != nil { ... cancel what runs, wait for it, fail the query ... }
+//		err := ref.MayDispatch()
+//		if errors.Is(err, deletion.ErrStale) { ... wait a moment and ask again, for as long as the query may take ... }
+//		if err != nil { ... cancel what runs, wait for it, fail the query ... }
 //		send(chunk, table.Incarnation)        // a repeated one, too, asks before
 //	}
 //
@@ -52,7 +54,10 @@
 //	ErrNotReady     it is being made, or failed: refuse the query
 //	ErrStale        this czar has had no word from etcd for H (60 s), or has not seen yet what was planned with: try again
 //	ErrAborted      of MayDispatch: end the query
-//	ErrClosed       the gate is closed or closing: refuse the query
+//	ErrClosed       the gate is closed or closing: refuse the query; of MayDispatch: end it
+//
+// H, the fence, is for how long a czar goes on after a confirmation that it is registered; W, the wait, is for how long a registration is left alone after it was marked to be
+// ended; see [Timing].
 //
 // A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers;
 // its queries need not be given up. If its registration was ended meanwhile, the gate registers anew by itself, tells those
@@ -63,7 +68,7 @@
 // MayDispatch is asked before a chunk query is sent. A process that is paused between that and the sending for longer than its alive lease and W - H
 // together (some 25 s with the defaults; W - H, 15 s, when somebody evicts it), is taken for gone, and what it then sends meets a table that may have been removed: the worker refuses it with a missing table, or, if
 // the name is in use again, answers with rows of the new table. The same is true of chunk queries that a network held back for so long, of a machine whose clocks all stop
-// while it is suspended, and of chunk queries of a czar that died. A worker that is told the incarnation with each chunk query, as above, can close this
+// while it is suspended, and of chunk queries of a czar that died, for which a drop waits alive and W together, 85 s, and no longer. A worker that is told the incarnation with each chunk query, as above, can close this
 // window; Qserv's do not look at it today. Clocks that run more than a tenth too fast or too slow, and an etcd that loses what it acknowledged,
 // void the promise for czars that are cut off; those that answer are still waited for.
 //
@@ -79,7 +84,7 @@
 //
 // # Czars in C++
 //
-// They do not speak the protocol, and read the mirrored table with each query. A QueryTracker waits until the mirror has applied the mark, then for the longest time that such a czar may take from
+// They do not speak the protocol, and read the mirrored table with each query. The QueryTracker of deletion/sqldrop waits until the mirror has applied the mark, then for the longest time that such a czar may take from
 // reading the catalogue to registering its query in QMeta, and then for QMeta to be empty of queries on the table, twice. That is as good as that time is
 // long, and no better: a czar that takes longer is missed.
 //

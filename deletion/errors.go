@@ -29,12 +29,12 @@ var (
 
 // What stands in the way of what is wanted of a drop.
 var (
-	ErrNoDrop      = protocol.ErrNoDrop
-	ErrTooLate     = protocol.ErrTooLate
-	ErrTooEarly    = protocol.ErrTooEarly
+	ErrNoDrop      = protocol.ErrNoDrop      // none of this name is under way; it may have ended
+	ErrTooLate     = protocol.ErrTooLate     // past the point of no return: see Retry and Abandon
+	ErrTooEarly    = protocol.ErrTooEarly    // before the point of no return: see Undo
 	ErrRequested   = protocol.ErrRequestMade // After, of what is to be dropped later already
 	ErrNoSuchCzar  = protocol.ErrNoSuchCzar
-	ErrTiming      = protocol.ErrTiming
+	ErrTiming      = protocol.ErrTiming // the settings do not fit together
 	ErrHasChildren = errors.New("other tables are partitioned by this one")
 	// ErrCancelled is what waiting for a drop ends with when it was undone.
 	ErrCancelled = errors.New("the drop was cancelled")

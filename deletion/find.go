@@ -1,6 +1,9 @@
 package deletion
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Find returns a drop or a request that somebody began, by its name, to wait for it. It returns ErrNoDrop.
 func (c *Client) Find(ctx context.Context, name string) (*Drop, error) {
@@ -9,6 +12,9 @@ func (c *Client) Find(ctx context.Context, name string) (*Drop, error) {
 		return nil, failed("find the drop of", name, err)
 	}
 	s, err := c.Status(ctx, n.String())
+	if errors.Is(err, ErrNoDrop) {
+		err = failed("find the drop of", name, ErrNoDrop)
+	}
 	if err != nil {
 		return nil, err
 	}

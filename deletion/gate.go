@@ -1,6 +1,7 @@
 package deletion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,17 @@ type Gate struct {
 	watches watches
 	fence   atomic.Pointer[protocol.Fence]
 	seen    atomic.Pointer[cssetcd.Snapshot] // what is blocked is blocked as of this one, or a later one
-	closing atomic.Bool
+	closing atomic.Bool                      // no query is admitted
+	stopped atomic.Bool                      // none goes on
 	trouble atomic.Pointer[trouble]
 
 	// What belongs to the gate's own goroutine, but for the channels.
 	czar    protocol.Czar
 	ground  protocol.Ground
 	lease   clientv3.LeaseID
+	looked  int           // drops that confirmations have looked at
 	kicks   chan struct{} // a query has ended that somebody waits for
+	acking  chan struct{} // as many acknowledgements may be on their way
 	answers chan answer
 	updates chan cssetcd.Update
 	work    sync.WaitGroup
@@ -64,19 +68,19 @@ type GateOption func(*Gate)
 // CzarName says what operators read where this czar holds a drop up. Without it that is the host and the number of the process.
 func CzarName(name string) GateOption { return func(g *Gate) { g.name = name } }
 
-// GateLogger receives what is worth knowing and no error.
+// GateLogger receives what is worth knowing and is not returned as an error. Without it nothing is logged.
 func GateLogger(log *slog.Logger) GateOption { return func(g *Gate) { g.log = log } }
 
 // GateTrace is called with each step, by one goroutine. It is for tests.
 func GateTrace(trace func(CzarStep)) GateOption { return func(g *Gate) { g.trace = trace } }
 
-// OpenGate registers this process as a czar and returns when queries can be admitted. The view must be one on etcd and stay open until the gate
-// is closed. It fails with ErrTiming when the settings in etcd do not fit together, and with the last trouble when ctx ends before.
+// OpenGate registers this process as a czar and returns when queries can be admitted. The context bounds the opening only. The view must be one on etcd and stay open until the gate
+// is closed; a gate whose view is closed before closes, too. The gate writes the registration and its confirmations to etcd by itself, also where the client is read-only. It fails with ErrTiming when the settings in etcd do not fit together, and with the last trouble when ctx ends before.
 func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts ...GateOption) (*Gate, error) {
 	g := &Gate{
 		view: view, etcd: css.Etcd(), name: owner(), log: slog.New(slog.DiscardHandler), clock: newClock(),
 		slots: newSlots(), watches: watches{all: map[*watch]bool{}},
-		kicks: make(chan struct{}, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
+		kicks: make(chan struct{}, 1), acking: make(chan struct{}, mostAcking), answers: make(chan answer), updates: make(chan cssetcd.Update),
 		ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
 	}
 	for _, opt := range opts {
@@ -101,9 +105,11 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 	case <-g.ready:
 		return g, nil
 	case <-ctx.Done():
-		err := g.trouble.Load().err
-		g.stop()
-		return nil, failed("open the gate", "", errors.Join(ctx.Err(), err))
+		err := errors.Join(ctx.Err(), g.why())
+		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = g.Close(leaving) // a registration that is on its way would hold drops up
+		return nil, failed("open the gate", "", err)
 	}
 }
 
@@ -147,10 +153,15 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 	switch {
 	case g.closing.Load():
 		r.uncount()
-		return Ref{}, failed("admit a query", "", ErrClosed)
+		return Ref{}, failed(admitting, "", ErrClosed)
 	case !fence.Admits(g.clock.now()):
 		r.uncount()
-		return Ref{}, g.stale()
+		return Ref{}, g.stale(admitting)
+	}
+	// What was blocked since it was counted, and whose queries were told to end, it has to know before it begins.
+	if r.aborted() {
+		r.uncount()
+		return Ref{}, failed(admitting, "", fmt.Errorf("%w: what it uses changed at this moment", ErrStale))
 	}
 	// What the view shows and the gate has not blocked yet is looked at here.
 	if now := g.view.Snapshot(); now != g.seen.Load() {
@@ -234,20 +245,37 @@ func (e *pendingError) Error() string {
 func (e *pendingError) Unwrap() error { return ErrDropPending }
 
 // stale says why there is no proof that lasts.
-func (g *Gate) stale() error {
+func (g *Gate) stale(op string) error {
 	if g.closing.Load() {
-		return failed("admit a query", "", ErrClosed)
+		return failed(op, "", ErrClosed)
 	}
 	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, g.length())
-	if t := g.trouble.Load(); t != nil && t.err != nil {
-		err = fmt.Errorf("%w: %w", err, t.err)
+	if why := g.why(); why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
 	}
-	return failed("admit a query", "", err)
+	return failed(op, "", err)
+}
+
+// What is done at a gate, for errors.
+const (
+	admitting   = "admit a query"
+	dispatching = "dispatch a chunk query"
+)
+
+// why returns why there is no new proof; nil when there is one.
+func (g *Gate) why() error {
+	if t := g.trouble.Load(); t != nil {
+		return t.err
+	}
+	return nil
 }
 
 func (g *Gate) length() time.Duration {
 	f := g.fence.Load()
-	return max(f.Proof.Length, f.Carried.Length)
+	if f.Proof.Valid {
+		return f.Proof.Length
+	}
+	return f.Carried.Length
 }
 
 // Healthy returns nil while queries can be admitted, and otherwise why they cannot: what a health check of a czar reports. It asks nothing of etcd.
@@ -256,7 +284,7 @@ func (g *Gate) Healthy() error {
 	case g.closing.Load():
 		return ErrClosed
 	case !g.fence.Load().Admits(g.clock.now()):
-		return g.stale()
+		return g.stale("look after the gate")
 	}
 	return nil
 }
@@ -267,26 +295,36 @@ func (g *Gate) Healthy() error {
 func (g *Gate) Close(ctx context.Context) error {
 	g.closing.Store(true)
 	g.kick()
-	var err error
 	select {
 	case <-g.gone:
 	case <-g.done:
 	case <-ctx.Done():
-		err = failed("close the gate", "", fmt.Errorf("%w: %d queries are running; the registration stays and is ended by the coordinator", ctx.Err(), g.running()))
+	}
+	select {
+	case <-g.gone:
+		g.stop()
+		return nil
+	default:
+	}
+	running := "no query is running"
+	if g.slots.total() > 0 {
+		running = "queries are still running"
 	}
 	g.stop()
-	return err
+	return failed("close the gate", "", fmt.Errorf("%s, and the registration stays: the coordinator ends it, and drops wait for that: %w", running, cmp.Or(ctx.Err(), ErrClosed)))
 }
-
-// running counts what queries use.
-func (g *Gate) running() int { return g.slots.total() }
 
 // stop ends everything that runs, and all that a query might still do.
 func (g *Gate) stop() {
 	g.closing.Store(true)
 	g.cancel()
 	<-g.done
-	g.fence.Store(&protocol.Fence{})
+	if !g.stopped.Swap(true) {
+		for s := range g.slots.index.all() {
+			s.aborts.Add(1)
+		}
+		g.watches.tellAll()
+	}
 }
 
 // kick has the gate's goroutine look at what queries have ended.

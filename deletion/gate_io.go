@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -24,6 +25,7 @@ type answer struct {
 
 // begin begins what an effect wants of etcd. The answer comes as an event.
 func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
+	x.Look = g.turnOf(x.Look)
 	ground, lease, life := g.ground, g.lease, g.life(x)
 	var ask func(context.Context) answer
 	switch x.Kind {
@@ -38,8 +40,17 @@ func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 	default:
 		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
 	}
-	within := max(g.czar.Timing.Fence/4, time.Second) // an etcd that is slow still confirms
+	within := g.czar.Timing.Fence / 2 // an etcd that is slow still confirms
+	slow := x.Kind == protocol.CzarAcknowledge
 	g.work.Go(func() {
+		if slow {
+			select {
+			case g.acking <- struct{}{}:
+				defer func() { <-g.acking }()
+			case <-ctx.Done():
+				return
+			}
+		}
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		select {
@@ -98,7 +109,7 @@ func (g *Gate) grant(ctx context.Context, ground protocol.Ground) (clientv3.Leas
 // confirm sends a proof, and keeps the lease of the czar's life.
 func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground, life protocol.Life, lease clientv3.LeaseID) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: x.ID, Sent: x.Sent}}
-	look := x.Look[:min(len(x.Look), mostLooked)]
+	look := x.Look
 	got, err := g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		if lease, err = g.grant(ctx, ground); err == nil {
@@ -111,6 +122,9 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 		out.event.Kind = protocol.CzarRefused
 		out.err = errors.New("the registration of this czar was ended: it had not been heard of for too long, an operator evicted it, or etcd was restored from a backup")
 		return out
+	case errors.Is(err, kv.ErrOutcomeUnknown): // whether it was accepted makes no difference
+		out.err = errors.New("etcd did not answer")
+		return out
 	case err != nil:
 		out.err = err
 		return out
@@ -122,8 +136,21 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 	return out
 }
 
-// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction.
-const mostLooked = 100
+// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction; mostAcking how many acknowledgements are on their way.
+const (
+	mostLooked = 100
+	mostAcking = 16
+)
+
+// turnOf returns as many names as one confirmation can look at, each in its turn.
+func (g *Gate) turnOf(names []protocol.Name) []protocol.Name {
+	if len(names) <= mostLooked {
+		return names
+	}
+	first := g.looked % len(names)
+	g.looked += mostLooked
+	return slices.Concat(names[first:], names[:first])[:mostLooked]
+}
 
 func (g *Gate) acknowledge(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
 	a := protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered}

@@ -19,7 +19,8 @@ func (g *Gate) run(ctx context.Context) {
 	first := changes.Snapshot()
 	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: whole(first)}, first)
 	g.work.Go(func() { g.follow(ctx, changes) })
-	tick := time.NewTicker(g.czar.Timing.Confirm / 4)
+	interval := g.czar.Timing.Confirm / 4
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked})
 	for {
@@ -37,6 +38,10 @@ func (g *Gate) run(ctx context.Context) {
 			g.drain(ctx)
 		}
 		g.leave(ctx)
+		if now := g.czar.Timing.Confirm / 4; now != interval { // registered anew with other settings
+			interval = now
+			tick.Reset(interval)
+		}
 	}
 }
 
@@ -161,17 +166,18 @@ func (g *Gate) leave(ctx context.Context) {
 	if !g.closing.Load() {
 		return
 	}
+	if g.slots.total() > 0 {
+		return // they may go on, and need a registration for it
+	}
 	if !g.czar.Leaving {
 		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarAskedToGo})
 	}
-	if g.slots.total() > 0 {
-		return
-	}
-	if g.czar.ID == "" {
+	switch {
+	case g.czar.ID != "":
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEmpty})
+	case !g.czar.Entering(): // else there will be a registration to leave
 		g.isGone()
-		return
 	}
-	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEmpty})
 }
 
 func (g *Gate) isGone() {

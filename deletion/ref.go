@@ -9,7 +9,7 @@ import (
 
 // Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released, no drop of these tables goes
 // past the point of no return, as far as this czar is concerned. It must not be copied. MayDispatch and Done may be called by several
-// goroutines; Release is called once, when nothing of the query runs any more.
+// goroutines; Release is called when nothing of the query runs any more.
 type Ref struct {
 	gate     *Gate
 	turn     int
@@ -37,8 +37,9 @@ type watch struct {
 	closed bool
 }
 
-// add counts the query on a table and its database, or on neither.
+// add counts the query on a table and its database, or on neither. What it is told from before it is counted on, it has been told.
 func (r *Ref) add(table, db *slot) bool {
+	u := use{table, db, table.aborts.Load(), db.aborts.Load()}
 	if !table.admit() {
 		return false
 	}
@@ -46,7 +47,6 @@ func (r *Ref) add(table, db *slot) bool {
 		r.gate.release(table)
 		return false
 	}
-	u := use{table, db, table.aborts.Load(), db.aborts.Load()}
 	if r.n < inlineUses {
 		r.used[r.n] = u
 		r.n++
@@ -57,7 +57,7 @@ func (r *Ref) add(table, db *slot) bool {
 }
 
 // Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
-// and not when cancelling them begins. A second call does nothing.
+// and not when cancelling them begins. Calling it again does nothing.
 func (r *Ref) Release() {
 	if r.gate == nil || !atomic.CompareAndSwapUint32(&r.released, 0, 1) {
 		return
@@ -110,28 +110,41 @@ func (r *Ref) aborted() bool {
 
 // MayDispatch returns nil when the query may send a chunk query now. It is asked right before each is sent, those that are repeated
 // included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too long: ask again in a moment, or give the query
-// up. ErrAborted says that the query has to end.
+// up. ErrAborted and ErrClosed say that the query has to end, the second because the gate gave up waiting for it in Close.
 func (r *Ref) MayDispatch() error {
 	// The fence first: what was aborted before the fence was moved on is then seen to be.
 	fence := r.gate.fence.Load()
 	switch {
+	case r.gate.stopped.Load():
+		return failed(dispatching, "", ErrClosed)
 	case r.aborted():
 		return ErrAborted
 	case !fence.MayDispatch(r.turn, r.gate.clock.now()):
-		return r.gate.stale()
+		return r.gate.stale(dispatching)
 	}
 	return nil
 }
 
-// Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to cancel queries, or
-// because this czar was cut off from etcd for so long that it may be gone. The query then cancels its chunk queries, waits until they have ended, and calls
+// Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to cancel queries, because
+// this czar's registration was ended meanwhile and what it uses is not READY any more, or because Close gave up waiting for it. To be cut off from etcd alone does
+// not close it; MayDispatch then returns ErrStale. The query then cancels its chunk queries, waits until they have ended, and calls
 // Release.
 func (r *Ref) Done() <-chan struct{} {
 	if w := r.watching(); w != nil {
 		return w.abort
 	}
+	if atomic.LoadUint32(&r.released) == 1 {
+		return ended
+	}
 	return r.gate.watches.add(r).abort
 }
+
+// ended is what a query that was released waits on.
+var ended = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 func (r *Ref) watching() *watch {
 	if atomic.LoadUint32(&r.watched) == 0 {

@@ -14,7 +14,11 @@ type removals struct {
 	work    sync.WaitGroup
 	mu      sync.Mutex
 	all     map[protocol.Revision]*removal // by mark
+	running int
 }
+
+// mostRemovals is how many drops have their data removed at the same time.
+const mostRemovals = 8
 
 type removal struct {
 	running bool
@@ -53,10 +57,11 @@ func (r *removals) due(a protocol.Action) bool {
 		m = &removal{retry: a.Intent.Retry}
 		r.all[a.Mark] = m
 	}
-	if m.running || time.Now().Before(m.next) && m.retry == a.Intent.Retry {
+	if m.running || r.running == mostRemovals || time.Now().Before(m.next) && m.retry == a.Intent.Retry {
 		return false
 	}
 	m.running, m.retry = true, a.Intent.Retry
+	r.running++
 	return true
 }
 
@@ -65,6 +70,7 @@ func (r *removals) ended(a protocol.Action, err error) {
 	defer r.mu.Unlock()
 	m := r.all[a.Mark]
 	m.running = false
+	r.running--
 	if err != nil {
 		m.next = time.Now().Add(min(firstPause<<min(m.failed, 10), longestPause))
 		m.failed++

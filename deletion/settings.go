@@ -10,7 +10,9 @@ import (
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// Timing are the durations of the protocol, which all czars and coordinators of a catalogue share.
+// Timing are the durations of the protocol, which all czars and coordinators of a catalogue share: Confirm, c, how often a czar proves that it is registered; Fence, H,
+// for how long after such a proof it admits and dispatches; Wait, W, how long a registration is kept after it was marked to be ended; Alive, after which a czar
+// without a word is taken for silent; Delay, D, that of drops that do not say otherwise.
 type Timing = protocol.Timing
 
 // DefaultTiming is what a catalogue has that was not told otherwise.

@@ -48,6 +48,8 @@ type Blocker struct {
 // Summary says in a sentence how far the drop is.
 func (s Status) Summary() string {
 	switch {
+	case s.Phase == PhaseRequested && s.Left == 0:
+		return "it is due to be marked, and waits for a coordinator; css-sync serve is one"
 	case s.Phase == PhaseRequested:
 		return fmt.Sprintf("it is marked in %s", s.Left.Round(time.Second))
 	case s.Phase == PhaseFailed:
@@ -139,7 +141,7 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	b := Blocker{Czar: id, Name: r.Record.Name}
 	switch n := r.Life.Running[d.Name.String()]; {
 	case r.Ending:
-		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
+		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
 	case !r.Alive:
 		b.Why = "it does not answer"
 	case n == 1:
@@ -147,7 +149,7 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	case n > 1:
 		b.Why = fmt.Sprintf("%d queries are running on it", n)
 	case r.Life.Seen < d.Mark:
-		b.Why = fmt.Sprintf("it confirms but has not seen the mark yet: it sees revision %d", r.Life.Seen)
+		b.Why = fmt.Sprintf("it has said nothing since the mark; without a word for %s it is taken for silent", f.Timing.Alive)
 	default:
 		b.Why = "it is about to acknowledge"
 	}
@@ -179,10 +181,7 @@ type Czar struct {
 
 // Czars returns the registered czars.
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
-	f, faults, err := newObserver(c.store).read(ctx, nil)
-	if err == nil {
-		err = joined(faults)
-	}
+	f, _, err := newObserver(c.store).read(ctx, nil) // one that cannot be read is listed all the same
 	all := []Czar{}
 	for _, r := range f.Registrations {
 		all = append(all, Czar{r.ID, r.Record.Name, r.Record.Since, r.Alive, r.Ending, r.Life.Seen})

@@ -16,7 +16,7 @@ const configHelp = `Show or change the durations of the protocol of deletion. Th
 
   confirm   how often a czar proves in etcd that it is registered
   fence     for how long after such a proof a czar lets queries begin and go on. A czar that is cut off from etcd for longer refuses queries
-  wait      how long a czar that is gone without a word holds drops up; at least 11/9 of fence, since clocks differ
+  wait      how long a czar that was found silent is left alone; at least 11/9 of fence, since clocks differ. It holds drops up for alive + wait
   alive     after which a czar that has not confirmed is taken for silent
   delay     from the mark to the removal at least, unless a drop says otherwise; in it a drop can be cancelled
 
@@ -103,7 +103,7 @@ take them at once. So fence can be changed while czars are at work, and is in fo
 	for _, f := range []struct{ name, usage string }{
 		{"confirm", "how often a czar proves that it is registered"},
 		{"fence", "for how long after a proof a czar lets queries begin and go on"},
-		{"wait", "how long a czar that is gone holds drops up"},
+		{"wait", "how long a czar that was found silent is left alone"},
 		{"alive", "after which a czar that has not confirmed is taken for silent; whole seconds, at least 2"},
 		{"delay", "from the mark to the removal at least; whole seconds, 0 or at least 2"},
 	} {

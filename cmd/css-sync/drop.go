@@ -140,7 +140,7 @@ func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dr
 	}
 	if condition := d.given(conditions); condition != "" {
 		return r, nil, hinted(badInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
-			what.what, condition), "look at it with `css-sync drops show` and its own show; --force removes it at once under the condition")
+			what.what, condition), "look at it with `css-sync drops show` and `css-sync table show`; --force removes it at once under the condition")
 	}
 	drop, err := d.mark(ctx, client, what, &r)
 	return r, drop, err

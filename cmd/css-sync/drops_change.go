@@ -53,7 +53,7 @@ func dropsRetry(p *program) *cobra.Command {
 		Long: `Have the coordinator try again at once to remove the data, and not only when the time between two attempts, up to a minute, is over.
 For when the cause of the failure is mended.`,
 		Example: "  css-sync drops retry LSST.Object",
-	}, "retried", (*deletion.Client).Retry, "the data of NAME are tried to be removed again at once; see css-sync drops show NAME")
+	}, "retried", (*deletion.Client).Retry, "removing the data of NAME is tried again at once; see css-sync drops show NAME")
 }
 
 func dropsAbandon(p *program) *cobra.Command {

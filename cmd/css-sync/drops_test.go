@@ -125,7 +125,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Positive(t, v.Incarnation)
 	assert.Contains(t, c.ok("drops", "list"), "for czar first czar")
 
-	assert.Contains(t, c.fails(exitError, "table", "drop", "LSST.Filter"), "an earlier drop of this name has not ended")
+	assert.Contains(t, c.fails(exitError, "table", "drop", "LSST.Filter"), "a drop of this name has not ended")
 	assert.Contains(t, c.fails(exitError, "drops", "abandon", "LSST.Filter"), "it can be cancelled")
 	assert.Contains(t, c.fails(exitError, "drops", "retry", "LSST.Filter"), "has not reached the point of no return")
 	assert.Contains(t, c.fails(exitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"), "it has not ended within 100ms, and goes on: it waits for ")
@@ -212,7 +212,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	text2 := c.awaitShow("LSST", func(v dropView) bool { return v.Phase == "failed" && v.Kind == "database" })
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
 	assert.Contains(t, c.fails(exitError, "drops", "cancel", "LSST"), "past the point of no return")
-	assert.Contains(t, c.fails(exitError, "db", "create", "LSST"), "an earlier drop of this name has not ended")
+	assert.Contains(t, c.fails(exitError, "db", "create", "LSST"), "a drop of this name has not ended")
 	require.NoError(t, os.Remove(broken))
 	c.ok("drops", "retry", "LSST")
 	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == exitOK }, patience, 50*time.Millisecond)

@@ -50,7 +50,7 @@ func (c *dropClient) summary(ctx context.Context, s deletion.Status) string {
 	if err != nil || candidates.Count == 0 {
 		return s.Summary()
 	}
-	return "it waits for the coordinator, which is about to go on, or waits for queries of C++ czars as its log says"
+	return "it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for"
 }
 
 func (c *dropClient) views(ctx context.Context, all []deletion.Status) []dropView {

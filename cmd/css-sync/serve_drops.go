@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -97,6 +98,11 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 		return invalidUse(cmd, "%s is for --qmeta-dsn, which is not given", source(f.flags, "qmeta-grace"))
 	case f.qmetaGrace <= 0:
 		return invalidUse(cmd, "--qmeta-grace is %s and must be above 0", f.qmetaGrace)
+	}
+	if f.command != "" {
+		if _, err := exec.LookPath(f.command); err != nil {
+			return invalidUse(cmd, "--drop-command: %w", err)
+		}
 	}
 	if err := f.readWorkers(cmd, p.connection.dialTimeout); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -49,13 +51,13 @@ func (l Leadership) Change(a Action, lease int64, tables []Table) kv.Change {
 	case MarkNow:
 		c := l.change(unchanged(a.Name.request(), a.Modified), kv.Guard{Kind: kv.Absent, Path: a.Name.later()})
 		c.Deletes = []kv.Span{kv.Key(a.Name.request())}
-		return l.mark(c, a.Found, a.Request.Terms, lease)
+		return l.mark(c, a.Found, a.Found.Status, a.Request.Terms, lease)
 	case Withdraw:
 		c := l.change(unchanged(a.Name.request(), a.Modified))
 		c.Deletes = []kv.Span{kv.Key(a.Name.request()), kv.Key(a.Name.later())}
 		return c
 	case Adopt:
-		return l.mark(l.change(), a.Found, a.Intent.Terms, lease)
+		return l.mark(l.change(), a.Found, cmp.Or(a.Intent.Was, string(cssetcd.StatusReady)), a.Intent.Terms, lease)
 	case EndIntent:
 		c := l.change(unchanged(a.Name.intent(), a.Modified), unchanged(a.Name.path(), a.seenAt()))
 		c.Deletes = a.Name.traces(a.Mark)
@@ -86,9 +88,9 @@ func (n Name) traces(mark Revision) []kv.Span {
 }
 
 // mark adds a mark to a transaction: from its revision on, P, no query begins on what was found.
-func (l Leadership) mark(c kv.Change, f Found, t Terms, lease int64) kv.Change {
+func (l Leadership) mark(c kv.Change, f Found, was string, t Terms, lease int64) kv.Change {
 	c.Guards = append(c.Guards, marking(f, l.Rules)...)
-	c.Puts = append(c.Puts, marks(f, t, lease)...)
+	c.Puts = append(c.Puts, marks(f, was, t, lease)...)
 	if lease == 0 {
 		c.Deletes = append(c.Deletes, kv.Key(f.Name.hold()))
 	}
@@ -105,11 +107,11 @@ func marking(f Found, rules Rules) []kv.Guard {
 	return guards
 }
 
-// marks are the writes of a mark.
-func marks(f Found, t Terms, lease int64) []kv.Put {
-	status, was := t.status(), f.Status
+// marks are the writes of a mark. Was is the status that cancelling brings back.
+func marks(f Found, was string, t Terms, lease int64) []kv.Put {
+	status := t.status()
 	if f.Entry.Standing == DropPending { // written by hand: it stays as it is, at another revision
-		status, was = f.Status, string(cssetcd.StatusReady)
+		status = f.Status
 	}
 	puts := []kv.Put{
 		{Path: f.Name.path(), Value: status},
@@ -159,10 +161,19 @@ func SpellingReads(n Name) []kv.Span { return kv.Tree(paths.Spelling(string(n)))
 // Failed notes that an attempt to remove the data failed.
 func (l Leadership) Failed(a Action, why error) kv.Change {
 	i := a.Intent
-	i.Error, i.Attempts = why.Error(), i.Attempts+1
+	i.Error, i.Attempts = shortened(why.Error()), i.Attempts+1
 	c := l.change(unchanged(a.Name.intent(), a.Modified))
 	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
 	return c
+}
+
+// shortened keeps of a text what an operator reads, and what etcd can hold.
+func shortened(text string) string {
+	const most = 4000
+	if len(text) > most {
+		text = text[:most] + "..."
+	}
+	return strings.ToValidUTF8(text, "?")
 }
 
 func (l Leadership) beginEnding(a Action) kv.Change {

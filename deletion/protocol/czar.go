@@ -22,7 +22,8 @@ type Czar struct {
 	tried      Proof // the last that was sent
 	proving    bool  // it was sent and not answered
 	entering   bool  // a registration was sent and not answered
-	departing  bool  // the end of the registration was sent and not answered
+	departing  bool  // the end of the registration was sent
+	stayed     bool  // and has not landed, or nobody knows
 	reconciled bool  // queries of earlier registrations that may not go on have been ended
 	entries    map[Name]Entry
 	pending    map[Name]pending // those that are not ready
@@ -31,7 +32,8 @@ type Czar struct {
 // pending is what a czar knows of something that is not ready.
 type pending struct {
 	drained bool     // the czar has no query on the incarnation
-	asked   Revision // the mark whose acknowledgement was sent and not answered
+	asked   Revision // the mark whose acknowledgement was sent
+	failed  bool     // and has not landed, or nobody knows
 	acked   Revision // the mark that has been acknowledged under the present registration
 	aborted bool     // its queries have been told to end
 }
@@ -58,7 +60,7 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 	c.entering, c.proving, c.reconciled = false, false, false
 	c.Turn++
 	for n, p := range c.pending {
-		p.acked, p.asked = 0, 0
+		p.acked, p.asked, p.failed = 0, 0, false
 		c.pending[n] = p
 	}
 }
@@ -67,7 +69,7 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 func (c *Czar) Lose() {
 	c.keepProof()
 	c.ID, c.Registered, c.tried = "", 0, Proof{}
-	c.proving, c.departing = false, false
+	c.proving, c.departing, c.stayed = false, false, false
 }
 
 func (c *Czar) keepProof() {
@@ -87,6 +89,9 @@ func (c *Czar) Accept(sent, answered Time) {
 		c.proof = Proof{sent, true, c.Timing.Fence}
 	}
 }
+
+// Entering reports whether a registration is on its way.
+func (c *Czar) Entering() bool { return c.entering }
 
 // Resynced reports whether the czar has seen the catalogue as of its registration, or later.
 func (c *Czar) Resynced() bool {

@@ -64,14 +64,14 @@ func (g Ground) Confirm(id string, registered Revision, life Life, lease int64, 
 }
 
 // ToCancel returns those of the drops that were looked at whose policy is to abort queries.
-func ToCancel(got *kv.Snapshot, look []Name) (names []Name) {
+func ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	for _, n := range look {
 		e := got.At(n.intent())
 		if i, err := decode[Intent](n.intent(), e); e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel {
-			names = append(names, n)
+			all = append(all, Cancelling{n, e.Create})
 		}
 	}
-	return names
+	return all
 }
 
 // Acknowledge says that a czar has no query on what is marked and admits none.

@@ -47,9 +47,11 @@ func (c *checker) carryOut(w *world, i int, e CzarEffect) {
 		p.proof = proofSent{stage: sent, id: e.ID, registered: e.Registered, at: w.now, look: e.Look}
 	case CzarAcknowledge:
 		n := place(e.Name)
-		if w.dead(p.acks[n], c.kept) { // otherwise this one is lost, and made again when the other has arrived or is lost
-			p.acks[n] = ackSent{true, e.ID, e.Mark, e.Registered}
+		if !w.dead(p.acks[n], c.kept) { // one on its way is enough; this one is lost, and made again
+			c.step(w, i, CzarEvent{Kind: CzarAckFailed, Name: e.Name, Mark: e.Mark, ID: e.ID})
+			return
 		}
+		p.acks[n] = ackSent{true, e.ID, e.Mark, e.Registered}
 	case CzarLeave:
 		p.leaving = leaveSent{sent, e.ID, e.Registered}
 	}
@@ -193,13 +195,13 @@ func (c *checker) proving(w *world, i int, m *moves, next nexter) {
 }
 
 // toCancel stands for ToCancel.
-func (w *world) toCancel(look []Name) (names []Name) {
+func (w *world) toCancel(look []Name) (all []Cancelling) {
 	for _, n := range look {
 		if i := w.intents[place(n)]; i.there && !i.dropping && i.cancels {
-			names = append(names, n)
+			all = append(all, Cancelling{n, i.mark})
 		}
 	}
-	return names
+	return all
 }
 
 // fate is the stage of a proof; one that can only be refused counts as refused.
@@ -229,8 +231,9 @@ func (c *checker) acknowledging(w *world, i int, m *moves, next nexter) {
 			continue
 		}
 		next(m.ackLost, func(w *world) string {
+			a := w.own(i).acks[n]
 			w.own(i).acks[n] = ackSent{}
-			c.step(w, i, CzarEvent{Kind: CzarAckFailed})
+			c.step(w, i, CzarEvent{Kind: CzarAckFailed, Name: names[n], Mark: a.mark, ID: a.id})
 			c.step(w, i, CzarEvent{Kind: CzarTicked})
 			return ""
 		})

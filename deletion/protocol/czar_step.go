@@ -18,7 +18,13 @@ type CzarEvent struct {
 	Sights      []Sight       `json:"sights,omitempty"`
 	Healed      bool          `json:"healed,omitempty"` // the view had missed some of Sights: they are older than what it showed
 	Timing      *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
-	Cancel      []Name        `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
+	Cancel      []Cancelling  `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
+}
+
+// Cancelling is a drop whose policy is to abort queries.
+type Cancelling struct {
+	Name Name     `json:"name"`
+	Mark Revision `json:"mark"` // P
 }
 
 // CzarEventKind is what happened to a czar.
@@ -117,12 +123,17 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 		c.Drained(e.Name, e.Incarnation)
 	case CzarAcked:
 		c.Acknowledged(Acknowledgement{Name: e.Name, Mark: e.Mark, ID: e.ID})
+	case CzarAckFailed:
+		if p, ok := c.pending[e.Name]; ok && p.asked == e.Mark && e.ID == c.ID {
+			p.failed = true
+			c.pending[e.Name] = p
+		}
 	case CzarAskedToGo:
 		c.Leaving = true
 	case CzarGone:
 		c.Lose()
 	case CzarLeaveFailed:
-		c.departing = false
+		c.stayed = true
 	}
 	return nil
 }
@@ -141,13 +152,16 @@ func (c *Czar) saw(sights []Sight, healed bool) (effects []CzarEffect) {
 	return effects
 }
 
-// askAgain lets acknowledgements be tried again that did not land.
+// askAgain lets what did not land be tried again. What is on its way is not sent twice: with many drops and an etcd that is slow, that would never end.
 func (c *Czar) askAgain() {
 	for n, p := range c.pending {
-		if p.asked != 0 && p.asked != p.acked {
-			p.asked = 0
+		if p.failed {
+			p.asked, p.failed = 0, false
 			c.pending[n] = p
 		}
+	}
+	if c.stayed {
+		c.departing, c.stayed = false, false
 	}
 }
 
@@ -185,7 +199,7 @@ func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 // undrained returns what is marked and still used.
 func (c *Czar) undrained() (names []Name) {
 	for _, n := range slices.Sorted(maps.Keys(c.pending)) {
-		if c.entries[n].Standing == DropPending && !c.pending[n].drained {
+		if p := c.pending[n]; c.entries[n].Standing == DropPending && !p.drained && !p.aborted {
 			names = append(names, n)
 		}
 	}
@@ -193,10 +207,11 @@ func (c *Czar) undrained() (names []Name) {
 }
 
 // abortAsTold ends the queries on what is dropped with the policy to abort them.
-func (c *Czar) abortAsTold(names []Name) (effects []CzarEffect) {
-	for _, n := range names {
+func (c *Czar) abortAsTold(all []Cancelling) (effects []CzarEffect) {
+	for _, told := range all {
+		n := told.Name
 		p, ok := c.pending[n]
-		if !ok || p.aborted || c.entries[n].Standing != DropPending {
+		if !ok || p.aborted || c.entries[n].Standing != DropPending || c.entries[n].Modified != told.Mark {
 			continue
 		}
 		p.aborted = true

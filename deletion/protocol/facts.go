@@ -175,7 +175,7 @@ func (r *reader) request(f *Facts, n Name, e kv.Entry) {
 
 func (r *reader) registrations() (all []Registered) {
 	for p, e := range r.have.Range(kv.Below(paths.Czars)) {
-		id := last(p)
+		id := czarIDOf(p)
 		g := Registered{ID: id, Modified: e.Mod}
 		record, err := decode[Registration](p, e)
 		if err == nil {
@@ -198,10 +198,13 @@ func (r *reader) registrations() (all []Registered) {
 // PresentIn returns the ids of the registrations that a snapshot shows.
 func PresentIn(have *kv.Snapshot) (ids []string) {
 	for p := range have.Range(kv.Below(paths.Czars)) {
-		ids = append(ids, last(p))
+		ids = append(ids, czarIDOf(p))
 	}
 	return ids
 }
+
+// czarIDOf returns the id of a registration: all that follows, whoever wrote it.
+func czarIDOf(p kv.Path) string { return strings.TrimPrefix(string(p), string(paths.Czars)+"/") }
 
 func last(p kv.Path) string { return string(p[strings.LastIndexByte(string(p), '/')+1:]) }
 

@@ -152,7 +152,7 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	c := &p.czar
 	e.id(c.ID)
 	e.rev(c.Registered)
-	e.flags(c.Resynced(), c.Seen >= c.Registered, c.Leaving, c.Turn > 1, c.proving, c.entering, c.departing, c.reconciled)
+	e.flags(c.Resynced(), c.Seen >= c.Registered, c.Leaving, c.Turn > 1, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
 	if e.exact {
 		e.number(c.Turn, p.query.turn)
 		e.rev(c.Seen)
@@ -192,7 +192,7 @@ func (e *encoder) known(p *process, n int) {
 	entry := p.czar.entries[names[n]]
 	e.entry(entry)
 	pending, ok := p.czar.pending[names[n]]
-	e.flags(ok, pending.drained, pending.aborted, pending.asked == entry.Modified, pending.acked == entry.Modified)
+	e.flags(ok, pending.drained, pending.aborted, pending.asked == entry.Modified, pending.acked == entry.Modified, pending.failed)
 }
 
 func (e *encoder) query(p *process, b bounds) {
@@ -242,7 +242,11 @@ func (e *encoder) messages(w *world, p *process, b bounds) {
 		e.age(m.at)
 		if b.cancels {
 			e.names(m.look)
-			e.names(m.cancel)
+			e.number(len(m.cancel))
+			for _, told := range m.cancel {
+				e.number(place(told.Name))
+				e.rev(told.Mark)
+			}
 		}
 	}
 	if p.entry.stage != notSent {

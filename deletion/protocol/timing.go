@@ -38,6 +38,9 @@ func Outlasts(fence time.Duration) time.Duration {
 	return time.Duration(float64(fence) * (1 + drift) / (1 - drift))
 }
 
+// shortestTime keeps czars and coordinators from doing nothing else.
+const shortestTime = 20 * time.Millisecond
+
 // shortestLease is what etcd makes of any shorter lease, with its usual election timeout.
 const shortestLease = 2 * time.Second
 
@@ -49,7 +52,15 @@ func (t Timing) Check() error {
 			faults = multierror.Append(faults, fmt.Errorf(format, args...))
 		}
 	}
-	wrong(t.Confirm <= 0, "confirm is %s and must be above 0", t.Confirm)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{{"confirm", t.Confirm}, {"fence", t.Fence}, {"wait", t.Wait}, {"alive", t.Alive}} {
+		wrong(d.value < shortestTime || d.value > longestLease, "%s is %s and must be from %s to %s", d.name, d.value, shortestTime, longestLease)
+	}
+	if faults != nil {
+		return fmt.Errorf("%w: %w", ErrTiming, joined(faults)) // what follows would calculate with them
+	}
 	wrong(t.Fence < 4*t.Confirm, "fence is %s and must be at least 4 times confirm, %s, so that a lost confirmation or two stop no query", t.Fence, 4*t.Confirm)
 	wrong(t.Wait < Outlasts(t.Fence), "wait is %s and must be at least %s, since the clocks of two machines may differ by a tenth each and fence is %s",
 		t.Wait, Outlasts(t.Fence).Round(time.Millisecond), t.Fence)
@@ -61,8 +72,12 @@ func (t Timing) Check() error {
 	if faults == nil {
 		return nil
 	}
+	return fmt.Errorf("%w: %w", ErrTiming, joined(faults))
+}
+
+func joined(faults *multierror.Error) error {
 	faults.ErrorFormat = func(all []error) string { return errors.Join(all...).Error() }
-	return fmt.Errorf("%w: %w", ErrTiming, faults)
+	return faults
 }
 
 // CheckDelay returns what is wrong with a delay that a lease of etcd keeps, if anything.

@@ -27,7 +27,11 @@ func Mark(n Name, t Terms, lease int64) kv.Op {
 		if err != nil {
 			return kv.Change{}, err
 		}
-		c := kv.Change{Guards: marking(f, Rules{}), Puts: marks(f, t, lease)}
+		was := f.Status
+		if f.Entry.Standing == DropPending { // by hand, and what it was before is not known here
+			was = string(cssetcd.StatusIgnore)
+		}
+		c := kv.Change{Guards: marking(f, Rules{}), Puts: marks(f, was, t, lease)}
 		c.Deletes = []kv.Span{kv.Key(n.request()), kv.Key(n.later())}
 		if lease == 0 {
 			c.Deletes = append(c.Deletes, kv.Key(n.hold()))
@@ -119,7 +123,7 @@ func Undo(n Name) kv.Op {
 
 // TryAgain asks for another attempt to remove the data at once.
 func TryAgain(n Name) kv.Op {
-	return afterExecution("retry the drop of ", n, nil, func(_ *kv.Snapshot, i Intent, _ kv.Entry) kv.Change {
+	return afterExecution("retry the drop of ", n, nil, false, func(_ *kv.Snapshot, i Intent, _ kv.Entry) kv.Change {
 		i.Retry++
 		return kv.Change{Puts: []kv.Put{{Path: n.intent(), Value: i.Encode()}}}
 	})
@@ -127,12 +131,13 @@ func TryAgain(n Name) kv.Op {
 
 // Abandon frees the name although its data may not all be removed.
 func Abandon(n Name) kv.Op {
-	return afterExecution("abandon the drop of ", n, SpellingReads(n), func(have *kv.Snapshot, _ Intent, e kv.Entry) kv.Change {
+	return afterExecution("abandon the drop of ", n, SpellingReads(n), true, func(have *kv.Snapshot, _ Intent, e kv.Entry) kv.Change {
 		return kv.Change{Deletes: append(n.traces(e.Create), paths.Forget(have, string(n))...)}
 	})
 }
 
-func afterExecution(what string, n Name, more []kv.Span, change func(*kv.Snapshot, Intent, kv.Entry) kv.Change) kv.Op {
+// afterExecution is an operation on a drop past the point of no return; or on one that cannot be read, which nobody else can end.
+func afterExecution(what string, n Name, more []kv.Span, unreadable bool, change func(*kv.Snapshot, Intent, kv.Entry) kv.Change) kv.Op {
 	reads := append([]kv.Span{kv.Key(n.intent())}, more...)
 	return kv.Op{Name: what + n.String(), Reads: reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
 		e := have.At(n.intent())
@@ -141,6 +146,7 @@ func afterExecution(what string, n Name, more []kv.Span, change func(*kv.Snapsho
 		}
 		i, err := decode[Intent](n.intent(), e)
 		switch {
+		case err != nil && unreadable:
 		case err != nil:
 			return kv.Change{}, err
 		case i.Phase != Dropping:

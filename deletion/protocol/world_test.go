@@ -174,8 +174,8 @@ type proofSent struct {
 	id         string
 	registered Revision
 	at         int
-	look       []Name // drops to look at
-	cancel     []Name // those of them whose queries are to be aborted, as was found
+	look       []Name       // drops to look at
+	cancel     []Cancelling // those of them whose queries are to be aborted, as was found
 }
 
 type ackSent struct {

@@ -25,7 +25,7 @@ var needed = []need{
 	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending, seed: 15611, broken: "S2"},
 	{name: "AckNamesMark", rule: protocol.AckNamesMark, seed: 1, broken: "L4"},
 	{name: "AckOnlyDrained", rule: protocol.AckOnlyDrained, seed: 4, broken: "S2"},
-	{name: "ExecuteNeedsMark", rule: protocol.ExecuteNeedsMark, seed: 7, broken: "S4"},
+	{name: "ExecuteNeedsMark", rule: protocol.ExecuteNeedsMark, seed: 8, broken: "S4"},
 	{name: "ExecuteNeedsDelay", rule: protocol.ExecuteNeedsDelay, seed: 2, broken: "S4"},
 	{name: "ResyncBeforeProof", rule: protocol.ResyncBeforeProof, seed: 526, broken: "S2"},
 	{name: "ResyncEndsCarried", rule: protocol.ResyncEndsCarried, seed: 503, broken: "S2"},

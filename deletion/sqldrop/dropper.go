@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/go-sql-driver/mysql"
@@ -56,10 +58,16 @@ func (d *Dropper) Drop(ctx context.Context, job deletion.Job) error {
 	return joined(faults)
 }
 
+// reserved are the schemas in which no table of a catalogue can be.
+var reserved = []string{"mysql", "information_schema", "performance_schema", "sys", markers}
+
 // checkJob refuses jobs for which the names of tables and marks would not be what they are meant to be.
 func checkJob(job deletion.Job) error {
 	if job.Database == "" {
 		return errors.New("the job names no database")
+	}
+	if slices.Contains(reserved, strings.ToLower(job.Database)) {
+		return fmt.Errorf("the database %s is the server's own or holds the marks of drops; nothing is removed from it", job.Database)
 	}
 	for _, t := range job.Tables {
 		if t.Table == "" {

@@ -107,6 +107,9 @@ func Dropped(p kv.Path) (db, table string, request, ok bool) {
 			continue
 		}
 		db, table, _ = strings.Cut(rest, "/")
+		if root != requests && (table == "") != (root == dbIntents) {
+			break // nobody who keeps to this layout wrote it
+		}
 		return db, table, root == requests, true
 	}
 	return "", "", false, false

@@ -1,0 +1,162 @@
+package deletion_test
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// put writes a key below the prefix past everybody.
+func (f *fleet) put(path, value string) {
+	f.t.Helper()
+	_, err := f.etcd.Put(f.t.Context(), f.css.Prefix()+"/"+path, value)
+	require.NoError(f.t, err)
+}
+
+// Records that nobody can read hold nothing up but themselves, and can be removed.
+func TestUnreadableRecords(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	f.put("drop/table/LSST/Source", "garbage")
+	f.put("drop/table/LSST", `{"phase":"dropping"}`)
+	f.put("drop/db/LSST/Object", `{"phase":"dropping"}`)
+	f.put("drop/nothing/known", "")
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+	_, err = f.Czars(t.Context())
+	require.NoError(t, err)
+	all, err := f.Drops(t.Context())
+	require.ErrorContains(t, err, "drop/table/LSST/Source")
+	assert.Empty(t, all)
+	_, err = f.DropTable(t.Context(), source)
+	require.ErrorIs(t, err, deletion.ErrDropPending)
+	require.NoError(t, f.Abandon(t.Context(), "LSST.Source"))
+	_, err = f.DropTable(t.Context(), source)
+	require.NoError(t, err)
+}
+
+// Whatever is below czar/ is taken for a czar, and ends as a silent one does.
+func TestStrayRegistrations(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	f.put("czar/a/b", `{"name":"stray","fence":"1s"}`)
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, d.Wait(f.soon()))
+	assert.Empty(t, f.keys("czar/"))
+}
+
+// A gate that is closing keeps its registration for the queries that run, and gets another when it loses it.
+func TestClosingGateRegistersAnew(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("closing")
+	running := c.query(t, object)
+	closed := make(chan error, 1)
+	go func() { closed <- c.Close(f.soon()) }()
+	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
+	before, err := f.Czars(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, f.Evict(t.Context(), before[0].ID))
+	require.Eventually(t, func() bool {
+		now, err := f.Czars(t.Context())
+		require.NoError(t, err)
+		return len(now) == 1 && now[0].ID != before[0].ID
+	}, within, 10*time.Millisecond)
+	time.Sleep(2 * quick.Fence)
+	require.NoError(t, running.MayDispatch())
+	running.Release()
+	require.NoError(t, <-closed)
+	assert.Empty(t, f.keys("czar/"))
+}
+
+// A status that was written by hand over another one gives way to that one again.
+func TestCancelBringsBackWhatWas(t *testing.T) {
+	f := newFleet(t)
+	f.coordinate()
+	_, err := f.css.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore)
+	require.NoError(t, err)
+	_, err = f.css.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return f.Undo(t.Context(), "LSST.Object") == nil }, within, 10*time.Millisecond)
+	now, err := f.css.Table(t.Context(), object)
+	require.NoError(t, err)
+	assert.Equal(t, cssetcd.StatusIgnore, now.Status)
+}
+
+// Durations with which nothing can be calculated, or that would keep everybody busy, are refused.
+func TestDurationsBeyondReason(t *testing.T) {
+	for _, change := range []func(*deletion.Timing){
+		func(t *deletion.Timing) { t.Confirm = time.Nanosecond },
+		func(t *deletion.Timing) { t.Confirm = math.MaxInt64 },
+		func(t *deletion.Timing) { t.Fence = math.MaxInt64 },
+		func(t *deletion.Timing) { t.Wait = -1 },
+		func(t *deletion.Timing) { t.Alive = 100_000 * time.Hour },
+	} {
+		timing := deletion.DefaultTiming
+		change(&timing)
+		require.ErrorIs(t, timing.Check(), deletion.ErrTiming, "%+v", timing)
+	}
+}
+
+// A table that is marked cannot be created, also not if it does not exist: it will go.
+func TestCreatingWhatIsMarked(t *testing.T) {
+	f := newFleet(t)
+	_, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	_, err = f.css.CreateTable(t.Context(), cssetcd.Table{Name: object, Schema: "(id BIGINT)"}, cssetcd.IfNotExists())
+	require.ErrorIs(t, err, cssetcd.ErrDropPending)
+	_, err = f.DropDatabase(t.Context(), "Gaia")
+	require.NoError(t, err)
+	_, err = f.css.CreateDatabase(t.Context(), cssetcd.Database{Name: "Gaia"}, cssetcd.IfNotExists())
+	require.ErrorIs(t, err, cssetcd.ErrDropPending)
+}
+
+// A command leaves no process behind in its group, however it ends.
+func TestCommandLeavesNothingBehind(t *testing.T) {
+	dir := t.TempDir()
+	script, noted := filepath.Join(dir, "drop"), filepath.Join(dir, "pid")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nsleep 300 >/dev/null 2>&1 &\necho $! > "+noted+"\nexit 7\n"), 0o755))
+	require.Error(t, deletion.Command{Path: script}.Drop(t.Context(), deletion.Job{Database: "LSST"}))
+	text, err := os.ReadFile(noted)
+	require.NoError(t, err)
+	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return syscall.Kill(child, 0) != nil || zombie(child) }, within, 10*time.Millisecond)
+}
+
+// zombie reports whether a process has ended and nobody has asked how.
+func zombie(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err != nil || strings.Contains(string(text), ") Z ")
+}
+
+// Queries that asked to be told, and those that come too late for it.
+func TestDoneAfterTheEnd(t *testing.T) {
+	f := newFleet(t)
+	c := f.czar("one")
+	released := c.query(t, object)
+	released.Release()
+	<-released.Done()
+	running := c.query(t, object)
+	waiting := running.Done()
+	gone, cancel := contextThatIsOver(t)
+	defer cancel()
+	require.Error(t, c.Close(gone))
+	<-waiting
+	require.ErrorIs(t, running.MayDispatch(), deletion.ErrClosed)
+	require.Error(t, c.Close(gone), "the registration is still there")
+	running.Release()
+}

@@ -1,0 +1,83 @@
+package protocol
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// entered returns a czar that is registered and knows one marked table without queries.
+func entered(t *testing.T) *Czar {
+	t.Helper()
+	c := &Czar{Timing: DefaultTiming}
+	c.Step(CzarEvent{Kind: CzarTicked})
+	c.Step(CzarEvent{Kind: CzarEntered, ID: "a", At: 5})
+	c.Step(CzarEvent{Kind: CzarSaw, At: 7, Sights: []Sight{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
+	return c
+}
+
+func count(effects []CzarEffect, kind CzarEffectKind) (n int) {
+	for _, e := range effects {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// What is on its way is not sent again: with a slow etcd and many drops that would never end. What has failed is, with the next tick.
+func TestAcknowledgementsAreSentOnce(t *testing.T) {
+	c := entered(t)
+	drained := CzarEvent{Kind: CzarDrained, Name: "/DBS/d/TABLES/t", Incarnation: 3}
+	require.Equal(t, 1, count(c.Step(drained), CzarAcknowledge))
+	for range 10 {
+		assert.Zero(t, count(c.Step(CzarEvent{Kind: CzarTicked}), CzarAcknowledge))
+	}
+	failed := CzarEvent{Kind: CzarAckFailed, Name: "/DBS/d/TABLES/t", Mark: 6, ID: "a"}
+	assert.Zero(t, count(c.Step(failed), CzarAcknowledge), "not at once")
+	assert.Equal(t, 1, count(c.Step(CzarEvent{Kind: CzarTicked}), CzarAcknowledge))
+}
+
+// A leave that failed is tried again with a tick, and not at once.
+func TestLeavesAreSentOnce(t *testing.T) {
+	c := entered(t)
+	c.Step(CzarEvent{Kind: CzarAskedToGo})
+	require.Equal(t, 1, count(c.Step(CzarEvent{Kind: CzarEmpty}), CzarLeave))
+	assert.Zero(t, count(c.Step(CzarEvent{Kind: CzarEmpty}), CzarLeave))
+	c.Step(CzarEvent{Kind: CzarLeaveFailed})
+	assert.Zero(t, count(c.Step(CzarEvent{Kind: CzarEmpty}), CzarLeave))
+	c.Step(CzarEvent{Kind: CzarTicked})
+	assert.Equal(t, 1, count(c.Step(CzarEvent{Kind: CzarEmpty}), CzarLeave))
+}
+
+// A policy counts for the mark that it was found with.
+func TestPolicyOfAnotherMark(t *testing.T) {
+	c := entered(t)
+	confirmed := func(mark Revision) []CzarEffect {
+		return c.Step(CzarEvent{Kind: CzarConfirmed, ID: "a", Cancel: []Cancelling{{"/DBS/d/TABLES/t", mark}}})
+	}
+	assert.Zero(t, count(confirmed(4), CzarAbort))
+	assert.Equal(t, 1, count(confirmed(6), CzarAbort))
+	assert.Zero(t, count(confirmed(6), CzarAbort), "they were told")
+}
+
+// What was missed once is news, also when it is older than what has been seen since; what is repeated is none.
+func TestMissedSights(t *testing.T) {
+	c := entered(t)
+	missed := CzarEvent{Kind: CzarSaw, At: 8, Sights: []Sight{{"/DBS/d/TABLES/old", Entry{Ready, 2, 2}}}}
+	assert.Zero(t, count(c.Step(missed), CzarOpen))
+	missed.Healed = true
+	assert.Equal(t, 1, count(c.Step(missed), CzarOpen))
+}
+
+// A registration that was sent to an etcd that is gone is none.
+func TestRegistrationOfAnotherHistory(t *testing.T) {
+	c := &Czar{Timing: DefaultTiming}
+	c.Step(CzarEvent{Kind: CzarTicked})
+	c.Step(CzarEvent{Kind: CzarSawAnother, At: 3})
+	c.Step(CzarEvent{Kind: CzarEntered, ID: "a", At: 500})
+	assert.Empty(t, c.ID)
+	assert.Equal(t, 1, count(c.Step(CzarEvent{Kind: CzarTicked, Now: Time{Mono: time.Second}}), CzarRegister))
+}
