@@ -2,6 +2,7 @@ package deletion
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -181,7 +182,10 @@ type Czar struct {
 
 // Czars returns the registered czars.
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
-	f, _, err := newObserver(c.store).read(ctx, nil) // one that cannot be read is listed all the same
+	f, faults, err := newObserver(c.store).read(ctx, nil)
+	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
+		err = joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
+	}
 	all := []Czar{}
 	for _, r := range f.Registrations {
 		all = append(all, Czar{r.ID, r.Record.Name, r.Record.Since, r.Alive, r.Ending, r.Life.Seen})

@@ -84,7 +84,7 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	drop := c.start(t.Context(), "table", "drop", "LSST.Source", "--wait")
 	serve.await(t, `msg="a drop waits for queries of C++ czars" name=LSST.Source`)
 	require.Eventually(t, func() bool { return strings.Contains(serve.text(), "17") }, patience, 50*time.Millisecond)
-	assert.Contains(t, c.ok("drops", "show", "LSST.Source"), "which is about to go on, or waits for queries of C++ czars as its log says")
+	assert.Contains(t, c.ok("drops", "show", "LSST.Source"), "which is about to go on; if it asks for queries of C++ czars, its log says which it waits for")
 	assert.Equal(t, []string{"Source", "Source_1", "Source_backup"}, tablesOf(t, server.DSN("LSST")))
 	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
 	assert.Equal(t, exitOK, drop.wait(t), drop.text())

@@ -183,7 +183,7 @@ func (r *reader) registrations() (all []Registered) {
 			g.Fence, err = record.fence()
 		}
 		if err != nil { // it is waited for as long as any can be
-			r.faults = append(r.faults, fmt.Errorf("the registration %s: %w", id, err))
+			r.faults = append(r.faults, &RegistrationError{id, err})
 			g.Fence, g.Record.Fence = longestLease, longestLease.String()
 		}
 		if life := r.have.At(alivePath(id)); life.Exists() {
@@ -194,6 +194,15 @@ func (r *reader) registrations() (all []Registered) {
 	}
 	return all
 }
+
+// RegistrationError says which registration cannot be read.
+type RegistrationError struct {
+	ID  string
+	Err error
+}
+
+func (e *RegistrationError) Error() string { return fmt.Sprintf("the registration %s: %v", e.ID, e.Err) }
+func (e *RegistrationError) Unwrap() error { return e.Err }
 
 // PresentIn returns the ids of the registrations that a snapshot shows.
 func PresentIn(have *kv.Snapshot) (ids []string) {
