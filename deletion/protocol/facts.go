@@ -201,7 +201,9 @@ type RegistrationError struct {
 	Err error
 }
 
-func (e *RegistrationError) Error() string { return fmt.Sprintf("the registration %s: %v", e.ID, e.Err) }
+func (e *RegistrationError) Error() string {
+	return fmt.Sprintf("the registration %s: %v", e.ID, e.Err)
+}
 func (e *RegistrationError) Unwrap() error { return e.Err }
 
 // PresentIn returns the ids of the registrations that a snapshot shows.
