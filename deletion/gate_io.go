@@ -40,7 +40,8 @@ func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 	default:
 		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
 	}
-	within := g.czar.Timing.Fence / 2 // an etcd that is slow still confirms
+	fence := g.czar.Timing.Fence
+	within := max(fence/4, min(fence/2, time.Second)) // an etcd that is slow still confirms, and one that is silent is asked again in time
 	slow := x.Kind == protocol.CzarAcknowledge
 	g.work.Go(func() {
 		if slow {
@@ -130,10 +131,17 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 		return out
 	}
 	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, protocol.ToCancel(got, look)
-	if _, err := g.etcd.KeepAliveOnce(ctx, lease); err != nil {
-		g.log.Debug("the lease of this czar's life is not kept", "err", err) // the next confirmation gets another
-	}
+	g.work.Go(func() { g.keepAlive(lease) })
 	return out
+}
+
+// keepAlive keeps the lease of the czar's life, off the way of the proof. Should it be gone, the next confirmation gets another.
+func (g *Gate) keepAlive(lease clientv3.LeaseID) {
+	ctx, cancel := context.WithTimeout(context.Background(), aSecond)
+	defer cancel()
+	if _, err := g.etcd.KeepAliveOnce(ctx, lease); err != nil {
+		g.log.Debug("the lease of this czar's life is not kept", "err", err)
+	}
 }
 
 // mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction; mostAcking how many acknowledgements are on their way.

@@ -112,6 +112,9 @@ func (r *Ref) aborted() bool {
 // included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too long: ask again in a moment, or give the query
 // up. ErrAborted and ErrClosed say that the query has to end, the second because the gate gave up waiting for it in Close.
 func (r *Ref) MayDispatch() error {
+	if r.gate == nil {
+		return failed(dispatching, "", ErrClosed) // it was never admitted
+	}
 	// The fence first: what was aborted before the fence was moved on is then seen to be.
 	fence := r.gate.fence.Load()
 	switch {
