@@ -33,13 +33,12 @@ type slotKey struct {
 	incarnation cssetcd.Revision
 }
 
-// first is the cell at which the search begins. The end of a name and the incarnation tell almost all slots apart.
+// first is the cell at which the search begins. Incarnations tell almost all slots apart, and the ends of names those that one transaction created.
 func (k *slotKey) first(cells int) int {
 	h := uint64(k.incarnation)
-	for i := max(0, len(k.name.Table)-4); i < len(k.name.Table); i++ {
-		h = h<<8 ^ h>>56 ^ uint64(k.name.Table[i])
+	if n := len(k.name.Table); n > 1 {
+		h ^= uint64(k.name.Table[n-1])<<32 | uint64(k.name.Table[n-2])<<40
 	}
-	h ^= uint64(len(k.name.DB)) << 32
 	return int(h*0x9e3779b97f4a7c15>>32) & (cells - 1)
 }
 
