@@ -86,7 +86,7 @@ func readTable(ctx context.Context, target *mysql.Config) (State, *plan.Table, e
 	if err != nil {
 		return State{}, nil, missingDatabase(target, err)
 	}
-	defer c.close()
+	defer c.Close()
 	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return State{}, nil, explain(target, err)

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // Feed is what a mirror follows; [cssetcd.Subscription] is one.
@@ -93,44 +92,20 @@ func validateTarget(target *mysql.Config) error {
 
 // Unless the caller chose others: a dead server is noticed, and a transaction of 100,000 rows is not taken for one.
 const (
-	dialTimeout = 5 * time.Second
 	ioTimeout   = time.Minute
 	lockTimeout = "10" // seconds
 )
 
 // sessionConfig returns the target with what the mirror's correctness rests on.
 func sessionConfig(target *mysql.Config) (*mysql.Config, error) {
-	c := target.Clone()
-	c.ClientFoundRows = true // a row that was found but needed no change counts as found
-	c.InterpolateParams = true
-	c.MultiStatements = false
-	c.ParseTime, c.Loc = true, time.UTC
-	c.MaxAllowedPacket = 0 // whatever the server says
-	if c.Timeout == 0 {
-		c.Timeout = dialTimeout
-	}
-	if c.ReadTimeout == 0 {
-		c.ReadTimeout = ioTimeout
-	}
-	if c.WriteTimeout == 0 {
-		c.WriteTimeout = ioTimeout
-	}
-	c.Params = maps.Clone(c.Params)
-	if c.Params == nil {
-		c.Params = map[string]string{}
-	}
-	// Without strictness the server shortens values with no more than a warning; without the second mode it would replace the
-	// id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
-	c.Params["sql_mode"] = "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'"
-	c.Params["time_zone"] = "'+00:00'"
-	c.Params["innodb_lock_wait_timeout"] = lockTimeout
-	c.Params["foreign_key_checks"] = "1"
-	c.Params["unique_checks"] = "1"
-	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
+	c, err := mysqlconn.Config(target, ioTimeout,
+		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace the
+		// id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
+		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
+		"innodb_lock_wait_timeout", lockTimeout, "foreign_key_checks", "1", "unique_checks", "1")
+	if err != nil {
 		return nil, err
 	}
+	c.ClientFoundRows = true // a row that was found but needed no change counts as found
 	return c, nil
 }
-
-// quoteName quotes the name of a database or table.
-func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

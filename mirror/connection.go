@@ -6,12 +6,13 @@ import (
 	"fmt"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
-// connection is one connection to MySQL, never replaced silently by another: that could split a transaction.
+// connection is one connection to MySQL.
 type connection struct {
-	*sql.Conn
-	pool   *sql.DB
+	*mysqlconn.Conn
 	target *mysql.Config
 }
 
@@ -32,26 +33,25 @@ func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: the MySQL target: %w", err)
 	}
-	pool := sql.OpenDB(connector)
-	pool.SetMaxOpenConns(1)
-	conn, err := pool.Conn(ctx)
+	conn, err := mysqlconn.Open(ctx, connector)
 	if err == nil {
-		_, err = conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+		if _, err = conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); err != nil {
+			conn.Close()
+		}
 	}
 	if err != nil {
-		_ = pool.Close()
-		if err = explain(target, err); !hasMeaning(err) && number(err) != erBadDB && ctx.Err() == nil {
+		if err = explain(target, err); !hasMeaning(err) && mysqlconn.Number(err) != erBadDB && ctx.Err() == nil {
 			err = fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err) // TLS, an old server, and so on
 		}
 		return nil, err
 	}
-	return &connection{conn, pool, target}, nil
+	return &connection{conn, target}, nil
 }
 
 // connectOrCreate is connect that creates the database where it is missing.
 func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, error) {
 	c, err := connect(ctx, target)
-	if number(err) != erBadDB {
+	if mysqlconn.Number(err) != erBadDB {
 		return c, err
 	}
 	server := target.Clone()
@@ -60,17 +60,11 @@ func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, er
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+quoteName(target.DBName)+
+	_, err = c.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+mysqlconn.QuoteName(target.DBName)+
 		" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
-	c.close()
+	c.Close()
 	if err != nil {
 		return nil, fmt.Errorf("the database %s does not exist and cannot be created: %w", target.DBName, explain(target, err))
 	}
 	return connect(ctx, target)
-}
-
-// close ends the connection. What it could report is of no use any more: all that matters was said by a commit.
-func (c *connection) close() {
-	_ = c.Conn.Close()
-	_ = c.pool.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -46,7 +47,7 @@ func (m *Mirror) dryRun(ctx context.Context) (Result, error) {
 // found returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be made.
 func (m *Mirror) found(ctx context.Context, by claim) (*plan.Table, error) {
 	c, err := connect(ctx, m.cfg.Target)
-	missing := number(err) == erBadDB
+	missing := mysqlconn.Number(err) == erBadDB
 	if missing {
 		server := m.cfg.Target.Clone()
 		server.DBName = ""
@@ -55,7 +56,7 @@ func (m *Mirror) found(ctx context.Context, by claim) (*plan.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
+	defer c.Close()
 	if _, err := c.statementBytes(ctx); err != nil {
 		return nil, err
 	}

@@ -2,16 +2,13 @@ package mirror
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -67,26 +64,18 @@ const (
 // wantedPrivileges are those that a mirror uses; it can do without the last two where all tables exist.
 const wantedPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES"
 
-// number returns the server's error number, 0 for an error that is not the server's.
-func number(err error) uint16 {
-	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		return e.Number
-	}
-	return 0
-}
-
 // explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that is known
 // here, is returned as it is.
 func explain(target *mysql.Config, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
 		return err
 	}
-	switch number(err) {
+	switch mysqlconn.Number(err) {
 	case erAccessDenied, erAccessDeniedNoPass:
 		return fmt.Errorf("%w %q at %s; check user and password: %w", ErrUnauthorized, target.User, target.Addr, err)
 	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
 		return fmt.Errorf("%w %q at %s; it needs what `GRANT %s ON %s.* TO ...` gives: %w",
-			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, quoteName(target.DBName), err)
+			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, mysqlconn.QuoteName(target.DBName), err)
 	case erDuplicate, erRowIsReferenced, erNoReferencedRow, erRowChanged:
 		return fmt.Errorf("%w: %w", errDrift, err)
 	case erDeadlock, erLockWaitTimeout:
@@ -94,10 +83,10 @@ func explain(target *mysql.Config, err error) error {
 	case erPacketTooLarge:
 		return smallPacket(target, err)
 	}
-	if errors.Is(err, mysql.ErrPktTooLarge) || number(err) == erUnknown && strings.Contains(err.Error(), "max_allowed_packet") {
+	if errors.Is(err, mysql.ErrPktTooLarge) || mysqlconn.Number(err) == erUnknown && strings.Contains(err.Error(), "max_allowed_packet") {
 		return smallPacket(target, err)
 	}
-	if unavailable(err) || broken(err) {
+	if mysqlconn.Unavailable(err) {
 		return fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err)
 	}
 	return err
@@ -112,35 +101,6 @@ func smallPacket(target *mysql.Config, cause error) error {
 func hasMeaning(err error) bool {
 	for _, known := range []error{
 		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrBrake, errDrift, errBusy,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
-}
-
-// unavailable reports whether the server said that it is going down, is full, ended the connection or may not be written to.
-func unavailable(err error) bool {
-	switch number(err) {
-	case 1040, 1129, 1203, 1226, // too many connections or errors, of all or of this user
-		1053, 1077, // shutting down
-		1152, 1158, 1159, 1160, 1161, 4031, // the connection broke
-		1317, 1927, 3024, 3169, // the statement or the connection was killed
-		1290, 1792, 1836: // read-only
-		return true
-	}
-	return false
-}
-
-// broken reports whether an error is one of the connection.
-func broken(err error) bool {
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	for _, known := range []error{
-		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrBusyBuffer, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
-		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -23,7 +23,7 @@ func LoadWeights(ctx context.Context, target *mysql.Config) (*plan.Weights, erro
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
+	defer c.Close()
 	return loadWeights(ctx, c)
 }
 
@@ -33,7 +33,7 @@ func SessionVariable(ctx context.Context, target *mysql.Config, name string) (va
 	if err != nil {
 		return "", err
 	}
-	defer c.close()
+	defer c.Close()
 	err = c.QueryRowContext(ctx, "SELECT @@SESSION."+name).Scan(&value)
 	return value, err
 }

@@ -60,7 +60,7 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
-	defer s.close()
+	defer s.Close()
 	to, p, err := m.merge(ctx, s)
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)

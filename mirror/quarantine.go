@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -108,14 +109,14 @@ func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) ([]Qua
 	if err != nil {
 		return nil, missingDatabase(target, err)
 	}
-	defer c.close()
+	defer c.Close()
 	suffix := " ORDER BY css_key"
 	if limit > 0 {
 		suffix += fmt.Sprintf(" LIMIT %d", limit)
 	}
 	var out []Quarantined
 	err = eachQuarantined(ctx, c, suffix, func(_ hash, e Quarantined) { out = append(out, e) })
-	if number(err) == erNoSuchTable {
+	if mysqlconn.Number(err) == erNoSuchTable {
 		return nil, fmt.Errorf("%w: %w", ErrNoMirror, err)
 	}
 	return out, explain(target, err)

@@ -87,7 +87,7 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer s.close()
+	defer s.Close()
 	to, p, err := m.merge(ctx, s)
 	if err != nil {
 		return false, err

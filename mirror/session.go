@@ -36,7 +36,7 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	}
 	s := &session{connection: c, cluster: identity.Cluster}
 	if err := s.prepare(ctx, claim{cfg.Name, cfg.Owner, identity, cfg.Adopt}); err != nil {
-		c.close()
+		c.Close()
 		return nil, explain(cfg.Target, err)
 	}
 	return s, nil

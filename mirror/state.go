@@ -10,6 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // stateFormat is the format of the mirror's own tables that this package writes.
@@ -38,14 +39,14 @@ func ReadState(ctx context.Context, target *mysql.Config) (State, error) {
 	if err != nil {
 		return State{}, missingDatabase(target, err)
 	}
-	defer c.close()
+	defer c.Close()
 	s, err := readState(ctx, c, target.DBName, "")
 	return s, explain(target, err)
 }
 
 // missingDatabase makes a database that does not exist ErrNoMirror.
 func missingDatabase(target *mysql.Config, err error) error {
-	if number(err) == erBadDB {
+	if mysqlconn.Number(err) == erBadDB {
 		return fmt.Errorf("%w: the database %s does not exist: %w", ErrNoMirror, target.DBName, err)
 	}
 	return err
@@ -61,7 +62,7 @@ func readState(ctx context.Context, q querier, database, suffix string) (State, 
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return State{}, fmt.Errorf("%w: the table css_mirror_state of the database %s is empty", ErrNoMirror, database)
-	case number(err) == erNoSuchTable:
+	case mysqlconn.Number(err) == erNoSuchTable:
 		return State{}, fmt.Errorf("%w: %w", ErrNoMirror, err)
 	case err != nil:
 		return State{}, fmt.Errorf("read css_mirror_state: %w", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 const (
@@ -44,7 +45,7 @@ func (a *attempt) run(ctx context.Context) (int, error) {
 // not seen would be taken for gone.
 func (a *attempt) checkGrant(ctx context.Context) error {
 	err := a.exec(ctx, "check grant", "DROP TABLE IF EXISTS "+in(a.database, a.marks.trash))
-	if number(err) == erBadDB {
+	if mysqlconn.Number(err) == erBadDB {
 		return nil
 	}
 	return err
@@ -76,7 +77,7 @@ func (a *attempt) takeAway(ctx context.Context) error {
 
 // overtaken reports whether a statement failed because names came or went since they were looked for.
 func overtaken(err error) bool {
-	return slices.Contains([]uint16{erTableExists, erNoSuchTable, erBadDB}, number(err))
+	return slices.Contains([]uint16{erTableExists, erNoSuchTable, erBadDB}, mysqlconn.Number(err))
 }
 
 // spent reports whether the tables were taken away.
@@ -99,7 +100,7 @@ func (a *attempt) tables(ctx context.Context) ([]string, error) {
 }
 
 func (a *attempt) makeFence(ctx context.Context) error {
-	if err := a.exec(ctx, "create schema", "CREATE DATABASE IF NOT EXISTS "+quoteName(markers)); err != nil {
+	if err := a.exec(ctx, "create schema", "CREATE DATABASE IF NOT EXISTS "+mysqlconn.QuoteName(markers)); err != nil {
 		return err
 	}
 	comment := fmt.Sprintf("dropped: %s, incarnation %d", in(a.database, a.table.Table), a.table.Incarnation)

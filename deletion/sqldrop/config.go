@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // DefaultLockWait is how long a Dropper waits for queries that still use a table.
@@ -17,7 +18,6 @@ const DefaultLockWait = time.Minute
 
 // Unless the caller chose others: a server that is not there is noticed soon, and taking 100,000 tables away is given its time.
 const (
-	dialTimeout      = 5 * time.Second
 	statementTimeout = 10 * time.Minute
 )
 
@@ -54,37 +54,11 @@ func (c Config) validated() (Config, error) {
 	return c, joined(faults)
 }
 
-// sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Param names and
-// values come in pairs.
-func sessionConfig(server *mysql.Config, read time.Duration, params ...string) (*mysql.Config, error) {
-	c := server.Clone()
-	c.InterpolateParams = true
-	c.MultiStatements = false
-	c.ParseTime, c.Loc = true, time.UTC
-	c.MaxAllowedPacket = 0 // whatever the server says
-	if c.Timeout == 0 {
-		c.Timeout = dialTimeout
-	}
-	if c.ReadTimeout == 0 {
-		c.ReadTimeout = read
-	}
-	if c.WriteTimeout == 0 {
-		c.WriteTimeout = read
-	}
-	c.Params = maps.Clone(c.Params)
-	if c.Params == nil {
-		c.Params = map[string]string{}
-	}
+// sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Names and values
+// of the session's variables come in pairs.
+func sessionConfig(server *mysql.Config, read time.Duration, variables ...string) (*mysql.Config, error) {
 	// ANSI_QUOTES and NO_BACKSLASH_ESCAPES must be off.
-	c.Params["sql_mode"] = "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
-	c.Params["time_zone"] = "'+00:00'"
-	for i := 0; i < len(params); i += 2 {
-		c.Params[params[i]] = params[i+1]
-	}
-	if err := c.Apply(mysql.Charset("utf8mb4", "")); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return mysqlconn.Config(server, read, append(variables, "sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")...)
 }
 
 // joined returns the faults as one error in one line, or nil where there are none.

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // Dropper removes tables from MySQL servers. It keeps no connection open between calls and needs no closing.
@@ -85,12 +86,12 @@ func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job deleti
 	if len(job.Tables) == 0 {
 		return nil
 	}
-	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", quoteName(job.Database)) + "`, and the same on " + markers
+	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", mysqlconn.QuoteName(job.Database)) + "`, and the same on " + markers
 	s, err := openWorker(ctx, server, d.config.LockWait)
 	if err != nil {
 		return explain(server.User, grant, err)
 	}
-	defer s.close()
+	defer s.Close()
 	for _, t := range job.Tables {
 		a := &attempt{s, job.Database, t, marksOf(job, t), func(step string) { d.at(server, step) }}
 		dropped, err := a.run(ctx)

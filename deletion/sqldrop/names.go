@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // markers is the schema that holds the fences, apart from the data so that it outlives them.
@@ -40,11 +41,10 @@ func belongs(name string, t deletion.JobTable) bool {
 	return ok && chunk != "" && strings.Trim(chunk, "0123456789") == ""
 }
 
-// quoteName quotes the name of a schema or table.
-func quoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-
 // in quotes a name with its schema.
-func in(schema, name string) string { return quoteName(schema) + "." + quoteName(name) }
+func in(schema, name string) string {
+	return mysqlconn.QuoteName(schema) + "." + mysqlconn.QuoteName(name)
+}
 
 // renameStatement returns the one statement that takes tables away. The fence comes first: a statement that is late fails there.
 func renameStatement(m marks, database string, tables []string) string {

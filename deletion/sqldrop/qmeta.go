@@ -32,7 +32,7 @@ func queries(ctx context.Context, qmeta *mysql.Config, job deletion.Job) ([]quer
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.Close()
 	statement, args := queriesStatement(qmeta.DBName, job)
 	rows, err := s.QueryContext(ctx, statement, args...)
 	if err != nil {

@@ -2,19 +2,19 @@ package sqldrop
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
-// session is one connection to a server, never replaced silently by another.
+// session is one connection to a server.
 type session struct {
-	*sql.Conn
-	pool      *sql.DB
+	*mysqlconn.Conn
 	maxPacket int // bytes of a statement that the server takes
 }
 
@@ -24,14 +24,11 @@ func open(ctx context.Context, config *mysql.Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool := sql.OpenDB(connector)
-	pool.SetMaxOpenConns(1)
-	conn, err := pool.Conn(ctx)
+	conn, err := mysqlconn.Open(ctx, connector)
 	if err != nil {
-		_ = pool.Close()
 		return nil, err
 	}
-	return &session{Conn: conn, pool: pool}, nil
+	return &session{Conn: conn}, nil
 }
 
 // openWorker connects to a server that tables are removed from. It fails with ErrServer on one where that is not safe.
@@ -46,7 +43,7 @@ func openWorker(ctx context.Context, server *mysql.Config, lockWait time.Duratio
 		return nil, err
 	}
 	if err := s.examine(ctx); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -126,10 +123,4 @@ func likePrefix(text string) string {
 type entry struct {
 	name string
 	view bool
-}
-
-// close ends the connection. What it could report is of no use any more.
-func (s *session) close() {
-	_ = s.Conn.Close()
-	_ = s.pool.Close()
 }

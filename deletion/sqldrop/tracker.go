@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -220,7 +221,7 @@ func (t *Tracker) awaitEmpty(ctx context.Context, w *wait, job deletion.Job) (cl
 	began := t.config.Now()
 	found, err := queries(ctx, t.qmeta, job)
 	if err != nil {
-		grant := "`GRANT SELECT ON " + quoteName(t.qmeta.DBName) + ".* TO ...`"
+		grant := "`GRANT SELECT ON " + mysqlconn.QuoteName(t.qmeta.DBName) + ".* TO ...`"
 		return false, "", fmt.Errorf("sqldrop: read QMeta on the MySQL server %s: %w", t.qmeta.Addr, explain(t.qmeta.User, grant, err))
 	}
 	if len(found) > 0 {
