@@ -238,12 +238,7 @@ func (c *Coordinator) follow(ctx context.Context) error {
 			c.note(whole(u.To), true)
 			continue
 		}
-		var sights []protocol.Sight
-		for _, k := range u.Keys {
-			if protocol.IsName(k.Key) {
-				sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
-			}
-		}
+		sights, _ := changed(u)
 		c.note(sights, false)
 	}
 }

@@ -75,6 +75,17 @@ func whole(s *cssetcd.Snapshot) (sights []protocol.Sight) {
 	return sights
 }
 
+// changed is what an update shows anew; healed says that some of it is older than what was shown before.
+func changed(u cssetcd.Update) (sights []protocol.Sight, healed bool) {
+	for _, k := range u.Keys {
+		if protocol.IsName(k.Key) {
+			sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			healed = healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
+		}
+	}
+	return sights, healed
+}
+
 // saw takes in an update of the view.
 func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 	e := protocol.CzarEvent{Kind: protocol.CzarSaw}
@@ -82,12 +93,7 @@ func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 		g.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
 		e.Kind, e.Sights = protocol.CzarSawAnother, whole(u.To)
 	} else {
-		for _, k := range u.Keys {
-			if protocol.IsName(k.Key) {
-				e.Sights = append(e.Sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
-				e.Healed = e.Healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
-			}
-		}
+		e.Sights, e.Healed = changed(u)
 	}
 	g.look(ctx, e, u.To)
 }
