@@ -94,7 +94,7 @@ func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Opt
 }
 
 // DropDatabase begins to drop a database with all its tables, as DropTable does. Drops of its tables that have begun go on by themselves, and the database waits for
-// them. It returns ErrNoSuchDB, ErrDropPending and ErrHasChildren.
+// them. It returns ErrNoSuchDB, ErrDropPending, ErrHasChildren, and ErrTooLarge for one of more than 10,000 tables, forced or not.
 func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.DatabaseName(db), opts)
 }
@@ -106,10 +106,8 @@ func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Dro
 			return nil, failed("drop", n.String(), err)
 		}
 	}
-	if !w.force {
-		if err := c.checkChildren(ctx, n); err != nil {
-			return nil, failed("drop", n.String(), err)
-		}
+	if err := c.check(ctx, n, w.force); err != nil {
+		return nil, failed("drop", n.String(), err)
 	}
 	d, err := c.begin(ctx, n, w)
 	return d, failed("drop", n.String(), err)
@@ -205,11 +203,14 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 	return int64(lease.ID), nil
 }
 
-// checkChildren refuses to drop what other tables are partitioned by that stay. It is not a part of the transaction: a child that is created at the same
-// moment is not seen, and is as useless as one that was created a moment before.
-func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
+// check refuses to drop a database of more tables than an intent can name and, unless forced, what other tables are partitioned by that stay. It is not a part of
+// the transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
+func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
 	db, table := n.Parts()
 	if table != "" {
+		if force {
+			return nil
+		}
 		t, err := c.css.Table(ctx, cssetcd.TableName{DB: db, Table: table})
 		if err != nil || t.Partitioning == nil || t.Partitioning.DirDB != db || t.Partitioning.DirTable != table {
 			return nil // not a director, as far as anyone can tell; whether it is there is found out with the mark
@@ -222,7 +223,7 @@ func (c *Client) checkChildren(ctx context.Context, n protocol.Name) error {
 	if table == "" && countTables(s, db) > mostTables {
 		return fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, mostTables)
 	}
-	if children := Children(s, n); len(children) > 0 {
+	if children := Children(s, n); len(children) > 0 && !force {
 		return fmt.Errorf("%w, such as %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, children[0])
 	}
 	return nil

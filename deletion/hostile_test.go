@@ -1,6 +1,7 @@
 package deletion_test
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -159,4 +161,23 @@ func TestDoneAfterTheEnd(t *testing.T) {
 	require.ErrorIs(t, running.MayDispatch(), deletion.ErrClosed)
 	require.Error(t, c.Close(gone), "the registration is still there")
 	running.Release()
+}
+
+// A database of more tables than an intent can name is not marked, since it could never be executed; forced or not.
+func TestDatabaseThatIsTooLarge(t *testing.T) {
+	f := newFleet(t)
+	const tables, together = 10_001, 100
+	for first := 0; first < tables; first += together {
+		var puts []clientv3.Op
+		for i := first; i < min(first+together, tables); i++ {
+			puts = append(puts, clientv3.OpPut(fmt.Sprintf("%s/css/DBS/Gaia/TABLES/T%d", f.css.Prefix(), i), "READY"))
+		}
+		_, err := f.etcd.Txn(t.Context()).Then(puts...).Commit()
+		require.NoError(t, err)
+	}
+	_, err := f.DropDatabase(t.Context(), "Gaia")
+	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
+	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Force())
+	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
+	assert.Empty(t, f.keys("drop/"))
 }
