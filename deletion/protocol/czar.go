@@ -98,13 +98,6 @@ func (c *Czar) Resynced() bool {
 	return c.ID != "" && (c.Seen >= c.Registered || !c.Rules.keep(ResyncBeforeProof))
 }
 
-// Survives reports whether a query of an earlier registration may go on under this one. Where it may not, it is ended before the first
-// proof is sent.
-func (c *Czar) Survives(n Name, incarnation Revision) bool {
-	e := c.Entry(n)
-	return e.Standing == Ready && e.Incarnation == incarnation || !c.Rules.keep(ResyncEndsCarried)
-}
-
 // Entry returns what the czar knows of a name.
 func (c *Czar) Entry(n Name) Entry { return c.entries[n] }
 
