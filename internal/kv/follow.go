@@ -146,7 +146,10 @@ var (
 	ErrWentBack = errors.New("etcd went back or is another cluster")
 )
 
-var errSilent = errors.New("etcd fell silent")
+var (
+	errSilent      = errors.New("etcd fell silent")
+	errWatchClosed = errors.New("etcd's client closed the watch")
+)
 
 // trouble tells why the watch ended.
 func (f *follower) trouble(err error) {
@@ -215,7 +218,7 @@ func (f *follower) watch(ctx context.Context) error {
 			f.publish(Update{Snapshot: f.have, Touched: []Path{}, Compared: true})
 		case r, ok := <-responses:
 			if !ok {
-				return cmp.Or(context.Cause(ctx), errors.New("etcd's client closed the watch"))
+				return cmp.Or(context.Cause(ctx), errWatchClosed)
 			}
 			dog.pause()
 			if err := f.response(r); err != nil {

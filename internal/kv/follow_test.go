@@ -50,6 +50,9 @@ func TestFollowShowsWholeRevisions(t *testing.T) {
 			}
 		}
 		at := kvtest.MustCommit(t, n.direct, c)
+		if round%10 == 0 { // or a quick writer would be done before much of it is told
+			f.reachNow(n.direct)
+		}
 		switch r.IntN(40) {
 		case 0:
 			n.Cut()
@@ -65,7 +68,7 @@ func TestFollowShowsWholeRevisions(t *testing.T) {
 	}
 	f.reachNow(n.direct)
 	t.Logf("%d updates, %d full loads", shown.Load(), f.count(isResync))
-	assert.Greater(t, shown.Load(), int64(rounds/10))
+	assert.GreaterOrEqual(t, shown.Load(), int64(rounds/10))
 }
 
 // TestFollowAfterCompaction (V2): what was compacted while the connection was down still becomes the exact net change.

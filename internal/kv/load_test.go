@@ -57,16 +57,30 @@ var olderServer = onStream(func() func(func() error) error {
 	return func(func() error) error { return status.Error(codes.Unimplemented, "unknown method RangeStream") }
 })
 
+// overtakenStream lets compaction overtake each load by stream.
+var overtakenStream = onStream(func() func(func() error) error {
+	return func(func() error) error { return rpctypes.ErrGRPCCompacted }
+})
+
 // onGet calls a function before each read of a page.
 func onGet(before func()) func(*clientv3.Config) {
+	return aroundGet(func(read func() error) error {
+		before()
+		return read()
+	})
+}
+
+// aroundGet lets each read of a page pass through a function.
+func aroundGet(around func(read func() error) error) func(*clientv3.Config) {
 	return func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
 			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
 		) error {
+			read := func() error { return call(ctx, method, req, reply, cc, opts...) }
 			if strings.HasSuffix(method, "/Range") {
-				before()
+				return around(read)
 			}
-			return call(ctx, method, req, reply, cc, opts...)
+			return read()
 		}))
 	}
 }
