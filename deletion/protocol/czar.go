@@ -17,16 +17,17 @@ type Czar struct {
 	Leaving    bool     // it admits no more queries and goes when the last has ended
 	Seen       Revision // up to which the catalogue is known
 
-	proof      Proof // the last of this registration
-	carried    Proof // that by which the queries of earlier registrations live, until this one has a proof
-	tried      Proof // the last that was sent
-	proving    bool  // it was sent and not answered
-	entering   bool  // a registration was sent and not answered
-	departing  bool  // the end of the registration was sent
-	stayed     bool  // and has not landed, or nobody knows
-	reconciled bool  // queries of earlier registrations that may not go on have been ended
-	entries    map[Name]Entry
+	proof      Proof            // the last of this registration
+	carried    Proof            // that by which the queries of earlier registrations live, until this one has a proof
+	tried      Proof            // the last that was sent
+	proving    bool             // it was sent and not answered
+	entering   bool             // a registration was sent and not answered
+	departing  bool             // the end of the registration was sent
+	stayed     bool             // and has not landed, or nobody knows
+	reconciled bool             // queries of earlier registrations that may not go on have been ended
+	entries    map[Name]Entry   // of what is there
 	pending    map[Name]pending // those that are not ready
+	duty       duties
 }
 
 // pending is what a czar knows of something that is not ready.
@@ -41,7 +42,7 @@ type pending struct {
 // Clone returns a copy that shares nothing.
 func (c *Czar) Clone() Czar {
 	out := *c
-	out.entries, out.pending = maps.Clone(c.entries), maps.Clone(c.pending)
+	out.entries, out.pending, out.duty = maps.Clone(c.entries), maps.Clone(c.pending), c.duty.clone()
 	return out
 }
 
@@ -61,7 +62,7 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 	c.Turn++
 	for n, p := range c.pending {
 		p.acked, p.asked, p.failed = 0, 0, false
-		c.pending[n] = p
+		c.note(n, p)
 	}
 }
 
@@ -107,37 +108,39 @@ type Turnings struct {
 	Open  []Revision
 }
 
-// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing; of a name
-// that the czar has never seen it is known that nothing was there, unless the view says that it had missed it.
+// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing. What is gone is
+// forgotten: of a name that the czar does not know, it is known that nothing was there up to Seen. A view that has missed something says so,
+// and what it shows then was read from etcd as of a revision that is not older than Seen.
 func (c *Czar) See(n Name, e Entry, healed bool) (t Turnings) {
 	old, known := c.entries[n]
-	if !known && !healed {
+	if !known && !healed && c.Rules.keep(UnknownWasNotThere) {
 		old.Modified = c.Seen
 	}
 	if e.Modified <= old.Modified && c.Rules.keep(OpenOnlyByNewerReady) {
 		return t
 	}
-	if c.entries == nil {
-		c.entries, c.pending = map[Name]Entry{}, map[Name]pending{}
-	}
-	c.entries[n] = e
 	if old.Incarnation != 0 && old.Incarnation != e.Incarnation {
 		t.Block = append(t.Block, old.Incarnation)
 	}
-	switch {
-	case e.Standing == Ready:
-		delete(c.pending, n)
-		t.Open = append(t.Open, e.Incarnation)
-	case e.Incarnation != 0:
-		p := c.pending[n]
-		if old.Incarnation != e.Incarnation {
-			p = pending{}
-		}
-		c.pending[n] = p
-		t.Block = append(t.Block, e.Incarnation)
-	default:
-		delete(c.pending, n)
+	if e.Incarnation == 0 {
+		c.drop(n)
+		return t
 	}
+	if c.entries == nil {
+		c.entries, c.pending, c.duty = map[Name]Entry{}, map[Name]pending{}, newDuties()
+	}
+	c.entries[n] = e
+	if e.Standing == Ready {
+		c.settle(n)
+		t.Open = append(t.Open, e.Incarnation)
+		return t
+	}
+	p := c.pending[n]
+	if old.Incarnation != e.Incarnation {
+		p = pending{}
+	}
+	c.note(n, p)
+	t.Block = append(t.Block, e.Incarnation)
 	return t
 }
 
@@ -151,7 +154,7 @@ func (c *Czar) Forget() (block []Use) {
 	}
 	c.Lose()
 	c.carried = Proof{}
-	c.Seen, c.entries, c.pending = 0, nil, nil
+	c.Seen, c.entries, c.pending, c.duty = 0, nil, nil, duties{}
 	return block
 }
 
@@ -200,7 +203,7 @@ type Acknowledgement struct {
 func (c *Czar) Drained(n Name, incarnation Revision) {
 	if p, ok := c.pending[n]; ok && c.entries[n].Incarnation == incarnation {
 		p.drained = true
-		c.pending[n] = p
+		c.note(n, p)
 	}
 }
 
@@ -209,14 +212,8 @@ func (c *Czar) Acknowledgements() (all []Acknowledgement) {
 	if c.ID == "" {
 		return nil
 	}
-	for _, n := range slices.Sorted(maps.Keys(c.pending)) {
-		e, p := c.entries[n], c.pending[n]
-		if e.Standing != DropPending || p.acked == e.Modified || p.asked == e.Modified {
-			continue
-		}
-		if p.drained || !c.Rules.keep(AckOnlyDrained) {
-			all = append(all, Acknowledgement{n, e.Modified, c.ID, c.Registered})
-		}
+	for _, n := range slices.Sorted(maps.Keys(c.duty.due)) {
+		all = append(all, Acknowledgement{n, c.entries[n].Modified, c.ID, c.Registered})
 	}
 	return all
 }
@@ -225,7 +222,7 @@ func (c *Czar) Acknowledgements() (all []Acknowledgement) {
 func (c *Czar) Acknowledged(a Acknowledgement) {
 	if p, ok := c.pending[a.Name]; ok && a.ID == c.ID {
 		p.acked = a.Mark
-		c.pending[a.Name] = p
+		c.note(a.Name, p)
 	}
 }
 

@@ -5,7 +5,7 @@ package protocol
 // moves names what a czar does; of two czars, each has its own.
 type moves struct {
 	register, entered, keptOut, proofArrives, proofAnswered, proofLost, ackArrives, ackLost, goAway, empty, leaveArrives, leaveAnswered,
-	leaveLost, sees, told, jumps, repeats, plan, count, countAll, giveUp, fence, look, end, hears string
+	leaveLost, sees, told, jumps, repeats, misses, finds, plan, count, countAll, giveUp, fence, look, end, hears string
 }
 
 var czarMoves = [maxCzars]moves{named(""), named(" of the other czar")}
@@ -17,7 +17,7 @@ func named(of string) moves {
 		"the acknowledgement" + of + " arrives", "the acknowledgement" + of + " is lost", "be asked to go" + of, "be empty" + of,
 		"the leave" + of + " arrives", "the answer to the leave" + of + " arrives", "the leave" + of + " or its answer is lost",
 		"the view" + of + " sees", "the view" + of + " is told the revision", "the view" + of + " jumps to the present",
-		"the watch" + of + " repeats itself", "plan" + of, "count" + of, "count on the database" + of, "give up" + of,
+		"the watch" + of + " repeats itself", "the view" + of + " misses a creation", "the view" + of + " finds what it missed", "plan" + of, "count" + of, "count on the database" + of, "give up" + of,
 		"look at the fence" + of, "look and admit" + of, "the query" + of + " ends", "hear late of being drained" + of,
 	}
 }

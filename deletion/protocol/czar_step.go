@@ -126,7 +126,7 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	case CzarAckFailed:
 		if p, ok := c.pending[e.Name]; ok && p.asked == e.Mark && e.ID == c.ID {
 			p.failed = true
-			c.pending[e.Name] = p
+			c.note(e.Name, p)
 		}
 	case CzarAskedToGo:
 		c.Leaving = true
@@ -154,11 +154,10 @@ func (c *Czar) saw(sights []Sight, healed bool) (effects []CzarEffect) {
 
 // askAgain lets what did not land be tried again. What is on its way is not sent twice: with many drops and an etcd that is slow, that would never end.
 func (c *Czar) askAgain() {
-	for n, p := range c.pending {
-		if p.failed {
-			p.asked, p.failed = 0, false
-			c.pending[n] = p
-		}
+	for n := range c.duty.failed {
+		p := c.pending[n]
+		p.asked, p.failed = 0, false
+		c.note(n, p)
 	}
 	if c.stayed {
 		c.departing, c.stayed = false, false
@@ -186,7 +185,7 @@ func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 	for _, a := range c.Acknowledgements() {
 		p := c.pending[a.Name]
 		p.asked = a.Mark
-		c.pending[a.Name] = p
+		c.note(a.Name, p)
 		effects = append(effects, CzarEffect{Kind: CzarAcknowledge, Name: a.Name, Mark: a.Mark, ID: a.ID, Registered: a.Registered})
 	}
 	if e.Kind == CzarEmpty && !c.departing && c.MayLeave(0) {
@@ -197,14 +196,7 @@ func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 }
 
 // undrained returns what is marked and still used.
-func (c *Czar) undrained() (names []Name) {
-	for _, n := range slices.Sorted(maps.Keys(c.pending)) {
-		if p := c.pending[n]; c.entries[n].Standing == DropPending && !p.drained && !p.aborted {
-			names = append(names, n)
-		}
-	}
-	return names
-}
+func (c *Czar) undrained() []Name { return slices.Sorted(maps.Keys(c.duty.held)) }
 
 // abortAsTold ends the queries on what is dropped with the policy to abort them.
 func (c *Czar) abortAsTold(all []Cancelling) (effects []CzarEffect) {
@@ -215,7 +207,7 @@ func (c *Czar) abortAsTold(all []Cancelling) (effects []CzarEffect) {
 			continue
 		}
 		p.aborted = true
-		c.pending[n] = p
+		c.note(n, p)
 		effects = append(effects, CzarEffect{Kind: CzarAbort, Name: n, Incarnation: c.entries[n].Incarnation})
 	}
 	return effects

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,4 +81,38 @@ func TestRegistrationOfAnotherHistory(t *testing.T) {
 	c.Step(CzarEvent{Kind: CzarEntered, ID: "a", At: 500})
 	assert.Empty(t, c.ID)
 	assert.Equal(t, 1, count(c.Step(CzarEvent{Kind: CzarTicked, Now: Time{Mono: time.Second}}), CzarRegister))
+}
+
+// manyDrops lets a czar see many tables marked, drained and acknowledged.
+func manyDrops(c *Czar, first Revision, n int) (names []Name) {
+	for i := range n {
+		name, at := TableName("d", fmt.Sprintf("t%d", i)), first+3*Revision(i)
+		names = append(names, name)
+		c.Step(CzarEvent{Kind: CzarSaw, At: at, Sights: []Sight{{name, Entry{Ready, at, at}}}})
+		c.Step(CzarEvent{Kind: CzarSaw, At: at + 1, Sights: []Sight{{name, Entry{DropPending, at, at + 1}}}})
+		c.Step(CzarEvent{Kind: CzarDrained, Name: name, Incarnation: at})
+		c.Step(CzarEvent{Kind: CzarAcked, Name: name, Mark: at + 1, ID: c.ID})
+	}
+	return names
+}
+
+// A czar that runs for years knows what is there, and not all that ever was.
+func TestWhatIsGoneIsForgotten(t *testing.T) {
+	c := entered(t)
+	before := c.Clone()
+	for i, n := range manyDrops(c, 10, 1000) {
+		c.Step(CzarEvent{Kind: CzarSaw, At: 10_000 + Revision(i), Sights: []Sight{{n, Entry{Modified: 10_000 + Revision(i)}}}})
+	}
+	assert.Equal(t, before.entries, c.entries)
+	assert.Equal(t, before.pending, c.pending)
+	assert.Equal(t, before.duty, c.duty)
+	old := CzarEvent{Kind: CzarSaw, At: 11, Sights: []Sight{{TableName("d", "t0"), Entry{Ready, 10, 10}}}}
+	assert.Empty(t, c.Step(old), "what is older than what was seen brings nothing back")
+}
+
+// A step costs what it is about, and not what else is pending: with many drops at once all would be too slow.
+func TestStepsDoNotLookAtAllThatIsPending(t *testing.T) {
+	c := entered(t)
+	manyDrops(c, 10, 1000)
+	assert.LessOrEqual(t, testing.AllocsPerRun(10, func() { c.Step(CzarEvent{Kind: CzarTicked}) }), 8.0, "nothing is collected or sorted")
 }

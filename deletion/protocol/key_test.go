@@ -179,6 +179,9 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	if b.repeats {
 		e.change(p.before)
 	}
+	if b.misses {
+		e.flags(p.missed[theTable], p.missed[theDB])
+	}
 }
 
 func (e *encoder) proof(p Proof) {

@@ -21,6 +21,7 @@ var (
 	looking     = bounds{ids: 2, marks: 1, evicts: true, looks: true}
 	leaving     = bounds{ids: 1, marks: 1, leases: true, leaving: true, creates: 1}
 	repeats     = bounds{ids: 1, marks: 2, repeats: true, cancels: true}
+	incomplete  = bounds{ids: 1, marks: 2, creates: 1, repeats: true, misses: true}
 	handWritten = bounds{ids: 1, marks: 2, byHand: true, delays: true, slowSends: true}
 	requests    = bounds{ids: 1, marks: 2, creates: 1, requests: true, slowSends: true}
 	deposing    = bounds{ids: 1, marks: 1, slowSends: true, deposes: true}
@@ -61,6 +62,7 @@ func TestNothingGoesWrong(t *testing.T) {
 		{"queries that look twice", looking, checkTiming},
 		{"czars that leave", leaving, checkTiming},
 		{"a watch that repeats itself", repeats, checkTiming},
+		{"a view that misses a creation", incomplete, checkTiming},
 		{"statuses written by hand", handWritten, checkTiming},
 		{"requests", requests, checkTiming},
 		{"deposed coordinators", deposing, checkTiming},
@@ -139,6 +141,7 @@ func TestKeysLoseNothing(t *testing.T) {
 		{"reads that come late", bounds{ids: 1, marks: 1, leases: true, slowReads: true, slowEntry: true}, briefTiming},
 		{"czars that leave", bounds{ids: 1, marks: 1, evicts: true, leaving: true, looks: true}, briefTiming},
 		{"a watch that repeats itself", bounds{ids: 1, marks: 1, creates: 1, repeats: true, cancels: true}, briefTiming},
+		{"a view that misses a creation", bounds{ids: 1, marks: 1, creates: 1, repeats: true, misses: true}, briefTiming},
 		{"statuses written by hand", bounds{marks: 2, byHand: true, delays: true, slowSends: true}, briefTiming},
 		{"a database and requests", bounds{marks: 1, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming},
 	}

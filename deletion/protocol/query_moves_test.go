@@ -4,15 +4,20 @@ package protocol
 
 func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 	p := w.czars[i]
-	if p.seen < len(w.log) {
+	if c.bounds.misses {
+		c.missing(w, i, m, next)
+	}
+	switch {
+	case p.seen < len(w.log) && p.missesAny(w.log[p.seen]): // a change of what is not known shows that something is missing
+	case p.seen < len(w.log):
 		next(m.sees, func(w *world) string { c.sees(w, i, w.log[w.czars[i].seen], 1); return "" })
-	} else if p.czar.ID != "" && p.czar.Seen < p.czar.Registered {
+	case p.czar.ID != "" && p.czar.Seen < p.czar.Registered:
 		next(m.told, func(w *world) string { c.step(w, i, CzarEvent{Kind: CzarSaw, At: w.rev}); return "" })
 	}
 	if !c.bounds.repeats {
 		return
 	}
-	if unseen := w.log[p.seen:]; len(unseen) > 1 {
+	if unseen := w.log[p.seen:]; len(unseen) > 1 && p.missed == ([allNames]bool{}) {
 		next(m.jumps, func(w *world) string {
 			var all change
 			for _, ch := range w.log[w.czars[i].seen:] {
@@ -31,6 +36,61 @@ func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 			return ""
 		})
 	}
+}
+
+// missing lets a view miss that something was created, and find it when it reads all anew.
+func (c *checker) missing(w *world, i int, m *moves, next nexter) {
+	p := w.czars[i]
+	if p.seen < len(w.log) && p.seen > 0 && !p.missesAny(w.log[p.seen]) && w.log[p.seen].creates() {
+		next(m.misses, func(w *world) string {
+			p := w.own(i)
+			ch := w.log[p.seen]
+			p.seen++
+			for n, changed := range ch.changed {
+				p.missed[n] = p.missed[n] || changed
+			}
+			c.step(w, i, CzarEvent{Kind: CzarSaw, At: ch.at})
+			return ""
+		})
+	}
+	if p.missed == ([allNames]bool{}) {
+		return
+	}
+	next(m.finds, func(w *world) string {
+		p := w.own(i)
+		all := change{at: w.rev, changed: p.missed}
+		for _, ch := range w.log[p.seen:] {
+			all.add(ch)
+		}
+		all.at, all.entries = w.rev, w.keys
+		healed := false
+		for _, s := range all.sights() {
+			healed = healed || s.Entry.Standing != Gone && s.Entry.Modified <= p.czar.Seen
+		}
+		p.seen, p.missed = len(w.log), [allNames]bool{}
+		c.step(w, i, CzarEvent{Kind: CzarSaw, At: all.at, Sights: all.sights(), Healed: healed})
+		return ""
+	})
+}
+
+// missesAny reports whether the view has missed anything that a revision changed.
+func (p *process) missesAny(ch change) bool {
+	for n, changed := range ch.changed {
+		if changed && p.missed[n] {
+			return true
+		}
+	}
+	return false
+}
+
+// creates reports whether all that a revision changed was created by it.
+func (c *change) creates() bool {
+	for n, changed := range c.changed {
+		if changed && c.entries[n].Incarnation != c.at {
+			return false
+		}
+	}
+	return true
 }
 
 // sees shows a czar's view what the next revisions of the log changed.

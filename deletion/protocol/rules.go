@@ -30,6 +30,8 @@ const (
 	CarriedKeepOldProof
 	// Only a READY written after the mark opens an incarnation again.
 	OpenOnlyByNewerReady
+	// Of a name that a czar does not know, only what is newer than all that it has seen is news.
+	UnknownWasNotThere
 	// One count for each incarnation and process, whatever the registration.
 	CountOutlivesRegistration
 	// The czars to wait for are those that were registered at P, with a lease or without.

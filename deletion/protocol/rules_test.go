@@ -40,6 +40,7 @@ var withoutRule = []missing{
 	{"ResyncEndsCarried", ResyncEndsCarried, newID, used},
 	{"CarriedKeepOldProof", CarriedKeepOldProof, newID, used},
 	{"OpenOnlyByNewerReady", OpenOnlyByNewerReady, repeats, tooLate},
+	{"UnknownWasNotThere", UnknownWasNotThere, repeats, tooLate},
 	{"CountOutlivesRegistration", CountOutlivesRegistration, newID, used},
 	{"WaitForRegistrations", WaitForRegistrations, late, used},
 	{"AbsenceReadAfterMark", AbsenceReadAfterMark, late, used},

@@ -46,6 +46,7 @@ type bounds struct {
 	requests   bool // marks that are asked for and made later
 	leaving    bool // czars that leave by themselves
 	repeats    bool // a watch that repeats itself, and a view that leaves out what is no longer so
+	misses     bool // a view that misses a creation, and finds it later
 	leases     bool // leases of czars are lost, and made again by confirmations: coordinators begin to end registrations
 	evicts     bool // operators begin to end any registration at any time
 	slowReads  bool // coordinators that read registrations late; without, they know everything at once, which lets them do the most
@@ -128,6 +129,7 @@ type process struct {
 	czar   Czar
 	seen   int // how much of the log its view has seen
 	before change
+	missed [allNames]bool // created, and the view does not show it; see bounds.misses
 	words  []counted
 	query  query
 

@@ -209,7 +209,7 @@ func (o *oracle) before(c *czar, e protocol.CzarEvent) {
 	}
 	if e.Kind == protocol.CzarSaw {
 		for _, s := range e.Sights {
-			o.known[s.Name] = c.state.Entry(s.Name).Modified
+			o.known[s.Name] = c.knowsAsOf(s.Name)
 		}
 	}
 }
@@ -217,11 +217,19 @@ func (o *oracle) before(c *czar, e protocol.CzarEvent) {
 func (o *oracle) after(c *czar, e protocol.CzarEvent) {
 	if e.Kind == protocol.CzarSaw {
 		for _, s := range e.Sights {
-			if is := c.state.Entry(s.Name).Modified; is < o.known[s.Name] {
+			if is := c.knowsAsOf(s.Name); is < o.known[s.Name] {
 				c.w.fail("S8", "%s knew %s as of %d and now as of %d", c.name, s.Name, o.known[s.Name], is)
 			}
 		}
 	}
+}
+
+// knowsAsOf returns the revision of what a czar knows of a name: of one that it does not know, that nothing was there up to what it has seen.
+func (c *czar) knowsAsOf(n protocol.Name) kv.Revision {
+	if e := c.state.Entry(n); e != (protocol.Entry{}) {
+		return e.Modified
+	}
+	return c.state.Seen
 }
 
 // blocked and opened look at what becomes of a word (S8).
@@ -232,7 +240,7 @@ func (o *oracle) blocked(c *czar, f protocol.CzarEffect) {
 	if c.blockedAt == nil {
 		c.blockedAt = map[protocol.Use]kv.Revision{}
 	}
-	c.blockedAt[protocol.Use{Name: f.Name, Incarnation: f.Incarnation}] = c.state.Entry(f.Name).Modified
+	c.blockedAt[protocol.Use{Name: f.Name, Incarnation: f.Incarnation}] = c.knowsAsOf(f.Name)
 }
 
 func (o *oracle) opened(c *czar, f protocol.CzarEffect) {

@@ -31,6 +31,7 @@ var needed = []need{
 	{name: "ResyncEndsCarried", rule: protocol.ResyncEndsCarried, seed: 503, broken: "S2"},
 	{name: "CarriedKeepOldProof", rule: protocol.CarriedKeepOldProof, seed: 17, broken: "S2", tune: blindlyAnew},
 	{name: "OpenOnlyByNewerReady", rule: protocol.OpenOnlyByNewerReady, seed: 1, broken: "S8"},
+	{name: "UnknownWasNotThere", rule: protocol.UnknownWasNotThere, seed: 17, broken: "S8"},
 	{name: "CountOutlivesRegistration", rule: protocol.CountOutlivesRegistration, seed: 717, broken: "S2"},
 	{name: "WaitForRegistrations", rule: protocol.WaitForRegistrations, seed: 138, broken: "S2"},
 	{name: "AbsenceReadAfterMark", rule: protocol.AbsenceReadAfterMark, seed: 98, broken: "S2"},
