@@ -28,11 +28,11 @@ func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action)
 	if a.Kind == protocol.Execute {
 		var err error
 		if tables, err = c.describe(ctx, a.Mark, a.Name); err != nil {
-			c.report(a, err)
+			c.report(lead, a, err)
 			return
 		}
 	}
-	c.report(a, c.commit(ctx, lead, a, tables))
+	c.report(lead, a, c.commit(ctx, lead, a, tables))
 }
 
 // commit makes the transaction of an action, its lease granted before.
@@ -56,8 +56,8 @@ func (c *Coordinator) commit(ctx context.Context, lead *leadership, a protocol.A
 	return err
 }
 
-// report logs what was done, or why not.
-func (c *Coordinator) report(a protocol.Action, err error) {
+// report logs what was done, or why not. What etcd refuses may be refused because this process leads no more.
+func (c *Coordinator) report(lead *leadership, a protocol.Action, err error) {
 	log := c.cfg.Logger.With("action", string(a.Kind), "name", a.Name.String(), "mark", int64(a.Mark))
 	if a.ID != "" {
 		log = c.cfg.Logger.With("action", string(a.Kind), "czar", a.ID, "czar_name", a.Registration.Name)
@@ -67,6 +67,7 @@ func (c *Coordinator) report(a protocol.Action, err error) {
 		log.Info("drops: done")
 	case errors.Is(err, kv.ErrGuard):
 		log.Debug("drops: what it was decided on has changed; it is decided anew")
+		lead.term.Look()
 	default:
 		log.Warn("drops: not done; it is tried again", "err", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +63,8 @@ type Coordinator struct {
 // leadership is a term of this process. Its context ends with it.
 type leadership struct {
 	protocol.Leadership
-	ctx context.Context
+	ctx  context.Context
+	term leader.Term
 }
 
 // NewCoordinator returns a coordinator. It fails with ErrInvalid for a catalogue on a file and for a TTL that etcd cannot keep.
@@ -114,24 +116,10 @@ func (c *Coordinator) Run(ctx context.Context) error {
 }
 
 // lead is what this process does when it is elected.
-func (c *Coordinator) lead(ctx context.Context, lease clientv3.LeaseID) error {
-	key := paths.Coordinators + "/" + kv.Path(fmt.Sprintf("%016x", int64(lease)))
-	var created protocol.Revision
-	for created == 0 {
-		have, err := c.store.Fetch(ctx, 0, kv.Key(key))
-		if err == nil {
-			created = have.At(key).Create
-		}
-		if created == 0 { // it is gone, which ends ctx soon, or etcd did not answer
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}
+func (c *Coordinator) lead(ctx context.Context, term leader.Term) error {
 	c.cfg.Logger.Info("this process coordinates drops")
-	c.setLeading(&leadership{protocol.Leadership{Key: key, Created: created}, ctx})
+	key := kv.Path(strings.TrimPrefix(term.Key, c.store.EtcdKey("")))
+	c.setLeading(&leadership{protocol.Leadership{Key: key, Created: protocol.Revision(term.Created)}, ctx, term})
 	defer c.setLeading(nil)
 	<-ctx.Done()
 	return ctx.Err()

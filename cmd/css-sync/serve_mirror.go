@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/leader"
 	"github.com/qserv/css-etcd/mirror"
@@ -20,7 +19,7 @@ func (d *daemon) mirror(ctx context.Context) error {
 	}, d.mirrorAsLeader)
 }
 
-func (d *daemon) mirrorAsLeader(ctx context.Context, lease clientv3.LeaseID) error {
+func (d *daemon) mirrorAsLeader(ctx context.Context, term leader.Term) error {
 	m, err := d.flags.mirror.new(d.target, d.css, d.view.Subscribe(), d.program)
 	if err != nil {
 		return err
@@ -29,22 +28,25 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, lease clientv3.LeaseID) err
 	defer announcing.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	announcing.Go(func() { d.announce(ctx, m.Status) })
-	announcing.Go(func() { d.tellRefusals(ctx, lease, m.Status) })
+	announcing.Go(func() { d.announce(ctx, term, m.Status) })
+	announcing.Go(func() { d.tellRefusals(ctx, term.Lease, m.Status) })
 	return m.Run(ctx)
 }
 
 // look is how often the daemon looks at how its mirror stands.
 const look = 200 * time.Millisecond
 
-// announce says when the mirror has caught up, at first and after each trouble.
-func (d *daemon) announce(ctx context.Context, status func() mirror.Status) {
+// announce says when the mirror has caught up, at first and after each trouble. Where another one took the table over, that one may lead now.
+func (d *daemon) announce(ctx context.Context, term leader.Term, status func() mirror.Status) {
 	var since time.Time // of the phase that was announced: it may have ended and begun again between two looks
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
 		if s := status(); s.Since != since {
 			since = s.Since
+			if errors.Is(s.Err, mirror.ErrFenced) {
+				term.Look()
+			}
 			if s.Phase == mirror.Following {
 				d.log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
 			}

@@ -1,9 +1,12 @@
 package leader_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -48,11 +51,31 @@ func newClient(t *testing.T, server *embedetcd.Server) *clientv3.Client {
 type candidate struct {
 	leading atomic.Bool
 	terms   atomic.Int32
+	term    atomic.Pointer[leader.Term]
 	stop    context.CancelFunc
 	done    chan error
+	log     said
 }
 
-func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error) *candidate {
+// said is what was logged.
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error, ttls ...time.Duration) *candidate {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &candidate{stop: cancel, done: make(chan error, 1)}
@@ -60,9 +83,10 @@ func campaign(t *testing.T, client *clientv3.Client, name string, work func(cont
 	go func() {
 		defer close(ended)
 		c.done <- leader.Run(ctx, leader.Config{
-			Etcd: client, Key: key, Name: name, TTL: ttl, Log: slog.New(slog.DiscardHandler),
-		}, func(ctx context.Context, _ clientv3.LeaseID) error {
+			Etcd: client, Key: key, Name: name, TTL: append(ttls, ttl)[0], Log: slog.New(slog.NewTextHandler(&c.log, nil)),
+		}, func(ctx context.Context, term leader.Term) error {
 			c.terms.Add(1)
+			c.term.Store(&term)
 			c.leading.Store(true)
 			defer c.leading.Store(false)
 			return work(ctx)
@@ -107,6 +131,7 @@ func revoke(t *testing.T, client *clientv3.Client, name string) {
 }
 
 func TestWorkThatEndsEndsTheCandidacy(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, startEtcd(t))
 	boom := errors.New("boom")
 	c := campaign(t, client, "a", func(context.Context) error { return boom })
@@ -118,6 +143,7 @@ func TestWorkThatEndsEndsTheCandidacy(t *testing.T) {
 }
 
 func TestOneLeadsAndTheNextTakesOverAtOnce(t *testing.T) {
+	t.Parallel()
 	server := startEtcd(t)
 	first, second := newClient(t, server), newClient(t, server)
 	a := campaign(t, first, "a", untilTheEnd)
@@ -138,6 +164,7 @@ func TestOneLeadsAndTheNextTakesOverAtOnce(t *testing.T) {
 }
 
 func TestLostSessionEndsTheWorkAndIsFollowedByAnother(t *testing.T) {
+	t.Parallel()
 	client := newClient(t, startEtcd(t))
 	a := campaign(t, client, "a", untilTheEnd)
 	a.awaitLeading(t)
@@ -148,6 +175,7 @@ func TestLostSessionEndsTheWorkAndIsFollowedByAnother(t *testing.T) {
 
 // A session that ends while its owner waits must not make it the leader when those before it are gone.
 func TestLostSessionOfOneWhoWaitsDoesNotLead(t *testing.T) {
+	t.Parallel()
 	server := startEtcd(t)
 	first, second := newClient(t, server), newClient(t, server)
 	a := campaign(t, first, "a", untilTheEnd)
@@ -164,16 +192,20 @@ func TestLostSessionOfOneWhoWaitsDoesNotLead(t *testing.T) {
 }
 
 func TestLossOfEtcdEndsTheWorkAndItsReturnStartsItAgain(t *testing.T) {
+	t.Parallel()
 	server := startEtcd(t)
-	a := campaign(t, newClient(t, server), "a", untilTheEnd)
+	a := campaign(t, newClient(t, server), "a", untilTheEnd, 2*ttl) // so that the old key is there still when etcd is back
 	a.awaitLeading(t)
 	require.NoError(t, server.Stop())
-	require.Eventually(t, func() bool { return !a.leading.Load() }, within, tick)
+	require.Eventually(t, func() bool { return strings.Contains(a.log.String(), "trying again") }, within, tick)
+	assert.False(t, a.leading.Load())
 	require.NoError(t, server.Restart(t.Context()))
 	a.awaitLeading(t)
+	assert.NotContains(t, a.log.String(), "another process is before this one", "it would be this process itself")
 }
 
 func TestStopDoesNotWaitForAnEtcdThatIsGone(t *testing.T) {
+	t.Parallel()
 	server := startEtcd(t)
 	a := campaign(t, newClient(t, server), "a", untilTheEnd)
 	a.awaitLeading(t)

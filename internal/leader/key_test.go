@@ -1,0 +1,180 @@
+package leader_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// Leadership is a key and not a lease: here keys go, or are other ones, while their leases live.
+
+// found returns the candidates' keys in etcd, the oldest first.
+func found(t *testing.T, client *clientv3.Client) []*kv {
+	t.Helper()
+	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+	require.NoError(t, err)
+	var all []*kv
+	for _, k := range got.Kvs {
+		all = append(all, &kv{string(k.Key), string(k.Value), k.CreateRevision, k.Lease})
+	}
+	return all
+}
+
+type kv struct {
+	key, name string
+	created   int64
+	lease     int64
+}
+
+// deleted deletes keys as an operator would, and returns the revision of that.
+func deleted(t *testing.T, client *clientv3.Client, keys ...string) int64 {
+	t.Helper()
+	var ops []clientv3.Op
+	for _, k := range keys {
+		ops = append(ops, clientv3.OpDelete(k))
+	}
+	done, err := client.Txn(t.Context()).Then(ops...).Commit()
+	require.NoError(t, err)
+	return done.Header.Revision
+}
+
+// awaitOneLeader waits until n candidates stand with keys that are newer than a revision and on leases, and exactly that one leads whose key is the oldest.
+func awaitOneLeader(t *testing.T, client *clientv3.Client, since int64, all map[string]*candidate) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		keys := found(t, client)
+		if len(keys) != len(all) {
+			return false
+		}
+		for i, k := range keys {
+			if k.created <= since || k.lease == 0 || all[k.name].leading.Load() != (i == 0) {
+				return false
+			}
+		}
+		return true
+	}, within, tick)
+	term := all[found(t, client)[0].name].term.Load()
+	assert.Equal(t, found(t, client)[0].key, term.Key)
+	assert.Equal(t, found(t, client)[0].created, term.Created)
+	assert.EqualValues(t, found(t, client)[0].lease, term.Lease)
+}
+
+func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	a := campaign(t, client, "a", untilTheEnd)
+	a.awaitLeading(t)
+	since := deleted(t, client, a.term.Load().Key)
+	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
+	assert.EqualValues(t, 2, a.terms.Load())
+}
+
+// Whichever keys of two are deleted, one leads afterwards, the one whose key is the oldest; and nobody led more often than it had to.
+func TestKeysOfTwoAreDeleted(t *testing.T) {
+	t.Parallel()
+	server := startEtcd(t)
+	first, second := newClient(t, server), newClient(t, server)
+	a := campaign(t, first, "a", untilTheEnd)
+	a.awaitLeading(t)
+	b := campaign(t, second, "b", untilTheEnd)
+	all := map[string]*candidate{"a": a, "b": b}
+	awaitOneLeader(t, first, 0, all)
+
+	// Of the one that stands by: the other one goes on.
+	since := found(t, first)[0].created
+	deleted(t, first, found(t, first)[1].key)
+	awaitOneLeader(t, first, since-1, all)
+	assert.EqualValues(t, 1, a.terms.Load())
+	assert.EqualValues(t, 0, b.terms.Load())
+
+	// Of the one that leads: the other one does.
+	deleted(t, first, found(t, first)[0].key)
+	require.Eventually(t, b.leading.Load, within, tick)
+	awaitOneLeader(t, first, since, all)
+	assert.EqualValues(t, 1, a.terms.Load())
+	assert.EqualValues(t, 1, b.terms.Load())
+
+	// Of both.
+	keys := found(t, first)
+	since = deleted(t, first, keys[0].key, keys[1].key)
+	awaitOneLeader(t, first, since, all)
+	assert.EqualValues(t, 3, a.terms.Load()+b.terms.Load())
+}
+
+// A key that somebody put by hand under a candidate's name is another one, and holds nobody up for ever.
+func TestKeyIsPutAgainByHand(t *testing.T) {
+	t.Parallel()
+	for name, put := range map[string]func(t *testing.T, client *clientv3.Client, k *kv) (at int64){
+		"on no lease": func(t *testing.T, client *clientv3.Client, k *kv) int64 {
+			deleted(t, client, k.key)
+			put, err := client.Put(t.Context(), k.key, k.name)
+			require.NoError(t, err)
+			return put.Header.Revision
+		},
+		"on the same lease": func(t *testing.T, client *clientv3.Client, k *kv) int64 {
+			deleted(t, client, k.key)
+			put, err := client.Put(t.Context(), k.key, k.name, clientv3.WithLease(clientv3.LeaseID(k.lease)))
+			require.NoError(t, err)
+			return put.Header.Revision
+		},
+		"over the old one, on no lease": func(t *testing.T, client *clientv3.Client, k *kv) int64 {
+			put, err := client.Put(t.Context(), k.key, k.name)
+			require.NoError(t, err)
+			return put.Header.Revision
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := startEtcd(t)
+			first, second := newClient(t, server), newClient(t, server)
+			a := campaign(t, first, "a", untilTheEnd)
+			a.awaitLeading(t)
+			b := campaign(t, second, "b", untilTheEnd)
+			all := map[string]*candidate{"a": a, "b": b}
+			awaitOneLeader(t, first, 0, all)
+			old := found(t, first)[0]
+			at := put(t, first, old)
+			require.Eventually(t, func() bool {
+				keys := found(t, first)
+				return b.leading.Load() && !a.leading.Load() && len(keys) == 2 && keys[0].name == "b" && keys[1].created > at
+			}, within, tick, "a stands by with another key, and the one put by hand is gone")
+			assert.EqualValues(t, 1, b.terms.Load())
+		})
+	}
+}
+
+// mute is a watch of etcd that never says anything.
+type mute struct{ clientv3.Watcher }
+
+func (mute) Watch(ctx context.Context, _ string, _ ...clientv3.OpOption) clientv3.WatchChan {
+	never := make(chan clientv3.WatchResponse)
+	go func() {
+		<-ctx.Done()
+		close(never)
+	}()
+	return never
+}
+
+// Without a word from the watch the key is looked at from time to time, and at once when work has reason to doubt it.
+func TestWatchIsSilent(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ttl  time.Duration
+		look bool
+	}{"from time to time": {ttl, false}, "at once": {10 * within, true}} {
+		t.Run(name, func(t *testing.T) {
+			client := newClient(t, startEtcd(t))
+			client.Watcher = mute{client.Watcher}
+			a := campaign(t, client, "a", untilTheEnd, test.ttl)
+			a.awaitLeading(t)
+			since := deleted(t, client, a.term.Load().Key)
+			if test.look {
+				a.term.Load().Look()
+			}
+			awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
+		})
+	}
+}
