@@ -68,8 +68,9 @@ func setNodeState(name string, s NodeState, opts []WriteOption) operation {
 		setting(nodeKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
-// DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It reads every key
-// below /DBS; whoever adds a chunk on the node meanwhile makes it look again. Takes IfStatus and IfRevision.
+// DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It looks through every
+// key below /DBS, some microseconds each, and keeps none of them; whoever adds a chunk on the node meanwhile makes it look again, because
+// both write ref/<node>. In a [Batch], what keeps the node in use is kept until all of the batch is planned. Takes IfStatus and IfRevision.
 func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, deleteNode(name, opts))
 }
@@ -82,7 +83,10 @@ func deleteNode(name string, opts []WriteOption) operation {
 	}
 	key := nodeKey(name)
 	return remove.as(kv.Op{
-		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Below(cssPath(dbsKey)), kv.Key(refRoot + "/" + kv.Path(name))}),
+		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Key(refRoot + "/" + kv.Path(name))}),
+		Scans: []kv.Scan{{Span: replicasSpan, First: true, Keep: func(p kv.Path, value string) bool {
+			return nodeOfReplica(cssKey(p), value) == name
+		}}},
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
 			if !e.Exists() {
@@ -102,9 +106,12 @@ func deleteNode(name string, opts []WriteOption) operation {
 	})
 }
 
-// checkUnused looks for a replica on the node.
+// replicasSpan is where replicas are, among all else of databases.
+var replicasSpan = kv.Below(cssPath(dbsKey))
+
+// checkUnused looks for a replica on the node, among those that a scan has found.
 func checkUnused(have *kv.Snapshot, node string) error {
-	for p, e := range have.Range(kv.Below(cssPath(dbsKey))) {
+	for p, e := range have.Sifted(replicasSpan) {
 		key := cssKey(p)
 		if nodeOfReplica(key, e.Value) == node {
 			return fmt.Errorf("%w: %s", ErrNodeInUse, parentKey(key))

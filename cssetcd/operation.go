@@ -69,6 +69,7 @@ func versioned(name string, op kv.Op) kv.Op {
 	return kv.Op{
 		Name:  name,
 		Reads: spans(op.Reads, keys(versionKey)),
+		Scans: op.Scans,
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkVersion(have); err != nil {
 				return kv.Change{}, err
@@ -169,7 +170,7 @@ func (c *Client) Commit(ctx context.Context, b *Batch) (Revision, error) {
 
 // inBatch gives a plan's errors the name of its operation, and lets one that has nothing to do pass.
 func inBatch(o operation) kv.Op {
-	return kv.Op{Name: o.name + " " + o.object, Reads: o.op.Reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
+	return kv.Op{Name: o.name + " " + o.object, Reads: o.op.Reads, Scans: o.op.Scans, Plan: func(have *kv.Snapshot) (kv.Change, error) {
 		change, err := o.op.Plan(have)
 		switch {
 		case errors.Is(err, errUnchanged):

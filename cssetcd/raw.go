@@ -48,25 +48,32 @@ func (r Raw) Many(ctx context.Context, wanted ...string) (map[string]Entry, erro
 	})
 }
 
-// Children reads the keys directly below a key, by their last part; those without a key of their own, which only have keys below them, come with
-// the zero Entry. It returns ErrNoSuchKey when neither the key nor anything below it is there. It costs the read of all that lies below.
+// Children reads the keys directly below a key, by their last part, those of all when it is ""; those without a key of their own, which only have
+// keys below them, come with the zero Entry. It returns ErrNoSuchKey when neither the key nor anything below it is there. It costs what it
+// returns where names of databases, tables and nodes are listed, or what a table has beside chunks, and the read of all that lies below elsewhere.
 func (r Raw) Children(ctx context.Context, key string) (map[string]Entry, error) {
-	if err := checkAnyKey(key); err != nil {
+	var err error
+	if key != "" {
+		err = checkAnyKey(key)
+	}
+	var have *kv.Snapshot
+	var found map[string]Entry
+	if err == nil {
+		have, found, err = r.c.childrenOf(ctx, key)
+	}
+	if err != nil {
 		return nil, &Error{Op: "list", Object: key, Err: err}
 	}
-	return read(ctx, r.c, "list", key, kv.Tree(cssPath(key)), func(have *kv.Snapshot) (map[string]Entry, error) {
-		found := map[string]Entry{}
-		for name := range children(have, key) {
-			found[name] = have.At(cssPath(key + "/" + name))
-		}
-		if e := have.At(cssPath(key + "/" + packedName)); e.Exists() {
-			found[packedName] = e
-		}
-		if len(found) == 0 && !have.At(cssPath(key)).Exists() {
-			return nil, ErrNoSuchKey
-		}
-		return found, nil
-	})
+	for name := range children(have, key) {
+		found[name] = have.At(cssPath(key + "/" + name))
+	}
+	if e := have.At(cssPath(key + "/" + packedName)); e.Exists() {
+		found[packedName] = e
+	}
+	if len(found) == 0 && (key == "" || !have.At(cssPath(key)).Exists()) {
+		return nil, &Error{Op: "list", Object: key, Err: ErrNoSuchKey}
+	}
+	return found, nil
 }
 
 // Put writes one key, and its missing ancestors with an empty value. The key of a database, table or node gets the protection of its

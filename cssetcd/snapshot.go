@@ -180,10 +180,7 @@ func objectError(op, object string, err error) error {
 // each yields what the names below key stand for. Names without a key of their own stand for nothing.
 func each[T any](s *Snapshot, key string, read func(name string) (*T, error)) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
-		for name := range children(s.kv, key) {
-			if !s.kv.At(cssPath(key + "/" + name)).Exists() {
-				continue
-			}
+		for name := range existing(s.kv, key) {
 			if !yield(read(name)) {
 				return
 			}

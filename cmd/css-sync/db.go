@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"iter"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -20,30 +21,26 @@ func dbList(p *program) *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "List the databases", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, 0)
+				all, err := css.Databases(ctx)
 				if err != nil {
 					return err
 				}
-				return p.printDatabases(s)
+				return p.printDatabases(all)
 			})
 		},
 	}
 }
 
-func (p *program) printDatabases(s *cssetcd.Snapshot) error {
+func (p *program) printDatabases(all iter.Seq2[cssetcd.DatabaseListing, error]) error {
 	views := []databaseView{}
 	var bad unreadables
-	for db, err := range s.Databases() {
+	for db, err := range all {
 		if err != nil {
 			name, reason := bad.add(err)
 			views = append(views, databaseView{Name: name, Error: reason})
 			continue
 		}
-		v := viewDatabase(db)
-		n := 0
-		for range s.Tables(db.Name) {
-			n++
-		}
+		v, n := viewDatabase(db.Database), len(db.Tables)
 		v.Tables = &n
 		views = append(views, v)
 	}

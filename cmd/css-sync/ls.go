@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,7 +27,16 @@ func lsCommand(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			if !recursive && !*unpacked {
+				return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+					found, err := css.Raw().Children(ctx, root)
+					if err != nil {
+						return err
+					}
+					return p.printKeys(childKeys(root, found), long)
+				})
+			}
+			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
 				s, err := css.snapshot(ctx, 0)
 				if err != nil {
 					return err
@@ -45,6 +56,19 @@ func lsCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVarP(&long, "long", "l", false, "list the values and the revisions at which they were written, too")
 	unpacked = unpackedFlag(cmd)
 	return cmd
+}
+
+// childKeys returns what stands directly below root, by name.
+func childKeys(root string, found map[string]cssetcd.Entry) []keyView {
+	views := []keyView{}
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		if e := found[name]; e.Exists() {
+			views = append(views, viewKey(root+"/"+name, e))
+		} else {
+			views = append(views, keyView{Key: root + "/" + name})
+		}
+	}
+	return views
 }
 
 // listKeys returns the keys below root, which come in byte order. Without recursive it is the names directly below: those too that

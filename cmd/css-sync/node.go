@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"iter"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -20,21 +21,21 @@ func nodeList(p *program) *cobra.Command {
 		Use: "list", Aliases: []string{"ls"}, Short: "List the nodes", Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, 0)
+				all, err := css.Nodes(ctx)
 				if err != nil {
 					return err
 				}
-				return p.printNodes(s)
+				return p.printNodes(all)
 			})
 		},
 	}
 }
 
-func (p *program) printNodes(s *cssetcd.Snapshot) error {
+func (p *program) printNodes(all iter.Seq2[*cssetcd.Node, error]) error {
 	views := []nodeView{}
 	t := table{header: []string{"NODE", "STATE", "TYPE", "HOST", "PORT"}}
 	var bad unreadables
-	for n, err := range s.Nodes() {
+	for n, err := range all {
 		if err != nil {
 			name, reason := bad.add(err)
 			views = append(views, nodeView{Name: name, Error: reason})

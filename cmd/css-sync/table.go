@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -21,52 +22,30 @@ func tableList(p *program) *cobra.Command {
 		Use: "list [DATABASE]", Aliases: []string{"ls"}, Short: "List the tables, of one database or of all", Args: takes("[DATABASE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, 0)
+				all, err := css.Tables(ctx, args...)
 				if err != nil {
 					return err
 				}
-				if len(args) == 0 {
-					return p.printTables(s, databaseNames(s))
-				}
-				if _, err := s.Database(args[0]); err != nil {
-					return err
-				}
-				return p.printTables(s, args)
+				return p.printTables(all)
 			})
 		},
 	}
 }
 
-// databaseNames returns the names of all databases, of those too that cannot be read.
-func databaseNames(s *cssetcd.Snapshot) []string {
-	var names []string
-	for db, err := range s.Databases() {
-		if err != nil {
-			name, _ := unreadable(err)
-			names = append(names, name)
-			continue
-		}
-		names = append(names, db.Name)
-	}
-	return names
-}
-
-func (p *program) printTables(s *cssetcd.Snapshot, databases []string) error {
+func (p *program) printTables(all iter.Seq2[*cssetcd.Table, error]) error {
 	views := []tableView{}
 	t := table{header: []string{"TABLE", "STATUS", "KIND", "DIRECTOR", "SCAN RATING"}}
 	var bad unreadables
-	for _, db := range databases {
-		for tab, err := range s.Tables(db) {
-			if err != nil {
-				name, reason := bad.add(err)
-				n, _ := cssetcd.ParseTableName(name)
-				views = append(views, tableView{Database: n.DB, Table: n.Table, Error: reason})
-				t.rows = append(t.rows, []string{name, "unreadable"})
-				continue
-			}
-			views = append(views, viewTable(tab))
-			t.rows = append(t.rows, tableRow(tab))
+	for tab, err := range all {
+		if err != nil {
+			name, reason := bad.add(err)
+			n, _ := cssetcd.ParseTableName(name)
+			views = append(views, tableView{Database: n.DB, Table: n.Table, Error: reason})
+			t.rows = append(t.rows, []string{name, "unreadable"})
+			continue
 		}
+		views = append(views, viewTable(tab))
+		t.rows = append(t.rows, tableRow(tab))
 	}
 	if err := p.print(views, t.write); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 type Op struct {
 	Name  string // for messages and for whoever looks at CommitPath: "create table LSST.Object"
 	Reads []Span
+	Scans []Scan
 	Plan  func(*Snapshot) (Change, error)
 }
 
@@ -60,8 +61,15 @@ func Run(ctx context.Context, st Store, op Op) (Revision, error) {
 
 // plan fetches and plans, adding to reads and fetching more as long as the plan asks for it.
 func plan(ctx context.Context, st Store, op Op, reads *[]Span) (*Snapshot, Change, error) {
-	for {
+	for overtaken := 0; ; {
 		have, err := st.Fetch(ctx, 0, *reads...)
+		if err == nil {
+			have, err = sift(ctx, st, have, op.Scans)
+		}
+		if errors.Is(err, ErrCompacted) && overtaken < loadAttempts { // compaction was quicker than a scan
+			overtaken++
+			continue
+		}
 		if err != nil {
 			return nil, Change{}, err
 		}
@@ -213,6 +221,7 @@ func All(name string, ops ...Op) Op {
 				all.Reads = append(all.Reads, s)
 			}
 		}
+		all.Scans = together(all.Scans, op.Scans)
 	}
 	all.Plan = func(have *Snapshot) (Change, error) {
 		var sum Change

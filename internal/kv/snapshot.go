@@ -3,6 +3,7 @@ package kv
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -40,6 +41,8 @@ func newTree() *btree.BTreeG[item] {
 type Snapshot struct {
 	Revision Revision
 	spans    []Span
+	holes    Holes      // what is left out of the spans; nil for nothing
+	sifted   []Span     // of what lies in these, only what an operation's Scan kept is here
 	copying  sync.Mutex // taking a copy-on-write copy writes to the tree's header
 	tree     *btree.BTreeG[item]
 }
@@ -52,8 +55,13 @@ func NewSnapshot(at Revision, spans ...Span) *Snapshot {
 // Spans returns what the snapshot shows. The caller must not change it.
 func (s *Snapshot) Spans() []Span { return s.spans }
 
-// Shows reports whether the snapshot says anything about all of span.
+// Shows reports whether the snapshot says anything about all of span, but for holes inside of it.
 func (s *Snapshot) Shows(span Span) bool {
+	if s.holes != nil {
+		if _, in := s.holes(span.From); in {
+			return false
+		}
+	}
 	for _, have := range s.spans {
 		if have.Covers(span) {
 			return true
@@ -73,6 +81,10 @@ func (s *Snapshot) At(p Path) Entry {
 // Range yields the keys of span in byte order. It panics when the snapshot does not show all of span.
 func (s *Snapshot) Range(span Span) iter.Seq2[Path, Entry] {
 	s.mustShow(span)
+	return s.ascend(span)
+}
+
+func (s *Snapshot) ascend(span Span) iter.Seq2[Path, Entry] {
 	return func(yield func(Path, Entry) bool) {
 		s.tree.Ascend(item{path: span.From}, func(it item) bool {
 			if !span.Contains(it.path) {
@@ -81,6 +93,15 @@ func (s *Snapshot) Range(span Span) iter.Seq2[Path, Entry] {
 			return yield(it.path, it.entry)
 		})
 	}
+}
+
+// Sifted yields what the operation's Scan of this very span kept, with what it read of it otherwise, in byte order. It panics when there is no
+// such Scan.
+func (s *Snapshot) Sifted(span Span) iter.Seq2[Path, Entry] {
+	if !slices.Contains(s.sifted, span) {
+		panic(fmt.Sprintf("kv: %s was not declared as scanned", span))
+	}
+	return s.ascend(span)
 }
 
 // Empty reports whether no key of span exists. It panics when the snapshot does not show all of span.
@@ -102,15 +123,17 @@ func (s *Snapshot) mustShow(span Span) {
 
 // Builder makes a snapshot from another one. It belongs to one goroutine.
 type Builder struct {
-	spans []Span
-	tree  *btree.BTreeG[item]
+	spans  []Span
+	holes  Holes
+	sifted []Span
+	tree   *btree.BTreeG[item]
 }
 
 // Edit returns a builder that starts with the contents of s; s does not change.
 func (s *Snapshot) Edit() *Builder {
 	s.copying.Lock()
 	defer s.copying.Unlock()
-	return &Builder{spans: s.spans, tree: s.tree.IsoCopy()}
+	return &Builder{spans: s.spans, holes: s.holes, sifted: s.sifted, tree: s.tree.IsoCopy()}
 }
 
 // Put sets the entry of a key and returns what it held before; was is false when it was absent.
@@ -149,7 +172,7 @@ func (b *Builder) DeleteSpan(span Span) []Path {
 
 // Snapshot ends the building: the builder must not be used afterwards.
 func (b *Builder) Snapshot(at Revision) *Snapshot {
-	s := &Snapshot{Revision: at, spans: b.spans, tree: b.tree}
+	s := &Snapshot{Revision: at, spans: b.spans, holes: b.holes, sifted: b.sifted, tree: b.tree}
 	b.tree = nil
 	return s
 }
