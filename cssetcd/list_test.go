@@ -1,0 +1,336 @@
+package cssetcd_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"pgregory.net/rapid"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// listings is all that the cheap calls say, as text.
+func listings(t require.TestingT, c *cssetcd.Client) (all []string) {
+	ctx := context.Background()
+	dbs, err := c.Databases(ctx)
+	require.NoError(t, err)
+	var names []string
+	for db, err := range dbs {
+		all = append(all, fmt.Sprintf("%s %v %v", show(db.Database), db.Tables, err))
+		if db.Database != nil {
+			names = append(names, db.Name)
+		}
+	}
+	tables, err := c.Tables(ctx)
+	require.NoError(t, err)
+	for tab, err := range tables {
+		all = append(all, fmt.Sprintf("%s %v", show(tab), err))
+	}
+	for _, name := range names {
+		tables, err := c.Tables(ctx, name)
+		require.NoError(t, err)
+		for tab, err := range tables {
+			all = append(all, fmt.Sprintf("one: %s %v", show(tab), err))
+		}
+	}
+	nodes, err := c.Nodes(ctx)
+	require.NoError(t, err)
+	for n, err := range nodes {
+		all = append(all, fmt.Sprintf("%s %v", show(n), err))
+	}
+	return all
+}
+
+// show prints what is behind a pointer.
+func show[T any](p *T) string {
+	if db, ok := any(p).(*cssetcd.Database); ok && db != nil {
+		listed := *db
+		listed.Revision = 0 // only a Snapshot knows it
+		p = any(&listed).(*T)
+	}
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// listingsOf is what listings should say of a snapshot of everything.
+func listingsOf(s *cssetcd.Snapshot) (all []string) {
+	var names []string
+	for key := range s.Below("/DBS") {
+		if parts := strings.Split(key, "/"); len(parts) == 3 && parts[2] != ".packed.json" {
+			names = append(names, parts[2])
+		}
+	}
+	var tables, each []string
+	for _, name := range names {
+		var its []string
+		for key := range s.Below("/DBS/" + name + "/TABLES") {
+			parts := strings.Split(key, "/")
+			if len(parts) != 5 || parts[4] == ".packed.json" {
+				continue
+			}
+			its = append(its, parts[4])
+			tab, err := s.Table(cssetcd.TableName{DB: name, Table: parts[4]})
+			tables = append(tables, fmt.Sprintf("%s %v", show(tab), err))
+			each = append(each, "one: "+tables[len(tables)-1])
+		}
+		db, err := s.Database(name)
+		all = append(all, fmt.Sprintf("%s %v %v", show(db), its, err))
+	}
+	all = append(append(all, tables...), each...)
+	for n, err := range s.Nodes() {
+		all = append(all, fmt.Sprintf("%s %v", show(n), err))
+	}
+	return all
+}
+
+// untidy makes the records of spellings of a catalogue wrong in every way: some are missing, some are of names that are gone.
+func untidy(t *rapid.T, values map[string]string) map[string]string {
+	records := map[string]string{"/DBS/gone": "", "/DBS/gone/TABLES/T": "", "/NODES/gone": "", "/DBS/a/TABLES/Gone": ""}
+	for key := range values {
+		records[key] = ""
+	}
+	for _, key := range slices.Sorted(maps.Keys(records)) {
+		parts := strings.Split(key, "/")
+		isName := len(parts) == 3 && (parts[1] == "DBS" || parts[1] == "NODES") || len(parts) == 5 && parts[3] == "TABLES"
+		if !isName || rapid.IntRange(0, 2).Draw(t, "not on record") == 0 {
+			delete(records, key)
+		}
+	}
+	return records
+}
+
+// TestListingsAreThoseOfASnapshot: however right or wrong the records are by which chunks are left out, and with any keys, the cheap calls say
+// what the whole catalogue says.
+func TestListingsAreThoseOfASnapshot(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		values := csstest.Catalogue().Draw(r, "catalogue")
+		for _, key := range slices.Sorted(maps.Keys(values)) {
+			if parts := strings.Split(key, "/"); len(parts) == 5 && parts[3] == "TABLES" {
+				addChunks(values, key, rapid.IntRange(0, 3).Draw(r, "chunks"))
+			}
+		}
+		c := csstest.New(t)
+		putKeys(t, c, values)
+		for key := range untidy(r, values) {
+			byHand(t, c, cssetcd.FoldPath(key), key)
+		}
+		s := catalogue(t, c, 0)
+		require.Equal(r, listingsOf(s), listings(r, c))
+		checkChildren(r, c, s)
+	})
+}
+
+// checkChildren compares what lies directly below each key with the whole catalogue.
+func checkChildren(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) {
+	roots := map[string]bool{"": true, "/missing": true}
+	for key := range s.Below("") {
+		for k := key; k != ""; k = k[:strings.LastIndexByte(k, '/')] {
+			roots[k] = roots[k] || !strings.Contains(k, "/CHUNKS/") // which are all alike
+		}
+	}
+	for root, wanted := range roots {
+		if !wanted {
+			continue
+		}
+		want := map[string]cssetcd.Entry{}
+		for key, e := range s.Below(root) {
+			name, _, deeper := strings.Cut(key[len(root)+1:], "/")
+			switch {
+			case !deeper:
+				want[name] = e
+			case want[name] == cssetcd.Entry{}:
+				want[name] = cssetcd.Entry{}
+			}
+		}
+		got, err := c.Raw().Children(context.Background(), root)
+		if _, there := s.Key(root); len(want) == 0 && !there {
+			require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, want, got, root)
+	}
+}
+
+// TestTablesOfADatabaseThatIsNotThere.
+func TestTablesOfADatabaseThatIsNotThere(t *testing.T) {
+	c := newCatalogue(t)
+	for _, dbs := range [][]string{{"x"}, {"lsst", "x"}, {""}, {"lsst/TABLES"}} {
+		_, err := c.Tables(t.Context(), dbs...)
+		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, dbs)
+	}
+	_, err := csstest.New(t).Databases(t.Context())
+	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
+	_, err = csstest.New(t).Raw().Children(t.Context(), "/DBS")
+	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
+}
+
+// counting counts the keys that etcd answers with.
+type counting struct {
+	clientv3.KV
+	keys     atomic.Int64 // in answers to transactions, each of which is held as a whole
+	streamed atomic.Int64
+}
+
+func (c *counting) Txn(ctx context.Context) clientv3.Txn { return &countingTxn{c.KV.Txn(ctx), c} }
+
+func (c *counting) GetStream(ctx context.Context, key string, opts ...clientv3.OpOption) (clientv3.GetStreamChan, error) {
+	parts, err := c.KV.GetStream(ctx, key, opts...)
+	if err != nil {
+		return nil, err
+	}
+	out := make(chan clientv3.RangeStreamResponse)
+	go func() {
+		defer close(out)
+		for part := range parts {
+			c.streamed.Add(int64(len(part.RangeResponse.GetKvs())))
+			out <- part
+		}
+	}()
+	return out, nil
+}
+
+type countingTxn struct {
+	clientv3.Txn
+	c *counting
+}
+
+func (t *countingTxn) If(cs ...clientv3.Cmp) clientv3.Txn { t.Txn = t.Txn.If(cs...); return t }
+
+func (t *countingTxn) Then(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Then(ops...); return t }
+
+func (t *countingTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
+
+func (t *countingTxn) Commit() (*clientv3.TxnResponse, error) {
+	resp, err := t.Txn.Commit()
+	if err == nil {
+		for _, r := range resp.Responses {
+			t.c.keys.Add(int64(len(r.GetResponseRange().GetKvs())))
+		}
+	}
+	return resp, err
+}
+
+// tallied returns a client of the same catalogue, and what etcd answers to it.
+func tallied(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, *counting) {
+	t.Helper()
+	etcd := clientv3.NewCtxClient(t.Context())
+	count := &counting{KV: csstest.Etcd().KV}
+	etcd.KV = count
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix()))
+	require.NoError(t, err)
+	return css, count
+}
+
+// TestSmallQuestionsReadNoChunks: of a catalogue of which nearly all is chunks, the keys that are asked for are read, and few others; to delete a
+// node, all are looked through and never held at once.
+func TestSmallQuestionsReadNoChunks(t *testing.T) {
+	c := newCatalogue(t)
+	child := cssetcd.TableName{DB: "lsst", Table: "Child"}
+	ok(t)(c.CreateTable(t.Context(), directorTable(child)))
+	values := map[string]string{}
+	for _, n := range []cssetcd.TableName{object, child} {
+		addChunks(values, "/DBS/lsst/TABLES/"+n.Table, 400)
+		values["/DBS/lsst/TABLES/"+n.Table+"/CHUNKS"] = ""
+	}
+	putKeys(t, c, values)
+	css, count := tallied(t, c)
+	for _, tt := range []struct {
+		what string
+		ask  func(ctx context.Context) error
+	}{
+		{"databases", func(ctx context.Context) error { _, err := css.Databases(ctx); return err }},
+		{"tables", func(ctx context.Context) error { _, err := css.Tables(ctx); return err }},
+		{"tables of one", func(ctx context.Context) error { _, err := css.Tables(ctx, "lsst"); return err }},
+		{"nodes", func(ctx context.Context) error { _, err := css.Nodes(ctx); return err }},
+		{"a table", func(ctx context.Context) error { _, err := css.Table(ctx, object); return err }},
+		{"top", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, ""); return err }},
+		{"names of databases", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS"); return err }},
+		{"a database", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst"); return err }},
+		{"names of tables", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES"); return err }},
+		{"parts of a table", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES/Object"); return err }},
+	} {
+		count.keys.Store(0)
+		count.streamed.Store(0)
+		require.NoError(t, tt.ask(t.Context()), tt.what)
+		assert.Less(t, count.keys.Load()+count.streamed.Load(), int64(40), tt.what)
+	}
+	count.keys.Store(0)
+	count.streamed.Store(0)
+	_, err := css.DeleteNode(t.Context(), "worker-1")
+	require.NoError(t, err)
+	assert.Less(t, count.keys.Load(), int64(40), "delete a node")
+	assert.GreaterOrEqual(t, count.streamed.Load(), int64(len(values)), "it has to look at all")
+}
+
+// TestManyTablesWithoutARecord are read, and their chunks thrown away.
+func TestManyTablesWithoutARecord(t *testing.T) {
+	c := newCatalogue(t)
+	values := map[string]string{}
+	for i := range 3 {
+		key := fmt.Sprintf("/DBS/lsst/TABLES/T%d", i)
+		values[key], values[key+"/schema"] = "READY", "(a INT)"
+		addChunks(values, key, 200)
+	}
+	putKeys(t, c, values)
+	s := catalogue(t, c, 0)
+	require.Equal(t, listingsOf(s), listings(t, c))
+	got, err := c.Raw().Children(t.Context(), "/DBS/lsst/TABLES")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"Object", "T0", "T1", "T2"}, slices.Sorted(maps.Keys(got)))
+}
+
+// TestBatchOfDropAndDeleteNode: a batch sees what its earlier operations leave of the chunks of a node, and a replica that one of them adds.
+func TestBatchOfDropAndDeleteNode(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		batch func(*cssetcd.Batch)
+		err   error
+	}{
+		{"both chunks", func(b *cssetcd.Batch) { b.DeleteChunk(object, 1); b.DeleteChunk(object, 2) }, nil},
+		{"one chunk", func(b *cssetcd.Batch) { b.DeleteChunk(object, 1) }, cssetcd.ErrNodeInUse},
+		{"the table", func(b *cssetcd.Batch) { b.DropTable(object) }, nil},
+		{"the database", func(b *cssetcd.Batch) { b.DropDatabase("lsst") }, nil},
+		{"added", func(b *cssetcd.Batch) {
+			b.DeleteChunk(object, 1)
+			b.DeleteChunk(object, 2)
+			b.AddChunk(object, 3, "worker-1")
+		}, cssetcd.ErrNodeInUse},
+	} {
+		for _, where := range []struct {
+			name string
+			c    *cssetcd.Client
+		}{{"etcd", newCatalogue(t)}, {"memory", filledMemory(t)}} {
+			t.Run(tt.name+" in "+where.name, func(t *testing.T) {
+				for id := range 2 {
+					ok(t)(where.c.AddChunk(t.Context(), object, id+1, "worker-1"))
+				}
+				var b cssetcd.Batch
+				tt.batch(&b)
+				b.DeleteNode("worker-1")
+				_, err := where.c.Commit(t.Context(), &b)
+				require.ErrorIs(t, err, tt.err)
+			})
+		}
+	}
+}
+
+func filledMemory(t *testing.T) *cssetcd.Client {
+	c := cssetcd.OnStore(kv.NewMemory())
+	fill(t, c)
+	return c
+}
