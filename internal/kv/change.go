@@ -186,7 +186,7 @@ func (c Change) applyAt(s *Snapshot, at Revision) *Snapshot {
 		b.DeleteSpan(d)
 	}
 	for _, p := range c.Puts {
-		if !s.Shows(Key(p.Path)) && !inAny(s.sifted, p.Path) {
+		if !s.Shows(Key(p.Path)) {
 			continue
 		}
 		e := Entry{Value: p.Value, Create: at, Mod: at}
