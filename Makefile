@@ -67,6 +67,14 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s each)
 soak: deps-if-possible ## Run the long forms of the scenarios (SOAK_TIME=1h for the views)
 	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/... ./deletion/...
 
+# Packages, and one of how many mutants: all of them take hours.
+MUTATE ?= internal/kv internal/leader deletion/protocol deletion
+EVERY ?= 1
+
+.PHONY: mutants
+mutants: ## Change lines of MUTATE, one at a time, and print what no test notices (EVERY=20: a sample)
+	nice $(GO) run ./internal/mutants -go $(GO) -every $(EVERY) $(MUTANTS_FLAGS) $(MUTATE)
+
 .PHONY: clean
 clean: ## Remove what the other targets made
 	rm -rf bin coverage
