@@ -47,7 +47,7 @@ type Coordinator struct {
 	store    *kv.Etcd
 	etcd     *clientv3.Client
 	clock    clock
-	observer *observer
+	observer observer
 	state    protocol.Coordinator
 	said     string // the last trouble, which is logged once
 	wakes    chan struct{}
@@ -56,7 +56,6 @@ type Coordinator struct {
 
 	mu      sync.Mutex
 	leading *leadership            // nil: another one leads
-	restart bool                   // etcd went back, or is another one: what was known of it counts no more
 	marked  map[protocol.Name]bool // seen with a mark, whoever made it
 }
 
@@ -89,7 +88,7 @@ func NewCoordinator(cfg CoordinatorConfig) (*Coordinator, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	c := &Coordinator{
-		cfg: cfg, store: store, etcd: store.Client(), clock: newClock(), observer: newObserver(store),
+		cfg: cfg, store: store, etcd: store.Client(), clock: newClock(), observer: observer{store},
 		wakes: make(chan struct{}, 1), marked: map[protocol.Name]bool{},
 	}
 	c.removals.init(cfg.Dropper)
@@ -162,11 +161,6 @@ func (c *Coordinator) loop(ctx context.Context) error {
 
 // round is one look at everything. It returns when to look again if nothing wakes the coordinator before.
 func (c *Coordinator) round(ctx context.Context) time.Duration {
-	c.mu.Lock()
-	if c.restart {
-		c.observer, c.restart = newObserver(c.store), false
-	}
-	c.mu.Unlock()
 	reading, cancel := context.WithTimeout(ctx, readLimit)
 	defer cancel()
 	f, faults, err := c.observer.read(reading, c.seenMarked())
@@ -220,9 +214,6 @@ func (c *Coordinator) follow(ctx context.Context) error {
 			return err
 		}
 		if u.Regressed {
-			c.mu.Lock()
-			c.restart = true
-			c.mu.Unlock()
 			c.note(whole(u.To), true)
 			continue
 		}

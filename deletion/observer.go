@@ -3,7 +3,6 @@ package deletion
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -11,24 +10,16 @@ import (
 
 	"github.com/qserv/css-etcd/deletion/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // observer reads what a coordinator decides on.
-type observer struct {
-	store   kv.Store
-	present map[protocol.Revision][]string // who was registered at a mark
-}
-
-func newObserver(st kv.Store) *observer {
-	return &observer{store: st, present: map[protocol.Revision][]string{}}
-}
+type observer struct{ store kv.Store }
 
 // mostKeys bounds the keys that are read in one request, as etcd does.
 const mostKeys = 100
 
 // read reads everything at one revision, anew when etcd forgot that revision in between.
-func (o *observer) read(ctx context.Context, marked []protocol.Name) (protocol.Facts, []error, error) {
+func (o observer) read(ctx context.Context, marked []protocol.Name) (protocol.Facts, []error, error) {
 	f, faults, err := o.readOnce(ctx, marked)
 	if errors.Is(err, kv.ErrCompacted) {
 		f, faults, err = o.readOnce(ctx, marked)
@@ -38,7 +29,7 @@ func (o *observer) read(ctx context.Context, marked []protocol.Name) (protocol.F
 
 // readOnce reads everything at one revision. Marked names those that were seen with a mark; faults are records that cannot be read, of which
 // drops are left out. It fails with ErrTiming when the settings do not fit together: nothing may be decided by them.
-func (o *observer) readOnce(ctx context.Context, marked []protocol.Name) (f protocol.Facts, faults []error, err error) {
+func (o observer) readOnce(ctx context.Context, marked []protocol.Name) (f protocol.Facts, faults []error, err error) {
 	have, err := o.store.Fetch(ctx, 0, protocol.FactReads()...)
 	if err != nil {
 		return f, nil, err
@@ -60,32 +51,8 @@ func (o *observer) readOnce(ctx context.Context, marked []protocol.Name) (f prot
 			entries[n] = got.At(protocol.PathOf(n))
 		}
 	}
-	if err := o.recall(ctx, have); err != nil {
-		return f, nil, err
-	}
-	f, faults = protocol.ReadFacts(have, entries, func(mark protocol.Revision) []string { return o.present[mark] })
+	f, faults = protocol.ReadFacts(have, entries)
 	return f, faults, nil
-}
-
-// recall finds out who was registered at each mark. What etcd has forgotten of that is made up by who is registered now: a registration that is gone
-// since then cannot hold anything up.
-func (o *observer) recall(ctx context.Context, have *kv.Snapshot) error {
-	marks := protocol.MarksIn(have)
-	maps.DeleteFunc(o.present, func(mark protocol.Revision, _ []string) bool { return !slices.Contains(marks, mark) })
-	for _, mark := range marks {
-		if _, known := o.present[mark]; known {
-			continue
-		}
-		then, err := o.store.Fetch(ctx, mark, kv.Below(paths.Czars))
-		if errors.Is(err, kv.ErrCompacted) {
-			then, err = have, nil
-		}
-		if err != nil {
-			return err
-		}
-		o.present[mark] = protocol.PresentIn(then)
-	}
-	return nil
 }
 
 // joined makes one error of faults; nil of none.

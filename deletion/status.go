@@ -76,7 +76,7 @@ func (s Status) Summary() string {
 
 // Drops returns all drops and requests, by name.
 func (c *Client) Drops(ctx context.Context) ([]Status, error) {
-	f, faults, err := newObserver(c.store).read(ctx, nil)
+	f, faults, err := observer{c.store}.read(ctx, nil)
 	if err == nil {
 		err = joined(faults)
 	}
@@ -182,7 +182,7 @@ type Czar struct {
 
 // Czars returns the registered czars.
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
-	f, faults, err := newObserver(c.store).read(ctx, nil)
+	f, faults, err := observer{c.store}.read(ctx, nil)
 	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
 		err = joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
 	}

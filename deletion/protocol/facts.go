@@ -41,7 +41,7 @@ type Drop struct {
 	Held         bool     `json:"held,omitempty"`
 	Occupied     bool     `json:"occupied,omitempty"`     // of a database: drops or requests of its tables have not ended
 	Untracked    string   `json:"untracked,omitempty"`    // what a QueryTracker waits for; "" for nothing
-	Present      []string `json:"present,omitempty"`      // registered at P
+	Present      []string `json:"present,omitempty"`      // registered at P, and still
 	Acknowledged []string `json:"acknowledged,omitempty"` // P
 }
 
@@ -96,10 +96,10 @@ func nameOf(db, table string) Name {
 // PathOf returns where the key of a name is.
 func PathOf(n Name) kv.Path { return n.path() }
 
-// ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision, present who was registered
-// at each mark. Records that cannot be read are left out and returned as faults.
-func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry, present func(mark Revision) []string) (f Facts, faults []error) {
-	r := reader{have: have, entries: entries, present: present}
+// ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision. Records that cannot be read
+// are left out and returned as faults.
+func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry) (f Facts, faults []error) {
+	r := reader{have: have, entries: entries}
 	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision, Timing: DefaultTiming}
 	if g, err := ReadGround(have); err != nil {
 		r.faults = append(r.faults, err)
@@ -129,7 +129,6 @@ func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry, present func(mark R
 type reader struct {
 	have    *kv.Snapshot
 	entries map[Name]kv.Entry
-	present func(Revision) []string
 	faults  []error
 }
 
@@ -153,7 +152,7 @@ func (r *reader) drop(f *Facts, n Name, e kv.Entry) {
 		d.Occupied = !r.have.Empty(kv.Below(paths.TableIntents(db))) || !r.have.Empty(kv.Below(paths.TableRequests(db)))
 	}
 	if i.Phase == Marked {
-		d.Present = r.present(e.Create)
+		d.Present = PresentAt(r.have, e.Create)
 		for p := range r.have.Range(kv.Below(acksOf(e.Create))) {
 			d.Acknowledged = append(d.Acknowledged, last(p))
 		}
@@ -206,10 +205,13 @@ func (e *RegistrationError) Error() string {
 }
 func (e *RegistrationError) Unwrap() error { return e.Err }
 
-// PresentIn returns the ids of the registrations that a snapshot shows.
-func PresentIn(have *kv.Snapshot) (ids []string) {
-	for p := range have.Range(kv.Below(paths.Czars)) {
-		ids = append(ids, czarIDOf(p))
+// PresentAt returns the ids of the registrations that a snapshot shows and that were there at a mark: those that were created before it. No id is used twice, and
+// those that have gone since hold nothing up.
+func PresentAt(have *kv.Snapshot, mark Revision) (ids []string) {
+	for p, e := range have.Range(kv.Below(paths.Czars)) {
+		if e.Create <= mark {
+			ids = append(ids, czarIDOf(p))
+		}
 	}
 	return ids
 }
@@ -218,13 +220,3 @@ func PresentIn(have *kv.Snapshot) (ids []string) {
 func czarIDOf(p kv.Path) string { return strings.TrimPrefix(string(p), string(paths.Czars)+"/") }
 
 func last(p kv.Path) string { return string(p[strings.LastIndexByte(string(p), '/')+1:]) }
-
-// MarksIn returns P of each drop that can be undone still.
-func MarksIn(have *kv.Snapshot) (marks []Revision) {
-	for p, e := range have.Range(kv.Below(paths.Drops)) {
-		if _, _, request, ok := paths.Dropped(p); ok && !request {
-			marks = append(marks, e.Create)
-		}
-	}
-	return marks
-}

@@ -264,13 +264,7 @@ func (e *etcd) readFacts() protocol.Facts {
 	for _, n := range protocol.NamesIn(have, marked) {
 		entries[n] = e.now.At(protocol.PathOf(n))
 	}
-	f, faults := protocol.ReadFacts(have, entries, func(mark kv.Revision) []string {
-		then, err := e.fetch(mark, kv.Below(paths.Czars))
-		if err != nil { // compacted: those that are there now
-			then = have
-		}
-		return protocol.PresentIn(then)
-	})
+	f, faults := protocol.ReadFacts(have, entries)
 	for _, err := range faults {
 		e.w.fail("faults", "%s", err)
 	}
