@@ -67,16 +67,18 @@ func lossy(t *testing.T, first *cssetcd.Client, n int, interleave bool) (writers
 }
 
 // deaf is the store of one writer who is now and then refused access right after an answer was lost, and so never learns what became of the
-// commit. It counts these.
+// commit. It counts these. The first comes soon, whatever is drawn.
 func deaf(r *rand.Rand, st kv.Store, count *int) kv.Store {
-	refused := false
+	refused, until := false, r.IntN(10)
 	return kvtest.Hooks{
 		Store: st,
 		OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
 			s, err := next(ctx, c)
-			if errors.Is(err, kv.ErrOutcomeUnknown) && r.IntN(60) == 0 {
-				refused = true
-				*count++
+			if errors.Is(err, kv.ErrOutcomeUnknown) {
+				if until--; until < 0 {
+					refused, until = true, r.IntN(120)
+					*count++
+				}
 			}
 			return s, err
 		},
@@ -172,33 +174,69 @@ func (c *cluster) leader(ctx context.Context) *embedetcd.Server {
 	return nil
 }
 
-// stopLeaders is trouble: answers are lost, and whoever leads is stopped and started again, until the end.
-func (c *cluster) stopLeaders(t *testing.T, first *cssetcd.Client, n int) ([]*cssetcd.Client, func() map[string]int) {
-	writers, endLosses := lossy(t, first, n, false)
-	ctx, cancel := context.WithCancel(t.Context())
-	stops := 0
-	var stopper sync.WaitGroup
-	stopper.Go(func() {
-		for ctx.Err() == nil {
-			leader := c.leader(ctx)
-			if leader == nil {
-				pause(ctx, 20*time.Millisecond)
-				continue
-			}
-			assert.NoError(t, leader.Stop())
-			stops++
-			pause(ctx, 300*time.Millisecond)
-			assert.NoError(t, leader.Restart(t.Context()))
-			pause(ctx, time.Second)
+// stopLeaders is trouble: answers are lost, and each time that so many calls were made, whoever leads is stopped, and started again a
+// moment later.
+func (c *cluster) stopLeaders(every int) func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client, func() map[string]int) {
+	return func(t *testing.T, first *cssetcd.Client, n int) ([]*cssetcd.Client, func() map[string]int) {
+		writers, endLosses := lossy(t, first, n, false)
+		stopper := &leaderStopper{cluster: c, t: t, every: every}
+		for i, w := range writers {
+			writers[i] = w.Through(func(st kv.Store) kv.Store {
+				return kvtest.Hooks{
+					Store: st,
+					OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
+						stopper.called()
+						return next(ctx, at, spans...)
+					},
+					OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+						stopper.called()
+						return next(ctx, c)
+					},
+				}
+			})
 		}
-	})
-	return writers, func() map[string]int {
-		cancel()
-		stopper.Wait()
-		counts := map[string]int{leaderStops: stops}
-		maps.Insert(counts, maps.All(endLosses()))
-		return counts
+		return writers, func() map[string]int {
+			stopper.restarts.Wait()
+			counts := map[string]int{leaderStops: stopper.stops}
+			maps.Insert(counts, maps.All(endLosses()))
+			return counts
+		}
 	}
+}
+
+// leaderStopper stops the leader by the number of calls, so that there are as many stops on a quick machine.
+type leaderStopper struct {
+	*cluster
+	t     *testing.T
+	every int
+
+	mu       sync.Mutex
+	calls    int
+	stops    int
+	restarts sync.WaitGroup
+}
+
+// called counts a call. The one that is due waits until the leader is down.
+func (s *leaderStopper) called() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.calls++; s.calls%s.every != 0 {
+		return
+	}
+	s.restarts.Wait()
+	leader := s.leader(s.t.Context())
+	for ; leader == nil && s.t.Context().Err() == nil; leader = s.leader(s.t.Context()) {
+		pause(s.t.Context(), 20*time.Millisecond)
+	}
+	if leader == nil {
+		return
+	}
+	assert.NoError(s.t, leader.Stop())
+	s.stops++
+	s.restarts.Go(func() {
+		pause(s.t.Context(), 300*time.Millisecond)
+		assert.NoError(s.t, leader.Restart(s.t.Context()))
+	})
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -241,8 +279,8 @@ func TestTwoWriters(t *testing.T) {
 		t.Parallel()
 		c := newCluster(t)
 		h := c.harness()
-		h.Trouble = c.stopLeaders
 		h = troubled(h, 3_000)
+		h.Trouble = c.stopLeaders(h.Operations / 4)
 		h.Least[leaderStops] = 3
 		csstest.TestWriters(t, h)
 	})

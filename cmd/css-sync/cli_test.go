@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -35,6 +38,10 @@ func TestMain(m *testing.M) {
 		select {}
 	default: // whatever it is: tests that are started by tests would start tests
 		main()
+	}
+	flag.Parse()
+	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = flag.Set("test.parallel", "6") // the tests mostly wait for servers and leases
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -67,7 +74,7 @@ func onServer(t *testing.T, server *embedetcd.Server) *cli {
 
 func startEtcd(t *testing.T) *embedetcd.Server {
 	t.Helper()
-	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true})
+	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}) // to start sooner
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	return server

@@ -46,6 +46,9 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 	}
 	gone := refused(cssetcd.ErrNoSuchTable)
 	db := event{op: op{verb: createDB, db: "d0", status: ready}, got: rev(2)}
+	nodeOfUnknownRevision := event{op: op{verb: addNode, node: "n0", status: ready}, got: answer{unknown: true}}
+	use := event{op: op{verb: addChunk, table: n, chunk: 1, nodes: []string{"n0"}}, got: rev(9)}
+	remove := op{verb: deleteNode, node: "n0", ifRevision: &old}
 	for name, c := range map[string]struct {
 		possible bool
 		events   []event
@@ -68,7 +71,16 @@ func TestHistoriesThatCannotBe(t *testing.T) {
 		"unknown and late":            {true, []event{db, {false, make1, answer{unknown: true}}, {false, look, gone}, {false, look, shows(make1, 3)}}},
 		"unknown, happened, and lost": {false, []event{db, {false, make1, answer{unknown: true}}, {false, look, shows(make1, 3)}, {false, look, gone}}},
 		"not tried, and happened":     {false, []event{db, {false, make1, answer{idle: true}}, {false, look, shows(make1, 3)}}},
-		"orphaned in the end":         {false, []event{{false, make1, rev(3)}}},
+		"in use, at a revision that nobody was told": {true, []event{
+			db, {false, make1, rev(3)}, nodeOfUnknownRevision, use, {false, remove, refused(cssetcd.ErrNodeInUse)},
+		}},
+		"in use, and at another revision than the one that nobody was told": {true, []event{
+			db, {false, make1, rev(3)}, nodeOfUnknownRevision, use, {false, remove, refused(cssetcd.ErrRevisionMismatch)},
+		}},
+		"said to be in use, at a revision that nobody was told, and is not": {false, []event{
+			db, {false, make1, rev(3)}, nodeOfUnknownRevision, {false, remove, refused(cssetcd.ErrNodeInUse)}, {false, look, shows(make1, 3)},
+		}},
+		"orphaned in the end": {false, []event{{false, make1, rev(3)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fault := historyOf(c.events).fault()

@@ -250,14 +250,15 @@ func (s *state) changeKey(o op) (bool, error) {
 	return true, nil
 }
 
-// permitted checks the conditions of an op. Where the model does not know the revision, the answer is believed.
+// permitted checks the conditions of an op. Where the model does not know the revision, the answer tells whether it was the one, and nothing else:
+// what is refused for another reason was at the right revision.
 func (o op) permitted(status cssetcd.Status, modified cssetcd.Revision, got answer) error {
 	if o.ifStatus != nil && *o.ifStatus != status {
 		return cssetcd.ErrStatusMismatch
 	}
 	same := o.ifRevision == nil || *o.ifRevision == modified
 	if o.ifRevision != nil && modified == 0 {
-		same = got.err == ""
+		same = got.err != kinds(cssetcd.ErrRevisionMismatch)
 	}
 	if !same {
 		return cssetcd.ErrRevisionMismatch

@@ -17,6 +17,19 @@ import (
 // agree on its size or the first start begins by resizing it.
 const redoLogSize = "--innodb-log-file-size=8M"
 
+// Install creates the system tables for a server whose directory will be dir,
+// unless they are there. They are in dir/data, and a copy of that serves as well.
+func Install(ctx context.Context, dir string) error {
+	progs, err := find()
+	if err != nil {
+		return fmt.Errorf("mariadbd: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o700); err != nil {
+		return fmt.Errorf("mariadbd: create the server's directory: %w", err)
+	}
+	return installData(ctx, progs.install, dir)
+}
+
 // installData creates the system tables in dir/data unless they are there. It
 // works in another directory and renames at the end, so that an installation
 // that was cut off is never taken for a finished one.

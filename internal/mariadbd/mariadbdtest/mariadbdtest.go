@@ -3,9 +3,14 @@
 package mariadbdtest
 
 import (
+	"context"
 	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/qserv/css-etcd/internal/mariadbd"
 )
@@ -14,9 +19,15 @@ import (
 // machine without MariaDB it skips the test, except where the environment has
 // CI=true: there a missing server fails the test, because a run that skipped
 // what it is for must not look like a success.
+//
+// The system tables are created once for all servers of the process that are
+// not given a directory: that takes several times as long as starting a server.
 func ForTest(t testing.TB, opts mariadbd.Options) *mariadbd.Server {
 	t.Helper()
 	Require(t)
+	if opts.Dir == "" {
+		opts.Dir = Installed(t)
+	}
 	server, err := mariadbd.Start(t.Context(), opts)
 	if err != nil {
 		t.Fatalf("start a MariaDB server for the test: %v", err)
@@ -27,6 +38,61 @@ func ForTest(t testing.TB, opts mariadbd.Options) *mariadbd.Server {
 		}
 	})
 	return server
+}
+
+// systemTables are the files of a data directory that no server has used.
+var systemTables = sync.OnceValues(func() (fs.FS, error) {
+	dir, err := os.MkdirTemp("", "mariadbd-")
+	if err != nil {
+		return nil, err
+	}
+	err = mariadbd.Install(context.Background(), dir)
+	if err == nil {
+		var files fs.FS
+		if files, err = read(os.DirFS(filepath.Join(dir, "data"))); err == nil {
+			return files, os.RemoveAll(dir)
+		}
+	}
+	return nil, errors.Join(err, os.RemoveAll(dir))
+})
+
+// read keeps files in memory: there is nobody to remove them at the end of the process.
+func read(from fs.FS) (fs.FS, error) {
+	files := fstest.MapFS{}
+	return files, fs.WalkDir(from, ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir():
+			files[path] = &fstest.MapFile{Mode: fs.ModeDir | 0o700}
+			return nil
+		}
+		data, err := fs.ReadFile(from, path)
+		files[path] = &fstest.MapFile{Data: data, Mode: 0o600}
+		return err
+	})
+}
+
+// Installed returns a directory with system tables, for [mariadbd.Options.Dir], that goes with the test.
+func Installed(t testing.TB) string {
+	t.Helper()
+	files, err := systemTables()
+	if err != nil {
+		t.Fatalf("create system tables for the tests' MariaDB servers: %v", err)
+	}
+	dir, err := os.MkdirTemp("", "mariadbd-")
+	if err != nil {
+		t.Fatalf("create a directory for the test's MariaDB server: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove the directory of the test's MariaDB server: %v", err)
+		}
+	})
+	if err := os.CopyFS(filepath.Join(dir, "data"), files); err != nil {
+		t.Fatalf("copy the system tables: %v", err)
+	}
+	return dir
 }
 
 // Require skips or fails the test, as [ForTest] does, when the MariaDB server
