@@ -194,12 +194,18 @@ func (c *Client) fetch(ctx context.Context, reads []kv.Span) (*kv.Snapshot, erro
 // read decodes one thing from one read of etcd.
 func read[T any](ctx context.Context, c *Client, name, object string, reads []kv.Span, decode func(*kv.Snapshot) (T, error)) (T, error) {
 	var zero T
-	have, err := c.fetch(ctx, reads)
-	if err == nil {
-		var t T
-		if t, err = decode(have); err == nil {
-			return t, nil
+	for {
+		have, err := c.fetch(ctx, reads)
+		if err == nil {
+			var t T
+			if t, err = decode(have); err == nil {
+				return t, nil
+			}
 		}
+		need, ok := errors.AsType[kv.Need](err)
+		if !ok {
+			return zero, &Error{Op: name, Object: object, Err: err}
+		}
+		reads = spans(reads, need) // all of it anew, so that it is of one revision
 	}
-	return zero, &Error{Op: name, Object: object, Err: err}
 }

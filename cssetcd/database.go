@@ -36,8 +36,12 @@ func createDatabase(db Database, opts []WriteOption) operation {
 	if err := checkDatabase(&db); err != nil {
 		return create.invalid(err)
 	}
+	reads := newDatabaseSpans(db.Name)
+	if db.Striping != nil {
+		reads = append(reads, kv.Key(cssPath(partitioningKey)), kv.Key(lastPartitioning))
+	}
 	return create.as(kv.Op{
-		Reads: spans(newDatabaseSpans(db.Name), []kv.Span{kv.Key(cssPath(partitioningKey)), kv.Below(cssPath(partitioningKey))}),
+		Reads: reads,
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewDatabase(have, db.Name, o); err != nil {
 				return kv.Change{}, err
@@ -97,13 +101,12 @@ func (e *edit) newDatabase(db *Database, partitioningID string) error {
 	return e.nothingBelow(dbKey(db.Name))
 }
 
-// newPartitioning puts a new partitioning entry and returns its id: one more than the highest there is. Entries are never
-// deleted, so ids do not repeat.
+// newPartitioning puts a new partitioning entry and returns its id, which no other ever had.
 func (e *edit) newPartitioning(s *Striping) (string, error) {
 	if s == nil {
 		return "", nil
 	}
-	number, err := nextID(e.have, partitioningKey, "_", 1)
+	number, err := nextPartitioning(e.have)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +114,31 @@ func (e *edit) newPartitioning(s *Striping) (string, error) {
 	key := partitioningKey + "/_" + id
 	e.set(key, "")
 	e.set(packedKey(key), encodeStriping(s))
+	e.change.Puts = append(e.change.Puts, kv.Put{Path: lastPartitioning, Value: id})
 	return id, nil
+}
+
+// nextPartitioning returns the id after the last one that was given out. Where nobody noted that one, or the next is taken by an entry that
+// came by another way, such as a restored one, it is one more than the highest there is, for which all entries are read.
+func nextPartitioning(have *kv.Snapshot) (int, error) {
+	last, err := strconv.ParseUint(have.At(lastPartitioning).Value, 10, 63)
+	if err != nil || last >= lastID {
+		last = 0
+	}
+	if last > 0 {
+		tree := kv.Tree(cssPath(partitioningKey + "/_" + formatID(int(last)+1)))
+		if !have.Shows(tree[1]) {
+			return 0, kv.Need(tree)
+		}
+		if !have.At(tree[0].From).Exists() && have.Empty(tree[1]) {
+			return int(last) + 1, nil
+		}
+	}
+	if all := kv.Below(cssPath(partitioningKey)); !have.Shows(all) {
+		return 0, kv.Need{all}
+	}
+	next, err := nextID(have, partitioningKey, "_", 1)
+	return max(next, int(last)+1), err
 }
 
 // nextID returns the first of n free ids: one more than the highest among the keys parent/<mark><ten digits>, or 1.

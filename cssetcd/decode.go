@@ -26,10 +26,8 @@ func recordSpans(key string, fields []string) []kv.Span {
 	return spans
 }
 
-// databaseSpans are what decodeDatabase reads. The small subtree of partitionings is read whole, since the id is not known before.
-func databaseSpans(db string) []kv.Span {
-	return append(recordSpans(dbKey(db), dbFields), kv.Below(cssPath(partitioningKey)))
-}
+// databaseSpans are what decodeDatabase reads first. Its partitioning it asks for when it knows which one that is.
+func databaseSpans(db string) []kv.Span { return recordSpans(dbKey(db), dbFields) }
 
 func decodeDatabase(have *kv.Snapshot, name string) (*Database, error) {
 	e := have.At(cssPath(dbKey(name)))
@@ -59,6 +57,9 @@ func decodeStriping(have *kv.Snapshot, id string) (*Striping, error) {
 	key := partitioningKey + "/_" + id
 	if strings.Contains(id, "/") {
 		return nil, &ValueError{key, "the partitioning id has a slash"}
+	}
+	if below := kv.Below(cssPath(key)); !have.Shows(below) {
+		return nil, kv.Need{kv.Key(cssPath(key)), below}
 	}
 	r := readRecord(have, key)
 	s := &Striping{ID: id, Stripes: r.integer("nStripes"), SubStripes: r.integer("nSubStripes"), Overlap: r.number("overlap")}

@@ -594,7 +594,8 @@ func counted(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, func() (requests
 	return counted, since
 }
 
-// TestDefectB14OperationsAreOneOrTwoRequests: an operation was up to tens of thousands of round trips.
+// TestDefectB14OperationsAreOneOrTwoRequests: an operation was up to tens of thousands of round trips. The partitioning of a
+// database is one more.
 func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 	plain := csstest.New(t)
 	restoreTables(t, plain, 2, 200)
@@ -617,7 +618,7 @@ func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 		}},
 		{"set a status", 2, func() error { return write(c.SetTableStatus(ctx, t0, cssetcd.StatusIgnore)) }},
 		{"set shared scan", 2, func() error { return write(c.SetSharedScan(ctx, t0, cssetcd.SharedScan{Rating: 1})) }},
-		{"create a database", 2, func() error {
+		{"create a database with the next partitioning", 3, func() error {
 			return write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		}},
 		{"create a table", 2, func() error { return write(c.CreateTable(ctx, defectTable("db", "Object"))) }},
@@ -662,6 +663,79 @@ func TestDefectB15UniqueIdsDoNotReadTheCatalogue(t *testing.T) {
 	assert.Equal(t, fewStriping, manyStriping)
 	assert.Less(t, fewReplica, int64(20))
 	assert.Less(t, fewStriping, int64(20))
+}
+
+// TestPartitioningsOfOthersAreNotRead: neither to create a database nor to read one.
+func TestPartitioningsOfOthersAreNotRead(t *testing.T) {
+	cost := func(others int) (create, read, like int64) {
+		plain := csstest.New(t)
+		ctx, striping := t.Context(), &cssetcd.Striping{Stripes: 1, SubStripes: 1}
+		for i := range others {
+			require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: fmt.Sprintf("other%d", i), Striping: striping})))
+		}
+		c, since := counted(t, plain)
+		require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: striping})))
+		_, create = since()
+		db, err := c.Database(ctx, "new")
+		require.NoError(t, err)
+		assert.Equal(t, fmt.Sprintf("%010d", others+1), db.Striping.ID)
+		_, read = since()
+		require.NoError(t, write(c.CreateDatabaseLike(ctx, "newer", "new")))
+		_, like = since()
+		return create, read, like
+	}
+	create, read, like := cost(1)
+	createAmongMany, readAmongMany, likeAmongMany := cost(40)
+	assert.Equal(t, []int64{create, read, like}, []int64{createAmongMany, readAmongMany, likeAmongMany})
+}
+
+// TestPartitioningIDsNeverRepeat, also where entries came by other ways, or went.
+func TestPartitioningIDsNeverRepeat(t *testing.T) {
+	plain := csstest.New(t)
+	ctx := t.Context()
+	next := func() string {
+		t.Helper()
+		name := fmt.Sprintf("db%d", len(latestNames(t, plain)))
+		require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
+		db, err := plain.Database(ctx, name)
+		require.NoError(t, err)
+		return db.Striping.ID
+	}
+	assert.Equal(t, "0000000001", next())
+	assert.Equal(t, "0000000002", next())
+	require.NoError(t, write(plain.Raw().Put(ctx, "/PARTITIONING/_0000000003/nStripes", "1")), "by hand")
+	require.NoError(t, write(plain.Raw().Put(ctx, "/PARTITIONING/_0000000007", "")))
+	assert.Equal(t, "0000000008", next())
+	require.NoError(t, write(plain.Raw().Delete(ctx, "/PARTITIONING/_0000000008")))
+	assert.Equal(t, "0000000009", next())
+	require.NoError(t, write(plain.Raw().Delete(ctx, "/PARTITIONING")))
+	assert.Equal(t, "0000000010", next())
+	var two cssetcd.Batch
+	for _, name := range []string{"one", "two"} {
+		two.CreateDatabase(cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})
+	}
+	require.NoError(t, write(plain.Commit(ctx, &two)))
+	db, err := plain.Database(ctx, "two")
+	require.NoError(t, err)
+	assert.Equal(t, "0000000012", db.Striping.ID)
+}
+
+func latestNames(t *testing.T, c *cssetcd.Client) []string {
+	t.Helper()
+	s, err := c.Snapshot(t.Context(), 0)
+	if errors.Is(err, cssetcd.ErrVersionMissing) {
+		return nil
+	}
+	require.NoError(t, err)
+	var names []string
+	for db, err := range s.Databases() {
+		if err == nil {
+			names = append(names, db.Name)
+			continue
+		}
+		names = append(names, "") // its partitioning is gone
+	}
+	return names
 }
 
 // TestDefectB16ANameInAnotherCaseIsMissing: it was found, with default values instead of its own.

@@ -15,13 +15,15 @@ type index struct {
 	databases *immutable.Map[string, *databaseEntry]
 	tables    *immutable.Map[TableName, *tableEntry]
 	nodes     *immutable.Map[string, *nodeEntry]
+	users     *immutable.Map[string, immutable.Set[string]] // the databases that name a partitioning, by its id
 	schemas   *schemas
 	stamp     Revision // of what was set last
 }
 
 // databaseEntry is replaced when anything in the database changes, its tables, chunks and partitioning included.
 type databaseEntry struct {
-	revision Revision // the stamp with which it was set
+	revision     Revision // the stamp with which it was set
+	partitioning string   // the id that it names, "" for none
 	memo[*Database]
 }
 
@@ -59,6 +61,7 @@ func newIndex(have *kv.Snapshot) *index {
 		databases: immutable.NewMap[string, *databaseEntry](textHasher{}),
 		tables:    immutable.NewMap[TableName, *tableEntry](nameHasher{}),
 		nodes:     immutable.NewMap[string, *nodeEntry](textHasher{}),
+		users:     immutable.NewMap[string, immutable.Set[string]](textHasher{}),
 		schemas:   newSchemas(),
 		stamp:     have.Revision,
 	}
@@ -94,11 +97,8 @@ func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 func (ix *index) set(have *kv.Snapshot, at place) {
 	switch at.kind {
 	case inPartitioning:
-		for it := ix.databases.Iterator(); !it.Done(); {
-			db, _, _ := it.Next()
-			if r := readRecord(have, dbKey(db)); r.err != nil || "_"+r.text("partitioningId") == at.name.Table {
-				ix.touchDatabase(db)
-			}
+		if id, ok := strings.CutPrefix(at.name.Table, "_"); ok {
+			ix.touchUsers(id)
 		}
 	case inNode:
 		ix.setNode(have, at.name.Table)
@@ -124,17 +124,59 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 
 // touchDatabase is for a change elsewhere than in the database's own keys, by which it neither comes nor goes.
 func (ix *index) touchDatabase(name string) {
-	if _, ok := ix.databases.Get(name); ok {
-		ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp})
+	if old, ok := ix.databases.Get(name); ok {
+		ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp, partitioning: old.partitioning})
 	}
 }
 
 func (ix *index) setDatabase(have *kv.Snapshot, name string) {
+	if old, ok := ix.databases.Get(name); ok {
+		ix.leave(old.partitioning, name)
+	}
 	if checkPart("database", name) != nil || !have.At(cssPath(dbKey(name))).Exists() {
 		ix.databases = ix.databases.Delete(name)
 		return
 	}
-	ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp})
+	// A record that cannot be read is an error whatever the partitioning is.
+	id := readRecord(have, dbKey(name)).text("partitioningId")
+	ix.join(id, name)
+	ix.databases = ix.databases.Set(name, &databaseEntry{revision: ix.stamp, partitioning: id})
+}
+
+// touchUsers is for a change of a partitioning.
+func (ix *index) touchUsers(id string) {
+	users, ok := ix.users.Get(id)
+	if !ok {
+		return
+	}
+	for it := users.Iterator(); !it.Done(); {
+		db, _ := it.Next()
+		ix.touchDatabase(db)
+	}
+}
+
+// join and leave note which database names which partitioning.
+func (ix *index) join(id, db string) {
+	if id == "" {
+		return
+	}
+	users, ok := ix.users.Get(id)
+	if !ok {
+		users = immutable.NewSet[string](textHasher{})
+	}
+	ix.users = ix.users.Set(id, users.Add(db))
+}
+
+func (ix *index) leave(id, db string) {
+	users, ok := ix.users.Get(id)
+	if !ok {
+		return
+	}
+	if users = users.Delete(db); users.Len() == 0 {
+		ix.users = ix.users.Delete(id)
+		return
+	}
+	ix.users = ix.users.Set(id, users)
 }
 
 func (ix *index) setNode(have *kv.Snapshot, name string) {

@@ -16,6 +16,8 @@ const (
 	refRoot     = paths.Ref
 	czarRoot    = paths.Czars
 	dropRoot    = paths.Drops
+
+	lastPartitioning = paths.LastPartitioning
 )
 
 // The CSS keys of which the others are built. Upstream's names.

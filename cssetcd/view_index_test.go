@@ -205,6 +205,38 @@ func TestNextSnapshotIsAFreshOne(t *testing.T) {
 	assert.Greater(t, renewed, 300)
 }
 
+// TestAPartitioningTouchesItsDatabasesOnly: a change of one costs the same however many databases there are. The work is counted in allocations:
+// each record that is parsed takes some.
+func TestAPartitioningTouchesItsDatabasesOnly(t *testing.T) {
+	cost := func(databases int) float64 {
+		values := map[string]string{}
+		for i := range databases {
+			id := fmt.Sprintf("%010d", i+1)
+			values[fmt.Sprintf("/DBS/db%d", i)] = "READY"
+			values[fmt.Sprintf("/DBS/db%d/.packed.json", i)] = `{"partitioningId":"` + id + `"}`
+			values["/PARTITIONING/_"+id+"/.packed.json"] = `{"nStripes":"85","nSubStripes":"12","overlap":"0.1"}`
+		}
+		now := kvSnapshotOf(values)
+		before := cssetcd.CatalogueOf(now)
+		touched := []kv.Path{"css/PARTITIONING/_0000000003/.packed.json"}
+		other, err := before.Database("db3")
+		require.NoError(t, err)
+		b := now.Edit()
+		b.Put(touched[0], kv.Entry{Value: `{"nStripes":"9","nSubStripes":"9","overlap":"0.1"}`, Create: 1, Mod: 2})
+		later := b.Snapshot(2)
+		after := before.Next(later, touched)
+		changed, err := after.Database("db2")
+		require.NoError(t, err)
+		assert.Equal(t, 9, changed.Striping.Stripes)
+		same, err := after.Database("db3")
+		require.NoError(t, err)
+		assert.Same(t, other, same)
+		return testing.AllocsPerRun(10, func() { before.Next(later, touched) })
+	}
+	few, many := cost(10), cost(2_000)
+	assert.Less(t, many, few+50, "with 10 databases it were %v", few)
+}
+
 // samePointers checks what two snapshots share. A table whose chunks change keeps what was read of the rest by then.
 func samePointers(t *rapid.T, before, after *cssetcd.Snapshot, touched []kv.Path, wasRead bool) (kept, renewed int) {
 	within := func(keys ...string) bool {

@@ -157,7 +157,7 @@ func dropScript(t *testing.T) (path, noted, broken string) {
 	t.Helper()
 	dir := t.TempDir()
 	path, noted, broken = filepath.Join(dir, "drop"), filepath.Join(dir, "job"), filepath.Join(dir, "broken")
-	text := "#!/bin/sh\nif [ -e " + broken + " ]; then echo worker-1 is down >&2; exit 7; fi\ncat > " + noted + "\n"
+	text := "#!/bin/sh\nif [ -e " + broken + " ]; then echo worker-1 is down >&2; exit 7; fi\ncat > " + noted + ".new && mv " + noted + ".new " + noted + "\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o700))
 	return path, noted, broken
 }

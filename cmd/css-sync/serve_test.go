@@ -13,12 +13,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // process is css-sync as a process of its own.
 type process struct {
 	running
-	cmd *exec.Cmd
+	cmd   *exec.Cmd
+	stdin *os.File // of which nothing comes unless the test writes something
 }
 
 func (c *cli) process(args ...string) *process {
@@ -29,9 +31,10 @@ func (c *cli) process(args ...string) *process {
 	for name, value := range c.environment {
 		p.cmd.Env = append(p.cmd.Env, name+"="+value)
 	}
-	stdin, err := p.cmd.StdinPipe() // of which nothing ever comes
+	stdin, w, err := os.Pipe()
 	require.NoError(c.t, err)
-	c.t.Cleanup(func() { _ = stdin.Close() })
+	p.cmd.Stdin, p.stdin = stdin, w
+	c.t.Cleanup(func() { _, _ = stdin.Close(), w.Close() })
 	p.cmd.Stdout, p.cmd.Stderr = &p.running, &p.running
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(c.t, p.cmd.Start())
@@ -175,7 +178,12 @@ func TestInterruptWhileWaitingForInput(t *testing.T) {
 	t.Parallel()
 	c := elsewhere(t)
 	restore := c.process("restore", "-")
-	time.Sleep(time.Second) // there is nothing to see of its waiting; too early a signal would end it as well
+	_, err := restore.stdin.WriteString("{")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // until it has read that, and waits for more
+		left, err := unix.IoctlGetInt(int(restore.stdin.Fd()), unix.TIOCINQ)
+		return err == nil && left == 0
+	}, patience, time.Millisecond)
 	restore.signal(t, os.Interrupt)
 	assert.Equal(t, exitError, restore.wait(t), restore.text())
 }

@@ -45,6 +45,10 @@ func strayPaths(stored map[string]string, names map[string]bool) (faults []strin
 	for path, value := range stored {
 		switch root, rest, _ := strings.Cut(path, "/"); root {
 		case "css", "history", "commit", "fence":
+		case "last":
+			if rest != "PARTITIONING" || stored["css/PARTITIONING/_"+value] != "" {
+				faults = append(faults, fmt.Sprintf("%s is %q, of which there is no partitioning", path, value))
+			}
 		case "ref":
 			if !names["/NODES/"+rest] {
 				faults = append(faults, path+" is of no node")

@@ -9,15 +9,17 @@ import (
 
 // What the prefix has below it.
 const (
-	CSS          kv.Path = "css"         // css + CSS key: the catalogue
-	History      kv.Path = "history"     // random text made with the CSS
-	Config       kv.Path = "config"      // the settings of the deletion protocol
-	Fold         kv.Path = "fold"        // fold + lower-case name key: the exact spelling of the name key
-	Ref          kv.Path = "ref"         // ref/<node>: touched by whatever refers to a node
-	Czars        kv.Path = "czar"        // czar/<id>: registrations of czars
-	Alive        kv.Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
-	Drops        kv.Path = "drop"        // see below
-	Coordinators kv.Path = "coordinator" // coordinator/<lease>: the election of the coordinator
+	CSS     kv.Path = "css"     // css + CSS key: the catalogue
+	History kv.Path = "history" // random text made with the CSS
+	Config  kv.Path = "config"  // the settings of the deletion protocol
+	Fold    kv.Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
+	Ref     kv.Path = "ref"     // ref/<node>: touched by whatever refers to a node
+	// LastPartitioning holds the id of the partitioning that was created last.
+	LastPartitioning kv.Path = "last/PARTITIONING"
+	Czars            kv.Path = "czar"        // czar/<id>: registrations of czars
+	Alive            kv.Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
+	Drops            kv.Path = "drop"        // see below
+	Coordinators     kv.Path = "coordinator" // coordinator/<lease>: the election of the coordinator
 )
 
 // What [Drops] has below it. Each kind has the table <db>/<table> or the database <db> below it.
