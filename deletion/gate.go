@@ -43,7 +43,7 @@ type Gate struct {
 	lease   clientv3.LeaseID
 	looked  int           // drops that confirmations have looked at
 	kicks   chan struct{} // a query has ended that somebody waits for
-	acking  chan struct{} // as many acknowledgements may be on their way
+	acking  acking
 	answers chan answer
 	updates chan cssetcd.Update
 	work    sync.WaitGroup
@@ -80,7 +80,7 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 	g := &Gate{
 		view: view, etcd: css.Etcd(), name: owner(), log: slog.New(slog.DiscardHandler), clock: newClock(),
 		slots: newSlots(), watches: watches{all: map[*watch]bool{}},
-		kicks: make(chan struct{}, 1), acking: make(chan struct{}, mostAcking), answers: make(chan answer), updates: make(chan cssetcd.Update),
+		kicks: make(chan struct{}, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
 		ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
 	}
 	for _, opt := range opts {

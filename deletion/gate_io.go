@@ -18,44 +18,40 @@ import (
 // answer is what came of something that the czar began.
 type answer struct {
 	event  protocol.CzarEvent
-	err    error            // why it failed, for people
-	ground *protocol.Ground // of a registration
-	lease  clientv3.LeaseID // 0: as before
+	acks   []protocol.Acknowledgement // instead of an event: these were sent
+	landed []protocol.Acknowledgement // those of them that landed
+	err    error                      // why it failed, for people
+	ground *protocol.Ground           // of a registration
+	lease  clientv3.LeaseID           // 0: as before
 }
 
 // begin begins what an effect wants of etcd. The answer comes as an event.
 func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 	x.Look = g.turnOf(x.Look)
 	ground, lease, life := g.ground, g.lease, g.life(x)
-	var ask func(context.Context) answer
 	switch x.Kind {
 	case protocol.CzarRegister:
-		ask = g.register
+		g.ask(ctx, g.register)
 	case protocol.CzarConfirm:
-		ask = func(ctx context.Context) answer { return g.confirm(ctx, x, ground, life, lease) }
+		g.ask(ctx, func(ctx context.Context) answer { return g.confirm(ctx, x, ground, life, lease) })
 	case protocol.CzarAcknowledge:
-		ask = func(ctx context.Context) answer { return g.acknowledge(ctx, x, ground) }
+		g.acking.waiting = append(g.acking.waiting, protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered})
 	case protocol.CzarLeave:
-		ask = func(ctx context.Context) answer { return g.depart(ctx, x, ground) }
+		g.ask(ctx, func(ctx context.Context) answer { return g.depart(ctx, x, ground) })
 	default:
 		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
 	}
+}
+
+// ask asks etcd beside the gate's goroutine, which takes in the answer.
+func (g *Gate) ask(ctx context.Context, question func(context.Context) answer) {
 	fence := g.czar.Timing.Fence
 	within := max(fence/4, min(fence/2, time.Second)) // an etcd that is slow still confirms, and one that is silent is asked again in time
-	slow := x.Kind == protocol.CzarAcknowledge
 	g.work.Go(func() {
-		if slow {
-			select {
-			case g.acking <- struct{}{}:
-				defer func() { <-g.acking }()
-			case <-ctx.Done():
-				return
-			}
-		}
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		select {
-		case g.answers <- ask(inner):
+		case g.answers <- question(inner):
 		case <-ctx.Done():
 		}
 	})
@@ -144,11 +140,8 @@ func (g *Gate) keepAlive(lease clientv3.LeaseID) {
 	}
 }
 
-// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction; mostAcking how many acknowledgements are on their way.
-const (
-	mostLooked = 100
-	mostAcking = 16
-)
+// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction.
+const mostLooked = 100
 
 // turnOf returns as many names as one confirmation can look at, each in its turn.
 func (g *Gate) turnOf(names []protocol.Name) []protocol.Name {
@@ -158,16 +151,6 @@ func (g *Gate) turnOf(names []protocol.Name) []protocol.Name {
 	first := g.looked % len(names)
 	g.looked += mostLooked
 	return slices.Concat(names[first:], names[:first])[:mostLooked]
-}
-
-func (g *Gate) acknowledge(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
-	a := protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered}
-	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarAcked, Name: x.Name, Mark: x.Mark, ID: x.ID}}
-	if _, err := g.store.Commit(ctx, ground.Acknowledge(a)); err != nil {
-		out.event.Kind = protocol.CzarAckFailed
-		g.log.Debug("an acknowledgement did not land", "name", x.Name, "mark", x.Mark, "err", err)
-	}
-	return out
 }
 
 func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
@@ -181,6 +164,10 @@ func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, ground protoco
 
 // take takes in an answer.
 func (g *Gate) take(ctx context.Context, a answer) {
+	if a.acks != nil {
+		g.acknowledged(ctx, a)
+		return
+	}
 	if a.err != nil {
 		g.troubled(a.err)
 	}

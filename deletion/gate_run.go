@@ -37,6 +37,7 @@ func (g *Gate) run(ctx context.Context) {
 			g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked})
 			g.drain(ctx)
 		}
+		g.sendAcknowledgements(ctx)
 		g.leave(ctx)
 		if now := g.czar.Timing.Confirm / 4; now != interval { // registered anew with other settings
 			interval = now

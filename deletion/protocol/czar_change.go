@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/qserv/css-etcd/internal/kv"
@@ -74,16 +75,37 @@ func ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	return all
 }
 
-// Acknowledge says that a czar has no query on what is marked and admits none.
-func (g Ground) Acknowledge(a Acknowledgement) kv.Change {
-	c := kv.Change{
-		Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(a.ID), Revision: a.Registered}, g.sameHistory()},
-		Puts:   []kv.Put{{Path: ackPath(a.Mark, a.ID)}},
-	}
-	if g.Rules.keep(AckNamesMark) {
-		c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.intent(), Revision: a.Mark})
+// Acknowledge says that a czar has no query on what is marked and admits none. Several acknowledgements are of one registration; they land together or not at all.
+func (g Ground) Acknowledge(all ...Acknowledgement) kv.Change {
+	c := kv.Change{Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(all[0].ID), Revision: all[0].Registered}, g.sameHistory()}}
+	for _, a := range all {
+		if put := (kv.Put{Path: ackPath(a.Mark, a.ID)}); !slices.Contains(c.Puts, put) { // some may have been marked by one transaction
+			c.Puts = append(c.Puts, put)
+		}
+		if g.Rules.keep(AckNamesMark) {
+			c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.intent(), Revision: a.Mark})
+		}
 	}
 	return c
+}
+
+// AcknowledgeReads is what [Ground.Acknowledgeable] needs to see.
+func (g Ground) AcknowledgeReads(all ...Acknowledgement) (spans []kv.Span) {
+	for _, guard := range g.Acknowledge(all...).Guards {
+		spans = append(spans, kv.Key(guard.Path))
+	}
+	return spans
+}
+
+// Acknowledgeable returns those of the acknowledgements that would land as things stand.
+func (g Ground) Acknowledgeable(have *kv.Snapshot, all []Acknowledgement) (still []Acknowledgement) {
+	for _, a := range all {
+		refused := slices.ContainsFunc(g.Acknowledge(a).Guards, func(guard kv.Guard) bool { return !guard.Holds(have) })
+		if !refused {
+			still = append(still, a)
+		}
+	}
+	return still
 }
 
 // Leave ends the registration of a czar without queries.

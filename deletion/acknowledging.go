@@ -1,0 +1,97 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// acking are the acknowledgements of a gate that wait for a transaction. It belongs to the gate's goroutine.
+type acking struct {
+	waiting []protocol.Acknowledgement
+	running int    // transactions on their way
+	said    string // the last trouble, which is logged once
+}
+
+// mostAcking is how many transactions with acknowledgements are on their way at a time; mostAcks how many acknowledgements one of them has, as etcd bounds
+// the keys that it looks at and writes.
+const (
+	mostAcking = 4
+	mostAcks   = 40
+)
+
+// next takes out what one transaction acknowledges. What a registration that is over had to say nobody needs to hear.
+func (a *acking) next(id string) []protocol.Acknowledgement {
+	a.waiting = slices.DeleteFunc(a.waiting, func(each protocol.Acknowledgement) bool { return each.ID != id })
+	n := min(len(a.waiting), mostAcks)
+	if n == 0 || a.running == mostAcking {
+		return nil
+	}
+	a.running++
+	batch := slices.Clone(a.waiting[:n])
+	a.waiting = a.waiting[n:]
+	return batch
+}
+
+// sendAcknowledgements sends what waits, as much at once as fits.
+func (g *Gate) sendAcknowledgements(ctx context.Context) {
+	for all := g.acking.next(g.czar.ID); all != nil; all = g.acking.next(g.czar.ID) {
+		ground := g.ground
+		g.ask(ctx, func(ctx context.Context) answer {
+			landed, err := acknowledge(ctx, g.store, ground, all)
+			return answer{acks: all, landed: landed, err: err}
+		})
+	}
+}
+
+// acknowledged takes in what came of a transaction of acknowledgements.
+func (g *Gate) acknowledged(ctx context.Context, a answer) {
+	g.acking.running--
+	g.acking.tell(g, a.err)
+	for _, each := range a.acks {
+		kind := protocol.CzarAckFailed
+		if slices.Contains(a.landed, each) {
+			kind = protocol.CzarAcked
+		}
+		g.step(ctx, protocol.CzarEvent{Kind: kind, Name: each.Name, Mark: each.Mark, ID: each.ID})
+	}
+}
+
+// tell logs why acknowledgements do not land, once: drops wait for them.
+func (a *acking) tell(g *Gate, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != a.said {
+		g.log.Warn("drops wait for this czar, whose acknowledgements do not reach etcd; they are sent again", "err", err)
+	}
+	a.said = text
+}
+
+// acknowledge makes acknowledgements in one transaction. Those that do not hold any more, because a drop was taken back for instance, are left out. It returns those that
+// landed.
+func acknowledge(ctx context.Context, st kv.Store, ground protocol.Ground, all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
+	for len(all) > 0 {
+		_, err := st.Commit(ctx, ground.Acknowledge(all...))
+		if err == nil {
+			return all, nil
+		}
+		if !errors.Is(err, kv.ErrGuard) {
+			return nil, err
+		}
+		have, err := st.Fetch(ctx, 0, ground.AcknowledgeReads(all...)...)
+		if err != nil {
+			return nil, err
+		}
+		still := ground.Acknowledgeable(have, all)
+		if len(still) == len(all) {
+			return nil, nil // it changes at this moment
+		}
+		all = still
+	}
+	return nil, nil
+}

@@ -1,0 +1,60 @@
+package deletion_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// What does not hold any more keeps nothing else from being acknowledged, and all that holds is acknowledged in one transaction.
+func TestAcknowledgementsOfOneTransaction(t *testing.T) {
+	f := newFleet(t)
+	store, err := kv.NewEtcd(f.etcd, f.css.Prefix())
+	require.NoError(t, err)
+	have, err := store.Fetch(t.Context(), 0, protocol.GroundReads()...)
+	require.NoError(t, err)
+	ground, err := protocol.ReadGround(have)
+	require.NoError(t, err)
+	entered, err := store.Commit(t.Context(), ground.Register("a", "a czar", time.Now(), 0))
+	require.NoError(t, err)
+	mark := func(n cssetcd.TableName) protocol.Acknowledgement {
+		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
+		require.NoError(t, err)
+		return protocol.Acknowledgement{Name: protocol.TableName(n.DB, n.Table), Mark: d.Mark(), ID: "a", Registered: entered.Revision}
+	}
+	var all []protocol.Acknowledgement
+	for i := range 5 {
+		n := cssetcd.TableName{DB: "LSST", Table: fmt.Sprintf("T%d", i)}
+		f.create(n)
+		all = append(all, mark(n))
+	}
+	require.NoError(t, f.Undo(t.Context(), "LSST.T1"))
+	require.NoError(t, f.Undo(t.Context(), "LSST.T4"))
+	mark(cssetcd.TableName{DB: "LSST", Table: "T4"})
+
+	before, err := store.Fetch(t.Context(), 0)
+	require.NoError(t, err)
+	landed, err := deletion.Acknowledge(t.Context(), store, ground, slices.Clone(all))
+	require.NoError(t, err)
+	assert.Equal(t, []protocol.Acknowledgement{all[0], all[2], all[3]}, landed)
+	after, err := store.Fetch(t.Context(), 0, kv.Below(paths.Acks))
+	require.NoError(t, err)
+	assert.Equal(t, before.Revision+1, after.Revision, "one transaction")
+	assert.Equal(t, 3, after.Len())
+
+	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(paths.Czars)}})
+	require.NoError(t, err)
+	landed, err = deletion.Acknowledge(t.Context(), store, ground, all)
+	require.NoError(t, err)
+	assert.Empty(t, landed, "the registration is over")
+}

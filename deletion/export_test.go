@@ -1,0 +1,4 @@
+package deletion
+
+// Acknowledge is acknowledge, for tests.
+var Acknowledge = acknowledge
