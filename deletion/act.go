@@ -3,7 +3,6 @@ package deletion
 import (
 	"context"
 	"errors"
-	"time"
 
 	"go.etcd.io/etcd/client/v3"
 
@@ -17,10 +16,6 @@ import (
 func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
-	if a.Kind == protocol.Remove {
-		c.removals.begin(c, lead, a)
-		return
-	}
 	if a.Kind == protocol.Adopt {
 		a.Intent.Was = c.before(ctx, a)
 	}
@@ -118,39 +113,63 @@ func describe(s *cssetcd.Snapshot, db, table string) protocol.Table {
 	return out
 }
 
-// jobOf is what a Dropper is given.
-func jobOf(a protocol.Action) Job {
-	db, table := a.Name.Parts()
-	j := Job{Database: db, Whole: table == "", Incarnation: a.Intent.Incarnation, History: a.Intent.History, Mark: a.Mark}
-	for _, t := range a.Intent.Tables {
-		j.Tables = append(j.Tables, JobTable(t))
-	}
-	return j
-}
-
-// finish frees the name of a drop whose data are removed.
-func (c *Coordinator) finish(ctx context.Context, lead *leadership, a protocol.Action) error {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
+// finish frees the name of a drop whose data are removed, and returns the revision from which on that shows.
+func (c *Coordinator) finish(lead *leadership, a protocol.Action) (protocol.Revision, error) {
+	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
-	have, err := c.store.Fetch(ctx, 0, protocol.SpellingReads(a.Name)...)
+	have, err := c.store.Fetch(ctx, 0, append(protocol.SpellingReads(a.Name), kv.Key(protocol.IntentOf(a.Name)))...)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, err = c.store.Commit(ctx, lead.Removed(a, have))
-	return err
+	a, still := protocol.Renewed(a, have)
+	if !still { // somebody gave it up
+		return have.Revision, nil
+	}
+	now, err := c.store.Commit(ctx, lead.Removed(a, have))
+	if err != nil {
+		return 0, err
+	}
+	return now.Revision, nil
 }
 
-// note writes down why data could not be removed.
-func (c *Coordinator) noteFailure(ctx context.Context, lead *leadership, a protocol.Action, why error) {
-	ctx, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	if _, err := c.store.Commit(ctx, lead.Failed(a, why)); err != nil && !errors.Is(err, kv.ErrGuard) {
+// noteFailure writes down why data could not be removed, and returns the revision from which on that shows; 0 where it is not known to.
+func (c *Coordinator) noteFailure(lead *leadership, a protocol.Action, why error) protocol.Revision {
+	at, err := c.noteIn(lead, a, func(a protocol.Action) kv.Change { return lead.Failed(a, why) })
+	if err != nil {
 		c.cfg.Logger.Warn("the reason of a failed drop could not be noted", "name", a.Name.String(), "err", err)
 	}
+	return at
 }
 
-// firstPause and longestPause bound the time between two attempts to remove data.
-const (
-	firstPause   = time.Second
-	longestPause = time.Minute
-)
+// noteTrouble writes down what an attempt that goes on has trouble with.
+func (c *Coordinator) noteTrouble(lead *leadership, t told) {
+	if t.text != "" {
+		c.cfg.Logger.Warn("removing the data of what was dropped takes long", "name", t.Name.String(), "because", t.text)
+	}
+	if _, err := c.noteIn(lead, t.Action, func(a protocol.Action) kv.Change { return lead.Troubled(a, t.text) }); err != nil {
+		c.cfg.Logger.Debug("the trouble of a removal could not be noted", "name", t.Name.String(), "err", err)
+	}
+}
+
+// noteIn changes the intent of a drop as it is now.
+func (c *Coordinator) noteIn(lead *leadership, a protocol.Action, change func(protocol.Action) kv.Change) (protocol.Revision, error) {
+	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
+	defer cancel()
+	have, err := c.store.Fetch(ctx, 0, kv.Key(protocol.IntentOf(a.Name)))
+	if err != nil {
+		return 0, err
+	}
+	a, still := protocol.Renewed(a, have)
+	if !still {
+		return have.Revision, nil
+	}
+	now, err := c.store.Commit(ctx, change(a))
+	if errors.Is(err, kv.ErrGuard) {
+		lead.term.Look()
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return now.Revision, nil
+}

@@ -177,12 +177,28 @@ func (c *Coordinator) round(ctx context.Context) time.Duration {
 		c.cfg.Trace(CoordinatorStep{f, now, actions, lead != nil})
 	}
 	if lead != nil {
-		for _, a := range actions {
+		c.do(lead, f, actions)
+	}
+	c.removals.forget(f)
+	return min(time.Second, f.Timing.Confirm/2)
+}
+
+// do carries actions out. Removals of data go on by themselves.
+func (c *Coordinator) do(lead *leadership, f protocol.Facts, actions []protocol.Action) {
+	var removals []protocol.Action
+	for _, a := range actions {
+		if a.Kind == protocol.Remove {
+			removals = append(removals, a)
+		}
+	}
+	for _, t := range c.removals.advance(c, lead, f.At, removals) {
+		c.noteTrouble(lead, t)
+	}
+	for _, a := range actions {
+		if a.Kind != protocol.Remove {
 			c.act(lead, f, a)
 		}
-		c.removals.forget(f)
 	}
-	return min(time.Second, f.Timing.Confirm/2)
 }
 
 // readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody.
@@ -214,6 +230,7 @@ func (c *Coordinator) follow(ctx context.Context) error {
 			return err
 		}
 		if u.Regressed {
+			c.removals.reset()
 			c.note(whole(u.To), true)
 			continue
 		}

@@ -29,6 +29,15 @@ type Job struct {
 	Mark cssetcd.Revision `json:"mark"`
 	// Tables are the tables to remove, one when a table is dropped.
 	Tables []JobTable `json:"tables"`
+	// Keep are tables of the database that the catalogue held when the attempt began and whose names look like those of chunk tables of Tables, such as
+	// Object_5. They belong to others and must not be touched.
+	Keep []string `json:"keep,omitempty"`
+	// Held returns those of some names that are tables of the database in the catalogue as it is now; they must not be touched, whatever they look like. What is to be
+	// removed is looked for first, and this asked then: what a worker has of a table that the catalogue got meanwhile came later. It fails with ErrDropEnded for an attempt that
+	// is late: the drop has ended. nil where nobody can be asked, and Keep is all that is known; see [Job.Holds].
+	Held func(ctx context.Context, names []string) ([]string, error) `json:"-"`
+	// Tell shows operators what an attempt that goes on has trouble with, in a text that changes when that does; "" when it is over. nil where nobody listens.
+	Tell func(trouble string) `json:"-"`
 }
 
 // JobTable is one table of a Job. Tables that were created in one transaction have one incarnation, so the name belongs to it.

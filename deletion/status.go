@@ -29,6 +29,7 @@ type Status struct {
 	Occupied    bool             `json:"tables_first,omitempty"` // a database that waits for drops of its tables
 	Attempts    int              `json:"attempts,omitempty"`     // to remove the data that failed
 	Error       string           `json:"error,omitempty"`        // why the last one did
+	Trouble     string           `json:"trouble,omitempty"`      // of the attempt that is under way
 }
 
 // The phases of a drop, as a Status tells them.
@@ -53,8 +54,12 @@ func (s Status) Summary() string {
 		return "it is due to be marked, and waits for a coordinator; css-sync serve is one"
 	case s.Phase == PhaseRequested:
 		return fmt.Sprintf("it is marked in %s", s.Left.Round(time.Second))
+	case s.Phase == PhaseFailed && s.Trouble != "":
+		return fmt.Sprintf("removing the data failed %d times: %s; it is tried again, with trouble: %s", s.Attempts, s.Error, s.Trouble)
 	case s.Phase == PhaseFailed:
 		return fmt.Sprintf("removing the data failed %d times and is tried again: %s", s.Attempts, s.Error)
+	case s.Phase == PhaseDropping && s.Trouble != "":
+		return "the data are being removed, with trouble: " + s.Trouble
 	case s.Phase == PhaseDropping:
 		return "the data are being removed"
 	}
@@ -112,7 +117,7 @@ func (c *Client) Status(ctx context.Context, name string) (Status, error) {
 func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) Status {
 	s := Status{
 		Name: d.Name.String(), Phase: string(d.Intent.Phase), Incarnation: d.Intent.Incarnation, Mark: d.Mark, Policy: d.Intent.Policy,
-		By: d.Intent.By, Since: d.Intent.Since, Attempts: d.Intent.Attempts, Error: d.Intent.Error,
+		By: d.Intent.By, Since: d.Intent.Since, Attempts: d.Intent.Attempts, Error: d.Intent.Error, Trouble: d.Intent.Trouble,
 	}
 	if d.Intent.Phase == protocol.Dropping {
 		if d.Intent.Error != "" {

@@ -161,14 +161,34 @@ func SpellingReads(n Name) []kv.Span { return kv.Tree(paths.Spelling(string(n)))
 // Failed notes that an attempt to remove the data failed.
 func (l Leadership) Failed(a Action, why error) kv.Change {
 	i := a.Intent
-	i.Error, i.Attempts = shortened(why.Error()), i.Attempts+1
+	i.Error, i.Attempts, i.Trouble = Shortened(why.Error()), i.Attempts+1, ""
 	c := l.change(unchanged(a.Name.intent(), a.Modified))
 	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
 	return c
 }
 
-// shortened keeps of a text what an operator reads, and what etcd can hold.
-func shortened(text string) string {
+// Troubled notes what an attempt to remove the data that goes on has trouble with; "" when it is over.
+func (l Leadership) Troubled(a Action, trouble string) kv.Change {
+	i := a.Intent
+	i.Trouble = trouble
+	c := l.change(unchanged(a.Name.intent(), a.Modified))
+	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
+	return c
+}
+
+// Renewed returns the removal of data with the intent as it is now; false when the drop has ended. have shows the intent.
+func Renewed(a Action, have *kv.Snapshot) (Action, bool) {
+	e := have.At(a.Name.intent())
+	i, err := decode[Intent](a.Name.intent(), e)
+	if !e.Exists() || err != nil || e.Create != a.Mark || i.Phase != Dropping {
+		return a, false
+	}
+	a.Intent, a.Modified = i, e.Mod
+	return a, true
+}
+
+// Shortened keeps of a text what an operator reads, and what etcd can hold.
+func Shortened(text string) string {
 	const most = 4000
 	if len(text) > most {
 		text = text[:most] + "..."

@@ -50,7 +50,8 @@ type Intent struct {
 	History  string  `json:"history,omitempty"` // of etcd; in another one the same incarnation is another table; known from Dropping on
 	Error    string  `json:"error,omitempty"`   // why the last attempt to remove the data failed
 	Attempts int     `json:"attempts,omitempty"`
-	Retry    int     `json:"retry,omitempty"` // counts the times that an operator wanted another attempt at once
+	Trouble  string  `json:"trouble,omitempty"` // what the attempt that is under way has trouble with
+	Retry    int     `json:"retry,omitempty"`   // counts the times that an operator wanted another attempt at once
 }
 
 // Table describes a table to whoever removes its data.

@@ -1,0 +1,160 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// removals carry out the removal of data off the coordinator's way.
+type removals struct {
+	dropper Dropper
+	work    sync.WaitGroup
+	mu      sync.Mutex
+	all     map[protocol.Revision]*entry // by mark
+}
+
+// entry is the removal of one drop, and how its attempt is ended.
+type entry struct {
+	removal
+	end context.CancelFunc // nil: none is running
+}
+
+func (r *removals) init(d Dropper) { r.dropper, r.all = d, map[protocol.Revision]*entry{} }
+
+func (r *removals) wait() { r.work.Wait() }
+
+// of returns what is known of a drop. Of one that is new nothing has been wanted yet.
+func (r *removals) of(a protocol.Action) *entry {
+	m := r.all[a.Mark]
+	if m == nil {
+		m = &entry{removal: removal{retry: a.Intent.Retry}}
+		r.all[a.Mark] = m
+	}
+	return m
+}
+
+// advance begins what is due of the drops that facts of a revision show past the point of no return, for as long as there is room, and returns the
+// troubles of attempts that are running which their intents do not tell yet.
+func (r *removals) advance(c *Coordinator, lead *leadership, at protocol.Revision, drops []protocol.Action) (untold []told) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	var running []removal
+	for _, m := range r.all {
+		if m.running {
+			running = append(running, m.removal)
+		}
+	}
+	for _, a := range inTurn(drops, func(a protocol.Action) removal { return r.of(a).removal }) {
+		m := r.of(a)
+		errand := m.due(at, a.Intent.Retry, now)
+		switch {
+		case errand == endDue:
+			m.end()
+		case errand == nothingDue, !room(running, now):
+		default:
+			m.removal = m.begun(a.Intent.Retry, now)
+			running = append(running, m.removal)
+			r.begin(c, lead, m, a, errand)
+		}
+		if text := protocol.Shortened(m.told(now)); at >= m.settled && text != a.Intent.Trouble {
+			untold = append(untold, told{a, text})
+		}
+	}
+	return untold
+}
+
+// told is a trouble that is to be noted in an intent, or "" where none is any more.
+type told struct {
+	protocol.Action
+	text string
+}
+
+// begin begins an attempt.
+func (r *removals) begin(c *Coordinator, lead *leadership, m *entry, a protocol.Action, e errand) {
+	ctx, cancel := context.WithCancel(lead.ctx)
+	m.end = cancel
+	r.work.Go(func() {
+		defer cancel()
+		var err error
+		if e == attemptDue {
+			err = r.dropper.Drop(ctx, c.jobOf(a, func(trouble string) { r.tell(c, m, trouble) }))
+		}
+		outcome, at := c.conclude(ctx, lead, a, err)
+		r.mu.Lock()
+		m.removal, m.end = m.ended(outcome, at, time.Now()), nil
+		r.mu.Unlock()
+		c.wake()
+	})
+}
+
+// tell takes in the trouble of an attempt.
+func (r *removals) tell(c *Coordinator, m *entry, trouble string) {
+	r.mu.Lock()
+	changed := m.running && m.trouble != trouble
+	if changed {
+		m.trouble = trouble
+	}
+	r.mu.Unlock()
+	if changed {
+		c.wake()
+	}
+}
+
+// conclude writes down what an attempt came to, and from which revision on facts show it.
+func (c *Coordinator) conclude(ctx context.Context, lead *leadership, a protocol.Action, err error) (outcome, protocol.Revision) {
+	log := c.cfg.Logger.With("name", a.Name.String())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return attemptEnded, 0
+	case err != nil:
+		log.Warn("the data of what was dropped could not be removed; it is tried again", "err", err)
+		return attemptFailed, c.noteFailure(lead, a, err)
+	}
+	at, err := c.finish(lead, a)
+	switch {
+	case err == nil:
+		return nameFreed, at
+	case lead.ctx.Err() != nil:
+		return freeingLate, 0
+	case errors.Is(err, kv.ErrGuard): // an operator, or another coordinator, has written to it meanwhile
+		lead.term.Look()
+		return freeingLate, 0
+	}
+	log.Warn("the data of what was dropped are removed, but the name is not free yet; it is tried again", "err", err)
+	return freeingFailed, 0
+}
+
+// forget forgets the removals of drops that have ended, and ends attempts for those that somebody gave up.
+func (r *removals) forget(f protocol.Facts) {
+	known := map[protocol.Revision]bool{}
+	for _, d := range f.Drops {
+		known[d.Mark] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.all, func(mark protocol.Revision, m *entry) bool {
+		if known[mark] || f.At < m.settled {
+			return false
+		}
+		if m.running {
+			m.end()
+		}
+		return !m.running
+	})
+}
+
+// reset forgets what facts showed before etcd went back.
+func (r *removals) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.all {
+		m.settled, m.removed = 0, false
+	}
+}
