@@ -56,6 +56,11 @@ func (c *connectionFlags) config() (clientv3.Config, error) {
 	if len(c.endpoints) == 0 {
 		return clientv3.Config{}, errors.New("--endpoints is empty")
 	}
+	for _, e := range c.endpoints {
+		if strings.Contains(e, "@") && !strings.HasPrefix(e, "unix") { // not shown: it may have a password
+			return clientv3.Config{}, errors.New("--endpoints has an address with an @; user and password belong in --user and CSS_SYNC_PASSWORD")
+		}
+	}
 	if c.dialTimeout <= 0 {
 		return clientv3.Config{}, fmt.Errorf("--dial-timeout is %v and must be above 0", c.dialTimeout)
 	}

@@ -118,10 +118,22 @@ func parseDSN(dsn string) (*mysql.Config, error) {
 }
 
 func parseURL(dsn string) (*mysql.Config, error) {
+	rest := strings.TrimPrefix(dsn, "mysql://")
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	// The first of these characters ends the password or the host, so that a piece of the password would be taken for a host.
+	if strings.Count(authority, "@") > 1 || strings.Contains(rest[len(authority):], "@") {
+		return nil, errors.New("there is an @ too many, or a password with one of @ / ? #: these have to be percent-encoded, as %40 %2F %3F %23")
+	}
 	u, err := url.Parse(dsn)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("it is not a URL of the form mysql://user:password@host:port/" + defaultDatabase +
-			"; special characters in the password must be written as %XX")
+			"; special characters in the password have to be percent-encoded, as %XX")
+	}
+	if u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("it has a ? or #, which mean nothing here; in a password they have to be percent-encoded, as %3F and %23")
 	}
 	config := mysql.NewConfig()
 	config.User = u.User.Username()

@@ -136,6 +136,34 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
+// TestPasswordsThatAreNotEncoded: no piece of a password is taken for a host, looked up or shown, wherever an address can be given.
+func TestPasswordsThatAreNotEncoded(t *testing.T) {
+	t.Parallel()
+	for _, dsn := range []string{
+		"mysql://root:Sec@ret.invalid@127.0.0.1/d", "mysql://root:Sec@ret.invalid/x@127.0.0.1:3306/d", "mysql://root:Sec?ret@127.0.0.1/d",
+		"mysql://root:Sec#ret@127.0.0.1/d", "mysql://root:5/Secret@127.0.0.1/d", "mysql://127.0.0.1/Sec@ret", "mysql://root:a@127.0.0.1/d?Secret#ret",
+	} {
+		file := filepath.Join(t.TempDir(), "dsn")
+		require.NoError(t, os.WriteFile(file, []byte(dsn), 0o600))
+		for _, args := range [][]string{
+			{"check", "--mysql-dsn", dsn},
+			{"status", "--mysql-dsn-file", file},
+			{"serve", "--no-mirror", "--worker-dsn", dsn},
+			{"serve", "--no-mirror", "--worker-dsn-file", file},
+			{"serve", "--mysql-dsn=root@unix(/nowhere)/", "--qmeta-dsn", dsn},
+		} {
+			message := elsewhere(t).fails(exitInvalid, args...)
+			assert.Contains(t, message, "percent-encoded", args)
+			assert.NotContains(t, message, "Sec")
+			assert.NotContains(t, message, "ret.invalid")
+			assert.NotContains(t, message, "look at")
+		}
+	}
+	message := elsewhere(t).fails(exitInvalid, "db", "list", "--endpoints", "127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
+	assert.Contains(t, message, "CSS_SYNC_PASSWORD")
+	assert.NotContains(t, message, "Secret")
+}
+
 func TestUnreachableMySQL(t *testing.T) {
 	c := onEtcd(t)
 	c.ok("db", "create", "D")

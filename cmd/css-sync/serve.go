@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
 type serveFlags struct {
@@ -28,6 +29,9 @@ func serveCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
 		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd and carry drops out, until SIGTERM or SIGINT; a second signal ends it at once.
+
+At SIGHUP it reads the files that its flags name anew (secrets, the czar's configuration, the list of workers, certificates), ends what it runs in
+order, and begins again. When what they say cannot be used it says so and goes on as it was. Flags and the environment stay as they were.
 
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
@@ -49,7 +53,11 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 			if err != nil {
 				return err
 			}
-			return p.serve(cmd.Context(), f, target)
+			return p.serveAgain(cmd.Context(), f, target, func() (serveFlags, *mysql.Config, error) {
+				now := f
+				target, err := now.check(cmd, p)
+				return now, target, err
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -103,15 +111,11 @@ type daemon struct {
 	view   *cssetcd.View
 }
 
-func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config) error {
+// serve runs the daemon's parts. The etcd is that of this process, if it has one.
+func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config, etcd *embedetcd.Server) error {
 	d := &daemon{program: p, flags: f, target: target}
 	var parts []func(context.Context) error
-	if f.dataDir != "" {
-		etcd, err := p.startEtcd(ctx, f)
-		if err != nil {
-			return err
-		}
-		defer p.stopEtcd(etcd)
+	if etcd != nil {
 		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, etcd) })
 	}
 	var err error

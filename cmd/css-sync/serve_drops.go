@@ -112,6 +112,7 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 
 // readWorkers reads where workers are. Values may hold one in each line, as files do.
 func (f *serveDropFlags) readWorkers(cmd *cobra.Command, dial time.Duration) error {
+	f.servers = nil
 	texts := slices.Clone(f.workers)
 	from := slices.Repeat([]string{"worker-dsn"}, len(texts))
 	for _, file := range f.workerFiles {
@@ -172,7 +173,7 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 func parseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
 	config, err := parseDSN(dsn)
 	if err != nil {
-		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters as %XX")
+		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters percent-encoded, as %XX")
 	}
 	if config.Timeout == 0 {
 		config.Timeout = dial
