@@ -94,15 +94,3 @@ func TestTold(t *testing.T) {
 	assert.Equal(t, "worker-3 does not answer", m.told(noon))
 	assert.Empty(t, m.ended(attemptFailed, 0, noon).told(noon.Add(time.Hour)))
 }
-
-func TestOwns(t *testing.T) {
-	chunked, whole := JobTable{Table: "Object", ChunkLevel: 1}, JobTable{Table: "Object"}
-	for name, want := range map[string]bool{
-		"Object": true, "Object_1": true, "Object_0123456789": true, "ObjectFullOverlap_7": true,
-		"Object_": false, "ObjectFullOverlap": false, "ObjectFullOverlap_": false, "Object_1_2": false, "Object_1a": false, "object_1": false, "Object2_1": false,
-		"ObjectFullOverlapFullOverlap_1": false, "Obj": false, "": false,
-	} {
-		assert.Equal(t, want, chunked.Owns(name), name)
-		assert.Equal(t, name == "Object", whole.Owns(name), name)
-	}
-}

@@ -22,6 +22,7 @@ type attempt struct {
 	*session
 	database string
 	table    deletion.JobTable
+	job      deletion.Job
 	marks    marks
 	at       func(step string)
 }
@@ -58,11 +59,11 @@ func (a *attempt) takeAway(ctx context.Context) error {
 		if err != nil || spent {
 			return err
 		}
-		tables, err := a.tables(ctx)
-		if err != nil {
+		if err := a.makeFence(ctx); err != nil {
 			return err
 		}
-		if err := a.makeFence(ctx); err != nil {
+		tables, err := a.tables(ctx)
+		if err != nil {
 			return err
 		}
 		err = a.rename(ctx, tables)
@@ -87,22 +88,29 @@ func (a *attempt) spent(ctx context.Context) (bool, error) {
 	return len(found) > 0, err
 }
 
-// tables returns the names of the tables to take away.
+// tables returns the names of the tables to take away: of those that are there, all that the catalogue does not hold. It is asked last, and after the tables were looked for:
+// what is made in the catalogue first, and then on a server, cannot be among them. So this also finds out, once the connection is there, whether the drop has ended.
 func (a *attempt) tables(ctx context.Context) ([]string, error) {
 	a.at("list tables")
-	found, err := a.names(ctx, a.database, a.table.Table, false, func(name string) bool { return belongs(name, a.table) })
+	found, err := a.names(ctx, a.database, a.table.Table, false, a.table.Owns)
+	if err != nil {
+		return nil, err
+	}
 	names := make([]string, len(found))
 	for i, e := range found {
 		names[i] = e.name
 	}
+	a.at("ask the catalogue")
+	held, err := a.job.Holds(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(held, n) })
 	slices.Sort(names)
-	return names, err
+	return names, nil
 }
 
 func (a *attempt) makeFence(ctx context.Context) error {
-	if err := a.exec(ctx, "create schema", "CREATE DATABASE IF NOT EXISTS "+mysqlconn.QuoteName(markers)); err != nil {
-		return err
-	}
 	comment := fmt.Sprintf("dropped: %s, incarnation %d", in(a.database, a.table.Table), a.table.Incarnation)
 	return a.exec(ctx, "create fence", "CREATE TABLE IF NOT EXISTS "+in(markers, a.marks.fence)+
 		" (nothing TINYINT) ENGINE=InnoDB COMMENT="+quoteText(comment))
@@ -127,12 +135,36 @@ func (a *attempt) clear(ctx context.Context) (dropped int, err error) {
 		if err != nil || len(left) == 0 {
 			return dropped, err
 		}
-		if err := a.dropAll(ctx, left); err != nil {
+		err = a.dropAll(ctx, left)
+		if referenced(err) { // perhaps by one another
+			if err = a.dropKeys(ctx, left); err == nil {
+				err = a.dropAll(ctx, left)
+			}
+		}
+		if err != nil {
 			return dropped, err
 		}
 		dropped += len(left)
 	}
 	return dropped, fmt.Errorf("tables that begin with %s are still there after they were dropped", in(a.database, a.marks.trash))
+}
+
+// dropKeys drops the foreign keys that tables have which were taken away, so that they do not hold up one another, nor other tables that are to be removed. A key of a
+// table that stays does, and is not touched.
+func (a *attempt) dropKeys(ctx context.Context, of []entry) error {
+	for _, e := range of {
+		keys, err := a.foreignKeys(ctx, a.database, e.name)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			statement := "ALTER TABLE " + in(a.database, e.name) + " DROP FOREIGN KEY " + mysqlconn.QuoteName(key)
+			if err := a.exec(ctx, "drop foreign keys", statement); err != nil && !overtaken(err) && mysqlconn.Number(err) != erNoSuchKey {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (a *attempt) dropAll(ctx context.Context, left []entry) error {

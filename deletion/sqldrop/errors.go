@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -17,6 +19,8 @@ var (
 	ErrUnauthorized = errors.New("MySQL refuses the user")
 	// ErrBusy says that something still uses a table that is to be removed.
 	ErrBusy = errors.New("a table is in use")
+	// ErrReferenced says that a table that stays refers to one that is to be removed by a foreign key.
+	ErrReferenced = errors.New("a foreign key of a table that stays refers to it")
 	// ErrPacket says that a server's max_allowed_packet is too small for a table with that many chunks.
 	ErrPacket = errors.New("MySQL takes only small packets")
 	// ErrServer says that a server is of a kind on which a table cannot be removed safely.
@@ -29,14 +33,18 @@ const (
 	erAccessDenied       = 1045
 	erBadDB              = 1049
 	erTableExists        = 1050
+	erNoSuchKey          = 1091
 	erTableAccessDenied  = 1142
 	erColumnAccessDenied = 1143
 	erNoSuchTable        = 1146
 	erLockWaitTimeout    = 1205
 	erDeadlock           = 1213
+	erRowIsReferenced    = 1217
 	erSpecificAccess     = 1227
+	erRowIsReferenced2   = 1451
 	erAccessDeniedNoPass = 1698
 	erStatementTimeout   = 1969
+	erDropParent         = 3730 // of MySQL 8
 )
 
 // explain gives an error of the driver its meaning and a sentence; grant is what the user needs. An error that has its meaning
@@ -53,14 +61,32 @@ func explain(user, grant string, err error) error {
 	case erLockWaitTimeout, erDeadlock:
 		return fmt.Errorf("%w: a query or another session still uses it; SHOW PROCESSLIST on that server shows which: %w", ErrBusy, err)
 	}
+	if referenced(err) {
+		return fmt.Errorf("%w: drop that key, or that table: %w", ErrReferenced, err)
+	}
 	if mysqlconn.Number(err) == erStatementTimeout || mysqlconn.Unavailable(err) {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
 }
 
+// referenced reports whether a table could not be dropped because a foreign key refers to it.
+func referenced(err error) bool {
+	return slices.Contains([]uint16{erRowIsReferenced, erRowIsReferenced2, erDropParent}, mysqlconn.Number(err))
+}
+
+// ofTheTable reports whether an error is about one table, so that others can be removed all the same.
+func ofTheTable(err error) bool {
+	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrServer, deletion.ErrDropEnded, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, known) {
+			return false
+		}
+	}
+	return true
+}
+
 func hasMeaning(err error) bool {
-	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrBusy, ErrPacket, ErrServer} {
+	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrBusy, ErrReferenced, ErrPacket, ErrServer} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -1,6 +1,8 @@
 package sqldrop
 
 import (
+	"time"
+
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/deletion"
@@ -14,13 +16,15 @@ const MostWaits = mostWaits
 
 // The rules of names.
 var (
-	Belongs      = belongs
 	AtomicRename = atomicRename
 	LikePrefix   = likePrefix
 )
 
 // At has a function called before each statement of an attempt.
 func (d *Dropper) At(f func(server *mysql.Config, step string)) { d.at = f }
+
+// Patience has a Dropper tell sooner of a server that does not answer.
+func (d *Dropper) Patience(p time.Duration) { d.patience = p }
 
 // Names returns the names of the markers of a table, and what those of its trash begin with.
 func Names(database string, t deletion.JobTable) (fence, spent, trash string) {

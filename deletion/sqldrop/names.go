@@ -28,19 +28,6 @@ func marksOf(job deletion.Job, t deletion.JobTable) marks {
 	return marks{fence: "css_fence_" + id, spent: "css_spent_" + id, trash: "css_trash_" + id + "_n"}
 }
 
-// belongs reports whether a table of MySQL is the table of the catalogue or one of its chunks.
-func belongs(name string, t deletion.JobTable) bool {
-	rest, ok := strings.CutPrefix(name, t.Table)
-	if !ok || rest == "" {
-		return ok
-	}
-	if t.ChunkLevel == 0 {
-		return false
-	}
-	chunk, ok := strings.CutPrefix(strings.TrimPrefix(rest, "FullOverlap"), "_")
-	return ok && chunk != "" && strings.Trim(chunk, "0123456789") == ""
-}
-
 // in quotes a name with its schema.
 func in(schema, name string) string {
 	return mysqlconn.QuoteName(schema) + "." + mysqlconn.QuoteName(name)

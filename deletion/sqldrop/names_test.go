@@ -45,7 +45,7 @@ func TestWhatBelongsToATable(t *testing.T) {
 			if level == 0 {
 				want = levels.whole
 			}
-			got := sqldrop.Belongs(name, deletion.JobTable{Table: "Object", ChunkLevel: level})
+			got := deletion.JobTable{Table: "Object", ChunkLevel: level}.Owns(name)
 			assert.Equal(t, want, got, "%q, chunk level %d", name, level)
 		}
 	}
@@ -78,7 +78,7 @@ func TestBelongsIsAsARegularExpressionSays(t *testing.T) {
 		if want {
 			found++
 		}
-		assert.Equal(t, want, sqldrop.Belongs(candidate, deletion.JobTable{Table: base, ChunkLevel: level}))
+		assert.Equal(t, want, deletion.JobTable{Table: base, ChunkLevel: level}.Owns(candidate))
 	})
 	assert.Greater(t, found, 5)
 }

@@ -18,8 +18,13 @@ type session struct {
 	maxPacket int // bytes of a statement that the server takes
 }
 
+// greeting bounds how long connecting takes: a server that takes a connection and says nothing is noticed within seconds.
+const greeting = 10 * time.Second
+
 // open connects to a server.
 func open(ctx context.Context, config *mysql.Config) (*session, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, greeting, fmt.Errorf("it did not answer within %s", greeting))
+	defer cancel()
 	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		return nil, err
@@ -42,11 +47,26 @@ func openWorker(ctx context.Context, server *mysql.Config, lockWait time.Duratio
 	if err != nil {
 		return nil, err
 	}
-	if err := s.examine(ctx); err != nil {
+	if err := s.settle(ctx); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// settle finds out whether the server will do, and makes the schema of the markers that of the connection, by which an attempt is known: see Clean.
+func (s *session) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, greeting)
+	defer cancel()
+	if err := s.examine(ctx); err != nil {
+		return err
+	}
+	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS ", "USE "} {
+		if _, err := s.ExecContext(ctx, statement+mysqlconn.QuoteName(markers)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // examine asks the server what it is.
@@ -112,6 +132,24 @@ func (s *session) names(ctx context.Context, schema, prefix string, types bool, 
 		}
 	}
 	return found, rows.Err()
+}
+
+// foreignKeys returns the names of the foreign keys that a table has.
+func (s *session) foreignKeys(ctx context.Context, schema, table string) (keys []string, err error) {
+	rows, err := s.QueryContext(ctx, `SELECT CONSTRAINT_NAME FROM information_schema.TABLE_CONSTRAINTS
+		WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? AND CONSTRAINT_TYPE = 'FOREIGN KEY'`, schema, table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
 }
 
 // likePrefix returns the pattern of LIKE for what begins with a text.
