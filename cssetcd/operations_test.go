@@ -435,6 +435,7 @@ func TestIdsEnd(t *testing.T) {
 	ctx := t.Context()
 	db := cssetcd.Database{Name: "last", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}
 	byHand(t, c, "css/PARTITIONING/_9999999998", "")
+	byHand(t, c, "last/PARTITIONING", "9999999997")
 	ok(t)(c.CreateDatabase(ctx, db))
 	assert.Contains(t, rows(t, c)["/DBS/last/.packed.json"], `"partitioningId":"9999999999"`)
 	db.Name = "more"
