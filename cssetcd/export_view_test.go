@@ -22,8 +22,5 @@ func ViewByHand(start *kv.Snapshot) (v *View, tell func(kv.Update)) {
 	return v, v.update
 }
 
-// Client returns the client that the view was opened on.
-func (v *View) Client() *Client { return v.client }
-
 // KV returns what the snapshot shows, as the core has it.
 func (s *Snapshot) KV() *kv.Snapshot { return s.kv }

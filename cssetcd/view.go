@@ -114,6 +114,9 @@ func (v *View) Close() {
 	<-v.done
 }
 
+// Client returns the client that the view was opened with.
+func (v *View) Client() *Client { return v.client }
+
 // Snapshot returns the newest snapshot. It never blocks and never returns nil.
 func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 

@@ -8,20 +8,22 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
 // Who is counted when an incarnation is blocked is told to end, however close together the two are.
 func TestAbortReachesWhoIsCounted(t *testing.T) {
 	const rounds = 50_000
 	g := &Gate{kicks: make(chan struct{}, 1)}
-	table, db := &slot{}, &slot{}
+	table := &slot{}
 	var done, missed atomic.Bool
 	var queries sync.WaitGroup
 	for range 2 {
 		queries.Go(func() {
 			for !done.Load() {
 				r := Ref{gate: g}
-				if !r.add(table, db) {
+				if !r.add(table) {
 					runtime.Gosched()
 					continue
 				}
@@ -39,12 +41,12 @@ func TestAbortReachesWhoIsCounted(t *testing.T) {
 		for table.queries() == 0 && !done.Load() { // as soon as one is counted
 			runtime.Gosched()
 		}
-		table.block()
+		table.block(protocol.ByTable)
 		table.aborts.Add(1)
 		for table.queries() > 0 && !done.Load() {
 			runtime.Gosched()
 		}
-		table.open()
+		table.open(protocol.ByTable)
 	}
 	done.Store(true)
 	queries.Wait()

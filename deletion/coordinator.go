@@ -66,8 +66,11 @@ type leadership struct {
 	term leader.Term
 }
 
-// NewCoordinator returns a coordinator. It fails with ErrInvalid for a catalogue on a file and for a TTL that etcd cannot keep.
+// NewCoordinator returns a coordinator. It fails with ErrInvalid for a catalogue on a file, for a view of another prefix, and for a TTL that etcd cannot keep.
 func NewCoordinator(cfg CoordinatorConfig) (*Coordinator, error) {
+	if err := paired(cfg.Catalogue, cfg.View); err != nil {
+		return nil, failed("make a coordinator", "", err)
+	}
 	store, err := storeOf(cfg.Catalogue)
 	if err != nil {
 		return nil, failed("make a coordinator", "", err)
@@ -97,8 +100,11 @@ func NewCoordinator(cfg CoordinatorConfig) (*Coordinator, error) {
 }
 
 // Run takes part until ctx ends, and returns its error. It returns earlier only when the view is closed, or with ErrTiming when the settings in etcd do not fit
-// together at the start.
+// together at the start, or with ErrInvalid when the view is of another catalogue.
 func (c *Coordinator) Run(ctx context.Context) error {
+	if err := identical(ctx, c.cfg.Catalogue, c.cfg.View); errors.Is(err, cssetcd.ErrInvalid) {
+		return failed("coordinate drops", "", err)
+	}
 	if _, err := readGround(ctx, c.store); errors.Is(err, ErrTiming) {
 		return failed("coordinate drops", "", err)
 	}

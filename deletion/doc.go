@@ -55,6 +55,8 @@
 //	ErrStale        this czar has had no word from etcd for H (60 s), or has not seen yet what was planned with: try again
 //	ErrAborted      of MayDispatch: end the query
 //	ErrClosed       the gate is closed or closing: refuse the query; of MayDispatch: end it
+//	ErrReleased     of MayDispatch: it is asked after Release, or of what was never admitted: a mistake of the czar
+//	ErrInvalid      (of cssetcd) what was given is not what is asked for: a mistake of the czar
 //
 // H, the fence, is for how long a czar goes on after a confirmation that it is registered; W, the wait, is for how long a registration is left alone after it was marked to be
 // ended; see [Timing].
@@ -62,6 +64,38 @@
 // A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers;
 // its queries need not be given up. If its registration was ended meanwhile, the gate registers anew by itself, tells those
 // queries to end whose tables are not READY any more, and the others go on.
+//
+// # Misuse
+//
+// What a czar does wrong has a defined answer, and none of it harms what is counted for others:
+//
+//	a Ref is copied                          all copies are one use
+//	Release is called again, also by two     nothing happens: the first call of any copy counts
+//	goroutines at once, or on a copy
+//	MayDispatch after Release                ErrReleased
+//	Done before Release                      the channel is closed by Release at the latest
+//	Done after Release                       a channel that is closed
+//	calls on the zero Ref, as Admit          as after Release: nothing, ErrReleased, a closed channel
+//	returns with an error
+//	Release is forgotten                     drops of the tables wait, Drops names the czar, and Close waits until its context ends
+//	Release while chunk queries still run    cannot be noticed: they meet a table that may be gone
+//	Admit for each table, one by one         each is a use of its own; the query may begin on some and be refused on others
+//	Admit without tables                     admitted while this czar has a proof; it holds nothing up
+//	Admit with a table named twice           counted twice, released by one Release
+//	Admit with a nil table, or one without   ErrInvalid, and nothing is counted
+//	incarnation: made by hand, of a file
+//	Admit with a table of another prefix     ErrGone or ErrStale, since incarnations are revisions of the cluster
+//	Admit with a table of another cluster    the same, unless name and incarnation agree by chance; that cannot be noticed
+//	Admit with a table of an old snapshot    that is what the gate is for: ErrGone, or admitted if it is still the same one
+//	Admit after Close                        ErrClosed
+//	OpenGate without client or view, or      ErrInvalid, and nothing is written
+//	with a view of another catalogue, or
+//	with an option that is nil or wrong
+//	two gates in one process                 two czars; each counts its own queries
+//	the view is closed before the gate       the gate closes, and leaves when its last query is released
+//	Close twice, or by two goroutines        both wait; after one has failed, all fail
+//	Close while queries run                  waits for them; when its context ends it fails, Done is closed and MayDispatch returns ErrClosed
+//	the zero Gate, or a copy of one          not for use: go vet finds copies
 //
 // # What can still go wrong
 //
@@ -90,7 +124,7 @@
 //
 // # Concurrency
 //
-// All methods may be called from several goroutines, but for those of one Ref as its comment says.
+// All methods may be called from several goroutines at once, those of one Ref and of its copies, too.
 //
 // The rules are pure functions in the package protocol, which are tried exhaustively, and simulated in package simulation, with each rule taken away in turn.
 package deletion

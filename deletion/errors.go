@@ -23,6 +23,8 @@ var (
 	ErrStale = errors.New("this czar's view of the catalogue is too old")
 	// ErrAborted: the query has to end: its table is dropped and nobody waits for it.
 	ErrAborted = errors.New("the query is aborted")
+	// ErrReleased: the query was released, or never admitted, and asks whether it may go on. That is a mistake of the czar: nothing keeps its tables.
+	ErrReleased = errors.New("the query was released before, or never admitted")
 	// ErrClosed: the gate is closed, or is closing. Refuse the query.
 	ErrClosed = cssetcd.ErrClosed
 )

@@ -136,7 +136,7 @@ func (g *Gate) step(ctx context.Context, e protocol.CzarEvent) {
 		case protocol.CzarAbort:
 			g.abort(x.Name, x.Incarnation)
 		default:
-			g.begin(ctx, x)
+			g.act(ctx, x)
 		}
 	}
 	if !lost {
@@ -159,12 +159,12 @@ func (g *Gate) publish() {
 
 // drain tells of what was waited for and is not used any more.
 func (g *Gate) drain(ctx context.Context) {
-	for _, s := range g.slots.drained() {
-		if g.czar.Entry(s.name).Incarnation != s.key.incarnation {
-			g.slots.forget(s.name, s.key.incarnation)
+	for _, w := range g.slots.drained() {
+		if g.czar.Entry(w.name).Incarnation != w.incarnation {
+			g.slots.forget(w.name, w.incarnation)
 			continue
 		}
-		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: s.name, Incarnation: s.key.incarnation})
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: w.name, Incarnation: w.incarnation})
 	}
 }
 

@@ -1,50 +1,56 @@
 package deletion
 
 import (
-	"sync"
-	"sync/atomic"
-
 	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
 // Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released, no drop of these tables goes
-// past the point of no return, as far as this czar is concerned. It must not be copied. MayDispatch and Done may be called by several
-// goroutines; Release is called when nothing of the query runs any more.
+// past the point of no return, as far as this czar is concerned.
+//
+// It is a small value. It may be copied: all copies are one use, which the first Release of any of them ends. Its methods may be called by several
+// goroutines at once, and in any order; what comes after Release, or is asked of the zero Ref, is answered like a use that has ended.
 type Ref struct {
-	gate     *Gate
-	turn     int
-	used     [inlineUses]use
-	more     []use
-	n        int // in used
-	released uint32
-	watched  uint32 // 1: watch is set
-	watch    *watch
+	gate       *Gate
+	stub       *stub // nil: it was never admitted
+	generation uint64
+	turn       int
+	n          int // in used
+	used       [inlineUses]use
+	more       []use
 }
 
-// use is a table and its database, as they were when the query was counted on both.
+// use is a table as it was when the query was counted on it.
 type use struct {
-	table, db             *slot
-	tableAborts, dbAborts uint32
+	table  *slot
+	aborts uint32
 }
 
 // inlineUses is how many tables a query has without an allocation.
 const inlineUses = 4
 
+// stub is what all copies of a Ref share. It serves one query after the other, and knows by its generation which one: a Ref of an earlier generation was released.
+type stub struct {
+	state atomicUint64 // the generation, and in the lowest bit whether somebody watches
+	watch atomicPointer[watch]
+	_     [112]byte // cores do not wait for each other's
+}
+
+const watched = 1
+
+// stubs are those of no query.
+var stubs = pool{New: func() any { return &stub{} }}
+
 // watch is what a query waits on to be told to end.
 type watch struct {
-	ref    *Ref
-	abort  chan struct{}
+	ref    Ref
+	over   chan struct{}
 	closed bool
 }
 
-// add counts the query on a table and its database, or on neither. What it is told from before it is counted on, it has been told.
-func (r *Ref) add(table, db *slot) bool {
-	u := use{table, db, table.aborts.Load(), db.aborts.Load()}
+// add counts the query on a table. What it is told from before it is counted on, it has been told.
+func (r *Ref) add(table *slot) bool {
+	u := use{table, table.aborts.Load()}
 	if !table.admit() {
-		return false
-	}
-	if !db.admit() {
-		r.gate.release(table)
 		return false
 	}
 	if r.n < inlineUses {
@@ -56,42 +62,53 @@ func (r *Ref) add(table, db *slot) bool {
 	return true
 }
 
-// Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
-// and not when cancelling them begins. Calling it again does nothing.
-func (r *Ref) Release() {
-	if r.gate == nil || !atomic.CompareAndSwapUint32(&r.released, 0, 1) {
-		return
-	}
-	if w := r.watching(); w != nil {
-		r.gate.watches.remove(w)
-	}
-	r.uncount()
+// begin makes a use of what is counted.
+func (r *Ref) begin(turn int) {
+	r.turn = turn
+	r.stub = stubs.Get().(*stub)
+	r.generation = r.stub.state.Load() >> 1
 }
 
+// Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
+// and not when cancelling them begins. Each later call does nothing, whoever makes it, and so does that of the zero Ref. It closes Done.
+func (r Ref) Release() {
+	if r.stub == nil {
+		return
+	}
+	for {
+		state := r.stub.state.Load()
+		if state>>1 != r.generation {
+			return
+		}
+		if !r.stub.state.CompareAndSwap(state, (r.generation+1)<<1) {
+			continue // it is watched from now on, or was released
+		}
+		if state&watched != 0 {
+			r.gate.watches.remove(r.stub)
+		}
+		r.uncount()
+		stubs.Put(r.stub)
+		return
+	}
+}
+
+func (r *Ref) released() bool { return r.stub.state.Load()>>1 != r.generation }
+
+// uncount counts the query no more, and says so where somebody waits for that.
 func (r *Ref) uncount() {
+	awaited := false
 	for i := range r.n {
-		r.gate.release(r.used[i].table)
-		r.gate.release(r.used[i].db)
+		awaited = r.used[i].table.release() || awaited
 	}
 	for _, u := range r.more {
-		r.gate.release(u.table)
-		r.gate.release(u.db)
+		awaited = u.table.release() || awaited
 	}
-	if r.gate.closing.Load() {
+	if awaited || r.gate.closing.Load() {
 		r.gate.kick()
 	}
 }
 
-// release counts a query no more, and says so where somebody waits for it.
-func (g *Gate) release(s *slot) {
-	if s.release() {
-		g.kick()
-	}
-}
-
-func (u *use) aborted() bool {
-	return u.table.aborts.Load() != u.tableAborts || u.db.aborts.Load() != u.dbAborts
-}
+func (u *use) aborted() bool { return u.table.aborts.Load() != u.aborts }
 
 // aborted reports whether the query was told to end.
 func (r *Ref) aborted() bool {
@@ -110,18 +127,22 @@ func (r *Ref) aborted() bool {
 
 // MayDispatch returns nil when the query may send a chunk query now. It is asked right before each is sent, those that are repeated
 // included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too long: ask again in a moment, or give the query
-// up. ErrAborted and ErrClosed say that the query has to end, the second because the gate gave up waiting for it in Close.
-func (r *Ref) MayDispatch() error {
-	if r.gate == nil {
-		return failed(dispatching, "", ErrClosed) // it was never admitted
+// up. ErrAborted and ErrClosed say that the query has to end, the second because the gate gave up waiting for it in Close. ErrReleased says that it was released,
+// or never admitted, which is a mistake of the caller: nothing keeps its tables.
+func (r Ref) MayDispatch() error {
+	if r.stub == nil {
+		return failed(dispatching, "", ErrReleased)
 	}
-	// The fence first: what was aborted before the fence was moved on is then seen to be.
+	// The fence first: what was aborted before the fence was moved on is then seen to be. The release last: it counted until then.
 	fence := r.gate.fence.Load()
+	stopped, aborted := r.gate.stopped.Load(), r.aborted()
 	switch {
-	case r.gate.stopped.Load():
+	case r.released():
+		return failed(dispatching, "", ErrReleased)
+	case stopped:
 		return failed(dispatching, "", ErrClosed)
-	case r.aborted():
-		return ErrAborted
+	case aborted:
+		return failed(dispatching, "", ErrAborted)
 	case !fence.MayDispatch(r.turn, r.gate.clock.now()):
 		return r.gate.stale(dispatching)
 	}
@@ -131,15 +152,15 @@ func (r *Ref) MayDispatch() error {
 // Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to cancel queries, because
 // this czar's registration was ended meanwhile and what it uses is not READY any more, or because Close gave up waiting for it. To be cut off from etcd alone does
 // not close it; MayDispatch then returns ErrStale. The query then cancels its chunk queries, waits until they have ended, and calls
-// Release.
-func (r *Ref) Done() <-chan struct{} {
-	if w := r.watching(); w != nil {
-		return w.abort
-	}
-	if atomic.LoadUint32(&r.released) == 1 {
+// Release. Release closes it, too, whether it was asked for before or after; that of the zero Ref is closed.
+func (r Ref) Done() <-chan struct{} {
+	if r.stub == nil {
 		return ended
 	}
-	return r.gate.watches.add(r).abort
+	if w := r.watching(); w != nil {
+		return w.over
+	}
+	return r.gate.watches.add(r)
 }
 
 // ended is what a query that was released waits on.
@@ -150,36 +171,42 @@ var ended = func() chan struct{} {
 }()
 
 func (r *Ref) watching() *watch {
-	if atomic.LoadUint32(&r.watched) == 0 {
-		return nil
+	if w := r.stub.watch.Load(); w != nil && w.ref.generation == r.generation {
+		return w
 	}
-	return r.watch
+	return nil
 }
 
 // watches are those of the queries that asked to be told.
 type watches struct {
-	mu  sync.Mutex
+	mu  mutex
 	all map[*watch]bool
 }
 
-func (ws *watches) add(r *Ref) *watch {
+func (ws *watches) add(r Ref) <-chan struct{} {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	if w := r.watching(); w != nil {
-		return w
+		return w.over
 	}
-	w := &watch{ref: r, abort: make(chan struct{})}
-	r.watch = w
-	atomic.StoreUint32(&r.watched, 1)
+	if state := r.generation << 1; !r.stub.state.CompareAndSwap(state, state|watched) {
+		return ended
+	}
+	w := &watch{ref: r, over: make(chan struct{})}
+	r.stub.watch.Store(w)
 	ws.all[w] = true
 	ws.tell(w) // it may have been told before anybody asked
-	return w
+	return w.over
 }
 
-func (ws *watches) remove(w *watch) {
+// remove ends the watch of a query that was released.
+func (ws *watches) remove(s *stub) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
+	w := s.watch.Load()
+	s.watch.Store(nil)
 	delete(ws.all, w)
+	w.close()
 }
 
 // tellAll ends what is to end.
@@ -192,17 +219,26 @@ func (ws *watches) tellAll() {
 }
 
 func (ws *watches) tell(w *watch) {
-	if !w.closed && w.ref.aborted() {
+	if w.ref.gate.stopped.Load() || w.ref.aborted() {
+		w.close()
+	}
+}
+
+func (w *watch) close() {
+	if !w.closed {
 		w.closed = true
-		close(w.abort)
+		close(w.over)
 	}
 }
 
 // abort tells queries to end: those on one incarnation, or without a name all on anything that is blocked.
 func (g *Gate) abort(n protocol.Name, incarnation protocol.Revision) {
-	for key, s := range g.slots.waiting {
-		if n == "" || s.name == n && key.incarnation == incarnation {
-			s.aborts.Add(1)
+	for _, w := range g.slots.waiting {
+		if n != "" && (w.name != n || w.incarnation != incarnation) {
+			continue
+		}
+		for _, t := range w.used {
+			t.aborts.Add(1)
 		}
 	}
 	g.watches.tellAll()

@@ -1,24 +1,22 @@
 package deletion
 
 import (
-	"sync/atomic"
+	"iter"
+	"maps"
+	"slices"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
-// slot counts the queries on one incarnation of a table or a database. There is one for each incarnation and process, whatever becomes
-// of the czar's registration.
+// slot counts the queries on one incarnation of a table. There is one for each incarnation and process, whatever becomes of the czar's registration. It fills
+// two cache lines, so that queries on different tables do not wait for each other.
 type slot struct {
 	key    slotKey
-	name   protocol.Name
-	parent *database     // of a table; nil for a database
-	word   atomic.Uint64 // a protocol.Word
-	aborts atomic.Uint32 // how often its queries were told to end
+	word   atomicUint64 // a protocol.Word
+	aborts atomicUint32 // how often its queries were told to end
+	_      [56]byte
 }
-
-// database is where the slot of the database that is there now is found.
-type database struct{ now atomic.Pointer[slot] }
 
 // admit counts a query, where nothing is blocked.
 func (s *slot) admit() bool {
@@ -36,29 +34,46 @@ func (s *slot) admit() bool {
 
 // release counts a query no more and reports whether somebody waits for that.
 func (s *slot) release() (awaited bool) {
-	now := s.word.Add(^uint64(0)) // as protocol.Word.Release
-	return protocol.Word(now).Blocked()
+	for {
+		old := s.word.Load()
+		next := protocol.Word(old).Release()
+		if s.word.CompareAndSwap(old, uint64(next)) {
+			return next.Blocked()
+		}
+	}
 }
 
 // block keeps queries out; it returns how many are in.
-func (s *slot) block() int {
-	return protocol.Word(s.word.Or(uint64(protocol.Word(0).Block()))).Queries()
-}
+func (s *slot) block(by protocol.Word) int { return protocol.Word(s.word.Or(uint64(by))).Queries() }
 
-func (s *slot) open() { s.word.And(^uint64(protocol.Word(0).Block())) }
+func (s *slot) open(by protocol.Word) { s.word.And(^uint64(by)) }
 
 func (s *slot) queries() int  { return protocol.Word(s.word.Load()).Queries() }
 func (s *slot) blocked() bool { return protocol.Word(s.word.Load()).Blocked() }
 
-// slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes.
+// slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes. A database has none of its own: it is
+// blocked in the slot of each of its tables, and used when one of them is. So a query is counted once for a table, and not where the queries on all tables meet.
 type slots struct {
 	index     *slotIndex
 	databases map[string]*database
-	waiting   map[slotKey]*slot // blocked, and counting queries when last seen
+	waiting   map[slotKey]wait
+}
+
+// database is what is known of the tables of a database, of whatever incarnation they are.
+type database struct {
+	open   bool
+	tables map[*slot]bool
+}
+
+// wait is for what is blocked, until no query uses it.
+type wait struct {
+	name        protocol.Name
+	incarnation cssetcd.Revision
+	used        []*slot // that counted queries when last seen
 }
 
 func newSlots() slots {
-	return slots{index: newSlotIndex(), databases: map[string]*database{}, waiting: map[slotKey]*slot{}}
+	return slots{index: newSlotIndex(), databases: map[string]*database{}, waiting: map[slotKey]wait{}}
 }
 
 func keyOf(n protocol.Name, incarnation cssetcd.Revision) slotKey {
@@ -69,75 +84,115 @@ func keyOf(n protocol.Name, incarnation cssetcd.Revision) slotKey {
 // open lets queries use an incarnation.
 func (s *slots) open(n protocol.Name, incarnation cssetcd.Revision) {
 	key := keyOf(n, incarnation)
-	found := s.index.find(key)
-	if found == nil {
-		found = &slot{key: key, name: n}
-		if !n.IsDatabase() {
-			found.parent = s.database(key.name.DB)
-		}
-		s.index.add(found)
-	}
-	found.open()
+	db := s.database(key.name.DB)
 	delete(s.waiting, key)
-	if n.IsDatabase() {
-		s.database(key.name.DB).now.Store(found)
+	if !n.IsDatabase() {
+		s.table(key, db).open(protocol.ByTable)
+		return
 	}
+	db.open = true
+	for t := range db.tables {
+		t.open(protocol.ByDatabase)
+	}
+	// Whatever was waited for under this name is not blocked any more.
+	maps.DeleteFunc(s.waiting, func(_ slotKey, w wait) bool { return w.name == n })
 }
 
 func (s *slots) database(name string) *database {
 	d := s.databases[name]
 	if d == nil {
-		d = &database{}
+		d = &database{tables: map[*slot]bool{}}
 		s.databases[name] = d
 	}
 	return d
 }
 
-// block keeps queries from an incarnation and reports whether none uses it any more.
-func (s *slots) block(n protocol.Name, incarnation cssetcd.Revision) (drained bool) {
-	key := keyOf(n, incarnation)
-	found := s.index.find(key)
-	if found == nil {
-		return true // nothing can have been admitted
+// table returns the slot of a table. A new one is blocked where its database is.
+func (s *slots) table(key slotKey, db *database) *slot {
+	t := s.index.find(key)
+	if t == nil {
+		t = &slot{key: key}
+		if !db.open {
+			t.block(protocol.ByDatabase)
+		}
+		db.tables[t] = true
+		s.index.add(t)
 	}
-	if found.block() > 0 {
-		s.waiting[key] = found
-		return false
-	}
-	return true
+	return t
 }
 
-// drained returns the slots that were waited for and count no query now.
-func (s *slots) drained() (all []*slot) {
-	for key, w := range s.waiting {
-		if w.blocked() && w.queries() == 0 {
-			all = append(all, w)
-			delete(s.waiting, key)
+// of returns the slots in which an incarnation is counted.
+func (s *slots) of(n protocol.Name, incarnation cssetcd.Revision) iter.Seq[*slot] {
+	key := keyOf(n, incarnation)
+	if db := s.databases[key.name.DB]; n.IsDatabase() && db != nil {
+		return maps.Keys(db.tables)
+	}
+	return func(yield func(*slot) bool) {
+		if t := s.index.find(key); t != nil {
+			yield(t)
 		}
+	}
+}
+
+// block keeps queries from an incarnation and reports whether none uses it any more. Each slot is blocked before its count is looked at, so what has drained
+// stays so.
+func (s *slots) block(n protocol.Name, incarnation cssetcd.Revision) (drained bool) {
+	by := protocol.ByTable
+	if n.IsDatabase() {
+		by = protocol.ByDatabase
+		s.database(keyOf(n, incarnation).name.DB).open = false
+	}
+	w := wait{name: n, incarnation: incarnation}
+	for t := range s.of(n, incarnation) {
+		if t.block(by) > 0 {
+			w.used = append(w.used, t)
+		}
+	}
+	if len(w.used) > 0 {
+		s.waiting[keyOf(n, incarnation)] = w
+	}
+	return len(w.used) == 0
+}
+
+// drained returns what was waited for and is not used any more.
+func (s *slots) drained() (all []wait) {
+	for key, w := range s.waiting {
+		w.used = slices.DeleteFunc(w.used, func(t *slot) bool { return t.queries() == 0 })
+		if len(w.used) > 0 {
+			s.waiting[key] = w
+			continue
+		}
+		delete(s.waiting, key)
+		all = append(all, w)
 	}
 	return all
 }
 
-// forget removes a slot that cannot be opened again as things are. Where a query still uses it, that is done later.
+// forget removes what cannot be opened again as things are. Where a query still uses it, that is done later.
 func (s *slots) forget(n protocol.Name, incarnation cssetcd.Revision) {
 	key := keyOf(n, incarnation)
-	if found := s.index.find(key); found != nil && found.blocked() && found.queries() == 0 {
+	db := s.databases[key.name.DB]
+	if t := s.index.find(key); t != nil && t.blocked() && t.queries() == 0 {
 		s.index.remove(key)
+		delete(db.tables, t)
+	}
+	if db != nil && !db.open && len(db.tables) == 0 {
+		delete(s.databases, key.name.DB)
 	}
 }
 
 // queriesOn counts the queries on an incarnation.
-func (s *slots) queriesOn(n protocol.Name, incarnation cssetcd.Revision) int {
-	if found := s.index.find(keyOf(n, incarnation)); found != nil {
-		return found.queries()
+func (s *slots) queriesOn(n protocol.Name, incarnation cssetcd.Revision) (queries int) {
+	for t := range s.of(n, incarnation) {
+		queries += t.queries()
 	}
-	return 0
+	return queries
 }
 
-// total counts all queries.
+// total counts all queries, each once for each of its tables.
 func (s *slots) total() (n int) {
-	for each := range s.index.all() {
-		n += each.queries()
+	for t := range s.index.all() {
+		n += t.queries()
 	}
 	return n
 }

@@ -1,8 +1,9 @@
 package deletion
 
 import (
+	"hash/maphash"
 	"iter"
-	"sync/atomic"
+	"math/bits"
 
 	"github.com/qserv/css-etcd/cssetcd"
 )
@@ -10,9 +11,9 @@ import (
 // slotIndex finds slots by name and incarnation, for any number of readers that never wait and one goroutine that changes it. A look-up is on the way of every
 // query, so it is a hash table in one array: a third of the time of a general concurrent map.
 type slotIndex struct {
-	cells atomic.Pointer[[]atomic.Pointer[slot]] // a power of two of them, never full
-	used  int                                    // cells that are not nil
-	live  int                                    // cells with a slot that was not removed
+	cells atomicPointer[[]atomicPointer[slot]] // a power of two of them, never full
+	used  int                                  // cells that are not nil
+	live  int                                  // cells with a slot that was not removed
 }
 
 // removed stands where a slot was, so that what was put behind it is still found.
@@ -22,7 +23,7 @@ const leastCells = 64
 
 func newSlotIndex() *slotIndex {
 	i := &slotIndex{}
-	cells := make([]atomic.Pointer[slot], leastCells)
+	cells := make([]atomicPointer[slot], leastCells)
 	i.cells.Store(&cells)
 	return i
 }
@@ -33,13 +34,22 @@ type slotKey struct {
 	incarnation cssetcd.Revision
 }
 
-// first is the cell at which the search begins. Incarnations tell almost all slots apart, and the ends of names those that one transaction created.
-func (k *slotKey) first(cells int) int {
+// seed is another one in each process, so that nobody chooses names that meet.
+var seed = maphash.MakeSeed()
+
+// first is the cell where a slot is if no other was there before it. Incarnations tell almost all slots apart, and the ends of names those that one
+// transaction created: it costs no look at the whole name.
+func (k *slotKey) first() uint64 {
 	h := uint64(k.incarnation)
 	if n := len(k.name.Table); n > 1 {
 		h ^= uint64(k.name.Table[n-1])<<32 | uint64(k.name.Table[n-2])<<40
 	}
-	return int(h*0x9e3779b97f4a7c15>>32) & (cells - 1)
+	return h * 0x9e3779b97f4a7c15 >> 32
+}
+
+// second is where the search goes on, cell by cell. It is of the whole name: one transaction may create many tables whose names end alike, or of one name in many databases.
+func (k *slotKey) second() uint64 {
+	return bits.RotateLeft64(maphash.String(seed, k.name.DB), 1) ^ maphash.String(seed, k.name.Table) + uint64(k.incarnation)
 }
 
 func (k *slotKey) equals(o *slotKey) bool {
@@ -48,11 +58,23 @@ func (k *slotKey) equals(o *slotKey) bool {
 
 // find returns a slot, or nil.
 func (i *slotIndex) find(k slotKey) *slot {
+	s, _, _ := i.search(&k)
+	return s
+}
+
+// search returns a slot and the cell it is in, or nil and the cell in which it would be put; and how many cells it looked at.
+func (i *slotIndex) search(k *slotKey) (s *slot, cell *atomicPointer[slot], steps int) {
 	cells := *i.cells.Load()
-	for at := k.first(len(cells)); ; at = (at + 1) & (len(cells) - 1) {
-		s := cells[at].Load()
-		if s == nil || s.key.equals(&k) && s != removed {
-			return s
+	mask := uint64(len(cells) - 1)
+	at := k.first()
+	for steps = 1; ; steps++ {
+		cell = &cells[at&mask]
+		s = cell.Load()
+		if s == nil || s.key.equals(k) && s != removed {
+			return s, cell, steps
+		}
+		if at++; steps == 1 {
+			at = k.second()
 		}
 	}
 }
@@ -62,16 +84,13 @@ func (i *slotIndex) add(s *slot) {
 	if 2*(i.used+1) > len(*i.cells.Load()) {
 		i.rebuild()
 	}
-	i.place(*i.cells.Load(), s)
+	i.place(s)
 	i.live++
 }
 
-func (i *slotIndex) place(cells []atomic.Pointer[slot], s *slot) {
-	at := s.key.first(len(cells))
-	for cells[at].Load() != nil {
-		at = (at + 1) & (len(cells) - 1)
-	}
-	cells[at].Store(s)
+func (i *slotIndex) place(s *slot) {
+	_, cell, _ := i.search(&s.key)
+	cell.Store(s)
 	i.used++
 }
 
@@ -81,24 +100,21 @@ func (i *slotIndex) rebuild() {
 	for n < 4*(i.live+1) {
 		n *= 2
 	}
-	cells := make([]atomic.Pointer[slot], n)
-	i.used = 0
+	cells := make([]atomicPointer[slot], n)
+	next := &slotIndex{live: i.live}
+	next.cells.Store(&cells)
 	for s := range i.all() {
-		i.place(cells, s)
+		next.place(s)
 	}
+	i.used = next.used
 	i.cells.Store(&cells)
 }
 
 // remove removes a slot that is there.
 func (i *slotIndex) remove(k slotKey) {
-	cells := *i.cells.Load()
-	for at := k.first(len(cells)); ; at = (at + 1) & (len(cells) - 1) {
-		if s := cells[at].Load(); s.key.equals(&k) && s != removed {
-			cells[at].Store(removed)
-			i.live--
-			return
-		}
-	}
+	_, cell, _ := i.search(&k)
+	cell.Store(removed)
+	i.live--
 }
 
 // all yields the slots that are there.

@@ -1,6 +1,7 @@
 package deletion
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -57,5 +58,30 @@ func TestSlotIndexIsAMap(t *testing.T) {
 	for at := range cssetcd.Revision(200) {
 		key := slotKey{cssetcd.TableName{DB: "d", Table: "a"}, at}
 		assert.Same(t, model[key], index.find(key))
+	}
+}
+
+// However alike the names are that one transaction created, a slot is found after a few steps.
+func TestSlotIndexHasShortWays(t *testing.T) {
+	const slots = 10_000
+	for what, name := range map[string]func(i int) cssetcd.TableName{
+		"tables that end alike":        func(i int) cssetcd.TableName { return cssetcd.TableName{DB: "d", Table: fmt.Sprintf("T%d_2026", i)} },
+		"one table of many databases":  func(i int) cssetcd.TableName { return cssetcd.TableName{DB: fmt.Sprintf("d%d_x", i), Table: "Object"} },
+		"tables of one letter or none": func(i int) cssetcd.TableName { return cssetcd.TableName{DB: fmt.Sprint(i), Table: "T"} },
+	} {
+		index := newSlotIndex()
+		key := func(i int) slotKey { return slotKey{name(i), 7} }
+		for i := range slots {
+			index.add(&slot{key: key(i)})
+		}
+		steps, most := 0, 0
+		for i := range slots {
+			k := key(i)
+			found, _, n := index.search(&k)
+			require.Equal(t, k, found.key)
+			steps, most = steps+n, max(most, n)
+		}
+		assert.Less(t, steps, 4*slots, what)
+		assert.Less(t, most, 200, what)
 	}
 }

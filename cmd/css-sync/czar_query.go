@@ -71,7 +71,7 @@ func (q *czarQuery) admit() (queryUse, error) {
 		}
 		ref, err := q.gate.Admit(tables...)
 		if err == nil {
-			return &ref, nil
+			return ref, nil
 		}
 		if !errors.Is(err, deletion.ErrStale) || time.Now().After(until) {
 			return nil, err

@@ -1,0 +1,159 @@
+package deletion
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// Admit counts a query on the tables that it was planned with, and on their databases: on all or on none. It costs no I/O and no allocation for
+// up to four tables. It returns ErrGone, ErrDropPending, ErrNotReady, ErrStale, which can be tried again, and ErrClosed; of these the first that it finds, in the order of the
+// tables. Without an error, Release has to be called; with one there is nothing to release, and the Ref is the zero Ref.
+//
+// The tables are those that a snapshot of the gate's view shows, or a read of its client: what counts is the name and the incarnation. A table that is nil or
+// without an incarnation, as one that was made by hand or read from a file, is ErrInvalid. One of another catalogue is refused like one that is gone or not there yet, unless name and
+// incarnation happen to be those of a table here: within one cluster that cannot be, and of another cluster's nobody can tell. A table that is named twice is
+// counted twice, and released as often. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
+func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
+	r.gate = g
+	for _, t := range tables {
+		if !g.count(&r, t) {
+			r.uncount()
+			return Ref{}, g.refusal(t)
+		}
+	}
+	// The fence after the count: what ended meanwhile is blocked, or has been told.
+	fence := g.fence.Load()
+	switch {
+	case g.closing.Load():
+		r.uncount()
+		return Ref{}, failed(admitting, "", ErrClosed)
+	case !fence.Admits(g.clock.now()):
+		r.uncount()
+		return Ref{}, g.stale(admitting)
+	}
+	// What was blocked since it was counted, and whose queries were told to end, it has to know before it begins.
+	if r.aborted() {
+		r.uncount()
+		return Ref{}, failed(admitting, "", fmt.Errorf("%w: what it uses changed at this moment", ErrStale))
+	}
+	// What the view shows and the gate has not blocked yet is looked at here.
+	if now := g.latest(); now != g.seen.Load() {
+		for _, t := range tables {
+			if err := refusalIn(now, t); err != nil {
+				r.uncount()
+				return Ref{}, err
+			}
+		}
+	}
+	r.begin(fence.Turn)
+	return r, nil
+}
+
+// count counts a query on a table.
+func (g *Gate) count(r *Ref, t *cssetcd.Table) bool {
+	if t == nil {
+		return false
+	}
+	s := g.slots.index.find(slotKey{t.Name, t.Incarnation})
+	return s != nil && r.add(s)
+}
+
+// refusal says why a query on a table is not admitted.
+func (g *Gate) refusal(t *cssetcd.Table) error {
+	switch {
+	case t == nil:
+		return failed(admitting, "", fmt.Errorf("%w: a table is nil", cssetcd.ErrInvalid))
+	case t.Incarnation <= 0:
+		return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: the table has no incarnation, so it was not read from etcd", cssetcd.ErrInvalid))
+	case g.closing.Load():
+		return failed(admittingOn, t.Name.String(), ErrClosed)
+	}
+	if err := refusalIn(g.latest(), t); err != nil {
+		return err
+	}
+	return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale))
+}
+
+// refusalIn says what is wrong with a table and its database, as a snapshot shows them; nil for nothing.
+func refusalIn(s *cssetcd.Snapshot, t *cssetcd.Table) error {
+	name := t.Name.String()
+	db, err := s.Database(t.Name.DB)
+	if err != nil {
+		return failed(admittingOn, name, fmt.Errorf("%w, with its database", ErrGone))
+	}
+	now, err := s.Table(t.Name)
+	switch {
+	case errors.Is(err, cssetcd.ErrNotFound):
+		return failed(admittingOn, name, ErrGone)
+	case err != nil:
+		return failed(admittingOn, name, err)
+	case now.Incarnation > t.Incarnation:
+		return failed(admittingOn, name, fmt.Errorf("%w, and another one has its name", ErrGone))
+	case now.Incarnation < t.Incarnation:
+		return failed(admittingOn, name, fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale))
+	}
+	if err := refusalOf(now.Status); err != nil {
+		return failed(admittingOn, name, err)
+	}
+	if err := refusalOf(db.Status); err != nil {
+		return failed(admittingOn, name, fmt.Errorf("its database: %w", err))
+	}
+	return nil
+}
+
+func refusalOf(s cssetcd.Status) error {
+	switch s.State() {
+	case cssetcd.StateReady:
+		return nil
+	case cssetcd.StatePendingDrop:
+		return &pendingError{s}
+	}
+	return fmt.Errorf("%w: it has the status %s", ErrNotReady, s)
+}
+
+// pendingError is an ErrDropPending of something that is there and marked.
+type pendingError struct{ status cssetcd.Status }
+
+func (e *pendingError) Error() string {
+	return fmt.Sprintf("it is marked to be dropped, and no query begins on it: its status is %s", e.status)
+}
+
+func (e *pendingError) Unwrap() error { return ErrDropPending }
+
+// stale says why there is no proof that lasts.
+func (g *Gate) stale(op string) error {
+	if g.closing.Load() {
+		return failed(op, "", ErrClosed)
+	}
+	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, g.length())
+	if why := g.why(); why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
+	}
+	return failed(op, "", err)
+}
+
+// What is done at a gate, for errors.
+const (
+	admitting   = "admit a query"
+	admittingOn = "admit a query on"
+	dispatching = "dispatch a chunk query"
+)
+
+// why returns why there is no new proof; nil when there is one.
+func (g *Gate) why() error {
+	if t := g.trouble.Load(); t != nil {
+		return t.err
+	}
+	return nil
+}
+
+func (g *Gate) length() time.Duration {
+	f := g.fence.Load()
+	if f.Proof.Valid {
+		return f.Proof.Length
+	}
+	return f.Carried.Length
+}
