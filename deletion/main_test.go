@@ -128,6 +128,13 @@ func (f *fleet) czar(name string, opts ...deletion.GateOption) *czar {
 	return &czar{g, v}
 }
 
+// catchUp waits until the czar's view shows what etcd has now: a refusal says what the view shows.
+func (c *czar) catchUp(t testing.TB, f *fleet) {
+	t.Helper()
+	_, err := c.view.WaitLatest(f.soon())
+	require.NoError(t, err)
+}
+
 // plan returns a table as the czar sees it now.
 func (c *czar) plan(t testing.TB, n cssetcd.TableName) *cssetcd.Table {
 	t.Helper()
