@@ -26,7 +26,7 @@ func ForTest(t testing.TB, opts mariadbd.Options) *mariadbd.Server {
 	t.Helper()
 	Require(t)
 	if opts.Dir == "" {
-		opts.Dir = Installed(t)
+		opts.Dir = installed(t)
 	}
 	server, err := mariadbd.Start(t.Context(), opts)
 	if err != nil {
@@ -73,8 +73,8 @@ func read(from fs.FS) (fs.FS, error) {
 	})
 }
 
-// Installed returns a directory with system tables, for [mariadbd.Options.Dir], that goes with the test.
-func Installed(t testing.TB) string {
+// installed returns a directory with system tables that goes with the test.
+func installed(t testing.TB) string {
 	t.Helper()
 	files, err := systemTables()
 	if err != nil {
