@@ -46,6 +46,7 @@ var (
 	ErrNodeInUse        = under(ErrPrecondition, "chunks have replicas on the node")
 	ErrCzarsRegistered  = under(ErrPrecondition, "czars are registered and may be running queries on it")
 	ErrDropPending      = under(ErrPrecondition, "a drop of this name has not ended")
+	ErrKeysBelow        = under(ErrPrecondition, "keys lie below it")
 	ErrNotEmpty         = under(ErrPrecondition, "the target is not empty")
 )
 

@@ -14,9 +14,9 @@ type WriteOption struct {
 }
 
 type writeOptions struct {
-	ifNotExists, ifExists, unsafe bool
-	status                        *Status
-	revision                      *Revision
+	ifNotExists, ifExists, ifAlone, unsafe bool
+	status                                 *Status
+	revision                               *Revision
 }
 
 // IfNotExists makes creating what exists a success that changes nothing, with revision 0.
@@ -38,6 +38,11 @@ func IfStatus(s Status) WriteOption {
 // Modified of what was read tells. With 0 the key must be absent.
 func IfRevision(r Revision) WriteOption {
 	return WriteOption{"IfRevision", func(o *writeOptions) { o.revision = &r }}
+}
+
+// IfAlone makes deleting a key fail with ErrKeysBelow when keys lie below it.
+func IfAlone() WriteOption {
+	return WriteOption{"IfAlone", func(o *writeOptions) { o.ifAlone = true }}
 }
 
 // Unsafe lets a removal go ahead although czars are registered. Their running queries on what is removed may fail or, when the

@@ -203,11 +203,17 @@ func checkRaw(key string) error {
 	return nil
 }
 
-// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus, IfRevision, and Unsafe, which it
-// needs while czars are registered.
+// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus, IfRevision, IfAlone, and Unsafe, which
+// it needs while czars are registered.
 func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revision, error) {
+	_, rev, err := r.DeleteCounted(ctx, key, opts...)
+	return rev, err
+}
+
+// DeleteCounted is Delete, and tells how many keys it removed.
+func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption) (keysRemoved int, rev Revision, err error) {
 	remove := operation{name: "delete", object: key}
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "Unsafe")
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "IfAlone", "Unsafe")
 	if err == nil {
 		err = checkAnyKey(key)
 	}
@@ -215,14 +221,22 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 		err = checkNotMeta(key)
 	}
 	if err != nil {
-		return r.c.do(ctx, remove.invalid(err))
+		rev, err = r.c.do(ctx, remove.invalid(err))
+		return 0, rev, err
 	}
-	return r.c.do(ctx, remove.as(kv.Op{
-		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Below(cssPath(key)), kv.Below(czarRoot)}),
+	below := kv.Below(cssPath(key))
+	rev, err = r.c.do(ctx, remove.as(kv.Op{
+		Reads: spans(keys(key), spellingTree(key), []kv.Span{below, kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			entry := have.At(cssPath(key))
-			if !entry.Exists() && have.Empty(kv.Below(cssPath(key))) {
+			entry, others := have.At(cssPath(key)), 0
+			for range have.Range(below) {
+				others++
+			}
+			switch {
+			case !entry.Exists() && others == 0:
 				return kv.Change{}, ErrNoSuchKey
+			case o.ifAlone && others > 0:
+				return kv.Change{}, fmt.Errorf("%w: %d", ErrKeysBelow, others)
 			}
 			if err := o.permits(entry); err != nil {
 				return kv.Change{}, err
@@ -231,10 +245,20 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 			if err := o.removal(have, e); err != nil {
 				return kv.Change{}, err
 			}
+			if keysRemoved = others; entry.Exists() {
+				keysRemoved++
+			}
+			if o.ifAlone {
+				e.change.Guards = append(e.change.Guards, kv.Guard{Kind: kv.NothingBelow, Path: cssPath(key)})
+			}
 			e.forget(key)
 			return e.change, nil
 		},
 	}))
+	if err != nil {
+		return 0, 0, err
+	}
+	return keysRemoved, rev, nil
 }
 
 // nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is protected.

@@ -95,7 +95,7 @@ func TestChangesAndTheirConditions(t *testing.T) {
 	c.fails(1, "node", "show", "worker-1")
 	c.ok("put", "/DBS/LSST/note", "hello")
 	assert.Equal(t, "hello\n", c.ok("get", "/DBS/LSST/note"))
-	c.ok("del", "/DBS/LSST/note", "--if-status", "hello")
+	assert.Regexp(t, `^key /DBS/LSST/note deleted, revision \d+\n$`, c.ok("del", "/DBS/LSST/note", "--if-status", "hello"))
 	c.fails(1, "get", "/DBS/LSST/note")
 	c.ok("table", "drop", "LSST.Source")
 	c.fails(1, "table", "drop", "LSST.Source")
@@ -134,10 +134,10 @@ func TestRemovalsAskForForceWhileCzarsAreRegistered(t *testing.T) {
 		assert.Contains(t, c.ok(append(args, "--force")...), "1 czar is registered")
 		c.fails(exitError, append(args[:1:1], "show", args[2])...)
 	}
-	message := c.fails(exitError, "del", "/DBS/Plain")
+	message := c.fails(exitError, "del", "/DBS/Plain", "--recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force")
-	c.ok("del", "/DBS/Plain", "--force")
+	c.ok("del", "/DBS/Plain", "--force", "-r")
 	message = c.fails(exitError, "drops", "czars")
 	assert.Contains(t, message, "list czars: the registration 1: ", "in one line")
 }
@@ -177,4 +177,20 @@ func TestEmptyListsAreJSONLists(t *testing.T) {
 	for _, args := range [][]string{{"db", "list"}, {"table", "list"}, {"node", "list"}, {"ls", "/css_meta/version"}} {
 		assert.Equal(t, "[]\n", c.ok(append(args, "-w", "json")...), "%v", args)
 	}
+}
+
+// TestDelOfASubtree: a key with others below it is not deleted without a word on them.
+func TestDelOfASubtree(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	fill(c)
+	before := c.ok("dump")
+	message := c.fails(exitError, "del", "/DBS")
+	assert.Contains(t, message, "delete /DBS: keys lie below it: 26\n")
+	assert.Contains(t, message, "hint: --recursive deletes them, too")
+	assert.Equal(t, before, c.ok("dump"))
+	assert.Regexp(t, `^key /DBS deleted with all below it, 27 keys, revision \d+\n$`, c.ok("del", "/DBS", "-r"))
+	v := decode[struct{ Keys, Revision int }](t, c.ok("del", "/NODES", "-r", "-w", "json"))
+	assert.Equal(t, 5, v.Keys)
+	assert.Positive(t, v.Revision)
 }

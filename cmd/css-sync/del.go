@@ -2,28 +2,58 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
+// deleted is what del did, and its JSON form.
+type deleted struct {
+	writeResult
+	Keys int `json:"keys"` // that were deleted
+	key  string
+}
+
 func delCommand(p *program) *cobra.Command {
 	var only conditionFlags
-	var force bool
+	var recursive, force bool
 	cmd := &cobra.Command{
-		Use: "del KEY", Short: "Delete a CSS key and all keys below it", GroupID: groupCatalogue, Args: takes("KEY"),
+		Use: "del KEY", Short: "Delete a CSS key, and with --recursive all keys below it", GroupID: groupCatalogue, Args: takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts := only.options()
+			if !recursive {
+				opts = append(opts, cssetcd.IfAlone())
+			}
 			if force {
 				opts = append(opts, cssetcd.Unsafe())
 			}
-			return p.write(cmd.Context(), outcome{done: "key " + args[0] + " deleted"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
-				return css.Raw().Delete(ctx, args[0], opts...)
+			return p.shortly(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				keys, rev, err := css.Raw().DeleteCounted(ctx, args[0], opts...)
+				if errors.Is(err, cssetcd.ErrKeysBelow) {
+					return hinted(err, "--recursive deletes them, too; `css-sync ls` shows them, and `css-sync db drop` and `css-sync table drop` wait for queries")
+				}
+				if err != nil {
+					return err
+				}
+				d := deleted{writeResult{rev, true}, keys, args[0]}
+				return p.print(d, d.write)
 			})
 		},
 	}
+	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "delete all keys below it, too")
 	cmd.Flags().BoolVar(&force, "force", false, "delete although czars are registered, whose queries may fail")
 	only.register(cmd, "value")
 	return cmd
+}
+
+func (d deleted) write(w io.Writer) {
+	fmt.Fprintf(w, "key %s deleted", d.key)
+	if d.Keys > 1 {
+		fmt.Fprintf(w, " with all below it, %d keys", d.Keys)
+	}
+	fmt.Fprintf(w, ", revision %d\n", d.Revision)
 }

@@ -30,9 +30,9 @@ serve asks QMeta for them, give --delay or --wait.
 anew before they end; data are left alone. --force and --leave-children allow to drop a director although tables that are partitioned
 by it stay, which cannot be queried then.
 
-With -w json: {"name","way","changed","revision","phase","incarnation","delay_seconds","after_seconds","ended"}; way is "direct",
-"forced" or "protocol", revision that of the removal or of the mark, 0 when nothing was changed or the mark is yet to come. The
-last five are of the protocol only.`
+With -w json: {"name","way","changed","revision","phase","incarnation","delay_seconds","after_seconds","ended",
+"left_children"}; way is "direct", "forced" or "protocol", revision that of the removal or of the mark, 0 when nothing was changed or the mark is yet to come;
+left_children are the tables that stay without their director. The five from phase to ended are of the protocol only.`
 
 // dropFlags are those of commands that drop a table or a database.
 type dropFlags struct {
@@ -113,7 +113,8 @@ func (d dropped) database() string {
 // begin begins a drop, or removes something at once, and says which.
 func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dropResult, *deletion.Drop, error) {
 	r := dropResult{Name: what.name, what: what.what, Way: wayDirect, Changed: true, file: css.etcd == nil}
-	if err := d.checkChildren(ctx, css, what); err != nil {
+	var err error
+	if r.LeftChildren, err = d.children(ctx, css, what); err != nil {
 		return r, nil, err
 	}
 	if r.file {
@@ -215,33 +216,38 @@ func (d *dropFlags) mark(ctx context.Context, client *dropClient, what dropped, 
 	return drop, nil
 }
 
-// checkChildren refuses to drop what other tables are partitioned by. It is not a part of the transaction: a child that is created at the same moment is
-// not seen, and is as useless as one that was created a moment before.
-func (d *dropFlags) checkChildren(ctx context.Context, css *catalogue, what dropped) error {
-	if d.force || d.leaveChildren {
-		return nil
-	}
+// children returns what is partitioned by something that is dropped and stays, and refuses that unless it is wanted. It is not a part of the
+// transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
+func (d *dropFlags) children(ctx context.Context, css *catalogue, what dropped) ([]string, error) {
 	name, err := deletion.ParseName(what.name)
+	if err != nil && (d.force || d.leaveChildren) {
+		return nil, nil // the removal says what is wrong with it, if that is in its way
+	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s, err := css.Snapshot(ctx, 0)
 	if err != nil {
-		return err
-	}
-	children := deletion.Children(s, name)
-	if len(children) == 0 {
-		return nil
+		return nil, err
 	}
 	var names []string
-	for _, c := range children[:min(len(children), 5)] {
+	for _, c := range deletion.Children(s, name) {
 		names = append(names, c.String())
 	}
-	if more := len(children) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
+	if len(names) == 0 || d.force || d.leaveChildren {
+		return names, nil
 	}
-	err = fmt.Errorf("drop %s: %w: %s", what.what, errHasChildren, strings.Join(names, ", "))
-	return hinted(err, "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+	err = fmt.Errorf("drop %s: %w: %s", what.what, errHasChildren, someOf(names))
+	return nil, hinted(err, "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+}
+
+// someOf lists the first names, and how many more there are.
+func someOf(names []string) string {
+	const most = 5
+	if more := len(names) - most; more > 0 {
+		names = append(slices.Clone(names[:most]), fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 var errHasChildren = fmt.Errorf("%w and would stay", deletion.ErrHasChildren)

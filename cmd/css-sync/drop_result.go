@@ -116,7 +116,8 @@ type dropResult struct {
 	Incarnation  cssetcd.Revision `json:"incarnation,omitempty"`
 	DelaySeconds int              `json:"delay_seconds,omitempty"`
 	AfterSeconds int              `json:"after_seconds,omitempty"`
-	Ended        bool             `json:"ended,omitempty"` // --wait: it was waited for
+	Ended        bool             `json:"ended,omitempty"`         // --wait: it was waited for
+	LeftChildren []string         `json:"left_children,omitempty"` // what was partitioned by it and stays
 
 	what  string
 	file  bool   // the catalogue is on one
@@ -142,6 +143,9 @@ func (r dropResult) write(w io.Writer) {
 		}
 	default:
 		fmt.Fprintf(w, "%s dropped, revision %d\n", r.what, r.Revision)
+	}
+	if r.Changed && len(r.LeftChildren) > 0 {
+		fmt.Fprintf(w, "left without what they are partitioned by, and cannot be queried: %s\n", someOf(r.LeftChildren))
 	}
 	if !r.Changed || r.file {
 		return

@@ -298,7 +298,7 @@ func TestRemovalUnderARunningQuery(t *testing.T) {
 	c := quickDrops(t)
 	czar := c.czar("first czar")
 	query := czar.query("LSST.Source")
-	message := c.fails(exitError, "del", "/DBS/LSST/TABLES/Source")
+	message := c.fails(exitError, "del", "/DBS/LSST/TABLES/Source", "--recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force removes it nevertheless, and queries that are using it may fail")
 	assert.Contains(t, c.fails(exitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"), "the protocol knows no conditions")
@@ -333,8 +333,11 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 			assert.Contains(t, c.ok("table", "drop", "LSST.Object", "--delay", "10s", "--leave-children"), "is marked")
 			c.ok("drops", "cancel", "LSST.Object")
 		}
-		c.ok(append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...)
-		c.ok(append([]string{"db", "drop", "LSST", "--leave-children"}, where...)...)
+		assert.Contains(t, c.ok(append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...),
+			"left without what they are partitioned by, and cannot be queried: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n")
+		c.ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId", "--lon-col", "ra", "--lat-col", "decl", "--sub-chunks"}, where...)...)
+		r := decode[dropResult](t, c.ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"}, where...)...))
+		assert.Equal(t, []string{"LSST_2.Forced"}, r.LeftChildren)
 	}
 }
 
