@@ -73,7 +73,7 @@ func newEtcd(ctx context.Context, config clientv3.Config) (*clientv3.Client, err
 	case err == nil:
 		return etcd, nil
 	case errors.Is(err, rpctypes.ErrAuthFailed):
-		err = fmt.Errorf("%w: wrong name or password for user %s", cssetcd.ErrUnauthorized, config.Username)
+		err = hinted(fmt.Errorf("%w: wrong name or password for user %s", cssetcd.ErrUnauthorized, config.Username), "look at --user and CSS_SYNC_PASSWORD")
 	}
 	return nil, connectError(err, config)
 }

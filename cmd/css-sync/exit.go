@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -145,6 +146,10 @@ func hintFor(err error) string {
 		return "look at --endpoints, --prefix and --css; the first `css-sync db create` or `css-sync restore` makes a CSS"
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return "--overwrite replaces what is there"
+	case errors.Is(err, rpctypes.ErrPermissionDenied):
+		return "the user is known, but may not do this: its role needs `etcdctl role grant-permission ROLE --prefix=true readwrite PREFIX/`, or read to look only, with the --prefix of the CSS"
+	case errors.Is(err, rpctypes.ErrAuthFailed):
+		return "look at --user and CSS_SYNC_PASSWORD"
 	case errors.Is(err, cssetcd.ErrUnauthorized):
 		return "give --user, and the password in CSS_SYNC_PASSWORD"
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -42,7 +43,7 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 		if err != nil {
 			return err
 		}
-		return errors.Join(write(f), f.Close())
+		return cmp.Or(write(f), f.Close())
 	}
 	if file, err := filepath.EvalSymlinks(name); err == nil {
 		name = file // the link stays
@@ -57,9 +58,9 @@ func writeFile(name string, write func(io.Writer) error) (err error) {
 		}
 	}()
 	out := bufio.NewWriter(f)
-	err = errors.Join(write(out), out.Flush(), f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
+	// One fault, such as a full disk, is met again by all that follows.
+	if err = cmp.Or(write(out), out.Flush(), f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
+		return notTemporary(err, name)
 	}
 	return os.Rename(f.Name(), name)
 }

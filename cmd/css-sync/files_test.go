@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -219,4 +220,22 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 	assert.Equal(t, "READY\n", c.ok("get", "/DBS/Big"))
 	assert.Equal(t, 25205, keys())
 	assert.Contains(t, c.ok("restore", file), "nothing has to be restored")
+}
+
+// TestDumpOnAFullDisk: one fault is told once, with the name of the file that was asked for, and leaves nothing.
+func TestDumpOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	c.ok("put", "/DBS/D/note", strings.Repeat("x", 60_000))
+	dir := t.TempDir()
+	cmd := exec.Command("bash", "-c", `ulimit -f 4 && exec "$0" dump -o "$1"`, os.Args[0], filepath.Join(dir, "css.json"))
+	cmd.Env = append(os.Environ(), asProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.environment["CSS_SYNC_ENDPOINTS"], "CSS_SYNC_DIAL_TIMEOUT=20s")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	assert.Equal(t, exitError, cmd.ProcessState.ExitCode())
+	assert.Equal(t, "css-sync: write "+filepath.Join(dir, "css.json")+": file too large\n", string(out))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, left)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
@@ -17,7 +18,7 @@ func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Serve
 	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
 	defer cancel()
 	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
-		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, // its history is compacted as that of any other
+		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, Fatal: p.etcdEnded, // its history is compacted as that of any other
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
@@ -25,6 +26,13 @@ func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Serve
 	p.connection.endpoints = etcd.Endpoints()
 	p.log.Info("etcd runs in this process", "data", etcd.Dir(), "endpoints", etcd.Endpoints())
 	return etcd, nil
+}
+
+// etcdEnded ends the process: what etcd did not write it must not go on from.
+func (p *program) etcdEnded(reason string) {
+	p.say("the etcd in this process cannot go on: %s", reason)
+	p.notify("STOPPING=1")
+	os.Exit(exitError)
 }
 
 // watchOver returns when etcd ends by itself.

@@ -54,7 +54,7 @@ func (s *Server) config(ctx context.Context) *embed.Config {
 		cfg.TickMs = uint(s.opts.Tick / time.Millisecond)
 		cfg.ElectionMs = 10 * cfg.TickMs
 	}
-	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZap(s.opts.Logger, ctx))
+	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newZap(s.opts.Logger, s.opts.Fatal, ctx))
 	cfg.GRPCAdditionalServerOptions = []grpc.ServerOption{
 		grpc.ChainStreamInterceptor(cutStreams(ctx)),
 		grpc.ChainUnaryInterceptor(cutCalls(ctx)),

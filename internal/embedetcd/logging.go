@@ -9,16 +9,33 @@ import (
 )
 
 // newZap returns a zap logger that hands its messages to a slog logger, or
-// discards them when there is none. Etcd calls Fatal where it cannot go on;
-// that becomes a panic with its message, because a silent exit would leave
-// nothing to look at. Once stopping is done, errors are passed on as debug:
-// etcd reports every listener that a stop closes as a failure.
-func newZap(to *slog.Logger, stopping context.Context) *zap.Logger {
+// discards them when there is none. Etcd calls Fatal and Panic where it cannot
+// go on. Once stopping is done, errors are passed on as debug: etcd reports
+// every listener that a stop closes as a failure.
+func newZap(to *slog.Logger, fatal func(string), stopping context.Context) *zap.Logger {
 	core := zapcore.NewNopCore()
 	if to != nil {
 		core = &slogCore{handler: to.Handler(), stopping: stopping}
 	}
-	return zap.New(core, zap.WithFatalHook(zapcore.WriteThenPanic))
+	return zap.New(core, zap.WithFatalHook(last(fatal)), zap.WithPanicHook(last(fatal)))
+}
+
+// last is what happens at etcd's last message.
+type last func(reason string)
+
+// OnWrite panics with the message unless it was passed on to somebody who
+// ends the process: a silent exit would leave nothing to look at.
+func (l last) OnWrite(entry *zapcore.CheckedEntry, fields []zapcore.Field) {
+	reason := entry.Message
+	for _, field := range fields {
+		if err, ok := field.Interface.(error); ok {
+			reason += ": " + err.Error()
+		}
+	}
+	if l != nil {
+		l(reason)
+	}
+	panic(reason)
 }
 
 // slogCore is a zap core on a slog handler.

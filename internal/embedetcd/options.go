@@ -41,6 +41,10 @@ type Options struct {
 	// Logger receives etcd's messages; nil discards them. Etcd's level info
 	// arrives as debug: it is written for those who debug etcd.
 	Logger *slog.Logger
+	// Fatal is called where etcd cannot go on, for instance because its disk
+	// is full, with the reason. The goroutine that calls it must not go on
+	// either: when Fatal returns, or is nil, it panics.
+	Fatal func(reason string)
 	// UnsafeNoFsync makes writes return before they are on disk. For tests:
 	// data survives the end of the server but not that of the machine.
 	UnsafeNoFsync bool

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,8 +73,16 @@ func Read(r io.Reader) (CSS, error) {
 	return css, nil
 }
 
+// known are the keys that Qserv reads. It ignores others, so that one that is mistyped is taken for one that is missing.
+var known = []string{"technology", "hostname", "port", "username", "password", "database", "socket", "file", "data"}
+
 func decode(values map[string]string) (CSS, error) {
 	var faults *multierror.Error
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(known, key) {
+			faults = multierror.Append(faults, fmt.Errorf("%.64q is no key that Qserv reads; it reads %s", key, strings.Join(known[:7], ", ")))
+		}
+	}
 	css := CSS{
 		Hostname: orDefault(values["hostname"], defaultHostname),
 		Username: values["username"],

@@ -88,6 +88,7 @@ func TestReadFaults(t *testing.T) {
 		"no key":            {"[css]\n= 3306\n", "line 2: neither"},
 		"open bracket":      {"\n[css\n", "line 2: the section's name has no closing bracket"},
 		"key twice":         {"[css]\nport=1\nport=2\n", "line 3: port stands twice in section [css]"},
+		"unknown keys":      {"[css]\nport=1\nuser=a\nhost=secret\n", `"host" is no key that Qserv reads; it reads technology, hostname, port, username, password, database, socket; "user" is no key`},
 		"section twice":     {"[css]\nport=1\n[a]\n[css]\n", "line 4: section [css] stands in it twice"},
 		"a line of 100,000": {"[css]\nport=" + strings.Repeat("1", 100_000), "token too long"},
 	}
