@@ -22,7 +22,7 @@ type DatabaseListing struct {
 // Databases reads all databases with the names of their tables, in byte order, at one revision. It costs what names cost, however many
 // chunks there are. A database that cannot be decoded comes as nil with an error that names the key at fault, and the others follow.
 func (c *Client) Databases(ctx context.Context) (iter.Seq2[DatabaseListing, error], error) {
-	have, err := c.around(ctx, "", inTables, func(n TableName) string { return n.key() },
+	have, err := c.around(ctx, "", inTables, func(n TableName) []kv.Span { return []kv.Span{kv.Below(cssPath(n.key()))} },
 		kv.Below(cssPath(dbsKey)), kv.Below(cssPath(partitioningKey)))
 	if err != nil {
 		return nil, &Error{Op: "list databases", Err: err}
@@ -42,6 +42,25 @@ func (c *Client) Databases(ctx context.Context) (iter.Seq2[DatabaseListing, erro
 // order of their names, those of each database together. It costs what the tables hold beside chunks. It returns ErrNoSuchDB for a database that
 // is given and not there. A table that cannot be decoded comes as nil with an error, and the others follow.
 func (c *Client) Tables(ctx context.Context, dbs ...string) (iter.Seq2[*Table, error], error) {
+	chunks := func(n TableName) []kv.Span { return []kv.Span{kv.Below(cssPath(n.chunksKey()))} }
+	have, names, err := c.tables(ctx, "list tables", dbs, inChunkTree, chunks)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(*Table, error) bool) {
+		for n := range names {
+			t, err := decodeTable(have, n)
+			if !yield(t, objectError("read table", n.String(), err)) {
+				return
+			}
+		}
+	}, nil
+}
+
+// tables reads the tables of databases, or of all, but for holes, and returns their names.
+func (c *Client) tables(
+	ctx context.Context, op string, dbs []string, holes kv.Holes, of func(TableName) []kv.Span,
+) (*kv.Snapshot, iter.Seq[TableName], error) {
 	spans, records := []kv.Span{kv.Below(cssPath(dbsKey))}, ""
 	if len(dbs) > 0 {
 		spans = nil
@@ -52,24 +71,22 @@ func (c *Client) Tables(ctx context.Context, dbs ...string) (iter.Seq2[*Table, e
 	if len(dbs) == 1 {
 		records = dbKey(dbs[0])
 	}
-	have, err := c.around(ctx, records, inChunkTree, TableName.chunksKey, spans...)
+	have, err := c.around(ctx, records, holes, of, spans...)
 	for _, db := range dbs {
 		if err == nil && (checkPart("database", db) != nil || !have.At(cssPath(dbKey(db))).Exists()) {
-			return nil, &Error{Op: "list tables", Object: db, Err: ErrNoSuchDB}
+			return nil, nil, &Error{Op: op, Object: db, Err: ErrNoSuchDB}
 		}
 	}
 	if err != nil {
-		return nil, &Error{Op: "list tables", Object: strings.Join(dbs, ", "), Err: err}
+		return nil, nil, &Error{Op: op, Object: strings.Join(dbs, ", "), Err: err}
 	}
 	if len(dbs) == 0 {
 		dbs = slices.Collect(existing(have, dbsKey))
 	}
-	return func(yield func(*Table, error) bool) {
+	return have, func(yield func(TableName) bool) {
 		for _, db := range dbs {
 			for name := range existing(have, tablesKey(db)) {
-				n := TableName{db, name}
-				t, err := decodeTable(have, n)
-				if !yield(t, objectError("read table", n.String(), err)) {
+				if !yield(TableName{db, name}) {
 					return
 				}
 			}
@@ -138,9 +155,9 @@ func tableOf(p kv.Path) (n TableName, rest string, ok bool) {
 	return TableName{db, table}, rest, true
 }
 
-// around reads a part of the catalogue but for holes, which are expected below a key of each table on record. Records is the key below
-// whose spelling to look for them, "" for all.
-func (c *Client) around(ctx context.Context, records string, holes kv.Holes, below func(TableName) string, spans ...kv.Span) (*kv.Snapshot, error) {
+// around reads a part of the catalogue but for holes, of which those of each table on record are expected. Records is the key below
+// whose spelling to look for tables, "" for all.
+func (c *Client) around(ctx context.Context, records string, holes kv.Holes, of func(TableName) []kv.Span, spans ...kv.Span) (*kv.Snapshot, error) {
 	if c.etcd == nil { // it is in memory
 		return c.fetch(ctx, spans)
 	}
@@ -153,7 +170,7 @@ func (c *Client) around(ctx context.Context, records string, holes kv.Holes, bel
 		var expected []kv.Span
 		for _, key := range known {
 			if n, rest, ok := tableOf(cssPath(key)); ok && rest == "" {
-				expected = append(expected, kv.Below(cssPath(below(n))))
+				expected = append(expected, of(n)...)
 			}
 		}
 		have, _, err := c.etcd.LoadAround(ctx, at, holes, expected, spans...)

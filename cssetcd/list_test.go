@@ -131,7 +131,34 @@ func TestListingsAreThoseOfASnapshot(t *testing.T) {
 		s := catalogue(t, c, 0)
 		require.Equal(r, listingsOf(s), listings(r, c))
 		checkChildren(r, c, s)
+		checkRelations(r, c, s)
 	})
+}
+
+// checkRelations compares what ties tables to each other with the whole catalogue.
+func checkRelations(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) {
+	all, err := c.Relations(context.Background())
+	require.NoError(t, err)
+	for r, err := range all {
+		if table, wrong := s.Table(r.Name); wrong == nil {
+			require.NoError(t, err)
+			require.Equal(t, cssetcd.Relation{Name: table.Name, Status: table.Status, Partitioning: table.Partitioning, Match: table.Match}, r)
+		}
+	}
+	var found, want []cssetcd.TableName
+	for r := range all {
+		found = append(found, r.Name)
+	}
+	for key := range s.Below("/DBS") {
+		parts := strings.Split(key, "/")
+		if _, there := s.Key("/DBS/" + parts[2]); there && len(parts) == 5 && parts[3] == "TABLES" && parts[4] != ".packed.json" {
+			want = append(want, cssetcd.TableName{DB: parts[2], Table: parts[4]})
+		}
+	}
+	byName := func(a, b cssetcd.TableName) int { return strings.Compare(a.String(), b.String()) }
+	slices.SortFunc(found, byName)
+	slices.SortFunc(want, byName)
+	require.Equal(t, want, found)
 }
 
 // checkChildren compares what lies directly below each key with the whole catalogue.

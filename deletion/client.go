@@ -207,37 +207,43 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 // the transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
 func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
 	db, table := n.Parts()
-	if table != "" {
-		if force {
-			return nil
-		}
-		t, err := c.css.Table(ctx, cssetcd.TableName{DB: db, Table: table})
-		if err != nil || t.Partitioning == nil || t.Partitioning.DirDB != db || t.Partitioning.DirTable != table {
-			return nil // not a director, as far as anyone can tell; whether it is there is found out with the mark
-		}
+	var children []cssetcd.TableName
+	var err error
+	switch {
+	case table != "" && force:
+		return nil
+	case table != "":
+		children, err = Children(ctx, c.css, n.String())
+	default:
+		children, err = c.checkDatabase(ctx, n, db, force)
 	}
-	s, err := c.css.Snapshot(ctx, 0)
-	if err != nil {
-		return err
+	if err == nil && len(children) > 0 {
+		err = fmt.Errorf("%w; drop those first, or force it, and they cannot be queried any more", &ChildrenError{children})
 	}
-	if table == "" && countTables(s, db) > mostTables {
-		return fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, mostTables)
+	return err
+}
+
+func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, force bool) ([]cssetcd.TableName, error) {
+	var concerned []string // all databases
+	if force {
+		concerned = []string{db}
 	}
-	if children := Children(s, n); len(children) > 0 && !force {
-		return fmt.Errorf("%w, such as %s; drop those first, or force it, and they cannot be queried any more", ErrHasChildren, children[0])
+	all, err := relations(ctx, c.css, concerned...)
+	switch {
+	case errors.Is(err, cssetcd.ErrNoSuchDB):
+		return nil, nil // which the mark tells
+	case err != nil:
+		return nil, err
+	case all.tables(db) > mostTables:
+		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, mostTables)
+	case force:
+		return nil, nil
 	}
-	return nil
+	return all.children(n), nil
 }
 
 // mostTables is as many tables as the intent to drop their database can name.
 const mostTables = 10_000
-
-func countTables(s *cssetcd.Snapshot, db string) (n int) {
-	for range s.Tables(db) {
-		n++
-	}
-	return n
-}
 
 // Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of
 // no return.

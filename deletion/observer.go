@@ -18,11 +18,60 @@ type observer struct{ store kv.Store }
 // mostKeys bounds the keys that are read in one request, as etcd does.
 const mostKeys = 100
 
-// read reads everything at one revision, anew when etcd forgot that revision in between.
+// read reads everything at one revision.
 func (o observer) read(ctx context.Context, marked []protocol.Name) (protocol.Facts, []error, error) {
-	f, faults, err := o.readOnce(ctx, marked)
+	return again(func() (protocol.Facts, []error, error) { return o.readOnce(ctx, marked) })
+}
+
+// readOne reads what concerns the drop of one name, or the request for it, at one revision: what other drops there are does not matter.
+func (o observer) readOne(ctx context.Context, n protocol.Name) (protocol.Facts, []error, error) {
+	return again(func() (protocol.Facts, []error, error) {
+		first, err := o.store.Fetch(ctx, 0, protocol.OneReads(n)...)
+		if err != nil {
+			return protocol.Facts{}, nil, err
+		}
+		rest, err := o.store.Fetch(ctx, first.Revision, protocol.AcksReads(n, first)...)
+		if err != nil {
+			return protocol.Facts{}, nil, err
+		}
+		entries := map[protocol.Name]kv.Entry{}
+		for _, name := range []protocol.Name{n, n.Database()} {
+			entries[name] = rest.At(protocol.PathOf(name))
+		}
+		f, faults := protocol.ReadFacts(taken(first, rest), entries)
+		return f, faults, nil
+	})
+}
+
+// readCzars reads the registrations.
+func (o observer) readCzars(ctx context.Context) (protocol.Facts, []error, error) {
+	have, err := o.store.Fetch(ctx, 0, protocol.CzarReads()...)
+	if err != nil {
+		return protocol.Facts{}, nil, err
+	}
+	f, faults := protocol.ReadFacts(taken(have), nil)
+	return f, faults, nil
+}
+
+// taken takes parts of what facts are made of for all that there is.
+func taken(parts ...*kv.Snapshot) *kv.Snapshot {
+	at := parts[0].Revision
+	all := kv.NewSnapshot(at, protocol.FactReads()...).Edit()
+	for _, part := range parts {
+		for _, span := range part.Spans() {
+			for p, e := range part.Range(span) {
+				all.Put(p, e)
+			}
+		}
+	}
+	return all.Snapshot(at)
+}
+
+// again reads anew when etcd forgot the revision in between.
+func again(read func() (protocol.Facts, []error, error)) (protocol.Facts, []error, error) {
+	f, faults, err := read()
 	if errors.Is(err, kv.ErrCompacted) {
-		f, faults, err = o.readOnce(ctx, marked)
+		f, faults, err = read()
 	}
 	return f, faults, err
 }

@@ -1,6 +1,7 @@
 package deletion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/protocol"
@@ -79,39 +81,69 @@ func (s Status) Summary() string {
 	return "it waits " + strings.Join(waits, ", ")
 }
 
-// Drops returns all drops and requests, by name.
+// Drops returns all drops and requests, by name. It asks etcd for the lease of each that waits for one.
 func (c *Client) Drops(ctx context.Context) ([]Status, error) {
 	f, faults, err := observer{c.store}.read(ctx, nil)
 	if err == nil {
 		err = joined(faults)
 	}
-	all := []Status{}
-	for _, r := range f.Requests {
-		s := Status{Name: r.Name.String(), Phase: PhaseRequested, Incarnation: r.Request.Incarnation, Policy: r.Request.Policy,
-			By: r.Request.By, Since: r.Request.Since}
-		db, table := r.Name.Parts()
-		s.Left = c.left(ctx, c.store.EtcdKey(paths.Later(db, table)))
-		all = append(all, s)
+	all := make([]Status, len(f.Requests)+len(f.Drops))
+	var asking errgroup.Group
+	asking.SetLimit(mostAsked)
+	for i, r := range f.Requests {
+		asking.Go(func() error { all[i] = c.requested(ctx, r); return nil })
 	}
-	for _, d := range f.Drops {
-		all = append(all, c.status(ctx, f, d))
+	for i, d := range f.Drops {
+		asking.Go(func() error { all[len(f.Requests)+i] = c.status(ctx, f, d); return nil })
 	}
-	slices.SortFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	_ = asking.Wait()
+	slices.SortStableFunc(all, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
 	return all, failed("list drops", "", err)
 }
 
-// Status returns one of them, by its name. It returns ErrNoDrop.
+// mostAsked is how many leases are asked for at a time.
+const mostAsked = 16
+
+// Status returns one of them, by its name, a request before a drop. It returns ErrNoDrop. It reads what concerns that one only.
 func (c *Client) Status(ctx context.Context, name string) (Status, error) {
-	all, err := c.Drops(ctx)
-	for _, s := range all {
-		if s.Name == name {
-			return s, nil
+	const op = "show the drop of"
+	n, err := ParseName(name)
+	if err != nil {
+		return Status{}, failed(op, name, err)
+	}
+	f, faults, err := observer{c.store}.readOne(ctx, n)
+	for _, r := range f.Requests {
+		if r.Name == n {
+			return c.requested(ctx, r), nil
 		}
 	}
-	if err == nil {
-		err = failed("show the drop of", name, ErrNoDrop)
+	for _, d := range f.Drops {
+		if d.Name == n {
+			return c.status(ctx, f, d), nil
+		}
 	}
-	return Status{}, err
+	return Status{}, failed(op, name, cmp.Or(err, joined(faults), ErrNoDrop))
+}
+
+// Begun reports whether a drop or a request is under way that concerns a name: of itself, of the database of a table, or of a table of a database.
+func (c *Client) Begun(ctx context.Context, name string) (bool, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		return false, err
+	}
+	have, err := c.store.Fetch(ctx, 0, protocol.BegunReads(n)...)
+	if err != nil {
+		return false, failed("look for a drop of", name, err)
+	}
+	return have.Len() > 0, nil
+}
+
+func (c *Client) requested(ctx context.Context, r protocol.Requested) Status {
+	db, table := r.Name.Parts()
+	return Status{
+		Name: r.Name.String(), Phase: PhaseRequested, Incarnation: r.Request.Incarnation, Policy: r.Request.Policy,
+		By: r.Request.By, Since: r.Request.Since, Left: c.left(ctx, c.store.EtcdKey(paths.Later(db, table))),
+	}
 }
 
 func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) Status {
@@ -187,7 +219,7 @@ type Czar struct {
 
 // Czars returns the registered czars.
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
-	f, faults, err := observer{c.store}.read(ctx, nil)
+	f, faults, err := observer{c.store}.readCzars(ctx)
 	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
 		err = joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
 	}

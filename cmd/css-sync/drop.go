@@ -104,19 +104,9 @@ type dropped struct {
 	mark   func(context.Context, *deletion.Client, ...deletion.Option) (*deletion.Drop, error)
 }
 
-// database returns the name of the database.
-func (d dropped) database() string {
-	db, _, _ := strings.Cut(d.name, ".")
-	return db
-}
-
 // begin begins a drop, or removes something at once, and says which.
 func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dropResult, *deletion.Drop, error) {
 	r := dropResult{Name: what.name, what: what.what, Way: wayDirect, Changed: true, file: css.etcd == nil}
-	var err error
-	if r.LeftChildren, err = d.children(ctx, css, what); err != nil {
-		return r, nil, err
-	}
 	if r.file {
 		return r, nil, d.remove(ctx, css, what, &r)
 	}
@@ -143,12 +133,16 @@ func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dr
 		return r, nil, hinted(badInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
 			what.what, condition), "look at it with `css-sync drops show` and `css-sync table show`; --force removes it at once under the condition")
 	}
-	drop, err := d.mark(ctx, client, what, &r)
+	drop, err := d.mark(ctx, css, client, what, &r)
 	return r, drop, err
 }
 
 // remove removes it at once.
 func (d *dropFlags) remove(ctx context.Context, css *catalogue, what dropped, r *dropResult) error {
+	var err error
+	if r.LeftChildren, err = d.children(ctx, css, what); err != nil {
+		return err
+	}
 	opts := d.only.options()
 	if d.ifExists {
 		opts = append(opts, cssetcd.IfExists())
@@ -156,7 +150,6 @@ func (d *dropFlags) remove(ctx context.Context, css *catalogue, what dropped, r 
 	if d.force {
 		opts = append(opts, cssetcd.Unsafe())
 	}
-	var err error
 	r.Revision, err = what.direct(ctx, css, opts...)
 	r.Changed = r.Revision != 0
 	return err
@@ -174,15 +167,19 @@ func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, wha
 	if err != nil {
 		return false, err
 	}
-	drops, err := client.Drops(ctx)
-	return slices.ContainsFunc(drops, func(s deletion.Status) bool {
-		return s.Name == what.name || s.Name == what.database() || strings.HasPrefix(s.Name, what.name+".")
-	}), err
+	return client.Begun(ctx, what.name)
 }
 
 // mark begins a drop through the protocol.
-func (d *dropFlags) mark(ctx context.Context, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
-	opts := []deletion.Option{deletion.Force(), deletion.WithPolicy(deletion.Policy(d.policy))} // children were looked at
+func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
+	opts := []deletion.Option{deletion.WithPolicy(deletion.Policy(d.policy))}
+	if d.leaveChildren { // otherwise the client looks for them
+		var err error
+		if r.LeftChildren, err = d.children(ctx, css, what); err != nil {
+			return nil, err
+		}
+		opts = append(opts, deletion.Force())
+	}
 	delay := d.delay
 	if d.flags.Changed("delay") {
 		opts = append(opts, deletion.Delay(delay))
@@ -203,7 +200,7 @@ func (d *dropFlags) mark(ctx context.Context, client *dropClient, what dropped, 
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, hasChildren(what, err)
 	}
 	r.Revision, r.Incarnation = drop.Mark(), drop.Incarnation()
 	r.DelaySeconds, r.AfterSeconds = int(delay/time.Second), int(d.after/time.Second)
@@ -218,27 +215,21 @@ func (d *dropFlags) mark(ctx context.Context, client *dropClient, what dropped, 
 
 // children returns what is partitioned by something that is dropped and stays, and refuses that unless it is wanted. It is not a part of the
 // transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
-func (d *dropFlags) children(ctx context.Context, css *catalogue, what dropped) ([]string, error) {
-	name, err := deletion.ParseName(what.name)
-	if err != nil && (d.force || d.leaveChildren) {
-		return nil, nil // the removal says what is wrong with it, if that is in its way
-	}
-	if err != nil {
+func (d *dropFlags) children(ctx context.Context, css *catalogue, what dropped) (names []string, err error) {
+	wanted := d.force || d.leaveChildren
+	children, err := deletion.Children(ctx, css.Client, what.name)
+	switch {
+	case wanted && errors.Is(err, cssetcd.ErrInvalid):
+		return nil, nil // the removal says what is wrong with the name, if that is in its way
+	case err != nil:
 		return nil, err
+	case len(children) > 0 && !wanted:
+		return nil, hasChildren(what, &deletion.ChildrenError{Children: children})
 	}
-	s, err := css.Snapshot(ctx, 0)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, c := range deletion.Children(s, name) {
+	for _, c := range children {
 		names = append(names, c.String())
 	}
-	if len(names) == 0 || d.force || d.leaveChildren {
-		return names, nil
-	}
-	err = fmt.Errorf("drop %s: %w: %s", what.what, errHasChildren, someOf(names))
-	return nil, hinted(err, "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+	return names, nil
 }
 
 // someOf lists the first names, and how many more there are.
@@ -250,4 +241,10 @@ func someOf(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-var errHasChildren = fmt.Errorf("%w and would stay", deletion.ErrHasChildren)
+// hasChildren says what to do about children.
+func hasChildren(what dropped, err error) error {
+	if children := (*deletion.ChildrenError)(nil); errors.As(err, &children) {
+		return hinted(fmt.Errorf("drop %s: %w", what.what, children), "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+	}
+	return err
+}

@@ -67,7 +67,40 @@ type Registered struct {
 
 // FactReads is what [ReadFacts] needs to see besides the keys of names.
 func FactReads() []kv.Span {
-	return append(GroundReads(), kv.Below(paths.Drops), kv.Below(paths.Czars), kv.Below(paths.Alive))
+	return append(CzarReads(), kv.Below(paths.Drops))
+}
+
+// CzarReads are what the registrations in facts are made of.
+func CzarReads() []kv.Span {
+	return append(GroundReads(), kv.Below(paths.Czars), kv.Below(paths.Alive))
+}
+
+// OneReads are the keys below which all lies that facts of one drop, or request, are made of, but for the keys of names and AcksReads.
+func OneReads(n Name) []kv.Span {
+	reads := append(CzarReads(), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()))
+	if db, table := n.Parts(); table == "" {
+		return append(reads, kv.Below(paths.TableIntents(db)), kv.Below(paths.TableRequests(db)))
+	}
+	return append(reads, kv.Key(n.Database().intent()))
+}
+
+// BegunReads are where drops and requests are that concern a name: its own, those of its database and those of its tables.
+func BegunReads(n Name) []kv.Span {
+	db, table := n.Parts()
+	reads := []kv.Span{kv.Key(n.intent()), kv.Key(n.request())}
+	if table == "" {
+		return append(reads, kv.Below(paths.TableIntents(db)), kv.Below(paths.TableRequests(db)))
+	}
+	return append(reads, kv.Key(n.Database().intent()), kv.Key(n.Database().request()))
+}
+
+// AcksReads are the acknowledgements of the drop that OneReads show, and the keys of the name and of its database.
+func AcksReads(n Name, have *kv.Snapshot) []kv.Span {
+	reads := []kv.Span{kv.Key(n.path()), kv.Below(acksOf(have.At(n.intent()).Create))}
+	if !n.IsDatabase() {
+		reads = append(reads, kv.Key(n.Database().path()))
+	}
+	return reads
 }
 
 // NamesIn returns the names whose keys [ReadFacts] needs to see, databases of tables included: those of drops and requests, and those
