@@ -18,6 +18,7 @@ import (
 // counted twice, and released as often. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
 func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 	r.gate = g
+	seen := g.seen.Load() // before the count: what it shows is blocked then
 	for _, t := range tables {
 		if !g.count(&r, t) {
 			r.uncount()
@@ -40,7 +41,7 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 		return Ref{}, failed(admitting, "", fmt.Errorf("%w: what it uses changed at this moment", ErrStale))
 	}
 	// What the view shows and the gate has not blocked yet is looked at here.
-	if now := g.latest(); now != g.seen.Load() {
+	if now := g.latest(); now != seen {
 		for _, t := range tables {
 			if err := refusalIn(now, t); err != nil {
 				r.uncount()

@@ -16,3 +16,13 @@ type (
 	mutex                = sync.Mutex
 	pool                 = sync.Pool
 )
+
+// signal wakes somebody up who looks at everything then.
+type signal chan struct{}
+
+func (s signal) give() {
+	select {
+	case s <- struct{}{}:
+	default: // it is about to look
+	}
+}

@@ -47,8 +47,8 @@ type Gate struct {
 	czar    protocol.Czar
 	ground  protocol.Ground
 	lease   clientv3.LeaseID
-	looked  int           // drops that confirmations have looked at
-	kicks   chan struct{} // a query has ended that somebody waits for
+	looked  int    // drops that confirmations have looked at
+	kicks   signal // a query has ended that somebody waits for
 	acking  acking
 	answers chan answer
 	updates chan cssetcd.Update
@@ -165,7 +165,7 @@ func closedGate() *Gate {
 	g := &Gate{
 		name: owner(), log: slog.New(slog.DiscardHandler), clock: newClock(),
 		slots: newSlots(), watches: watches{all: map[*watch]bool{}},
-		kicks: make(chan struct{}, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
+		kicks: make(signal, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
 		ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
 	}
 	g.fence.Store(&protocol.Fence{})
@@ -245,9 +245,4 @@ func (g *Gate) stop() {
 }
 
 // kick has the gate's goroutine look at what queries have ended.
-func (g *Gate) kick() {
-	select {
-	case g.kicks <- struct{}{}:
-	default: // it is about to look
-	}
-}
+func (g *Gate) kick() { g.kicks.give() }

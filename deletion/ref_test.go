@@ -26,22 +26,24 @@ const survey = "Sky"
 
 // newLonely returns a gate that is registered, has a proof that lasts, and sees a database of tables.
 func newLonely(t testing.TB, tables int) (*lonely, []*cssetcd.Table) {
+	var all []*cssetcd.Table
+	for i := range tables {
+		all = append(all, &cssetcd.Table{Name: cssetcd.TableName{DB: survey, Table: fmt.Sprint("T", i)}, Incarnation: cssetcd.Revision(10 + i)})
+	}
+	return lonelyWith(t, all), all
+}
+
+func lonelyWith(t testing.TB, tables []*cssetcd.Table) *lonely {
 	g := &lonely{Gate: closedGate(), t: t}
 	g.latest = func() *cssetcd.Snapshot { return nil } // as seen
 	g.act = func(_ context.Context, x protocol.CzarEffect) { g.begun = append(g.begun, x) }
 	g.czar.Timing = DefaultTiming
 	g.sees(protocol.DatabaseName(survey), protocol.Ready, 1, 1)
-	var all []*cssetcd.Table
-	for i := range tables {
-		all = append(all, g.table(i))
-		g.sees(nameOf(all[i]), protocol.Ready, all[i].Incarnation, all[i].Incarnation)
+	for _, one := range tables {
+		g.sees(nameOf(one), protocol.Ready, one.Incarnation, one.Incarnation)
 	}
 	g.register("one", 100)
-	return g, all
-}
-
-func (g *lonely) table(i int) *cssetcd.Table {
-	return &cssetcd.Table{Name: cssetcd.TableName{DB: survey, Table: fmt.Sprint("T", i)}, Incarnation: cssetcd.Revision(10 + i)}
+	return g
 }
 
 func nameOf(t *cssetcd.Table) protocol.Name { return protocol.TableName(t.Name.DB, t.Name.Table) }

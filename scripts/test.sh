@@ -31,6 +31,8 @@ run() {
 }
 
 run "${alone_args[@]}" "${alone[@]}"
+# The gate with every order of its threads; atomics are others there.
+run -count=1 -timeout 5m -tags explore -run Explore ./deletion
 run "${args[@]}" ./...
 if [ -n "${COVER:-}" ]; then
 	tail -n +2 "$PROFILE.alone" >>"$PROFILE.unfinished"
