@@ -57,18 +57,22 @@ func (g *Gate) ask(ctx context.Context, question func(context.Context) answer) {
 	})
 }
 
-// life tells people which queries a czar has on what is marked.
+// life tells people which queries a czar has on what is marked, and what keeps its acknowledgements from landing.
 func (g *Gate) life(x protocol.CzarEffect) protocol.Life {
-	l := protocol.Life{Seen: g.czar.Seen}
-	for _, n := range x.Look {
+	told := g.czar.ToldToEnd()
+	return protocol.Life{
+		Seen: g.czar.Seen, Running: g.running(x.Look), Told: g.running(told[:min(len(told), mostLooked)]), Trouble: protocol.Shortened(g.acking.said),
+	}
+}
+
+func (g *Gate) running(on []protocol.Name) map[string]int {
+	queries := map[string]int{}
+	for _, n := range on {
 		if running := g.slots.queriesOn(n, g.czar.Entry(n).Incarnation); running > 0 {
-			if l.Running == nil {
-				l.Running = map[string]int{}
-			}
-			l.Running[n.String()] = running
+			queries[n.String()] = running
 		}
 	}
-	return l
+	return queries
 }
 
 // register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that id.

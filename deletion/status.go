@@ -177,6 +177,7 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	}
 	r := f.Registrations[i]
 	b := Blocker{Czar: id, Name: r.Record.Name}
+	told := r.Life.Told[d.Name.String()]
 	switch n := r.Life.Running[d.Name.String()]; {
 	case r.Ending:
 		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
@@ -186,6 +187,12 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 		b.Why = "1 query is running on it"
 	case n > 1:
 		b.Why = fmt.Sprintf("%d queries are running on it", n)
+	case told == 1:
+		b.Why = "1 query on it was told to end and has not"
+	case told > 1:
+		b.Why = fmt.Sprintf("%d queries on it were told to end and have not", told)
+	case r.Life.Trouble != "":
+		b.Why = "its acknowledgement does not reach etcd: " + r.Life.Trouble
 	case r.Life.Seen < d.Mark:
 		b.Why = fmt.Sprintf("it has said nothing since the mark; without a word for %s it is taken for silent", f.Timing.Alive)
 	default:

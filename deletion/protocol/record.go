@@ -82,6 +82,8 @@ type Registration struct {
 type Life struct {
 	Seen    Revision       `json:"seen"`
 	Running map[string]int `json:"running,omitempty"` // queries on what is marked, by name
+	Told    map[string]int `json:"told,omitempty"`    // those of them that were told to end and have not
+	Trouble string         `json:"trouble,omitempty"` // why acknowledgements do not land
 }
 
 func encode(v any) string {

@@ -1,0 +1,93 @@
+package deletion_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+)
+
+// awaitWhy waits until a drop of Object is held up by one czar, for a reason.
+func (f *fleet) awaitWhy(want string) {
+	f.t.Helper()
+	why := ""
+	require.Eventually(f.t, func() bool {
+		s, err := f.Status(f.t.Context(), "LSST.Object")
+		if err != nil || len(s.Waiting) != 1 {
+			return false
+		}
+		why = s.Waiting[0].Why
+		return strings.HasPrefix(why, want)
+	}, within, 10*time.Millisecond, "it is %q and not %q", &why, want)
+}
+
+// A query that was told to end and does not is shown as that.
+func TestQueryThatDoesNotEndIsShown(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	f.coordinate()
+	c := f.czar("one")
+	running, also := c.query(t, object), c.query(t, object)
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
+	require.NoError(t, err)
+	<-running.Done()
+	f.awaitWhy("2 queries on it were told to end and have not")
+	also.Release()
+	f.awaitWhy("1 query on it was told to end and has not")
+	running.Release()
+	require.NoError(t, d.Wait(f.soon()))
+}
+
+// refusing is an etcd that lets nobody acknowledge.
+type refusing struct{ clientv3.KV }
+
+func (r refusing) Txn(ctx context.Context) clientv3.Txn { return &refusingTxn{Txn: r.KV.Txn(ctx)} }
+
+type refusingTxn struct {
+	clientv3.Txn
+	refused bool
+}
+
+func (t *refusingTxn) If(cs ...clientv3.Cmp) clientv3.Txn   { t.Txn = t.Txn.If(cs...); return t }
+func (t *refusingTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
+func (t *refusingTxn) Then(ops ...clientv3.Op) clientv3.Txn {
+	for _, op := range ops {
+		t.refused = t.refused || op.IsPut() && strings.Contains(string(op.KeyBytes()), "/drop/ack/")
+	}
+	t.Txn = t.Txn.Then(ops...)
+	return t
+}
+
+func (t *refusingTxn) Commit() (*clientv3.TxnResponse, error) {
+	if t.refused {
+		return nil, rpctypes.ErrPermissionDenied
+	}
+	return t.Txn.Commit()
+}
+
+// A czar whose acknowledgements etcd refuses is shown as that, with the reason.
+func TestRefusedAcknowledgementIsShown(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	etcd.KV = refusing{etcd.KV}
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	require.NoError(t, err)
+	(&fleet{f.t, f.etcd, css, f.Client}).czar("one")
+	_, err = f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	f.awaitWhy("its acknowledgement does not reach etcd: ")
+	s, err := f.Status(t.Context(), "LSST.Object")
+	require.NoError(t, err)
+	assert.Contains(t, s.Summary(), "permission denied")
+}
