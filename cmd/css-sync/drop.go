@@ -20,7 +20,8 @@ import (
 const dropHelp = `While czars are registered it goes through the protocol of deletion: it is marked, in one transaction, and no query begins on it from
 then on. When the agreed delay is over and every czar has said that none of its queries uses it any more, a coordinator (css-sync serve)
 makes the catalogue forget it and has the data removed. Until then "css-sync drops cancel" takes the drop back; "css-sync drops show"
-says by name what it waits for. The same holds with any of --after, --delay, --policy and --wait, and when a drop of it has begun.
+says by name what it waits for. The same holds with any of --after, --delay, --policy and --wait, and when a drop of it has begun: with --wait
+that one is waited for, as it was begun.
 
 Without registered czars and those flags it is removed at once, and the output says so; its data are left alone then, whatever css-sync
 serve is told about data. A czar that registers at the same moment is noticed, and the protocol used. C++ czars do not register: where css-sync
@@ -195,6 +196,9 @@ func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient
 	}
 	drop, err := what.mark(ctx, client.Client, opts...)
 	r.Way, r.Changed, r.Phase = wayProtocol, true, deletion.PhaseMarked
+	if errors.Is(err, deletion.ErrDropPending) || errors.Is(err, deletion.ErrRequested) {
+		return d.join(ctx, client, what, r, err)
+	}
 	if d.ifExists && (errors.Is(err, cssetcd.ErrNoSuchDB) || errors.Is(err, cssetcd.ErrNoSuchTable)) {
 		r.Changed, r.Phase = false, ""
 		return nil, nil
@@ -210,6 +214,23 @@ func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient
 	if s, err := client.Status(ctx, what.name); err == nil {
 		r.now = client.summary(ctx, s)
 	}
+	return drop, nil
+}
+
+// join waits for a drop that has begun already, its own or that of its database, where waiting is wanted; and says else how to.
+func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, r *dropResult, pending error) (*deletion.Drop, error) {
+	if !d.wait {
+		return nil, hinted(pending, "`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
+	}
+	drop, err := client.Find(ctx, what.name)
+	if errors.Is(err, deletion.ErrNoDrop) && what.database() != what.name {
+		drop, err = client.Find(ctx, what.database())
+	}
+	if err != nil {
+		return nil, errors.Join(pending, err)
+	}
+	r.Changed, r.joined, r.Phase = false, drop.Name(), ""
+	r.Revision, r.Incarnation = drop.Mark(), drop.Incarnation()
 	return drop, nil
 }
 

@@ -119,16 +119,19 @@ type dropResult struct {
 	Ended        bool             `json:"ended,omitempty"`         // --wait: it was waited for
 	LeftChildren []string         `json:"left_children,omitempty"` // what was partitioned by it and stays
 
-	what  string
-	file  bool   // the catalogue is on one
-	czars int    // that were registered when it was forced
-	now   string // what the drop waits for
+	what   string
+	joined string // the drop that had begun already, which is waited for
+	file   bool   // the catalogue is on one
+	czars  int    // that were registered when it was forced
+	now    string // what the drop waits for
 }
 
 func (r dropResult) write(w io.Writer) {
 	back := "css-sync drops cancel " + r.Name
 	delay := time.Duration(r.DelaySeconds) * time.Second
 	switch {
+	case r.joined != "":
+		fmt.Fprintf(w, "a drop of %s has begun already, with the mark at revision %d; it is waited for as it was begun\n", r.joined, r.Revision)
 	case !r.Changed:
 		fmt.Fprintf(w, "nothing to do: there is no %s\n", r.what)
 	case r.Phase == deletion.PhaseRequested:
@@ -198,7 +201,7 @@ func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.
 
 // awaited tells apart what a drop may be waiting for. The time that is left is no difference.
 func awaited(s deletion.Status) string {
-	text := fmt.Sprint(s.Phase, s.Left > 0, s.Occupied, s.Attempts, s.Error)
+	text := fmt.Sprint(s.Phase, s.Left > 0, s.Occupied, s.Attempts, s.Error, s.Trouble)
 	for _, b := range s.Waiting {
 		text += "\n" + b.Czar + " " + b.Why
 	}

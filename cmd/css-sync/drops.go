@@ -88,7 +88,8 @@ With -w json an object:
   waiting_for    czars that have not acknowledged: a list of {"czar","name","why"}, czar being the id that evict takes
   tables_first   a database waits for drops of its tables
   attempts       to remove the data that failed
-  error          why the last one did`,
+  error          why the last one did
+  trouble        what the attempt that is under way has trouble with, by server and table where it knows them`,
 		Example: "  css-sync drops show LSST.Object\n  css-sync drops show LSST.Object -w json | jq -r '.waiting_for[].name'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *dropClient) error {
@@ -120,7 +121,7 @@ func (v dropView) write(w io.Writer) {
 		{v.Kind, v.Name}, {"phase", v.Phase}, {"now", v.Summary}, {"marked at", mark},
 		{"incarnation", "revision " + strconv.FormatInt(int64(v.Incarnation), 10)},
 		{"running queries", map[deletion.Policy]string{deletion.Wait: "are waited for", deletion.Cancel: "are cancelled"}[v.Policy]},
-		{"wanted by", v.By}, {"since", strings.TrimSpace(v.Since + v.ago())}, {"failed attempts", attempts}, {"last error", v.Error},
+		{"wanted by", v.By}, {"since", strings.TrimSpace(v.Since + v.ago())}, {"failed attempts", attempts}, {"last error", v.Error}, {"trouble now", v.Trouble},
 	}.write(w)
 	if len(v.WaitingFor) == 0 {
 		return

@@ -51,7 +51,7 @@ func dropsRetry(p *program) *cobra.Command {
 	return dropChange(p, &cobra.Command{
 		Use: "retry NAME", Short: "Try again at once to remove the data of a drop that failed",
 		Long: `Have the coordinator try again at once to remove the data, and not only when the time between two attempts, up to a minute, is over.
-For when the cause of the failure is mended.`,
+For when the cause of the failure is mended. An attempt that has been under way for more than 10 s is ended for it.`,
 		Example: "  css-sync drops retry LSST.Object",
 	}, "retried", (*deletion.Client).Retry, "removing the data of NAME is tried again at once; see css-sync drops show NAME")
 }
@@ -61,7 +61,7 @@ func dropsAbandon(p *program) *cobra.Command {
 		Use: "abandon NAME", Short: "Free the name of a drop whose data cannot be removed; they stay",
 		Long: `Free the name of a drop after the point of no return although its data are not all removed. Nothing removes them later. A table that is created
 under the same name may meet them: a worker that finds old chunks may serve them as the new table's, or the new one cannot be loaded. An attempt
-to remove them that is under way is not stopped; unless it tells incarnations apart, as css-sync's own do, it may remove data of the new table.
+to remove them that is under way is told to end; should it go on, and not tell incarnations apart, as css-sync's own do, it may remove data of the new table.
 So remove what is left by hand before the name is used again.`,
 		Example: "  css-sync drops show LSST.Object\n  css-sync drops abandon LSST.Object",
 	}, "abandoned", (*deletion.Client).Abandon,

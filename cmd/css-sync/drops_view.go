@@ -28,6 +28,7 @@ type dropView struct {
 	TablesFirst bool               `json:"tables_first"`
 	Attempts    int                `json:"attempts"`
 	Error       string             `json:"error,omitempty"`
+	Trouble     string             `json:"trouble,omitempty"`
 }
 
 // dropClient is a client that also knows whether a coordinator runs.
@@ -66,7 +67,7 @@ func (c *dropClient) view(ctx context.Context, s deletion.Status) dropView {
 	v := dropView{
 		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: c.summary(ctx, s), Incarnation: s.Incarnation, Mark: s.Mark, Policy: s.Policy,
 		By: s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
-		Attempts: s.Attempts, Error: s.Error,
+		Attempts: s.Attempts, Error: s.Error, Trouble: s.Trouble,
 	}
 	if v.WaitingFor == nil {
 		v.WaitingFor = []deletion.Blocker{} // and not null in JSON
