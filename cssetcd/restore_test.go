@@ -173,6 +173,38 @@ func TestRestoreOfASmallDumpIsOneTransaction(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
 }
 
+// TestRestoreKeepsSmallTablesInOneTransaction (I10): a table that fits into a transaction is never seen as DO_NOT_USE, however many there are.
+func TestRestoreKeepsSmallTablesInOneTransaction(t *testing.T) {
+	values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY"}
+	for i := range 40 {
+		table := fmt.Sprintf("/DBS/lsst/TABLES/T%02d", i)
+		values[table] = "READY"
+		for j := range i % 7 {
+			values[fmt.Sprintf("%s/key%d", table, j)] = "x"
+		}
+	}
+	c := emptyStore()
+	res, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
+	require.NoError(t, err)
+	assert.Greater(t, res.Transactions, 2)
+	for table, err := range catalogue(t, c, 0).Tables("lsst") {
+		require.NoError(t, err)
+		assert.Equal(t, table.Incarnation, table.Modified, table.Name)
+	}
+}
+
+// TestHistoryStays: a catalogue that lost its version and gets another one is of the history that it was of.
+func TestHistoryStays(t *testing.T) {
+	st := kv.NewMemory()
+	_, err := st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "history", Value: "mine"}}})
+	require.NoError(t, err)
+	_, err = cssetcd.OnStore(st).CreateDatabase(t.Context(), cssetcd.Database{Name: "db"})
+	require.NoError(t, err)
+	s, err := st.Fetch(t.Context(), 0, kv.Key("history"))
+	require.NoError(t, err)
+	assert.Equal(t, "mine", s.At("history").Value)
+}
+
 // TestInterruptedRestoreIsContinued (I10): stopped at each of its transactions, with the answer lost or not, and run again, it ends as one
 // that was not stopped, and no state on the way shows part of a table as usable.
 func TestInterruptedRestoreIsContinued(t *testing.T) {

@@ -410,6 +410,7 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, kv.Below("css")))
 	t.Cleanup(v.Close)
 	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrWentBack)})
+	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrUnavailable)}) // it could not be loaded
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := v.WaitRevision(ctx, 61)
