@@ -25,14 +25,14 @@ type told struct {
 }
 
 func newTold(start map[Path]string) *told {
-	w := &told{etcd: map[Path]Entry{}, at: 1}
+	w := &told{etcd: map[Path]Entry{}, at: 5}
 	b := NewSnapshot(0, Below("d")).Edit()
 	for p, value := range start {
 		w.etcd[p] = Entry{Value: value, Create: 1, Mod: 1}
 		b.Put(p, w.etcd[p])
 	}
 	st := &Etcd{prefix: "/p/", times: usualTimes}
-	w.f = newFollower(st, Followed{Snapshot: b.Snapshot(1)}, nil, slog.New(slog.DiscardHandler), func(u Update) { w.updates = append(w.updates, u) })
+	w.f = newFollower(st, Followed{Snapshot: b.Snapshot(w.at)}, nil, slog.New(slog.DiscardHandler), func(u Update) { w.updates = append(w.updates, u) })
 	return w
 }
 
@@ -132,7 +132,10 @@ func TestEventsAgainstAModel(t *testing.T) {
 func TestEventsThatCannotBe(t *testing.T) {
 	for name, spoilt := range map[string]func(w *told) []*clientv3.Event{
 		"a revision that was told": func(w *told) []*clientv3.Event {
-			return []*clientv3.Event{w.put("d/a", "2")}
+			return []*clientv3.Event{w.put("d/a", "2")} // which was made long before
+		},
+		"a deletion of a revision that was told": func(w *told) []*clientv3.Event {
+			return []*clientv3.Event{w.remove("d/a")}
 		},
 		"a revision below the one before it": func(w *told) []*clientv3.Event {
 			w.at += 2

@@ -24,8 +24,11 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 	direct := newStore(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var loading atomic.Bool
+	var loaded atomic.Pointer[time.Time] // when the last load was under way
 	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], onStream(func() func(func() error) error {
 		if loading.Load() {
+			now := time.Now()
+			loaded.Store(&now)
 			for i := range 30 {
 				kvtest.MustPut(t, direct, "elsewhere", fmt.Sprint(i))
 			}
@@ -43,6 +46,8 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 	last := f.updates[len(f.updates)-1]
 	assert.Greater(t, last.Snapshot.Revision, s.Revision+10)
 	assert.True(t, last.Regressed)
+	assert.True(t, last.Asked.Before(*loaded.Load()), "a load is as fresh as when it began (V6)")
+	assert.False(t, last.Asked.IsZero())
 }
 
 // TestFollowNoticesALostAnswer (V4): a revision that etcd has told and does not have any more is one that it went back behind, although

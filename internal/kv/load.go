@@ -108,18 +108,21 @@ func (l *loader) stream(ctx context.Context) error {
 	return nil
 }
 
-// pages reads page after page. Only the first page's header tells the revision: those of later pages are the server's newest.
+// pages reads page after page.
 func (l *loader) pages(ctx context.Context) error {
-	return l.s.eachPage(ctx, l.span, l.options, func(resp *clientv3.GetResponse) error {
-		if l.cluster != 0 && l.cluster != resp.Header.ClusterId {
-			return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId, l.cluster)
-		}
-		l.cluster = resp.Header.ClusterId
-		if l.at == 0 {
-			l.at = Revision(resp.Header.Revision)
-		}
-		return l.part(resp)
-	})
+	return l.s.eachPage(ctx, l.span, l.options, l.page)
+}
+
+// page takes a page in. Only the first page's header tells the revision: those of later pages are the server's newest.
+func (l *loader) page(resp *clientv3.GetResponse) error {
+	if l.cluster != 0 && l.cluster != resp.Header.ClusterId {
+		return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId, l.cluster)
+	}
+	l.cluster = resp.Header.ClusterId
+	if l.at == 0 {
+		l.at = Revision(resp.Header.Revision)
+	}
+	return l.part(resp)
 }
 
 // eachPage reads a span page after page, each with the options of the moment.

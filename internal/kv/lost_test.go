@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -543,6 +544,29 @@ func TestOutcomeUnknown(t *testing.T) {
 	})
 }
 
+// TestLostAnswerIsNotWaitedForForEver (I3): an etcd that stays away is asked for some seconds, also by who set no limit.
+func TestLostAnswerIsNotWaitedForForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down, began := false, time.Now()
+		_, err := kv.Run(context.Background(), kvtest.Hooks{
+			Store: kv.NewMemory(),
+			OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
+				if down {
+					return nil, kv.ErrUnavailable
+				}
+				return next(ctx, at, spans...)
+			},
+			OnCommit: func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) {
+				down = true
+				return nil, kv.ErrOutcomeUnknown
+			},
+		}, increment("k", nil))
+		require.ErrorIs(t, err, kv.ErrOutcomeUnknown)
+		require.ErrorIs(t, err, kv.ErrUnavailable)
+		assert.InDelta(t, 10*time.Second, time.Since(began), float64(time.Second))
+	})
+}
+
 // TestLostAnswerWaitsForEtcd: an etcd that cannot be reached for a while is asked again.
 func TestLostAnswerWaitsForEtcd(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
@@ -581,6 +605,24 @@ func TestLostAnswerNeedsNoOlderHistory(t *testing.T) {
 		st.Compact(kvtest.MustFetch(t, st).Revision)
 	}
 	assert.Equal(t, "6", kvtest.MustFetch(t, st, kv.Key("k")).At("k").Value)
+}
+
+// TestLostAnswerNeedsNoHistoryBeforeIt: the search ends with the first commit after the operation's read.
+func TestLostAnswerNeedsNoHistoryBeforeIt(t *testing.T) {
+	st := kv.NewMemory()
+	lost := false
+	_, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+		if lost {
+			return next(ctx, c)
+		}
+		lost = true
+		at, err := kv.Run(ctx, st, increment("other", nil))
+		require.NoError(t, err)
+		st.Compact(at)
+		return nil, kv.ErrOutcomeUnknown
+	}}, increment("k", nil))
+	require.NoError(t, err)
+	assert.Equal(t, "1", kvtest.MustFetch(t, st, kv.Key("k")).At("k").Value)
 }
 
 // TestLostAnswerIsFoundAmongMany: the search goes past what others have committed since.

@@ -99,19 +99,41 @@ func (s *source) compiles(m mutant) bool {
 	return err == nil
 }
 
-// overlay writes what the go command needs to build with a mutant, below dir.
-func (s *source) overlay(m mutant, dir string) (string, error) {
-	changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-	path, err := filepath.Abs(m.file)
+// overlay writes what the go command needs to build with other files, by their path below the module; dir is for it alone.
+func (s *source) overlay(files map[string]string, dir string) (string, error) {
+	replace := map[string]string{}
+	for file, text := range files {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return "", err
+		}
+		replace[path] = filepath.Join(dir, fmt.Sprintf("%d.go", len(replace)))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	text, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
-	if err != nil {
-		return "", err
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, os.WriteFile(overlay, text, 0o600)
+}
+
+// together returns the files in which all mutants that stand in functions can be switched on by their place in the list, from 1 on, and
+// the places of the rest.
+func (s *source) together(all []mutant) (files map[string]string, rest []int) {
+	files = map[string]string{}
+	for file, parsed := range s.parsed {
+		here := map[int]mutant{}
+		for i, m := range all {
+			if m.file == file {
+				here[i+1] = m
+			}
+		}
+		text, more := s.switched(file, here)
+		files[file], rest = text, append(rest, more...)
+		files[filepath.Dir(file)+"/mutant_active.go"] = activated(parsed.Name.Name)
 	}
-	if err := os.WriteFile(changed, m.apply(s.files[m.file]), 0o600); err != nil {
-		return "", err
-	}
-	return overlay, os.WriteFile(overlay, replace, 0o600)
+	return files, rest
 }

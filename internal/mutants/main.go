@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -116,23 +117,36 @@ func try(ctx context.Context, o options, pkg string) (int, error) {
 		}
 	}
 	all, err := s.mutants(o)
-	if err != nil {
+	if err != nil || len(all) == 0 {
 		return 0, err
 	}
 	fmt.Printf("%s: %d mutants, %d tests\n", pkg, len(all), len(t.tests))
+	files, rest := s.together(all)
+	shared, err := t.build(ctx, files, tmp)
+	if err != nil {
+		return 0, err
+	}
 	var trying errgroup.Group
 	trying.SetLimit(o.parallel)
 	for i, m := range all {
 		trying.Go(func() error {
-			if o.only == "" && named(o.reasons, m) {
+			explained := named(o.reasons, m)
+			if o.only == "" && explained {
 				t.note(m, "", true)
 				return nil
 			}
-			noticed, err := t.attempt(ctx, m, filepath.Join(tmp, fmt.Sprint(i)))
-			if err == nil && ctx.Err() == nil {
-				t.note(m, noticed, named(o.reasons, m))
+			built := shared
+			if slices.Contains(rest, i+1) {
+				var err error
+				if built, err = t.build(ctx, map[string]string{m.file: string(m.apply(s.files[m.file]))}, tmp); err != nil {
+					return err
+				}
+				defer os.RemoveAll(built.dir)
 			}
-			return err
+			if noticed := t.attempt(ctx, m, built, i+1); ctx.Err() == nil {
+				t.note(m, noticed, explained)
+			}
+			return nil
 		})
 	}
 	if err := trying.Wait(); err != nil {
@@ -162,36 +176,21 @@ func (t *trial) note(m mutant, noticed string, reason bool) {
 	}
 }
 
-// attempt builds the tests with a mutant and runs those that run it, the quick ones first. It returns the first that fails.
-func (t *trial) attempt(ctx context.Context, m mutant, tmp string) (string, error) {
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		return "", err
-	}
-	defer os.RemoveAll(tmp)
-	overlay, err := t.overlay(m, tmp)
-	if err != nil {
-		return "", err
-	}
-	built := map[*binary]string{}
+// attempt runs the tests that run a mutant, the quick ones first. It returns the first that fails.
+func (t *trial) attempt(ctx context.Context, m mutant, built binaries, number int) string {
 	for _, batch := range batches(t.fitting(m)) {
-		b := batch[0].binary
-		if built[b] == "" {
-			built[b] = filepath.Join(tmp, fmt.Sprintf("%d.test", len(built)))
-			if err := build(ctx, t.goTool, b.pkg, built[b], "-overlay="+overlay); err != nil {
-				return "", err
-			}
-		}
 		var names []string
-		limit := 15 * time.Second
+		limit := 20 * time.Second
 		for _, t := range batch {
 			names = append(names, t.name)
-			limit += 3 * t.took
+			limit += 5 * t.took
 		}
-		if failed := b.fails(ctx, built[b], names, limit); failed != "" {
-			return failed, nil
+		b := batch[0].binary
+		if failed := b.fails(ctx, built.paths[b], names, limit, number); failed != "" {
+			return failed
 		}
 	}
-	return "", nil
+	return ""
 }
 
 // fitting returns the tests that run a mutant: all of them when it is in no statement, as a constant is.

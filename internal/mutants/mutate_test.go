@@ -1,6 +1,10 @@
 package main
 
 import (
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
 	"regexp"
 	"strings"
 	"testing"
@@ -124,4 +128,66 @@ func TestFittingTests(t *testing.T) {
 	assert.Equal(t, [][]string{{"slow"}}, names(mutant{file: "p/f.go", at: place{9, 1}}))
 	assert.Empty(t, s.fitting(mutant{file: "q/f.go", at: place{9, 1}})[2:], "in no statement")
 	assert.Equal(t, [][]string{{"quick"}, {"slow"}}, names(mutant{file: "p/f.go", at: place{5, 2}}), "in no statement")
+}
+
+// TestSwitched: each function hands over to the copy whose number is asked for; what stands in no function is for a build of its own.
+func TestSwitched(t *testing.T) {
+	src := "package p\n\nconst c = 1\n\nfunc (*T) f(_ int, b ...string) (n int) { return 1 }\n\nfunc g[K any](k K) { h() }\n\nfunc h() {}\n"
+	fset := token.NewFileSet()
+	parsed, err := parser.ParseFile(fset, "p/f.go", src, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	s := &source{files: map[string][]byte{"p/f.go": []byte(src)}, fset: fset, parsed: map[string]*ast.File{"p/f.go": parsed}}
+	all, err := mutantsOf("p/f.go", []byte(src))
+	require.NoError(t, err)
+	here := map[int]mutant{}
+	for i, m := range all {
+		switch strings.TrimPrefix(m.name, "p/f.go ") {
+		case ": 1 -> 2":
+			here[i+1] = m
+		case "T.f: 1 -> 2":
+			here[8] = m
+		case "g: without h()":
+			here[9] = m
+		}
+	}
+	require.Len(t, here, 3)
+	text, rest := s.switched("p/f.go", here)
+	assert.Len(t, rest, 1)
+	formatted, err := format.Source([]byte(text))
+	require.NoError(t, err)
+	assert.Equal(t, `package p
+
+const c = 1
+
+func (mutantReceiver *T) f(mutantParam1 int, b ...string) (n int) {
+	if mutantActive != 0 {
+		switch mutantActive {
+		case 8:
+			return mutantReceiver.f_mutant8(mutantParam1, b...)
+		}
+	}
+	return 1
+}
+
+func g[K any](k K) {
+	if mutantActive != 0 {
+		switch mutantActive {
+		case 9:
+			g_mutant9[K](k)
+			return
+		}
+	}
+	h()
+}
+
+func h() {}
+
+func (mutantReceiver *T) f_mutant8(mutantParam1 int, b ...string) (n int) { return 2 }
+
+func g_mutant9[K any](k K) {
+	if false {
+		h()
+	}
+}
+`, string(formatted))
 }

@@ -65,6 +65,35 @@ func build(ctx context.Context, goTool, pkg, to string, more ...string) error {
 	return nil
 }
 
+// binaries are the test binaries that were built together, in dir.
+type binaries struct {
+	dir   string
+	paths map[*binary]string
+}
+
+// build makes all test binaries with other files.
+func (t *trial) build(ctx context.Context, files map[string]string, tmp string) (all binaries, err error) {
+	all.paths = map[*binary]string{}
+	if all.dir, err = os.MkdirTemp(tmp, "built"); err != nil {
+		return all, err
+	}
+	overlay, err := t.overlay(files, all.dir)
+	if err != nil {
+		return all, err
+	}
+	for _, test := range t.tests {
+		b := test.binary
+		if all.paths[b] != "" {
+			continue
+		}
+		all.paths[b] = filepath.Join(all.dir, fmt.Sprintf("%d.test", len(all.paths)))
+		if err := build(ctx, t.goTool, b.pkg, all.paths[b], "-overlay="+overlay); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
 // baseline tries each test of a package by itself. Those that fail or take too long are left out, which is told.
 func (t *trial) baseline(ctx context.Context, pkg, changed, tmp string) error {
 	b := &binary{pkg: pkg}
@@ -87,7 +116,7 @@ func (t *trial) baseline(ctx context.Context, pkg, changed, tmp string) error {
 		}
 		trying.Go(func() error {
 			profile, began := filepath.Join(tmp, name+".profile"), time.Now()
-			if failed := b.fails(ctx, path, []string{name}, t.slowest, "-test.coverprofile="+profile); failed != "" {
+			if failed := b.fails(ctx, path, []string{name}, t.slowest, 0, "-test.coverprofile="+profile); failed != "" {
 				fmt.Printf("%s: %s is left out: %s\n", pkg, name, failed)
 				return nil
 			}
@@ -132,8 +161,8 @@ const most = 4 << 20
 
 var failure = regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*|goroutines are left.*)`)
 
-// fails runs some tests of a binary and returns the first failure, "" for none.
-func (b *binary) fails(ctx context.Context, path string, names []string, limit time.Duration, more ...string) string {
+// fails runs some tests of a binary with a mutant, 0 for none, and returns the first failure, "" for none.
+func (b *binary) fails(ctx context.Context, path string, names []string, limit time.Duration, number int, more ...string) string {
 	tmp, err := os.MkdirTemp(filepath.Dir(path), "run")
 	if err != nil {
 		return err.Error()
@@ -144,7 +173,7 @@ func (b *binary) fails(ctx context.Context, path string, names []string, limit t
 	args := []string{"-c", fmt.Sprintf(`ulimit -d %d; exec "$@"`, most), "sh", path, "-test.failfast",
 		"-test.timeout=" + limit.String(), "-test.run=^(" + strings.Join(names, "|") + ")$"}
 	cmd := exec.CommandContext(ctx, "sh", slices.Concat(args, b.args, more)...)
-	cmd.Dir, cmd.Env = b.pkg, append(os.Environ(), "TMPDIR="+tmp)
+	cmd.Dir, cmd.Env = b.pkg, append(os.Environ(), "TMPDIR="+tmp, fmt.Sprintf("%s=%d", active, number))
 	// Servers that tests start go with them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
