@@ -223,8 +223,8 @@ func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, 
 		return nil, hinted(pending, "`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
 	}
 	drop, err := client.Find(ctx, what.name)
-	if errors.Is(err, deletion.ErrNoDrop) && what.database() != what.name {
-		drop, err = client.Find(ctx, what.database())
+	if db, _, isTable := strings.Cut(what.name, "."); isTable && errors.Is(err, deletion.ErrNoDrop) {
+		drop, err = client.Find(ctx, db)
 	}
 	if err != nil {
 		return nil, errors.Join(pending, err)
