@@ -95,7 +95,7 @@ func (s store) action(kind protocol.ActionKind) protocol.Action {
 	for _, n := range protocol.NamesIn(have, []protocol.Name{table}) {
 		entries[n] = have.At(protocol.PathOf(n))
 	}
-	f, faults := protocol.ReadFacts(have, entries, func(protocol.Revision) []string { return nil })
+	f, faults := protocol.ReadFacts(have, entries)
 	require.Empty(s.t, faults)
 	var c protocol.Coordinator
 	c.Step(f, protocol.Time{})
