@@ -2,12 +2,12 @@ package cssetcd
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -17,18 +17,38 @@ import (
 
 // Dump is the content of a dump file: CSS keys and their values. It has been checked by ParseDump and keeps the rules of the
 // catalogue.
-type Dump struct{ values map[string]string }
+type Dump struct{ rows []row } // in byte order of the keys
 
 // Len returns the number of keys.
-func (d *Dump) Len() int { return len(d.values) }
+func (d *Dump) Len() int { return len(d.rows) }
 
 // Keys returns the keys in byte order.
-func (d *Dump) Keys() []string { return slices.Sorted(maps.Keys(d.values)) }
+func (d *Dump) Keys() []string {
+	keys := make([]string, len(d.rows))
+	for i, r := range d.rows {
+		keys[i] = r.key
+	}
+	return keys
+}
+
+// All yields the keys in byte order, with their values.
+func (d *Dump) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, r := range d.rows {
+			if !yield(r.key, r.value) {
+				return
+			}
+		}
+	}
+}
 
 // Value returns the value of a key.
 func (d *Dump) Value(key string) (string, bool) {
-	v, ok := d.values[key]
-	return v, ok
+	i, ok := slices.BinarySearchFunc(d.rows, key, func(r row, key string) int { return strings.Compare(r.key, key) })
+	if !ok {
+		return "", false
+	}
+	return d.rows[i].value, true
 }
 
 // WriteDump writes the keys below root, "" for all, in upstream's form: one flat JSON object of keys and string values, four
@@ -51,9 +71,9 @@ func (s *Snapshot) WriteDump(w io.Writer, root string) error {
 // CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or nil. Names and values that
 // break the rules may have come into a catalogue past this library; WriteDump writes them as they are.
 func (s *Snapshot) CheckDump() error {
-	d := &Dump{values: make(map[string]string, s.Len())}
+	d := &Dump{rows: make([]row, 0, s.Len())}
 	for key, e := range s.Below("") {
-		d.values[key] = e.Value
+		d.rows = append(d.rows, row{key, e.Value})
 	}
 	if all := d.faults(); len(all) > 0 {
 		return &Error{Op: "check dump", Err: fmt.Errorf("%w: %w", ErrInvalid, &multierror.Error{Errors: all, ErrorFormat: formatFaults})}
@@ -65,24 +85,27 @@ func (s *Snapshot) CheckDump() error {
 // that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a version of
 // another number is also ErrVersionMismatch.
 func ParseDump(r io.Reader) (*Dump, error) {
-	text, err := io.ReadAll(r)
+	text, err := readText(r)
 	if err != nil {
 		return nil, &Error{Op: "read dump", Err: err}
 	}
-	if bytes.HasPrefix(text, byteOrderMark) {
+	if strings.HasPrefix(text, byteOrderMark) {
 		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: it begins with a UTF-8 byte order mark, which JSON must not have; save it without one", ErrInvalid)}
 	}
 	if reason := invalidUTF8(text); reason != "" { // the JSON decoder would replace it without a word
 		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %s", ErrInvalid, reason)}
 	}
-	d := &Dump{values: map[string]string{}}
+	d := &Dump{}
 	var faults *multierror.Error
-	if err := d.decode(bytes.NewReader(text), func(fault error) { faults = multierror.Append(faults, fault) }); err != nil {
-		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
+	if !d.scan(text) {
+		if err := d.decode(strings.NewReader(text)); err != nil {
+			return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
+		}
+		if at := halfCharacter(text); at >= 0 {
+			faults = multierror.Append(faults, fmt.Errorf("byte %d: half of a surrogate pair", at))
+		}
 	}
-	if at := halfCharacter(string(text)); at >= 0 {
-		faults = multierror.Append(faults, fmt.Errorf("byte %d: half of a surrogate pair", at))
-	}
+	faults = multierror.Append(faults, d.sort()...)
 	faults = multierror.Append(faults, d.faults()...)
 	if err := faults.ErrorOrNil(); err != nil {
 		faults.ErrorFormat = formatFaults
@@ -91,16 +114,61 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	return d, nil
 }
 
-// byteOrderMark is what some editors put before a text in UTF-8.
-var byteOrderMark = []byte("\ufeff")
+// readText reads all, with room for all from the beginning where the reader says how much that is.
+func readText(r io.Reader) (string, error) {
+	var text strings.Builder
+	switch sized := r.(type) {
+	case interface{ Len() int }:
+		text.Grow(sized.Len())
+	case interface{ Stat() (fs.FileInfo, error) }:
+		if info, err := sized.Stat(); err == nil && info.Mode().IsRegular() {
+			text.Grow(int(info.Size()))
+		}
+	}
+	_, err := io.Copy(&text, r)
+	return text.String(), err
+}
 
-func invalidUTF8(text []byte) string {
-	if utf8.Valid(text) {
+// scan reads the JSON when all values are strings, which they are unless somebody wrote the dump by hand.
+func (d *Dump) scan(text string) bool {
+	const aRow = 100 // bytes, about
+	rows := make([]row, 0, len(text)/aRow)
+	s := flatScanner{text: text, out: &strings.Builder{}}
+	s.out.Grow(len(text)) // which it never exceeds
+	ok := s.members(func(key, value string) { rows = append(rows, row{key, value}) })
+	if ok {
+		d.rows = rows
+	}
+	return ok
+}
+
+// sort brings the rows into byte order of their keys, and returns a fault for each key that stands there more than once.
+func (d *Dump) sort() (faults []error) {
+	byKey := func(a, b row) int { return strings.Compare(a.key, b.key) }
+	if !slices.IsSortedFunc(d.rows, byKey) {
+		slices.SortStableFunc(d.rows, byKey)
+	}
+	for i := 1; i < len(d.rows); i++ {
+		if d.rows[i].key == d.rows[i-1].key {
+			faults = append(faults, fmt.Errorf("key %s stands in it twice", d.rows[i].key))
+		}
+	}
+	if faults != nil {
+		d.rows = slices.CompactFunc(d.rows, func(a, b row) bool { return a.key == b.key })
+	}
+	return faults
+}
+
+// byteOrderMark is what some editors put before a text in UTF-8.
+const byteOrderMark = "\ufeff"
+
+func invalidUTF8(text string) string {
+	if utf8.ValidString(text) {
 		return ""
 	}
 	at := 0
 	for at < len(text) {
-		r, n := utf8.DecodeRune(text[at:])
+		r, n := utf8.DecodeRuneInString(text[at:])
 		if r == utf8.RuneError && n == 1 {
 			break
 		}
@@ -128,8 +196,8 @@ func formatFaults(faults []error) string {
 	return b.String()
 }
 
-// decode reads the JSON. It returns an error when the text is not JSON of the right form; other faults go to fault.
-func (d *Dump) decode(r io.Reader, fault func(error)) error {
+// decode reads the JSON, whatever scalars the values are. It returns an error when the text is not JSON of the right form.
+func (d *Dump) decode(r io.Reader) error {
 	dec := json.NewDecoder(r)
 	dec.UseNumber()
 	if t, err := dec.Token(); err != nil {
@@ -151,10 +219,7 @@ func (d *Dump) decode(r io.Reader, fault func(error)) error {
 		if !ok {
 			return fmt.Errorf("key %s holds an object or an array, and a dump is flat", key)
 		}
-		if _, dup := d.values[key]; dup {
-			fault(fmt.Errorf("key %s stands in it twice", key))
-		}
-		d.values[key] = text
+		d.rows = append(d.rows, row{key, text})
 	}
 	if _, err := dec.Token(); err != nil {
 		return jsonEnd(err, dec)
@@ -185,105 +250,3 @@ func scalar(t json.Token) (string, bool) {
 	}
 	return "", false
 }
-
-// faults checks everything that can be checked without a target.
-func (d *Dump) faults() []error {
-	var all []error
-	for _, key := range d.Keys() {
-		if err := checkKey(key); err != nil {
-			all = append(all, err)
-			continue
-		}
-		if err := checkValue(key, d.values[key]); err != nil {
-			all = append(all, err)
-		}
-		if err := checkPacked(key, d.values[key]); err != nil {
-			all = append(all, err)
-		}
-	}
-	return append(append(all, d.nameFaults()...), d.versionFault()...)
-}
-
-// nameFaults checks names, and that no two keys differ in case only. Ancestors count that are not in the dump, since
-// restoring it makes them.
-func (d *Dump) nameFaults() []error {
-	var all []error
-	spelled := map[string]string{} // lower case: the key, or "" when something above it is spelled in two ways
-	for _, key := range sortedKeys(d.withAncestors()) {
-		if isNameKey(key) {
-			if err := checkNameKey(key); err != nil {
-				all = append(all, fmt.Errorf("key %s: %w", key, err))
-			}
-		}
-		lower := strings.ToLower(key)
-		other, twice := spelled[lower]
-		switch {
-		case spelled[parentKey(lower)] == "" && parentKey(lower) != "":
-			spelled[lower] = ""
-		case twice && other != "":
-			all = append(all, fmt.Errorf("keys %s and %s differ in case only", other, key))
-			spelled[lower] = ""
-		case !twice:
-			spelled[lower] = key
-		}
-	}
-	return all
-}
-
-// withAncestors returns the keys of the dump, but for those that cannot be keys, and all their ancestors; those that are not in
-// the dump have an empty value.
-func (d *Dump) withAncestors() map[string]string {
-	all := make(map[string]string, len(d.values))
-	for key, value := range d.values {
-		if checkKey(key) != nil {
-			continue
-		}
-		all[key] = value
-		for a := parentKey(key); a != ""; a = parentKey(a) {
-			if _, ok := d.values[a]; ok {
-				break // its own turn comes
-			}
-			all[a] = ""
-		}
-	}
-	return all
-}
-
-// checkPacked refuses a value of a packed key that would not be read as it is written.
-func checkPacked(key, value string) error {
-	if !strings.HasSuffix(key, "/"+packedName) {
-		return nil
-	}
-	p, err := parsePacked(value)
-	if err != nil {
-		return &ValueError{key, err.Error()}
-	}
-	if p.nested != "" {
-		return &ValueError{key, "member " + p.nested + " is an object or an array"}
-	}
-	return nil
-}
-
-func (d *Dump) versionFault() []error {
-	switch v, ok := d.values[versionKey]; {
-	case !ok:
-		return []error{ErrVersionMissing}
-	case v != Version:
-		return []error{&VersionError{Want: Version, Got: v}}
-	}
-	return nil
-}
-
-// pendingDrops returns the names of what the dump would start to drop.
-func (d *Dump) pendingDrops() []string {
-	var names []string
-	for _, key := range d.Keys() {
-		if isStatusKey(key) && Status(d.values[key]).State() == StatePendingDrop {
-			names = append(names, key)
-		}
-	}
-	return names
-}
-
-// isStatusKey reports whether a key holds the status of a database or table.
-func isStatusKey(key string) bool { return strings.HasPrefix(key, dbsKey+"/") && isNameKey(key) }

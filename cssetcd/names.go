@@ -112,10 +112,12 @@ func checkValue(key, value string) error {
 	return nil
 }
 
-// textFault says why MySQL's utf8mb3 cannot hold a text; "" when it can.
+// textFault says why MySQL's utf8mb3, or a text of C, cannot hold a text; "" when they can.
 func textFault(text string) string {
 	for i, r := range text {
 		switch {
+		case r == 0:
+			return fmt.Sprintf("byte %d is NUL, at which programs in C take a text to end", i)
 		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
 			return fmt.Sprintf("byte %d is not valid UTF-8", i)
 		case r > 0xffff:

@@ -30,6 +30,15 @@ func parsePacked(value string) (packed, error) {
 	if !utf8.ValidString(value) {
 		return p, errors.New("not valid UTF-8")
 	}
+	flat := flatScanner{text: value}
+	if flat.members(func(name, value string) {
+		if _, ok := p.members[name]; !ok {
+			p.members[name] = value
+		}
+	}) {
+		return p, nil
+	}
+	clear(p.members)
 	if !json.Valid([]byte(value)) {
 		return p, fmt.Errorf("not JSON: %w", json.Unmarshal([]byte(value), new(any)))
 	}

@@ -21,7 +21,7 @@ var (
 )
 
 func fits(s string) bool {
-	return len(s) <= 1000 && !strings.ContainsFunc(s, func(r rune) bool { return r > 0xffff })
+	return len(s) <= 1000 && !strings.ContainsFunc(s, func(r rune) bool { return r == 0 || r > 0xffff })
 }
 
 // Catalogue draws the keys and values of a catalogue that keeps all rules: databases and tables of every shape, in packed and
