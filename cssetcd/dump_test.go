@@ -322,6 +322,20 @@ func TestHalfACharacterInADump(t *testing.T) {
 	require.NoError(t, err, "a backslash that is escaped begins no escape")
 }
 
+// TestNULInADump is refused, with the key: upstream's readers take it for the end of a text.
+func TestNULInADump(t *testing.T) {
+	for text, message := range map[string]string{
+		`{"/css_meta/version":"1","/a\u0000b":""}`:  `key "/a\x00b": byte 2 is NUL`,
+		`{"/css_meta/version":"1","/a":"x\u0000y"}`: `bad value: /a: byte 1 is NUL`,
+	} {
+		_, err := cssetcd.ParseDump(strings.NewReader(text))
+		require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
+		assert.ErrorContains(t, err, message)
+	}
+	_, err := newCatalogue(t).Raw().Put(t.Context(), "/a", "x\x00")
+	require.ErrorIs(t, err, cssetcd.ErrBadValue)
+}
+
 // TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be restored.
 func TestCheckDump(t *testing.T) {
 	c := newCatalogue(t)

@@ -10,34 +10,24 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
-// keyDifference is one key in which two catalogues differ.
-type keyDifference struct {
-	Kind string  `json:"kind"` // missing: b lacks it; extra: only b has it; different
-	Key  string  `json:"key"`
-	A    *string `json:"a"` // null: a has no such key
-	B    *string `json:"b"`
+// byKey returns keys and values in byte order.
+func byKey(keys map[string]string) []keydiff.Pair {
+	all := keydiff.Collect(maps.All(keys), len(keys))
+	slices.SortFunc(all, func(a, b keydiff.Pair) int { return strings.Compare(a.Key, b.Key) })
+	return all
 }
 
-// compare returns the keys in which two catalogues differ, in byte order.
-func compare(a, b map[string]string) []keyDifference {
-	all := []keyDifference{}
-	for key, value := range a {
-		switch other, ok := b[key]; {
-		case !ok:
-			all = append(all, keyDifference{"missing", key, &value, nil})
-		case other != value:
-			all = append(all, keyDifference{"different", key, &value, &other})
-		}
+// byName is the reverse of byKey.
+func byName(pairs []keydiff.Pair) map[string]string {
+	keys := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		keys[p.Key] = p.Value
 	}
-	for key, value := range b {
-		if _, ok := a[key]; !ok {
-			all = append(all, keyDifference{"extra", key, nil, &value})
-		}
-	}
-	slices.SortFunc(all, func(x, y keyDifference) int { return strings.Compare(x.Key, y.Key) })
-	return all
+	return keys
 }
 
 // image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are always there.

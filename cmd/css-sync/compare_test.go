@@ -12,19 +12,23 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
+
+	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
 type keys = map[string]string
+
+func compared(a, b keys) []keydiff.Difference { return keydiff.Compare(byKey(a), byKey(b)) }
 
 func TestCompare(t *testing.T) {
 	a := keys{"/a": "1", "/b": "", "/c": "x", "/d": "same"}
 	b := keys{"/c": "y", "/d": "same", "/e": "", "/b": " "}
 	var got []string
-	for _, d := range compare(a, b) {
+	for _, d := range compared(a, b) {
 		got = append(got, d.Kind+" "+d.Key+" "+shownValue(d.A)+" "+shownValue(d.B))
 	}
 	assert.Equal(t, []string{"missing /a 1 ", "different /b ''  ", "different /c x y", "extra /e  ''"}, got)
-	assert.Equal(t, []keyDifference{}, compare(a, a))
+	assert.Equal(t, []keydiff.Difference{}, compared(a, a))
 }
 
 func TestImage(t *testing.T) {
@@ -69,8 +73,8 @@ func TestMeaning(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.alike, len(compare(meaning(test.a), meaning(test.b))) == 0, "%v\n%v", meaning(test.a), meaning(test.b))
-			assert.Equal(t, maps.Equal(test.a, test.b), len(compare(test.a, test.b)) == 0)
+			assert.Equal(t, test.alike, len(compared(meaning(test.a), meaning(test.b))) == 0, "%v\n%v", meaning(test.a), meaning(test.b))
+			assert.Equal(t, maps.Equal(test.a, test.b), len(compared(test.a, test.b)) == 0)
 		})
 	}
 }
@@ -94,8 +98,8 @@ func catalogues() *rapid.Generator[keys] {
 func TestEqualCataloguesHaveNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := catalogues().Draw(t, "a")
-		require.Empty(t, compare(a, maps.Clone(a)))
-		require.Empty(t, compare(meaning(a), meaning(maps.Clone(a))))
+		require.Empty(t, compared(a, maps.Clone(a)))
+		require.Empty(t, compared(meaning(a), meaning(maps.Clone(a))))
 		require.Equal(t, image(a), image(image(a)))
 		require.Equal(t, meaning(a), meaning(meaning(a)))
 	})
@@ -105,8 +109,8 @@ func TestEqualCataloguesHaveNoDifference(t *testing.T) {
 func TestDifferencesAreAllThatDiffers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := catalogues().Draw(t, "a"), catalogues().Draw(t, "b")
-		differences := compare(a, b)
-		require.Len(t, compare(b, a), len(differences))
+		differences := compared(a, b)
+		require.Len(t, compared(b, a), len(differences))
 		for _, d := range differences {
 			if d.B == nil {
 				delete(a, d.Key)
@@ -122,7 +126,7 @@ func TestMeaningIsTheSameHoweverItIsPacked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := catalogues().Draw(t, "a")
 		b := repacked(t, a)
-		require.Empty(t, compare(meaning(a), meaning(b)), "%v", b)
+		require.Empty(t, compared(meaning(a), meaning(b)), "%v", b)
 	})
 }
 

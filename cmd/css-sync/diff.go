@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
 func diffCommand(p *program) *cobra.Command {
@@ -52,11 +53,11 @@ as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then 
 
 // diffView is the JSON form of a comparison.
 type diffView struct {
-	A           sideView        `json:"a"`
-	B           sideView        `json:"b"`
-	Meaning     bool            `json:"meaning"`
-	Equal       bool            `json:"equal"`
-	Differences []keyDifference `json:"differences"`
+	A           sideView             `json:"a"`
+	B           sideView             `json:"b"`
+	Meaning     bool                 `json:"meaning"`
+	Equal       bool                 `json:"equal"`
+	Differences []keydiff.Difference `json:"differences"`
 }
 
 type sideView struct {
@@ -74,13 +75,15 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 	if err != nil {
 		return err
 	}
-	if a.ofMirror || b.ofMirror {
-		keysA, keysB = image(keysA), image(keysB)
+	for _, form := range []struct {
+		wanted bool
+		of     func(map[string]string) map[string]string
+	}{{a.ofMirror || b.ofMirror, image}, {byMeaning, meaning}} {
+		if form.wanted {
+			keysA, keysB = byKey(form.of(byName(keysA))), byKey(form.of(byName(keysB)))
+		}
 	}
-	if byMeaning {
-		keysA, keysB = meaning(keysA), meaning(keysB)
-	}
-	v := diffView{A: viewA, B: viewB, Meaning: byMeaning, Differences: compare(keysA, keysB)}
+	v := diffView{A: viewA, B: viewB, Meaning: byMeaning, Differences: keydiff.Compare(keysA, keysB)}
 	v.Equal = len(v.Differences) == 0
 	if err := p.print(v, v.write); err != nil || v.Equal {
 		return err

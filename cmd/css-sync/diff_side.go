@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strconv"
@@ -10,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/mirror"
 )
 
 // side is one of the catalogues that diff compares, not read yet.
 type side struct {
 	ofMirror bool // it has the rows that a mirror adds
-	read     func(context.Context) (keys map[string]string, v sideView, err error)
+	read     func(context.Context) (keys []keydiff.Pair, v sideView, err error)
 }
 
 // parseSide reads an argument of diff, and says what is wrong with it before anything is asked of a server.
@@ -35,7 +35,7 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 		case path != "" && atRevision:
 			return side{}, invalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg, source(p.file.flags, "css"))
 		}
-		return side{read: func(ctx context.Context) (map[string]string, sideView, error) {
+		return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) {
 			return p.readCatalogue(ctx, arg, path, cssetcd.Revision(rev))
 		}}, nil
 	case arg == "mysql":
@@ -50,20 +50,21 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 	} else if !ok {
 		name = arg
 	}
-	return side{read: func(ctx context.Context) (map[string]string, sideView, error) { return p.readDump(ctx, arg, name) }}, nil
+	return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) { return p.readDump(ctx, arg, name) }}, nil
 }
 
 // readCatalogue reads what the other commands work on: etcd, or the file at the path.
-func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) (map[string]string, sideView, error) {
-	keys := map[string]string{}
+func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) ([]keydiff.Pair, sideView, error) {
+	var keys []keydiff.Pair
 	v := sideView{Source: arg}
 	err := p.onWhole(ctx, func(ctx context.Context, css *catalogue) error {
 		s, err := css.snapshot(ctx, rev)
 		if err != nil {
 			return err
 		}
+		keys = make([]keydiff.Pair, 0, s.Len())
 		for key, e := range s.Below("") {
-			keys[key] = e.Value
+			keys = append(keys, keydiff.Pair{Key: key, Value: e.Value})
 		}
 		v.Keys, v.Revision = s.Len(), s.Revision()
 		return nil
@@ -86,24 +87,16 @@ func of(arg string, err error) error {
 	return err
 }
 
-func (p *program) readDump(ctx context.Context, arg, name string) (map[string]string, sideView, error) {
-	data, err := readFile(ctx, name, p.stdin)
-	if err != nil {
-		return nil, sideView{}, err
-	}
-	dump, err := cssetcd.ParseDump(bytes.NewReader(data))
+func (p *program) readDump(ctx context.Context, arg, name string) ([]keydiff.Pair, sideView, error) {
+	dump, err := readDump(ctx, name, p.stdin)
 	if err != nil {
 		return nil, sideView{}, of(arg, err)
 	}
-	keys := make(map[string]string, dump.Len())
-	for _, key := range dump.Keys() {
-		keys[key], _ = dump.Value(key)
-	}
-	return keys, sideView{Source: arg, Keys: dump.Len()}, nil
+	return keydiff.Collect(dump.All(), dump.Len()), sideView{Source: arg, Keys: dump.Len()}, nil
 }
 
 // readMySQL reads the rows of kvData.
-func (p *program) readMySQL(ctx context.Context) (map[string]string, sideView, error) {
+func (p *program) readMySQL(ctx context.Context) ([]keydiff.Pair, sideView, error) {
 	target, err := p.mustTarget()
 	if err != nil {
 		return nil, sideView{}, err
@@ -114,5 +107,5 @@ func (p *program) readMySQL(ctx context.Context) (map[string]string, sideView, e
 	}
 	keys, err := readKvData(ctx, target)
 	delete(keys, "") // the root
-	return keys, sideView{Source: "mysql", Keys: len(keys)}, err
+	return byKey(keys), sideView{Source: "mysql", Keys: len(keys)}, err
 }

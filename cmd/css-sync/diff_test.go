@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
@@ -54,7 +55,7 @@ func TestDiff(t *testing.T) {
 	golden(t, "diff.json", c.differs(file, file, "etcd", "-w", "json"))
 	c.stdin = c.ok("dump")
 	assert.Equal(t, diffView{
-		A: sideView{"etcd", 14, 36}, B: sideView{"-", 0, 36}, Equal: true, Differences: []keyDifference{},
+		A: sideView{"etcd", 14, 36}, B: sideView{"-", 0, 36}, Equal: true, Differences: []keydiff.Difference{},
 	}, decode[diffView](t, c.ok("diff", "etcd", "-", "-w", "json")))
 }
 
@@ -77,7 +78,7 @@ func TestDiffByMeaning(t *testing.T) {
 // A difference that the beginning of a value does not show is shown nevertheless.
 func TestFromDifference(t *testing.T) {
 	long := strings.Repeat("x", 100)
-	v := diffView{A: sideView{Source: "etcd"}, B: sideView{Source: "mysql"}, Differences: []keyDifference{
+	v := diffView{A: sideView{Source: "etcd"}, B: sideView{Source: "mysql"}, Differences: []keydiff.Difference{
 		{"different", "/a", new("{} "), new("{}")}, {"different", "/b", new(long + "ä" + long), new(long + "ö" + long)},
 		{"different", "/c", new(long), new(long + " ")}, {"different", "/d", new("''"), new("")},
 	}}

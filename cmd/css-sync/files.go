@@ -9,30 +9,58 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// readFile reads a file, or standard input for "-". Nobody may be typing there: ctx ends the wait.
+// readDump reads a dump from a file, or from standard input for "-". See reading.
+func readDump(ctx context.Context, name string, stdin io.Reader) (*cssetcd.Dump, error) {
+	return reading(ctx, name, stdin, cssetcd.ParseDump)
+}
+
+// readFile reads a file, or standard input for "-". See reading.
 func readFile(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
-	if name == "-" {
-		var data []byte
-		var err error
-		read := make(chan struct{})
-		go func() {
-			defer close(read)
-			data, err = io.ReadAll(stdin)
-		}()
-		select {
-		case <-read:
-			return data, err
-		case <-ctx.Done():
-			return nil, ctx.Err()
+	return reading(ctx, name, stdin, io.ReadAll)
+}
+
+// reading opens a file, or takes standard input for "-", and reads it. Nobody may be typing there, nor write the pipe that the name is of:
+// ctx ends the wait, and what waits is left behind, which a program that ends can do.
+func reading[T any](ctx context.Context, name string, stdin io.Reader, read func(io.Reader) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		if name == "-" {
+			r.value, r.err = read(stdin)
+		} else {
+			r.value, r.err = readPath(name, read)
 		}
+		done <- r
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
 	}
-	data, err := os.ReadFile(name)
+}
+
+func readPath[T any](name string, read func(io.Reader) (T, error)) (T, error) {
+	var none T
+	file, err := os.Open(name)
 	if err != nil {
-		return nil, inputError{err}
+		return none, inputError{err}
 	}
-	return data, nil
+	defer file.Close()
+	value, err := read(file)
+	if errors.As(err, new(*fs.PathError)) {
+		err = inputError{err}
+	}
+	return value, err
 }
 
 // writeFile replaces a file when all of its new content is on disk, and leaves the old one alone until then. What is there and

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -182,6 +183,32 @@ func TestInterruptedCommandSaysSo(t *testing.T) {
 	assert.Equal(t, exitError, r.code)
 	assert.Equal(t, "css-sync: interrupted\n", r.stderr)
 	c.fails(exitInvalid, "db", "list") // nothing was made
+}
+
+// TestReadingAPipeThatNobodyWritesEnds: with its context, whatever command reads it.
+func TestReadingAPipeThatNobodyWritesEnds(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	t.Cleanup(func() { // whoever still waits comes to an end, and nobody begins
+		w, err := os.OpenFile(pipe, os.O_RDWR, 0)
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(pipe))
+		require.NoError(t, w.Close())
+	})
+	c := onEtcd(t)
+	for _, args := range [][]string{{"restore", pipe}, {"diff", pipe, "etcd"}, {"diff", saved(t, `{"/css_meta/version":"1"}`), pipe}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan result, 1)
+		go func() { ended <- c.runContext(ctx, args...) }()
+		cancel()
+		select {
+		case r := <-ended:
+			assert.Equal(t, "css-sync: interrupted\n", r.stderr, args)
+		case <-time.After(patience):
+			t.Fatalf("%v goes on", args)
+		}
+	}
 }
 
 const patience = 20 * time.Second

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,11 +22,7 @@ func restoreCommand(p *program) *cobra.Command {
 sees each table when it is whole, and the databases last. A restore that was interrupted is made good by running it again.`,
 		Example: "  css-sync restore css.json --dry-run\n  css-sync restore css.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			data, err := readFile(cmd.Context(), args[0], p.stdin)
-			if err != nil {
-				return err
-			}
-			dump, err := cssetcd.ParseDump(bytes.NewReader(data))
+			dump, err := readDump(cmd.Context(), args[0], p.stdin)
 			if err != nil {
 				return err
 			}
