@@ -69,6 +69,7 @@ var (
 	ErrOldServer      = kv.ErrOldServer      // a server is of a version whose watches lose events
 	ErrUnauthorized   = kv.ErrUnauthorized   // etcd refused the credentials or the permission
 	ErrTooLarge       = kv.ErrTooLarge       // more than one etcd transaction can hold
+	ErrNoRoom         = kv.ErrNoRoom         // etcd's quota has no room for what is to be written
 	ErrContended      = kv.ErrContended      // others kept changing what the operation reads; try again
 	ErrOutcomeUnknown = kv.ErrOutcomeUnknown // the answer was lost: it has happened or not; read before trying again
 	ErrCompacted      = kv.ErrCompacted      // etcd no longer has the revision

@@ -17,8 +17,10 @@ type restoreOptions struct {
 	progress                                func(done, total int)
 }
 
-// Overwrite removes what is in the target first, so that everything restored is a new incarnation. It refuses with ErrCzarsRegistered while
-// czars are registered, unless RestoreUnsafe is given too.
+// Overwrite removes what is in the target first, so that everything restored is a new incarnation. Before that it asks etcd whether it would take
+// the largest transactions of the restore, and has the room: ErrTooLarge, ErrNoRoom or ErrUnauthorized leave the target as it was. It refuses
+// with ErrCzarsRegistered while czars are registered, unless RestoreUnsafe is given too. When it is interrupted after it has removed what was there, run
+// the restore again, without Overwrite or with it.
 func Overwrite() RestoreOption { return func(o *restoreOptions) { o.overwrite = true } }
 
 // WithPendingDrops restores statuses PENDING_DROP, each of which starts a drop. Without it they are refused.
@@ -87,9 +89,11 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	}
 	res.Present = plan.present(have)
 	missing := 0
+	var most rehearsal
 	for change := range plan.stage(have) {
 		res.Transactions++
 		missing += plan.counted(change)
+		most.see(change)
 	}
 	res.Revision = have.Revision
 	if o.dryRun {
@@ -99,6 +103,9 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		return res, ErrReadOnly
 	}
 	if res.Removed > 0 {
+		if err := most.check(ctx, c.store); err != nil {
+			return res, fmt.Errorf("nothing was removed: %w", err)
+		}
 		if _, err := kv.Run(ctx, c.store, kv.Op{Name: "wipe before a restore", Reads: wipeReads, Plan: o.wipe}); err != nil {
 			return res, err
 		}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -543,6 +545,78 @@ func TestRestoreOfLongValues(t *testing.T) {
 	_, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
 	require.NoError(t, err)
 	requireRestored(t, c.Store(), values)
+}
+
+// TestOverwriteRemovesNothingThatItCannotReplace: an etcd that takes smaller transactions only, or has no room, keeps what it has, and is not made to
+// raise its alarm.
+func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
+	t.Parallel()
+	refused := func(t *testing.T, c *cssetcd.Client, d *cssetcd.Dump, want error) {
+		unchanged(t, c, func() {
+			_, err := c.Restore(t.Context(), d, cssetcd.Overwrite())
+			require.ErrorIs(t, err, want)
+			assert.ErrorContains(t, err, "nothing was removed")
+		})
+	}
+	t.Run("operations", func(t *testing.T) {
+		t.Parallel()
+		server := embedetcdtest.ForTest(t, embedetcd.Options{MaxTxnOps: 64, UnsafeNoFsync: true})
+		c, _ := clientOf(t, server.Endpoints()[0])
+		fill(t, c)
+		refused(t, c, parse(t, dumpOf(largeDump())), cssetcd.ErrTooLarge)
+		_, err := c.Restore(t.Context(), parse(t, smallDump), cssetcd.Overwrite())
+		require.NoError(t, err, "one that it takes")
+	})
+	t.Run("room", func(t *testing.T) {
+		t.Parallel()
+		server := embedetcdtest.ForTest(t, embedetcd.Options{Quota: 4 << 20, UnsafeNoFsync: true})
+		c, etcd := clientOf(t, server.Endpoints()[0])
+		fill(t, c)
+		large := map[string]string{"/css_meta/version": "1"}
+		for i := range 64 {
+			large[fmt.Sprintf("/other/%d", i)] = strings.Repeat("x", 65_000)
+		}
+		refused(t, c, parse(t, dumpOf(large)), cssetcd.ErrNoRoom)
+		alarms, err := etcd.AlarmList(t.Context())
+		require.NoError(t, err)
+		assert.Empty(t, alarms.Alarms)
+
+		for err == nil { // now it is full
+			_, err = c.Raw().Put(t.Context(), "/other", strings.Repeat("x", 60_000))
+		}
+		refused(t, c, parse(t, smallDump), cssetcd.ErrNoRoom)
+	})
+}
+
+// TestOverwriteInterruptedAtEachTransaction (I10): what is seen then is a catalogue in which nothing usable lacks a part, and a restore makes it whole.
+func TestOverwriteInterruptedAtEachTransaction(t *testing.T) {
+	values := largeDump()
+	d := parse(t, dumpOf(values))
+	for at := 1; ; at++ {
+		c := emptyStore()
+		_, err := c.Restore(t.Context(), parse(t, smallDump))
+		require.NoError(t, err)
+		before := catalogue(t, c, 0)
+		broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: at} })
+		res, err := broken.Restore(t.Context(), d, cssetcd.Overwrite())
+		if err == nil {
+			assert.Equal(t, res.Transactions+2, at, "all were interrupted once: the removal, and each of the rest")
+			break
+		}
+		require.ErrorIs(t, err, errFault)
+		if at == 1 {
+			assert.Equal(t, before.Revision(), catalogue(t, c, 0).Revision(), "what was there is still there")
+			continue
+		}
+		var options []cssetcd.RestoreOption
+		if at%2 == 0 {
+			options = append(options, cssetcd.Overwrite())
+		}
+		_, err = c.Restore(t.Context(), d, options...)
+		require.NoError(t, err)
+		requireRestored(t, c.Store(), values)
+		checkStates(t, c.Store(), values, before.Revision()+1)
+	}
 }
 
 func TestRestoreReportsWhatEtcdRefuses(t *testing.T) {

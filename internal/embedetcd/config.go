@@ -46,6 +46,9 @@ func (s *Server) config(ctx context.Context) *embed.Config {
 	cfg.EnableGRPCGateway = false // JSON over HTTP; nobody here speaks it
 	cfg.UnsafeNoFsync = s.opts.UnsafeNoFsync
 	cfg.QuotaBackendBytes = s.opts.Quota
+	if s.opts.MaxTxnOps != 0 {
+		cfg.MaxTxnOps = s.opts.MaxTxnOps
+	}
 	if s.opts.AutoCompaction > 0 {
 		cfg.AutoCompactionMode = embed.CompactorModePeriodic
 		cfg.AutoCompactionRetention = s.opts.AutoCompaction.String()

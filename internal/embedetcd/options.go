@@ -25,8 +25,8 @@ const defaultName = "css-etcd"
 
 // Options say how [Start] runs a server. The zero value is one member in a
 // temporary directory on a free port of 127.0.0.1 that logs nothing. Limits
-// that are not named here, such as the operations in a transaction and the
-// bytes in a request, are etcd's defaults.
+// that are not named here, such as the bytes in a request, are etcd's
+// defaults.
 type Options struct {
 	// Dir is etcd's data directory. Empty means a temporary directory that
 	// Close removes. A Dir given by the caller is created where it is
@@ -54,6 +54,8 @@ type Options struct {
 	// Quota is the most bytes that the database file may have; beyond them
 	// etcd refuses writes. Zero means etcd's default of 2 GiB.
 	Quota int64
+	// MaxTxnOps is how many operations, or comparisons, a transaction may have. Zero means etcd's default of 128.
+	MaxTxnOps uint
 	// Tick is the interval of heartbeats; an election takes ten of them and
 	// no lease is shorter than fifteen. Zero means etcd's default of 100 ms.
 	Tick time.Duration

@@ -35,6 +35,8 @@ var (
 	ErrOutcomeUnknown = errors.New("the answer was lost and the write may or may not have happened; read before trying again")
 	// ErrTooLarge says that a change exceeds what one etcd transaction can hold. Nothing was written.
 	ErrTooLarge = errors.New("too large for one etcd transaction (128 keys, 1.5 MiB)")
+	// ErrNoRoom says that etcd's quota has no room for what is to be written. Nothing was written.
+	ErrNoRoom = errors.New("etcd has not enough room")
 	// ErrUnorderable says that one transaction would have to delete a key and then write it, which etcd cannot do.
 	ErrUnorderable = errors.New("cannot be done in one etcd transaction")
 	// ErrCompacted says that the store no longer has the revision asked for.
