@@ -85,7 +85,7 @@ func deleteNode(name string, opts []WriteOption) operation {
 	return remove.as(kv.Op{
 		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Key(refRoot + "/" + kv.Path(name))}),
 		Scans: []kv.Scan{{Span: replicasSpan, First: true, Keep: func(p kv.Path, value string) bool {
-			return nodeOfReplica(cssKey(p), value) == name
+			return mayName(value, name) && nodeOfReplica(cssKey(p), value) == name
 		}}},
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			e := have.At(cssPath(key))
@@ -118,6 +118,11 @@ func checkUnused(have *kv.Snapshot, node string) error {
 		}
 	}
 	return nil
+}
+
+// mayName is a quick look for what a value that names a node has: the name, or escapes.
+func mayName(value, node string) bool {
+	return strings.Contains(value, node) || strings.Contains(value, `\`)
 }
 
 // nodeOfReplica returns the node that a key of a replica names, packed or plain, and "" for any other key.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -82,12 +83,17 @@ func startEtcd(t *testing.T) *embedetcd.Server {
 
 func (c *cli) runContext(ctx context.Context, args ...string) result {
 	var out, messages bytes.Buffer
-	p := &program{
-		stdin: strings.NewReader(c.stdin), stdout: &out, stderr: &messages,
-		getenv: func(name string) string { return c.environment[name] },
-	}
+	p := c.program(&out, &messages)
 	code := p.run(ctx, args)
 	return result{code, out.String(), messages.String()}
+}
+
+// program returns the program in the environment of the test.
+func (c *cli) program(out, messages io.Writer) *program {
+	return &program{
+		stdin: strings.NewReader(c.stdin), stdout: out, stderr: messages,
+		getenv: func(name string) string { return c.environment[name] },
+	}
 }
 
 func (c *cli) run(args ...string) result { return c.runContext(c.t.Context(), args...) }

@@ -94,7 +94,7 @@ func connectError(err error, config clientv3.Config) error {
 	return hinted(err, "etcd may have no leader, or refuse the client's certificate")
 }
 
-// onCatalogue runs a short command that reads: all of it within the command time-out.
+// onCatalogue runs a short command that reads: etcd may not be silent for longer than the command time-out.
 func (p *program) onCatalogue(ctx context.Context, do func(context.Context, *catalogue) error) error {
 	return p.shortly(ctx, do, cssetcd.WithReadOnly())
 }
@@ -108,12 +108,12 @@ func (p *program) shortly(ctx context.Context, do func(context.Context, *catalog
 	}, opts...)
 }
 
-// limit bounds a context by the command time-out, if there is one.
+// limit ends a context when etcd is silent for longer than the command time-out, if there is one.
 func (p *program) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	if p.connection.commandTimeout == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, p.connection.commandTimeout)
+	return p.connection.answers.patience(ctx, p.connection.commandTimeout)
 }
 
 // onWhole runs a command that reads and takes as long as the catalogue is large; only connecting to it is bounded.

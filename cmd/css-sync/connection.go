@@ -25,6 +25,7 @@ type connectionFlags struct {
 	passwordGiven                         func() bool // whether --password is on the command line
 	insecureTransport, insecureSkipVerify bool
 	dialTimeout, commandTimeout           time.Duration
+	answers                               answers
 	keepAliveTime, keepAliveTimeout       time.Duration
 	prefix                                string
 }
@@ -39,7 +40,7 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
 	flags.DurationVar(&c.dialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
-	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second, "how long a short command may take; 0: as long as it needs")
+	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second, "how long a short command waits while etcd is silent; 0: as long as it takes")
 	flags.DurationVar(&c.keepAliveTime, "keepalive-time", 2*time.Second, "how often a quiet connection is tested")
 	flags.DurationVar(&c.keepAliveTimeout, "keepalive-timeout", 6*time.Second, "how long to wait for the answer to that test")
 	allowEnvironment(flags, []string{
@@ -84,7 +85,7 @@ func (c *connectionFlags) config() (clientv3.Config, error) {
 		Username:             user,
 		Password:             password,
 		Logger:               zap.NewNop(), // what matters comes back as an error
-		DialOptions:          []grpc.DialOption{grpc.WithConnectParams(reconnect)},
+		DialOptions:          []grpc.DialOption{grpc.WithConnectParams(reconnect), grpc.WithStatsHandler(&c.answers)},
 	}, nil
 }
 

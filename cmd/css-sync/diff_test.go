@@ -79,8 +79,8 @@ func TestDiffByMeaning(t *testing.T) {
 func TestFromDifference(t *testing.T) {
 	long := strings.Repeat("x", 100)
 	v := diffView{A: sideView{Source: "etcd"}, B: sideView{Source: "mysql"}, Differences: []keydiff.Difference{
-		{"different", "/a", new("{} "), new("{}")}, {"different", "/b", new(long + "ä" + long), new(long + "ö" + long)},
-		{"different", "/c", new(long), new(long + " ")}, {"different", "/d", new("''"), new("")},
+		{Kind: "different", Key: "/a", A: new("{} "), B: new("{}")}, {Kind: "different", Key: "/b", A: new(long + "ä" + long), B: new(long + "ö" + long)},
+		{Kind: "different", Key: "/c", A: new(long), B: new(long + " ")}, {Kind: "different", Key: "/d", A: new("''"), B: new("")},
 	}}
 	var out strings.Builder
 	v.write(&out)

@@ -49,7 +49,9 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
 		"gate-admit", "gate-admit-all-cores", "drop-latency", "etcd-writes",
-		"memory-same-schema", "load-vs-stream", "memory-per-key", "growth-read", "growth-update", "growth-load",
+		"memory-same-schema", "load-vs-stream", "memory-per-key", "dump-vs-json", "diff-vs-json",
+		"growth-read", "growth-update", "growth-load",
+		"names-at-1M-databases", "names-at-1M-tables", "names-at-1M-nodes", "names-at-1M-table", "names-at-1M-node-delete",
 	}, names)
 	same := results[slices.Index(names, "memory-same-schema")]
 	assert.InDelta(t, familyTables, same.Ours, 0, "one parsed schema for each table of the family")

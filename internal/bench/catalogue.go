@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // shape is a catalogue as that of a large survey: databases of one family with the same tables, and in them chunks, which are
@@ -152,7 +153,10 @@ func fill(ctx context.Context, etcd *clientv3.Client, s shape) (content, error) 
 		c.keys++
 		c.bytes += len(key) + len(value)
 		batch = append(batch, clientv3.OpPut(s.prefix+"/css"+key, value))
-		if len(batch) == putsInTxn {
+		if isName(key) {
+			batch = append(batch, clientv3.OpPut(s.prefix+"/"+string(paths.Spelling(key)), key))
+		}
+		if len(batch) >= putsInTxn-1 { // a name takes two
 			batches <- batch
 			batch = nil
 		}
@@ -163,4 +167,16 @@ func fill(ctx context.Context, etcd *clientv3.Client, s shape) (content, error) 
 	close(batches)
 	writers.Wait()
 	return c, context.Cause(ctx)
+}
+
+// isName reports whether a key is that of a database, table or node, whose spelling the library keeps on record.
+func isName(key string) bool {
+	parts := strings.Split(key, "/")
+	switch {
+	case parts[len(parts)-1] == ".packed.json":
+		return false
+	case len(parts) == 3:
+		return parts[1] == "DBS" || parts[1] == "NODES"
+	}
+	return len(parts) == 5 && parts[1] == "DBS" && parts[3] == "TABLES"
 }
