@@ -45,3 +45,8 @@ func (v *View) Remembered() (updates, touches int) {
 
 // FoldPath is where the spelling of a name key is kept.
 func FoldPath(key string) kv.Path { return foldPath(key) }
+
+// Saving tells a test of each moment of the saves of a client on a file: 0 begun, 1 written, 2 renamed.
+func (c *Client) Saving(moment func(int)) {
+	c.closer.(*catalogueFile).step = func(s saving) { moment(int(s)) }
+}

@@ -95,6 +95,22 @@ func checkRegular(path string) error {
 type catalogueFile struct {
 	path string   // of the file itself, not of a link to it
 	lock *os.File // beside the file, which is replaced by each write; nil for a reader
+	step func(saving)
+}
+
+// saving is a moment of a save, at which a test may end the process.
+type saving int
+
+const (
+	savingBegun saving = iota
+	savingWritten
+	savingDone
+)
+
+func (f *catalogueFile) at(moment saving) {
+	if f.step != nil {
+		f.step(moment)
+	}
 }
 
 func (f *catalogueFile) acquire() error {
@@ -160,6 +176,7 @@ func (f *catalogueFile) save(s *kv.Snapshot) (err error) {
 			err = errors.Join(err, os.Remove(temp.Name()))
 		}
 	}()
+	f.at(savingBegun)
 	mode := fs.FileMode(0o644)
 	if old, statErr := os.Stat(f.path); statErr == nil {
 		mode = old.Mode().Perm()
@@ -168,9 +185,11 @@ func (f *catalogueFile) save(s *kv.Snapshot) (err error) {
 	if err != nil {
 		return err
 	}
+	f.at(savingWritten)
 	if err := os.Rename(temp.Name(), f.path); err != nil {
 		return err
 	}
+	f.at(savingDone)
 	if err := syncDir(filepath.Dir(f.path)); err != nil {
 		return fmt.Errorf("%w: %w", kv.ErrOutcomeUnknown, err) // the next attempt writes the same again
 	}

@@ -2,7 +2,9 @@ package cssetcd_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -196,4 +198,44 @@ func TestWhatIsNoFileIsNotOpened(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 	assert.ErrorContains(t, err, "is a directory")
 	assert.NoFileExists(t, dir+".lock")
+}
+
+// TestFileKilledInASave: a process that is killed at any moment of a save leaves the old content or the new one, and nobody locked out.
+func TestFileKilledInASave(t *testing.T) {
+	const moment, file = "CSS_TEST_KILLED_AT", "CSS_TEST_FILE"
+	if path := os.Getenv(file); path != "" { // the process that is killed
+		c, err := cssetcd.OpenFile(path)
+		require.NoError(t, err)
+		c.Saving(func(at int) {
+			if strconv.Itoa(at) == os.Getenv(moment) {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		})
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "New"}))
+		t.Fatal("it was not killed")
+	}
+	for at, isNew := range []bool{false, false, true} {
+		path := filepath.Join(t.TempDir(), "css.json")
+		c, err := cssetcd.OpenFile(path)
+		require.NoError(t, err)
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "Old"}))
+		require.NoError(t, c.Close())
+
+		child := exec.Command(os.Args[0], "-test.run=^TestFileKilledInASave$")
+		child.Env = append(os.Environ(), file+"="+path, moment+"="+strconv.Itoa(at))
+		out, err := child.CombinedOutput()
+		var exit *exec.ExitError
+		require.ErrorAs(t, err, &exit, "%s", out)
+		require.Equal(t, syscall.SIGKILL, exit.Sys().(syscall.WaitStatus).Signal(), "%s", out)
+
+		c, err = cssetcd.OpenFile(path)
+		require.NoError(t, err, "whole, and not locked")
+		_, err = c.Database(t.Context(), "Old")
+		require.NoError(t, err)
+		_, err = c.Database(t.Context(), "New")
+		assert.Equal(t, isNew, err == nil, "moment %d: %v", at, err)
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "Next"}))
+		require.NoError(t, c.Close())
+	}
 }
