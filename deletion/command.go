@@ -15,7 +15,9 @@ import (
 // Command is a Dropper that runs a program for each Job. The program gets the Job as one JSON document on its standard input:
 //
 //	{"database":"LSST","whole":false,"incarnation":57,"mark":61,"history":"K3VZ...",
-//	 "tables":[{"table":"Object","incarnation":57,"chunk_level":2}]}
+//	 "tables":[{"table":"Object","incarnation":57,"chunk_level":2}],"keep":["Object_5"]}
+//
+// keep is there only where the catalogue holds tables whose names look like those of chunk tables of what is dropped: these must not be touched.
 //
 // Exit code 0 says that all of it is removed, and the name becomes free. Any other is a failure, which is tried again; the end of what the program wrote to its
 // standard error is then shown to operators and kept in etcd, so it must hold no secret. Standard output is thrown away.

@@ -36,18 +36,15 @@ waits for it, and it fails when its tables are removed meanwhile.`
 type czarFlags struct {
 	queries, noGate bool
 	name            string
-	workers         serveDropFlags // of which only where the workers are is used
+	workers         workerFlags
 }
 
 func (f *czarFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	f.workers.flags = flags
 	flags.BoolVar(&f.queries, "queries", false, "register as a czar, and run the queries that standard input names")
 	flags.StringVar(&f.name, "name", "", "what operators read where this czar holds a drop up; without it the host and the number of the process")
-	flags.StringArrayVar(&f.workers.workers, "worker-dsn", nil, "MySQL server that queries run on, as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
-	flags.StringArrayVar(&f.workers.workerFiles, "worker-dsn-file", nil, "file that holds what --worker-dsn would be given, one in a line; may be repeated")
+	f.workers.register(cmd, "run queries on")
 	flags.BoolVar(&f.noGate, "no-gate", false, "run queries without asking anybody: they can fail when a table is dropped")
-	allowEnvironment(flags, []string{"worker-dsn", "worker-dsn-file"}, ownPrefix)
 }
 
 func (f *czarFlags) check(cmd *cobra.Command, p *program) error {
@@ -64,5 +61,5 @@ func (f *czarFlags) check(cmd *cobra.Command, p *program) error {
 	case cmd.Flags().Changed("name") && f.name == "":
 		return invalidUse(cmd, "--name is empty")
 	}
-	return f.workers.readWorkers(cmd, p.connection.dialTimeout)
+	return f.workers.read(cmd, p.connection.dialTimeout)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,10 +26,13 @@ has forgotten a table:
 
   nothing              by default. The data stay where they are, and the name is free
   --drop-command       a program removes them. It gets one JSON document on standard input, {"database","whole","incarnation","history","mark",
-                       "tables":[{"table","incarnation","chunk_level"}]}; exit code 0 says that all is removed, any other that it is to be tried
+                       "tables":[{"table","incarnation","chunk_level"}],"keep"}, keep being tables of the catalogue that look like chunk
+                       tables and must not be touched; exit code 0 says that all is removed, any other that it is to be tried
                        again, with the end of standard error as the reason, which operators see. It may be run twice for one drop, or late, when a
                        new table has the name: it has to tell them apart by incarnation and history before it removes anything
   --worker-dsn         css-sync removes the tables with their chunks from these MySQL servers, which have to be all that hold data
+
+Eight drops have their data removed at a time; one that takes longer than 10 s makes room for another, up to 64 in all, and css-sync drops show says what it has trouble with.
 
 Until that has succeeded the name cannot be used again. All daemons must be given the same, since each may come to lead.
 
@@ -42,13 +44,11 @@ type serveDropFlags struct {
 	none              bool
 	command           string
 	commandTimeout    time.Duration
-	workers           []string
-	workerFiles       []string
+	workers           workerFlags
 	qmeta, qmetaFile  string
 	qmetaGrace        time.Duration
 	flags             *pflag.FlagSet
-	servers           []*mysql.Config // of workers
-	meta, mirrorState *mysql.Config   // QMeta, and where kvData is; nil: czars are not tracked
+	meta, mirrorState *mysql.Config // QMeta, and where kvData is; nil: czars are not tracked
 }
 
 var (
@@ -61,22 +61,16 @@ func (f *serveDropFlags) register(cmd *cobra.Command) {
 	f.flags.BoolVar(&f.none, "no-drops", false, "leave carrying drops out to other daemons")
 	f.flags.StringVar(&f.command, "drop-command", "", "program that removes the data of what was dropped")
 	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour, "how long one run of --drop-command may take; 0: as long as it needs")
-	f.flags.StringArrayVar(&f.workers, "worker-dsn", nil, "MySQL server to remove dropped tables from, as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
-	f.flags.StringArrayVar(&f.workerFiles, "worker-dsn-file", nil, "file that holds what --worker-dsn would be given, one in a line; may be repeated")
+	f.workers.register(cmd, "remove dropped tables from")
 	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "", "MySQL server with QMeta, where C++ czars register their queries; the schema is "+sqldrop.DefaultQMeta+" unless it names one")
 	f.flags.StringVar(&f.qmetaFile, "qmeta-dsn-file", "", "file that holds what --qmeta-dsn would be given")
 	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute, "longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
-	allowEnvironment(f.flags, append([]string{"no-drops", "drop-command-timeout", "qmeta-grace"}, append(dropperFlags, qmetaFlags...)...), ownPrefix)
+	allowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"}, qmetaFlags...), ownPrefix)
 }
 
 // given returns the flags that were given in any way, as they were.
 func (f *serveDropFlags) given(names []string) (sources []string) {
-	for _, name := range names {
-		if s := source(f.flags, name); s != "" {
-			sources = append(sources, s)
-		}
-	}
-	return sources
+	return given(f.flags, names)
 }
 
 func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
@@ -104,44 +98,10 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 			return invalidUse(cmd, "--drop-command: %w", err)
 		}
 	}
-	if err := f.readWorkers(cmd, p.connection.dialTimeout); err != nil {
+	if err := f.workers.read(cmd, p.connection.dialTimeout); err != nil {
 		return err
 	}
 	return f.readQMeta(cmd, p, qmeta)
-}
-
-// readWorkers reads where workers are. Values may hold one in each line, as files do.
-func (f *serveDropFlags) readWorkers(cmd *cobra.Command, dial time.Duration) error {
-	f.servers = nil
-	texts := slices.Clone(f.workers)
-	from := slices.Repeat([]string{"worker-dsn"}, len(texts))
-	for _, file := range f.workerFiles {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return invalidUse(cmd, "%s: %w", source(f.flags, "worker-dsn-file"), err)
-		}
-		texts, from = append(texts, string(text)), append(from, "worker-dsn-file")
-	}
-	for i, text := range texts {
-		for n, line := range strings.Split(text, "\n") {
-			if line = strings.TrimSpace(line); line == "" {
-				continue
-			}
-			config, err := parseServer(line, dial)
-			if err != nil {
-				where := source(f.flags, from[i])
-				if i >= len(f.workers) {
-					where += fmt.Sprintf(": %s, line %d", f.workerFiles[i-len(f.workers)], n+1)
-				}
-				return invalidUse(cmd, "%s: %w", where, err)
-			}
-			f.servers = append(f.servers, config)
-		}
-	}
-	if len(texts) > 0 && len(f.servers) == 0 {
-		return invalidUse(cmd, "%s names no MySQL server", f.given(dropperFlags)[0])
-	}
-	return nil
 }
 
 func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []string) error {
@@ -169,27 +129,14 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 	return nil
 }
 
-// parseServer reads where a MySQL server is. Errors never show what may be a password.
-func parseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
-	config, err := parseDSN(dsn)
-	if err != nil {
-		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters percent-encoded, as %XX")
-	}
-	if config.Timeout == 0 {
-		config.Timeout = dial
-	}
-	config.Logger = &mysql.NopLogger{} // what matters comes back as an error
-	return config, nil
-}
-
 // dropper returns what removes data, and its name in the log.
 func (f *serveDropFlags) dropper(log *slog.Logger) (deletion.Dropper, string, error) {
 	switch {
 	case f.command != "":
 		return deletion.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
-	case len(f.servers) > 0:
-		d, err := sqldrop.New(sqldrop.Config{Servers: f.servers, Logger: log})
-		return d, count(len(f.servers), "MySQL server"), err
+	case len(f.workers.servers) > 0:
+		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.servers, Logger: log})
+		return d, count(len(f.workers.servers), "MySQL server"), err
 	}
 	return deletion.Nothing{}, "nothing", nil
 }

@@ -19,20 +19,22 @@ func TestWrongUseOfDrops(t *testing.T) {
 	require.NoError(t, os.WriteFile(workers, []byte("u:good@tcp(h:1)/\n\nu:secret\n"), 0o600))
 	require.NoError(t, os.WriteFile(none, []byte("\n"), 0o600))
 	for line, want := range map[string]string{
-		"table drop D.T --css file:///x.json --wait":    "--wait is for a catalogue in etcd",
-		"table drop D.T --force --after 1h":             "leave out --after, or --force",
-		"table drop D.T --delay 1h --if-status READY":   "--if-status is for a removal at once, and --delay asks for the protocol",
-		"table drop D.T --policy kill":                  `--policy "kill" is neither wait nor cancel`,
-		"table drop D.T --after 1s":                     "--after 1s: must be 0, or whole seconds from 2s",
-		"db drop D --delay 2500ms":                      "--delay 2.5s: must be 0, or whole seconds from 2s",
-		"drops":                                         "drops: say what to do: list, show, wait, cancel, retry, abandon, czars, evict",
-		"drops show":                                    "NAME is missing",
-		"drops evict":                                   "CZAR-ID is missing",
-		"drops list --css file:///x.json":               "it works on etcd only",
-		"config show --css file:///x.json":              "it works on etcd only",
-		"drops wait D.T --timeout -1s":                  "--timeout is -1s and must be 0 or above",
-		"config":                                        "config: say what to do: show, set",
-		"serve --no-mirror --no-drops --drop-command x": "--drop-command is for carrying drops out, which --no-drops leaves to others",
+		"table drop D.T --css file:///x.json --wait":                    "--wait is for a catalogue in etcd",
+		"table drop D.T --force --after 1h":                             "leave out --after, or --force",
+		"table drop D.T --delay 1h --if-status READY":                   "--if-status is for a removal at once, and --delay asks for the protocol",
+		"table drop D.T --policy kill":                                  `--policy "kill" is neither wait nor cancel`,
+		"table drop D.T --after 1s":                                     "--after 1s: must be 0, or whole seconds from 2s",
+		"db drop D --delay 2500ms":                                      "--delay 2.5s: must be 0, or whole seconds from 2s",
+		"drops":                                                         "drops: say what to do: list, show, wait, cancel, retry, abandon, czars, evict, clean",
+		"drops clean":                                                   "where are the workers? give --worker-dsn or --worker-dsn-file",
+		"drops clean --worker-dsn u:secret@/ --older-than=-1s":          "--older-than is -1s and must be 0 or above",
+		"drops show":                                                    "NAME is missing",
+		"drops evict":                                                   "CZAR-ID is missing",
+		"drops list --css file:///x.json":                               "it works on etcd only",
+		"config show --css file:///x.json":                              "it works on etcd only",
+		"drops wait D.T --timeout -1s":                                  "--timeout is -1s and must be 0 or above",
+		"config":                                                        "config: say what to do: show, set",
+		"serve --no-mirror --no-drops --drop-command x":                 "--drop-command is for carrying drops out, which --no-drops leaves to others",
 		"serve --no-mirror --drop-command x --worker-dsn u:secret@/":    "--drop-command and --worker-dsn say both what removes data",
 		"serve --no-mirror --drop-command=":                             "--drop-command is empty",
 		"serve --no-mirror --drop-command-timeout 1s":                   "--drop-command-timeout is for --drop-command",
@@ -89,6 +91,14 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
 	assert.Equal(t, exitOK, drop.wait(t), drop.text())
 	assert.Equal(t, []string{"Source_backup"}, tablesOf(t, server.DSN("LSST")))
+	clean := []string{"drops", "clean", "--worker-dsn-file", file}
+	assert.Contains(t, c.ok(clean...), "stays: it is younger than 168h0m0s")
+	assert.Contains(t, c.ok(append(clean, "--older-than", "0s", "--dry-run")...), "would be removed")
+	require.Eventually(t, func() bool {
+		v := decode[[]markerView](t, c.ok(append(clean, "--older-than", "0s", "-w", "json")...))
+		return len(v) == 1 && v[0].Removed
+	}, patience, 50*time.Millisecond, "no attempt is connected any more, soon after the last")
+	assert.Empty(t, tablesOf(t, server.DSN("css_drops")))
 	serve.signal(t, os.Interrupt)
 	assert.Equal(t, exitOK, serve.wait(t), serve.text())
 }

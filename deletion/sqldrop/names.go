@@ -12,6 +12,11 @@ import (
 // markers is the schema that holds the fences, apart from the data so that it outlives them.
 const markers = "css_drops"
 
+const (
+	fencePrefix = "css_fence_"
+	spentPrefix = "css_spent_"
+)
+
 // marks are the names that belong to one incarnation of one table, all of them without the schema.
 type marks struct {
 	fence string // exists from before the tables are taken away until then
@@ -25,7 +30,7 @@ type marks struct {
 func marksOf(job deletion.Job, t deletion.JobTable) marks {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q.%q.%q", job.History, job.Database, t.Table))
 	id := fmt.Sprintf("%016x_%x", uint64(t.Incarnation), sum[:8])
-	return marks{fence: "css_fence_" + id, spent: "css_spent_" + id, trash: "css_trash_" + id + "_n"}
+	return marks{fence: fencePrefix + id, spent: spentPrefix + id, trash: "css_trash_" + id + "_n"}
 }
 
 // in quotes a name with its schema.
