@@ -573,7 +573,7 @@ func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 		c, etcd := clientOf(t, server.Endpoints()[0])
 		fill(t, c)
 		large := map[string]string{"/css_meta/version": "1"}
-		for i := range 64 {
+		for i := range 100 { // more than the quota by themselves
 			large[fmt.Sprintf("/other/%d", i)] = strings.Repeat("x", 65_000)
 		}
 		refused(t, c, parse(t, dumpOf(large)), cssetcd.ErrNoRoom)
