@@ -2,6 +2,7 @@ package deletion_test
 
 import (
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/protocol"
 	"github.com/qserv/css-etcd/internal/proxy"
 )
 
@@ -212,4 +214,49 @@ func TestGateClosesWithItsView(t *testing.T) {
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
 	require.NoError(t, d.Wait(f.soon()))
+}
+
+// A lease that etcd has lost is replaced, and a proof that had to be sent twice for that is as old as it was when it was first sent.
+func TestLostLeaseDatesNoProofLater(t *testing.T) {
+	f := newFleet(t)
+	var mu sync.Mutex
+	sent, confirmed := map[protocol.Time]bool{}, []protocol.Time{}
+	c := f.czar("one", deletion.GateTrace(func(s deletion.CzarStep) {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range s.Effects {
+			if x.Kind == protocol.CzarConfirm {
+				sent[x.Sent] = true
+			}
+		}
+		if s.Event.Kind == protocol.CzarConfirmed {
+			confirmed = append(confirmed, s.Event.Sent)
+		}
+	}))
+	lease := func() clientv3.LeaseID {
+		got, err := f.etcd.Get(t.Context(), f.css.Prefix()+"/alive/", clientv3.WithPrefix())
+		require.NoError(t, err)
+		if len(got.Kvs) == 0 {
+			return clientv3.NoLease
+		}
+		return clientv3.LeaseID(got.Kvs[0].Lease)
+	}
+	before := lease()
+	require.NotEqual(t, clientv3.NoLease, before)
+	_, err := f.etcd.Revoke(t.Context(), before)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { now := lease(); return now != clientv3.NoLease && now != before }, within, time.Millisecond)
+	confirmations := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(confirmed)
+	}
+	known := confirmations()
+	require.Eventually(t, func() bool { return confirmations() > known+1 }, within, time.Millisecond)
+	require.NoError(t, c.Close(f.soon()))
+	mu.Lock()
+	defer mu.Unlock()
+	for _, at := range confirmed {
+		assert.True(t, sent[at], "a proof counts from %v, when none was sent", at)
+	}
 }
