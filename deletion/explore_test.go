@@ -13,8 +13,6 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/protocol"
-	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
 
 // explorer runs some threads one at a time, in every order of their uses of what they share that can make a difference: of two uses that do not depend on each
@@ -185,31 +183,6 @@ func (x *explorer) backtrack() bool {
 	return false
 }
 
-// shows are what views show: two tables that are READY, the first of them marked, and their database.
-type shows struct{ ready, marked, databaseMarked *cssetcd.Snapshot }
-
-func showsOf(t *testing.T) (s shows) {
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(t.Context(), etcd)
-	require.NoError(t, err)
-	show := func(_ cssetcd.Revision, err error) *cssetcd.Snapshot {
-		require.NoError(t, err)
-		s, err := css.Snapshot(t.Context(), 0)
-		require.NoError(t, err)
-		return s
-	}
-	show(css.CreateDatabase(t.Context(), cssetcd.Database{Name: survey}))
-	zero, one := cssetcd.TableName{DB: survey, Table: "T0"}, cssetcd.TableName{DB: survey, Table: "T1"}
-	show(css.CreateTable(t.Context(), cssetcd.Table{Name: zero, Schema: "(a INT)"}))
-	s.ready = show(css.CreateTable(t.Context(), cssetcd.Table{Name: one, Schema: "(a INT)"}))
-	s.marked = show(css.SetTableStatus(t.Context(), zero, cssetcd.PendingDrop("")))
-	show(css.SetTableStatus(t.Context(), zero, cssetcd.StatusReady))
-	s.databaseMarked = show(css.SetDatabaseStatus(t.Context(), survey, cssetcd.PendingDrop("")))
-	return s
-}
-
 // explored is a gate under exploration, and what is known of its queries.
 type explored struct {
 	*lonely
@@ -224,11 +197,7 @@ type explored struct {
 func (s shows) explorable(t testing.TB, x *explorer) *explored {
 	stubs.free = nil
 	e := &explored{explorer: x, shows: s, using: map[string]int{}, ended: map[string]bool{}}
-	for _, n := range []string{"T0", "T1"} {
-		table, err := s.ready.Table(cssetcd.TableName{DB: survey, Table: n})
-		require.NoError(t, err)
-		e.tables = append(e.tables, table)
-	}
+	e.tables = s.tables(t)
 	e.lonely = lonelyWith(t, e.tables)
 	x.ignored = []any{&stubs, e.kicks}
 	e.shown.Store(s.ready)

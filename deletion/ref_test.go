@@ -13,6 +13,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
 
 // lonely is a gate without an etcd: what it begins is noted, and what comes of that is up to the test.
@@ -326,4 +328,62 @@ func TestClosingGateLeavesWhenEmpty(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("nobody is told that it left")
 	}
+}
+
+// shows are what views show: two tables that are READY, the first of them marked, and their database.
+type shows struct{ ready, marked, databaseMarked *cssetcd.Snapshot }
+
+func showsOf(t *testing.T) (s shows) {
+	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	show := func(_ cssetcd.Revision, err error) *cssetcd.Snapshot {
+		require.NoError(t, err)
+		s, err := css.Snapshot(t.Context(), 0)
+		require.NoError(t, err)
+		return s
+	}
+	show(css.CreateDatabase(t.Context(), cssetcd.Database{Name: survey}))
+	zero, one := cssetcd.TableName{DB: survey, Table: "T0"}, cssetcd.TableName{DB: survey, Table: "T1"}
+	show(css.CreateTable(t.Context(), cssetcd.Table{Name: zero, Schema: "(a INT)"}))
+	s.ready = show(css.CreateTable(t.Context(), cssetcd.Table{Name: one, Schema: "(a INT)"}))
+	s.marked = show(css.SetTableStatus(t.Context(), zero, cssetcd.PendingDrop("")))
+	show(css.SetTableStatus(t.Context(), zero, cssetcd.StatusReady))
+	s.databaseMarked = show(css.SetDatabaseStatus(t.Context(), survey, cssetcd.PendingDrop("")))
+	return s
+}
+
+func (s shows) tables(t testing.TB) (all []*cssetcd.Table) {
+	for one, err := range s.ready.Tables(survey) {
+		require.NoError(t, err)
+		all = append(all, one)
+	}
+	return all
+}
+
+// What the view shows and the gate has not taken in yet is ErrStale where it is new, and refuses where it is marked; nothing stays counted.
+func TestAdmitWhatIsNotSeenYet(t *testing.T) {
+	s := showsOf(t)
+	tables := s.tables(t)
+	g := lonelyWith(t, tables[:1])
+	g.seen.Store(s.ready)
+	for _, one := range []struct {
+		shown *cssetcd.Snapshot
+		table *cssetcd.Table
+		err   error
+	}{
+		{s.ready, tables[1], ErrStale}, {s.ready, tables[0], nil},
+		{s.marked, tables[0], ErrDropPending}, {s.databaseMarked, tables[0], ErrDropPending}, {s.databaseMarked, tables[1], ErrDropPending},
+	} {
+		g.latest = func() *cssetcd.Snapshot { return one.shown }
+		ref, err := g.Admit(one.table)
+		require.ErrorIs(t, err, one.err)
+		ref.Release()
+		require.Zero(t, g.slots.total())
+	}
+	g.closing.Store(true)
+	_, err := g.Admit(tables[1])
+	require.ErrorIs(t, err, ErrClosed, "whatever else is wrong")
 }
