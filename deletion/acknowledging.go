@@ -12,44 +12,47 @@ import (
 // acking are the acknowledgements of a gate that wait for a transaction. It belongs to the gate's goroutine.
 type acking struct {
 	waiting []protocol.Acknowledgement
-	running int    // transactions on their way
+	running bool   // a transaction is on its way
 	said    string // the last trouble, which is logged once
 }
 
-// mostAcking is how many transactions with acknowledgements are on their way at a time; mostAcks how many acknowledgements one of them has, as etcd bounds
-// the keys that it looks at and writes.
-const (
-	mostAcking = 4
-	mostAcks   = 40
-)
+// mostAcks is how many acknowledgements a transaction has, as etcd bounds the keys that it looks at and writes.
+const mostAcks = 40
 
-// next takes out what one transaction acknowledges. What a registration that is over had to say nobody needs to hear.
-func (a *acking) next(id string) []protocol.Acknowledgement {
-	a.waiting = slices.DeleteFunc(a.waiting, func(each protocol.Acknowledgement) bool { return each.ID != id })
-	n := min(len(a.waiting), mostAcks)
-	if n == 0 || a.running == mostAcking {
+// next takes out what one transaction acknowledges. One is on its way at a time: what is due meanwhile goes together then. What a registration that is over had to
+// say nobody needs to hear.
+func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
+	if a.running {
 		return nil
 	}
-	a.running++
-	batch := slices.Clone(a.waiting[:n])
-	a.waiting = a.waiting[n:]
+	for len(a.waiting) > 0 && len(batch) < mostAcks {
+		if a.waiting[0].ID == id {
+			batch = append(batch, a.waiting[0])
+		}
+		a.waiting = a.waiting[1:]
+	}
+	if len(a.waiting) == 0 {
+		a.waiting = nil
+	}
+	a.running = len(batch) > 0
 	return batch
 }
 
-// sendAcknowledgements sends what waits, as much at once as fits.
+// sendAcknowledgements sends what waits, as much as fits.
 func (g *Gate) sendAcknowledgements(ctx context.Context) {
-	for all := g.acking.next(g.czar.ID); all != nil; all = g.acking.next(g.czar.ID) {
-		ground := g.ground
-		g.ask(ctx, func(ctx context.Context) answer {
-			landed, err := acknowledge(ctx, g.store, ground, all)
-			return answer{acks: all, landed: landed, err: err}
-		})
+	all, ground := g.acking.next(g.czar.ID), g.ground
+	if len(all) == 0 {
+		return
 	}
+	g.ask(ctx, func(ctx context.Context) answer {
+		landed, err := acknowledge(ctx, g.store, ground, all)
+		return answer{acks: all, landed: landed, err: err}
+	})
 }
 
 // acknowledged takes in what came of a transaction of acknowledgements.
 func (g *Gate) acknowledged(ctx context.Context, a answer) {
-	g.acking.running--
+	g.acking.running = false
 	g.acking.tell(g, a.err)
 	for _, each := range a.acks {
 		kind := protocol.CzarAckFailed

@@ -13,7 +13,7 @@ import (
 )
 
 // act carries out one action. What fails is decided anew with the next look.
-func (c *Coordinator) act(lead *leadership, f protocol.Facts, a protocol.Action) {
+func (c *Coordinator) act(lead *leadership, a protocol.Action) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
 	if a.Kind == protocol.Adopt {

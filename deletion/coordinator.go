@@ -49,7 +49,8 @@ type Coordinator struct {
 	clock    clock
 	observer observer
 	state    protocol.Coordinator
-	said     string // the last trouble, which is logged once
+	said     string        // the last trouble, which is logged once
+	patience time.Duration // for a read
 	wakes    chan struct{}
 	removals removals
 	tracks   tracks
@@ -150,12 +151,18 @@ func (c *Coordinator) wake() {
 	}
 }
 
-// loop reads, decides and acts, whenever something may have changed and from time to time.
+// loop reads, decides and acts, whenever something may have changed and from time to time. After a read it rests for as long as that took: what happens
+// meanwhile is then read together, and with thousands of drops there is time for all else.
 func (c *Coordinator) loop(ctx context.Context) error {
 	defer c.removals.wait()
 	defer c.tracks.wait()
 	for {
-		next := c.round(ctx)
+		next, took := c.round(ctx)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(took):
+		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -165,14 +172,14 @@ func (c *Coordinator) loop(ctx context.Context) error {
 	}
 }
 
-// round is one look at everything. It returns when to look again if nothing wakes the coordinator before.
-func (c *Coordinator) round(ctx context.Context) time.Duration {
-	reading, cancel := context.WithTimeout(ctx, readLimit)
-	defer cancel()
-	f, faults, err := c.observer.read(reading, c.seenMarked())
+// round is one look at everything. It returns when to look again if nothing wakes the coordinator before, and how long reading took.
+func (c *Coordinator) round(ctx context.Context) (next, took time.Duration) {
+	began := time.Now()
+	f, faults, err := c.read(ctx)
+	took = time.Since(began)
 	c.tell(ctx, err, joined(faults))
 	if err != nil {
-		return time.Second
+		return time.Second, 0
 	}
 	now, lead := c.clock.now(), c.leads()
 	if lead != nil {
@@ -186,12 +193,24 @@ func (c *Coordinator) round(ctx context.Context) time.Duration {
 		c.do(lead, f, actions)
 	}
 	c.removals.forget(f)
-	return min(time.Second, f.Timing.Confirm/2)
+	return min(time.Second, f.Timing.Confirm/2), took
+}
+
+// read reads everything. What takes longer than it may has more time for the next try: there may be very many drops.
+func (c *Coordinator) read(ctx context.Context) (protocol.Facts, []error, error) {
+	c.patience = max(c.patience, readLimit)
+	reading, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	f, faults, err := c.observer.read(reading, c.seenMarked())
+	if reading.Err() != nil {
+		c.patience = min(2*c.patience, longestRead)
+	}
+	return f, faults, err
 }
 
 // do carries actions out. Removals of data go on by themselves.
 func (c *Coordinator) do(lead *leadership, f protocol.Facts, actions []protocol.Action) {
-	var removals []protocol.Action
+	var removals, executions []protocol.Action
 	for _, a := range actions {
 		if a.Kind == protocol.Remove {
 			removals = append(removals, a)
@@ -201,14 +220,22 @@ func (c *Coordinator) do(lead *leadership, f protocol.Facts, actions []protocol.
 		c.noteTrouble(lead, t)
 	}
 	for _, a := range actions {
-		if a.Kind != protocol.Remove {
-			c.act(lead, f, a)
+		switch {
+		case a.Kind == protocol.Remove:
+		case a.Kind == protocol.Execute && !a.Name.IsDatabase():
+			executions = append(executions, a)
+		default:
+			c.act(lead, a)
 		}
 	}
+	c.executeAll(lead, executions)
 }
 
-// readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody.
-const readLimit = 5 * time.Second
+// readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody. longestRead bounds one that was too short.
+const (
+	readLimit   = 5 * time.Second
+	longestRead = time.Minute
+)
 
 // tell logs trouble once and not with each look.
 func (c *Coordinator) tell(ctx context.Context, err, faults error) {

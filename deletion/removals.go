@@ -17,6 +17,15 @@ type removals struct {
 	work    sync.WaitGroup
 	mu      sync.Mutex
 	all     map[protocol.Revision]*entry // by mark
+	active  map[*entry]bool              // those that are running
+	waiting queue
+}
+
+// queue are drops, as facts of a revision show them, for whose data there was no room.
+type queue struct {
+	lead  *leadership
+	at    protocol.Revision
+	drops []protocol.Action
 }
 
 // entry is the removal of one drop, and how its attempt is ended.
@@ -25,7 +34,9 @@ type entry struct {
 	end context.CancelFunc // nil: none is running
 }
 
-func (r *removals) init(d Dropper) { r.dropper, r.all = d, map[protocol.Revision]*entry{} }
+func (r *removals) init(d Dropper) {
+	r.dropper, r.all, r.active = d, map[protocol.Revision]*entry{}, map[*entry]bool{}
+}
 
 func (r *removals) wait() { r.work.Wait() }
 
@@ -45,29 +56,43 @@ func (r *removals) advance(c *Coordinator, lead *leadership, at protocol.Revisio
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	var running []removal
-	for _, m := range r.all {
-		if m.running {
-			running = append(running, m.removal)
-		}
-	}
+	r.waiting = queue{lead: lead, at: at}
 	for _, a := range inTurn(drops, func(a protocol.Action) removal { return r.of(a).removal }) {
 		m := r.of(a)
 		errand := m.due(at, a.Intent.Retry, now)
 		switch {
 		case errand == endDue:
 			m.end()
-		case errand == nothingDue, !room(running, now):
+		case errand == nothingDue:
+		case !room(r.running(), now):
+			r.waiting.drops = append(r.waiting.drops, a)
 		default:
-			m.removal = m.begun(a.Intent.Retry, now)
-			running = append(running, m.removal)
-			r.begin(c, lead, m, a, errand)
+			r.begin(c, lead, m, a, errand, now)
 		}
 		if text := protocol.Shortened(m.told(now)); at >= m.settled && text != a.Intent.Trouble {
 			untold = append(untold, told{a, text})
 		}
 	}
 	return untold
+}
+
+func (r *removals) running() (all []removal) {
+	for m := range r.active {
+		all = append(all, m.removal)
+	}
+	return all
+}
+
+// next begins what was waiting for room, without another look at everything.
+func (r *removals) next(c *Coordinator) {
+	now := time.Now()
+	for w := &r.waiting; len(w.drops) > 0 && w.lead.ctx.Err() == nil && room(r.running(), now); w.drops = w.drops[1:] {
+		a := w.drops[0]
+		m := r.of(a)
+		if errand := m.due(w.at, a.Intent.Retry, now); errand == attemptDue || errand == freeingDue {
+			r.begin(c, w.lead, m, a, errand, now)
+		}
+	}
 }
 
 // told is a trouble that is to be noted in an intent, or "" where none is any more.
@@ -77,9 +102,10 @@ type told struct {
 }
 
 // begin begins an attempt.
-func (r *removals) begin(c *Coordinator, lead *leadership, m *entry, a protocol.Action, e errand) {
+func (r *removals) begin(c *Coordinator, lead *leadership, m *entry, a protocol.Action, e errand, now time.Time) {
 	ctx, cancel := context.WithCancel(lead.ctx)
-	m.end = cancel
+	m.removal, m.end = m.begun(a.Intent.Retry, now), cancel
+	r.active[m] = true
 	r.work.Go(func() {
 		defer cancel()
 		var err error
@@ -89,6 +115,8 @@ func (r *removals) begin(c *Coordinator, lead *leadership, m *entry, a protocol.
 		outcome, at := c.conclude(ctx, lead, a, err)
 		r.mu.Lock()
 		m.removal, m.end = m.ended(outcome, at, time.Now()), nil
+		delete(r.active, m)
+		r.next(c)
 		r.mu.Unlock()
 		c.wake()
 	})
@@ -154,6 +182,7 @@ func (r *removals) forget(f protocol.Facts) {
 func (r *removals) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.waiting = queue{}
 	for _, m := range r.all {
 		m.settled, m.removed = 0, false
 	}

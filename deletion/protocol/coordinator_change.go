@@ -63,7 +63,7 @@ func (l Leadership) Change(a Action, lease int64, tables []Table) kv.Change {
 		c.Deletes = a.Name.traces(a.Mark)
 		return c
 	case Execute:
-		return l.execute(a, tables)
+		return l.execute(l.change(), a, tables)
 	case BeginEnding:
 		return l.beginEnding(a)
 	case Deregister:
@@ -123,9 +123,26 @@ func marks(f Found, was string, t Terms, lease int64) []kv.Put {
 	return puts
 }
 
-// execute is the point of no return: the catalogue forgets what was marked.
-func (l Leadership) execute(a Action, tables []Table) kv.Change {
+// Execution is an action to execute, with what it removes.
+type Execution struct {
+	Action
+	Tables []Table
+}
+
+// MostExecutions is how many tables one transaction executes, as etcd bounds what a transaction looks at and does.
+const MostExecutions = 30
+
+// ExecuteAll is the point of no return of several tables at once, of all or of none.
+func (l Leadership) ExecuteAll(all []Execution) kv.Change {
 	c := l.change()
+	for _, e := range all {
+		c = l.execute(c, e.Action, e.Tables)
+	}
+	return c
+}
+
+// execute adds a point of no return to a transaction: the catalogue forgets what was marked.
+func (l Leadership) execute(c kv.Change, a Action, tables []Table) kv.Change {
 	if l.Rules.keep(ExecuteNeedsIntent) {
 		c.Guards = append(c.Guards, unchanged(a.Name.intent(), a.Modified))
 	}
@@ -141,8 +158,8 @@ func (l Leadership) execute(a Action, tables []Table) kv.Change {
 	}
 	i := a.Intent
 	i.Phase, i.Tables = Dropping, tables
-	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
-	c.Deletes = append(kv.Tree(a.Name.path()), kv.Below(acksOf(a.Mark)))
+	c.Puts = append(c.Puts, kv.Put{Path: a.Name.intent(), Value: i.Encode()})
+	c.Deletes = append(append(c.Deletes, kv.Tree(a.Name.path())...), kv.Below(acksOf(a.Mark)))
 	return c
 }
 
