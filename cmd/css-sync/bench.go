@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 type benchFlags struct {
 	long, quick bool
 	profiles    string
+	czar        string
 }
 
 func benchCommand(p *program) *cobra.Command {
@@ -27,6 +29,9 @@ func benchCommand(p *program) *cobra.Command {
 		Example:   "  css-sync bench\n  css-sync bench drop-vs-statements -w json",
 		ValidArgs: bench.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.czar != "" {
+				return bench.RunCzar(cmd.Context(), f.czar, p.stdin, p.stdout)
+			}
 			if f.long && f.quick {
 				return invalidUse(cmd, "--long and --quick exclude each other")
 			}
@@ -39,8 +44,12 @@ func benchCommand(p *program) *cobra.Command {
 	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues, of a million keys, and more often; takes many minutes")
 	cmd.Flags().BoolVar(&f.quick, "quick", false, "only see that everything works: tiny sizes, figures that mean nothing")
 	cmd.Flags().StringVar(&f.profiles, "profile", "", "write CPU profiles of our side into the directory `DIR`, for go tool pprof")
+	cmd.Flags().StringVar(&f.czar, asCzar, "", "be an idle czar on the etcd at `ENDPOINT`; a benchmark starts itself so")
+	_ = cmd.Flags().MarkHidden(asCzar)
 	return cmd
 }
+
+const asCzar = "as-czar"
 
 func benchList() string {
 	var b strings.Builder
@@ -65,8 +74,12 @@ func (f benchFlags) sizes() bench.Sizes {
 func (p *program) bench(ctx context.Context, names []string, f benchFlags) error {
 	ctx, stop := outlivingTerminal(ctx)
 	defer stop()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
 	results, err := bench.Run(ctx, bench.Options{
-		Names: names, Sizes: f.sizes(), Profiles: f.profiles,
+		Names: names, Sizes: f.sizes(), Czar: []string{self, "bench", "--" + asCzar}, Profiles: f.profiles,
 		Progress: func(line string) { p.say("%s", line) },
 	})
 	if err != nil && len(results) == 0 {

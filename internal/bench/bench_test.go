@@ -3,6 +3,8 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
+	"os"
 	"slices"
 	"testing"
 
@@ -15,12 +17,22 @@ import (
 
 func TestMain(m *testing.M) { embedetcdtest.Main(m) }
 
+// czarOfTest runs TestCzarProcess, which is a czar then.
+var czarOfTest = []string{os.Args[0], "-test.run=^TestCzarProcess$", "-test.v=false"}
+
+func TestCzarProcess(t *testing.T) {
+	if flag.NArg() == 0 {
+		t.Skip("it is for other tests")
+	}
+	require.NoError(t, RunCzar(t.Context(), flag.Arg(0), os.Stdin, os.Stdout))
+}
+
 // What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its results. How
 // long anything takes is never looked at.
 func TestBenchmarksKeepTheContract(t *testing.T) {
 	mariadbdtest.Require(t)
 	profiles := t.TempDir()
-	results, err := Run(t.Context(), Options{Sizes: Quick, Profiles: profiles, Progress: func(line string) { t.Log(line) }})
+	results, err := Run(t.Context(), Options{Sizes: Quick, Czar: czarOfTest, Profiles: profiles, Progress: func(line string) { t.Log(line) }})
 	require.NoError(t, err)
 
 	var text bytes.Buffer
@@ -49,6 +61,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
 		"gate-admit", "gate-admit-all-cores", "drop-latency", "etcd-writes",
+		"drops-at-once", "drops-at-once-czar",
 		"memory-same-schema", "load-vs-stream", "memory-per-key", "dump-vs-json", "diff-vs-json",
 		"growth-read", "growth-update", "growth-load",
 		"names-at-1M-databases", "names-at-1M-tables", "names-at-1M-nodes", "names-at-1M-table", "names-at-1M-node-delete",

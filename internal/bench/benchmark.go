@@ -19,7 +19,7 @@ type Benchmark struct {
 func All() []Benchmark {
 	return []Benchmark{
 		tableReadEtcd, tableReadMySQL, propagation, mirrorLoad, mirrorLag, dropTable,
-		gateAdmit, dropLatency, etcdWrites,
+		gateAdmit, dropLatency, etcdWrites, dropsAtOnce,
 		memorySchemas, loadStream, memoryPerKey, dumpJSON, diffJSON, growth, smallQuestions, // the last share a large etcd, which would weigh on others
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/go-sql-driver/mysql"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -19,6 +20,9 @@ type Rig struct {
 	Sizes    Sizes
 	progress func(string)
 	profiles string // directory for CPU profiles of our side; "" for none
+
+	czar []string        // the command line of RunCzar, less the endpoint
+	said strings.Builder // what that process had to say
 
 	grown   *grown // of the whole run
 	etcd    *clientv3.Client
