@@ -138,23 +138,20 @@ func (m *maker) both(cond ast.Expr) {
 	m.taken(cond, false)
 }
 
-// taken takes a condition for true or false. It stays beside that, so that what it uses stays in use.
+// taken takes a condition for true or false. It stays as what is never asked, so that what it uses stays in use.
 func (m *maker) taken(cond ast.Expr, as bool) {
 	if cond == nil {
 		return
 	}
 	m.done[cond] = true
-	text, op := m.text(cond), " && false"
+	op := "false && "
 	if as {
-		op = " || true"
+		op = "true || "
 	}
-	if b, ok := cond.(*ast.BinaryExpr); ok {
-		if as && b.Op == token.LAND || !as && b.Op == token.LOR {
-			return // its terms are taken so
-		}
-		text = "(" + text + ")"
+	if b, ok := cond.(*ast.BinaryExpr); ok && (as && b.Op == token.LAND || !as && b.Op == token.LOR) {
+		return // its terms are taken so
 	}
-	m.add(cond.Pos(), cond.End(), "("+text+op+")", fmt.Sprintf("%s is %t", short(m.text(cond)), as))
+	m.add(cond.Pos(), cond.End(), "("+op+"("+m.text(cond)+"))", fmt.Sprintf("%s is %t", short(m.text(cond)), as))
 }
 
 // statements leaves out one after the other.

@@ -73,8 +73,8 @@ func TestApply(t *testing.T) {
 		applied[strings.TrimPrefix(m.name, "p/f.go f: ")] = strings.Split(string(m.apply(src)), "\n")[m.at.line-1]
 	}
 	for name, want := range map[string]string{
-		"a == b || a == 7 is true": "\tif ((a == b || a == 7) || true) {",
-		"a == b is false":          "\tif ((a == b) && false) || a == 7 {",
+		"a == b || a == 7 is true": "\tif (true || (a == b || a == 7)) {",
+		"a == b is false":          "\tif (false && (a == b)) || a == 7 {",
 		"without g(a, b)":          "\t\tif false { g(a, b) }",
 		"without a":                "\t\tg(b)",
 		"without b":                "\t\tg(a, )",
