@@ -66,6 +66,7 @@ var (
 // What etcd answered, or did not. After a write that fails with any of these but ErrOutcomeUnknown, nothing was written.
 var (
 	ErrUnavailable    = kv.ErrUnavailable    // etcd could not be reached, or has no leader
+	ErrNoSpace        = kv.ErrNoSpace        // etcd is full: it reads and deletes, and writes nothing
 	ErrOldServer      = kv.ErrOldServer      // a server is of a version whose watches lose events
 	ErrUnauthorized   = kv.ErrUnauthorized   // etcd refused the credentials or the permission
 	ErrTooLarge       = kv.ErrTooLarge       // more than one etcd transaction can hold

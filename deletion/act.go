@@ -34,11 +34,11 @@ func (c *Coordinator) act(lead *leadership, a protocol.Action) {
 func (c *Coordinator) commit(ctx context.Context, lead *leadership, a protocol.Action, tables []protocol.Table) error {
 	var lease clientv3.LeaseID
 	if a.NeedsLease() {
-		granted, err := c.etcd.Grant(ctx, int64(a.Delay()))
+		granted, _, err := c.store.Grant(ctx, int64(a.Delay()))
 		if err != nil {
 			return err
 		}
-		lease = granted.ID
+		lease = clientv3.LeaseID(granted)
 	}
 	_, err := c.store.Commit(ctx, lead.Change(a, int64(lease), tables))
 	switch {

@@ -192,15 +192,15 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 	if d == 0 {
 		return 0, nil
 	}
-	lease, err := c.etcd.Grant(ctx, int64(d/time.Second))
+	lease, granted, err := c.store.Grant(ctx, int64(d/time.Second))
 	if err != nil {
-		return 0, fmt.Errorf("get a lease from etcd: %w", err)
+		return 0, err
 	}
-	if least := time.Duration(lease.TTL) * time.Second; least > d {
-		_, _ = c.etcd.Revoke(ctx, lease.ID)
+	if least := time.Duration(granted) * time.Second; least > d {
+		c.revoke(ctx, lease)
 		return 0, fmt.Errorf("%w: %s is shorter than the leases of this etcd, which last %s at least", cssetcd.ErrInvalid, d, least)
 	}
-	return int64(lease.ID), nil
+	return lease, nil
 }
 
 // check refuses to drop a database of more tables than an intent can name and, unless forced, what other tables are partitioned by that stay. It is not a part of

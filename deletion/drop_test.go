@@ -191,16 +191,17 @@ func TestDropOfADatabase(t *testing.T) {
 	assert.Empty(t, f.keys("fold/dbs/lsst"))
 }
 
-// With the policy to cancel, running queries are told to end.
+// With the policy to cancel, running queries are told to end when the agreed delay is over.
 func TestPolicyCancelAbortsQueries(t *testing.T) {
 	f := newFleet(t)
 	f.coordinate()
 	c := f.czar("one")
 	running, bystander := c.query(t, object, source), c.query(t, source)
-	d, err := f.DropTable(t.Context(), object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(0))
+	d, err := f.DropTable(t.Context(), object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(2*time.Second))
 	require.NoError(t, err)
 	select {
 	case <-running.Done():
+		assert.Empty(t, f.keys("drop/hold/"), "queries have the agreed delay")
 	case <-time.After(within):
 		t.Fatal("the query was not told to end")
 	}

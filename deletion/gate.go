@@ -25,7 +25,7 @@ import (
 type Gate struct {
 	view  *cssetcd.View
 	etcd  *clientv3.Client
-	store kv.Store
+	store *kv.Etcd
 	name  string
 	log   *slog.Logger
 	trace func(CzarStep)
@@ -48,6 +48,7 @@ type Gate struct {
 	ground  protocol.Ground
 	lease   clientv3.LeaseID
 	looked  int    // drops that confirmations have looked at
+	full    bool   // the last proof was had by reading, because etcd is full
 	kicks   signal // a query has ended that somebody waits for
 	acking  acking
 	answers chan answer

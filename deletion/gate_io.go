@@ -23,6 +23,7 @@ type answer struct {
 	err    error                      // why it failed, for people
 	ground *protocol.Ground           // of a registration
 	lease  clientv3.LeaseID           // 0: as before
+	full   error                      // that etcd is full, and the proof was had by reading
 }
 
 // begin begins what an effect wants of etcd. The answer comes as an event.
@@ -100,11 +101,8 @@ func (g *Gate) register(ctx context.Context) answer {
 }
 
 func (g *Gate) grant(ctx context.Context, ground protocol.Ground) (clientv3.LeaseID, error) {
-	lease, err := g.etcd.Grant(ctx, int64(ground.Timing.Alive/time.Second))
-	if err != nil {
-		return 0, fmt.Errorf("get a lease from etcd: %w", err)
-	}
-	return lease.ID, nil
+	lease, _, err := g.store.Grant(ctx, int64(ground.Timing.Alive/time.Second))
+	return clientv3.LeaseID(lease), err
 }
 
 // confirm sends a proof, and keeps the lease of the czar's life.
@@ -118,6 +116,10 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 			got, err = g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
 		}
 	}
+	if errors.Is(err, kv.ErrNoSpace) {
+		out.full = err
+		got, err = g.store.Commit(ctx, ground.ConfirmByReading(x.ID, x.Registered, look))
+	}
 	switch {
 	case errors.Is(err, kv.ErrGuard):
 		out.event.Kind = protocol.CzarRefused
@@ -130,7 +132,7 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 		out.err = err
 		return out
 	}
-	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, protocol.ToCancel(got, look)
+	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, ground.ToCancel(got, look)
 	g.work.Go(func() { g.keepAlive(lease) })
 	return out
 }
@@ -144,17 +146,14 @@ func (g *Gate) keepAlive(lease clientv3.LeaseID) {
 	}
 }
 
-// mostLooked bounds the reads of a confirmation, as etcd bounds those of a transaction.
-const mostLooked = 100
-
 // turnOf returns as many names as one confirmation can look at, each in its turn.
 func (g *Gate) turnOf(names []protocol.Name) []protocol.Name {
-	if len(names) <= mostLooked {
+	if len(names) <= protocol.MostLooked {
 		return names
 	}
 	first := g.looked % len(names)
-	g.looked += mostLooked
-	return slices.Concat(names[first:], names[:first])[:mostLooked]
+	g.looked += protocol.MostLooked
+	return slices.Concat(names[first:], names[:first])[:protocol.MostLooked]
 }
 
 func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
@@ -178,28 +177,23 @@ func (g *Gate) take(ctx context.Context, a answer) {
 	if a.ground != nil {
 		g.ground = *a.ground
 	}
-	if a.lease != 0 {
+	if a.lease != 0 && (a.event.ID == g.czar.ID || a.event.Kind == protocol.CzarEntered) { // else it is that of a life that is to end
 		g.lease = a.lease
 	}
 	g.step(ctx, a.event)
 	switch a.event.Kind {
 	case protocol.CzarEntered:
+		if g.czar.ID != a.event.ID {
+			return // it came too late
+		}
 		g.log.Info("registered as a czar", "id", a.event.ID, "revision", a.event.At)
-		g.catchUp(ctx, a.event.At)
+		since := max(g.czar.Seen, g.view.Snapshot().Revision())
+		g.work.Go(func() { g.readNames(ctx, a.event.ID, since) })
 	case protocol.CzarConfirmed:
-		g.confirmed()
+		g.confirmed(a.full)
 	case protocol.CzarRefused:
 		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked}) // to register anew at once: no query is admitted meanwhile
 	}
-}
-
-// catchUp has the view look at etcd, so that it is soon known to show all up to a revision.
-func (g *Gate) catchUp(ctx context.Context, at protocol.Revision) {
-	g.work.Go(func() {
-		if _, err := g.view.WaitRevision(ctx, at); err != nil && ctx.Err() == nil {
-			g.log.Warn("the view does not reach the revision of this czar's registration", "revision", at, "err", err)
-		}
-	})
 }
 
 func (g *Gate) troubled(err error) {
@@ -208,7 +202,11 @@ func (g *Gate) troubled(err error) {
 	}
 }
 
-func (g *Gate) confirmed() {
+func (g *Gate) confirmed(full error) {
+	if full != nil && !g.full {
+		g.log.Warn("etcd is full: queries go on, but this czar cannot acknowledge drops, nor register anew should it have to", "err", full)
+	}
+	g.full = full != nil
 	g.trouble.Store(nil)
 	select {
 	case <-g.ready:

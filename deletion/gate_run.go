@@ -94,7 +94,10 @@ func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 		g.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
 		e.Kind, e.Sights = protocol.CzarSawAnother, whole(u.To)
 	} else {
-		e.Sights, e.Healed = changed(u)
+		var healed bool
+		if e.Sights, healed = changed(u); healed {
+			e.Sights, e.Whole, e.Since = whole(u.To), true, u.From.Revision() // what was missed may be what another history says
+		}
 	}
 	g.look(ctx, e, u.To)
 }

@@ -79,6 +79,11 @@ func newFleet(t testing.TB) *fleet {
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
+	return fleetOf(t, etcd)
+}
+
+func fleetOf(t testing.TB, etcd *clientv3.Client) *fleet {
+	t.Helper()
 	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(fmt.Sprintf("/test%d", prefixes.Add(1))))
 	require.NoError(t, err)
 	f := &fleet{t: t, etcd: etcd, css: css}

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"strings"
+
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/paths"
@@ -85,4 +87,14 @@ func EntryOf(e kv.Entry, at Revision) Entry {
 type Sight struct {
 	Name  Name  `json:"name"`
 	Entry Entry `json:"entry"`
+}
+
+// SightsIn returns all names that a snapshot of the catalogue holds.
+func SightsIn(have *kv.Snapshot) (sights []Sight) {
+	for p, e := range have.Range(kv.Below(paths.Of(paths.Databases))) {
+		if key := strings.TrimPrefix(string(p), string(paths.CSS)); IsName(key) {
+			sights = append(sights, Sight{Name(key), EntryOf(e, have.Revision)})
+		}
+	}
+	return sights
 }

@@ -11,6 +11,7 @@ type variant struct {
 	asRead        bool // the point of no return needs the key as it was read, not as the mark left it
 	snapshotFirst bool // a query looks at the snapshot first and at the fence later
 	lateDrain     bool // a czar is told late that it counted no query
+	hasty         bool // etcd is restored before all proofs have run out
 	abortsCounted bool // what ends queries reaches those that are counted and not admitted: no mistake, but no look at the snapshot either
 }
 

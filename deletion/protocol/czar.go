@@ -20,8 +20,11 @@ type Czar struct {
 	proof      Proof            // the last of this registration
 	carried    Proof            // that by which the queries of earlier registrations live, until this one has a proof
 	tried      Proof            // the last that was sent
+	base       Time             // when the last proof, or before the first one the registration, was sent
 	proving    bool             // it was sent and not answered
 	entering   bool             // a registration was sent and not answered
+	asked      Time             // when it was sent
+	compared   bool             // all that is known was compared with etcd since the registration
 	departing  bool             // the end of the registration was sent
 	stayed     bool             // and has not landed, or nobody knows
 	reconciled bool             // queries of earlier registrations that may not go on have been ended
@@ -57,8 +60,8 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 	if !c.Rules.keep(CarriedKeepOldProof) {
 		c.carried = Proof{now, true, c.Timing.Fence}
 	}
-	c.ID, c.Registered, c.tried = id, at, Proof{}
-	c.entering, c.proving, c.reconciled = false, false, false
+	c.ID, c.Registered, c.tried, c.base = id, at, Proof{}, c.asked
+	c.entering, c.proving, c.reconciled, c.compared = false, false, false, false
 	c.Turn++
 	for n, p := range c.pending {
 		p.acked, p.asked, p.failed = 0, 0, false
@@ -87,16 +90,24 @@ func (c *Czar) Accept(sent, answered Time) {
 		sent = answered
 	}
 	if !c.proof.Valid || sent.Mono > c.proof.Sent.Mono {
-		c.proof = Proof{sent, true, c.Timing.Fence}
+		c.proof, c.base = Proof{sent, true, c.Timing.Fence}, sent
 	}
+}
+
+// lapsed reports whether the registration has been without a proof for longer than one lasts. In that time etcd may have been restored from a
+// backup that has this registration, and what the czar has acknowledged, but not what it has seen since: so it does not go on with it.
+func (c *Czar) lapsed(now Time) bool {
+	return c.ID != "" && now.Age(c.base) > c.Timing.Fence && c.Rules.keep(LapsedRegistersAnew)
 }
 
 // Entering reports whether a registration is on its way.
 func (c *Czar) Entering() bool { return c.entering }
 
-// Resynced reports whether the czar has seen the catalogue as of its registration, or later.
+// Resynced reports whether the czar knows all that etcd held when it registered, or later. That its view shows that revision is not enough: where
+// etcd was restored since the view was opened and has grown past what that had shown, the view may follow it without a look at what had been before.
 func (c *Czar) Resynced() bool {
-	return c.ID != "" && (c.Seen >= c.Registered || !c.Rules.keep(ResyncBeforeProof))
+	resynced := c.compared || c.Seen >= c.Registered && !c.Rules.keep(ResyncCompares)
+	return c.ID != "" && (resynced || !c.Rules.keep(ResyncBeforeProof))
 }
 
 // Entry returns what the czar knows of a name.

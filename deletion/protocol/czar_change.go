@@ -51,24 +51,43 @@ func (g Ground) Register(id, name string, now time.Time, lease int64) kv.Change 
 
 // Confirm proves that a czar is registered, and looks at the drops that its queries hold up.
 func (g Ground) Confirm(id string, registered Revision, life Life, lease int64, look []Name) kv.Change {
-	c := kv.Change{
-		Guards: []kv.Guard{g.sameHistory()},
-		Puts:   []kv.Put{{Path: alivePath(id), Value: life.Encode(), Lease: lease}},
-	}
-	if g.Rules.keep(ProofNeedsRegistration) {
-		c.Guards = append(c.Guards, kv.Guard{Kind: kv.ModIs, Path: czarPath(id), Revision: registered})
-	}
-	for _, n := range look {
-		c.Gets = append(c.Gets, kv.Key(n.intent()))
+	c := g.proof(id, registered, look)
+	c.Puts = []kv.Put{{Path: alivePath(id), Value: life.Encode(), Lease: lease}}
+	return c
+}
+
+// ConfirmByReading proves the same where etcd refuses writes because it is full. It is as good a proof: to end a registration is a write, which comes
+// after the read in etcd's order, and whoever makes it waits from then on. It has to be a linearizable read for that. Etcd takes a transaction that
+// reads nothing for one that any member may answer from what it happens to know, so this one reads the registration.
+func (g Ground) ConfirmByReading(id string, registered Revision, look []Name) kv.Change {
+	c := g.proof(id, registered, look)
+	if g.Rules.keep(ProofReadsLatest) {
+		c.Gets = append(c.Gets, kv.Key(czarPath(id)))
 	}
 	return c
 }
 
-// ToCancel returns those of the drops that were looked at whose policy is to abort queries.
-func ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
+func (g Ground) proof(id string, registered Revision, look []Name) kv.Change {
+	c := kv.Change{Guards: []kv.Guard{g.sameHistory()}}
+	if g.Rules.keep(ProofNeedsRegistration) {
+		c.Guards = append(c.Guards, kv.Guard{Kind: kv.ModIs, Path: czarPath(id), Revision: registered})
+	}
+	for _, n := range look {
+		c.Gets = append(c.Gets, kv.Key(n.intent()), kv.Key(n.hold()))
+	}
+	return c
+}
+
+// MostLooked is how many drops one confirmation can look at: each is two reads, and etcd bounds those of a transaction.
+const MostLooked = 50
+
+// ToCancel returns those of the drops that were looked at whose queries are to be aborted now: that is their policy, and the agreed delay is over.
+func (g Ground) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	for _, n := range look {
 		e := got.At(n.intent())
-		if i, err := decode[Intent](n.intent(), e); e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel {
+		i, err := decode[Intent](n.intent(), e)
+		cancels := e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel
+		if cancels && (!got.At(n.hold()).Exists() || !g.Rules.keep(CancelNeedsDelay)) {
 			all = append(all, Cancelling{n, e.Create})
 		}
 	}

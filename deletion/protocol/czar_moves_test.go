@@ -4,8 +4,8 @@ package protocol
 
 // moves names what a czar does; of two czars, each has its own.
 type moves struct {
-	register, entered, keptOut, proofArrives, proofAnswered, proofLost, ackArrives, ackLost, goAway, empty, leaveArrives, leaveAnswered,
-	leaveLost, sees, told, jumps, repeats, misses, finds, plan, count, countAll, giveUp, fence, look, end, hears string
+	register, entered, keptOut, proofArrives, proofRead, proofAnswered, proofLost, ackArrives, ackLost, goAway, empty, leaveArrives, leaveAnswered,
+	leaveLost, sees, told, reads, jumps, repeats, misses, finds, notices, compares, plan, count, countAll, giveUp, fence, look, end, hears string
 }
 
 var czarMoves = [maxCzars]moves{named(""), named(" of the other czar")}
@@ -13,11 +13,13 @@ var czarMoves = [maxCzars]moves{named(""), named(" of the other czar")}
 func named(of string) moves {
 	return moves{
 		"register" + of, "the answer to the registration" + of + " arrives", "the answer to the registration" + of + " is lost",
-		"the proof" + of + " arrives", "the answer to the proof" + of + " arrives", "the proof" + of + " or its answer is lost",
+		"the proof" + of + " arrives", "the proof" + of + " is had by reading", "the answer to the proof" + of + " arrives", "the proof" + of + " or its answer is lost",
 		"the acknowledgement" + of + " arrives", "the acknowledgement" + of + " is lost", "be asked to go" + of, "be empty" + of,
 		"the leave" + of + " arrives", "the answer to the leave" + of + " arrives", "the leave" + of + " or its answer is lost",
-		"the view" + of + " sees", "the view" + of + " is told the revision", "the view" + of + " jumps to the present",
-		"the watch" + of + " repeats itself", "the view" + of + " misses a creation", "the view" + of + " finds what it missed", "plan" + of, "count" + of, "count on the database" + of, "give up" + of,
+		"the view" + of + " sees", "the view" + of + " is told the revision", "all names" + of + " are read anew",
+		"the view" + of + " jumps to the present", "the watch" + of + " repeats itself", "the view" + of + " misses a creation",
+		"the view" + of + " finds what it missed", "the view" + of + " notices that etcd was restored",
+		"the view" + of + " compares itself with the restored etcd", "plan" + of, "count" + of, "count on the database" + of, "give up" + of,
 		"look at the fence" + of, "look and admit" + of, "the query" + of + " ends", "hear late of being drained" + of,
 	}
 }
@@ -105,6 +107,10 @@ func (p *process) forgetWords() {
 
 // register stands for Ground.Register, under a new id.
 func (c *checker) register(w *world, i int) {
+	if w.ids == c.bounds.ids { // it has had enough of them
+		c.step(w, i, CzarEvent{Kind: CzarKeptOut})
+		return
+	}
 	w.rev++
 	w.regs[w.ids] = reg{there: true, alive: true, modified: w.rev}
 	w.own(i).entry = entrySent{accepted, idOf(w.ids), w.rev}
@@ -136,17 +142,19 @@ func (c *checker) czar(w *world, i int, next nexter) {
 	c.querying(w, i, m, next)
 }
 
+// ticks lets a czar do what is due. Where it registers, it mostly hears of it at once.
+func (c *checker) ticks(w *world, i int) {
+	c.step(w, i, CzarEvent{Kind: CzarTicked})
+	if w.czars[i].entry.stage == accepted && !c.bounds.slowEntry {
+		c.entered(w, i)
+	}
+}
+
 func (c *checker) registering(w *world, i int, m *moves, next nexter) {
 	p := w.czars[i]
 	first := i == 0 || w.ids > 0 // whoever registers first is the first: they are alike
 	if p.czar.ID == "" && !p.czar.entering && !p.czar.Leaving && w.ids < c.bounds.ids && first {
-		next(m.register, func(w *world) string {
-			c.step(w, i, CzarEvent{Kind: CzarTicked})
-			if !c.bounds.slowEntry {
-				c.entered(w, i)
-			}
-			return ""
-		})
+		next(m.register, func(w *world) string { c.ticks(w, i); return "" })
 	}
 	if p.entry.stage == accepted {
 		next(m.entered, func(w *world) string { c.entered(w, i); return "" })
@@ -170,15 +178,29 @@ func (c *checker) proving(w *world, i int, m *moves, next nexter) {
 		c.step(w, i, CzarEvent{Kind: CzarUnanswered, ID: id})
 		return ""
 	})
+	latest := w.as(p.proof.id, p.proof.registered) || !c.kept.keep(ProofReadsLatest)
+	if c.bounds.full && p.proof.stage == sent && latest {
+		next(m.proofRead, func(w *world) string { // Ground.ConfirmByReading
+			p := w.own(i)
+			told, wrong := w.toCancel(p.proof.look, c.kept)
+			p.proof.stage, p.proof.cancel = accepted, told
+			return wrong
+		})
+	}
 	if w.fate(p.proof, c.kept) == sent {
 		next(m.proofArrives, func(w *world) string { // Ground.Confirm
 			p := w.own(i)
-			p.proof.stage, p.proof.cancel = accepted, w.toCancel(p.proof.look)
+			if p.proof.stage = accepted; !w.as(p.proof.id, p.proof.registered) && c.kept.keep(ProofNeedsRegistration) {
+				p.proof.stage = refused
+				return ""
+			}
+			told, wrong := w.toCancel(p.proof.look, c.kept)
+			p.proof.cancel = told
 			if r := &w.regs[index(p.proof.id)]; r.there && !r.alive {
 				r.alive = true
 				c.know(w)
 			}
-			return ""
+			return wrong
 		})
 		return
 	}
@@ -195,18 +217,23 @@ func (c *checker) proving(w *world, i int, m *moves, next nexter) {
 }
 
 // toCancel stands for ToCancel.
-func (w *world) toCancel(look []Name) (all []Cancelling) {
+func (w *world) toCancel(look []Name, kept variant) (all []Cancelling, wrong string) {
 	for _, n := range look {
-		if i := w.intents[place(n)]; i.there && !i.dropping && i.cancels {
-			all = append(all, Cancelling{n, i.mark})
+		i := w.intents[place(n)]
+		if !i.there || i.dropping || !i.cancels || i.held && kept.keep(CancelNeedsDelay) {
+			continue
 		}
+		if i.held {
+			wrong = "S10: queries are told to end before the agreed delay is over"
+		}
+		all = append(all, Cancelling{n, i.mark})
 	}
-	return all
+	return all, wrong
 }
 
 // fate is the stage of a proof; one that can only be refused counts as refused.
 func (w *world) fate(p proofSent, kept variant) int {
-	if p.stage == sent && !w.as(p.id, p.registered) && kept.keep(ProofNeedsRegistration) {
+	if p.stage == sent && !w.as(p.id, p.registered) && kept.keep(ProofNeedsRegistration) && kept.keep(ProofReadsLatest) {
 		return refused
 	}
 	return p.stage
@@ -234,7 +261,7 @@ func (c *checker) acknowledging(w *world, i int, m *moves, next nexter) {
 			a := w.own(i).acks[n]
 			w.own(i).acks[n] = ackSent{}
 			c.step(w, i, CzarEvent{Kind: CzarAckFailed, Name: names[n], Mark: a.mark, ID: a.id})
-			c.step(w, i, CzarEvent{Kind: CzarTicked})
+			c.ticks(w, i)
 			return ""
 		})
 		next(m.ackArrives, func(w *world) string { // Ground.Acknowledge

@@ -9,14 +9,15 @@ import (
 type CzarEvent struct {
 	Kind        CzarEventKind `json:"kind"`
 	Now         Time          `json:"now"`
-	ID          string        `json:"id,omitempty"`   // of the registration that an answer is about
+	ID          string        `json:"id,omitempty"`   // of the registration that an answer is about, or after which all was read
 	At          Revision      `json:"at,omitempty"`   // of what was seen, or of a registration
 	Sent        Time          `json:"sent,omitzero"`  // when what was answered had been sent
 	Mark        Revision      `json:"mark,omitempty"` // of an acknowledgement
 	Name        Name          `json:"name,omitempty"`
 	Incarnation Revision      `json:"incarnation,omitempty"`
 	Sights      []Sight       `json:"sights,omitempty"`
-	Healed      bool          `json:"healed,omitempty"` // the view had missed some of Sights: they are older than what it showed
+	Whole       bool          `json:"whole,omitempty"` // Sights is all that etcd holds as of At, as was read after the view had shown Since
+	Since       Revision      `json:"since,omitempty"`
 	Timing      *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
 	Cancel      []Cancelling  `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
 }
@@ -77,9 +78,13 @@ const (
 
 // Step takes in an event and returns what the czar does about it.
 func (c *Czar) Step(e CzarEvent) (effects []CzarEffect) {
+	if c.lapsed(e.Now) {
+		c.Lose()
+	}
 	effects = c.takeIn(e)
 	if e.Kind == CzarSaw || e.Kind == CzarSawAnother {
 		c.Seen = max(c.Seen, e.At)
+		c.compared = c.compared || e.Whole && e.ID == c.ID
 	}
 	return append(effects, c.act(e)...)
 }
@@ -89,14 +94,12 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	case CzarTicked:
 		c.askAgain()
 	case CzarSaw:
-		return c.saw(e.Sights, e.Healed)
-	case CzarSawAnother:
-		for _, u := range c.Forget() {
-			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: u.Name, Incarnation: u.Incarnation})
+		if e.Whole {
+			return c.sawWhole(e)
 		}
-		c.entering = false // what is on its way was sent to another history
-		effects = append(effects, CzarEffect{Kind: CzarAbort})
-		return append(effects, c.saw(e.Sights, true)...)
+		return c.saw(e.Sights, false)
+	case CzarSawAnother:
+		return c.sawAnother(e.Sights)
 	case CzarEntered:
 		if !c.entering {
 			return nil // nobody confirms it, so it ends by itself
@@ -138,6 +141,52 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	return nil
 }
 
+// sawWhole takes in all that etcd holds, which may be less than what the view has shown by now. What it does not hold is gone.
+func (c *Czar) sawWhole(e CzarEvent) []CzarEffect {
+	shown := make(map[Name]Entry, len(e.Sights))
+	for _, s := range e.Sights {
+		shown[s.Name] = s.Entry
+	}
+	if c.goesBack(e, shown) && c.Rules.keep(OlderIsAnother) {
+		return c.sawAnother(e.Sights)
+	}
+	sights := e.Sights
+	for _, n := range slices.Sorted(maps.Keys(c.entries)) {
+		if shown[n] == (Entry{}) {
+			sights = append(sights, Sight{n, Entry{Modified: e.At}})
+		}
+	}
+	return c.saw(sights, e.At >= c.Seen)
+}
+
+// goesBack reports whether what is known cannot be of the history that etcd shows: then etcd was restored from a backup. In one history what
+// is known of a name as of a revision is shown like that, or something newer.
+func (c *Czar) goesBack(e CzarEvent, shown map[Name]Entry) bool {
+	if e.At < e.Since {
+		return true
+	}
+	for n, known := range c.entries {
+		is, there := shown[n]
+		if !there {
+			is.Modified = e.At
+		}
+		if known.Modified <= e.At && (is.Modified < known.Modified || is.Modified == known.Modified && is != known) {
+			return true
+		}
+	}
+	return false
+}
+
+// sawAnother begins anew with what another history shows.
+func (c *Czar) sawAnother(sights []Sight) (effects []CzarEffect) {
+	for _, u := range c.Forget() {
+		effects = append(effects, CzarEffect{Kind: CzarBlock, Name: u.Name, Incarnation: u.Incarnation})
+	}
+	c.entering = false // what is on its way was sent to another history
+	effects = append(effects, CzarEffect{Kind: CzarAbort})
+	return append(effects, c.saw(sights, true)...)
+}
+
 // saw takes in what the view shows.
 func (c *Czar) saw(sights []Sight, healed bool) (effects []CzarEffect) {
 	for _, s := range sights {
@@ -167,7 +216,7 @@ func (c *Czar) askAgain() {
 // act returns what is due now.
 func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 	if e.Kind == CzarTicked && c.ID == "" && !c.entering && !c.Leaving {
-		c.entering = true
+		c.entering, c.asked = true, e.Now
 		effects = append(effects, CzarEffect{Kind: CzarRegister})
 	}
 	if c.Resynced() && !c.reconciled {

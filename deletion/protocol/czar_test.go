@@ -69,7 +69,7 @@ func TestMissedSights(t *testing.T) {
 	c := entered(t)
 	missed := CzarEvent{Kind: CzarSaw, At: 8, Sights: []Sight{{"/DBS/d/TABLES/old", Entry{Ready, 2, 2}}}}
 	assert.Zero(t, count(c.Step(missed), CzarOpen))
-	missed.Healed = true
+	missed.Whole = true
 	assert.Equal(t, 1, count(c.Step(missed), CzarOpen))
 }
 

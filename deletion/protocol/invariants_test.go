@@ -10,6 +10,7 @@ import "strings"
 //	S5  no query reads a table that was made under the name of its own
 //	S7  no name is used again before the drop of its last bearer has ended
 //	S9  no transaction of a coordinator that was deposed is committed
+//	S10 no query is told to end by a drop before its delay is over
 
 // watches reports whether the check looks at an invariant: at all, unless it was told which.
 func (c *checker) watches(invariant string) bool {

@@ -103,6 +103,7 @@ func (c *checker) key(w *world, exact bool) stateKey {
 			e.age(int(ending.since.Mono / tick))
 		}
 	}
+	e.image(w)
 	if b.slowReads {
 		for _, r := range w.read[:b.ids] {
 			e.flags(r.there, r.ending, r.alive)
@@ -118,10 +119,32 @@ func (c *checker) key(w *world, exact bool) stateKey {
 	return e.sum()
 }
 
+// image writes a backup. Who was registered then and is not any more may be again.
+func (e *encoder) image(w *world) {
+	e.flags(w.restored, w.backup != nil)
+	if w.backup == nil {
+		return
+	}
+	e.rev(w.backup.rev)
+	for n := range allNames {
+		i, a := w.backup.intents[n], w.backup.asked[n]
+		e.entry(w.backup.keys[n])
+		e.flags(i.there, i.dropping, i.held, i.cancels, a.there, a.early)
+		e.number(int(i.present), int(i.acks))
+		for _, r := range []Revision{i.mark, i.modified, a.incarnation, a.key, a.modified} {
+			e.rev(r)
+		}
+	}
+	for _, r := range w.backup.regs {
+		e.flags(r.there, r.ending, r.alive)
+		e.rev(r.modified)
+	}
+}
+
 func (e *encoder) name(w *world, n int, b bounds) {
 	e.entry(w.keys[n])
 	i, a := w.intents[n], w.asked[n]
-	if !b.slowReads && !e.exact {
+	if !b.slowReads && !b.restores && !e.exact {
 		i.present &= w.present() // who is gone does not come back
 		i.acks &= i.present
 	}
@@ -152,7 +175,20 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	c := &p.czar
 	e.id(c.ID)
 	e.rev(c.Registered)
-	e.flags(c.Resynced(), c.Seen >= c.Registered, c.Leaving, c.Turn > 1, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
+	e.flags(p.foreign)
+	if w.restored { // revisions of two histories are compared with each other
+		for _, r := range []Revision{w.rev, c.Seen} {
+			e.rev(r)
+		}
+	}
+	e.flags(c.Resynced(), c.compared)
+	if c.ID != "" && !c.proof.Valid || e.exact { // else it is that of the proof
+		e.age(int(c.base.Mono / tick))
+	}
+	if c.entering {
+		e.age(int(c.asked.Mono / tick))
+	}
+	e.flags(c.Seen >= c.Registered && !e.kept.keep(ResyncCompares), c.Leaving, c.Turn > 1, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
 	if e.exact {
 		e.number(c.Turn, p.query.turn)
 		e.rev(c.Seen)

@@ -20,6 +20,7 @@ var (
 )
 
 func (c *checker) users(w *world, next nexter) {
+	c.restoring(w, next)
 	next("a tick", func(n *world) string { n.now++; return "" })
 	for n := range c.bounds.names() {
 		c.wishes(w, n, next)

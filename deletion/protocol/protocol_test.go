@@ -29,6 +29,8 @@ var (
 	recreated   = bounds{ids: 1, marks: 2, creates: 2, db: true, dbMarks: true}
 	dbByHand    = bounds{ids: 1, marks: 1, db: true, dbMarks: true, byHand: true, delays: true}
 	dbRequests  = bounds{ids: 1, marks: 1, db: true, dbMarks: true, requests: true}
+	reading     = bounds{ids: 2, marks: 1, evicts: true, full: true}
+	restoring   = bounds{ids: 2, marks: 1, restores: true}
 	twoCzars    = bounds{ids: 2, marks: 1, czars: 2}
 )
 
@@ -58,8 +60,8 @@ func TestNothingGoesWrong(t *testing.T) {
 		{"drops and creations", again, checkTiming},
 		{"reads that come late", late, checkTiming},
 		{"leases and false alarms", falseAlarms, checkTiming},
-		{"queries planned before", planning, checkTiming},
-		{"queries that look twice", looking, checkTiming},
+		{"queries planned before", planning, briefTiming},
+		{"queries that look twice", looking, briefTiming},
 		{"czars that leave", leaving, checkTiming},
 		{"a watch that repeats itself", repeats, checkTiming},
 		{"a view that misses a creation", incomplete, checkTiming},
@@ -70,6 +72,8 @@ func TestNothingGoesWrong(t *testing.T) {
 		{"a database that is made again", recreated, checkTiming},
 		{"a database and requests", dbRequests, checkTiming},
 		{"a database, by hand", dbByHand, checkTiming},
+		{"an etcd that is full", reading, briefTiming},
+		{"an etcd that is restored", restoring, briefTiming},
 		{"two czars", twoCzars, briefTiming},
 	})
 	for _, name := range allMoves() {
@@ -86,7 +90,7 @@ func allMoves() (all []string) {
 		all = append(all, "the coordinator does "+string(k))
 	}
 	own := czarMoves[0]
-	own.hears = own.look
+	own.hears, own.told = own.look, own.look
 	for _, name := range reflect.ValueOf(own).Fields() {
 		all = append(all, name.String())
 	}
@@ -143,6 +147,7 @@ func TestKeysLoseNothing(t *testing.T) {
 		{"a watch that repeats itself", bounds{ids: 1, marks: 1, creates: 1, repeats: true, cancels: true}, briefTiming},
 		{"a view that misses a creation", bounds{ids: 1, marks: 1, creates: 1, repeats: true, misses: true}, briefTiming},
 		{"statuses written by hand", bounds{marks: 2, byHand: true, delays: true, slowSends: true}, briefTiming},
+		{"an etcd that is restored", bounds{ids: 1, marks: 1, restores: true}, briefTiming},
 		{"a database and requests", bounds{marks: 1, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming},
 	}
 	if os.Getenv("SOAK") != "" {

@@ -4,6 +4,7 @@ package protocol
 
 func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 	p := w.czars[i]
+	c.meets(w, i, m, next)
 	if c.bounds.misses {
 		c.missing(w, i, m, next)
 	}
@@ -11,8 +12,11 @@ func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 	case p.seen < len(w.log) && p.missesAny(w.log[p.seen]): // a change of what is not known shows that something is missing
 	case p.seen < len(w.log):
 		next(m.sees, func(w *world) string { c.sees(w, i, w.log[w.czars[i].seen], 1); return "" })
-	case p.czar.ID != "" && p.czar.Seen < p.czar.Registered:
+	case p.czar.ID != "" && p.czar.Seen < p.czar.Registered && !c.kept.keep(ResyncCompares): // else nothing depends on it
 		next(m.told, func(w *world) string { c.step(w, i, CzarEvent{Kind: CzarSaw, At: w.rev}); return "" })
+	}
+	if p.czar.ID != "" && !p.czar.compared {
+		next(m.reads, func(w *world) string { c.readsNames(w, i); return "" })
 	}
 	if !c.bounds.repeats {
 		return
@@ -68,7 +72,11 @@ func (c *checker) missing(w *world, i int, m *moves, next nexter) {
 			healed = healed || s.Entry.Standing != Gone && s.Entry.Modified <= p.czar.Seen
 		}
 		p.seen, p.missed = len(w.log), [allNames]bool{}
-		c.step(w, i, CzarEvent{Kind: CzarSaw, At: all.at, Sights: all.sights(), Healed: healed})
+		if healed {
+			c.readsNames(w, i)
+			return ""
+		}
+		c.step(w, i, CzarEvent{Kind: CzarSaw, At: all.at, Sights: all.sights()})
 		return ""
 	})
 }
@@ -91,6 +99,17 @@ func (c *change) creates() bool {
 		}
 	}
 	return true
+}
+
+// readsNames shows a czar all that etcd holds, which may be later than what its view shows.
+func (c *checker) readsNames(w *world, i int) {
+	p := w.own(i)
+	e := w.whole(p.czar.Seen)
+	e.ID = p.czar.ID
+	if !p.foreign && !c.bounds.repeats {
+		p.seen, p.missed = len(w.log), [allNames]bool{} // what the view shows of it later is no news
+	}
+	c.step(w, i, e)
 }
 
 // sees shows a czar's view what the next revisions of the log changed.

@@ -2,7 +2,7 @@ package protocol
 
 // Rule is one of the rules on which the safety of the protocol rests. Production keeps them all; a check that breaks one must
 // see the protocol fail.
-type Rule uint32
+type Rule uint64
 
 // The rules. Each says who keeps it.
 const (
@@ -64,8 +64,18 @@ const (
 	ExecuteNeedsAcks
 	// Data are removed by incarnation and not by name.
 	RemoveByIncarnation
+	// The policy to abort queries counts only when the agreed delay is over.
+	CancelNeedsDelay
+	// A proof by reading is a linearizable read.
+	ProofReadsLatest
+	// A registration whose proof has run out is given up: etcd may have been set back meanwhile.
+	LapsedRegistersAnew
+	// What a czar sees of the catalogue when it registers is read from etcd anew, and not what its view shows.
+	ResyncCompares
+	// What a comparison shows to be older than what is known is of another history.
+	OlderIsAnother
 
-	lastRule = RemoveByIncarnation
+	lastRule = OlderIsAnother
 )
 
 // Rules says which rules are kept.

@@ -20,7 +20,7 @@ const (
 	cancelled, early, stale = "S4: a drop that was cancelled", "S4: a drop is carried out before", "S4: a drop is carried out as it was before"
 	tableEarly              = "S4: a table is dropped with its database before"
 	nameTaken, inDropped    = "S7: a name is used again", "S7: a table is created in a database"
-	deposed                 = "S9"
+	deposed, toldEarly      = "S9", "S10"
 	noTable                 = "S1: a chunk query may be sent to a table that is gone"
 	tooLate                 = "S1: a query is admitted on a table that is gone"
 )
@@ -53,6 +53,11 @@ var withoutRule = []missing{
 	{"TableNeedsDatabase", TableNeedsDatabase, recreated, inDropped},
 	{"CreateNeedsNoIntent", CreateNeedsNoIntent, again, nameTaken},
 	{"LeaderProves", LeaderProves, deposing, deposed},
+	{"CancelNeedsDelay", CancelNeedsDelay, repeats, toldEarly},
+	{"ProofReadsLatest", ProofReadsLatest, reading, used},
+	{"LapsedRegistersAnew", LapsedRegistersAnew, restoring, used},
+	{"ResyncCompares", ResyncCompares, restoring, used},
+	{"OlderIsAnother", OlderIsAnother, restoring, used},
 }
 
 // bySimulator are the rules that take a richer world than this one to be missed: etcd that is set back to a backup, and data to be removed.
@@ -86,6 +91,7 @@ func TestEveryDetailIsNeeded(t *testing.T) {
 		{"a czar told late that it counts no query", again, variant{lateDrain: true}, "", used},
 		{"a query that looks at the snapshot first", looking, variant{snapshotFirst: true}, "", used},
 		{"an old query after re-creation", again, variant{Rules: Without(WaitBeforeDeleting)}, "S5", wrongRows},
+		{"a restore before all proofs have run out", restoring, variant{hasty: true}, "", used},
 		{"an old query after the drop", newID, variant{Rules: Without(WaitBeforeDeleting)}, "S1", noTable},
 	} {
 		t.Run(m.name, func(t *testing.T) {

@@ -55,6 +55,8 @@ type bounds struct {
 	slowEntry  bool // answers to registrations that come late or never
 	cancels    bool // drops do not wait for queries, but abort them
 	plans      bool // queries planned long before they are counted
+	full       bool // proofs that are had by reading, since etcd is full
+	restores   bool // etcd is restored from a backup
 	looks      bool // queries that look at the fence and later at the snapshot, not at both at once
 }
 
@@ -85,6 +87,9 @@ type world struct {
 	decided [allNames]*decision // points of no return on their way
 	slow    *decision           // something else on its way
 	term    int                 // counts the coordinators that led
+
+	backup   *image
+	restored bool
 
 	owned [maxCzars]bool // czars that no other world has
 }
@@ -126,12 +131,13 @@ type decision struct {
 
 // process is a czar process: the czar, and what carries out its effects.
 type process struct {
-	czar   Czar
-	seen   int // how much of the log its view has seen
-	before change
-	missed [allNames]bool // created, and the view does not show it; see bounds.misses
-	words  []counted
-	query  query
+	czar    Czar
+	seen    int // how much of the log its view has seen
+	before  change
+	foreign bool           // its view follows another history than that of etcd
+	missed  [allNames]bool // created, and the view does not show it; see bounds.misses
+	words   []counted
+	query   query
 
 	proof   proofSent
 	acks    [allNames]ackSent

@@ -44,6 +44,9 @@ func (c *czar) tick() {
 	}
 	if !c.state.Resynced() {
 		c.lookSoon()
+		if c.state.ID != "" {
+			c.readNames()
+		}
 	}
 	if c.state.Leaving && c.state.MayLeave(len(c.queries)) {
 		c.feed(protocol.CzarEvent{Kind: protocol.CzarEmpty})
@@ -154,6 +157,7 @@ func (c *czar) enter(ground protocol.Ground, kept func()) {
 		c.forgetCounts()
 		c.feed(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision})
 		c.lookSoon()
+		c.readNames()
 	})
 }
 
@@ -181,20 +185,32 @@ func (c *czar) forgetCounts() {
 }
 
 func (c *czar) confirm(f protocol.CzarEffect) {
-	ground, e := c.ground, &c.w.etcd
+	ground, lease, e := c.ground, c.lease, &c.w.etcd
 	var got *kv.Snapshot
 	var err error
+	var told []protocol.Cancelling
 	c.send(func() {
-		if !e.renew(c.lease) {
-			c.lease = e.grant(ground.Timing.Alive)
+		if !e.renew(lease) {
+			lease = e.grant(ground.Timing.Alive)
 		}
-		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(ground.Confirm(f.ID, f.Registered, protocol.Life{}, c.lease, f.Look)))
+		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(ground.Confirm(f.ID, f.Registered, protocol.Life{}, lease, f.Look)))
+		if errors.Is(err, errNoSpace) {
+			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(ground.ConfirmByReading(f.ID, f.Registered, f.Look)))
+			c.w.counts.full++
+		}
+		if err == nil {
+			told = ground.ToCancel(got, f.Look)
+			c.w.oracle.cancels(c.w, told)
+		}
 	}, func(heard bool) {
 		answer := protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: f.ID, Sent: f.Sent}
 		switch {
 		case !heard:
 		case err == nil:
-			answer.Kind, answer.Cancel = protocol.CzarConfirmed, protocol.ToCancel(got, f.Look)
+			if f.ID == c.state.ID { // else it is that of a life that is to end
+				c.lease = lease
+			}
+			answer.Kind, answer.Cancel = protocol.CzarConfirmed, told
 		case errors.Is(err, kv.ErrGuard):
 			answer.Kind = protocol.CzarRefused
 			c.w.tell("%s has lost its registration %s", c.name, f.ID)

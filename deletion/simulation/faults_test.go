@@ -34,7 +34,7 @@ func (w *world) long() time.Duration {
 }
 
 func (w *world) fault() {
-	switch roll := w.rng.IntN(20); {
+	switch roll := w.rng.IntN(21); {
 	case roll < 10:
 		if c := w.someCzar(); c != nil {
 			w.czarFault(c, roll)
@@ -52,8 +52,11 @@ func (w *world) fault() {
 		for id := int64(1); id <= w.etcd.granted; id++ { // a new leader of etcd begins all leases anew
 			w.etcd.renew(id)
 		}
-	default:
+	case roll < 20:
 		w.revokeAlive()
+	default:
+		w.tell("etcd is full")
+		w.etcd.fullUntil = max(w.etcd.fullUntil, w.now+w.long())
 	}
 }
 
@@ -118,8 +121,8 @@ func (w *world) revokeAlive() {
 	}
 }
 
-// restore sets etcd back to what it was, with another history, as whoever restores it has to. It is down until every proof has lapsed:
-// who registered since is forgotten, so nobody could wait for those.
+// restore sets etcd back to what it was. It is down until every proof has lapsed, as whoever restores it has to see to: who registered since is forgotten, so
+// nobody could wait for those. Its history has a new name at once or, as it should not be, some time later.
 func (w *world) restore() {
 	down := time.Duration(float64(slowTiming.Fence)/0.9) + time.Second
 	if w.options.hasty {
@@ -128,23 +131,22 @@ func (w *world) restore() {
 	w.tell("etcd is down to be restored")
 	w.etcd.downUntil = w.now + down
 	w.after(nil, down, func() {
-		w.counts.restores++
 		w.etcd.restore(1 + w.rng.IntN(12))
+		w.after(nil, w.options.gap, w.etcd.resetHistory)
 	})
 }
 
 func (e *etcd) restore(back int) {
 	w := e.w
 	from := e.past[max(0, len(e.past)-back)]
-	at := from.Revision + 1
+	at := from.Revision
 	if w.options.bumps {
 		at += 1000
 	}
-	e.history++
-	b := from.Edit()
-	b.Put(paths.History, kv.Entry{Value: fmt.Sprintf("history %d", e.history), Create: b.At(paths.History).Create, Mod: at})
-	e.leases, e.leaseOf, e.compacted = map[int64]*lease{}, map[kv.Path]int64{}, 0
-	e.load(b.Snapshot(at))
+	w.counts.restores++
+	e.timeline++
+	e.leases, e.leaseOf, e.compacted, e.fullUntil = map[int64]*lease{}, map[kv.Path]int64{}, 0, 0
+	e.load(from.WithRevision(at))
 	e.relevant++
 	w.tell("restored as of %d", from.Revision)
 	e.release()
@@ -152,6 +154,17 @@ func (e *etcd) restore(back int) {
 	for _, c := range w.czars {
 		c.lookSoon()
 	}
+}
+
+// resetHistory gives the history of a restored etcd a name of its own.
+func (e *etcd) resetHistory() {
+	if !e.up() || e.fullUntil > e.w.now {
+		e.w.after(nil, time.Second, e.resetHistory)
+		return
+	}
+	_, _ = e.commit("reset the history", kv.Change{ // has no guard
+		Puts: []kv.Put{{Path: paths.History, Value: fmt.Sprintf("history %d", e.timeline)}},
+	})
 }
 
 // release gives what lived on a lease one that begins anew, as a restored etcd does.

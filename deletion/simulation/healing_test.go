@@ -30,9 +30,11 @@ func (w *world) heal() {
 	w.healing = true
 	w.user.heal()
 	w.queue.hurry(w.now)
+	w.etcd.fullUntil = w.now
 	for _, c := range w.czars {
 		c.process.heal()
 		c.view.blind = w.now
+		w.after(&c.process, 0, c.compare)
 	}
 	for _, k := range w.coords {
 		k.process.heal()

@@ -33,7 +33,7 @@ func TestEveryRuleIsNeededHere(t *testing.T) {
 			assert.Nil(t, kept, "with the rule")
 		})
 	}
-	assert.Equal(t, protocol.RemoveByIncarnation<<1-1, all, "every rule is here")
+	assert.Equal(t, protocol.OlderIsAnother<<1-1, all, "every rule is here")
 }
 
 // search prints the table anew: for each rule the first seed whose world breaks, in the way that the table says or else in any.

@@ -20,6 +20,7 @@ import (
 //	S7  a name has one bearer at a time: the next one comes after the drop has ended
 //	S8  what a czar knows of a name never goes back, and only a READY after the mark opens it again
 //	S9  a coordinator writes only while the key is there that it was elected with
+//	S10 no query is told to end by a drop whose agreed delay is not over
 //
 // S6 would need workers that look at the time of a chunk query; Qserv's do not.
 type oracle struct {
@@ -63,7 +64,7 @@ func (o *oracle) removes(w *world, n protocol.Name, rows, dropped kv.Revision) {
 	switch {
 	case rows != dropped:
 		w.fail("S5", "rows of incarnation %d of %s are removed for %d", rows, n, dropped)
-	case !gone && w.etcd.history > 0:
+	case !gone && w.etcd.timeline > 0:
 		w.counts.mistaken++
 	case !gone:
 		w.fail("S5", "rows of %s, incarnation %d, are removed before the point of no return", n, rows)
@@ -79,7 +80,7 @@ func (o *oracle) refused(q *query, why string) {
 
 // aborted looks at a query that is told to end (S3). Another etcd is a reason for all of them.
 func (o *oracle) aborted(q *query) {
-	if q.alone && q.c.w.etcd.history == 0 {
+	if q.alone && q.c.w.etcd.timeline == 0 {
 		q.c.w.fail("S3", "%s aborts a query on the untouched table", q.c.name)
 	}
 }
@@ -204,10 +205,10 @@ func (o *oracle) led(w *world, lead protocol.Leadership, before *kv.Snapshot, wh
 
 // before and after look at a step of a czar that its view led to (S8).
 func (o *oracle) before(c *czar, e protocol.CzarEvent) {
-	if c.another = e.Kind == protocol.CzarSawAnother; c.another {
+	if c.another = e.Kind == protocol.CzarSawAnother || e.Whole && c.w.etcd.timeline > 0; c.another {
 		c.blockedAt = nil
 	}
-	if e.Kind == protocol.CzarSaw {
+	if e.Kind == protocol.CzarSaw && !c.another {
 		for _, s := range e.Sights {
 			o.known[s.Name] = c.knowsAsOf(s.Name)
 		}
@@ -215,7 +216,7 @@ func (o *oracle) before(c *czar, e protocol.CzarEvent) {
 }
 
 func (o *oracle) after(c *czar, e protocol.CzarEvent) {
-	if e.Kind == protocol.CzarSaw {
+	if e.Kind == protocol.CzarSaw && !c.another {
 		for _, s := range e.Sights {
 			if is := c.knowsAsOf(s.Name); is < o.known[s.Name] {
 				c.w.fail("S8", "%s knew %s as of %d and now as of %d", c.name, s.Name, o.known[s.Name], is)
@@ -230,6 +231,15 @@ func (c *czar) knowsAsOf(n protocol.Name) kv.Revision {
 		return e.Modified
 	}
 	return c.state.Seen
+}
+
+// cancels looks at what a czar is told to end (S10).
+func (o *oracle) cancels(w *world, told []protocol.Cancelling) {
+	for _, t := range told {
+		if w.etcd.now.At(paths.Hold(t.Name.Parts())).Exists() {
+			w.fail("S10", "queries on %s are told to end before the agreed delay is over", t.Name)
+		}
+	}
 }
 
 // blocked and opened look at what becomes of a word (S8).

@@ -71,7 +71,7 @@ func (p *process) heal() {
 }
 
 // send carries a request to etcd and tells the process whether an answer came in time. What was not answered may have been done all the
-// same, and may still be.
+// same, and may still be, but not by an etcd that was restored since: connections end with the etcd that they are to.
 func (p *process) send(request func(), answered func(heard bool)) {
 	w := p.w
 	fate := w.fate()
@@ -88,8 +88,9 @@ func (p *process) send(request func(), answered func(heard bool)) {
 	if lost {
 		return
 	}
+	timeline := w.etcd.timeline
 	w.after(nil, there, func() {
-		if !w.etcd.up() {
+		if !w.etcd.up() || w.etcd.timeline != timeline {
 			if there <= limit {
 				unheard(limit - there)
 			}

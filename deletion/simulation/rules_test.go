@@ -47,6 +47,11 @@ var needed = []need{
 	{name: "LeaderProves", rule: protocol.LeaderProves, seed: 7, broken: "S9"},
 	{name: "CzarNeedsHistory", rule: protocol.CzarNeedsHistory, seed: 156, broken: "S2", tune: endedTwice},
 	{name: "ExecuteNeedsAcks", rule: protocol.ExecuteNeedsAcks, seed: 1, broken: "S2"},
+	{name: "CancelNeedsDelay", rule: protocol.CancelNeedsDelay, seed: 1, broken: "S10"},
+	{name: "ProofReadsLatest", rule: protocol.ProofReadsLatest, seed: 1, broken: "S2"},
+	{name: "LapsedRegistersAnew", rule: protocol.LapsedRegistersAnew, seed: 1, broken: "S2", tune: restored},
+	{name: "ResyncCompares", rule: protocol.ResyncCompares, seed: 1, broken: "S2", tune: restored},
+	{name: "OlderIsAnother", rule: protocol.OlderIsAnother, seed: 1, broken: "S2", tune: restored},
 	{name: "RemoveByIncarnation", rule: protocol.RemoveByIncarnation, seed: 21, broken: "S5"},
 }
 
@@ -57,6 +62,14 @@ type need struct {
 	broken string       // the invariant
 	tune   func(*world) // makes the world likelier to show it
 	unseen string       // why no world here shows it
+}
+
+// restored has an etcd that is restored and keeps the name of its history for long, while queries go on as soon as they may.
+func restored(w *world) {
+	w.options.stubborn, w.options.longest, w.options.gap, w.options.renames = true, 2*timing.Wait, 2*timing.Wait, false
+	if !w.options.restores {
+		w.at(nil, w.between(w.options.chaos/4, w.options.chaos), w.restore)
+	}
 }
 
 // slowAtFirst has proofs that last longer than W does later.
@@ -88,6 +101,7 @@ func endedTwice(w *world) {
 			back := int(w.etcd.now.Revision-ended) + 3 + w.rng.IntN(4)
 			if len(w.etcd.past) > back {
 				w.etcd.restore(back)
+				w.etcd.resetHistory()
 				w.endAt(id, ended)
 			}
 		})

@@ -10,13 +10,14 @@ import (
 
 // view is what a czar sees of the catalogue: late, in bits, with jumps, and now and then what it showed before.
 type view struct {
-	loaded  bool
-	seen    kv.Revision
-	history int
-	next    int // in the log
-	shown   []kv.Entry
-	coming  bool
-	blind   time.Duration // nothing is shown until then
+	loaded   bool
+	seen     kv.Revision
+	timeline int
+	silent   bool // it follows an etcd that was restored, and has not noticed
+	next     int  // in the log
+	shown    []kv.Entry
+	coming   bool
+	blind    time.Duration // nothing is shown until then
 }
 
 // lookSoon lets the view show what is new.
@@ -39,8 +40,8 @@ func (c *czar) look() {
 	switch {
 	case !v.loaded:
 		c.show(protocol.CzarSaw)
-	case v.history != w.etcd.history:
-		c.show(protocol.CzarSawAnother)
+	case v.timeline != w.etcd.timeline:
+		c.lookAtRestored()
 	case v.seen < w.etcd.compacted:
 		w.counts.jumps++
 		c.show(protocol.CzarSaw)
@@ -50,6 +51,70 @@ func (c *czar) look() {
 	if v.seen < w.etcd.now.Revision {
 		c.lookSoon()
 	}
+}
+
+// lookAtRestored is how a view meets an etcd that was restored: it notices, or has to load anew and finds differences, or follows as if nothing
+// had been, until it compares itself.
+func (c *czar) lookAtRestored() {
+	w, v := c.w, &c.view
+	switch {
+	case w.options.renames || v.seen > w.etcd.now.Revision:
+		c.show(protocol.CzarSawAnother)
+	case w.options.bumps && w.chance(0.5):
+		c.showWhole()
+	default:
+		w.counts.silent++
+		v.silent, v.timeline = true, w.etcd.timeline
+		v.next = 0
+		for v.next < len(w.etcd.log) && w.etcd.log[v.next].at <= v.seen {
+			v.next++
+		}
+		w.after(&c.process, w.between(0, 6*timing.Wait), c.compare)
+		c.follow()
+	}
+}
+
+// compare has a view compare itself with etcd.
+func (c *czar) compare() {
+	switch {
+	case !c.view.silent || c.view.timeline != c.w.etcd.timeline:
+	case c.cutUntil > c.w.now || !c.w.etcd.up():
+		c.w.after(&c.process, timing.Confirm, c.compare)
+	default:
+		c.showWhole()
+	}
+}
+
+// showWhole shows all that there is now, as a comparison or a load that found something amiss does.
+func (c *czar) showWhole() {
+	w, v := c.w, &c.view
+	e := w.etcd.whole(v.seen)
+	v.shown = nil
+	for _, p := range w.paths {
+		v.shown = append(v.shown, w.etcd.now.At(p))
+	}
+	v.loaded, v.silent, v.timeline, v.seen, v.next = true, false, w.etcd.timeline, e.At, len(w.etcd.log)
+	c.feed(e)
+}
+
+func (e *etcd) whole(since kv.Revision) protocol.CzarEvent {
+	return protocol.CzarEvent{
+		Kind: protocol.CzarSaw, At: e.now.Revision, Sights: protocol.SightsIn(e.now), Whole: true, Since: since,
+	}
+}
+
+// readNames reads all that there is, past the view.
+func (c *czar) readNames() {
+	var e protocol.CzarEvent
+	id, since := c.state.ID, max(c.state.Seen, c.view.seen)
+	c.send(func() {
+		e = c.w.etcd.whole(since)
+		e.ID = id
+	}, func(heard bool) {
+		if heard {
+			c.feed(e)
+		}
+	})
 }
 
 // show shows all that differs from what was shown, as of now.
@@ -66,7 +131,7 @@ func (c *czar) show(kind protocol.CzarEventKind) {
 		}
 		v.shown[i] = is
 	}
-	v.loaded, v.history, v.seen, v.next = true, w.etcd.history, e.At, len(w.etcd.log)
+	v.loaded, v.silent, v.timeline, v.seen, v.next = true, false, w.etcd.timeline, e.At, len(w.etcd.log)
 	c.feed(e)
 }
 

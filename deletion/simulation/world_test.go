@@ -68,6 +68,8 @@ type options struct {
 	restores bool
 	hasty    bool          // a restore that does not wait for proofs to lapse
 	bumps    bool          // a restore keeps revisions from being used again
+	renames  bool          // a restore makes another cluster of etcd, which everybody notices
+	gap      time.Duration // from a restore until history has its new name
 	stubborn bool          // queries that may not go on try again until they may
 	longest  time.Duration // between two chunk queries
 	delay    time.Duration // of all marks; 0: different ones
@@ -77,7 +79,7 @@ type options struct {
 type counts struct {
 	schedules, events, commits, executes, undos, creates, lost, restores   int
 	admitted, dispatched, refused, jumps, repeats, phantoms, adopted, late int
-	stray, mistaken                                                        int
+	stray, mistaken, full, silent                                          int
 }
 
 func (c *counts) add(d counts) {
@@ -99,6 +101,8 @@ func (c *counts) add(d counts) {
 	c.late += d.late
 	c.stray += d.stray
 	c.mistaken += d.mistaken
+	c.full += d.full
+	c.silent += d.silent
 }
 
 // failure is an invariant that did not hold.
@@ -121,9 +125,10 @@ func newWorld(seed uint64, without protocol.Rule, trace io.Writer) *world {
 	w.options = options{
 		chaos:    w.between(8*time.Second, 36*time.Second),
 		every:    w.between(time.Second, 6*time.Second),
-		restores: w.chance(0.06), bumps: w.chance(0.5),
+		restores: w.chance(0.06), bumps: w.chance(0.5), renames: w.chance(0.3),
 		longest: w.between(time.Second, 12*time.Second),
 	}
+	w.options.gap = []time.Duration{0, w.between(0, time.Second), w.between(0, 2*timing.Wait)}[w.rng.IntN(3)]
 	w.loss = []float64{0, 0.02, 0.05, 0.15}[w.rng.IntN(4)]
 	w.found()
 	for i := range []int{1, 1, 1, 2, 2, 2, 3, 3, 4, 5}[w.rng.IntN(10)] {

@@ -36,6 +36,15 @@ func NewEtcd(client *clientv3.Client, prefix string) (*Etcd, error) {
 // Client returns the etcd client that the store uses.
 func (s *Etcd) Client() *clientv3.Client { return s.client }
 
+// Grant gets a lease of so many seconds, or of more where etcd knows no shorter one.
+func (s *Etcd) Grant(ctx context.Context, seconds int64) (id int64, granted int64, err error) {
+	lease, err := s.client.Grant(ctx, seconds)
+	if err != nil {
+		return 0, 0, fmt.Errorf("get a lease: %w", readError(err))
+	}
+	return int64(lease.ID), lease.TTL, nil
+}
+
 // EtcdKey returns the etcd key of a path.
 func (s *Etcd) EtcdKey(p Path) string { return s.prefix + string(p) }
 
@@ -170,6 +179,8 @@ func readError(err error) error {
 		return fmt.Errorf("%w: %w", ErrFutureRevision, err)
 	case errors.Is(err, rpctypes.ErrTooManyOps):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
 	}
 	switch code(err) {
 	case codes.Unauthenticated, codes.PermissionDenied:

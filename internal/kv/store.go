@@ -47,6 +47,8 @@ var (
 	ErrInconsistent = errors.New("the snapshot is not what etcd holds at its revision")
 	// ErrUnavailable says that the store could not be reached, or has no leader.
 	ErrUnavailable = errors.New("etcd is not available")
+	// ErrNoSpace says that etcd's database is full. Nothing was written; reads, deletions and watches go on.
+	ErrNoSpace = errors.New("etcd is full (alarm NOSPACE) and refuses what writes: compact and defragment it, or raise --quota-backend-bytes, and then `etcdctl alarm disarm`")
 	// ErrUnauthorized says that the store refused the credentials or the permission.
 	ErrUnauthorized = errors.New("etcd refused access")
 )

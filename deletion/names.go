@@ -1,0 +1,74 @@
+package deletion
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// readAgain is the pause between two attempts to read what there is.
+const readAgain = 200 * time.Millisecond
+
+// readNames reads what there is of databases and tables after a registration, until that succeeds: see [protocol.Czar.Resynced]. The view had shown
+// since before.
+func (g *Gate) readNames(ctx context.Context, id string, since protocol.Revision) {
+	for {
+		have, err := namesIn(ctx, g.store)
+		if err == nil {
+			seen := protocol.CzarEvent{
+				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Sights: protocol.SightsIn(have), Whole: true, Since: since,
+			}
+			select {
+			case g.answers <- answer{event: seen}:
+			case <-ctx.Done():
+			}
+			return
+		}
+		if ctx.Err() == nil {
+			g.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted", "err", err)
+		}
+		select {
+		case <-time.After(readAgain):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// namesIn reads the keys of databases and tables, and not what lies below tables that are on record.
+func namesIn(ctx context.Context, st *kv.Etcd) (*kv.Snapshot, error) {
+	records, err := st.Fetch(ctx, 0, kv.Below(paths.Fold))
+	if err != nil {
+		return nil, err
+	}
+	var known []kv.Span
+	for _, e := range records.Range(kv.Below(paths.Fold)) {
+		if _, table, ok := paths.Split(e.Value); ok && table != "" {
+			known = append(known, kv.Below(paths.Of(e.Value)))
+		}
+	}
+	have, _, err := st.LoadAround(ctx, records.Revision, belowTable, known, kv.Below(paths.Of(paths.Databases)))
+	return have, err
+}
+
+// belowTable leaves out what lies below a table.
+func belowTable(p kv.Path) (kv.Span, bool) {
+	key := strings.TrimPrefix(string(p), string(paths.CSS))
+	const slashes = 4 // of /DBS/<db>/TABLES/<table>
+	end := 0
+	for range slashes {
+		n := strings.IndexByte(key[end+1:], '/')
+		if n < 0 {
+			return kv.Span{}, false
+		}
+		end += 1 + n
+	}
+	if _, table, ok := paths.Split(key[:end]); !ok || table == "" {
+		return kv.Span{}, false
+	}
+	return kv.Below(paths.Of(key[:end])), true
+}

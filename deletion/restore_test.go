@@ -1,0 +1,202 @@
+package deletion_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+)
+
+// newFleetOn is newFleet on an etcd of its own, for tests that do it harm.
+func newFleetOn(t *testing.T, s *embedetcd.Server) *fleet {
+	t.Helper()
+	etcd, err := s.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	return fleetOf(t, etcd)
+}
+
+// alarm has etcd take itself for full.
+func (f *fleet) alarm() {
+	f.t.Helper()
+	members, err := f.etcd.MemberList(f.t.Context())
+	require.NoError(f.t, err)
+	_, err = pb.NewMaintenanceClient(f.etcd.ActiveConnection()).Alarm(f.t.Context(), &pb.AlarmRequest{
+		Action: pb.AlarmRequest_ACTIVATE, MemberID: members.Members[0].ID, Alarm: pb.AlarmType_NOSPACE,
+	})
+	require.NoError(f.t, err)
+}
+
+// A full etcd refuses what writes. Queries go on for as long as it answers; drops wait until it has room again.
+func TestFullEtcdStopsNoQuery(t *testing.T) {
+	f := newFleetOn(t, embedetcdtest.ForTest(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
+	f.coordinate()
+	c := f.czar("one")
+	running := c.query(t, object, source)
+	f.alarm()
+	_, err := f.DropTable(t.Context(), source)
+	require.ErrorIs(t, err, cssetcd.ErrNoSpace)
+
+	for began := time.Now(); time.Since(began) < 3*quick.Fence; time.Sleep(quick.Fence / 20) {
+		require.NoError(t, running.MayDispatch())
+		require.NoError(t, c.Healthy())
+		c.query(t, object).Release()
+	}
+	assert.Len(t, f.keys("czar/"), 1, "the registration is the first one still")
+
+	_, err = f.etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
+	require.NoError(t, err)
+	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	running.Release()
+	require.NoError(t, d.Wait(f.soon()))
+}
+
+// backedUp is an etcd with a copy of its data.
+type backedUp struct {
+	*embedetcd.Server
+	dir, copy string
+}
+
+func newBackedUp(t *testing.T) *backedUp {
+	t.Helper()
+	b := &backedUp{dir: filepath.Join(t.TempDir(), "data"), copy: filepath.Join(t.TempDir(), "copy")}
+	b.Server = embedetcdtest.ForTest(t, embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	return b
+}
+
+func (b *backedUp) backUp(t *testing.T) {
+	t.Helper()
+	require.NoError(t, b.Stop())
+	require.NoError(t, os.CopyFS(b.copy, os.DirFS(b.dir)))
+	require.NoError(t, b.Restart(t.Context()))
+}
+
+// restore brings the copy back, after every proof has run out. Before anybody else reaches it, prepare does, at another address.
+func (b *backedUp) restore(t *testing.T, prepare func(*clientv3.Client)) {
+	t.Helper()
+	require.NoError(t, b.Stop())
+	require.NoError(t, os.RemoveAll(b.dir))
+	require.NoError(t, os.CopyFS(b.dir, os.DirFS(b.copy)))
+	time.Sleep(quick.Fence * 5 / 4) // what the documents ask for: fence, and a tenth more for clocks that are slow
+	if prepare != nil {
+		apart, err := embedetcd.Start(t.Context(), embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+		require.NoError(t, err)
+		etcd, err := apart.Client()
+		require.NoError(t, err)
+		prepare(etcd)
+		require.NoError(t, etcd.Close())
+		require.NoError(t, apart.Close())
+	}
+	require.NoError(t, b.Restart(t.Context()))
+}
+
+// A drop that was cancelled since the backup is under way again after the restore, acknowledged by a czar that has let queries in since. It is not
+// carried out under them: that czar was without a proof, registers anew, and ends what the restored catalogue does not have READY. That is
+// so when history-reset is run before anybody else comes, as documented, and when nobody runs it.
+func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
+	for name, reset := range map[string]bool{"history-reset first": true, "no history-reset": false} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackedUp(t)
+			f := newFleetOn(t, b.Server)
+			stop := f.coordinate()
+			c := f.czar("one")
+			_, err := f.DropTable(t.Context(), object, deletion.Delay(3*time.Second))
+			require.NoError(t, err)
+			require.Eventually(t, func() bool { return len(f.keys("drop/ack/")) == 1 }, within, 10*time.Millisecond)
+			stop()
+			b.backUp(t)
+			require.NoError(t, f.Undo(t.Context(), "LSST.Object"))
+			running := f.admitted(c, object)
+			require.NoError(t, running.MayDispatch())
+
+			gone := f.removalOf(object)
+			var prepare func(*clientv3.Client)
+			if reset {
+				prepare = f.resetHistory
+			}
+			b.restore(t, prepare)
+			f.coordinate()
+			f.dispatchUntil(gone, running)
+			running.Release()
+			require.Eventually(t, func() bool { return len(f.keys("drop/")) == 0 }, within, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
+			c.query(t, source).Release()
+		})
+	}
+}
+
+func (f *fleet) resetHistory(etcd *clientv3.Client) {
+	f.t.Helper()
+	css, err := cssetcd.New(f.t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	require.NoError(f.t, err)
+	drops, err := deletion.NewClient(css)
+	require.NoError(f.t, err)
+	_, err = drops.ResetHistory(f.t.Context())
+	require.NoError(f.t, err)
+}
+
+// admitted is a query that is let in as soon as the czar sees that it may be.
+func (f *fleet) admitted(c *czar, n cssetcd.TableName) (ref *deletion.Ref) {
+	f.t.Helper()
+	require.Eventually(f.t, func() bool {
+		table, err := c.view.Snapshot().Table(n)
+		if err != nil {
+			return false
+		}
+		r, err := c.Admit(table)
+		ref = &r
+		return err == nil
+	}, within, 10*time.Millisecond)
+	return ref
+}
+
+// removalOf tells when etcd has no such table any more, by asking it, which goes on through its being down.
+func (f *fleet) removalOf(n cssetcd.TableName) <-chan struct{} {
+	gone := make(chan struct{})
+	ctx, cancel := context.WithCancel(f.t.Context())
+	done := make(chan struct{})
+	f.t.Cleanup(func() {
+		cancel()
+		<-done
+	})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			got, err := f.etcd.Get(ctx, f.css.Prefix()+"/css/DBS/"+n.DB+"/TABLES/"+n.Table, clientv3.WithCountOnly())
+			if err == nil && got.Count == 0 {
+				close(gone)
+				return
+			}
+		}
+	}()
+	return gone
+}
+
+// dispatchUntil goes on with a query for as long as it may, until the table is gone, and then it may not.
+func (f *fleet) dispatchUntil(gone <-chan struct{}, running *deletion.Ref) {
+	f.t.Helper()
+	limit := time.After(within)
+	for {
+		select {
+		case <-gone:
+			require.Error(f.t, running.MayDispatch(), "a chunk query goes to a table that is gone")
+			return
+		case <-limit:
+			require.FailNow(f.t, "the drop is not carried out")
+		default:
+			_ = running.MayDispatch()
+		}
+	}
+}
