@@ -112,12 +112,14 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 			f := newFleetOn(t, b.Server)
 			stop := f.coordinate()
 			c := f.czar("one")
-			_, err := f.DropTable(t.Context(), object, deletion.Delay(3*time.Second))
+			_, err := f.DropTable(t.Context(), object, deletion.Delay(2*time.Second))
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return len(f.keys("drop/ack/")) == 1 }, within, 10*time.Millisecond)
 			stop()
+			require.Eventually(t, func() bool { return len(f.keys("drop/hold/")) == 0 }, within, 10*time.Millisecond)
 			b.backUp(t)
 			require.NoError(t, f.Undo(t.Context(), "LSST.Object"))
+			f.coordinate()
 			running := f.admitted(c, object)
 			require.NoError(t, running.MayDispatch())
 
@@ -127,7 +129,6 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 				prepare = f.resetHistory
 			}
 			b.restore(t, prepare)
-			f.coordinate()
 			f.dispatchUntil(gone, running)
 			running.Release()
 			require.Eventually(t, func() bool { return len(f.keys("drop/")) == 0 }, within, 10*time.Millisecond)

@@ -176,7 +176,7 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	e.id(c.ID)
 	e.rev(c.Registered)
 	e.flags(p.foreign)
-	if w.restored { // revisions of two histories are compared with each other
+	if b.restores { // revisions of two histories are compared with each other
 		for _, r := range []Revision{w.rev, c.Seen} {
 			e.rev(r)
 		}
