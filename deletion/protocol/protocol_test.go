@@ -147,7 +147,6 @@ func TestKeysLoseNothing(t *testing.T) {
 		{"a watch that repeats itself", bounds{ids: 1, marks: 1, creates: 1, repeats: true, cancels: true}, briefTiming},
 		{"a view that misses a creation", bounds{ids: 1, marks: 1, creates: 1, repeats: true, misses: true}, briefTiming},
 		{"statuses written by hand", bounds{marks: 2, byHand: true, delays: true, slowSends: true}, briefTiming},
-		{"an etcd that is restored", bounds{ids: 1, marks: 1, restores: true}, briefTiming},
 		{"a database and requests", bounds{marks: 1, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming},
 	}
 	if os.Getenv("SOAK") != "" {

@@ -32,7 +32,7 @@ func TestDirectTalkMissesTheSilent(t *testing.T) {
 // backup: etcd knows nothing of those. It is to stay down for as long as a proof lasts.
 func TestRestoreNeedsProofsToLapse(t *testing.T) {
 	hasty := func(w *world) { w.options.hasty = true }
-	broken := firstBreak(t, 1694, 0, hasty)
+	broken := firstBreak(t, 15206, 0, hasty)
 	assert.Contains(t, []string{"S1", "S2", "S5"}, broken.invariant)
 	kept, _ := simulate(broken.seed, 0, nil)
 	assert.Nil(t, kept, "when it stays down for so long")

@@ -22,7 +22,7 @@ var needed = []need{
 	{name: "WaitBeforeDeleting", rule: protocol.WaitBeforeDeleting, seed: 631, broken: "S2"},
 	{name: "WaitOutlastsProof", rule: protocol.WaitOutlastsProof, seed: 8307, broken: "S2", tune: slowAtFirst},
 	{name: "ProofNeedsRegistration", rule: protocol.ProofNeedsRegistration, seed: 80, broken: "S2"},
-	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending, seed: 15611, broken: "S2"},
+	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending, unseen: "no world of 30,000 has an answer that is late by as much as W exceeds a proof; the exhaustive check has"},
 	{name: "AckNamesMark", rule: protocol.AckNamesMark, seed: 3, broken: "L4"},
 	{name: "AckOnlyDrained", rule: protocol.AckOnlyDrained, seed: 1, broken: "S2"},
 	{name: "ExecuteNeedsMark", rule: protocol.ExecuteNeedsMark, seed: 9, broken: "S4"},
@@ -45,13 +45,13 @@ var needed = []need{
 	{name: "TableNeedsDatabase", rule: protocol.TableNeedsDatabase, seed: 1, broken: "S7"},
 	{name: "CreateNeedsNoIntent", rule: protocol.CreateNeedsNoIntent, seed: 7, broken: "S7"},
 	{name: "LeaderProves", rule: protocol.LeaderProves, seed: 64, broken: "S9"},
-	{name: "CzarNeedsHistory", rule: protocol.CzarNeedsHistory, seed: 156, broken: "S2", tune: endedTwice},
+	{name: "CzarNeedsHistory", rule: protocol.CzarNeedsHistory, seed: 2306, broken: "S2", tune: endedTwice},
 	{name: "ExecuteNeedsAcks", rule: protocol.ExecuteNeedsAcks, seed: 1, broken: "S2"},
 	{name: "CancelNeedsDelay", rule: protocol.CancelNeedsDelay, seed: 4, broken: "S10"},
-	{name: "ProofReadsLatest", rule: protocol.ProofReadsLatest, seed: 1, broken: "S2"},
+	{name: "ProofReadsLatest", rule: protocol.ProofReadsLatest, unseen: "no world of 30,000 has a full etcd, a member that lags and an ending at the same time; the exhaustive check has"},
 	{name: "LapsedRegistersAnew", rule: protocol.LapsedRegistersAnew, seed: 3, broken: "S2", tune: restored},
 	{name: "ResyncCompares", rule: protocol.ResyncCompares, seed: 648, broken: "S2", tune: restored},
-	{name: "OlderIsAnother", rule: protocol.OlderIsAnother, seed: 1, broken: "S2", tune: restored},
+	{name: "OlderIsAnother", rule: protocol.OlderIsAnother, unseen: "no world of 30,000 has a mark that was undone since the backup and is acknowledged in it; the exhaustive check has"},
 	{name: "RemoveByIncarnation", rule: protocol.RemoveByIncarnation, seed: 17, broken: "S5"},
 }
 
@@ -83,7 +83,7 @@ func slowAtFirst(w *world) {
 func endedTwice(w *world) {
 	w.options.bumps, w.options.stubborn, w.options.longest = false, true, 2*timing.Wait
 	c, dropped := w.czars[0], protocol.TableName("A", "x")
-	const cut = 3*time.Second + 20*time.Second
+	const cut = 3*time.Second + 3*time.Second // less than a proof lasts
 	w.at(nil, 5*time.Second, func() {
 		c.view.blind = w.now + 10*timing.Wait
 		w.mark(dropped, 0)
@@ -96,7 +96,7 @@ func endedTwice(w *world) {
 		c.cutUntil = w.now + cut
 		w.endNow(id)
 		ended := w.etcd.now.Revision
-		w.after(nil, 3*time.Second, func() { w.etcd.downUntil = w.now + 20*time.Second })
+		w.after(nil, 3*time.Second, func() { w.etcd.downUntil = w.now + 3*time.Second })
 		w.after(nil, cut, func() {
 			back := int(w.etcd.now.Revision-ended) + 3 + w.rng.IntN(4)
 			if len(w.etcd.past) > back {
