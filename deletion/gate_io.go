@@ -62,7 +62,7 @@ func (g *Gate) ask(ctx context.Context, question func(context.Context) answer) {
 func (g *Gate) life(x protocol.CzarEffect) protocol.Life {
 	told := g.czar.ToldToEnd()
 	return protocol.Life{
-		Seen: g.czar.Seen, Running: g.running(x.Look), Told: g.running(told[:min(len(told), mostLooked)]), Trouble: protocol.Shortened(g.acking.said),
+		Seen: g.czar.Seen, Running: g.running(x.Look), Told: g.running(told[:min(len(told), protocol.MostLooked)]), Trouble: protocol.Shortened(g.acking.said),
 	}
 }
 
