@@ -22,6 +22,7 @@ type lonely struct {
 	*Gate
 	t     testing.TB
 	begun []protocol.CzarEffect
+	there map[protocol.Name]protocol.Entry // what etcd holds
 }
 
 const survey = "Sky"
@@ -36,7 +37,7 @@ func newLonely(t testing.TB, tables int) (*lonely, []*cssetcd.Table) {
 }
 
 func lonelyWith(t testing.TB, tables []*cssetcd.Table) *lonely {
-	g := &lonely{Gate: closedGate(), t: t}
+	g := &lonely{Gate: closedGate(), t: t, there: map[protocol.Name]protocol.Entry{}}
 	g.latest = func() *cssetcd.Snapshot { return nil } // as seen
 	g.act = func(_ context.Context, x protocol.CzarEffect) { g.begun = append(g.begun, x) }
 	g.czar.Timing = DefaultTiming
@@ -55,6 +56,9 @@ func (g *lonely) event(e protocol.CzarEvent) { g.step(g.t.Context(), e) }
 // sees shows the gate something as a revision left it.
 func (g *lonely) sees(n protocol.Name, s protocol.Standing, incarnation, modified protocol.Revision) {
 	e := protocol.Entry{Standing: s, Incarnation: incarnation, Modified: modified}
+	if g.there[n] = e; s == protocol.Gone {
+		delete(g.there, n)
+	}
 	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: modified, Sights: []protocol.Sight{{Name: n, Entry: e}}})
 }
 
@@ -62,7 +66,11 @@ func (g *lonely) sees(n protocol.Name, s protocol.Standing, incarnation, modifie
 func (g *lonely) register(id string, at protocol.Revision) {
 	g.event(protocol.CzarEvent{Kind: protocol.CzarTicked})
 	g.event(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: at})
-	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: at})
+	whole := protocol.CzarEvent{Kind: protocol.CzarSaw, ID: id, At: at, Whole: true}
+	for n, e := range g.there {
+		whole.Sights = append(whole.Sights, protocol.Sight{Name: n, Entry: e})
+	}
+	g.event(whole)
 	g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: id, Sent: g.clock.now()})
 }
 
