@@ -301,11 +301,11 @@ func (e *explored) cancel() {
 	})
 }
 
-// outdated lets the proof end.
+// outdated lets the proof end, and not the registration with it.
 func (e *explored) outdated() {
-	e.czar.Timing.Fence = -1
+	e.czar.Timing.Fence, e.czar.Rules = -1, protocol.Without(protocol.LapsedRegistersAnew)
 	e.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.now()})
-	e.czar.Timing.Fence = DefaultTiming.Fence
+	e.czar.Timing.Fence, e.czar.Rules = DefaultTiming.Fence, protocol.Rules{}
 }
 
 // await waits for a signal.
