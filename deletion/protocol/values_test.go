@@ -120,7 +120,19 @@ func TestConfirmationsLook(t *testing.T) {
 	require.NoError(t, err)
 	got, err := s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Life{}, lease, look))
 	require.NoError(t, err)
-	assert.Equal(t, []protocol.Cancelling{{Name: table, Mark: s.at(intent).Create}}, protocol.ToCancel(got, look))
+	assert.Equal(t, []protocol.Cancelling{{Name: table, Mark: s.at(intent).Create}}, g.ToCancel(got, look))
+	s.put(paths.Hold(table.Parts()), "")
+	got, err = s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Life{}, lease, look))
+	require.NoError(t, err)
+	assert.Empty(t, g.ToCancel(got, look), "queries have the agreed delay")
+}
+
+// TestProofByReading: etcd answers a transaction that reads nothing from whatever a member happens to know, so the proof has to read.
+func TestProofByReading(t *testing.T) {
+	c := protocol.Ground{}.ConfirmByReading("a", 3, nil)
+	assert.False(t, c.Writes())
+	assert.Contains(t, c.Gets, kv.Key(czar))
+	assert.Contains(t, c.Guards, kv.Guard{Kind: kv.ModIs, Path: czar, Revision: 3})
 }
 
 // TestLivesAreOnTheirLease: a czar that dies without a word is noticed by its lease.
