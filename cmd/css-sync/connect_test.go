@@ -173,7 +173,7 @@ func TestTLS(t *testing.T) {
 	c.environment["ETCDCTL_CACERT"] = ca
 	c.ok("db", "show", "D", "--endpoints", address)
 	delete(c.environment, "ETCDCTL_CACERT")
-	short := "--dial-timeout=1s"
+	short := "--dial-timeout=5s" // long enough for a handshake on a busy machine
 	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+address, short), "certificate signed by unknown authority")
 	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", address, short), "hint: if etcd wants TLS, give --cacert")
 	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")

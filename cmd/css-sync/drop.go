@@ -168,6 +168,9 @@ func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, wha
 	if err != nil {
 		return false, err
 	}
+	if _, err := client.Timing(ctx); err != nil { // settings that do not fit stop every drop
+		return false, err
+	}
 	return client.Begun(ctx, what.name)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -261,6 +262,9 @@ func TestDumpOnAFullDisk(t *testing.T) {
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	assert.Equal(t, exitError, cmd.ProcessState.ExitCode())
+	if testing.CoverMode() != "" { // what the runtime writes of its own files, which are too large as well
+		out, _, _ = bytes.Cut(out, []byte("error: coverage "))
+	}
 	assert.Equal(t, "css-sync: write "+filepath.Join(dir, "css.json")+": file too large\n", string(out))
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
