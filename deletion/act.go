@@ -63,7 +63,7 @@ func (c *Coordinator) report(lead *leadership, a protocol.Action, err error) {
 	case errors.Is(err, kv.ErrGuard):
 		log.Debug("drops: what it was decided on has changed; it is decided anew")
 		lead.term.Look()
-	default:
+	case c.failing.news(a, err):
 		log.Warn("drops: not done; it is tried again", "err", err)
 	}
 }

@@ -49,7 +49,8 @@ type Coordinator struct {
 	clock    clock
 	observer observer
 	state    protocol.Coordinator
-	said     string        // the last trouble, which is logged once
+	said     string // the last trouble, which is logged once
+	failing  failing
 	patience time.Duration // for a read
 	wakes    chan struct{}
 	removals removals
@@ -210,6 +211,7 @@ func (c *Coordinator) read(ctx context.Context) (protocol.Facts, []error, error)
 
 // do carries actions out. Removals of data go on by themselves.
 func (c *Coordinator) do(lead *leadership, f protocol.Facts, actions []protocol.Action) {
+	c.failing.begin()
 	var removals, executions []protocol.Action
 	for _, a := range actions {
 		if a.Kind == protocol.Remove {

@@ -19,6 +19,7 @@ func statusCommand(p *program) *cobra.Command {
 		Long: `Show how etcd, the catalogue, drops, czars and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
 the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
 the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.
+ALARM is what etcd itself raised, as when it is full, and somebody has to disarm; it is a fault, too.
 
 Of drops it counts the phases, and shows the three that have been waiting longest; css-sync drops list shows all. With -w json, "drops" has
 "phases", which counts each, and "longest", a list as of css-sync drops list; "czars" is that of css-sync drops czars.`,
@@ -37,7 +38,7 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 			}
 			s := statusView{Refusals: []refusal{}, Czars: []czarView{}}
 			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
-			faults = append(faults, s.dropsErr)
+			faults = append(faults, alarmed(s.Etcd.Alarms), s.dropsErr)
 			if target != nil {
 				ctx, cancel := p.limit(cmd.Context())
 				defer cancel()
@@ -75,6 +76,9 @@ func (s statusView) write(w io.Writer) {
 	}
 	for _, e := range s.Etcd.Endpoints {
 		f = append(f, [2]string{"etcd", e.String()})
+	}
+	if err := alarmed(s.Etcd.Alarms); err != nil {
+		f = append(f, [2]string{"ALARM", sentence(err)})
 	}
 	f = append(f, [2]string{"catalogue", s.catalogue()})
 	f = append(f, s.Mirror.facts()...)

@@ -14,7 +14,7 @@ import (
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
 func (p *program) lookAtEtcd(ctx context.Context, s *statusView) error {
-	s.Etcd = etcdStatus{Prefix: p.connection.prefix, Endpoints: []endpointStatus{}}
+	s.Etcd = etcdStatus{Prefix: p.connection.prefix, Endpoints: []endpointStatus{}, Alarms: []string{}}
 	err := p.readEtcd(ctx, s)
 	if err != nil {
 		s.Etcd.OK, s.Etcd.Error = false, sentence(err)
@@ -31,6 +31,7 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	ctx, cancel := p.limit(ctx)
 	defer cancel()
 	s.Etcd.Endpoints = p.endpoints(ctx, css.etcd)
+	s.Etcd.Alarms = alarms(s.Etcd.Endpoints)
 	id, err := css.Identity(ctx)
 	if err != nil {
 		return err
@@ -91,7 +92,7 @@ func (p *program) endpoints(ctx context.Context, etcd *clientv3.Client) []endpoi
 				out[i] = endpointStatus{Endpoint: e, Error: sentence(err)}
 				return
 			}
-			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId, DBBytes: s.DbSize}
+			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId, DBBytes: s.DbSize, alarms: alarmsOf(s.Errors)}
 		})
 	}
 	wg.Wait()

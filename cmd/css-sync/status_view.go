@@ -23,6 +23,7 @@ type etcdStatus struct {
 	OK        bool             `json:"ok"`
 	Error     string           `json:"error,omitempty"`
 	Endpoints []endpointStatus `json:"endpoints"`
+	Alarms    []string         `json:"alarms"` // "NOSPACE", "CORRUPT" and others that etcd raised and nobody disarmed
 	Revision  cssetcd.Revision `json:"revision"`
 	Prefix    string           `json:"prefix"`
 	ClusterID string           `json:"cluster_id"`
@@ -37,6 +38,7 @@ type endpointStatus struct {
 	Version  string `json:"version"`
 	Leader   bool   `json:"leader"`
 	DBBytes  int64  `json:"db_bytes"`
+	alarms   []string
 }
 
 type catalogueStatus struct {

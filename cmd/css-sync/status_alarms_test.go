@@ -1,0 +1,53 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// TestStatusShowsAlarms that etcd raised, until somebody disarms them.
+func TestStatusShowsAlarms(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
+	require.NoError(t, err)
+	defer etcd.Close()
+	assert.Empty(t, decode[statusView](t, c.ok("status", "-w", "json")).Etcd.Alarms)
+	members, err := etcd.MemberList(t.Context())
+	require.NoError(t, err)
+	_, err = pb.NewMaintenanceClient(etcd.ActiveConnection()).Alarm(t.Context(), &pb.AlarmRequest{
+		Action: pb.AlarmRequest_ACTIVATE, MemberID: members.Members[0].ID, Alarm: pb.AlarmType_NOSPACE,
+	})
+	require.NoError(t, err)
+
+	r := c.run("status")
+	assert.Equal(t, exitError, r.code)
+	assert.Regexp(t, `(?m)^ALARM: +etcd is full \(alarm NOSPACE\)`, r.stdout)
+	assert.Contains(t, r.stderr, "css-sync: etcd is full (alarm NOSPACE)")
+	r = c.run("status", "-w", "json")
+	assert.Equal(t, exitError, r.code)
+	s := decode[statusView](t, r.stdout)
+	assert.Equal(t, []string{"NOSPACE"}, s.Etcd.Alarms)
+	assert.Equal(t, 1, s.Catalogue.Databases, "the rest is shown")
+
+	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
+	require.NoError(t, err)
+	assert.NotContains(t, c.ok("status"), "ALARM")
+}
+
+func TestAlarmsOfMembers(t *testing.T) {
+	t.Parallel()
+	full := alarmsOf([]string{"etcdserver: no leader", "memberID:10501334649042878790 alarm:NOSPACE ", "memberID:7 alarm: CORRUPT"})
+	assert.Equal(t, []string{"NOSPACE", "CORRUPT"}, full)
+	kinds := alarms([]endpointStatus{{alarms: full}, {}, {alarms: []string{"NOSPACE"}}})
+	assert.Equal(t, []string{"CORRUPT", "NOSPACE"}, kinds)
+	assert.ErrorContains(t, alarmed(kinds), "NOSPACE")
+	assert.ErrorContains(t, alarmed(kinds[:1]), "different data")
+	assert.ErrorContains(t, alarmed([]string{"ODD"}), "ODD")
+	assert.NoError(t, alarmed(alarms(nil)))
+}
