@@ -44,7 +44,8 @@
 //		send(chunk, table.Incarnation)        // a repeated one, too, asks before
 //	}
 //
-// A query whose table is dropped with the policy [Cancel] is told by [Ref.Done] to end. None of these calls does I/O: Admit with Release
+// A query whose table is dropped with the policy [Cancel] has the agreed delay like any other. If it still runs then, [Ref.Done] tells it to end with the next
+// confirmation, 2 s later at most; while etcd cannot be reached it is told later, and the drop waits. None of these calls does I/O: Admit with Release
 // costs some hundred nanoseconds, and no query writes to etcd. Each czar writes one small key every two seconds.
 //
 // What the errors mean to a czar:
@@ -62,8 +63,17 @@
 // ended; see [Timing].
 //
 // A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers;
-// its queries need not be given up. If its registration was ended meanwhile, the gate registers anew by itself, tells those
-// queries to end whose tables are not READY any more, and the others go on.
+// its queries need not be given up. Whether its registration was ended meanwhile or not, the gate then registers anew by itself, compares its tables with
+// etcd, tells those queries to end whose tables are not READY any more or not the same, and the others go on.
+//
+// # A full etcd, and one that was restored
+//
+// An etcd that is full (alarm NOSPACE) refuses writes and answers reads. A czar whose confirmation is refused for that reason reads its registration instead, linearizably, which
+// proves as much: ending a registration is a write, too. Queries go on; drops wait, and a czar that has to register cannot, until there is room again.
+//
+// An etcd that was restored from a backup knows nothing of the czars that registered, and of the drops that were cancelled, since the backup. A czar that notices registers anew and
+// compares. One that does not, because etcd was away for so short that its proof still holds, is what a restore has to wait for: leave etcd away for H and a tenth, 66 s, or stop the czars. Then no gap
+// between the restore and the new history (css-sync history-reset), and no revision that is given out again, lets a drop hurt a query. README says what to do, step by step.
 //
 // # Misuse
 //

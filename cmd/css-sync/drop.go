@@ -48,7 +48,7 @@ func (d *dropFlags) register(cmd *cobra.Command) {
 	d.flags = cmd.Flags()
 	d.flags.DurationVar(&d.after, "after", 0, "leave it fully usable for that long, and mark it then; whole seconds, at least 2")
 	d.flags.DurationVar(&d.delay, "delay", 30*time.Second, "least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; without it that of css-sync config")
-	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait), "what becomes of queries that are running on it: wait for them, or cancel them")
+	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait), "what becomes of queries that still run on it when the delay is over: wait for them, or cancel: tell them to end, and wait until they have")
 	d.flags.BoolVar(&d.wait, "wait", false, "wait until the drop has ended, and say what it waits for")
 	d.flags.BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
 	d.flags.BoolVar(&d.leaveChildren, "leave-children", false, "drop it although tables stay that are partitioned by it, which cannot be queried then")
