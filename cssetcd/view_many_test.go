@@ -241,7 +241,7 @@ func TestFiftyViewsRecover(t *testing.T) {
 		assert.Greater(t, s.Len(), keys)
 	}
 	loads := w.loads()[opened:]
-	require.Len(t, loads, views)
+	require.GreaterOrEqual(t, len(loads), views, "one that a busy machine broke off is begun again")
 	first, last := loads[0], loads[0]
 	for _, at := range loads {
 		if at.Before(first) {
