@@ -204,12 +204,12 @@ func (c *Client) SetDatabaseStatus(ctx context.Context, name string, s Status, o
 
 func setDatabaseStatus(name string, s Status, opts []WriteOption) operation {
 	return operation{name: "set status of database", object: name}.invalid(checkPart("database", name)).
-		setting(dbKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
+		setting(databaseThing(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 
-// setting writes the value of a key that must exist.
-func (o operation) setting(key, value string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
-	if err := checkValue(key, value); err != nil {
+// setting writes the status of a thing that must exist.
+func (o operation) setting(t thing, value string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
+	if err := checkValue(t.key, value); err != nil {
 		return o.invalid(err)
 	}
 	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
@@ -217,13 +217,13 @@ func (o operation) setting(key, value string, opts []WriteOption, missing func(*
 		return o.invalid(err)
 	}
 	return o.as(kv.Op{
-		Reads: spans(keys(key), more),
+		Reads: spans(when.reads(t), more),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			e := have.At(cssPath(key))
-			if !e.Exists() {
+			if !have.At(cssPath(t.key)).Exists() {
 				return kv.Change{}, missing(have)
 			}
-			return kv.Change{Puts: []kv.Put{{Path: cssPath(key), Value: value}}}, when.permits(e)
+			put := kv.Put{Path: cssPath(t.key), Value: value}
+			return kv.Change{Guards: when.guards(t), Puts: []kv.Put{put}}, when.permits(have, t)
 		},
 	})
 }
@@ -236,33 +236,34 @@ func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOpt
 
 func dropDatabase(name string, opts []WriteOption) operation {
 	return operation{name: "drop database", object: name}.invalid(checkPart("database", name)).
-		dropping(dbKey(name), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
+		dropping(databaseThing(name), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 
-// dropping removes a name key and everything below it.
-func (o operation) dropping(key string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
+// dropping removes a thing and everything below it.
+func (o operation) dropping(t thing, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
 	when, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
 	if err != nil {
 		return o.invalid(err)
 	}
 	return o.as(kv.Op{
-		Reads: spans(keys(key), spellingTree(key), more, []kv.Span{kv.Below(czarRoot)}),
+		Reads: spans(when.reads(t), spellingTree(t.key), more, []kv.Span{kv.Below(czarRoot)}),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			entry := have.At(cssPath(key))
-			if !entry.Exists() {
-				if when.ifExists {
-					return kv.Change{}, errUnchanged
-				}
+			exists := have.At(cssPath(t.key)).Exists()
+			if !exists && !when.ifExists {
 				return kv.Change{}, missing(have)
 			}
-			if err := when.permits(entry); err != nil {
+			if err := when.permits(have, t); err != nil {
 				return kv.Change{}, err
 			}
+			if !exists {
+				return kv.Change{}, errUnchanged
+			}
 			e := newEdit(have)
+			e.change.Guards = when.guards(t)
 			if err := when.removal(have, e); err != nil {
 				return kv.Change{}, err
 			}
-			e.forget(key)
+			e.forget(t.key)
 			return e.change, nil
 		},
 	})

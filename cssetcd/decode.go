@@ -36,7 +36,7 @@ func decodeDatabase(have *kv.Snapshot, name string) (*Database, error) {
 	}
 	r := readRecord(have, dbKey(name))
 	db := &Database{
-		Name: name, Status: Status(e.Value), Incarnation: e.Create, Modified: e.Mod,
+		Name: name, Status: Status(e.Value), Incarnation: e.Create, Modified: have.Changed(databaseThing(name).own...),
 		StorageClass: r.text("storageClass"), ReleaseStatus: r.text("releaseStatus"),
 	}
 	id := r.text("partitioningId")
@@ -95,7 +95,7 @@ func decodeTable(have *kv.Snapshot, n TableName) (*Table, error) {
 	}
 	r := readRecord(have, n.key())
 	t := &Table{
-		Name: n, Status: Status(e.Value), Incarnation: e.Create, Modified: e.Mod,
+		Name: n, Status: Status(e.Value), Incarnation: e.Create, Modified: have.Changed(tableThing(n).own...),
 		Schema: r.text("schema"),
 	}
 	err := r.err
@@ -159,7 +159,7 @@ func decodeNode(have *kv.Snapshot, name string) (*Node, error) {
 	}
 	r := readRecord(have, nodeKey(name))
 	node := &Node{
-		Name: name, State: NodeState(e.Value), Incarnation: e.Create, Modified: e.Mod,
+		Name: name, State: NodeState(e.Value), Incarnation: e.Create, Modified: have.Changed(nodeThing(name).own...),
 		Type: r.text("type"), Host: r.text("host"), Port: r.integer("port"),
 	}
 	if r.err != nil {

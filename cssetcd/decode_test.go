@@ -38,13 +38,13 @@ func TestPlainKeysAreRead(t *testing.T) {
 	db, err := s.Database("LSST")
 	require.NoError(t, err)
 	assert.Equal(t, &cssetcd.Database{
-		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 101, Revision: s.Revision(),
+		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 113, Revision: s.Revision(),
 		Striping: &cssetcd.Striping{ID: "0000000000", Stripes: 60, SubStripes: 18, Overlap: 0.025},
 	}, db)
 	tab, err := s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"})
 	require.NoError(t, err)
 	assert.Equal(t, &cssetcd.Table{
-		Name: cssetcd.TableName{DB: "LSST", Table: "Object"}, Status: "READY", Incarnation: 2, Modified: 102,
+		Name: cssetcd.TableName{DB: "LSST", Table: "Object"}, Status: "READY", Incarnation: 2, Modified: 110,
 		Partitioning: &cssetcd.Partitioning{
 			DirTable: "Object", DirColumn: "objectIdObjTest", LatColumn: "decl_Test", LonColumn: "ra_Test", SubChunks: true,
 		},

@@ -65,7 +65,7 @@ func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opt
 
 func setNodeState(name string, s NodeState, opts []WriteOption) operation {
 	return operation{name: "set state of node", object: name}.invalid(checkPart("node", name)).
-		setting(nodeKey(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
+		setting(nodeThing(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
 // DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It looks through every
@@ -83,16 +83,15 @@ func deleteNode(name string, opts []WriteOption) operation {
 	}
 	key := nodeKey(name)
 	return remove.as(kv.Op{
-		Reads: spans(keys(key), spellingTree(key), []kv.Span{kv.Key(refRoot + "/" + kv.Path(name))}),
+		Reads: spans(o.reads(nodeThing(name)), spellingTree(key), []kv.Span{kv.Key(refRoot + "/" + kv.Path(name))}),
 		Scans: []kv.Scan{{Span: replicasSpan, First: true, Keep: func(p kv.Path, value string) bool {
 			return mayName(value, name) && nodeOfReplica(cssKey(p), value) == name
 		}}},
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			e := have.At(cssPath(key))
-			if !e.Exists() {
+			if !have.At(cssPath(key)).Exists() {
 				return kv.Change{}, ErrNoSuchNode
 			}
-			if err := o.permits(e); err != nil {
+			if err := o.permits(have, nodeThing(name)); err != nil {
 				return kv.Change{}, err
 			}
 			if err := checkUnused(have, name); err != nil {

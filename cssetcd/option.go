@@ -24,18 +24,22 @@ func IfNotExists() WriteOption {
 	return WriteOption{"IfNotExists", func(o *writeOptions) { o.ifNotExists = true }}
 }
 
-// IfExists makes dropping what does not exist a success that changes nothing, with revision 0.
+// IfExists makes dropping what does not exist a success that changes nothing, with revision 0. With IfStatus or IfRevision, too, what is missing
+// is a mismatch.
 func IfExists() WriteOption {
 	return WriteOption{"IfExists", func(o *writeOptions) { o.ifExists = true }}
 }
 
-// IfStatus makes a write fail with ErrStatusMismatch unless the status is s.
+// IfStatus makes a write fail with ErrStatusMismatch unless the status of what it is about is s.
 func IfStatus(s Status) WriteOption {
 	return WriteOption{"IfStatus", func(o *writeOptions) { o.status = &s }}
 }
 
-// IfRevision makes a write fail with ErrRevisionMismatch unless the key that the write is about was last changed at r, as
-// Modified of what was read tells. With 0 the key must be absent.
+// IfRevision makes a write fail with ErrRevisionMismatch unless what it is about was last changed at r, as Modified of the [Table],
+// [Database] or [Node] that was read tells: of two writers who read the same, one succeeds, whatever they write. Modified and
+// this condition look at all keys of a table but its chunks, and at those of a database but its tables; a key that was deleted by
+// hand leaves no trace. Single keys, with [Raw], are compared with Mod of the [Entry]; with 0 the key must be absent. In a [Batch],
+// the first operation on a thing takes the condition: later ones see a thing that has changed.
 func IfRevision(r Revision) WriteOption {
 	return WriteOption{"IfRevision", func(o *writeOptions) { o.revision = &r }}
 }
@@ -60,17 +64,6 @@ func writeOptionsOf(opts []WriteOption, allowed ...string) (writeOptions, error)
 		opt.apply(&o)
 	}
 	return o, nil
-}
-
-// permits checks the conditions against the key that a write is about.
-func (o writeOptions) permits(e kv.Entry) error {
-	if o.status != nil && Status(e.Value) != *o.status {
-		return fmt.Errorf("%w: it is %q and not %q", ErrStatusMismatch, e.Value, *o.status)
-	}
-	if o.revision != nil && e.Mod != *o.revision {
-		return fmt.Errorf("%w: it was changed at revision %d and not %d", ErrRevisionMismatch, e.Mod, *o.revision)
-	}
-	return nil
 }
 
 // removal adds to a plan that removes something at once what keeps it from running queries: no czar is registered.

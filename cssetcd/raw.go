@@ -84,14 +84,16 @@ func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (R
 	if err != nil {
 		return r.c.do(ctx, put.invalid(err))
 	}
-	return r.c.do(ctx, put.putting(key, value, o.permits))
+	return r.c.do(ctx, put.putting(key, value, func(have *kv.Snapshot) error {
+		return o.permits(have, keyThing(key))
+	}))
 }
 
 // Create writes one key that is not there, and else as Put does. It returns ErrKeyExists.
 func (r Raw) Create(ctx context.Context, key, value string) (Revision, error) {
 	create := operation{name: "create", object: key, first: true}
-	return r.c.do(ctx, create.putting(key, value, func(e kv.Entry) error {
-		if e.Exists() {
+	return r.c.do(ctx, create.putting(key, value, func(have *kv.Snapshot) error {
+		if have.At(cssPath(key)).Exists() {
 			return ErrKeyExists
 		}
 		return nil
@@ -132,7 +134,7 @@ func (r Raw) CreateUnique(ctx context.Context, prefix, value string) (key string
 }
 
 // putting writes one key as it is, when its old entry permits that.
-func (o operation) putting(key, value string, permits func(kv.Entry) error) operation {
+func (o operation) putting(key, value string, permits func(*kv.Snapshot) error) operation {
 	err := checkRows([]row{{key, value}})
 	if err == nil {
 		err = checkRaw(key)
@@ -146,7 +148,7 @@ func (o operation) putting(key, value string, permits func(kv.Entry) error) oper
 	return o.as(kv.Op{
 		Reads: spans(keys(key), ancestorSpans(key), spellingSpans(key)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if err := permits(have.At(cssPath(key))); err != nil {
+			if err := permits(have); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)
@@ -203,8 +205,8 @@ func checkRaw(key string) error {
 	return nil
 }
 
-// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus, IfRevision, IfAlone, and Unsafe, which
-// it needs while czars are registered.
+// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus and IfRevision, which
+// look at the key and not at those below, IfAlone, and Unsafe, which it needs while czars are registered.
 func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revision, error) {
 	_, rev, err := r.DeleteCounted(ctx, key, opts...)
 	return rev, err
@@ -238,7 +240,7 @@ func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption)
 			case o.ifAlone && others > 0:
 				return kv.Change{}, fmt.Errorf("%w: %d", ErrKeysBelow, others)
 			}
-			if err := o.permits(entry); err != nil {
+			if err := o.permits(have, keyThing(key)); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)

@@ -116,7 +116,7 @@ func (c *Client) SetTableStatus(ctx context.Context, n TableName, s Status, opts
 
 func setTableStatus(n TableName, s Status, opts []WriteOption) operation {
 	return operation{name: "set status of table", object: n.String()}.invalid(n.checkParts()).
-		setting(n.key(), string(s), opts, missingTable(n), keys(dbKey(n.DB))...)
+		setting(tableThing(n), string(s), opts, missingTable(n), keys(dbKey(n.DB))...)
 }
 
 func missingTable(n TableName) func(*kv.Snapshot) error {
@@ -124,7 +124,7 @@ func missingTable(n TableName) func(*kv.Snapshot) error {
 }
 
 // SetTableSchema writes the schema of a table. It returns ErrNoSuchTable, and ErrDuplicateColumn for one that MySQL
-// would refuse. Takes IfStatus and IfRevision, which look at the table's key and not at that of the schema.
+// would refuse. Takes IfStatus and IfRevision.
 func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setTableSchema(n, schema, opts))
 }
@@ -144,7 +144,7 @@ func setTableSchema(n TableName, schema string, opts []WriteOption) operation {
 }
 
 // SetSharedScan writes how a table takes part in shared scans: both values, whatever they are. It returns ErrNoSuchTable. Takes
-// IfStatus and IfRevision, which look at the table's key.
+// IfStatus and IfRevision.
 func (c *Client) SetSharedScan(ctx context.Context, n TableName, s SharedScan, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setSharedScan(n, s, opts))
 }
@@ -169,16 +169,16 @@ func (o operation) editing(n TableName, reads []kv.Span, opts []WriteOption, do 
 		return o.invalid(err)
 	}
 	return o.as(kv.Op{
-		Reads: spans(keys(n.key()), ancestorSpans(n.key()), reads),
+		Reads: spans(when.reads(tableThing(n)), ancestorSpans(n.key()), reads),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			t := have.At(cssPath(n.key()))
-			if !t.Exists() {
+			if !have.At(cssPath(n.key())).Exists() {
 				return kv.Change{}, noTable(have, n)
 			}
-			if err := when.permits(t); err != nil {
+			if err := when.permits(have, tableThing(n)); err != nil {
 				return kv.Change{}, err
 			}
 			e := newEdit(have)
+			e.change.Guards = when.guards(tableThing(n))
 			err := do(e)
 			return e.change, err
 		},
@@ -193,5 +193,5 @@ func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption
 
 func dropTable(n TableName, opts []WriteOption) operation {
 	return operation{name: "drop table", object: n.String()}.invalid(n.checkParts()).
-		dropping(n.key(), opts, missingTable(n), keys(dbKey(n.DB))...)
+		dropping(tableThing(n), opts, missingTable(n), keys(dbKey(n.DB))...)
 }

@@ -17,7 +17,7 @@ type Database struct {
 	ReleaseStatus string    // "RELEASED", "UNRELEASED", "PRIVATE"
 	Striping      *Striping // nil: the database has no partitioned tables
 	Incarnation   Revision  // when the database was created; set on reading
-	Modified      Revision  // when its status was last written; set on reading
+	Modified      Revision  // when anything of it but its tables was last written; set on reading
 	// Revision rises with each change of anything in the database, its tables, chunks and partitioning included: while it is the same in
 	// the snapshots of a view, the database is the same. It is set on reading from a Snapshot, and is as a rule the revision of the change;
 	// after etcd went back it is higher.
@@ -44,7 +44,7 @@ type Table struct {
 	Match        *Match        // nil: not a match table. One created with Match alone is partitioned, too, with all fields zero
 	SharedScan   *SharedScan   // nil: not in shared scans
 	Incarnation  Revision      // when the table was created; set on reading
-	Modified     Revision      // when its status was last written; set on reading
+	Modified     Revision      // when anything of it but its chunks was last written; set on reading
 }
 
 // Partitioning is how a table is cut into chunks. A director table decides where rows go; its children follow it.
@@ -80,7 +80,7 @@ type Node struct {
 	Port        int
 	State       NodeState
 	Incarnation Revision // when the node was added; set on reading
-	Modified    Revision // when its state was last written; set on reading
+	Modified    Revision // when anything of it was last written; set on reading
 }
 
 // NodeState is what a node's key holds.

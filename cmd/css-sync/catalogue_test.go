@@ -83,7 +83,10 @@ func TestChangesAndTheirConditions(t *testing.T) {
 	before := decode[tableView](t, c.ok("table", "show", "LSST.Source", "-w", "json"))
 	c.ok("table", "set-scan", "LSST.Source", "--scan-rating", "3", "--lock-in-mem")
 	c.ok("table", "set-schema", "LSST.Source", "--schema", " (b INT) ; ")
-	c.ok("table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(before.Modified))
+	assert.Contains(t, c.fails(1, "table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(before.Modified)),
+		"changed since the revision given: it was changed at revision")
+	now := decode[tableView](t, c.ok("table", "show", "LSST.Source", "-w", "json"))
+	c.ok("table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(now.Modified))
 	after := decode[tableView](t, c.ok("table", "show", "LSST.Source", "-w", "json"))
 	assert.Equal(t, before.Partitioning, after.Partitioning)
 	assert.Equal(t, &sharedScanView{LockInMem: true, Rating: 3}, after.SharedScan)

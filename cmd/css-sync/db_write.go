@@ -111,6 +111,6 @@ func dbSetStatus(p *program) *cobra.Command {
 			})
 		},
 	}
-	only.register(cmd, "status")
+	only.register(cmd, "database", "status")
 	return cmd
 }

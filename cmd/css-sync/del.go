@@ -46,7 +46,7 @@ func delCommand(p *program) *cobra.Command {
 	}
 	cmd.Flags().BoolVarP(&recursive, "recursive", "r", false, "delete all keys below it, too")
 	cmd.Flags().BoolVar(&force, "force", false, "delete although czars are registered, whose queries may fail")
-	only.register(cmd, "value")
+	only.register(cmd, "key", "value")
 	return cmd
 }
 

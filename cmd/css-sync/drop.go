@@ -44,7 +44,7 @@ type dropFlags struct {
 	flags                                *pflag.FlagSet
 }
 
-func (d *dropFlags) register(cmd *cobra.Command) {
+func (d *dropFlags) register(cmd *cobra.Command, what string) {
 	d.flags = cmd.Flags()
 	d.flags.DurationVar(&d.after, "after", 0, "leave it fully usable for that long, and mark it then; whole seconds, at least 2")
 	d.flags.DurationVar(&d.delay, "delay", 30*time.Second, "least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; without it that of css-sync config")
@@ -53,7 +53,7 @@ func (d *dropFlags) register(cmd *cobra.Command) {
 	d.flags.BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
 	d.flags.BoolVar(&d.leaveChildren, "leave-children", false, "drop it although tables stay that are partitioned by it, which cannot be queried then")
 	d.flags.BoolVar(&d.force, "force", false, "remove it at once although czars are registered, whose queries may fail, and although children stay")
-	d.only.register(cmd, "status")
+	d.only.register(cmd, what, "status")
 	for _, name := range conditions {
 		d.flags.Lookup(name).Usage += "; for a removal at once"
 	}

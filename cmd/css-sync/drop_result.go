@@ -38,7 +38,7 @@ func tableDrop(p *program) *cobra.Command {
 			})
 		},
 	}
-	d.register(cmd)
+	d.register(cmd, "table")
 	return cmd
 }
 
@@ -63,7 +63,7 @@ func dbDrop(p *program) *cobra.Command {
 			})
 		},
 	}
-	d.register(cmd)
+	d.register(cmd, "database")
 	return cmd
 }
 

@@ -390,7 +390,7 @@ func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	name := cssetcd.TableName{DB: "LSST", Table: "Filter"}
 	var d dropFlags
-	d.register(&cobra.Command{})
+	d.register(&cobra.Command{}, "table")
 	r, drop, err := d.begin(t.Context(), &catalogue{css, etcd}, dropped{
 		name: name.String(), what: "table " + name.String(),
 		direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {

@@ -104,7 +104,7 @@ func nodeSetState(p *program) *cobra.Command {
 			})
 		},
 	}
-	only.register(cmd, "state")
+	only.register(cmd, "node", "state")
 	return cmd
 }
 
@@ -118,6 +118,6 @@ func nodeDelete(p *program) *cobra.Command {
 			})
 		},
 	}
-	only.register(cmd, "state")
+	only.register(cmd, "node", "state")
 	return cmd
 }

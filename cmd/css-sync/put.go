@@ -21,6 +21,6 @@ with the value ''. Prefer the commands db, table and node, which write what belo
 			})
 		},
 	}
-	only.register(cmd, "value")
+	only.register(cmd, "key", "value")
 	return cmd
 }

@@ -33,7 +33,7 @@ func tableSetStatus(p *program) *cobra.Command {
 				})
 		},
 	}
-	only.register(cmd, "status")
+	only.register(cmd, "table", "status")
 	return cmd
 }
 
@@ -55,7 +55,7 @@ func tableSetSchema(p *program) *cobra.Command {
 		},
 	}
 	schema.register(cmd)
-	only.register(cmd, "table's status")
+	only.register(cmd, "table", "status")
 	return cmd
 }
 
@@ -78,6 +78,6 @@ func tableSetScan(p *program) *cobra.Command {
 	}
 	cmd.Flags().IntVar(&scan.Rating, "scan-rating", 0, "1 to 3: the higher, the slower the scan")
 	cmd.Flags().BoolVar(&scan.LockInMem, "lock-in-mem", false, "keep chunks in memory while they are scanned")
-	only.register(cmd, "table's status")
+	only.register(cmd, "table", "status")
 	return cmd
 }

@@ -43,9 +43,9 @@ type conditionFlags struct {
 	flags    interface{ Changed(string) bool }
 }
 
-func (c *conditionFlags) register(cmd *cobra.Command, what string) {
-	cmd.Flags().StringVar(&c.status, "if-status", "", "only if the "+what+" is this one")
-	cmd.Flags().Var(&c.revision, "if-revision", "only if the "+what+" was last written at this revision")
+func (c *conditionFlags) register(cmd *cobra.Command, of, status string) {
+	cmd.Flags().StringVar(&c.status, "if-status", "", "only if the "+of+"'s "+status+" is this one")
+	cmd.Flags().Var(&c.revision, "if-revision", "only if the "+of+" was last written at this revision")
 	c.flags = cmd.Flags()
 }
 

@@ -144,7 +144,7 @@ func (s *state) addNode(o op, rev cssetcd.Revision) (bool, error) {
 func (s *state) changeDB(o op, got answer) (bool, error) {
 	db, ok := s.dbs[o.db]
 	if !ok {
-		return false, unless(o.lenient, s.missing(o))
+		return false, o.onMissing(s.missing(o))
 	}
 	if err := o.permitted(db.Status, db.Modified, got); err != nil {
 		return false, err
@@ -167,7 +167,7 @@ func (s *state) changeDB(o op, got answer) (bool, error) {
 func (s *state) changeTable(o op, got answer) (bool, error) {
 	t, ok := s.tables[o.table]
 	if !ok {
-		return false, unless(o.lenient, s.missing(o))
+		return false, o.onMissing(s.missing(o))
 	}
 	if err := o.permitted(t.Status, t.Modified, got); err != nil {
 		return false, err
@@ -176,10 +176,10 @@ func (s *state) changeTable(o op, got answer) (bool, error) {
 	case setTableStatus:
 		t.Status, t.Modified = o.status, got.rev
 	case setSchema:
-		t.Schema = o.schema()
+		t.Schema, t.Modified = o.schema(), got.rev
 	case setSharedScan:
 		scan := o.sharedScan()
-		t.SharedScan = &scan
+		t.SharedScan, t.Modified = &scan, got.rev
 	case dropTable:
 		delete(s.tables, o.table)
 		delete(s.chunks, o.table)
@@ -261,6 +261,19 @@ func (o op) permitted(status cssetcd.Status, modified cssetcd.Revision, got answ
 		same = got.err != kinds(cssetcd.ErrRevisionMismatch)
 	}
 	if !same {
+		return cssetcd.ErrRevisionMismatch
+	}
+	return nil
+}
+
+// onMissing is what an op says that finds nothing: one that may drop what is missing has conditions all the same, which nothing cannot meet.
+func (o op) onMissing(err error) error {
+	switch {
+	case !o.lenient:
+		return err
+	case o.ifStatus != nil:
+		return cssetcd.ErrStatusMismatch
+	case o.ifRevision != nil:
 		return cssetcd.ErrRevisionMismatch
 	}
 	return nil

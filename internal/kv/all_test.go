@@ -3,6 +3,7 @@ package kv_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -285,5 +286,29 @@ func TestApplyIsCommit(t *testing.T) {
 			require.Empty(t, kv.Diff(after, applied), "and holds nothing else")
 			require.Equal(t, contents, kvtest.Contents(before), "the snapshot stays as it was")
 		}
+	})
+}
+
+// TestAllComparesWhatItDidNotChange: a range that must be unchanged since a revision may have newer keys that an earlier operation removes or
+// puts, and no other newer ones.
+func TestAllComparesWhatItDidNotChange(t *testing.T) {
+	eachStore(t, func(t *testing.T, st kv.Store) {
+		old := kvtest.MustPut(t, st, "dir/a", "", "dir/c", "")
+		kvtest.MustPut(t, st, "dir/b", "newer")
+		unchanged := kv.Op{Reads: []kv.Span{kv.Below("dir"), kv.Key("done")}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if last := have.Changed(kv.Below("dir")); last > old {
+				return kv.Change{}, fmt.Errorf("changed at %d", last-old)
+			}
+			guard := kv.Guard{Kind: kv.UnchangedSince, Path: "dir/", To: "dir0", Revision: old}
+			return kv.Change{Guards: []kv.Guard{guard}, Puts: []kv.Put{{Path: "done"}}}, nil
+		}}
+		_, err := kv.Run(t.Context(), st, unchanged)
+		require.EqualError(t, err, "changed at 1")
+		both := kv.All("all", remove(kv.Key("dir/b")), unchanged)
+		_, err = kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "dir/b!", "") }), both)
+		require.EqualError(t, err, "changed at 2")
+		kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/b!")}})
+		_, err = kv.Run(t.Context(), st, both)
+		require.NoError(t, err)
 	})
 }

@@ -10,12 +10,13 @@ type GuardKind int
 
 // The kinds of guard.
 const (
-	Absent       GuardKind = iota // the key does not exist
-	ModIs                         // the key was last changed at Revision; 0: it does not exist
-	CreateIs                      // the key came into being at Revision; 0: it does not exist
-	ValueIs                       // the key exists and holds Value
-	NothingBelow                  // no key lies below the path; the path itself does not matter
-	NothingIn                     // no key lies in [Path, To)
+	Absent         GuardKind = iota // the key does not exist
+	ModIs                           // the key was last changed at Revision; 0: it does not exist
+	CreateIs                        // the key came into being at Revision; 0: it does not exist
+	ValueIs                         // the key exists and holds Value
+	NothingBelow                    // no key lies below the path; the path itself does not matter
+	NothingIn                       // no key lies in [Path, To)
+	UnchangedSince                  // no key in [Path, To) was changed after Revision
 )
 
 // Guard is a condition under which a transaction commits.
@@ -95,7 +96,7 @@ func (c Change) before(g Guard) ([]Guard, error) {
 		return []Guard{g}, nil
 	}
 	for _, p := range c.Puts {
-		if g.span().Contains(p.Path) {
+		if g.Kind != UnchangedSince && g.span().Contains(p.Path) {
 			return nil, fmt.Errorf("%w: %s must be empty, and the same change puts %s", ErrGuard, g.span(), p.Path)
 		}
 	}
@@ -106,14 +107,20 @@ func (c Change) before(g Guard) ([]Guard, error) {
 	if len(rest) == 1 && rest[0] == g.span() {
 		return []Guard{g}, nil
 	}
+	kind := g.Kind
+	if kind == NothingBelow {
+		kind = NothingIn
+	}
 	var out []Guard
 	for _, s := range rest {
-		out = append(out, Guard{Kind: NothingIn, Path: s.From, To: s.To})
+		out = append(out, Guard{Kind: kind, Path: s.From, To: s.To, Revision: g.Revision})
 	}
 	return out, nil
 }
 
-func (g Guard) ofRange() bool { return g.Kind == NothingBelow || g.Kind == NothingIn }
+func (g Guard) ofRange() bool {
+	return g.Kind == NothingBelow || g.Kind == NothingIn || g.Kind == UnchangedSince
+}
 
 // span is the range that a guard of a range speaks of.
 func (g Guard) span() Span {
@@ -172,6 +179,8 @@ func (g Guard) Holds(s *Snapshot) bool {
 		return e.Exists() && e.Value == g.Value
 	case NothingBelow, NothingIn:
 		return s.Empty(g.span())
+	case UnchangedSince:
+		return s.Changed(g.span()) <= g.Revision
 	}
 	panic(fmt.Sprintf("kv: unknown kind of guard %d", g.Kind))
 }

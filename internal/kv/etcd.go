@@ -103,6 +103,8 @@ func (s *Etcd) compares(guards []Guard) []clientv3.Cmp {
 			// Compared over a range, etcd takes an empty range for one absent key.
 			r := g.span()
 			cmps[i] = clientv3.Compare(clientv3.CreateRevision(s.EtcdKey(r.From)), "=", 0).WithRange(s.EtcdKey(r.To))
+		case UnchangedSince:
+			cmps[i] = clientv3.Compare(clientv3.ModRevision(key), "<", int64(g.Revision)+1).WithRange(s.EtcdKey(g.To))
 		default:
 			panic(fmt.Sprintf("kv: unknown kind of guard %d", g.Kind))
 		}

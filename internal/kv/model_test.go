@@ -151,7 +151,7 @@ func (w *world) aGuard(t *rapid.T) kv.Guard {
 	now, err := w.stores[0].Fetch(t.Context(), 0, kv.Everything)
 	require.NoError(t, err)
 	g := kv.Guard{
-		Kind: kv.GuardKind(rapid.IntRange(int(kv.Absent), int(kv.NothingIn)).Draw(t, "kind of guard")),
+		Kind: kv.GuardKind(rapid.IntRange(int(kv.Absent), int(kv.UnchangedSince)).Draw(t, "kind of guard")),
 		Path: aPath.Draw(t, "guarded"),
 		To:   aPath.Draw(t, "guarded to"),
 	}

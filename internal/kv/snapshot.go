@@ -112,6 +112,18 @@ func (s *Snapshot) Empty(span Span) bool {
 	return true
 }
 
+// Changed returns the revision of the last change of any of the keys in the spans, 0 when none of them exists. A key that was deleted leaves no
+// trace in it. It panics when the snapshot does not show all of the spans.
+func (s *Snapshot) Changed(spans ...Span) Revision {
+	var last Revision
+	for _, span := range spans {
+		for _, e := range s.Range(span) {
+			last = max(last, e.Mod)
+		}
+	}
+	return last
+}
+
 // Len returns the number of keys that exist.
 func (s *Snapshot) Len() int { return s.tree.Len() }
 

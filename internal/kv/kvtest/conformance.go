@@ -144,6 +144,11 @@ func testGuards(t *testing.T, h Harness) {
 		{"in: nothing", kv.Guard{Kind: kv.NothingIn, Path: "t/Object/", To: "t/Object0"}, true},
 		{"in: the first key", kv.Guard{Kind: kv.NothingIn, Path: "t/Object0", To: "t/Object00"}, false},
 		{"in: the end does not count", kv.Guard{Kind: kv.NothingIn, Path: "t/Object/x", To: "t/Object0"}, true},
+		{"since: its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00", Revision: mod}, true},
+		{"since: before its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00", Revision: mod - 1}, false},
+		{"since: the newest of many", kv.Guard{Kind: kv.UnchangedSince, Path: "p", To: "z\x00", Revision: mod}, false},
+		{"since: the end does not count", kv.Guard{Kind: kv.UnchangedSince, Path: "t/", To: "w", Revision: mod}, true},
+		{"since: a deleted key leaves no trace", kv.Guard{Kind: kv.UnchangedSince, Path: "u/", To: "u0", Revision: 0}, true},
 		{"in: after one key", kv.Guard{Kind: kv.NothingIn, Path: "t/Object2\x00", To: "t/Object2/below"}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -129,6 +129,13 @@ func holds(now map[kv.Path]kv.Entry, g kv.Guard) bool {
 			}
 		}
 		return true
+	case kv.UnchangedSince:
+		for p, e := range now {
+			if p >= g.Path && p < g.To && e.Mod > g.Revision {
+				return false
+			}
+		}
+		return true
 	}
 	panic("unknown guard")
 }
