@@ -110,7 +110,7 @@ func TestParseTableName(t *testing.T) {
 	}
 }
 
-// TestKeysAndValuesKeepWhatKvDataHolds: keys of 255 bytes, values of 65,535 bytes, valid UTF-8 without 4-byte characters.
+// TestKeysAndValuesKeepWhatKvDataHolds: keys of 255 bytes, values of 65,535 bytes, valid UTF-8 without NUL and 4-byte characters.
 func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 	c := emptyStore()
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
@@ -126,7 +126,8 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 		{"invalid UTF-8 in a key", "/a\xff", "", "byte 2 is not valid UTF-8"},
 		{"invalid UTF-8 in a value", "/v", "\xc3", "byte 0 is not valid UTF-8"},
 		{"the character for invalid UTF-8", "/v", "\uFFFD", ""},
-		{"NUL in a value", "/v", "\x00", ""},
+		{"NUL in a key", "/v\x00w", "", "byte 2 is NUL"},
+		{"NUL in a value", "/v", "ab\x00", "/v: byte 2 is NUL, at which programs in C take a text to end"},
 		{"no slash in front", "v", "", "must begin with a slash"},
 		{"nothing", "", "", "must begin with a slash"},
 		{"only a slash", "/", "", "has an empty part"},
