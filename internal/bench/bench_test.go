@@ -65,6 +65,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"memory-same-schema", "load-vs-stream", "memory-per-key", "dump-vs-json", "diff-vs-json",
 		"growth-read", "growth-update", "growth-load",
 		"names-at-1M-databases", "names-at-1M-tables", "names-at-1M-nodes", "names-at-1M-table", "names-at-1M-node-delete",
+		"drop-begin", "drop-begin-director",
 	}, names)
 	same := results[slices.Index(names, "memory-same-schema")]
 	assert.InDelta(t, familyTables, same.Ours, 0, "one parsed schema for each table of the family")

@@ -20,7 +20,7 @@ func All() []Benchmark {
 	return []Benchmark{
 		tableReadEtcd, tableReadMySQL, propagation, mirrorLoad, mirrorLag, dropTable,
 		gateAdmit, dropLatency, etcdWrites, dropsAtOnce,
-		memorySchemas, loadStream, memoryPerKey, dumpJSON, diffJSON, growth, smallQuestions, // the last share a large etcd, which would weigh on others
+		memorySchemas, loadStream, memoryPerKey, dumpJSON, diffJSON, growth, smallQuestions, dropBegin, // the last share a large etcd, which would weigh on others
 	}
 }
 

@@ -54,12 +54,12 @@ func (s shape) rows() iter.Seq2[string, string] {
 		if !commonRows(row) {
 			return
 		}
-		for _, name := range s.tables() {
-			if !tableRows(name, row) {
+		names := s.tables()
+		for i, name := range names {
+			if !tableRows(name, i%familyTables, row) {
 				return
 			}
 		}
-		names := s.tables()
 		for i := 0; written < s.keys; i++ {
 			if !chunkRows(names[i%len(names)], i/len(names), row) {
 				return
@@ -80,12 +80,10 @@ func commonRows(row func(key, value string) bool) bool {
 	return ok
 }
 
-// tableRows yields a table, and its database with the first one of it.
-func tableRows(name cssetcd.TableName, row func(key, value string) bool) bool {
+// tableRows yields a table of a number in its database, and its database with the first one of it.
+func tableRows(name cssetcd.TableName, number int, row func(key, value string) bool) bool {
 	db := "/DBS/" + name.DB
 	key := db + "/TABLES/" + name.Table
-	var number int
-	_, _ = fmt.Sscanf(name.Table, "Measurement_%d", &number)
 	if number == 0 {
 		packed := `{"partitioningId":"0000000001","releaseStatus":"RELEASED","storageClass":"L2"} `
 		if !row(db, string(cssetcd.StatusReady)) || !row(db+"/.packed.json", packed) || !row(db+"/TABLES", "") {
@@ -94,7 +92,7 @@ func tableRows(name cssetcd.TableName, row func(key, value string) bool) bool {
 	}
 	partitioning := `{"dirColName":"objectId","dirDb":"` + name.DB + `","dirTable":"Measurement_00","latColName":"coord_dec",` +
 		`"lonColName":"coord_ra","overlap":"0.016670","subChunks":"1"} `
-	return row(key, string(cssetcd.StatusReady)) && row(key+"/schema", familySchema(number)) &&
+	return row(key, string(cssetcd.StatusReady)) && row(key+"/schema", familySchema(number%familyTables)) &&
 		row(key+"/partitioning", "") && row(key+"/partitioning/.packed.json", partitioning) &&
 		row(key+"/sharedScan", "") && row(key+"/sharedScan/.packed.json", `{"lockInMem":"1","scanRating":"2"} `) &&
 		row(key+"/CHUNKS", "")
@@ -130,7 +128,7 @@ const (
 )
 
 // fill writes a catalogue by plain transactions: a restore checks more and takes longer.
-func fill(ctx context.Context, etcd *clientv3.Client, s shape) (content, error) {
+func fill(ctx context.Context, etcd *clientv3.Client, prefix string, rows iter.Seq2[string, string]) (content, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	batches := make(chan []clientv3.Op)
@@ -149,12 +147,12 @@ func fill(ctx context.Context, etcd *clientv3.Client, s shape) (content, error) 
 	}
 	var c content
 	var batch []clientv3.Op
-	for key, value := range s.rows() {
+	for key, value := range rows {
 		c.keys++
 		c.bytes += len(key) + len(value)
-		batch = append(batch, clientv3.OpPut(s.prefix+"/css"+key, value))
+		batch = append(batch, clientv3.OpPut(prefix+"/css"+key, value))
 		if isName(key) {
-			batch = append(batch, clientv3.OpPut(s.prefix+"/"+string(paths.Spelling(key)), key))
+			batch = append(batch, clientv3.OpPut(prefix+"/"+string(paths.Spelling(key)), key))
 		}
 		if len(batch) >= putsInTxn-1 { // a name takes two
 			batches <- batch

@@ -48,7 +48,7 @@ func (r *Rig) Grown(ctx context.Context, n int) (grownCatalogue, error) {
 	r.progress(fmt.Sprintf("making a catalogue of %d keys", n))
 	have := grownCatalogue{shape: shape{prefix: fmt.Sprintf("/grown/%d", n), databases: max(1, n/3333), keys: n}}
 	var err error
-	if have.content, err = fill(ctx, g.etcd, have.shape); err != nil {
+	if have.content, err = fill(ctx, g.etcd, have.prefix, have.rows()); err != nil {
 		return have, err
 	}
 	if have.css, err = cssetcd.New(ctx, g.etcd, cssetcd.WithPrefix(have.prefix)); err != nil {
@@ -63,7 +63,7 @@ func (g *grown) start(ctx context.Context) error {
 	if g.etcd != nil {
 		return nil
 	}
-	server, err := embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true})
+	server, err := embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true, Quota: 8 << 30})
 	if err != nil {
 		return err
 	}

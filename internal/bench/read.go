@@ -54,7 +54,7 @@ func newReading(ctx context.Context, r *Rig) (*reading, error) {
 		return nil, err
 	}
 	s := shape{prefix: cssetcd.DefaultPrefix, databases: r.Sizes.ReadDatabases, keys: r.Sizes.ReadKeys}
-	if _, err := fill(ctx, etcd, s); err != nil {
+	if _, err := fill(ctx, etcd, s.prefix, s.rows()); err != nil {
 		return nil, err
 	}
 	d := &reading{etcd: etcd, batches: r.Sizes.ReadBatches, peer: r.Sizes.ReadPeer, all: spread(s.tables(), math.MaxInt)}

@@ -98,7 +98,7 @@ func TestObserversSeeEveryChange(t *testing.T) {
 	etcd, err := r.Etcd(t.Context())
 	require.NoError(t, err)
 	s := shape{prefix: cssetcd.DefaultPrefix, databases: 1}
-	_, err = fill(t.Context(), etcd, s)
+	_, err = fill(t.Context(), etcd, s.prefix, s.rows())
 	require.NoError(t, err)
 	css, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)

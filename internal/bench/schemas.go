@@ -29,7 +29,7 @@ func newFamily(ctx context.Context, r *Rig, prefix string, databases int) (*fami
 		return nil, err
 	}
 	f := &family{shape: shape{prefix: prefix, databases: databases}}
-	if _, err := fill(ctx, etcd, f.shape); err != nil {
+	if _, err := fill(ctx, etcd, f.shape.prefix, f.shape.rows()); err != nil {
 		return nil, err
 	}
 	if f.css, err = cssetcd.New(ctx, etcd, cssetcd.WithPrefix(prefix)); err != nil {

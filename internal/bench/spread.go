@@ -22,7 +22,7 @@ var propagation = Benchmark{
 			return nil, err
 		}
 		s := shape{prefix: cssetcd.DefaultPrefix, databases: max(1, r.Sizes.SpreadKeys/300), keys: r.Sizes.SpreadKeys}
-		if _, err := fill(ctx, etcd, s); err != nil {
+		if _, err := fill(ctx, etcd, s.prefix, s.rows()); err != nil {
 			return nil, err
 		}
 		for i, n := range r.Sizes.SpreadViews {
