@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -20,8 +21,8 @@ func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, erro
 	})
 }
 
-// AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. As in upstream, a node that has a
-// replica gets another. It returns ErrNoSuchTable, and ErrNoSuchNode when one of the nodes is not there.
+// AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. It returns ErrNoSuchTable, ErrNoSuchNode when one of the
+// nodes is not there, and ErrInvalid for a table that is not partitioned, and for a node that is named twice or has a replica of the chunk.
 func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...string) (Revision, error) {
 	return c.do(ctx, addChunk(n, id, nodes))
 }
@@ -39,28 +40,50 @@ func addChunk(n TableName, id int, nodes []string) operation {
 		return add.invalid(err)
 	}
 	var nodeKeys []string
-	for _, node := range nodes {
+	for i, node := range nodes {
 		if err := checkPart("node", node); err != nil {
 			return add.invalid(err)
+		}
+		if slices.Contains(nodes[:i], node) {
+			return add.invalid(fmt.Errorf("%w: the node %s is named twice: it has a chunk once", ErrInvalid, node))
 		}
 		nodeKeys = append(nodeKeys, nodeKey(node))
 	}
 	return add.as(kv.Op{
-		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, keys(nodeKeys...)),
+		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, partitionedSpans(n), keys(nodeKeys...)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if !have.At(cssPath(n.key())).Exists() {
-				return kv.Change{}, noTable(have, n)
+			if err := checkNewReplicas(have, n, id, nodes); err != nil {
+				return kv.Change{}, err
 			}
 			e := newEdit(have)
-			for i, node := range nodes {
-				if !have.At(cssPath(nodeKeys[i])).Exists() {
-					return kv.Change{}, fmt.Errorf("%w %s", ErrNoSuchNode, node)
-				}
-			}
 			err := e.addReplicas(chunk, nodes)
 			return e.change, err
 		},
 	})
+}
+
+// checkNewReplicas fails unless the table has chunks, and each node is there and without a replica of the chunk.
+func checkNewReplicas(have *kv.Snapshot, n TableName, id int, nodes []string) error {
+	if !have.At(cssPath(n.key())).Exists() {
+		return noTable(have, n)
+	}
+	if !isPartitioned(have, n) {
+		return fmt.Errorf("%w: the table is not partitioned and has no chunks: every worker holds it whole", ErrInvalid)
+	}
+	there := map[string]bool{}
+	replicas := n.chunkKey(id) + "/REPLICAS"
+	for name := range children(have, replicas) {
+		there[readRecord(have, replicas+"/"+name).text("nodeName")] = true // one that cannot be read is in nobody's way
+	}
+	for _, node := range nodes {
+		switch {
+		case !have.At(cssPath(nodeKey(node))).Exists():
+			return fmt.Errorf("%w %s", ErrNoSuchNode, node)
+		case there[node]:
+			return fmt.Errorf("%w: the node %s has a replica of the chunk", ErrInvalid, node)
+		}
+	}
+	return nil
 }
 
 // addReplicas puts one replica for each node, numbered from the highest there is.

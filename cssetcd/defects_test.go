@@ -47,7 +47,7 @@ func write(_ cssetcd.Revision, err error) error { return err }
 
 func defectTable(db, table string) cssetcd.Table {
 	return cssetcd.Table{
-		Name: cssetcd.TableName{DB: db, Table: table}, Schema: "(objectId BIGINT)",
+		Name: cssetcd.TableName{DB: db, Table: table}, Schema: "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
 		Partitioning: &cssetcd.Partitioning{DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true},
 		SharedScan:   &cssetcd.SharedScan{LockInMem: true, Rating: 2},
 	}
@@ -109,7 +109,7 @@ func TestDefectB2CreateTableIsWholeOrNothing(t *testing.T) {
 		table.Schema = "(" + strings.Repeat("a", 65_600) + " INT)"
 		require.ErrorIs(t, write(c.CreateTable(t.Context(), table)), cssetcd.ErrBadValue)
 		requireGone(t, c, table.Name)
-		table.Schema = "(a INT)"
+		table.Schema = defectTable("db", "long").Schema
 		require.NoError(t, write(c.CreateTable(t.Context(), table)))
 	})
 	t.Run("given up at any moment", func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
 	a, b := defectClients(t)
 	for i := range 40 {
 		db := fmt.Sprintf("db%d", i)
-		require.NoError(t, write(a.CreateDatabase(t.Context(), cssetcd.Database{Name: db})))
+		require.NoError(t, write(a.CreateDatabase(t.Context(), cssetcd.Database{Name: db, Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
 		raw := fmt.Sprintf("/tools/%d", i)
 		for _, err := range atOnce(
 			func() error { return write(a.CreateTable(t.Context(), defectTable(db, "Object"))) },
@@ -245,11 +245,22 @@ func TestDefectB5UniqueIdsDoNotLoop(t *testing.T) {
 			}))
 		}
 	}
+	replica := func(c *cssetcd.Client, nodes ...string) func(int) error {
+		return func(i int) error {
+			var b cssetcd.Batch
+			var named []string
+			for _, node := range nodes {
+				named = append(named, fmt.Sprint(node, i))
+				b.AddNode(cssetcd.Node{Name: named[len(named)-1]})
+			}
+			b.AddChunk(table.Name, 1000, named...)
+			return write(c.Commit(ctx, &b))
+		}
+	}
 	for _, err := range atOnce(
 		repeat(func(i int) error { return write(a.AddChunk(ctx, table.Name, i, "worker-1")) }),
 		repeat(func(i int) error { return write(b.AddChunk(ctx, table.Name, i, "worker-2")) }),
-		repeat(func(int) error { return write(a.AddChunk(ctx, table.Name, 1000, "worker-1", "worker-2")) }),
-		repeat(func(int) error { return write(b.AddChunk(ctx, table.Name, 1000, "worker-2")) }),
+		repeat(replica(a, "north", "south")), repeat(replica(b, "west")),
 		repeat(unique(a)), repeat(unique(b)), repeat(database(a, "x")), repeat(database(b, "y")),
 	) {
 		require.NoError(t, err)
@@ -367,7 +378,7 @@ func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Cli
 func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 	server, etcd, c := defectEtcd(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "db"})))
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "db", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
 	require.NoError(t, write(c.CreateTable(ctx, defectTable("db", "Object"))))
 	view, err := cssetcd.OpenView(ctx, c)
 	require.NoError(t, err)
@@ -621,7 +632,7 @@ func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 		{"create a database with the next partitioning", 3, func() error {
 			return write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		}},
-		{"create a table", 2, func() error { return write(c.CreateTable(ctx, defectTable("db", "Object"))) }},
+		{"create a table", 2, func() error { return write(c.CreateTable(ctx, defectTable("new", "Object"))) }},
 		{"add a node", 2, func() error { return write(c.AddNode(ctx, cssetcd.Node{Name: "worker-3"})) }},
 		{"add a chunk", 2, func() error { return write(c.AddChunk(ctx, t0, 5000, "worker-1", "worker-2")) }},
 		{"delete a chunk", 2, func() error { return write(c.DeleteChunk(ctx, t0, 5000)) }},
@@ -650,8 +661,9 @@ func TestDefectB15UniqueIdsDoNotReadTheCatalogue(t *testing.T) {
 	read := func(chunks int) (replica, striping int64) {
 		plain := csstest.New(t)
 		restoreTables(t, plain, 1, chunks)
+		require.NoError(t, write(plain.AddNode(t.Context(), cssetcd.Node{Name: "worker-3"})))
 		c, since := counted(t, plain)
-		require.NoError(t, write(c.AddChunk(t.Context(), cssetcd.TableName{DB: "db", Table: "t0"}, 7, "worker-1")))
+		require.NoError(t, write(c.AddChunk(t.Context(), cssetcd.TableName{DB: "db", Table: "t0"}, 7, "worker-3")))
 		_, replica = since()
 		require.NoError(t, write(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
 		_, striping = since()

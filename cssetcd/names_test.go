@@ -172,8 +172,8 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 	})
 	t.Run("the longest names fit, chunks included", func(t *testing.T) {
 		n := cssetcd.TableName{DB: "d" + name64[1:], Table: "t" + name64[1:]}
-		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: n.DB}))
-		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: n}))
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: n.DB, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
+		ok(t)(c.CreateTable(t.Context(), directorTable(n)))
 		ok(t)(c.AddNode(t.Context(), cssetcd.Node{Name: name64}))
 		ok(t)(c.AddChunk(t.Context(), n, 2147483647, name64))
 	})

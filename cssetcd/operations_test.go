@@ -129,7 +129,7 @@ func TestTables(t *testing.T) {
 				Match: &cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b"}},
 		} {
 			tt.Name = cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("shape%d", i)}
-			rev := ok(t)(c.CreateTable(ctx, tt))
+			rev := ok(t)(c.CreateTable(ctx, tt, cssetcd.AllowUnqueryable()))
 			got, err := c.Table(ctx, tt.Name)
 			require.NoError(t, err)
 			if tt.Status == "" {
@@ -143,7 +143,7 @@ func TestTables(t *testing.T) {
 		n := cssetcd.TableName{DB: "lsst", Table: "M"}
 		m := cssetcd.Table{Name: n, Match: &cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b"}}
 		assert.Equal(t, 1, m.ChunkLevel())
-		ok(t)(c.CreateTable(ctx, m))
+		ok(t)(c.CreateTable(ctx, m, cssetcd.AllowUnqueryable()))
 		got, err := c.Table(ctx, n)
 		require.NoError(t, err)
 		assert.Equal(t, &cssetcd.Partitioning{}, got.Partitioning)
@@ -376,9 +376,9 @@ func TestChunks(t *testing.T) {
 	for _, id := range []int{10, 9, 0, 1234567890} {
 		ok(t)(c.AddChunk(ctx, object, id, "worker-1"))
 	}
-	ok(t)(c.AddChunk(ctx, object, 9, "worker-2", "worker-1", "worker-2"))
+	ok(t)(c.AddChunk(ctx, object, 9, "worker-2"))
 	assert.Equal(t, []cssetcd.Chunk{
-		{ID: 0, Nodes: []string{"worker-1"}}, {ID: 9, Nodes: []string{"worker-1", "worker-2", "worker-1", "worker-2"}},
+		{ID: 0, Nodes: []string{"worker-1"}}, {ID: 9, Nodes: []string{"worker-1", "worker-2"}},
 		{ID: 10, Nodes: []string{"worker-1"}}, {ID: 1234567890, Nodes: []string{"worker-1"}},
 	}, list(), "in the order of ids; replicas in that of adding")
 	t.Run("replicas are numbered above the highest", func(t *testing.T) {
@@ -387,8 +387,9 @@ func TestChunks(t *testing.T) {
 			replicas + "0000000041": "", replicas + "0000000041/nodeName": "worker-2", replicas + "00000000990": "", replicas + "00000000990/nodeName": "w",
 			replicas + "000000009x": "", replicas + "000000009x/nodeName": "w",
 		})
-		ok(t)(c.AddChunk(ctx, object, 10, "worker-1"))
-		assert.Equal(t, `{"nodeName":"worker-1"} `, rows(t, c)[replicas+"0000000042/.packed.json"])
+		ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "worker-3"}))
+		ok(t)(c.AddChunk(ctx, object, 10, "worker-3"))
+		assert.Equal(t, `{"nodeName":"worker-3"} `, rows(t, c)[replicas+"0000000042/.packed.json"])
 	})
 	t.Run("delete", func(t *testing.T) {
 		ok(t)(c.DeleteChunk(ctx, object, 10))
@@ -399,6 +400,8 @@ func TestChunks(t *testing.T) {
 		assert.Len(t, list(), 3)
 	})
 	t.Run("bad input", func(t *testing.T) {
+		filter := cssetcd.TableName{DB: "lsst", Table: "Filter"}
+		ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: filter}))
 		unchanged(t, c, func() {
 			_, err := c.AddChunk(ctx, object, -1, "worker-1")
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
@@ -407,8 +410,14 @@ func TestChunks(t *testing.T) {
 			_, err = c.AddChunk(ctx, object, 1, "worker-1", "nobody")
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
 			assert.ErrorContains(t, err, "no such node nobody")
-			_, err = c.AddChunk(ctx, object, 1, strings.Split(strings.Repeat("worker-1 ", 300), " ")[:300]...)
-			require.ErrorIs(t, err, cssetcd.ErrTooLarge)
+			for _, nodes := range [][]string{{"worker-1", "worker-2", "worker-1"}, {"worker-1"}} {
+				_, err = c.AddChunk(ctx, object, 9, nodes...)
+				require.ErrorIs(t, err, cssetcd.ErrInvalid)
+				assert.ErrorContains(t, err, "the node worker-1 ")
+			}
+			_, err = c.AddChunk(ctx, filter, 1, "worker-1")
+			require.ErrorIs(t, err, cssetcd.ErrInvalid)
+			assert.ErrorContains(t, err, "the table is not partitioned and has no chunks")
 			_, err = c.AddChunk(ctx, object, 1, manyNames(300)...)
 			require.ErrorIs(t, err, cssetcd.ErrTooLarge)
 		})

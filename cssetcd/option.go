@@ -15,6 +15,7 @@ type WriteOption struct {
 
 type writeOptions struct {
 	ifNotExists, ifExists, ifAlone, unsafe bool
+	unqueryable                            bool
 	status                                 *Status
 	revision                               *Revision
 }

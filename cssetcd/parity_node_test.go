@@ -102,9 +102,11 @@ func TestParityAddChunk(t *testing.T) {
 	n := cssetcd.TableName{DB: "user", Table: "Mine"}
 	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "north", "south")))
 	require.NoError(t, write(c.AddChunk(ctx, n, 2000, "west")))
-	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "north")))
-	assert.Equal(t, map[int][]string{1000: {"north", "south", "north"}, 2000: {"west"}}, chunkNodes(t, load(t, c), n), "a node may have several replicas")
-	// Upstream asks neither for the table nor for the node.
+	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "west")))
+	assert.Equal(t, map[int][]string{1000: {"north", "south", "west"}, 2000: {"west"}}, chunkNodes(t, load(t, c), n))
+	// Upstream asks neither for the table nor for the node, and gives a node another replica.
+	require.ErrorIs(t, write(c.AddChunk(ctx, n, 1000, "north")), cssetcd.ErrInvalid)
+	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000, "north", "north")), cssetcd.ErrInvalid)
 	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000, "nowhere")), cssetcd.ErrNoSuchNode)
 	require.ErrorIs(t, write(c.AddChunk(ctx, sky("None"), 1, "north")), cssetcd.ErrNoSuchTable)
 	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000)), cssetcd.ErrInvalid)

@@ -225,7 +225,8 @@ func TestParityCreateTable(t *testing.T) {
 	require.ErrorIs(t, write(c.CreateTable(ctx, plain)), cssetcd.ErrTableExists)
 
 	part := cssetcd.Partitioning{DirDB: "sky", DirTable: "Other", DirColumn: "c", LatColumn: "lat", LonColumn: "lon", Overlap: 0.012, SubChunks: true}
-	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part})))
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part})), cssetcd.ErrUnqueryable)
+	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part}, cssetcd.AllowUnqueryable())))
 	table, err = c.Table(ctx, sky("New2"))
 	require.NoError(t, err)
 	assert.Equal(t, &part, table.Partitioning)
@@ -243,7 +244,8 @@ func TestParityCreateMatchTable(t *testing.T) {
 	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match"), Schema: "(INT I)"})))
 	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match1"), Match: &cssetcd.Match{}})), cssetcd.ErrInvalid)
 	match := cssetcd.Match{DirTable1: "t1", DirColumn1: "c1", DirTable2: "t2", DirColumn2: "c2", FlagColumn: "flag", AngSep: 0.01}
-	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match})))
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match})), cssetcd.ErrUnqueryable)
+	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match}, cssetcd.AllowUnqueryable())))
 	table, err := c.Table(ctx, sky("Match2"))
 	require.NoError(t, err)
 	assert.Equal(t, &match, table.Match)

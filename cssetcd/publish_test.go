@@ -38,8 +38,9 @@ func TestBatch(t *testing.T) {
 	b.CreateDatabase(cssetcd.Database{Name: "wide", Striping: &cssetcd.Striping{Stripes: 2, SubStripes: 2}})
 	b.CreateTable(directorTable(object))
 	b.AddNode(cssetcd.Node{Name: "w"})
+	b.AddNode(cssetcd.Node{Name: "v"})
 	b.AddChunk(object, 1, "w")
-	b.AddChunk(object, 1, "w")
+	b.AddChunk(object, 1, "v")
 	b.SetTableStatus(object, "X", cssetcd.IfStatus(cssetcd.StatusReady))
 	b.SetTableSchema(object, "(b INT)")
 	b.SetSharedScan(object, cssetcd.SharedScan{Rating: 3})
@@ -58,7 +59,7 @@ func TestBatch(t *testing.T) {
 	assert.Equal(t, "(b INT)", tab.Schema)
 	assert.Equal(t, &cssetcd.SharedScan{Rating: 3}, tab.SharedScan)
 	for ch := range s.Chunks(object) {
-		assert.Equal(t, cssetcd.Chunk{ID: 1, Nodes: []string{"w", "w"}}, ch)
+		assert.Equal(t, cssetcd.Chunk{ID: 1, Nodes: []string{"w", "v"}}, ch)
 	}
 	for name, id := range map[string]string{"lsst": "0000000001", "lsst2": "0000000001", "wide": "0000000002"} {
 		db, err := s.Database(name)
@@ -138,12 +139,13 @@ func TestBatch(t *testing.T) {
 	t.Run("a node that is in use within it stays", func(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateTable(directorTable(object))
-		b.AddNode(cssetcd.Node{Name: "v"})
-		b.AddChunk(object, 1, "v")
-		b.DeleteNode("v")
+		b.AddNode(cssetcd.Node{Name: "u"})
+		b.AddChunk(object, 1, "u")
+		b.DeleteNode("u")
 		unchanged(t, c, func() { require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrNodeInUse) })
 		b = cssetcd.Batch{}
 		b.DeleteNode("w", cssetcd.IfStatus(cssetcd.Status(cssetcd.NodeInactive)))
+		b.DeleteNode("v")
 		ok(t)(c.Commit(ctx, &b))
 		assert.Empty(t, rowsBelow(t, c, "/NODES"))
 	})
@@ -179,14 +181,14 @@ func TestPublishedDatabaseAppearsWhole(t *testing.T) {
 		c := emptyStore()
 		st := &faulty{failAt: failAt}
 		broken := c.Through(func(inner kv.Store) kv.Store { st.Store = inner; return st })
-		_, err := broken.PublishDatabase(t.Context(), db, "", manyTables("new", n))
+		_, err := broken.PublishDatabase(t.Context(), db, "", manyTables("new", n), cssetcd.AllowUnqueryable())
 		if err != nil {
 			require.ErrorIs(t, err, errFault)
 			got, err := c.Database(t.Context(), "new")
 			if err == nil {
 				assert.Equal(t, cssetcd.StatusIgnore, got.Status)
 			}
-			ok(t)(c.PublishDatabase(t.Context(), db, "", manyTables("new", n)))
+			ok(t)(c.PublishDatabase(t.Context(), db, "", manyTables("new", n), cssetcd.AllowUnqueryable()))
 		}
 		now := catalogue(t, c, 0).Revision()
 		for rev := cssetcd.Revision(1); rev <= now; rev++ {
@@ -204,22 +206,31 @@ func TestPublishedDatabaseAppearsWhole(t *testing.T) {
 		got, err := c.Database(t.Context(), "new")
 		require.NoError(t, err)
 		assert.True(t, got.Status.Ready())
-		unchanged(t, c, func() { assert.Zero(t, ok(t)(c.PublishDatabase(t.Context(), db, "", manyTables("new", n)))) })
+		unchanged(t, c, func() {
+			assert.Zero(t, ok(t)(c.PublishDatabase(t.Context(), db, "", manyTables("new", n), cssetcd.AllowUnqueryable())))
+		})
 		if st.commits < failAt {
 			break
 		}
 	}
 }
 
-// TestPublishKeepsWithinEtcdsLimits: tables with all that a table can have, whose names are left over in other spellings.
+// TestPublishKeepsWithinEtcdsLimits: tables with all that a table can have, whose names are left over in other spellings, and each of which names
+// directors of its own, that come after it in the list.
 func TestPublishKeepsWithinEtcdsLimits(t *testing.T) {
 	c := csstest.New(t)
 	const n = 20
+	db := cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}
+	var tables []cssetcd.Table
 	for i := range n {
+		director := func(i int) string { return fmt.Sprintf("Table%d", i%n) }
+		pairs := directorTable(cssetcd.TableName{DB: "new", Table: fmt.Sprintf("Pairs%d", i)})
+		pairs.Match = &cssetcd.Match{DirTable1: director(i), DirColumn1: "ra", DirTable2: director(i + 7), DirColumn2: "decl"}
+		tables = append(tables, pairs, directorTable(cssetcd.TableName{DB: "new", Table: director(i)}))
 		byHand(t, c, kv.Path(fmt.Sprintf("fold/dbs/new/tables/table%d", i)), fmt.Sprintf("/DBS/NEW/TABLES/TABLE%d", i))
 	}
-	ok(t)(c.PublishDatabase(t.Context(), cssetcd.Database{Name: "new"}, "", manyTables("new", n)))
-	assert.Len(t, maps.Collect(loaded(t, c, 0).Tables("new")), n)
+	ok(t)(c.PublishDatabase(t.Context(), db, "", tables))
+	assert.Len(t, maps.Collect(loaded(t, c, 0).Tables("new")), 2*n)
 }
 
 func TestPublishLikeAnother(t *testing.T) {
@@ -227,11 +238,11 @@ func TestPublishLikeAnother(t *testing.T) {
 	ctx := t.Context()
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Pairs"}, Match: &cssetcd.Match{
 		DirTable1: "lsst.Object", DirColumn1: "a", DirTable2: "other.B", DirColumn2: "b",
-	}}))
+	}}, cssetcd.AllowUnqueryable()))
 	tables, err := loaded(t, c, 0).TablesLike("lsst", "lsst2")
 	require.NoError(t, err)
 	require.Len(t, tables, 2)
-	ok(t)(c.PublishDatabase(ctx, cssetcd.Database{Name: "lsst2"}, "lsst", tables))
+	ok(t)(c.PublishDatabase(ctx, cssetcd.Database{Name: "lsst2"}, "lsst", tables, cssetcd.AllowUnqueryable()))
 	db, err := c.Database(ctx, "lsst2")
 	require.NoError(t, err)
 	assert.Equal(t, "0000000001", db.Striping.ID)
@@ -241,7 +252,7 @@ func TestPublishLikeAnother(t *testing.T) {
 	assert.Equal(t, "lsst2", got.Partitioning.DirDB)
 	pairs, err := c.Table(ctx, cssetcd.TableName{DB: "lsst2", Table: "Pairs"})
 	require.NoError(t, err)
-	assert.Equal(t, "lsst2.Object", pairs.Match.DirTable1)
+	assert.Equal(t, "Object", pairs.Match.DirTable1)
 	assert.Equal(t, "other.B", pairs.Match.DirTable2)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "odd"}))
 	assert.Equal(t, []cssetcd.Family{
@@ -280,7 +291,7 @@ func TestPublishRefuses(t *testing.T) {
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			unchanged(t, c, func() {
-				_, err := c.PublishDatabase(ctx, tt.db, tt.like, tt.tables)
+				_, err := c.PublishDatabase(ctx, tt.db, tt.like, tt.tables, cssetcd.AllowUnqueryable())
 				require.ErrorIs(t, err, tt.is)
 				assert.ErrorContains(t, err, tt.text)
 			})
@@ -302,7 +313,7 @@ func TestPublishRefuses(t *testing.T) {
 	t.Run("all faults in the arguments, before anything is written", func(t *testing.T) {
 		bad := []cssetcd.Table{{Name: cssetcd.TableName{DB: "x", Table: "t"}}, {Name: cssetcd.TableName{DB: "fresh", Table: "a.b"}}}
 		unchanged(t, c, func() {
-			_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "fresh", Striping: striping}, "lsst", append(manyTables("fresh", 20), bad...))
+			_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "fresh", Striping: striping}, "lsst", append(manyTables("fresh", 20), bad...), cssetcd.AllowUnqueryable())
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			assert.ErrorContains(t, err, "3 faults")
 			assert.ErrorContains(t, err, "a database like lsst has its striping")

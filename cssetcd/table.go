@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -16,40 +17,62 @@ func (c *Client) Table(ctx context.Context, name TableName) (*Table, error) {
 }
 
 // CreateTable creates a table, whole: a plain one, a director, a child or a match table, as its fields say. The zero Status
-// stands for READY. It returns ErrNoSuchDB, never creating a database by the way, and ErrTableExists, also for a name that
-// differs from another in case only. Takes IfNotExists.
+// stands for READY, and a director of a match table that is of the table's own database is stored without the database. It returns ErrNoSuchDB,
+// never creating a database by the way, ErrTableExists, also for a name that differs from another in case only, ErrInvalidName where workers
+// would keep a chunk of one table under the name of another, and ErrUnqueryable for a table that no czar can query. Takes IfNotExists and
+// AllowUnqueryable.
 func (c *Client) CreateTable(ctx context.Context, t Table, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createTable(t, opts))
 }
 
 func createTable(t Table, opts []WriteOption) operation {
 	create := operation{name: "create table", object: t.Name.String()}
-	o, err := writeOptionsOf(opts, "IfNotExists")
+	o, err := writeOptionsOf(opts, "IfNotExists", "AllowUnqueryable")
 	if err != nil {
 		return create.invalid(err)
 	}
-	if t.Status == "" {
-		t.Status = StatusReady
-	}
+	t = asStored(t)
 	if err := checkTable(&t); err != nil {
 		return create.invalid(err)
 	}
 	n, key := t.Name, t.Name.key()
-	return create.as(kv.Op{
-		Reads: spans(keys(key), ancestorSpans(key), []kv.Span{
-			kv.Below(cssPath(key)), kv.Key(foldPath(key)), kv.Key(dropDBPath(n.DB)), kv.Key(dropTablePath(n)),
-		}),
-		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if err := checkNewTable(have, n, o); err != nil {
-				return kv.Change{}, err
-			}
-			e := newEdit(have)
-			e.setRows(encodeTable(&t))
-			e.name(key)
-			err := e.nothingBelow(key)
-			return e.change, err
-		},
-	})
+	reads := spans(keys(key), ancestorSpans(key), []kv.Span{
+		kv.Below(cssPath(key)), kv.Key(foldPath(key)), kv.Key(dropDBPath(n.DB)), kv.Key(dropTablePath(n)),
+	}, chunkNameReads(&t))
+	if !o.unqueryable {
+		reads = spans(reads, neighbourReads(t.relation()))
+	}
+	return create.as(kv.Op{Reads: reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
+		if err := checkNewTable(have, n, o); err != nil {
+			return kv.Change{}, err
+		}
+		guards, err := checkChunkNames(have, &t)
+		if err == nil && !o.unqueryable {
+			err = checkQueryable(have, &t)
+		}
+		if err != nil {
+			return kv.Change{}, err
+		}
+		e := newEdit(have)
+		e.change.Guards = guards
+		e.setRows(encodeTable(&t))
+		e.name(key)
+		err = e.nothingBelow(key)
+		return e.change, err
+	}})
+}
+
+// asStored returns a table as it is written: with its status, and the directors of its own database named as upstream looks for them.
+func asStored(t Table) Table {
+	if t.Status == "" {
+		t.Status = StatusReady
+	}
+	if t.Match != nil {
+		m, own := *t.Match, t.Name.DB+"."
+		m.DirTable1, m.DirTable2 = strings.TrimPrefix(m.DirTable1, own), strings.TrimPrefix(m.DirTable2, own)
+		t.Match = &m
+	}
+	return t
 }
 
 // checkNewTable fails unless the database is there and the name is free.

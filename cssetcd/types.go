@@ -93,7 +93,7 @@ const (
 )
 
 // Chunk is one chunk of a table and the nodes that hold a replica of it, in the order in which they were added. A node may
-// stand in it more than once, as in upstream.
+// stand in it more than once where upstream wrote it.
 type Chunk struct {
 	ID    int
 	Nodes []string

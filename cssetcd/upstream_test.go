@@ -94,7 +94,7 @@ func TestUpstreamFirstTablesOfADatabaseCollided(t *testing.T) {
 	c := csstest.New(t)
 	for round := range 10 {
 		db := fmt.Sprintf("db%d", round)
-		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: db}))
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: db, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
@@ -124,7 +124,11 @@ func TestUpstreamUniqueIdsLoopedForEver(t *testing.T) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				_, err := c.AddChunk(ctx, object, 7, "worker-1")
+				var b cssetcd.Batch
+				node := fmt.Sprintf("worker-%d-%d", w, i)
+				b.AddNode(cssetcd.Node{Name: node})
+				b.AddChunk(object, 7, node)
+				_, err := c.Commit(ctx, &b)
 				assert.NoError(t, err)
 				_, err = c.CreateDatabase(ctx, cssetcd.Database{
 					Name: fmt.Sprintf("db-%d-%d", w, i), Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1},
@@ -375,9 +379,9 @@ func TestDeleteNodeAgainstAddChunk(t *testing.T) {
 		for id := range 20 {
 			ok(t)(c.AddChunk(ctx, object, id, "worker-1"))
 		}
-		st := &interposed{Store: c.Store(), before: []func(){func() { ok(t)(c.AddChunk(ctx, object, 1, "worker-1")) }}}
+		st := &interposed{Store: c.Store(), before: []func(){func() { ok(t)(c.AddChunk(ctx, object, 21, "worker-1")) }}}
 		r := c.Through(func(kv.Store) kv.Store { return st })
-		ok(t)(r.AddChunk(ctx, object, 2, "worker-1"))
+		ok(t)(r.AddChunk(ctx, object, 22, "worker-1"))
 		assert.Equal(t, 1, st.asked, "the reference is touched and not guarded, so nobody tries twice")
 	})
 	t.Run("all at once", func(t *testing.T) {

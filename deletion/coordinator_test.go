@@ -203,7 +203,7 @@ func TestRefusedDrops(t *testing.T) {
 	director := cssetcd.TableName{DB: "Gaia", Table: "Director"}
 	for _, name := range []string{"Director", "Child"} {
 		_, err := f.css.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "Gaia", Table: name}, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}})
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 	}
 	before, err := f.css.Snapshot(t.Context(), 0)

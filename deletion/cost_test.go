@@ -94,7 +94,7 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	for _, name := range []string{"Director", "Child"} {
 		n := cssetcd.TableName{DB: "Gaia", Table: name}
 		_, err := f.css.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}})
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 		for chunk := range 3 {
 			_, err := f.css.AddChunk(t.Context(), n, chunk, "worker1")

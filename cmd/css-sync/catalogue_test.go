@@ -21,11 +21,11 @@ func fill(c *cli) {
 	c.ok("db", "create", "LSST_2", "--like", "LSST")
 	c.ok("db", "create", "Plain", "--storage-class", "L1", "--release-status", "PRIVATE")
 	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)")
-	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT)", "--director", "--dir-col", "objectId",
+	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--director", "--dir-col", "objectId",
 		"--lat-col", "decl", "--lon-col", "ra", "--overlap", "0.02", "--sub-chunks", "--scan-rating", "1", "--lock-in-mem")
 	c.ok("table", "create", "LSST.Source", "--schema", "(objectId BIGINT)", "--dir-table", "Object", "--dir-col", "objectId", "--scan-rating", "2")
-	c.ok("table", "create", "LSST.ObjMatch", "--schema", "(a BIGINT, b BIGINT)", "--status", "DO_NOT_USE",
-		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST_2.Object", "--match-col2", "b", "--match-flag", "f", "--ang-sep", "0.001")
+	c.ok("table", "create", "LSST.ObjMatch", "--schema", "(a BIGINT, b BIGINT, f INT)", "--status", "DO_NOT_USE",
+		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST.Object", "--match-col2", "b", "--match-flag", "f", "--ang-sep", "0.001")
 }
 
 func TestCatalogueOutput(t *testing.T) {

@@ -127,8 +127,8 @@ func (p *program) writeChunk(ctx context.Context, args []string, say string, do 
 func chunkAdd(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "add DATABASE.TABLE ID NODE...", Short: "Add replicas of a chunk on nodes, and the chunk when it is not there",
-		Long: `Add a replica of a chunk on each of the nodes, and the chunk when it is not there. The nodes must be known; one that has a
-replica gets another.`,
+		Long: `Add a replica of a chunk on each of the nodes, and the chunk when it is not there. The table must be partitioned, the
+nodes must be known, and none of them may have the chunk.`,
 		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2", Args: takes("DATABASE.TABLE", "ID", "NODE..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			nodes := args[2:]

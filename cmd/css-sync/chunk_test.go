@@ -15,7 +15,8 @@ func TestChunks(t *testing.T) {
 	assert.Regexp(t, `^chunk 6630 of LSST.Object added on worker-1, worker-2, revision \d+\n$`,
 		c.ok("chunk", "add", "LSST.Object", "6630", "worker-1", "worker-2"))
 	c.ok("chunk", "add", "LSST.Object", "57", "worker-2")
-	c.ok("chunk", "add", "LSST.Object", "57", "worker-2", "-w", "json") // as upstream: another replica
+	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "57", "worker-2"), "the node worker-2 has a replica of the chunk")
+	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Filter", "57", "worker-2"), "the table is not partitioned and has no chunks")
 	for name, args := range map[string][]string{
 		"chunk-list": {"chunk", "list", "LSST.Object"},
 		"chunk-show": {"chunk", "show", "LSST.Object", "6630"},

@@ -29,6 +29,8 @@ A and B are each one of
 Where one of them is mysql, the rows that a mirror adds are no difference: ancestors of keys, /DBS and /NODES. "css-sync check" compares
 a mirror with etcd at the revision that it shows, and looks at more than keys and values.
 
+Tables that no czar can query, and those whose names are such as workers give to chunks of others, are named, and are no difference.
+
 With --meaning, forms that read alike are no difference: packed and plain keys, spaces and the order of members in JSON, numbers such
 as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then listed as keys.`,
 		Example: "  css-sync diff backup.json etcd\n  css-sync diff etcd@1200 etcd\n  css-sync diff --meaning upstream.json mysql",
@@ -61,9 +63,10 @@ type diffView struct {
 }
 
 type sideView struct {
-	Source   string           `json:"source"`
-	Revision cssetcd.Revision `json:"revision,omitempty"` // of etcd
-	Keys     int              `json:"keys"`               // in it, as it is written
+	Source      string            `json:"source"`
+	Revision    cssetcd.Revision  `json:"revision,omitempty"`    // of etcd
+	Keys        int               `json:"keys"`                  // in it, as it is written
+	Unqueryable []unqueryableView `json:"unqueryable,omitempty"` // tables that no czar can query, or whose names are those of chunks
 }
 
 func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
@@ -75,6 +78,7 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 	if err != nil {
 		return err
 	}
+	viewA.Unqueryable, viewB.Unqueryable = unqueryable(keydiff.All(keysA)), unqueryable(keydiff.All(keysB))
 	for _, form := range []struct {
 		wanted bool
 		of     func(map[string]string) map[string]string
@@ -92,6 +96,7 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 }
 
 func (v diffView) write(w io.Writer) {
+	defer v.writeUnqueryable(w)
 	if v.Equal {
 		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
 		return

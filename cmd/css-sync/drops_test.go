@@ -325,7 +325,8 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	fill(c)
-	c.ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId")
+	c.ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId",
+		"--allow-unqueryable")
 	file := "file://" + saved(t, c.ok("dump"))
 	for _, where := range [][]string{nil, {"--css", file}} {
 		if where != nil {

@@ -53,6 +53,9 @@ func (f restoreFlags) options(report progress.Reporter) []cssetcd.RestoreOption 
 }
 
 func (p *program) restore(ctx context.Context, css *catalogue, dump *cssetcd.Dump, f restoreFlags) error {
+	for _, u := range unqueryable(dump.All()) {
+		p.say("warning: %s: %s", u.Table, u.Reason)
+	}
 	report := progress.New(p.stderr, "restore")
 	res, err := css.Restore(ctx, dump, f.options(report)...)
 	report.Finish()

@@ -95,8 +95,14 @@ func tableShow(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				v := viewDetails(t)
-				return p.print(v, func(w io.Writer) { v.write(w, tableFacts(t)) })
+				v, f := viewDetails(t), tableFacts(t)
+				if v.Unqueryable, err = whyUnqueryable(css.CheckQueryable(ctx, name)); err != nil {
+					return err
+				}
+				if v.Unqueryable != "" {
+					f = append(f, [2]string{"no czar can query it", v.Unqueryable})
+				}
+				return p.print(v, func(w io.Writer) { v.write(w, f) })
 			})
 		},
 	}

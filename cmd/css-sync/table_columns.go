@@ -11,6 +11,7 @@ type tableDetails struct {
 	tableView
 	Columns      []columnView `json:"columns"`                 // null: they cannot be read from the schema
 	ColumnsError string       `json:"columns_error,omitempty"` // why not
+	Unqueryable  string       `json:"unqueryable,omitempty"`   // why no czar can query it
 }
 
 type columnView struct {

@@ -17,6 +17,7 @@ type tableCreateFlags struct {
 	scan        cssetcd.SharedScan
 	status      string
 	ifNotExists bool
+	unqueryable bool
 }
 
 // Which flags make a table partitioned, a match table, or one of shared scans.
@@ -31,7 +32,20 @@ func tableCreate(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "create DATABASE.TABLE", Short: "Create a table", Args: takes("DATABASE.TABLE"),
 		Long: `Create a table, whole: one that every worker holds (no further flags), a director (--director), a child of a director
-(--dir-table), or a match table (--match-...).`,
+(--dir-table), or a match table (--match-...). White space around the schema, and one semicolon at its end, are left out.
+
+A table that no czar can query is refused. The rules are those of Qserv's query analysis:
+
+  - a partitioned table lies in a database with partitioning (db create --stripes ... --sub-stripes ...)
+  - a director has sub-chunks, and different columns for its key (--dir-col), longitude and latitude
+  - a child has none; it names a column with the director's key, and a director that is there, in the child's own database
+  - a match table names two directors that are there, in its own database, and different columns with their keys
+  - columns that are named are in the schema, in upper or lower case, where the schema can be read
+
+--allow-unqueryable lets such a table through: one that another program than Qserv reads, or one whose director comes later.
+
+Workers keep the chunks of a table T under the names T_1, T_2 and TFullOverlap_1, TFullOverlap_2 and so on. Two tables of which one has
+such a name and the other one is partitioned are always refused in one database.`,
 		Example: `  css-sync table create LSST.Filter --schema '(id INT, name CHAR(3))'
   css-sync table create LSST.Object --schema-file Object.schema --director --dir-col objectId \
       --lat-col decl --lon-col ra --overlap 0.01667 --sub-chunks --scan-rating 1
@@ -44,6 +58,9 @@ func tableCreate(p *program) *cobra.Command {
 			var opts []cssetcd.WriteOption
 			if f.ifNotExists {
 				opts = append(opts, cssetcd.IfNotExists())
+			}
+			if f.unqueryable {
+				opts = append(opts, cssetcd.AllowUnqueryable())
 			}
 			say := outcome{"table " + args[0] + " created", "the table " + args[0] + " exists"}
 			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
@@ -67,7 +84,7 @@ func (f *tableCreateFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.part.LonColumn, "lon-col", "", "right ascension column")
 	flags.Float64Var(&f.part.Overlap, "overlap", 0, "overlap in degrees; 0: that of the database")
 	flags.BoolVar(&f.part.SubChunks, "sub-chunks", false, "cut chunks into sub-chunks")
-	flags.StringVar(&f.match.DirTable1, "match-table1", "", "first director table of a match table, TABLE or DATABASE.TABLE")
+	flags.StringVar(&f.match.DirTable1, "match-table1", "", "first director table of a match table, of its own database")
 	flags.StringVar(&f.match.DirColumn1, "match-col1", "", "column that holds the key of the first")
 	flags.StringVar(&f.match.DirTable2, "match-table2", "", "second director table")
 	flags.StringVar(&f.match.DirColumn2, "match-col2", "", "column that holds the key of the second")
@@ -76,6 +93,7 @@ func (f *tableCreateFlags) register(cmd *cobra.Command) {
 	flags.IntVar(&f.scan.Rating, "scan-rating", 0, "1 to 3: the higher, the slower the shared scan")
 	flags.BoolVar(&f.scan.LockInMem, "lock-in-mem", false, "keep chunks in memory while they are scanned")
 	flags.StringVar(&f.status, "status", string(cssetcd.StatusReady), "status of the new table")
+	flags.BoolVar(&f.unqueryable, "allow-unqueryable", false, "create it also when no czar can query it")
 	flags.BoolVar(&f.ifNotExists, "if-not-exists", false, "succeed when the table exists, whatever it looks like")
 }
 

@@ -102,7 +102,9 @@ func (c *chooser) bare(v verb, group int) op {
 		o.chunk = c.draw(2)
 	}
 	for v == addChunk && len(o.nodes) <= c.draw(2) {
-		o.nodes = append(o.nodes, c.mostlyFirst(u.nodes, false))
+		if node := c.mostlyFirst(u.nodes, false); !slices.Contains(o.nodes, node) {
+			o.nodes = append(o.nodes, node)
+		}
 	}
 	return c.conditions(o)
 }

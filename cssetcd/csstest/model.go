@@ -226,9 +226,15 @@ func (s *state) changeChunk(o op) (bool, error) {
 		delete(chunks, o.chunk)
 		return true, nil
 	}
+	if t := s.tables[o.table]; t.Partitioning == nil {
+		return false, cssetcd.ErrInvalid
+	}
 	for _, node := range o.nodes {
 		if _, ok := s.nodes[node]; !ok {
 			return false, cssetcd.ErrNoSuchNode
+		}
+		if slices.Contains(chunks[o.chunk], node) {
+			return false, cssetcd.ErrInvalid
 		}
 	}
 	chunks[o.chunk] = slices.Concat(chunks[o.chunk], o.nodes)

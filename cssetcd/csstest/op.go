@@ -122,6 +122,9 @@ func (o op) sharedScan() cssetcd.SharedScan {
 
 func (o op) options() []cssetcd.WriteOption {
 	var opts []cssetcd.WriteOption
+	if o.verb == createTable {
+		opts = append(opts, cssetcd.AllowUnqueryable()) // the model is one of tables and not of what czars make of them
+	}
 	switch {
 	case o.lenient && (o.verb == dropDB || o.verb == dropTable):
 		opts = append(opts, cssetcd.IfExists())
@@ -170,7 +173,7 @@ func kinds(err error) string {
 		cssetcd.ErrExists, cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrKeyExists,
 		cssetcd.ErrPrecondition, cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch, cssetcd.ErrNodeInUse,
 		cssetcd.ErrInvalid, cssetcd.ErrInvalidName, cssetcd.ErrBadValue, cssetcd.ErrVersionMissing, cssetcd.ErrReadOnly,
-		cssetcd.ErrDuplicateColumn, cssetcd.ErrTooLarge, cssetcd.ErrCompacted, cssetcd.ErrFutureRevision, cssetcd.ErrNotEmpty,
+		cssetcd.ErrDuplicateColumn, cssetcd.ErrUnqueryable, cssetcd.ErrTooLarge, cssetcd.ErrCompacted, cssetcd.ErrFutureRevision, cssetcd.ErrNotEmpty,
 	} {
 		if errors.Is(err, kind) {
 			names = append(names, kind.Error())

@@ -62,9 +62,14 @@ func testNodes(t *testing.T, h Harness) {
 
 func testChunks(t *testing.T, h Harness) {
 	c := filled(t, h)
+	plain := cssetcd.TableName{DB: "lsst", Table: "Filter"}
 	run(t, c,
 		step{what: "add", do: addReplicas(object, 7, "worker-1")},
-		step{what: "a second replica", do: addReplicas(object, 7, "worker-2", "worker-1")},
+		step{what: "a second replica", do: addReplicas(object, 7, "worker-2")},
+		step{what: "a second replica on the same node", do: addReplicas(object, 7, "worker-1"), want: cssetcd.ErrInvalid},
+		step{what: "a node twice", do: addReplicas(object, 8, "worker-1", "worker-1"), want: cssetcd.ErrInvalid},
+		step{what: "a table without chunks", do: createNewTable(cssetcd.Table{Name: plain})},
+		step{what: "of a table without chunks", do: addReplicas(plain, 1, "worker-1"), want: cssetcd.ErrInvalid},
 		step{what: "chunk 0", do: addReplicas(object, 0, "worker-2")},
 		step{what: "chunk 10", do: addReplicas(object, 10, "worker-2")},
 		step{what: "on a node that is not there", do: addReplicas(object, 8, "worker-1", "worker-9"), want: cssetcd.ErrNoSuchNode},
@@ -78,7 +83,7 @@ func testChunks(t *testing.T, h Harness) {
 	)
 	got, err := c.Chunks(t.Context(), object)
 	require.NoError(t, err)
-	assert.Equal(t, []cssetcd.Chunk{{ID: 0, Nodes: []string{"worker-2"}}, {ID: 7, Nodes: []string{"worker-1", "worker-2", "worker-1"}}}, collect(t, got))
+	assert.Equal(t, []cssetcd.Chunk{{ID: 0, Nodes: []string{"worker-2"}}, {ID: 7, Nodes: []string{"worker-1", "worker-2"}}}, collect(t, got))
 	_, err = c.Chunks(t.Context(), missing)
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 	run(t, c,

@@ -103,14 +103,15 @@ func testMatchTables(t *testing.T, h Harness) {
 	half.Match = &cssetcd.Match{DirTable1: "lsst.Object", DirColumn1: "a"}
 	run(t, c,
 		step{what: "with one director", do: createNewTable(half), want: cssetcd.ErrInvalid},
-		step{what: "create", do: createNewTable(table)},
+		step{what: "create", do: createNewTable(table), want: cssetcd.ErrUnqueryable},
+		step{what: "create all the same", do: createNewTable(table, cssetcd.AllowUnqueryable())},
 		step{what: "again", do: createNewTable(table), want: cssetcd.ErrTableExists},
 	)
-	table.Partitioning = &cssetcd.Partitioning{}
+	table.Partitioning, table.Match.DirTable1 = &cssetcd.Partitioning{}, "Object"
 	expectTable(t, c, table)
 	copied, err := latest(t, c).TablesLike("lsst", "copy")
 	require.NoError(t, err)
 	require.Len(t, copied, 2)
-	assert.Equal(t, "copy.Object", copied[0].Match.DirTable1)
+	assert.Equal(t, "Object", copied[0].Match.DirTable1)
 	assert.Equal(t, "other.Object", copied[0].Match.DirTable2)
 }

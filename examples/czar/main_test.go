@@ -38,8 +38,8 @@ func catalogue(t *testing.T) (*cssetcd.Client, string) {
 	b.CreateDatabase(cssetcd.Database{Name: "lsst", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.0167}})
 	b.CreateTable(cssetcd.Table{
 		Name:         object,
-		Schema:       "(objectId BIGINT NOT NULL, ra DOUBLE, KEY (objectId))",
-		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", SubChunks: true},
+		Schema:       "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE, KEY (objectId))",
+		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true},
 	})
 	b.CreateTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Filter"}, Schema: "(id INT)"})
 	b.CreateTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Half"}, Schema: "(id INT)", Status: cssetcd.StatusIgnore})
@@ -119,7 +119,7 @@ func TestExampleCzarPlansAndFollows(t *testing.T) {
 	client, endpoint := catalogue(t)
 	c := start(t, endpoint)
 	c.ask("lsst.Object")
-	c.await(`lsst\.Object: chunk level 2, partitioning &\{DirDB:lsst DirTable:Object .*columns \[\{objectId BIGINT NOT NULL\} \{ra DOUBLE\}\]`)
+	c.await(`lsst\.Object: chunk level 2, partitioning &\{DirDB:lsst DirTable:Object .*columns \[\{objectId BIGINT NOT NULL\} \{ra DOUBLE\} \{decl DOUBLE\}\]`)
 	c.ask("lsst.Filter")
 	c.await(`lsst\.Filter: chunk level 0, partitioning <nil>, columns \[\{id INT\}\]`)
 	for query, answer := range map[string]string{

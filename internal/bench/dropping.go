@@ -76,7 +76,7 @@ func (d *protocolled) tables(ctx context.Context, n int) (names []cssetcd.TableN
 	for range n {
 		d.round++
 		t := survey.NewTable()
-		t.Name.Table = fmt.Sprintf("%s_%d", t.Name.Table, d.round)
+		t.Name.Table = fmt.Sprintf("%s%d", t.Name.Table, d.round)
 		if t.Partitioning != nil && t.Partitioning.DirTable == survey.NewTable().Name.Table {
 			t.Partitioning.DirTable = t.Name.Table
 		}

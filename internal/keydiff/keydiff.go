@@ -23,6 +23,17 @@ func Collect(seq iter.Seq2[string, string], n int) []Pair {
 	return all
 }
 
+// All yields pairs as a sequence.
+func All(pairs []Pair) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, p := range pairs {
+			if !yield(p.Key, p.Value) {
+				return
+			}
+		}
+	}
+}
+
 // Compare returns the keys in which two catalogues differ. Both are in byte order of their keys, and so is the result, which is never nil.
 func Compare(a, b []Pair) []Difference {
 	all := []Difference{}

@@ -130,7 +130,7 @@ func child(db, name, schema, lat, lon string, rating, columns int) tableOf {
 func match() tableOf {
 	t := plain(Year2, "ObjectRefStar", matchSchema)
 	t.Match = &cssetcd.Match{
-		DirTable1: Year2 + ".Object", DirColumn1: "objectId", DirTable2: Year2 + ".RefStar", DirColumn2: "refStarId",
+		DirTable1: "Object", DirColumn1: "objectId", DirTable2: "RefStar", DirColumn2: "refStarId",
 		FlagColumn: "matchFlags", AngSep: 0.00028,
 	}
 	return t
