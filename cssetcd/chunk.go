@@ -21,8 +21,9 @@ func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, erro
 	})
 }
 
-// AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. It returns ErrNoSuchTable, ErrNoSuchNode when one of the
-// nodes is not there, and ErrInvalid for a table that is not partitioned, and for a node that is named twice or has a replica of the chunk.
+// AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. It returns ErrNoSuchTable,
+// ErrNoSuchNode when one of the nodes is not there, and ErrInvalid for a table that is not partitioned, and for a node
+// that is named twice or has a replica of the chunk.
 func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...string) (Revision, error) {
 	return c.do(ctx, addChunk(n, id, nodes))
 }

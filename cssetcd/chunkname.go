@@ -10,7 +10,8 @@ import (
 // Workers keep a chunk of a table T as a table T_<number>, and what overlaps into it as TFullOverlap_<number>.
 const overlapName = "FullOverlap"
 
-// tablesWithChunk returns the names of tables of which a worker would keep a chunk under the given name, were they partitioned.
+// tablesWithChunk returns the names of tables of which a worker would keep a chunk under the given name, were they
+// partitioned.
 func tablesWithChunk(name string) []string {
 	base := strings.TrimRight(name, "0123456789")
 	if base == name || !strings.HasSuffix(base, "_") || base == "_" {
@@ -24,7 +25,8 @@ func tablesWithChunk(name string) []string {
 	return all
 }
 
-// chunkSpans are where the spellings of names are kept under which workers keep chunks of a table, among others that begin like those.
+// chunkSpans are where the spellings of names are kept under which workers keep chunks of a table, among others that
+// begin like those.
 func chunkSpans(n TableName) []kv.Span {
 	key := n.key()
 	return []kv.Span{
@@ -47,8 +49,8 @@ func chunkNameReads(t *Table) []kv.Span {
 
 func (t *Table) partitioned() bool { return t.Partitioning != nil || t.Match != nil }
 
-// checkChunkNames fails when workers would keep a chunk of one table under the name of another: of one that is there under this table's name, or
-// of this one under the name of one that is there. The guards keep it true.
+// checkChunkNames fails when workers would keep a chunk of one table under the name of another: of one that is there
+// under this table's name, or of this one under the name of one that is there. The guards keep it true.
 func checkChunkNames(have *kv.Snapshot, t *Table) ([]kv.Guard, error) {
 	for _, base := range tablesWithChunk(t.Name.Table) {
 		key := have.At(foldPath(TableName{t.Name.DB, base}.key())).Value
@@ -100,7 +102,8 @@ func isPartitioned(have *kv.Snapshot, n TableName) bool {
 		(have.At(part).Exists() || !have.Empty(kv.Below(part)) || have.At(cssPath(n.matchKey())).Exists())
 }
 
-// isChunkOf reports whether a worker would keep a chunk of a table under a name. Names that differ in case only are one.
+// isChunkOf reports whether a worker would keep a chunk of a table under a name. Names that differ in case only are
+// one.
 func isChunkOf(name, table string) bool {
 	for _, base := range tablesWithChunk(name) {
 		if strings.EqualFold(base, table) {
@@ -111,6 +114,6 @@ func isChunkOf(name, table string) bool {
 }
 
 func chunkNameFault(chunk, table TableName) error {
-	return fmt.Errorf("%w: %s and %s: workers keep the chunks of the second, which is partitioned, under such names as that of the first, and dropping it "+
-		"would remove the first", ErrInvalidName, chunk, table)
+	return fmt.Errorf("%w: %s and %s: workers keep the chunks of the second, which is partitioned, "+
+		"under such names as that of the first, and dropping it would remove the first", ErrInvalidName, chunk, table)
 }

@@ -108,6 +108,9 @@
 // Names that differ in upper and lower case only are refused, because the MySQL table that the C++ czars read cannot
 // hold both.
 //
+// A table that no czar can query is refused with [ErrUnqueryable], unless [AllowUnqueryable] is given. [Unqueryable]
+// finds those that came otherwise.
+//
 // Removing is immediate and takes no notice of queries. It is therefore refused while czars are registered, with
 // [ErrCzarsRegistered], unless [Unsafe] is given. With czars, the package deletion drops
 // what they use without hurting their queries.

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// CheckQueryable says why no czar can query a table, as ErrUnqueryable, or returns nil. It returns ErrNoSuchTable, too. The read is of one
-// revision, and of no chunks.
+// CheckQueryable says why no czar can query a table, as ErrUnqueryable, or returns nil. It returns ErrNoSuchTable, too.
+// The read is of one revision, and of no chunks.
 func (c *Client) CheckQueryable(ctx context.Context, n TableName) error {
 	_, err := read(ctx, c, "check table", n.String(), tableSpans(n), func(have *kv.Snapshot) (struct{}, error) {
 		t, err := decodeTable(have, n)
@@ -23,9 +23,9 @@ func (c *Client) CheckQueryable(ctx context.Context, n TableName) error {
 	return err
 }
 
-// Unqueryable yields the tables of a catalogue that no czar can query, as ErrUnqueryable, and those whose names are such as workers give to the chunks of
-// another table, as ErrInvalidName. A table that cannot be decoded is left out. Keys yields the CSS keys and values of the whole catalogue; those of chunks
-// do not matter.
+// Unqueryable yields the tables of a catalogue that no czar can query, as ErrUnqueryable, and those whose names are
+// such as workers give to the chunks of another table, as ErrInvalidName. A table that cannot be decoded is left out.
+// Keys yields the CSS keys and values of the whole catalogue; those of chunks do not matter.
 func Unqueryable(keys iter.Seq2[string, string]) iter.Seq2[TableName, error] {
 	return func(yield func(TableName, error) bool) {
 		b := kv.NewSnapshot(0, kv.Everything).Edit()
@@ -139,8 +139,8 @@ func beforeTheirs(tables []Table) []Table {
 	return sorted
 }
 
-// unqueryableAmong says which of the tables that are to be created together in a database no czar can query. A director that is not
-// among them may be there already: the creation looks.
+// unqueryableAmong says which of the tables that are to be created together in a database no czar can query. A director
+// that is not among them may be there already: the creation looks.
 func unqueryableAmong(tables []Table, striped bool, opts []WriteOption) []error {
 	faults := make([]error, len(tables))
 	if len(opts) > 0 { // the only one is AllowUnqueryable

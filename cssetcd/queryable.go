@@ -5,24 +5,25 @@ import (
 	"strings"
 )
 
-// ErrUnqueryable says that a czar's analysis of queries refuses every query on a table. The message says why.
+// ErrUnqueryable says that every query on a table would fail, mostly in the czar's analysis. The message says why.
 var ErrUnqueryable = under(ErrInvalid, "no czar can query it")
 
-// AllowUnqueryable lets a table be created that no czar can query: one that another program than Qserv reads, or one under construction, whose
-// director comes later. Without it such a table is refused with ErrUnqueryable.
+// AllowUnqueryable lets a table be created that no czar can query: one that another program than Qserv reads, or one
+// under construction, whose director comes later. Without it such a table is refused with ErrUnqueryable.
 func AllowUnqueryable() WriteOption {
 	return WriteOption{"AllowUnqueryable", func(o *writeOptions) { o.unqueryable = true }}
 }
 
-// neighbours is what decides about a table beside itself. All of it is of the table's own database: a czar looks nowhere else.
+// neighbours is what decides about a table beside itself. All of it is of the table's own database: a czar looks
+// nowhere else.
 type neighbours struct {
 	striped bool                // the database has a partitioning
 	tables  map[string]Relation // the tables that it names as directors, those that exist
 }
 
-// queryable says why no czar can query a table, as ErrUnqueryable; nil when one can. The rules are those of upstream's query analysis
-// (src/qana/TableInfoPool.cc, TableInfoPool::get), and that the columns which are named are there, by MariaDB's rule that upper and lower case are the
-// same. A schema that cannot be parsed is taken to have them.
+// queryable says why no czar can query a table, as ErrUnqueryable; nil when one can. The rules are those of upstream's
+// query analysis (src/qana/TableInfoPool.cc, TableInfoPool::get), and that the columns which are named are there, by
+// MariaDB's rule that upper and lower case are the same. A schema that cannot be parsed is taken to have them.
 func queryable(t *Table, in neighbours) error {
 	why := unqueryable(t.relation(), in)
 	if why == "" {
@@ -44,7 +45,8 @@ func unqueryable(r Relation, in neighbours) string {
 	case r.Match != nil:
 		return faultOfMatch(r, in)
 	case r.Partitioning.DirDB != "" && r.Partitioning.DirDB != r.Name.DB:
-		return fmt.Sprintf("its director is of the database %s, and a director is one of the table's own database", r.Partitioning.DirDB)
+		return fmt.Sprintf("its director is of the database %s, and a director is one of the table's own database",
+			r.Partitioning.DirDB)
 	case r.isDirector():
 		return faultOfDirector(r.Partitioning)
 	}
@@ -63,8 +65,8 @@ func faultOfDirector(p *Partitioning) string {
 	case !p.SubChunks:
 		return "a director needs sub-chunks"
 	case !differ(columns...):
-		return fmt.Sprintf("the columns of a director's key, longitude and latitude are three different ones, and these are %q, %q and %q",
-			p.DirColumn, p.LonColumn, p.LatColumn)
+		return fmt.Sprintf("the columns of a director's key, longitude and latitude are three different ones, "+
+			"and these are %q, %q and %q", p.DirColumn, p.LonColumn, p.LatColumn)
 	}
 	return ""
 }
@@ -87,7 +89,8 @@ func faultOfMatch(r Relation, in neighbours) string {
 		}
 	}
 	if !differ(m.DirColumn1, m.DirColumn2) {
-		return fmt.Sprintf("the columns that hold the keys of its directors are two different ones, and these are %q and %q", m.DirColumn1, m.DirColumn2)
+		return fmt.Sprintf("the columns that hold the keys of its directors are two different ones, and these are %q and %q",
+			m.DirColumn1, m.DirColumn2)
 	}
 	return ""
 }
@@ -97,7 +100,8 @@ func faultOfNamed(table, db string, in neighbours) string {
 	director, ok := in.tables[table]
 	switch {
 	case strings.Contains(table, "."):
-		return fmt.Sprintf("its director is %s, and a director is a table of the database %s, named without it", table, db)
+		return fmt.Sprintf("its director is %s, and a director is a table of the database %s, named without it",
+			table, db)
 	case !ok:
 		return fmt.Sprintf("its director %s is not there", TableName{db, table})
 	case !director.isDirector():

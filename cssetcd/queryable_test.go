@@ -110,8 +110,8 @@ func TestRuleHoldsWhenItIsWritten(t *testing.T) {
 	}
 }
 
-// TestChunkNames: workers keep chunk 5 of Object as Object_5, and what overlaps into it as ObjectFullOverlap_5. Another table of such a name would go
-// with Object when that is dropped.
+// TestChunkNames: workers keep chunk 5 of Object as Object_5, and what overlaps into it as ObjectFullOverlap_5. Another
+// table of such a name would go with Object when that is dropped.
 func TestChunkNames(t *testing.T) {
 	plain := func(name string) cssetcd.Table {
 		return cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: name}, Schema: "(a INT)"}

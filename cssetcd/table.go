@@ -17,10 +17,10 @@ func (c *Client) Table(ctx context.Context, name TableName) (*Table, error) {
 }
 
 // CreateTable creates a table, whole: a plain one, a director, a child or a match table, as its fields say. The zero Status
-// stands for READY, and a director of a match table that is of the table's own database is stored without the database. It returns ErrNoSuchDB,
-// never creating a database by the way, ErrTableExists, also for a name that differs from another in case only, ErrInvalidName where workers
-// would keep a chunk of one table under the name of another, and ErrUnqueryable for a table that no czar can query. Takes IfNotExists and
-// AllowUnqueryable.
+// stands for READY, and a director of a match table that is of the table's own database is stored without the database.
+// It returns ErrNoSuchDB, never creating a database by the way, ErrTableExists, also for a name that differs from
+// another in case only, ErrInvalidName where workers would keep a chunk of one table under the name of another, and
+// ErrUnqueryable for a table that no czar can query. Takes IfNotExists and AllowUnqueryable.
 func (c *Client) CreateTable(ctx context.Context, t Table, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createTable(t, opts))
 }

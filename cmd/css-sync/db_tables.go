@@ -23,7 +23,12 @@ func (p *program) createWithTables(ctx context.Context, css *catalogue, name, li
 	if skipped := notReady(s, like); len(skipped) > 0 {
 		p.say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
 	}
-	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables)
+	for _, u := range unqueryable(values(s)) {
+		if n, err := cssetcd.ParseTableName(u.Table); err == nil && n.DB == like {
+			p.say("warning: %s, and so is its copy: %s", u.Table, u.Reason)
+		}
+	}
+	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables, cssetcd.AllowUnqueryable())
 	switch {
 	case err != nil && ctx.Err() != nil:
 		p.say("interrupted; what is created stays and is not seen by queries, and running it again does the rest")

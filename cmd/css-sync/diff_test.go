@@ -55,7 +55,7 @@ func TestDiff(t *testing.T) {
 	golden(t, "diff.json", c.differs(file, file, "etcd", "-w", "json"))
 	c.stdin = c.ok("dump")
 	assert.Equal(t, diffView{
-		A: sideView{"etcd", 14, 36}, B: sideView{"-", 0, 36}, Equal: true, Differences: []keydiff.Difference{},
+		A: sideView{Source: "etcd", Revision: 14, Keys: 36}, B: sideView{Source: "-", Keys: 36}, Equal: true, Differences: []keydiff.Difference{},
 	}, decode[diffView](t, c.ok("diff", "etcd", "-", "-w", "json")))
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,11 @@ such a name and the other one is partitioned are always refused in one database.
 			}
 			say := outcome{"table " + args[0] + " created", "the table " + args[0] + " exists"}
 			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
-				return css.CreateTable(ctx, t, opts...)
+				rev, err := css.CreateTable(ctx, t, opts...)
+				if errors.Is(err, cssetcd.ErrUnqueryable) {
+					err = hinted(err, "--allow-unqueryable creates it nevertheless")
+				}
+				return rev, err
 			})
 		},
 	}

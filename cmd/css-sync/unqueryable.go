@@ -11,7 +11,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// unqueryableView is the JSON form of a table that no czar can query, or whose name is such as workers give to chunks of another.
+// unqueryableView is the JSON form of a table that no czar can query, or whose name is such as workers give to chunks
+// of another.
 type unqueryableView struct {
 	Table  string `json:"table"`
 	Reason string `json:"reason"`
@@ -23,6 +24,17 @@ func unqueryable(keys iter.Seq2[string, string]) []unqueryableView {
 		all = append(all, unqueryableView{name.String(), err.Error()})
 	}
 	return all
+}
+
+// values yields the keys and values of a catalogue.
+func values(s *cssetcd.Snapshot) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for key, e := range s.Below("") {
+			if !yield(key, e.Value) {
+				return
+			}
+		}
+	}
 }
 
 // writeUnqueryable names such tables of both sides.
