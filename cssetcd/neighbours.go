@@ -135,7 +135,9 @@ func mustShow(have *kv.Snapshot, need []kv.Span) error {
 // beforeTheirs orders tables so that directors come before those that name them.
 func beforeTheirs(tables []Table) []Table {
 	sorted := slices.Clone(tables)
-	slices.SortStableFunc(sorted, func(a, b Table) int { return len(a.relation().directors()) - len(b.relation().directors()) })
+	slices.SortStableFunc(sorted, func(a, b Table) int {
+		return len(a.relation().directors()) - len(b.relation().directors())
+	})
 	return sorted
 }
 

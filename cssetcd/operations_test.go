@@ -526,7 +526,7 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 	ctx := t.Context()
 	options := map[string]cssetcd.WriteOption{
 		"IfNotExists": cssetcd.IfNotExists(), "IfExists": cssetcd.IfExists(), "IfStatus": cssetcd.IfStatus("READY"),
-		"IfRevision": cssetcd.IfRevision(1), "Unsafe": cssetcd.Unsafe(), "": {},
+		"IfRevision": cssetcd.IfRevision(1), "Unsafe": cssetcd.Unsafe(), "AllowUnqueryable": cssetcd.AllowUnqueryable(), "": {},
 	}
 	for _, tt := range []struct {
 		name, takes string
@@ -536,8 +536,11 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 			return second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"}, o))
 		}},
 		{"CreateDatabaseLike", "IfNotExists", func(o cssetcd.WriteOption) error { return second(c.CreateDatabaseLike(ctx, "x", "lsst", o)) }},
-		{"CreateTable", "IfNotExists", func(o cssetcd.WriteOption) error {
+		{"CreateTable", "IfNotExists AllowUnqueryable", func(o cssetcd.WriteOption) error {
 			return second(c.CreateTable(ctx, cssetcd.Table{Name: absent}, o))
+		}},
+		{"PublishDatabase", "AllowUnqueryable", func(o cssetcd.WriteOption) error {
+			return second(c.PublishDatabase(ctx, cssetcd.Database{Name: "x"}, "", nil, o))
 		}},
 		{"SetDatabaseStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetDatabaseStatus(ctx, "lsst", "", o)) }},
 		{"SetTableStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetTableStatus(ctx, object, "", o)) }},
