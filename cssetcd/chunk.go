@@ -30,8 +30,8 @@ func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...str
 
 func addChunk(n TableName, id int, nodes []string) operation {
 	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}.invalid(n.checkParts())
-	if id < 0 {
-		return add.invalid(fmt.Errorf("%w: chunk %d: ids are 0 or above", ErrInvalid, id))
+	if err := checkInt32("chunk", id, 0); err != nil {
+		return add.invalid(err)
 	}
 	if len(nodes) == 0 {
 		return add.invalid(fmt.Errorf("%w: no node is named", ErrInvalid))

@@ -50,7 +50,8 @@ func (c *Client) load(ctx context.Context, at Revision, span kv.Span) (*kv.Snaps
 // Option configures a Client.
 type Option func(*Client) error
 
-// WithPrefix says where in etcd the CSS lives: one or more segments that begin with a slash each.
+// WithPrefix says where in etcd the CSS lives: one or more segments that begin with a slash each. Creating a CSS is refused as ErrInvalid where its
+// keys would lie among those of another, as those of /qserv/css do where /qserv is one.
 func WithPrefix(prefix string) Option {
 	return func(c *Client) error { c.prefix = prefix; return nil }
 }
@@ -76,10 +77,7 @@ func WithLogger(log *slog.Logger) Option {
 // All faults of the options are reported together, as ErrInvalid.
 func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, error) {
 	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
-	var faults *multierror.Error
-	for _, opt := range opts {
-		faults = multierror.Append(faults, opt(c))
-	}
+	faults := c.configure(opts)
 	if etcd == nil {
 		faults = multierror.Append(faults, errors.New("the etcd client is nil"))
 	}
@@ -100,6 +98,19 @@ func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, e
 		return nil, &Error{Op: "open", Object: c.prefix, Err: err}
 	}
 	return c, nil
+}
+
+// configure applies options and returns what is wrong with them.
+func (c *Client) configure(opts []Option) *multierror.Error {
+	var faults *multierror.Error
+	for _, opt := range opts {
+		if opt == nil {
+			faults = multierror.Append(faults, errors.New("an option is nil"))
+			continue
+		}
+		faults = multierror.Append(faults, opt(c))
+	}
+	return faults
 }
 
 func checkVersion(have *kv.Snapshot) error {

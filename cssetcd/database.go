@@ -65,8 +65,11 @@ func checkDatabase(db *Database) error {
 		if s.ID != "" {
 			return fmt.Errorf("%w: the striping's id %q: it is chosen when the database is created; to share one, create the database like another", ErrInvalid, s.ID)
 		}
-		if s.Stripes <= 0 || s.SubStripes <= 0 {
-			return fmt.Errorf("%w: %d stripes of %d sub-stripes: both must be above 0", ErrInvalid, s.Stripes, s.SubStripes)
+		if err := checkInt32("stripes", s.Stripes, 1); err != nil {
+			return err
+		}
+		if err := checkInt32("sub-stripes", s.SubStripes, 1); err != nil {
+			return err
 		}
 		if err := checkFinite("overlap", s.Overlap); err != nil {
 			return err

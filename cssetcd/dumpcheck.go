@@ -21,6 +21,9 @@ func (d *Dump) faults() []error {
 		if err := checkPacked(r.key, r.value); err != nil {
 			all = append(all, err)
 		}
+		if err := rangeFault(r.key, r.value); err != nil {
+			all = append(all, err)
+		}
 	}
 	if len(all) > 0 || !d.namesAreClean() {
 		all = append(all, d.nameFaults()...)

@@ -58,7 +58,7 @@ var (
 	ErrVersionMissing  = errors.New("there is no CSS here: /css_meta/version is missing")
 	ErrVersionMismatch = errors.New("the CSS has another version")
 	ErrReadOnly        = errors.New("the client is read-only")
-	ErrClosed          = errors.New("closed")
+	ErrClosed          = kv.ErrClosed // a view, or the etcd client, was closed
 	ErrStale           = errors.New("the view is stale")
 	ErrRegressed       = errors.New("etcd went back to an older revision or is another cluster")
 )

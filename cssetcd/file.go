@@ -31,10 +31,7 @@ func OpenFile(path string, opts ...Option) (*Client, error) {
 
 func openFile(path string, opts []Option) (*Client, error) {
 	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
-	var faults *multierror.Error
-	for _, opt := range opts {
-		faults = multierror.Append(faults, opt(c))
-	}
+	faults := c.configure(opts)
 	if c.prefix != DefaultPrefix {
 		faults = multierror.Append(faults, errors.New("WithPrefix: a file holds one catalogue and has no prefix"))
 	}

@@ -71,7 +71,9 @@ func TestNamesAreClean(t *testing.T) {
 		d := &Dump{}
 		for range rapid.IntRange(0, 8).Draw(t, "keys") {
 			key := top.Draw(t, "top") + "/" + strings.Join(rapid.SliceOfN(part, 1, 4).Draw(t, "parts"), "/")
-			d.rows = append(d.rows, row{key: key})
+			if checkKey(key) == nil { // which is looked at before
+				d.rows = append(d.rows, row{key: key})
+			}
 		}
 		d.sort()
 		require.Equal(t, len(d.nameFaults()) == 0, d.namesAreClean(), "%v", d.Keys())

@@ -94,6 +94,8 @@ func checkKey(key string) error {
 		return fmt.Errorf("%w: key %.80q...: has %d bytes and may have %d", ErrInvalid, key, len(key), maxKey)
 	case strings.HasSuffix(key, " ") || strings.Contains(key, " /"):
 		return fmt.Errorf("%w: key %.80q: a part of it ends with a space", ErrInvalid, key)
+	case strings.Contains(key, "/"+packedName+"/"):
+		return fmt.Errorf("%w: key %.80q: lies below a packed key, where nobody reads it", ErrInvalid, key)
 	}
 	if reason := textFault(key); reason != "" {
 		return fmt.Errorf("%w: key %.80q: %s", ErrInvalid, key, reason)

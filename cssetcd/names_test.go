@@ -135,6 +135,7 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 		{"two slashes", "/a//b", "", "has an empty part"},
 		{"a space at the end", "/a ", "", "ends with a space"},
 		{"a space at the end of a part", "/a /b", "", "ends with a space"},
+		{"below a packed key", "/a/.packed.json/b", "", "lies below a packed key"},
 		{"a space elsewhere", "/ a b", "", ""},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

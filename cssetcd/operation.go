@@ -40,7 +40,10 @@ var errUnchanged = errors.New("nothing to do")
 func (c *Client) do(ctx context.Context, o operation) (Revision, error) {
 	rev, err := c.try(ctx, o)
 	if errors.Is(err, ErrVersionMissing) && o.first {
-		if err = c.initialise(ctx); err == nil {
+		if err = c.apart(ctx); err == nil {
+			err = c.initialise(ctx)
+		}
+		if err == nil {
 			rev, err = c.try(ctx, o)
 		}
 	}
@@ -145,6 +148,9 @@ func (b *Batch) DeleteChunk(n TableName, id int) { b.add(deleteChunk(n, id)) }
 func (c *Client) Commit(ctx context.Context, b *Batch) (Revision, error) {
 	var faults *multierror.Error
 	var ops []kv.Op
+	if b == nil {
+		return c.do(ctx, operation{name: "commit"}.invalid(fmt.Errorf("%w: the batch is nil", ErrInvalid)))
+	}
 	all := operation{name: "commit", object: fmt.Sprintf("a batch of %d", len(b.operations))}
 	for _, o := range b.operations {
 		if o.err != nil {

@@ -2,6 +2,7 @@ package cssetcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strings"
@@ -54,7 +55,13 @@ type RestoreResult struct {
 func (c *Client) Restore(ctx context.Context, d *Dump, opts ...RestoreOption) (RestoreResult, error) {
 	var o restoreOptions
 	for _, opt := range opts {
+		if opt == nil {
+			return RestoreResult{}, &Error{Op: "restore", Object: c.prefix, Err: fmt.Errorf("%w: an option is nil", ErrInvalid)}
+		}
 		opt(&o)
+	}
+	if d == nil {
+		return RestoreResult{}, &Error{Op: "restore", Object: c.prefix, Err: fmt.Errorf("%w: the dump is nil", ErrInvalid)}
 	}
 	res, err := c.restore(ctx, d, o)
 	if err != nil {
@@ -73,6 +80,11 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	}
 	if err := checkTarget(have); err != nil {
 		return RestoreResult{}, err
+	}
+	if errors.Is(checkVersion(have), ErrVersionMissing) {
+		if err := c.apart(ctx); err != nil {
+			return RestoreResult{}, err
+		}
 	}
 	plan := newRestorePlan(d)
 	res := plan.result

@@ -126,10 +126,10 @@ func checkTable(t *Table) error {
 }
 
 func checkSharedScan(s *SharedScan) error {
-	if s != nil && s.Rating < 0 {
-		return fmt.Errorf("%w: scan rating %d: must be 0 or above", ErrInvalid, s.Rating)
+	if s == nil {
+		return nil
 	}
-	return nil
+	return checkInt32("scan rating", s.Rating, 0)
 }
 
 // SetTableStatus writes the status of a table. It returns ErrNoSuchTable. Takes IfStatus and IfRevision.

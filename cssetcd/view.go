@@ -63,7 +63,13 @@ func CompareEvery(d time.Duration) ViewOption {
 // for a CSS of a version that this package does not know and with ErrOldServer for an etcd whose watches lose events.
 func OpenView(ctx context.Context, c *Client, opts ...ViewOption) (*View, error) {
 	settings := viewSettings{most: keepTouches}
+	if c == nil {
+		return nil, &Error{Op: "open view", Err: fmt.Errorf("%w: the client is nil", ErrInvalid)}
+	}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, &Error{Op: "open view", Object: c.prefix, Err: fmt.Errorf("%w: an option is nil", ErrInvalid)}
+		}
 		opt(&settings)
 	}
 	v, err := openView(ctx, c, settings)

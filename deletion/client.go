@@ -102,6 +102,9 @@ func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*
 func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Drop, error) {
 	w := wish{policy: Wait, by: owner()}
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, failed("drop", n.String(), fmt.Errorf("%w: an option is nil", cssetcd.ErrInvalid))
+		}
 		if err := opt(&w); err != nil {
 			return nil, failed("drop", n.String(), err)
 		}

@@ -11,6 +11,9 @@ import (
 
 // storeOf returns the store that a client works on.
 func storeOf(css *cssetcd.Client) (*kv.Etcd, error) {
+	if css == nil {
+		return nil, fmt.Errorf("%w: the client is nil", cssetcd.ErrInvalid)
+	}
 	if css.Etcd() == nil {
 		return nil, fmt.Errorf("%w: a catalogue on a file has no czars", cssetcd.ErrInvalid)
 	}

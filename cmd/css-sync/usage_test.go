@@ -109,8 +109,8 @@ func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
 		"put /css_meta/version 2":             "not written by hand",
 		"get DBS":                             "must begin with a slash",
 		"db list --prefix qserv":              "must be one or more segments",
-		"db create E --stripes 0 --sub-stripes 1 --overlap 0": "both must be above 0",
-		"chunk add D.T -- -1 n":                               "ids are 0 or above",
+		"db create E --stripes 0 --sub-stripes 1 --overlap 0": "stripes 0: must be 1 to 2147483647",
+		"chunk add D.T -- -1 n":                               "chunk -1: must be 0 to 2147483647",
 		"table create D.T --schema (a) --lat-col d":           "the director's database, table and column are needed",
 		"table create D.T --schema (a) --scan-rating 1":       "not partitioned",
 	} {

@@ -30,11 +30,30 @@ func NewEtcd(client *clientv3.Client, prefix string) (*Etcd, error) {
 	if !strings.HasPrefix(prefix, "/") || strings.HasSuffix(prefix, "/") || strings.Contains(prefix, "//") {
 		return nil, fmt.Errorf("prefix %q: must be one or more segments that each begin with a slash, as in /qserv", prefix)
 	}
+	if strings.Contains(prefix, "\x00") {
+		return nil, fmt.Errorf("prefix %q: has NUL, which nobody can type", prefix)
+	}
 	return &Etcd{client: client, prefix: prefix + "/", times: usualTimes}, nil
 }
 
 // Client returns the etcd client that the store uses.
 func (s *Etcd) Client() *clientv3.Client { return s.client }
+
+// closed tells when the etcd client was closed: asked all the same, it would try again and again.
+func (s *Etcd) closed() error {
+	if s.client.Ctx().Err() != nil {
+		return fmt.Errorf("%w: the etcd client was closed", ErrClosed)
+	}
+	return nil
+}
+
+// failed is readError, and knows a client that was closed meanwhile.
+func (s *Etcd) failed(err error) error {
+	if closed := s.closed(); closed != nil && err != nil {
+		return closed
+	}
+	return readError(err)
+}
 
 // Grant gets a lease of so many seconds, or of more where etcd knows no shorter one.
 func (s *Etcd) Grant(ctx context.Context, seconds int64) (id int64, granted int64, err error) {
@@ -52,9 +71,12 @@ func (s *Etcd) path(key []byte) Path { return Path(key[len(s.prefix):]) }
 
 // Fetch implements [Store] with one read-only transaction.
 func (s *Etcd) Fetch(ctx context.Context, at Revision, spans ...Span) (*Snapshot, error) {
+	if err := s.closed(); err != nil {
+		return nil, err
+	}
 	resp, err := s.client.Txn(ctx).Then(s.gets(at, spans)...).Commit()
 	if err != nil {
-		return nil, readError(err)
+		return nil, s.failed(err)
 	}
 	if at == 0 {
 		at = Revision(resp.Header.Revision)
@@ -69,11 +91,17 @@ func (s *Etcd) Commit(ctx context.Context, c Change) (*Snapshot, error) {
 	}
 	cmps, ops := s.compares(c.Guards), s.writes(c)
 	gets := s.gets(0, c.Gets)
-	if n := max(len(cmps), len(ops)+len(gets)); n > maxTxnOps {
-		return nil, fmt.Errorf("%w: it needs %d", ErrTooLarge, n)
+	for _, part := range []struct {
+		what string
+		n    int
+		most int
+	}{{"conditions", len(cmps), maxTxnOps}, {"keys and ranges", len(ops) + len(gets), maxTxnOps}, {"bytes", s.size(c), maxRequestBytes}} {
+		if part.n > part.most {
+			return nil, fmt.Errorf("%w: it has %d %s, and %d is the most", ErrTooLarge, part.n, part.what, part.most)
+		}
 	}
-	if n := s.size(c); n > maxRequestBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes", ErrTooLarge, n)
+	if err := s.closed(); err != nil {
+		return nil, err
 	}
 	resp, err := s.client.Txn(ctx).If(cmps...).Then(append(ops, gets...)...).Else(gets...).Commit()
 	if err != nil {

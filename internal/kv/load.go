@@ -55,11 +55,14 @@ type loader struct {
 }
 
 func (l *loader) run(ctx context.Context) error {
+	if err := l.s.closed(); err != nil {
+		return err
+	}
 	err := l.stream(ctx)
 	if code(err) == codes.Unimplemented {
 		err = l.pages(ctx)
 	}
-	return readError(err)
+	return l.s.failed(err)
 }
 
 func (l *loader) options() []clientv3.OpOption {

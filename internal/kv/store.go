@@ -34,7 +34,7 @@ var (
 	// ErrOutcomeUnknown says that the answer to a commit was lost and could not be found out: the write may or may not have happened.
 	ErrOutcomeUnknown = errors.New("the answer was lost and the write may or may not have happened; read before trying again")
 	// ErrTooLarge says that a change exceeds what one etcd transaction can hold. Nothing was written.
-	ErrTooLarge = errors.New("too large for one etcd transaction (128 keys, 1.5 MiB)")
+	ErrTooLarge = errors.New("too large for one etcd transaction")
 	// ErrNoRoom says that etcd's quota has no room for what is to be written. Nothing was written.
 	ErrNoRoom = errors.New("etcd has not enough room")
 	// ErrUnorderable says that one transaction would have to delete a key and then write it, which etcd cannot do.
@@ -45,6 +45,8 @@ var (
 	ErrFutureRevision = errors.New("the revision has not been reached")
 	// ErrInconsistent says that a snapshot that was followed differs from what etcd holds at the same revision.
 	ErrInconsistent = errors.New("the snapshot is not what etcd holds at its revision")
+	// ErrClosed says that what is needed was closed.
+	ErrClosed = errors.New("closed")
 	// ErrUnavailable says that the store could not be reached, or has no leader.
 	ErrUnavailable = errors.New("etcd is not available")
 	// ErrNoSpace says that etcd's database is full. Nothing was written; reads, deletions and watches go on.
