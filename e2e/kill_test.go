@@ -144,7 +144,9 @@ func (w *world) tables(ctx context.Context, i int) error {
 	db := fmt.Sprintf("moving%d", i%3)
 	switch {
 	case i%40 < 3:
-		_, err := w.client.CreateDatabase(ctx, cssetcd.Database{Name: db, StorageClass: "L2", ReleaseStatus: "PRIVATE"}, cssetcd.IfNotExists())
+		_, err := w.client.CreateDatabase(ctx, cssetcd.Database{
+			Name: db, StorageClass: "L2", ReleaseStatus: "PRIVATE", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12},
+		}, cssetcd.IfNotExists())
 		return err
 	case i%40 == 39:
 		_, err := w.client.DropDatabase(ctx, db, cssetcd.IfExists())

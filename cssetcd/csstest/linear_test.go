@@ -32,7 +32,7 @@ func historyOf(events []event) *history {
 func TestHistoriesThatCannotBe(t *testing.T) {
 	n := cssetcd.TableName{DB: "d0", Table: "a"}
 	old, ready := cssetcd.Revision(3), cssetcd.StatusReady
-	make1, make2 := op{verb: createTable, table: n, status: ready, number: 3}, op{verb: createTable, table: n, status: ready, number: 6}
+	make1, make2 := op{verb: createTable, table: n, status: ready, number: 4}, op{verb: createTable, table: n, status: ready, number: 7}
 	set := op{verb: setTableStatus, table: n, status: "x", ifRevision: &old}
 	look := op{verb: readTable, table: n}
 	rev := func(r cssetcd.Revision) answer { return answer{rev: r} }
