@@ -14,14 +14,15 @@ import (
 type record struct {
 	have   *kv.Snapshot
 	key    string
+	below  kv.Path // of key, with a slash
 	packed map[string]string
 	err    error
 }
 
 // readRecord needs the packed key of key and, for each field that is then asked for, the plain key to be shown by have.
 func readRecord(have *kv.Snapshot, key string) *record {
-	r := &record{have: have, key: key}
-	if e := have.At(cssPath(packedKey(key))); e.Exists() {
+	r := &record{have: have, key: key, below: cssPath(key) + "/"}
+	if e := r.plain(packedName); e.Exists() {
 		p, err := parsePacked(e.Value)
 		if err != nil {
 			r.err = &ValueError{packedKey(key), err.Error()}
@@ -31,23 +32,24 @@ func readRecord(have *kv.Snapshot, key string) *record {
 	return r
 }
 
-// field returns the text of a field and the key that holds it.
-func (r *record) field(name string) (text, key string, ok bool) {
-	plain := r.key + "/" + name
-	if e := r.have.At(cssPath(plain)); e.Exists() {
-		return e.Value, plain, true
+// field returns the text of a field.
+func (r *record) field(name string) (text string, ok bool) {
+	if e := r.plain(name); e.Exists() {
+		return e.Value, true
 	}
 	text, ok = r.packed[name]
-	return text, packedKey(r.key) + " " + name, ok
+	return text, ok
 }
 
+func (r *record) plain(name string) kv.Entry { return r.have.At(r.below + kv.Path(name)) }
+
 func (r *record) has(name string) bool {
-	_, _, ok := r.field(name)
+	_, ok := r.field(name)
 	return ok
 }
 
 func (r *record) text(name string) string {
-	text, _, _ := r.field(name)
+	text, _ := r.field(name)
 	return text
 }
 
@@ -57,9 +59,18 @@ func (r *record) fail(key, format string, args ...any) {
 	}
 }
 
+// failField names the key that holds the field.
+func (r *record) failField(name, format string, args ...any) {
+	key := packedKey(r.key) + " " + name
+	if r.plain(name).Exists() {
+		key = r.key + "/" + name
+	}
+	r.fail(key, format, args...)
+}
+
 // integer accepts a whole number in any form that JSON has, 0 when the field is absent.
 func (r *record) integer(name string) int {
-	text, key, ok := r.field(name)
+	text, ok := r.field(name)
 	if !ok {
 		return 0
 	}
@@ -69,7 +80,7 @@ func (r *record) integer(name string) int {
 	}
 	f, ok := parseNumber(text)
 	if !ok || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {
-		r.fail(key, "%q is not a whole number of 32 bits", text)
+		r.failField(name, "%q is not a whole number of 32 bits", text)
 		return 0
 	}
 	return int(f)
@@ -77,13 +88,13 @@ func (r *record) integer(name string) int {
 
 // number is 0 when the field is absent.
 func (r *record) number(name string) float64 {
-	text, key, ok := r.field(name)
+	text, ok := r.field(name)
 	if !ok {
 		return 0
 	}
 	f, ok := parseNumber(text)
 	if !ok {
-		r.fail(key, "%q is not a number", text)
+		r.failField(name, "%q is not a number", text)
 		return 0
 	}
 	return f

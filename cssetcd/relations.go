@@ -50,14 +50,17 @@ func untied(n TableName) []kv.Span {
 	return []kv.Span{{From: chunks, To: chunks + "0"}, {From: cssPath(n.partKey()) + "0", To: end}}
 }
 
-// beyondTies leaves those out.
+// beyondTies leaves those out. It is asked for each key, so it builds no hole that the key does not lie in.
 func beyondTies(p kv.Path) (kv.Span, bool) {
-	if n, rest, ok := tableOf(p); ok && rest != "" {
-		for _, hole := range untied(n) {
-			if hole.Contains(p) {
-				return hole, true
-			}
-		}
+	n, rest, ok := tableOf(p)
+	if !ok || rest < "CHUNKS" {
+		return kv.Span{}, false
+	}
+	switch {
+	case rest < "CHUNKS0":
+		return untied(n)[0], true
+	case rest >= "partitioning0":
+		return untied(n)[1], true
 	}
 	return kv.Span{}, false
 }

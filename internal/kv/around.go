@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -16,6 +18,7 @@ type Holes func(p Path) (hole Span, in bool)
 const (
 	gapKeys  = 256 // keys that one range between two holes is read for at once; more are streamed
 	gapRange = 100 // ranges in one request
+	gapAhead = 4   // requests on their way at once, and answers that wait to be taken in
 )
 
 // LoadAround reads spans at one revision, but for the holes in them. What lies in holes that are known beforehand is not read at all, so that
@@ -25,10 +28,8 @@ func (s *Etcd) LoadAround(ctx context.Context, at Revision, holes Holes, known [
 	start := NewSnapshot(at, spans...)
 	start.holes = holes
 	l := around{s: s, at: at, holes: holes, into: start.Edit(), values: interner{}}
-	for part := range slices.Chunk(gaps(spans, known), gapRange) {
-		if err := l.read(ctx, part); err != nil {
-			return nil, nil, err
-		}
+	if err := l.run(ctx, slices.Collect(slices.Chunk(gaps(spans, known), gapRange))); err != nil {
+		return nil, nil, err
 	}
 	return l.into.Snapshot(at), l.met, nil
 }
@@ -42,9 +43,40 @@ type around struct {
 	met    []Span // each once, as they come in order
 }
 
-// read asks for many short ranges at once, and streams the rest of those that turn out to be long. An etcd that was set to take fewer ranges in
-// a request is asked for less at a time.
-func (l *around) read(ctx context.Context, part []Span) error {
+// run takes the parts in, in their order, while the next ones are asked for.
+func (l *around) run(ctx context.Context, parts [][]Span) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer cancel()
+	answers := make([]chan ranges, len(parts))
+	asked := 0
+	for i, part := range parts {
+		for ; asked < min(i+gapAhead, len(parts)); asked++ {
+			answer, part := make(chan ranges, 1), parts[asked]
+			answers[asked] = answer
+			asking.Go(func() { answer <- l.ask(ctx, part) })
+		}
+		got := <-answers[i]
+		answers[i] = nil // what it holds may go
+		if got.err != nil {
+			return got.err
+		}
+		if err := l.takeAll(ctx, part, got.responses); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ranges is the answer to a request for many.
+type ranges struct {
+	responses []*etcdserverpb.ResponseOp
+	err       error
+}
+
+// ask asks for many short ranges at once. An etcd that was set to take fewer ranges in a request is asked for less at a time.
+func (l *around) ask(ctx context.Context, part []Span) ranges {
 	ops := make([]clientv3.Op, len(part))
 	for i, gap := range part {
 		opts := append(l.s.rangeEnd(gap), clientv3.WithRev(int64(l.at)), clientv3.WithLimit(gapKeys))
@@ -55,14 +87,21 @@ func (l *around) read(ctx context.Context, part []Span) error {
 	switch {
 	case errors.Is(err, ErrTooLarge) && len(part) > 1:
 		half := len(part) / 2
-		if err := l.read(ctx, part[:half]); err != nil {
-			return err
+		first := l.ask(ctx, part[:half])
+		if first.err != nil {
+			return first
 		}
-		return l.read(ctx, part[half:])
+		second := l.ask(ctx, part[half:])
+		return ranges{append(first.responses, second.responses...), second.err}
 	case err != nil:
-		return err
+		return ranges{err: err}
 	}
-	for i, r := range resp.Responses {
+	return ranges{responses: resp.Responses}
+}
+
+// takeAll takes ranges in, and streams the rest of those that turn out to be long.
+func (l *around) takeAll(ctx context.Context, part []Span, responses []*etcdserverpb.ResponseOp) error {
+	for i, r := range responses {
 		got := r.GetResponseRange()
 		for _, e := range got.Kvs {
 			_ = l.take(e) // never fails
