@@ -1,6 +1,7 @@
 package cssetcd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -18,8 +19,8 @@ func (c *Client) Database(ctx context.Context, name string) (*Database, error) {
 	})
 }
 
-// CreateDatabase creates a database, with a partitioning of its own when Striping is set. The zero Status stands for READY. It
-// returns ErrDBExists, also for a name that differs from another in case only. Takes IfNotExists.
+// CreateDatabase creates a database, with a partitioning of its own when Striping is set. The zero Status stands for
+// READY, "" for DefaultStorageClass and DefaultReleaseStatus. It returns ErrDBExists, also for a name that differs from another in case only. Takes IfNotExists.
 func (c *Client) CreateDatabase(ctx context.Context, db Database, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createDatabase(db, opts))
 }
@@ -30,9 +31,7 @@ func createDatabase(db Database, opts []WriteOption) operation {
 	if err != nil {
 		return create.invalid(err)
 	}
-	if db.Status == "" {
-		db.Status = StatusReady
-	}
+	db = db.filledIn()
 	if err := checkDatabase(&db); err != nil {
 		return create.invalid(err)
 	}
@@ -55,6 +54,14 @@ func createDatabase(db Database, opts []WriteOption) operation {
 			return e.change, err
 		},
 	})
+}
+
+// filledIn is the database with what stands for "".
+func (db Database) filledIn() Database {
+	db.Status = cmp.Or(db.Status, StatusReady)
+	db.StorageClass = cmp.Or(db.StorageClass, DefaultStorageClass)
+	db.ReleaseStatus = cmp.Or(db.ReleaseStatus, DefaultReleaseStatus)
+	return db
 }
 
 func checkDatabase(db *Database) error {

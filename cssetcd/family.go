@@ -186,6 +186,7 @@ func (c *Client) checkPublished(ctx context.Context, want Database, like string)
 	if err != nil {
 		return err
 	}
+	want = want.filledIn()
 	if like != "" {
 		model, err := c.Database(ctx, like)
 		if err != nil {

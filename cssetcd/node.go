@@ -1,6 +1,7 @@
 package cssetcd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -15,7 +16,7 @@ func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 	})
 }
 
-// AddNode adds a node. The zero State stands for ACTIVE. It returns ErrNodeExists, also for a name that differs from another in
+// AddNode adds a node. The zero State stands for ACTIVE, the zero Type for DefaultNodeType. It returns ErrNodeExists, also for a name that differs from another in
 // case only.
 func (c *Client) AddNode(ctx context.Context, n Node) (Revision, error) {
 	return c.do(ctx, addNode(n))
@@ -23,9 +24,7 @@ func (c *Client) AddNode(ctx context.Context, n Node) (Revision, error) {
 
 func addNode(n Node) operation {
 	add := operation{name: "add node", object: n.Name, first: true}
-	if n.State == "" {
-		n.State = NodeActive
-	}
+	n.State, n.Type = cmp.Or(n.State, NodeActive), cmp.Or(n.Type, DefaultNodeType)
 	if err := checkNode(&n); err != nil {
 		return add.invalid(err)
 	}

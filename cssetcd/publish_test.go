@@ -269,7 +269,7 @@ func TestPublishRefuses(t *testing.T) {
 	striping := &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667}
 	same := cssetcd.Database{Name: "lsst", StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: striping}
 	with := func(edit func(*cssetcd.Database)) cssetcd.Database { db := same; edit(&db); return db }
-	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "other", Striping: striping}))
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "other", StorageClass: "L3", Striping: striping}))
 	object := directorTable(object)
 	for _, tt := range []struct {
 		why    string

@@ -139,3 +139,38 @@ func TestNothingMeetsNoCondition(t *testing.T) {
 		})
 	}
 }
+
+// TestCreationFillsIn: what the command fills in, too.
+func TestCreationFillsIn(t *testing.T) {
+	c := newCatalogue(t)
+	ctx := t.Context()
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "bare"}))
+	ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "bare"}))
+	db, err := c.Database(ctx, "bare")
+	require.NoError(t, err)
+	assert.Equal(t, [3]string{"READY", "L2", "RELEASED"}, [3]string{string(db.Status), db.StorageClass, db.ReleaseStatus})
+	node, err := c.Node(ctx, "bare")
+	require.NoError(t, err)
+	assert.Equal(t, [2]string{"ACTIVE", "worker"}, [2]string{string(node.State), node.Type})
+	unchanged(t, c, func() {
+		_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "bare"}, "", nil)
+		require.NoError(t, err, "it is the same database")
+	})
+}
+
+// TestOneChunkOfASnapshot is found by its id.
+func TestOneChunkOfASnapshot(t *testing.T) {
+	c := newCatalogue(t)
+	ok(t)(c.AddChunk(t.Context(), object, 10, "worker-1"))
+	s := catalogue(t, c, 0)
+	for want, err := range s.Chunks(object) {
+		require.NoError(t, err)
+		got, err := s.Chunk(object, want.ID)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	_, err := s.Chunk(object, 11)
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchChunk)
+	_, err = s.Chunk(absent, 10)
+	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+}

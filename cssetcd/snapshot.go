@@ -1,6 +1,8 @@
 package cssetcd
 
 import (
+	"cmp"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -149,6 +151,20 @@ func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] {
 			}
 		}
 	}
+}
+
+// Chunk returns one chunk of a table. It returns ErrNoSuchTable and ErrNoSuchChunk, and costs what Chunks costs.
+func (s *Snapshot) Chunk(name TableName, id int) (Chunk, error) {
+	object := fmt.Sprintf("%d of %s", id, name)
+	if _, ok := s.index.tables.Get(name); !ok {
+		return Chunk{}, objectError("read chunk", object, noTable(s.kv, name))
+	}
+	all := s.chunks(name)
+	i, found := slices.BinarySearchFunc(all, id, func(c chunkOutcome, id int) int { return cmp.Compare(c.value.ID, id) })
+	if !found {
+		return Chunk{}, objectError("read chunk", object, ErrNoSuchChunk)
+	}
+	return all[i].value, all[i].err
 }
 
 func (s *Snapshot) chunks(name TableName) []chunkOutcome {

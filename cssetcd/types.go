@@ -9,6 +9,13 @@ type Revision = kv.Revision
 // The zero Entry means that the key is absent.
 type Entry = kv.Entry
 
+// What a creation fills in where a field is "". The status of a database or table is READY then, the state of a node ACTIVE.
+const (
+	DefaultStorageClass  = "L2"
+	DefaultReleaseStatus = "RELEASED"
+	DefaultNodeType      = "worker"
+)
+
 // Database is one database of the catalogue.
 type Database struct {
 	Name          string

@@ -74,7 +74,7 @@ func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
 	assert.Equal(t, []string{
 		"/DBS/lsst/TABLES/Object READY>CHANGED",
 		chunk + " >-", chunk + "/REPLICAS >-", chunk + "/REPLICAS/0000000001 >-", chunk + `/REPLICAS/0000000001/.packed.json {"nodeName":"worker-1"} >-`,
-		"/DBS/new ->READY", `/DBS/new/.packed.json ->{"releaseStatus":"","storageClass":""} `,
+		"/DBS/new ->READY", `/DBS/new/.packed.json ->{"releaseStatus":"RELEASED","storageClass":"L2"} `,
 	}, changes(u))
 	assert.False(t, u.Regressed)
 	assert.Equal(t, cssetcd.Revision(rev), u.To.Revision())

@@ -82,7 +82,7 @@ func nodeAdd(p *program) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&n.Type, "type", "worker", "type of the node")
+	cmd.Flags().StringVar(&n.Type, "type", cssetcd.DefaultNodeType, "type of the node")
 	cmd.Flags().StringVar(&n.Host, "host", "", "host name or address")
 	cmd.Flags().IntVar(&n.Port, "port", 0, "port")
 	cmd.Flags().StringVar((*string)(&n.State), "state", string(cssetcd.NodeActive), "state of the node")

@@ -72,7 +72,7 @@ func testDatabases(t *testing.T, h Harness) {
 	for name, want := range map[string]cssetcd.Database{
 		"lsst":  {Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: lsst.Striping},
 		"copy":  {Name: "copy", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: lsst.Striping},
-		"plain": {Name: "plain", Status: "FAILED:reason"},
+		"plain": {Name: "plain", Status: "FAILED:reason", StorageClass: "L2", ReleaseStatus: "RELEASED"},
 	} {
 		got, err := c.Database(t.Context(), name)
 		require.NoError(t, err)
