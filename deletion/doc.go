@@ -45,7 +45,8 @@
 //	}
 //
 // A query whose table is dropped with the policy [Cancel] has the agreed delay like any other. If it still runs then, [Ref.Done] tells it to end with the next
-// confirmation, 2 s later at most; while etcd cannot be reached it is told later, and the drop waits. None of these calls does I/O: Admit with Release
+// confirmation, 2 s later at most; while etcd cannot be reached it is told later, and the drop waits. What
+// was told to end stays so, also when the drop is cancelled after that. None of these calls does I/O: Admit with Release
 // costs some hundred nanoseconds, and no query writes to etcd. Each czar writes one small key every two seconds.
 //
 // What the errors mean to a czar:
@@ -62,14 +63,16 @@
 // H, the fence, is for how long a czar goes on after a confirmation that it is registered; W, the wait, is for how long a registration is left alone after it was marked to be
 // ended; see [Timing].
 //
-// A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers;
+// A czar that is cut off from etcd goes on for H after its last accepted confirmation. Then Admit and MayDispatch return ErrStale until etcd answers,
+// or Admit that a table is gone, marked or not ready, where the view showed that before;
 // its queries need not be given up. Whether its registration was ended meanwhile or not, the gate then registers anew by itself, compares its tables with
 // etcd, tells those queries to end whose tables are not READY any more or not the same, and the others go on.
+// The registration that it had stays until its lease and W are over: Drops and Czars may show two of one name meanwhile, and drops that begin wait for both.
 //
 // # A full etcd, and one that was restored
 //
 // An etcd that is full (alarm NOSPACE) refuses writes and answers reads. A czar whose confirmation is refused for that reason reads its registration instead, linearizably, which
-// proves as much: ending a registration is a write, too. Queries go on; drops wait, and a czar that has to register cannot, until there is room again.
+// proves as much: ending a registration is a write, too. Queries go on; drops wait, beginning one fails with ErrNoSpace, and a czar that has to register cannot, until there is room again. Close works: it deletes.
 //
 // An etcd that was restored from a backup knows nothing of the czars that registered, and of the drops that were cancelled, since the backup. A czar that notices registers anew and
 // compares. One that does not, because etcd was away for so short that its proof still holds, is what a restore has to wait for: leave etcd away for H and a tenth, 66 s, or stop the czars. Then no gap
@@ -79,7 +82,7 @@
 //
 // What a czar does wrong has a defined answer, and none of it harms what is counted for others:
 //
-//	a Ref is copied                          all copies are one use
+//	a Ref is copied                          all copies are one use; it cannot be compared, or be the key of a map
 //	Release is called again, also by two     nothing happens: the first call of any copy counts
 //	goroutines at once, or on a copy
 //	MayDispatch after Release                ErrReleased
@@ -87,25 +90,41 @@
 //	Done after Release                       a channel that is closed
 //	calls on the zero Ref, as Admit          as after Release: nothing, ErrReleased, a closed channel
 //	returns with an error
-//	Release is forgotten                     drops of the tables wait, Drops names the czar, and Close waits until its context ends
+//	Release is forgotten                     drops of the tables wait, Drops names the czar, and Close waits until its context ends;
+//	                                         Client.Evict lets the drops go on: the query is told to end, and W later they do not wait
 //	Release while chunk queries still run    cannot be noticed: they meet a table that may be gone
 //	Admit for each table, one by one         each is a use of its own; the query may begin on some and be refused on others
 //	Admit without tables                     admitted while this czar has a proof; it holds nothing up
-//	Admit with a table named twice           counted twice, released by one Release
+//	Admit with a table named twice           counted twice, by Drops too, and released by one Release
 //	Admit with a nil table, or one without   ErrInvalid, and nothing is counted
-//	incarnation: made by hand, of a file
-//	Admit with a table of another prefix     ErrGone or ErrStale, since incarnations are revisions of the cluster
-//	Admit with a table of another cluster    the same, unless name and incarnation agree by chance; that cannot be noticed
+//	incarnation, as one made by hand
+//	Admit of a table that was just created   ErrStale for a moment, also when View.WaitRevision has returned: the gate follows its view
+//	Admit with a table of another prefix     ErrGone or ErrStale, since incarnations are revisions of the cluster; so try again for
+//	                                         a bounded time only
+//	Admit with a table of another cluster,   the same, unless name and incarnation agree by chance; that cannot be noticed
+//	or of a file
 //	Admit with a table of an old snapshot    that is what the gate is for: ErrGone, or admitted if it is still the same one
+//	a table is changed after Admit           nothing happens: what it said at Admit counts
 //	Admit after Close                        ErrClosed
 //	OpenGate without client or view, or      ErrInvalid, and nothing is written
 //	with a view of another catalogue, or
 //	with an option that is nil or wrong
+//	OpenGate with a view that was closed     waits until its context ends, and writes nothing
+//	OpenGate on an empty CSS, or on one      opened: the gate does not look at the version, a czar asks Snapshot.Version
+//	whose version was raised since
+//	a GateLogger or GateTrace that blocks    the gate stands still meanwhile; after H, ErrStale
 //	two gates in one process                 two czars; each counts its own queries
-//	the view is closed before the gate       the gate closes, and leaves when its last query is released
+//	the view is closed before the gate       the gate closes, and leaves when its last query is released; it sees no mark any more, so
+//	                                         the policy Cancel does not end that query, and its drop waits
 //	Close twice, or by two goroutines        both wait; after one has failed, all fail
 //	Close while queries run                  waits for them; when its context ends it fails, Done is closed and MayDispatch returns ErrClosed
-//	the zero Gate, or a copy of one          not for use: go vet finds copies
+//	Close with a context that has ended      fails at once, and the registration stays: drops wait for alive and W together, 85 s
+//	Close without a proof: cut off for H,    nil at once or soon, although the registration may stay as long
+//	or the etcd client was closed before
+//	the zero Gate, or a copy of one          not for use: the first panics, go vet finds copies
+//	a nil context                            a panic
+//	a table is removed at once (Unsafe of    running queries are not told and not stopped; Admit returns ErrGone, ErrNotReady
+//	cssetcd), or its status put by hand
 //
 // # What can still go wrong
 //
