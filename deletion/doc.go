@@ -109,10 +109,10 @@
 //	OpenGate without client or view, or      ErrInvalid, and nothing is written
 //	with a view of another catalogue, or
 //	with an option that is nil or wrong
-//	OpenGate with a view that was closed     waits until its context ends, and writes nothing
+//	OpenGate with a view that was closed     waits until its context ends, and leaves no registration
 //	OpenGate on an empty CSS, or on one      opened: the gate does not look at the version, a czar asks Snapshot.Version
 //	whose version was raised since
-//	a GateLogger or GateTrace that blocks    the gate stands still meanwhile; after H, ErrStale
+//	a GateLogger that blocks                 the gate stands still meanwhile: for longer than H, it has no proof
 //	two gates in one process                 two czars; each counts its own queries
 //	the view is closed before the gate       the gate closes, and leaves when its last query is released; it sees no mark any more, so
 //	                                         the policy Cancel does not end that query, and its drop waits
@@ -123,8 +123,9 @@
 //	or the etcd client was closed before
 //	the zero Gate, or a copy of one          not for use: the first panics, go vet finds copies
 //	a nil context                            a panic
-//	a table is removed at once (Unsafe of    running queries are not told and not stopped; Admit returns ErrGone, ErrNotReady
-//	cssetcd), or its status put by hand
+//	a table is removed at once (Unsafe of    running queries are not told and not stopped; Admit returns ErrGone, or
+//	cssetcd), or its database gets a status  ErrNotReady
+//	by hand that is no PENDING_DROP:
 //
 // # What can still go wrong
 //
