@@ -13,9 +13,9 @@ import (
 // tables. Without an error, Release has to be called; with one there is nothing to release, and the Ref is the zero Ref.
 //
 // The tables are those that a snapshot of the gate's view shows, or a read of its client: what counts is the name and the incarnation. A table that is nil or
-// without an incarnation, as one that was made by hand or read from a file, is ErrInvalid. One of another catalogue is refused like one that is gone or not there yet, unless name and
+// without an incarnation, as one that was made by hand, is ErrInvalid. One of another catalogue, or of a file, is refused like one that is gone or not there yet, unless name and
 // incarnation happen to be those of a table here: within one cluster that cannot be, and of another cluster's nobody can tell. A table that is named twice is
-// counted twice, and released as often. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
+// counted twice, and one Release releases both. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
 func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 	r.gate = g
 	seen := g.seen.Load() // before the count: what it shows is blocked then
