@@ -141,6 +141,7 @@ const (
 	admitting   = "admit a query"
 	admittingOn = "admit a query on"
 	dispatching = "dispatch a chunk query"
+	checking    = "check the gate"
 )
 
 // why returns why there is no new proof; nil when there is one.

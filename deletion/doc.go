@@ -109,7 +109,7 @@
 //	OpenGate without client or view, or      ErrInvalid, and nothing is written
 //	with a view of another catalogue, or
 //	with an option that is nil or wrong
-//	OpenGate with a view that was closed     waits until its context ends, and leaves no registration
+//	OpenGate with a view that was closed     ErrClosed, and no registration is left
 //	OpenGate on an empty CSS, or on one      opened: the gate does not look at the version, a czar asks Snapshot.Version
 //	whose version was raised since
 //	a GateLogger that blocks                 the gate stands still meanwhile: for longer than H, it has no proof
@@ -119,7 +119,7 @@
 //	Close twice, or by two goroutines        both wait; after one has failed, all fail
 //	Close while queries run                  waits for them; when its context ends it fails, Done is closed and MayDispatch returns ErrClosed
 //	Close with a context that has ended      fails at once, and the registration stays: drops wait for alive and W together, 85 s
-//	Close without a proof: cut off for H,    nil at once or soon, although the registration may stay as long
+//	Close without a proof: cut off for H,    fails at once or soon: the registration may stay as long
 //	or the etcd client was closed before
 //	the zero Gate, or a copy of one          not for use: the first panics, go vet finds copies
 //	a nil context                            a panic

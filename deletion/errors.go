@@ -20,7 +20,7 @@ var (
 	ErrNotReady = protocol.ErrNotReady
 	// ErrStale: this czar cannot be sure that the table is still there, because etcd has not confirmed it lately, or it does not see yet what the
 	// query was planned with. Try again in a moment.
-	ErrStale = errors.New("this czar's view of the catalogue is too old")
+	ErrStale = cssetcd.ErrStale
 	// ErrAborted: the query has to end: its table is dropped and nobody waits for it.
 	ErrAborted = errors.New("the query is aborted")
 	// ErrReleased: the query was released, or never admitted, and asks whether it may go on. That is a mistake of the czar: nothing keeps its tables.

@@ -115,7 +115,7 @@ func GateTrace(trace func(CzarStep)) GateOption {
 // and its confirmations to etcd by itself, also where the client is read-only.
 //
 // It fails with ErrInvalid when the client or the view is nil, is of a file, or they are of different catalogues, and for what is wrong with the options, all of it together; with ErrTiming when the settings in etcd do
-// not fit together; and with the last trouble when ctx ends before.
+// not fit together; with ErrClosed when the view is closed; and with the last trouble when ctx ends before.
 func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts ...GateOption) (*Gate, error) {
 	g, err := newGate(ctx, css, view, opts)
 	if err != nil {
@@ -127,6 +127,9 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 	select {
 	case <-g.ready:
 		return g, nil
+	case <-g.gone:
+		g.stop()
+		return nil, failed("open the gate", "", fmt.Errorf("the view was closed: %w", ErrClosed))
 	case <-ctx.Done():
 		err := errors.Join(ctx.Err(), g.why())
 		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -203,16 +206,17 @@ func owner() string {
 func (g *Gate) Healthy() error {
 	switch {
 	case g.closing.Load():
-		return ErrClosed
+		return failed(checking, "", ErrClosed)
 	case !g.fence.Load().Admits(g.clock.now()):
-		return g.stale("look after the gate")
+		return g.stale(checking)
 	}
 	return nil
 }
 
 // Close ends the registration in order: no query is admitted any more, those that are running go on to their end, and then the registration is deleted, so
 // that no drop waits for this czar. When ctx ends before, or etcd cannot be reached, the registration stays, and the coordinator ends it after a while;
-// queries that are still running then must not dispatch any more. Close returns when nothing of the gate runs. It may be called again, and by several goroutines at
+// queries that are still running then must not dispatch any more. A gate without a proof, because it was cut off for H, has given its registration up before: Close fails at once, since
+// the registration may be there. Close returns when nothing of the gate runs. It may be called again, and by several goroutines at
 // once; after it has failed, it fails each time. A query that is never released keeps it waiting until ctx ends.
 func (g *Gate) Close(ctx context.Context) error {
 	g.closing.Store(true)
@@ -225,6 +229,9 @@ func (g *Gate) Close(ctx context.Context) error {
 	select {
 	case <-g.gone:
 		g.stop()
+		if g.czar.Unended() {
+			return failed("close the gate", "", fmt.Errorf("%w, so the registration that it had may stay until the coordinator ends it, and drops wait for that", cmp.Or(g.why(), ErrStale)))
+		}
 		return nil
 	default:
 	}

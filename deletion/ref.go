@@ -4,8 +4,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
-// Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released, no drop of these tables goes
-// past the point of no return, as far as this czar is concerned.
+// Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released and its czar's registration is not ended, no drop of
+// these tables goes past the point of no return. A registration is ended when the czar was silent for too long, or was evicted; MayDispatch refuses before a drop goes on.
 //
 // It is a small value. It may be copied: all copies are one use, which the first Release of any of them ends. Its methods may be called by several
 // goroutines at once, and in any order; what comes after Release, or is asked of the zero Ref, is answered like a use that has ended.

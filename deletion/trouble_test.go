@@ -260,3 +260,27 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 		assert.True(t, sent[at], "a proof counts from %v, when none was sent", at)
 	}
 }
+
+// Whoever closes a gate that has given its registration up is told that drops may wait for it; nothing keeps it waiting.
+func TestCloseWithoutAProof(t *testing.T) {
+	f := newFleet(t)
+	css, link := f.behindProxy()
+	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
+	link.Pause(proxy.Both)
+	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
+	err := c.Close(f.soon())
+	require.ErrorContains(t, err, "the registration that it had may stay until the coordinator ends it")
+	require.EqualError(t, c.Close(f.soon()), err.Error(), "again")
+	assert.Len(t, f.keys("czar/"), 1, "it stays")
+}
+
+// A gate does not open on a view that shows nothing any more.
+func TestOpenGateOnAClosedView(t *testing.T) {
+	f := newFleet(t)
+	view := f.view()
+	view.Close()
+	_, err := deletion.OpenGate(f.soon(), f.css, view)
+	require.ErrorIs(t, err, deletion.ErrClosed)
+	require.ErrorContains(t, err, "open the gate: the view was closed")
+	assert.Empty(t, f.keys("czar/"))
+}

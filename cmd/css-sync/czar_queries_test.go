@@ -121,7 +121,7 @@ func TestCzarQueryIsToldToEnd(t *testing.T) {
 	c.ok("table", "drop", "LSST.Filter", "--policy", "cancel")
 	failed := czar.told(1, queryFailed)
 	assert.Equal(t, "aborted", failed.Reason)
-	assert.Equal(t, "the query is aborted", failed.Error)
+	assert.Equal(t, "dispatch a chunk query: the query is aborted", failed.Error)
 	czar.told(2, queryFinished)
 }
 

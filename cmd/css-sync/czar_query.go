@@ -123,7 +123,7 @@ func (q *czarQuery) work(use queryUse, until time.Time) error {
 		}
 		select {
 		case <-use.Done():
-			return deletion.ErrAborted
+			return use.MayDispatch() // it says why
 		case <-time.After(min(left, queryPause)):
 		}
 	}

@@ -28,6 +28,7 @@ type Czar struct {
 	departing  bool             // the end of the registration was sent
 	stayed     bool             // and has not landed, or nobody knows
 	reconciled bool             // queries of earlier registrations that may not go on have been ended
+	unended    bool             // the last registration was given up while it may have been there
 	entries    map[Name]Entry   // of what is there
 	pending    map[Name]pending // those that are not ready
 	duty       duties
@@ -61,7 +62,7 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 		c.carried = Proof{now, true, c.Timing.Fence}
 	}
 	c.ID, c.Registered, c.tried, c.base = id, at, Proof{}, c.asked
-	c.entering, c.proving, c.reconciled, c.compared = false, false, false, false
+	c.entering, c.proving, c.reconciled, c.compared, c.unended = false, false, false, false, false
 	c.Turn++
 	for n, p := range c.pending {
 		p.acked, p.asked, p.failed = 0, 0, false
@@ -99,6 +100,9 @@ func (c *Czar) Accept(sent, answered Time) {
 func (c *Czar) lapsed(now Time) bool {
 	return c.ID != "" && now.Age(c.base) > c.Timing.Fence && c.Rules.keep(LapsedRegistersAnew)
 }
+
+// Unended reports whether the czar has given up its last registration, and has no other, while that may still be there: then drops wait until it was ended.
+func (c *Czar) Unended() bool { return c.unended }
 
 // Entering reports whether a registration is on its way.
 func (c *Czar) Entering() bool { return c.entering }

@@ -80,6 +80,7 @@ const (
 func (c *Czar) Step(e CzarEvent) (effects []CzarEffect) {
 	if c.lapsed(e.Now) {
 		c.Lose()
+		c.unended = true
 	}
 	effects = c.takeIn(e)
 	if e.Kind == CzarSaw || e.Kind == CzarSawAnother {
