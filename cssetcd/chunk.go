@@ -71,11 +71,7 @@ func checkNewReplicas(have *kv.Snapshot, n TableName, id int, nodes []string) er
 	if !isPartitioned(have, n) {
 		return fmt.Errorf("%w: the table is not partitioned and has no chunks: every worker holds it whole", ErrInvalid)
 	}
-	there := map[string]bool{}
-	replicas := n.chunkKey(id) + "/REPLICAS"
-	for name := range children(have, replicas) {
-		there[readRecord(have, replicas+"/"+name).text("nodeName")] = true // one that cannot be read is in nobody's way
-	}
+	there := replicaNodes(have, n, id)
 	for _, node := range nodes {
 		switch {
 		case !have.At(cssPath(nodeKey(node))).Exists():
@@ -85,6 +81,16 @@ func checkNewReplicas(have *kv.Snapshot, n TableName, id int, nodes []string) er
 		}
 	}
 	return nil
+}
+
+// replicaNodes are those that have the chunk.
+func replicaNodes(have *kv.Snapshot, n TableName, id int) map[string]bool {
+	there := map[string]bool{}
+	replicas := n.chunkKey(id) + "/REPLICAS"
+	for name := range children(have, replicas) {
+		there[readRecord(have, replicas+"/"+name).text("nodeName")] = true // one that cannot be read is in nobody's way
+	}
+	return there
 }
 
 // addReplicas puts one replica for each node, numbered from the highest there is.

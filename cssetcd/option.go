@@ -20,7 +20,7 @@ type writeOptions struct {
 	revision                               *Revision
 }
 
-// IfNotExists makes creating what exists a success that changes nothing, with revision 0.
+// IfNotExists makes creating what exists a success that changes nothing, with revision 0; [View.WaitRevision] then waits for what is there.
 func IfNotExists() WriteOption {
 	return WriteOption{"IfNotExists", func(o *writeOptions) { o.ifNotExists = true }}
 }

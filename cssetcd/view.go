@@ -158,8 +158,12 @@ func (v *View) update(u kv.Update) {
 
 // WaitRevision returns a snapshot of at least the given revision, as a write returned it: read your writes. It returns
 // ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx. While the view knows that etcd went
-// back and has not loaded it, no revision is taken for reached.
+// back and has not loaded it, no revision is taken for reached. Revision 0, that of a write which had nothing to change, stands for what it found,
+// which another client may just have written: then it does what [View.WaitLatest] does.
 func (v *View) WaitRevision(ctx context.Context, rev Revision) (*Snapshot, error) {
+	if rev == 0 {
+		return v.WaitLatest(ctx)
+	}
 	state := v.state.Load()
 	generation := state.generation
 	if state.gone {

@@ -168,6 +168,24 @@ func TestWaitLatestIsLinearizable(t *testing.T) {
 	assert.GreaterOrEqual(t, s.Revision(), cssetcd.Revision(resp.Header.Revision))
 }
 
+// TestWaitRevisionOfAWriteThatChangedNothing waits for what the write found: somebody else may have written it a moment before.
+func TestWaitRevisionOfAWriteThatChangedNothing(t *testing.T) {
+	t.Parallel()
+	p, c, _, v := behindProxy(t)
+	p.Pause(proxy.Both)
+	db := cssetcd.Database{Name: "JustMade"}
+	ok(t)(c.CreateDatabase(t.Context(), db))
+	rev, err := c.CreateDatabase(t.Context(), db, cssetcd.IfNotExists())
+	require.NoError(t, err)
+	require.Zero(t, rev)
+	resumed := time.AfterFunc(50*time.Millisecond, p.Resume)
+	defer resumed.Stop()
+	s, err := v.WaitRevision(soon(t), rev)
+	require.NoError(t, err)
+	_, err = s.Database(db.Name)
+	require.NoError(t, err)
+}
+
 // TestViewOverASilentConnection (V6): while nothing arrives and nothing is refused, the view stays readable, its age grows, its
 // condition says why, and who waits for the latest waits; it follows again soon after the network does.
 func TestViewOverASilentConnection(t *testing.T) {

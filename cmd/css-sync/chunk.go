@@ -124,22 +124,6 @@ func (p *program) writeChunk(ctx context.Context, args []string, say string, do 
 	})
 }
 
-func chunkAdd(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use: "add DATABASE.TABLE ID NODE...", Short: "Add replicas of a chunk on nodes, and the chunk when it is not there",
-		Long: `Add a replica of a chunk on each of the nodes, and the chunk when it is not there. The table must be partitioned, the
-nodes must be known, and none of them may have the chunk.`,
-		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2", Args: takes("DATABASE.TABLE", "ID", "NODE..."),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			nodes := args[2:]
-			return p.writeChunk(cmd.Context(), args, "added on "+strings.Join(nodes, ", "),
-				func(ctx context.Context, css *catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
-					return css.AddChunk(ctx, name, id, nodes...)
-				})
-		},
-	}
-}
-
 func chunkDelete(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas", Args: takes("DATABASE.TABLE", "ID"),

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,4 +42,31 @@ func TestChunks(t *testing.T) {
 	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.ok("chunk", "delete", "LSST.Object", "57"))
 	c.ok("chunk", "delete", "LSST.Object", "6630")
 	c.ok("node", "delete", "worker-1")
+}
+
+// TestChunksOfAFile are added together, and once.
+func TestChunksOfAFile(t *testing.T) {
+	t.Parallel()
+	c := onServer(t, startEtcd(t))
+	fill(c)
+	c.stdin = "# ID NODE...\n6630 worker-1 worker-2\n\n  57\tworker-2\n"
+	assert.Regexp(t, `^2 chunks of LSST.Object added, revision \d+\n$`, c.ok("chunk", "add", "LSST.Object", "--from", "-"))
+	golden(t, "chunk-list.txt", c.ok("chunk", "list", "LSST.Object"))
+	assert.Equal(t, "nothing to do: the nodes have the chunks already\n", c.ok("chunk", "add", "LSST.Object", "--from", "-"))
+	for input, want := range map[string]string{
+		"1 worker-1\n2\n":          "line 2: the chunk 2 is on no node; a line is ID NODE...",
+		"1 worker-1\nx worker-1":   `line 2: "x" is not the id of a chunk, which is a number`,
+		"1 worker-1\n1 worker-2":   "add chunks of LSST.Object: the chunk 1 is named twice",
+		"1 worker-1\n-2 worker-2":  "add chunks of LSST.Object: chunk -2: must be 0 to 2147483647",
+		"3 worker-1 worker-1\n":    "add chunks of LSST.Object: chunk 3: the node worker-1 is named twice",
+		strings.Repeat("9", 2<<20): "line 1: bufio.Scanner: token too long",
+	} {
+		c.stdin = input
+		r := c.run("chunk", "add", "LSST.Object", "--from", "-")
+		assert.NotEqual(t, exitOK, r.code)
+		assert.Contains(t, r.stderr, want)
+	}
+	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "7", "worker-1", "--from", "-"), `the chunks are those of -; leave out "7 worker-1"`)
+	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "7"), "NODE is missing")
+	golden(t, "chunk-list.txt", c.ok("chunk", "list", "LSST.Object"))
 }
