@@ -70,3 +70,17 @@ func TestMarkersThatNobodyNeeds(t *testing.T) {
 	require.ErrorIs(t, err, deletion.ErrTiming, "what is not known to have ended stays")
 	w.marked(other)
 }
+
+// Whoever cleans is not taken for an attempt by another who does.
+func TestCleaningIsNoAttempt(t *testing.T) {
+	w := newWorld(t)
+	w.create("Object")
+	old := w.job(0, "Object")
+	w.drop(old)
+	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond, "the connection that dropped is gone soon")
+	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]deletion.Job, error) {
+		assert.Empty(t, w.clean(old, true), "while another is connected")
+		return nil, nil
+	}, 0, true)
+	require.NoError(t, err)
+}

@@ -103,7 +103,7 @@ func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job deleti
 	}
 	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", mysqlconn.QuoteName(job.Database)) + "`, and the same on " + markers
 	p.at("", "connect")
-	s, err := openWorker(ctx, server, d.config.LockWait)
+	s, err := openAttempt(ctx, server, d.config.LockWait)
 	if err != nil {
 		err = explain(server.User, grant, err)
 		p.failed(err)

@@ -54,19 +54,30 @@ func openWorker(ctx context.Context, server *mysql.Config, lockWait time.Duratio
 	return s, nil
 }
 
-// settle finds out whether the server will do, and makes the schema of the markers that of the connection, by which an attempt is known: see Clean.
+// openAttempt opens a session that removes data. It is known by its schema, which is that of the markers: see Clean.
+func openAttempt(ctx context.Context, server *mysql.Config, lockWait time.Duration) (*session, error) {
+	s, err := openWorker(ctx, server, lockWait)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, greeting)
+	defer cancel()
+	if _, err := s.ExecContext(ctx, "USE "+mysqlconn.QuoteName(markers)); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// settle finds out whether the server will do, and makes the schema of the markers.
 func (s *session) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, greeting)
 	defer cancel()
 	if err := s.examine(ctx); err != nil {
 		return err
 	}
-	for _, statement := range []string{"CREATE DATABASE IF NOT EXISTS ", "USE "} {
-		if _, err := s.ExecContext(ctx, statement+mysqlconn.QuoteName(markers)); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+mysqlconn.QuoteName(markers))
+	return err
 }
 
 // examine asks the server what it is.
