@@ -6,11 +6,11 @@ set -euo pipefail
 go=${GO:-go}
 # Most packages wait for servers and leases more than for a processor, so three
 # run at a time on two.
-args=(-race -shuffle=on -count=1 -timeout 9m -p 3)
+args=(-race -shuffle=on -count=1 -timeout 15m -p 3)
 # What tries millions of states or schedules, each in one goroutine, would take
 # ten times as long with the race detector.
 alone=(./deletion/protocol ./deletion/simulation)
-alone_args=(-count=1 -timeout 8m)
+alone_args=(-count=1 -timeout 12m)
 if [ -n "${COVER:-}" ]; then
 	mkdir -p "$(dirname "$PROFILE")"
 	rm -f "$PROFILE"
@@ -32,7 +32,7 @@ run() {
 
 run "${alone_args[@]}" "${alone[@]}"
 # The gate with every order of its threads; atomics are others there.
-run -count=1 -timeout 5m -tags explore -run Explore ./deletion
+run -count=1 -timeout 10m -tags explore -run Explore ./deletion
 rest=$("$go" list ./... | grep -vE '/deletion/(protocol|simulation)$')
 # shellcheck disable=SC2086 # one word a package
 run "${args[@]}" $rest
