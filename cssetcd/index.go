@@ -29,6 +29,7 @@ type databaseEntry struct {
 
 // tableEntry is replaced when anything of the table changes.
 type tableEntry struct {
+	name   TableName // a part of the key, as it is kept: the name that a reader asks with may be a part of something large
 	table  memo[*Table]
 	chunks memo[[]chunkOutcome]
 	schema memo[*schema]
@@ -114,10 +115,10 @@ func (ix *index) set(have *kv.Snapshot, at place) {
 	case inChunks:
 		ix.touchDatabase(at.name.DB)
 		if old, ok := ix.tables.Get(at.name); ok {
-			e := &tableEntry{}
+			e := &tableEntry{name: old.name}
 			e.table.copy(&old.table)
 			e.schema.copy(&old.schema)
-			ix.tables = ix.tables.Set(at.name, e)
+			ix.tables = ix.tables.Set(e.name, e)
 		}
 	}
 }
@@ -188,11 +189,13 @@ func (ix *index) setNode(have *kv.Snapshot, name string) {
 }
 
 func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
-	if n.checkParts() != nil || !have.At(cssPath(n.key())).Exists() {
+	p, there := first(have, kv.Key(cssPath(n.key())))
+	if n.checkParts() != nil || !there {
 		ix.tables = ix.tables.Delete(n)
 		return
 	}
-	ix.tables = ix.tables.Set(n, e)
+	e.name = placeOf(p).name
+	ix.tables = ix.tables.Set(e.name, e)
 }
 
 // place says which thing a path is a part of.

@@ -82,6 +82,7 @@ func (s *Snapshot) Database(name string) (*Database, error) {
 	if kept := e.kept.Load(); kept != nil {
 		return kept.value, kept.err
 	}
+	name = strings.Clone(name) // it may be a part of something large
 	db, err := decodeDatabase(s.kv, name)
 	if err == nil {
 		db.Revision = e.revision
@@ -103,8 +104,8 @@ func (s *Snapshot) Table(name TableName) (*Table, error) {
 	if kept := e.table.kept.Load(); kept != nil {
 		return kept.value, kept.err
 	}
-	t, err := decodeTable(s.kv, name)
-	return e.table.keep(t, objectError("read table", name.String(), err))
+	t, err := decodeTable(s.kv, e.name)
+	return e.table.keep(t, objectError("read table", e.name.String(), err))
 }
 
 // Columns returns the columns of a table as [Table.Columns] does. They are parsed once for all tables of one schema.
@@ -137,6 +138,7 @@ func (s *Snapshot) Node(name string) (*Node, error) {
 	if kept := e.kept.Load(); kept != nil {
 		return kept.value, kept.err
 	}
+	name = strings.Clone(name)
 	n, err := decodeNode(s.kv, name)
 	return e.keep(n, objectError("read node", name, err))
 }

@@ -45,12 +45,12 @@ type TableName struct{ DB, Table string }
 // Table is all that the catalogue says of one table, but for its chunks.
 type Table struct {
 	Name         TableName
+	Incarnation  Revision // when the table was created, which tells it from others of its name; set on reading
 	Status       Status
 	Schema       string        // what stands between CREATE TABLE t and the semicolon, with its parentheses
 	Partitioning *Partitioning // nil: every worker holds the table whole
 	Match        *Match        // nil: not a match table. One created with Match alone is partitioned, too, with all fields zero
 	SharedScan   *SharedScan   // nil: not in shared scans
-	Incarnation  Revision      // when the table was created; set on reading
 	Modified     Revision      // when anything of it but its chunks was last written; set on reading
 }
 

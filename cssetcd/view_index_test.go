@@ -428,3 +428,23 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 	tell(kv.Update{Snapshot: kv.NewSnapshot(62, kv.Below("css")), Resync: true, Regressed: true})
 	require.NoError(t, <-got, "it was written to the etcd that is there now")
 }
+
+// TestNamesAreOfTheCatalogue and not of whoever asked: his may be a part of a large text, which would stay as long as the table does.
+func TestNamesAreOfTheCatalogue(t *testing.T) {
+	s := cssetcd.CatalogueOf(kvSnapshotOf(map[string]string{"/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY", "/NODES/worker-1": "ACTIVE"}))
+	text := strings.Repeat("SELECT * FROM lsst.Object, worker-1;", 1000)
+	at := func(word string) string { i := strings.Index(text, word); return text[i : i+len(word)] }
+	within := func(name string) bool {
+		from, p := uintptr(unsafe.Pointer(unsafe.StringData(text))), uintptr(unsafe.Pointer(unsafe.StringData(name)))
+		return p >= from && p < from+uintptr(len(text))
+	}
+	table, err := s.Table(cssetcd.TableName{DB: at("lsst"), Table: at("Object")})
+	require.NoError(t, err)
+	db, err := s.Database(at("lsst"))
+	require.NoError(t, err)
+	node, err := s.Node(at("worker-1"))
+	require.NoError(t, err)
+	for _, name := range []string{table.Name.DB, table.Name.Table, db.Name, node.Name} {
+		assert.False(t, within(name), name)
+	}
+}

@@ -10,12 +10,12 @@ import (
 )
 
 // slot counts the queries on one incarnation of a table. There is one for each incarnation and process, whatever becomes of the czar's registration. It fills
-// two cache lines, so that queries on different tables do not wait for each other.
+// a cache line, so that queries on different tables do not wait for each other.
 type slot struct {
 	key    slotKey
 	word   atomicUint64 // a protocol.Word
 	aborts atomicUint32 // how often its queries were told to end
-	_      [56]byte
+	_      [8]byte
 }
 
 // admit counts a query, where nothing is blocked.

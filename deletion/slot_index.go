@@ -40,11 +40,16 @@ var seed = maphash.MakeSeed()
 // first is the cell where a slot is if no other was there before it. Incarnations tell almost all slots apart, and the ends of names those that one
 // transaction created: it costs no look at the whole name.
 func (k *slotKey) first() uint64 {
-	h := uint64(k.incarnation)
-	if n := len(k.name.Table); n > 1 {
-		h ^= uint64(k.name.Table[n-1])<<32 | uint64(k.name.Table[n-2])<<40
+	ends := uint64(lastTwo(k.name.Table))<<16 | uint64(lastTwo(k.name.DB))
+	high, low := bits.Mul64(uint64(k.incarnation)^0x9e3779b97f4a7c15, ends^0xbf58476d1ce4e5b9)
+	return high ^ low
+}
+
+func lastTwo(s string) uint16 {
+	if n := len(s); n > 1 {
+		return uint16(s[n-1])<<8 | uint16(s[n-2])
 	}
-	return h * 0x9e3779b97f4a7c15 >> 32
+	return 0
 }
 
 // second is where the search goes on, cell by cell. It is of the whole name: one transaction may create many tables whose names end alike, or of one name in many databases.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -84,4 +85,9 @@ func TestSlotIndexHasShortWays(t *testing.T) {
 		assert.Less(t, steps, 4*slots, what)
 		assert.Less(t, most, 200, what)
 	}
+}
+
+// A slot fills a cache line, and begins with one: queries on different tables do not wait for each other.
+func TestSlotFillsACacheLine(t *testing.T) {
+	require.Equal(t, uintptr(64), unsafe.Sizeof(slot{}))
 }
