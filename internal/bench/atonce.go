@@ -53,7 +53,8 @@ func measureDropsAtOnce(ctx context.Context, r *Rig) ([]Result, error) {
 			return err
 		}
 		r.progress(fmt.Sprintf("drops-at-once: %d: %s, a czar %s", r.Sizes.AtOnce/10, few.took, few.processor))
-		many, err = d.drop(ctx, r.Sizes.AtOnce)
+		measured := Meter{profile: r.profileOf("drops-at-once", 1)}
+		err = measured.Measure(func() (err error) { many, err = d.drop(ctx, r.Sizes.AtOnce); return err })
 		r.progress(fmt.Sprintf("drops-at-once: %d: %s, a czar %s", r.Sizes.AtOnce, many.took, many.processor))
 		return err
 	})

@@ -86,8 +86,8 @@ func (r *Rig) turns(ctx context.Context, name string, rounds int, ours, peer blo
 		var mine, theirs Meter
 		if round == 0 {
 			label = name + ": warm-up"
-		} else if r.profiles != "" {
-			mine.profile = filepath.Join(r.profiles, fmt.Sprintf("%s-%d.pprof", name, round))
+		} else {
+			mine.profile = r.profileOf(name, round)
 		}
 		if err := r.turn(ctx, label+": ours", ours, &mine); err != nil {
 			return t, err
@@ -101,6 +101,14 @@ func (r *Rig) turns(ctx context.Context, name string, rounds int, ours, peer blo
 		}
 	}
 	return t, nil
+}
+
+// profileOf returns the file for the profile of a round; "" when none is wanted.
+func (r *Rig) profileOf(name string, round int) string {
+	if r.profiles == "" {
+		return ""
+	}
+	return filepath.Join(r.profiles, fmt.Sprintf("%s-%d.pprof", name, round))
 }
 
 func collect(into map[string][][]float64, series map[string][]float64) {
