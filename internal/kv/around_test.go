@@ -1,0 +1,173 @@
+package kv_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// inHole says that what lies below .../chunks is left out.
+func inHole(p kv.Path) (kv.Span, bool) {
+	at := strings.Index(string(p), "/chunks/")
+	if at < 0 {
+		return kv.Span{}, false
+	}
+	return kv.Below(p[:at+len("/chunks")]), true
+}
+
+// withHoles writes things with holes; it returns what a read around them has to show, and the holes that have keys, in order.
+func withHoles(t *testing.T, st *kv.Etcd, things, most int) (want map[kv.Path]string, holes []kv.Span) {
+	t.Helper()
+	want = map[kv.Path]string{}
+	var puts []clientv3.Op
+	put := func(p kv.Path, value string) {
+		puts = append(puts, clientv3.OpPut(st.EtcdKey(p), value))
+		if _, in := inHole(p); !in {
+			want[p] = value
+		}
+	}
+	for i := range things {
+		p := kv.Path(fmt.Sprintf("t/%04d", i))
+		put(p, "thing")
+		put(p+"/about", fmt.Sprint(i))
+		put(p+"/chunks", "")
+		put(p+"/zone", "after the hole")
+		if i%most > 0 {
+			holes = append(holes, kv.Below(p+"/chunks"))
+		}
+		for c := range i % most {
+			put(p+kv.Path(fmt.Sprintf("/chunks/%d", c)), "left out")
+		}
+	}
+	for part := range slices.Chunk(puts, 50) {
+		_, err := st.Client().Txn(t.Context()).Then(part...).Commit()
+		require.NoError(t, err)
+	}
+	return want, holes
+}
+
+// requireAround compares a read around holes with what is outside of them.
+func requireAround(t *testing.T, st *kv.Etcd, want map[kv.Path]string, known, met []kv.Span) {
+	t.Helper()
+	have, found, err := st.LoadAround(t.Context(), latest(t, st), inHole, known, kv.Below("t"))
+	require.NoError(t, err)
+	got := map[kv.Path]string{}
+	for p, e := range have.Range(kv.Below("t")) {
+		got[p] = e.Value
+	}
+	require.Equal(t, want, got)
+	require.Equal(t, met, found)
+}
+
+// latest returns the revision of now.
+func latest(t *testing.T, st *kv.Etcd) kv.Revision {
+	t.Helper()
+	s, err := st.Fetch(t.Context(), 0, kv.Key("t"))
+	require.NoError(t, err)
+	return s.Revision
+}
+
+// odd returns every second hole, and the others.
+func odd(holes []kv.Span) (known, others []kv.Span) {
+	for i, h := range holes {
+		if i%2 == 0 {
+			known = append(known, h)
+		} else {
+			others = append(others, h)
+		}
+	}
+	return known, others
+}
+
+// TestLoadAround: what is outside of the holes is read, whichever of them are known beforehand; those that are not are returned.
+func TestLoadAround(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	want, holes := withHoles(t, st, 700, 4)
+	requireAround(t, st, want, holes, nil)
+	requireAround(t, st, want, nil, holes)
+	known, others := odd(holes)
+	requireAround(t, st, want, known, others)
+}
+
+// TestLoadAroundAHoleOfMany that was not known, and more keys between two holes than one request asks for.
+func TestLoadAroundAHoleOfMany(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	want, holes := withHoles(t, st, 3, 1000)
+	require.Equal(t, 2, len(holes))
+	for i := range 600 {
+		p := kv.Path(fmt.Sprintf("t/0001/more/%d", i))
+		_, err := st.Client().Put(t.Context(), st.EtcdKey(p), "more")
+		require.NoError(t, err)
+		want[p] = "more"
+		_, err = st.Client().Put(t.Context(), st.EtcdKey(kv.Path(fmt.Sprintf("t/0002/chunks/%d", i))), "left out")
+		require.NoError(t, err)
+	}
+	requireAround(t, st, want, holes, nil)
+	requireAround(t, st, want, nil, holes)
+}
+
+// TestLoadAroundOnASmallEtcd that refuses requests of as many ranges as are asked for at first; several are on their way then.
+func TestLoadAroundOnASmallEtcd(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, embedetcd.Options{MaxTxnOps: 64})
+	st := storeOn(t, newClient(t, server.Endpoints()[0]))
+	want, holes := withHoles(t, st, 900, 3)
+	requireAround(t, st, want, holes, nil)
+	known, others := odd(holes)
+	requireAround(t, st, want, known, others)
+}
+
+// TestLoadAroundEndsWithTheFirstError, whichever request has it, and leaves none on its way.
+func TestLoadAroundEndsWithTheFirstError(t *testing.T) {
+	t.Parallel()
+	server := newServer(t, embedetcd.Options{})
+	var failing, asked, ended atomic.Int64
+	failing.Store(1 << 40)
+	client := newClient(t, server.Endpoints()[0], func(cfg *clientv3.Config) {
+		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
+			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+		) error {
+			if !strings.HasSuffix(method, "/Txn") {
+				return call(ctx, method, req, reply, cc, opts...)
+			}
+			defer ended.Add(1)
+			if asked.Add(1) == failing.Load() {
+				return status.Error(codes.PermissionDenied, "etcdserver: permission denied")
+			}
+			return call(ctx, method, req, reply, cc, opts...)
+		}))
+	})
+	st := storeOn(t, client)
+	_, holes := withHoles(t, st, 1200, 2)
+	at := latest(t, st)
+	for nth := range int64(12) {
+		asked.Store(0)
+		ended.Store(0)
+		failing.Store(nth + 1)
+		have, met, err := st.LoadAround(t.Context(), at, inHole, holes, kv.Below("t"))
+		if asked.Load() <= nth {
+			require.NoError(t, err, "no request has failed")
+			require.Greater(t, nth, int64(5), "there are several requests")
+			return
+		}
+		require.ErrorIs(t, err, kv.ErrUnauthorized, "request %d", nth)
+		assert.Nil(t, have)
+		assert.Nil(t, met)
+		assert.Equal(t, asked.Load(), ended.Load(), "all requests have ended")
+	}
+}
