@@ -73,6 +73,12 @@ func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
 	since := deleted(t, client, a.term.Load().Key)
 	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
 	assert.EqualValues(t, 2, a.terms.Load())
+	assert.Equal(t, 1, a.log.losses())
+
+	since = deleted(t, client, a.term.Load().Key)
+	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
+	assert.Equal(t, 2, a.log.losses(), "each loss is told, also for the reason of the last one")
+	assert.Contains(t, a.log.String(), "key="+key+" ")
 }
 
 // Whichever keys of two are deleted, one leads afterwards, the one whose key is the oldest; and nobody led more often than it had to.

@@ -75,6 +75,9 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
+// losses counts how often it was said that a candidacy has ended.
+func (s *said) losses() int { return strings.Count(s.String(), "trying again") }
+
 func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error, ttls ...time.Duration) *candidate {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -217,4 +220,55 @@ func TestStopDoesNotWaitForAnEtcdThatIsGone(t *testing.T) {
 	case <-time.After(within):
 		t.Fatal("it still waits for etcd")
 	}
+}
+
+// Whoever ends Run is told so, whatever work returns then, and nothing is said of a loss.
+func TestEndIsNoLoss(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	a := campaign(t, client, "a", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	a.awaitLeading(t)
+	a.stop()
+	require.ErrorIs(t, <-a.done, context.Canceled)
+	assert.Empty(t, a.log.String())
+}
+
+// refusing is an etcd that grants no lease.
+type refusing struct {
+	clientv3.Lease
+	asked atomic.Int64
+	err   atomic.Pointer[error]
+}
+
+func (r *refusing) refuse(text string) {
+	err := errors.New(text)
+	r.err.Store(&err)
+}
+
+// awaitAsked waits for some more requests.
+func (r *refusing) awaitAsked(t *testing.T, more int64) {
+	t.Helper()
+	asked := r.asked.Load()
+	require.Eventually(t, func() bool { return r.asked.Load() >= asked+more }, within, tick)
+}
+
+func (r *refusing) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, error) {
+	r.asked.Add(1)
+	return nil, *r.err.Load()
+}
+
+// An etcd that refuses for the same reason again and again is told of once, and once more when the reason is another one.
+func TestAnOutageIsToldOnce(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	lease := &refusing{Lease: client.Lease}
+	client.Lease = lease
+	lease.refuse("it is away")
+	a := campaign(t, client, "a", untilTheEnd)
+	lease.awaitAsked(t, 3)
+	assert.Equal(t, 1, a.log.losses())
+	lease.refuse("it is full")
+	lease.awaitAsked(t, 3)
+	assert.Equal(t, 2, a.log.losses())
+	assert.Contains(t, a.log.String(), "open a session: it is full")
 }
