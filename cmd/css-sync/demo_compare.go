@@ -92,7 +92,7 @@ func (d *demo) row(ctx context.Context, key string, into *shownKey) error {
 	return err
 }
 
-// The widths of the columns. The last takes what is left of the page.
+// The widths of the columns. The last takes what is left of the page; on one that is narrow it shares that with the value.
 const (
 	nameWidth   = 24
 	valueWidth  = 19
@@ -104,10 +104,10 @@ const (
 // columns writes keys on the left and rows on the right.
 func (d *demo) columns(list []shownKey) {
 	line := func(name, value, id, parent, key, rowVal string) string {
-		text := margin + pad(name, nameWidth) + pad(value, valueWidth)
+		text := margin + pad(name, nameWidth) + pad(value, valueWidth-(pageWidth-d.width)/2)
 		if d.maria != nil {
 			text += " | " + pad(id, idWidth) + " " + pad(parent, parentWidth) + " " + pad(key, keyWidth) + " "
-			text += clip(rowVal, pageWidth-len(text))
+			text += clip(rowVal, d.width-len(text))
 		}
 		return strings.TrimRight(text, " ")
 	}

@@ -9,19 +9,32 @@ import (
 	"github.com/qserv/css-etcd/internal/progress"
 )
 
-// pageWidth is the width that the demo's pages are made for.
-const pageWidth = 100
+// The width of the demo's pages, and the least that they can have.
+const (
+	pageWidth  = 100
+	leastWidth = 80
+)
+
+// pageFor is the width for a terminal of so many columns; 0 for none.
+func pageFor(columns int) int {
+	if columns == 0 {
+		return pageWidth
+	}
+	return min(max(columns, leastWidth), pageWidth)
+}
 
 // page writes the demo's text: numbered steps with short lines below them. Colour is for terminals.
 type page struct {
 	out   *firstError
 	color bool
+	width int
 	steps int
 }
 
 func newPage(p *program) page {
 	return page{
 		out:   &firstError{w: p.stdout},
+		width: pageFor(progress.Columns(p.stdout)),
 		color: progress.IsTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb",
 	}
 }
@@ -50,14 +63,21 @@ func (p *page) title(format string, args ...any) {
 // step begins a numbered step.
 func (p *page) step(what string) {
 	p.steps++
-	fmt.Fprintf(p.out, "\n%s\n", p.paint(bold, fmt.Sprintf("%d  %s", p.steps, what)))
+	number := fmt.Sprintf("%d  ", p.steps)
+	fmt.Fprintln(p.out)
+	for i, line := range wrap(what, p.width-len(number)) {
+		if i > 0 {
+			number = strings.Repeat(" ", len(number))
+		}
+		fmt.Fprintln(p.out, p.paint(bold, number+line))
+	}
 }
 
 const margin = "   "
 
 // text writes a sentence that explains something, in as many lines as it needs.
 func (p *page) text(sentence string) {
-	for _, line := range wrap(sentence, pageWidth-len(margin)) {
+	for _, line := range wrap(sentence, p.width-len(margin)) {
 		fmt.Fprintln(p.out, margin+line)
 	}
 }
@@ -70,26 +90,21 @@ func (p *page) fact(began time.Time, format string, args ...any) {
 // factIn is fact for a time that was measured elsewhere.
 func (p *page) factIn(d time.Duration, format string, args ...any) {
 	took := duration(d)
-	lines := wrap(fmt.Sprintf(format, args...), pageWidth-len(margin)-12)
+	lines := wrap(fmt.Sprintf(format, args...), p.width-len(margin)-12)
 	for i, line := range lines {
 		if i < len(lines)-1 {
 			fmt.Fprintln(p.out, margin+line)
 			continue
 		}
-		space := strings.Repeat(" ", max(1, pageWidth-len(margin)-utf8.RuneCountInString(line)-len(took)))
+		space := strings.Repeat(" ", max(1, p.width-len(margin)-utf8.RuneCountInString(line)-len(took)))
 		fmt.Fprintln(p.out, margin+line+space+p.paint(green, took))
 	}
 }
 
-// code writes a line of what programs say, cut to the page.
-func (p *page) code(format string, args ...any) {
-	fmt.Fprintln(p.out, margin+"  "+p.paint(faint, clip(fmt.Sprintf(format, args...), pageWidth-len(margin)-2)))
-}
-
-// quote writes a sentence that a program says, in as many lines as it needs.
-func (p *page) quote(sentence string) {
-	for _, line := range wrap(sentence, pageWidth-len(margin)-2) {
-		p.code("%s", line)
+// quote writes what a program says, in as many lines as it needs.
+func (p *page) quote(said string) {
+	for _, line := range wrap(said, p.width-len(margin)-2) {
+		fmt.Fprintln(p.out, margin+"  "+p.paint(faint, line))
 	}
 }
 

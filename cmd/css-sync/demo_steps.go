@@ -118,7 +118,7 @@ func (d *demo) create(ctx context.Context) error {
 	}
 	if d.maria != nil {
 		d.factIn(inSQL, "plain SQL sees it:")
-		d.code("%s;  ->  %s", query, status)
+		d.quote(query + "; -> " + status)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (d *demo) clash(ctx context.Context) error {
 	t := survey.NewTable()
 	t.Name.Table = "OBJECT"
 	if _, err := d.css.CreateTable(ctx, t); errors.Is(err, cssetcd.ErrTableExists) {
-		d.code("%s", sentence(err))
+		d.quote(sentence(err))
 	} else {
 		return fmt.Errorf("a name that clashes was not refused: %w", err)
 	}
@@ -167,7 +167,7 @@ func (d *demo) clash(ctx context.Context) error {
 		return fmt.Errorf("the quarantine is empty: %w", err)
 	}
 	d.fact(began, "in quarantine: %s", held[0].Key)
-	d.code("%s: %s", held[0].Reason, held[0].Detail)
+	d.quote(string(held[0].Reason) + ": " + held[0].Detail)
 	return nil
 }
 

@@ -40,7 +40,7 @@ var demoLines = []string{
 	`czar 2 sees it, READY at revision \d+ +\d+\.\d ms`,
 	`czar 3 sees it, READY at revision \d+ +\d+\.\d ms`,
 	`plain SQL sees it: +\d+\.\d ms`,
-	`SELECT kvVal FROM kvData .* ->  READY`,
+	`SELECT kvVal FROM kvData .* -> READY`,
 	`table exists: as /DBS/meridian_y1/TABLES/Object`,
 	`in quarantine: /DBS/meridian_y1/TABLES/OBJECT`,
 	`in agreement at revision \d+: 648 rows compared, no difference, 1 key in quarantine`,

@@ -38,6 +38,19 @@ func IsTerminal(w io.Writer) bool {
 	return err == nil
 }
 
+// Columns returns how many characters go into a line of the terminal that w is; 0 for what is none.
+func Columns(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
+	}
+	return int(size.Col)
+}
+
 const (
 	redraw   = 100 * time.Millisecond
 	lineTime = 5 * time.Second
