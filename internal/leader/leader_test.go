@@ -271,4 +271,71 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	lease.awaitAsked(t, 3)
 	assert.Equal(t, 2, a.log.losses())
 	assert.Contains(t, a.log.String(), "open a session: it is full")
+	a.stop()
+	require.ErrorIs(t, <-a.done, context.Canceled)
+}
+
+// unwilling is an etcd that refuses to take keys, or to end leases, while it is told to.
+type unwilling struct {
+	clientv3.KV
+	clientv3.Lease
+	putting, ending atomic.Bool
+	refused         atomic.Int64
+}
+
+var errUnwilling = errors.New("it does not want to")
+
+func unwillingOf(client *clientv3.Client) *unwilling {
+	u := &unwilling{KV: client.KV, Lease: client.Lease}
+	client.KV, client.Lease = u, u
+	return u
+}
+
+func (u *unwilling) Put(ctx context.Context, key, value string, opts ...clientv3.OpOption) (*clientv3.PutResponse, error) {
+	if u.putting.Load() {
+		u.refused.Add(1)
+		return nil, errUnwilling
+	}
+	return u.KV.Put(ctx, key, value, opts...)
+}
+
+func (u *unwilling) Revoke(ctx context.Context, lease clientv3.LeaseID) (*clientv3.LeaseRevokeResponse, error) {
+	if u.ending.Load() {
+		u.refused.Add(1)
+		return nil, errUnwilling
+	}
+	return u.Lease.Revoke(ctx, lease)
+}
+
+// Without a key nobody leads, and it is tried again with another lease.
+func TestAKeyThatIsRefusedIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	etcd := unwillingOf(client)
+	etcd.putting.Store(true)
+	a := campaign(t, client, "a", untilTheEnd)
+	require.Eventually(t, func() bool { return etcd.refused.Load() > 1 }, within, tick)
+	assert.Zero(t, a.terms.Load())
+	assert.Contains(t, a.log.String(), errUnwilling.Error())
+	etcd.putting.Store(false)
+	a.awaitLeading(t)
+}
+
+// A candidate does not stand while an earlier key of its own may be there, which would be before the new one.
+func TestTheLastCandidacyEndsFirst(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	etcd := unwillingOf(client)
+	a := campaign(t, client, "a", untilTheEnd, 10*within) // it does not end by itself
+	a.awaitLeading(t)
+	etcd.ending.Store(true)
+	since := deleted(t, client, a.term.Load().Key)
+	require.Eventually(t, func() bool { return etcd.refused.Load() > 2 }, within, tick)
+	assert.Contains(t, a.log.String(), "withdraw an earlier candidacy: "+errUnwilling.Error())
+	assert.Empty(t, keys(t, client))
+	etcd.ending.Store(false)
+	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
+	leases, err := client.Leases(t.Context())
+	require.NoError(t, err)
+	assert.Len(t, leases.Leases, 1, "the last lease was ended")
 }
