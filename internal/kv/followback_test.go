@@ -21,7 +21,7 @@ import (
 // TestFollowRemembersThatEtcdWentBack (V4): once seen, it is told, although etcd has grown beyond what is shown when it is loaded.
 func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 	t.Parallel()
-	direct := newStore(t)
+	direct := newStoreAlone(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var loading atomic.Bool
 	var loaded atomic.Pointer[time.Time] // when the last load was under way
@@ -54,7 +54,7 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 // nothing of it was shown.
 func TestFollowNoticesALostAnswer(t *testing.T) {
 	t.Parallel()
-	direct := newStore(t)
+	direct := newStoreAlone(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var more atomic.Int64
 	raise := grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {

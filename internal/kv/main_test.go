@@ -75,6 +75,12 @@ func newStore(t testing.TB) *kv.Etcd {
 	return storeOn(t, shared.client)
 }
 
+// newStoreAlone returns a store on an etcd whose revision only its test raises.
+func newStoreAlone(t testing.TB) *kv.Etcd {
+	t.Helper()
+	return storeOn(t, newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0]))
+}
+
 func storeOn(t testing.TB, client *clientv3.Client) *kv.Etcd {
 	t.Helper()
 	st, err := kv.NewEtcd(client, fmt.Sprintf("/test-%d", prefixes.Add(1)))
