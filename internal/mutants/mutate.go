@@ -188,10 +188,12 @@ func (m *maker) result(n *ast.ReturnStmt) {
 	}
 }
 
+var aLogger = regexp.MustCompile(`(^|\.)[lL]og\.`)
+
 // words reports whether a call is of words for people, on which nothing depends, or of a panic.
 func (m *maker) words(call *ast.CallExpr) bool {
 	f := m.text(call.Fun)
-	return f == "panic" || strings.HasPrefix(f, "fmt.") || strings.HasPrefix(f, "log.") || strings.Contains(f, ".log.")
+	return f == "panic" || strings.HasPrefix(f, "fmt.") || aLogger.MatchString(f)
 }
 
 func (m *maker) call(n *ast.CallExpr) bool {
