@@ -15,7 +15,7 @@ func (s *session) stand() error {
 	if err != nil {
 		return err
 	}
-	s.mine = candidate{key: key, name: s.name, created: put.Header.Revision, modified: put.Header.Revision, lease: int64(s.lease)}
+	s.mine = candidate{key: key, name: s.name, created: put.Header.Revision, lease: int64(s.lease)}
 	s.work.Go(s.watch)
 	s.work.Go(s.attend)
 	return nil
