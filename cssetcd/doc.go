@@ -77,7 +77,8 @@
 //	snapshot, err := view.WaitRevision(ctx, rev) // the view shows it now
 //
 // Options make a write conditional, [IfStatus] and [IfRevision], or let it pass when there is nothing to do,
-// [IfNotExists] and [IfExists]. A [Batch] makes one operation of several. [Client.Raw] reaches single keys, for tools.
+// [IfNotExists] and [IfExists]. A [Batch] makes one operation of several. [Client.AddChunks] adds more chunks than one
+// transaction of etcd takes. [Client.Raw] reaches single keys, for tools.
 // A [Dump] is the whole CSS as a JSON file in upstream's form: [Snapshot.WriteDump], [ParseDump] and [Client.Restore].
 //
 // The first creation of a database, node or raw key, or the first restore, makes an empty etcd a CSS. Before that,
@@ -87,8 +88,8 @@
 // # Consistency
 //
 //   - An operation happens as a whole or not at all. No reader sees a part of it, and none has to clean up after one
-//     that failed. Restoring is the exception: it takes many transactions, and tables and databases become usable only
-//     when they are whole.
+//     that failed. Two take many transactions: restoring, where tables and databases become usable only when they are
+//     whole, and adding many chunks, where each chunk is whole.
 //   - What an operation relied on is checked in its transaction. When somebody else changed it meanwhile, the operation
 //     looks again and decides anew: callers see [ErrTableExists], never a lost race. Only one that is overtaken again
 //     and again gives up, with [ErrContended].
