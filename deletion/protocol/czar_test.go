@@ -116,3 +116,42 @@ func TestStepsDoNotLookAtAllThatIsPending(t *testing.T) {
 	manyDrops(c, 10, 1000)
 	assert.LessOrEqual(t, testing.AllocsPerRun(10, func() { c.Step(CzarEvent{Kind: CzarTicked}) }), 8.0, "nothing is collected or sorted")
 }
+
+// Confirmations look at the drops that queries hold up, and at no other.
+func TestConfirmationsLookAtWhatIsHeld(t *testing.T) {
+	c := entered(t)
+	looked := func(now Time) []Name {
+		for _, e := range c.Step(CzarEvent{Kind: CzarTicked, Now: now}) {
+			if e.Kind == CzarConfirm {
+				c.Step(CzarEvent{Kind: CzarConfirmed, ID: "a", Sent: e.Sent, Now: now})
+				return e.Look
+			}
+		}
+		t.Fatal("nothing is confirmed")
+		return nil
+	}
+	c.Step(CzarEvent{Kind: CzarSaw, At: 8, Whole: true, ID: "a", Sights: []Sight{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
+	c.Step(CzarEvent{Kind: CzarConfirmed, ID: "a"})
+	later := func(d time.Duration) Time { return Time{Mono: d, Wall: d} }
+	require.Equal(t, []Name{"/DBS/d/TABLES/t"}, looked(later(c.Timing.Confirm+time.Second)))
+	c.Step(CzarEvent{Kind: CzarDrained, Name: "/DBS/d/TABLES/t", Incarnation: 3})
+	require.Empty(t, looked(later(2*c.Timing.Confirm+2*time.Second)))
+}
+
+// A registration that is found ending anew, as in an etcd that was restored, is waited for anew.
+func TestEndingAnewIsWaitedForAnew(t *testing.T) {
+	timing := DefaultTiming
+	at := func(d time.Duration) Time { return Time{Mono: d, Wall: d} }
+	ending := Registered{ID: "a", Modified: 5, Ending: true, Fence: timing.Fence}
+	again := ending
+	again.Modified = 7
+	wait := max(timing.Wait, Outlasts(timing.Fence))
+	var c Coordinator
+	c.See([]Registered{ending}, at(0))
+	long := 2 * wait
+	require.Len(t, c.Ended(Facts{Timing: timing, Registrations: []Registered{ending}}, at(long)), 1)
+	require.Empty(t, c.Ended(Facts{Timing: timing, Registrations: []Registered{again}}, at(long)))
+	c.See([]Registered{again}, at(long))
+	require.Empty(t, c.Ended(Facts{Timing: timing, Registrations: []Registered{again}}, at(long)))
+	require.Len(t, c.Ended(Facts{Timing: timing, Registrations: []Registered{again}}, at(2*long)), 1)
+}

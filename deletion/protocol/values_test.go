@@ -157,3 +157,17 @@ func TestSettingsOfARegistration(t *testing.T) {
 	_, err = protocol.ReadGround(s.have())
 	require.ErrorIs(t, err, protocol.ErrTiming)
 }
+
+// What lies below a name, and the packed keys beside it, are no names.
+func TestSightsAreOfNames(t *testing.T) {
+	b := kv.NewSnapshot(9, kv.Below(paths.CSS)).Edit()
+	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t", "/DBS/d/TABLES/t/schema", "/NODES/w"} {
+		b.Put(paths.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
+	}
+	var names []protocol.Name
+	for _, s := range protocol.SightsIn(b.Snapshot(9)) {
+		assert.Equal(t, protocol.Entry{Standing: protocol.Ready, Incarnation: 3, Modified: 4}, s.Entry)
+		names = append(names, s.Name)
+	}
+	assert.Equal(t, []protocol.Name{protocol.DatabaseName("d"), protocol.TableName("d", "t")}, names)
+}
