@@ -171,3 +171,35 @@ func TestLoadAroundEndsWithTheFirstError(t *testing.T) {
 		assert.Equal(t, asked.Load(), ended.Load(), "all requests have ended")
 	}
 }
+
+// TestLoadAroundFromWithinAHole: a span may begin in one.
+func TestLoadAroundFromWithinAHole(t *testing.T) {
+	t.Parallel()
+	st := newStore(t)
+	_, holes := withHoles(t, st, 3, 3)
+	span := kv.Span{From: "t/0002/chunks/1", To: "t/0003"}
+	have, met, err := st.LoadAround(t.Context(), latest(t, st), inHole, holes, span)
+	require.NoError(t, err)
+	assert.Empty(t, met, "what is known is not read")
+	var got []kv.Path
+	for p := range have.Range(kv.Span{From: kv.Below("t/0002/chunks").To, To: span.To}) {
+		got = append(got, p)
+	}
+	assert.Equal(t, []kv.Path{"t/0002/zone"}, got)
+}
+
+// TestLoadAroundFailsWithTheStream of what is left between two holes.
+func TestLoadAroundFailsWithTheStream(t *testing.T) {
+	t.Parallel()
+	direct := newStore(t)
+	refusing := onStream(func() func(func() error) error {
+		return func(func() error) error { return status.Error(codes.PermissionDenied, "etcdserver: permission denied") }
+	})
+	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], refusing), direct)
+	for i := range 300 {
+		_, err := direct.Client().Put(t.Context(), direct.EtcdKey(kv.Path(fmt.Sprintf("t/%03d", i))), "")
+		require.NoError(t, err)
+	}
+	_, _, err := over.LoadAround(t.Context(), latest(t, direct), inHole, nil, kv.Below("t"))
+	require.ErrorIs(t, err, kv.ErrUnauthorized)
+}
