@@ -2,7 +2,9 @@ package kv_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -50,6 +52,34 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 	assert.False(t, last.Asked.IsZero())
 }
 
+// onAnswer changes what heads the answers to questions for the revision, and to other small reads.
+func onAnswer(change func(*etcdserverpb.ResponseHeader)) func(*clientv3.Config) {
+	return func(c *clientv3.Config) {
+		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+			err := call(ctx, method, req, reply, cc, opts...)
+			if r, ok := reply.(*etcdserverpb.RangeResponse); ok && err == nil && strings.HasSuffix(method, "/Range") {
+				change(r.Header)
+			}
+			return err
+		}))
+	}
+}
+
+// TestFollowNoticesAnAnswerOfAnotherCluster (V4), also when its watch does not.
+func TestFollowNoticesAnAnswerOfAnotherCluster(t *testing.T) {
+	t.Parallel()
+	direct := newStore(t)
+	kvtest.MustPut(t, direct, "dir/a", "1")
+	var other atomic.Uint64
+	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], onAnswer(func(h *etcdserverpb.ResponseHeader) { h.ClusterId += other.Swap(0) })), direct).Hurry()
+	f := startFollowing(t, over, nil)
+	f.reachNow(direct)
+	other.Store(1)
+	f.wait("it is noticed", func() bool {
+		return slices.ContainsFunc(f.updates, func(u kv.Update) bool { return errors.Is(u.Trouble, kv.ErrWentBack) })
+	})
+}
+
 // TestFollowNoticesALostAnswer (V4): a revision that etcd has told and does not have any more is one that it went back behind, although
 // nothing of it was shown.
 func TestFollowNoticesALostAnswer(t *testing.T) {
@@ -57,16 +87,8 @@ func TestFollowNoticesALostAnswer(t *testing.T) {
 	direct := newStoreAlone(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var more atomic.Int64
-	raise := grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-		err := call(ctx, method, req, reply, cc, opts...)
-		if r, ok := reply.(*etcdserverpb.RangeResponse); ok && err == nil && strings.HasSuffix(method, "/Range") {
-			r.Header.Revision += more.Swap(0)
-		}
-		return err
-	})
-	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], func(c *clientv3.Config) {
-		c.DialOptions = append(c.DialOptions, raise)
-	}), direct).Hurry()
+	raise := onAnswer(func(h *etcdserverpb.ResponseHeader) { h.Revision += more.Swap(0) })
+	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], raise), direct).Hurry()
 	f := startFollowing(t, over, nil)
 	f.reachNow(direct)
 	told := time.Now()
