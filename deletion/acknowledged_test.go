@@ -1,0 +1,51 @@
+package deletion
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/deletion/protocol"
+)
+
+// Each acknowledgement that did not land is sent again, and no other: a drop would wait for ever.
+func TestWhatDidNotLandIsSentAgain(t *testing.T) {
+	g := closedGate()
+	g.czar.Timing = DefaultTiming
+	var asked []protocol.Name
+	g.act = func(_ context.Context, x protocol.CzarEffect) {
+		if x.Kind == protocol.CzarAcknowledge {
+			asked = append(asked, x.Name)
+		}
+	}
+	first, second, third := protocol.TableName("d", "first"), protocol.TableName("d", "second"), protocol.TableName("d", "third")
+	var sights []protocol.Sight
+	var acks []protocol.Acknowledgement
+	for i, n := range []protocol.Name{first, second, third} {
+		mark := protocol.Revision(10 + i)
+		sights = append(sights, protocol.Sight{Name: n, Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 3, Modified: mark}})
+		acks = append(acks, protocol.Acknowledgement{Name: n, Mark: mark, ID: "a", Registered: 5})
+	}
+	ctx := t.Context()
+	tick := func() {
+		asked = nil
+		g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarTicked})
+	}
+	tick()
+	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEntered, ID: "a", At: 5})
+	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, At: 12, Sights: sights})
+	require.Equal(t, []protocol.Name{first, second, third}, asked)
+
+	g.acknowledged(ctx, answer{acks: acks, landed: acks[1:2]})
+	tick()
+	assert.Equal(t, []protocol.Name{first, third}, asked)
+	g.acknowledged(ctx, answer{acks: []protocol.Acknowledgement{acks[0], acks[2]}, err: errors.New("etcd is full")})
+	tick()
+	assert.Equal(t, []protocol.Name{first, third}, asked)
+	g.acknowledged(ctx, answer{acks: []protocol.Acknowledgement{acks[0], acks[2]}, landed: []protocol.Acknowledgement{acks[0], acks[2]}})
+	tick()
+	assert.Empty(t, asked)
+}
