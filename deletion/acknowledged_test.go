@@ -3,6 +3,8 @@ package deletion
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +17,8 @@ import (
 func TestWhatDidNotLandIsSentAgain(t *testing.T) {
 	g := closedGate()
 	g.czar.Timing = DefaultTiming
+	var log strings.Builder
+	g.log = slog.New(slog.NewTextHandler(&log, nil))
 	var asked []protocol.Name
 	g.act = func(_ context.Context, x protocol.CzarEffect) {
 		if x.Kind == protocol.CzarAcknowledge {
@@ -42,10 +46,14 @@ func TestWhatDidNotLandIsSentAgain(t *testing.T) {
 	g.acknowledged(ctx, answer{acks: acks, landed: acks[1:2]})
 	tick()
 	assert.Equal(t, []protocol.Name{first, third}, asked)
-	g.acknowledged(ctx, answer{acks: []protocol.Acknowledgement{acks[0], acks[2]}, err: errors.New("etcd is full")})
-	tick()
-	assert.Equal(t, []protocol.Name{first, third}, asked)
-	g.acknowledged(ctx, answer{acks: []protocol.Acknowledgement{acks[0], acks[2]}, landed: []protocol.Acknowledgement{acks[0], acks[2]}})
+	rest := []protocol.Acknowledgement{acks[0], acks[2]}
+	for range 3 {
+		g.acknowledged(ctx, answer{acks: rest, err: errors.New("etcd is full")})
+		tick()
+		assert.Equal(t, []protocol.Name{first, third}, asked)
+	}
+	assert.Equal(t, 1, strings.Count(log.String(), "etcd is full"), "it is told once")
+	g.acknowledged(ctx, answer{acks: rest, landed: rest})
 	tick()
 	assert.Empty(t, asked)
 }
