@@ -188,7 +188,7 @@ func (m *maker) result(n *ast.ReturnStmt) {
 	}
 }
 
-var aLogger = regexp.MustCompile(`(^|\.)[lL]og\.`)
+var aLogger = regexp.MustCompile(`(^|\.)[lL]og(ger)?\.`)
 
 // words reports whether a call is of words for people, on which nothing depends, or of a panic.
 func (m *maker) words(call *ast.CallExpr) bool {

@@ -56,7 +56,7 @@ func TestRules(t *testing.T) {
 			[]string{"without x.l = []T{{n: a}, y}", "without {n: a}", "without n: a", "without y"}},
 		{"arguments", "x.g(a, b)", []string{"without x.g(a, b)", "without a", "without b"}},
 		{"the same twice", "x.g(); x.g()", []string{"without x.g()", "without x.g() (2)"}},
-		{"words for people", "x.log.Debug(\"that\", \"n\", a+1); x.Log.Warn(\"n\", a+1); log.Info(a+1); panic(a+1)", nil},
+		{"words for people", "x.log.Debug(\"that\", \"n\", a+1); x.Log.Warn(\"n\", a+1); l := x.Logger.With(a+1); log.Info(a+1); panic(a+1)", nil},
 		{"a communication", "select { case <-x.ch: x.g() }", []string{"without x.g()"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.want, changed(t, c.body)) })
