@@ -13,6 +13,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
 
 // dropper is a Dropper that fails as often as it is told to.
@@ -285,4 +287,20 @@ func TestTraceOfACzarReplays(t *testing.T) {
 	} {
 		assert.Positive(t, kinds[kind], kind)
 	}
+}
+
+// A delay that etcd cannot keep is refused, and is not made a longer one.
+func TestDelayThatEtcdCannotKeep(t *testing.T) {
+	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{Tick: 400 * time.Millisecond}).Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	f := fleetOf(t, etcd)
+	_, err = f.DropTable(t.Context(), object, deletion.Delay(2*time.Second))
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorContains(t, err, "2s is shorter than the leases of this etcd, which last 6s at least")
+	leases, err := etcd.Leases(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, leases.Leases)
+	_, err = f.DropTable(t.Context(), object, deletion.Delay(6*time.Second))
+	require.NoError(t, err)
 }

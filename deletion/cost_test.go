@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -110,6 +111,12 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 			assert.NotRegexp(t, "/CHUNKS|/schema", key)
 		}
 	}
+	_, err = f.DropTable(t.Context(), director)
+	require.ErrorIs(t, err, deletion.ErrHasChildren)
+	_, err = f.DropTable(t.Context(), cssetcd.TableName{DB: "Gaia", Table: "Child"}, deletion.Delay(time.Hour))
+	require.NoError(t, err)
+	_, err = f.DropTable(t.Context(), director, deletion.Delay(time.Hour))
+	require.NoError(t, err, "a child that is on its way out does not stay")
 	asked.keys = nil
 	children, err = deletion.Children(t.Context(), css, "Gaia.Child")
 	require.NoError(t, err)
@@ -117,4 +124,32 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	for _, key := range asked.keys {
 		assert.NotContains(t, key, "LSST")
 	}
+}
+
+// A database holds its directors for the tables of others, and goes without a question only when it is forced, or when those go, too.
+func TestChildrenInAnotherDatabase(t *testing.T) {
+	f := newFleet(t)
+	other := cssetcd.TableName{DB: "Other", Table: "Child"}
+	for _, db := range []string{"Gaia", "Other"} {
+		_, err := f.css.CreateDatabase(t.Context(), cssetcd.Database{Name: db}, cssetcd.IfNotExists())
+		require.NoError(t, err)
+	}
+	for _, n := range []cssetcd.TableName{{DB: "Gaia", Table: "Director"}, {DB: "Gaia", Table: "Own"}, other} {
+		_, err := f.css.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
+		require.NoError(t, err)
+	}
+	children, err := deletion.Children(t.Context(), f.css, "Gaia")
+	require.NoError(t, err)
+	assert.Equal(t, []cssetcd.TableName{other}, children)
+	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour))
+	require.ErrorIs(t, err, deletion.ErrHasChildren)
+	require.ErrorContains(t, err, "Other.Child")
+	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour), deletion.Force())
+	require.NoError(t, err)
+	require.NoError(t, f.Undo(t.Context(), "Gaia"))
+	_, err = f.DropTable(t.Context(), other, deletion.Delay(time.Hour))
+	require.NoError(t, err)
+	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour))
+	require.NoError(t, err)
 }

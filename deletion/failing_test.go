@@ -2,11 +2,15 @@ package deletion
 
 import (
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // TestFailuresAreToldOnce, and again when they are others or came back.
@@ -30,4 +34,32 @@ func TestFailuresAreToldOnce(t *testing.T) {
 	assert.Equal(t, []bool{true}, round(away, mark))
 	mark.Mark = 9
 	assert.Equal(t, []bool{true}, round(away, mark), "another drop of the name")
+}
+
+// What fails is logged as a warning, what has changed meanwhile is not, and either has its name.
+func TestReportsOfACoordinator(t *testing.T) {
+	var log strings.Builder
+	c := &Coordinator{cfg: CoordinatorConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))}}
+	round := func(err error) string {
+		log.Reset()
+		c.failing.begin()
+		c.report(&leadership{}, protocol.Action{Kind: protocol.MarkNow, Name: "/DBS/D/TABLES/T"}, err)
+		return log.String()
+	}
+	assert.Empty(t, round(kv.ErrGuard))
+	assert.Contains(t, round(errors.New("etcd is full")), "level=WARN")
+	assert.Empty(t, round(errors.New("etcd is full")))
+	done := round(nil)
+	assert.Contains(t, done, "level=INFO")
+	assert.Contains(t, done, "name=D.T")
+}
+
+// A gate says why it has no proof, and for how long one would last, also when nothing has gone wrong since.
+func TestStaleGateSaysWhy(t *testing.T) {
+	g := closedGate()
+	g.fence.Store(&protocol.Fence{Carried: protocol.Proof{Length: time.Second}})
+	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered within the last 1s: this czar is not registered yet")
+	g.trouble.Store(nil)
+	g.fence.Store(&protocol.Fence{Proof: protocol.Proof{Valid: true, Length: time.Minute}, Carried: protocol.Proof{Length: time.Second}})
+	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered within the last 1m0s")
 }
