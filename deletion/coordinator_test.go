@@ -304,3 +304,16 @@ func TestDelayThatEtcdCannotKeep(t *testing.T) {
 	_, err = f.DropTable(t.Context(), object, deletion.Delay(6*time.Second))
 	require.NoError(t, err)
 }
+
+// A lease of a coordinator lasts whole seconds.
+func TestTTLOfACoordinator(t *testing.T) {
+	f := newFleet(t)
+	for ttl, fits := range map[time.Duration]bool{time.Second: true, 0: true, 3 * time.Second: true, 999 * time.Millisecond: false, 1500 * time.Millisecond: false, -time.Second: false} {
+		_, err := deletion.NewCoordinator(deletion.CoordinatorConfig{Catalogue: f.css, View: f.view(), TTL: ttl})
+		if fits {
+			require.NoError(t, err, ttl)
+		} else {
+			require.ErrorIs(t, err, cssetcd.ErrInvalid, ttl)
+		}
+	}
+}
