@@ -390,8 +390,9 @@ func (r *viewsRun) report(began time.Time) {
 	first, last := average(r.heaps[:quarter]), average(r.heaps[len(r.heaps)-quarter:])
 	t.Logf("live heap %d MB in the first quarter, %d MB in the last", first>>20, last>>20)
 	assert.Less(t, last, first+first/10+30<<20, "the heap grows")
+	// Troubles of a connection wait for each other, and for a member that is killed: on a busy machine for most of the time.
 	for what, pause := range map[string]time.Duration{
-		"writes": 20 * r.plan.pace, "compactions": 3 * r.plan.compact, "troubles of a connection": 4 * r.plan.trouble,
+		"writes": 20 * r.plan.pace, "compactions": 3 * r.plan.compact, "troubles of a connection": 10 * r.plan.trouble,
 		"kills of a member": 4 * r.plan.restart, "losses of history": 4 * r.plan.losing, "checks of all views": 4 * r.plan.check,
 	} {
 		assert.GreaterOrEqual(t, r.did[what], max(1, int(r.plan.lasts/pause)), "%s", what)
