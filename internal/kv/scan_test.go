@@ -116,6 +116,8 @@ func TestRehearse(t *testing.T) {
 	}
 	require.NoError(t, st.Rehearse(t.Context(), puts(62)))
 	require.ErrorIs(t, st.Rehearse(t.Context(), puts(64)), kv.ErrTooLarge, "with the key that each transaction puts besides")
+	large := kv.Change{Puts: []kv.Put{{Path: "p", Value: strings.Repeat("v", 1900<<10)}}}
+	require.ErrorIs(t, st.Rehearse(t.Context(), large), kv.ErrTooLarge)
 	guarded := puts(1)
 	guarded.Guards = []kv.Guard{{Kind: kv.Absent, Path: "a"}}
 	require.NoError(t, st.Rehearse(t.Context(), guarded), "whether guards hold does not matter")
