@@ -149,3 +149,21 @@ func TestDroppersAskTheCatalogue(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorIs(t, <-asked, deletion.ErrDropEnded)
 }
+
+// A Dropper that asks after the coordinator's view was closed is told that nobody knows.
+func TestDroppersAskAClosedView(t *testing.T) {
+	f := newFleet(t)
+	asked := make(chan error, 1)
+	var view *cssetcd.View
+	drop := with(hooked(func(ctx context.Context, j deletion.Job) error {
+		view.Close()
+		f.put("css/DBS/LSST/TABLES/Later", "READY") // so that what the view shows is not the last
+		_, err := j.Held(context.WithoutCancel(ctx), []string{"Object"})
+		asked <- err
+		return err
+	}))
+	f.coordinate(drop, func(c *deletion.CoordinatorConfig) { view = c.View })
+	_, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.ErrorIs(t, <-asked, cssetcd.ErrClosed)
+}

@@ -1,0 +1,163 @@
+package deletion
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+)
+
+// TestSummary says a drop's state in a sentence.
+func TestSummary(t *testing.T) {
+	for want, s := range map[string]Status{
+		"it is due to be marked, and waits for a coordinator; css-sync serve is one": {Phase: PhaseRequested},
+		"it is marked in 3s": {Phase: PhaseRequested, Left: 3 * time.Second},
+		"removing the data failed 2 times: no; it is tried again, with trouble: slow": {
+			Phase: PhaseFailed, Attempts: 2, Error: "no", Trouble: "slow"},
+		"removing the data failed 2 times and is tried again: no": {Phase: PhaseFailed, Attempts: 2, Error: "no"},
+		"the data are being removed, with trouble: slow":          {Phase: PhaseDropping, Trouble: "slow"},
+		"the data are being removed":                              {Phase: PhaseDropping},
+		"it waits for a coordinator; css-sync serve is one":       {Phase: PhaseMarked},
+		"it waits for 2s more of the agreed delay, for czar c (busy), for drops of its tables": {
+			Phase: PhaseMarked, Left: 2 * time.Second, Waiting: []Blocker{{Name: "c", Why: "busy"}}, Occupied: true},
+	} {
+		assert.Equal(t, want, s.Summary())
+	}
+}
+
+// TestBlocker says why a czar holds a drop up.
+func TestBlocker(t *testing.T) {
+	d := protocol.Drop{Found: protocol.Found{Name: protocol.TableName("LSST", "Object")}, Mark: 50}
+	on := func(n int) map[string]int { return map[string]int{d.Name.String(): n} }
+	seen := protocol.Life{Seen: 50}
+	with := func(l protocol.Life) protocol.Life { l.Seen = 50; return l }
+	for want, r := range map[string]protocol.Registered{
+		"it does not answer; its registration is being ended, which takes 40s in all": {Ending: true, Fence: 10 * time.Second},
+		"it does not answer":                                                               {Life: seen},
+		"1 query is running on it":                                                         {Alive: true, Life: with(protocol.Life{Running: on(1)})},
+		"2 queries are running on it":                                                      {Alive: true, Life: with(protocol.Life{Running: on(2)})},
+		"1 query on it was told to end and has not":                                        {Alive: true, Life: with(protocol.Life{Told: on(1)})},
+		"2 queries on it were told to end and have not":                                    {Alive: true, Life: with(protocol.Life{Told: on(2)})},
+		"its acknowledgement does not reach etcd: no space":                                {Alive: true, Life: protocol.Life{Trouble: "no space"}},
+		"it has said nothing since the mark; without a word for 9s it is taken for silent": {Alive: true, Life: protocol.Life{Seen: 49}},
+		"it is about to acknowledge":                                                       {Alive: true, Life: seen},
+	} {
+		r.ID, r.Record.Name = "7", "czar-7"
+		f := protocol.Facts{Registrations: []protocol.Registered{r}}
+		f.Timing.Alive, f.Timing.Wait = 9*time.Second, 40*time.Second
+		assert.Equal(t, Blocker{Czar: "7", Name: "czar-7", Why: want}, blocker(f, d, "7"))
+	}
+	assert.Equal(t, Blocker{Czar: "8", Why: "it was registered at the mark"}, blocker(protocol.Facts{}, d, "8"))
+}
+
+// asked is a QueryTracker that answers at once, and keeps what it was asked.
+type asked struct {
+	job    Job
+	clear  bool
+	reason string
+}
+
+func (a *asked) Clear(_ context.Context, j Job) (bool, string, error) {
+	a.job = j
+	return a.clear, a.reason, nil
+}
+
+// A tracker is asked about the tables of a drop, and its reason counts only while it is not clear.
+func TestTrackerIsAsked(t *testing.T) {
+	for _, test := range []struct {
+		name protocol.Name
+		job  Job
+	}{
+		{protocol.TableName("LSST", "Object"), Job{Database: "LSST", Incarnation: 7, Mark: 9, Tables: []JobTable{{Table: "Object", Incarnation: 7}}}},
+		{protocol.DatabaseName("LSST"), Job{Database: "LSST", Whole: true, Incarnation: 7, Mark: 9}},
+	} {
+		q := &asked{clear: true, reason: "of no account"}
+		var ts tracks
+		ts.init(q)
+		k, woken := &track{waits: "not asked yet"}, false
+		ts.ask(t.Context(), k, protocol.Drop{Found: protocol.Found{Name: test.name}, Mark: 9, Intent: protocol.Intent{Incarnation: 7}}, func() { woken = true })
+		ts.wait()
+		assert.Equal(t, test.job, q.job)
+		assert.Empty(t, k.waits)
+		assert.True(t, woken)
+	}
+}
+
+// What is known of a removal outlasts an attempt to free the name that was told to end.
+func TestDataStayRemoved(t *testing.T) {
+	var m removal
+	assert.True(t, m.ended(freeingFailed, 0, noon).ended(attemptEnded, 0, noon).removed)
+}
+
+// An attempt has its place from the moment in which it begins.
+func TestAttemptsAreCounted(t *testing.T) {
+	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	view, err := cssetcd.OpenView(t.Context(), css)
+	require.NoError(t, err)
+	t.Cleanup(view.Close)
+	c, err := NewCoordinator(CoordinatorConfig{Catalogue: css, View: view})
+	require.NoError(t, err)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	var r removals
+	r.init(toldToEnd{})
+	r.mu.Lock()
+	for i := range 3 {
+		a := protocol.Action{Name: protocol.TableName("LSST", "Object"), Mark: protocol.Revision(i + 1)}
+		r.begin(c, &leadership{ctx: over}, r.of(a), a, attemptDue, time.Now())
+		assert.Len(t, r.running(), i+1)
+	}
+	r.mu.Unlock()
+	r.wait()
+	assert.Empty(t, r.running())
+}
+
+// toldToEnd is a Dropper that was told to end.
+type toldToEnd struct{}
+
+func (toldToEnd) Drop(ctx context.Context, _ Job) error { return ctx.Err() }
+
+// What cannot be read is told as that, and not as an answer.
+func TestUnreadableAnswers(t *testing.T) {
+	file, err := cssetcd.OpenFile(t.TempDir() + "/css.json")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = file.Close() })
+	_, err = NewClient(file)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorContains(t, err, "a catalogue on a file has no czars")
+
+	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(t.Context(), etcd)
+	require.NoError(t, err)
+	client, err := NewClient(css)
+	require.NoError(t, err)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = client.Begun(ended, "LSST.Object")
+	require.ErrorIs(t, err, context.Canceled)
+
+	second, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	require.NoError(t, err)
+	other, err := cssetcd.New(t.Context(), second)
+	require.NoError(t, err)
+	view, err := cssetcd.OpenView(t.Context(), other)
+	require.NoError(t, err)
+	t.Cleanup(view.Close)
+	require.NoError(t, second.Close())
+	err = identical(t.Context(), css, view)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, cssetcd.ErrInvalid, "nobody knows whose the view is")
+}
