@@ -46,13 +46,19 @@ func TestQueryThatDoesNotEndIsShown(t *testing.T) {
 	require.NoError(t, d.Wait(f.soon()))
 }
 
-// refusing is an etcd that lets nobody acknowledge.
-type refusing struct{ clientv3.KV }
+// refusing is an etcd that lets nobody write keys whose names contain something.
+type refusing struct {
+	clientv3.KV
+	part string
+}
 
-func (r refusing) Txn(ctx context.Context) clientv3.Txn { return &refusingTxn{Txn: r.KV.Txn(ctx)} }
+func (r refusing) Txn(ctx context.Context) clientv3.Txn {
+	return &refusingTxn{r.KV.Txn(ctx), r.part, false}
+}
 
 type refusingTxn struct {
 	clientv3.Txn
+	part    string
 	refused bool
 }
 
@@ -60,7 +66,7 @@ func (t *refusingTxn) If(cs ...clientv3.Cmp) clientv3.Txn   { t.Txn = t.Txn.If(c
 func (t *refusingTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
 func (t *refusingTxn) Then(ops ...clientv3.Op) clientv3.Txn {
 	for _, op := range ops {
-		t.refused = t.refused || op.IsPut() && strings.Contains(string(op.KeyBytes()), "/drop/ack/")
+		t.refused = t.refused || op.IsPut() && strings.Contains(string(op.KeyBytes()), t.part)
 	}
 	t.Txn = t.Txn.Then(ops...)
 	return t
@@ -80,7 +86,7 @@ func TestRefusedAcknowledgementIsShown(t *testing.T) {
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
-	etcd.KV = refusing{etcd.KV}
+	etcd.KV = refusing{etcd.KV, "/drop/ack/"}
 	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
 	require.NoError(t, err)
 	(&fleet{f.t, f.etcd, css, f.Client}).czar("one")

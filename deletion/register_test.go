@@ -70,3 +70,20 @@ func TestSettingsComeWithARegistration(t *testing.T) {
 	assert.Equal(t, []deletion.Timing{quick, other}, entered)
 	require.Eventually(t, func() bool { return c.Healthy() == nil }, within, time.Millisecond)
 }
+
+// A registration that etcd refuses is none.
+func TestRefusedRegistration(t *testing.T) {
+	f := newFleet(t)
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	etcd.KV = refusing{etcd.KV, "/czar/"}
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	_, err = deletion.OpenGate(ctx, css, f.view(), deletion.GateTrace(func(s deletion.CzarStep) {
+		assert.NotEqual(t, protocol.CzarEntered, s.Event.Kind)
+	}))
+	require.ErrorContains(t, err, "permission denied")
+}

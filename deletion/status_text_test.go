@@ -148,6 +148,8 @@ func TestUnreadableAnswers(t *testing.T) {
 	cancel()
 	_, err = client.Begun(ended, "LSST.Object")
 	require.ErrorIs(t, err, context.Canceled)
+	_, err = client.Begun(t.Context(), "LSST..Object")
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 
 	second, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
