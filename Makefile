@@ -68,7 +68,7 @@ soak: deps-if-possible ## Run the long forms of the scenarios (SOAK_TIME=1h for 
 	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/... ./deletion/...
 
 # Packages, and one of how many mutants: all of them take hours.
-MUTATE ?= internal/kv internal/leader deletion/protocol deletion
+MUTATE ?= internal/kv internal/leader deletion/internal/protocol deletion deletion/coordinator
 EVERY ?= 1
 
 .PHONY: mutants

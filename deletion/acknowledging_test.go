@@ -11,7 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/paths"
 )
@@ -19,7 +19,7 @@ import (
 // What does not hold any more keeps nothing else from being acknowledged, and all that holds is acknowledged in one transaction.
 func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	f := newFleet(t)
-	store, err := kv.NewEtcd(f.etcd, f.css.Prefix())
+	store, err := kv.NewEtcd(f.Etcd, f.CSS.Prefix())
 	require.NoError(t, err)
 	have, err := store.Fetch(t.Context(), 0, protocol.GroundReads()...)
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	var all []protocol.Acknowledgement
 	for i := range 5 {
 		n := cssetcd.TableName{DB: "LSST", Table: fmt.Sprintf("T%d", i)}
-		f.create(n)
+		f.Create(n)
 		all = append(all, mark(n))
 	}
 	require.NoError(t, f.Undo(t.Context(), "LSST.T1"))

@@ -31,7 +31,7 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 	case g.closing.Load():
 		r.uncount()
 		return Ref{}, failed(admitting, "", ErrClosed)
-	case !fence.Admits(g.clock.now()):
+	case !fence.Admits(g.clock.Now()):
 		r.uncount()
 		return Ref{}, g.stale(admitting)
 	}

@@ -13,14 +13,15 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 )
 
 // awaitWhy waits until a drop of Object is held up by one czar, for a reason.
 func (f *fleet) awaitWhy(want string) {
-	f.t.Helper()
+	f.T.Helper()
 	why := ""
-	require.Eventually(f.t, func() bool {
-		s, err := f.Status(f.t.Context(), "LSST.Object")
+	require.Eventually(f.T, func() bool {
+		s, err := f.Status(f.T.Context(), "LSST.Object")
 		if err != nil || len(s.Waiting) != 1 {
 			return false
 		}
@@ -33,9 +34,9 @@ func (f *fleet) awaitWhy(want string) {
 func TestQueryThatDoesNotEndIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	f.coordinate()
-	c := f.czar("one")
-	running, also := c.query(t, object), c.query(t, object)
+	f.Coordinate()
+	c := f.Czar("one")
+	running, also := c.Query(t, object), c.Query(t, object)
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
 	require.NoError(t, err)
 	<-running.Done()
@@ -43,7 +44,7 @@ func TestQueryThatDoesNotEndIsShown(t *testing.T) {
 	also.Release()
 	f.awaitWhy("1 query on it was told to end and has not")
 	running.Release()
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 }
 
 // refusing is an etcd that lets nobody write keys whose names contain something.
@@ -83,13 +84,13 @@ func (t *refusingTxn) Commit() (*clientv3.TxnResponse, error) {
 func TestRefusedAcknowledgementIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	etcd, err := server.Client()
+	etcd, err := fleettest.Server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	etcd.KV = refusing{etcd.KV, "/drop/ack/"}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
 	require.NoError(t, err)
-	(&fleet{f.t, f.etcd, css, f.Client}).czar("one")
+	f.With(css).Czar("one")
 	_, err = f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
 	f.awaitWhy("its acknowledgement does not reach etcd: ")

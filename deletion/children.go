@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // ChildrenError is an ErrHasChildren that names the tables that would stay.

@@ -11,7 +11,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -33,7 +34,7 @@ type Client struct {
 
 // NewClient returns a client for the catalogue of another. It fails with ErrInvalid for one on a file, where nothing has to be waited for.
 func NewClient(css *cssetcd.Client) (*Client, error) {
-	store, err := storeOf(css)
+	store, err := edge.Open(css)
 	if err != nil {
 		return nil, failed("open", "", err)
 	}
@@ -61,6 +62,9 @@ func After(d time.Duration) Option {
 func Delay(d time.Duration) Option {
 	return func(w *wish) error { w.delay = &d; return nameFault("delay", protocol.CheckDelay(d)) }
 }
+
+// CheckDelay returns what is wrong with a duration for After or Delay, if anything.
+func CheckDelay(d time.Duration) error { return protocol.CheckDelay(d) }
 
 func nameFault(name string, err error) error {
 	if err == nil {
@@ -100,7 +104,7 @@ func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*
 }
 
 func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Drop, error) {
-	w := wish{policy: Wait, by: owner()}
+	w := wish{policy: Wait, by: edge.Owner()}
 	for _, opt := range opts {
 		if opt == nil {
 			return nil, failed("drop", n.String(), fmt.Errorf("%w: an option is nil", cssetcd.ErrInvalid))
@@ -118,7 +122,7 @@ func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Dro
 
 // begin marks, or asks for a mark.
 func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, error) {
-	ground, err := readGround(ctx, c.store)
+	ground, err := edge.ReadGround(ctx, c.store)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +281,7 @@ func (c *Client) run(ctx context.Context, op, name string, make func(protocol.Na
 // Evict ends the registration of a czar that does not answer, so that drops need not wait for it. The czar, if it lives, notices within its next confirmation and registers
 // anew; its queries go on where their tables are still there. It returns ErrNoSuchCzar.
 func (c *Client) Evict(ctx context.Context, id string) error {
-	_, err := kv.Run(ctx, c.store, protocol.Evict(id, owner()))
+	_, err := kv.Run(ctx, c.store, protocol.Evict(id, edge.Owner()))
 	return failed("evict czar", id, err)
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 )
 
 // asked is what a client asked of etcd, and which keys it got.
@@ -45,13 +46,13 @@ func (a *asked) take(r *etcdserverpb.RangeResponse) {
 
 // watched returns a client of the fleet's catalogue that notes what it asks.
 func (f *fleet) watched() (*cssetcd.Client, *asked) {
-	f.t.Helper()
+	f.T.Helper()
 	a := &asked{calls: map[string]int{}}
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: server.Endpoints(), DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(a.intercept)}})
-	require.NoError(f.t, err)
-	f.t.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(f.t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
-	require.NoError(f.t, err)
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: fleettest.Server.Endpoints(), DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(a.intercept)}})
+	require.NoError(f.T, err)
+	f.T.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
+	require.NoError(f.T, err)
 	*a = asked{calls: map[string]int{}}
 	return css, a
 }
@@ -61,7 +62,7 @@ func TestStatusOfOneDropReadsNoOther(t *testing.T) {
 	f := newFleet(t)
 	for i := range 5 {
 		n := cssetcd.TableName{DB: "LSST", Table: fmt.Sprintf("T%d", i)}
-		f.create(n)
+		f.Create(n)
 		_, err := f.DropTable(t.Context(), n)
 		require.NoError(t, err)
 	}
@@ -90,15 +91,15 @@ func TestStatusOfOneDropReadsNoOther(t *testing.T) {
 func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	f := newFleet(t)
 	director := cssetcd.TableName{DB: "Gaia", Table: "Director"}
-	_, err := f.css.AddNode(t.Context(), cssetcd.Node{Name: "worker1", Type: "worker", Host: "worker1"})
+	_, err := f.CSS.AddNode(t.Context(), cssetcd.Node{Name: "worker1", Type: "worker", Host: "worker1"})
 	require.NoError(t, err)
 	for _, name := range []string{"Director", "Child"} {
 		n := cssetcd.TableName{DB: "Gaia", Table: name}
-		_, err := f.css.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
+		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
 			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 		for chunk := range 3 {
-			_, err := f.css.AddChunk(t.Context(), n, chunk, "worker1")
+			_, err := f.CSS.AddChunk(t.Context(), n, chunk, "worker1")
 			require.NoError(t, err)
 		}
 	}
@@ -131,15 +132,15 @@ func TestChildrenInAnotherDatabase(t *testing.T) {
 	f := newFleet(t)
 	other := cssetcd.TableName{DB: "Other", Table: "Child"}
 	for _, db := range []string{"Gaia", "Other"} {
-		_, err := f.css.CreateDatabase(t.Context(), cssetcd.Database{Name: db}, cssetcd.IfNotExists())
+		_, err := f.CSS.CreateDatabase(t.Context(), cssetcd.Database{Name: db}, cssetcd.IfNotExists())
 		require.NoError(t, err)
 	}
 	for _, n := range []cssetcd.TableName{{DB: "Gaia", Table: "Director"}, {DB: "Gaia", Table: "Own"}, other} {
-		_, err := f.css.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
+		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
 			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 	}
-	children, err := deletion.Children(t.Context(), f.css, "Gaia")
+	children, err := deletion.Children(t.Context(), f.CSS, "Gaia")
 	require.NoError(t, err)
 	assert.Equal(t, []cssetcd.TableName{other}, children)
 	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour))

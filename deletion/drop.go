@@ -9,7 +9,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // Drop is one drop that was begun. It is a handle: the drop goes on without it.
@@ -19,6 +19,9 @@ type Drop struct {
 	incarnation cssetcd.Revision
 	mark        cssetcd.Revision
 }
+
+// Name returns what is dropped: "LSST.Object", or "LSST" for a database.
+func (d *Drop) Name() string { return d.name.String() }
 
 // Mark returns P, the revision of the mark; 0 when the mark is yet to come.
 func (d *Drop) Mark() cssetcd.Revision { return d.mark }
@@ -76,4 +79,20 @@ func (d *Drop) unfinished(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return fmt.Errorf("%w: the drop goes on: %s", ctx.Err(), s.Summary())
+}
+
+// Find returns a drop or a request that somebody began, by its name, to wait for it. It returns ErrNoDrop.
+func (c *Client) Find(ctx context.Context, name string) (*Drop, error) {
+	n, err := ParseName(name)
+	if err != nil {
+		return nil, failed("find the drop of", name, err)
+	}
+	s, err := c.Status(ctx, n.String())
+	if errors.Is(err, ErrNoDrop) {
+		err = failed("find the drop of", name, ErrNoDrop)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Drop{client: c, name: n, incarnation: s.Incarnation, mark: s.Mark}, nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // Why a query is not admitted, or may not go on.

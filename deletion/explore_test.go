@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // explorer runs some threads one at a time, in every order of their uses of what they share that can make a difference: of two uses that do not depend on each
@@ -297,14 +297,14 @@ func (e *explored) markUnseen() {
 // cancel is a proof that comes with the order to end queries on the first table.
 func (e *explored) cancel() {
 	e.event(protocol.CzarEvent{
-		Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.now(), Cancel: []protocol.Cancelling{{Name: nameOf(e.tables[0]), Mark: 200}},
+		Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.Now(), Cancel: []protocol.Cancelling{{Name: nameOf(e.tables[0]), Mark: 200}},
 	})
 }
 
 // outdated lets the proof end, and not the registration with it.
 func (e *explored) outdated() {
 	e.czar.Timing.Fence, e.czar.Rules = -1, protocol.Without(protocol.LapsedRegistersAnew)
-	e.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.now()})
+	e.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.Now()})
 	e.czar.Timing.Fence, e.czar.Rules = DefaultTiming.Fence, protocol.Rules{}
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -16,7 +15,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -29,7 +29,7 @@ type Gate struct {
 	name  string
 	log   *slog.Logger
 	trace func(CzarStep)
-	clock clock
+	clock edge.Clock
 
 	// What queries read.
 	slots   slots
@@ -67,6 +67,12 @@ type trouble struct{ err error }
 type CzarStep struct {
 	Event   protocol.CzarEvent
 	Effects []protocol.CzarEffect
+}
+
+// Replay returns a czar without a process: given the events of a trace, it returns the effects that they have. It is for tests.
+func Replay(t Timing) func(protocol.CzarEvent) []protocol.CzarEffect {
+	czar := protocol.Czar{Timing: t}
+	return czar.Step
 }
 
 // GateOption configures a Gate. What is wrong with it is reported by OpenGate.
@@ -146,17 +152,17 @@ func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts 
 	if err := g.apply(opts); err != nil {
 		return nil, err
 	}
-	if err := paired(css, view); err != nil {
+	if err := edge.Paired(css, view); err != nil {
 		return nil, err
 	}
-	if err := identical(ctx, css, view); err != nil {
+	if err := edge.Identical(ctx, css, view); err != nil {
 		return nil, err
 	}
-	store, err := storeOf(css)
+	store, err := edge.Open(css)
 	if err != nil {
 		return nil, err
 	}
-	ground, err := readGround(ctx, store)
+	ground, err := edge.ReadGround(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +173,7 @@ func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts 
 // closedGate returns a gate that admits nothing yet.
 func closedGate() *Gate {
 	g := &Gate{
-		name: owner(), log: slog.New(slog.DiscardHandler), clock: newClock(),
+		name: edge.Owner(), log: slog.New(slog.DiscardHandler), clock: edge.NewClock(),
 		slots: newSlots(), watches: watches{all: map[*watch]bool{}},
 		kicks: make(signal, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
 		ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
@@ -190,16 +196,7 @@ func (g *Gate) apply(opts []GateOption) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", cssetcd.ErrInvalid, joined(faults))
-}
-
-// owner says who this is, for those who look for the process.
-func owner() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+	return fmt.Errorf("%w: %w", cssetcd.ErrInvalid, edge.Joined(faults))
 }
 
 // Healthy returns nil while queries can be admitted, and otherwise why they cannot: what a health check of a czar reports. It asks nothing of etcd.
@@ -207,7 +204,7 @@ func (g *Gate) Healthy() error {
 	switch {
 	case g.closing.Load():
 		return failed(checking, "", ErrClosed)
-	case !g.fence.Load().Admits(g.clock.now()):
+	case !g.fence.Load().Admits(g.clock.Now()):
 		return g.stale(checking)
 	}
 	return nil

@@ -17,9 +17,9 @@ func BenchmarkAdmit(b *testing.B) {
 	f := newFleet(b)
 	_, err := f.SetTiming(b.Context(), deletion.DefaultTiming) // a busy machine does not end the measuring
 	require.NoError(b, err)
-	c := f.czar("one")
-	table := c.plan(b, object)
-	four := []*cssetcd.Table{table, c.plan(b, source), c.plan(b, other), table}
+	c := f.Czar("one")
+	table := c.Plan(b, object)
+	four := []*cssetcd.Table{table, c.Plan(b, source), c.Plan(b, other), table}
 	for name, tables := range map[string][]*cssetcd.Table{"one table": {table}, "four tables": four} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -52,8 +52,8 @@ func BenchmarkAdmit(b *testing.B) {
 // Admitting a query allocates nothing.
 func TestAdmitAllocatesNothing(t *testing.T) {
 	f := newFleet(t)
-	c := f.czar("one")
-	tables := []*cssetcd.Table{c.plan(t, object), c.plan(t, source), c.plan(t, other)}
+	c := f.Czar("one")
+	tables := []*cssetcd.Table{c.Plan(t, object), c.Plan(t, source), c.Plan(t, other)}
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		ref, err := c.Admit(tables...)
 		if err != nil {

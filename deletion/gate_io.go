@@ -11,7 +11,8 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -79,7 +80,7 @@ func (g *Gate) running(on []protocol.Name) map[string]int {
 // register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that id.
 func (g *Gate) register(ctx context.Context) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}}
-	ground, err := readGround(ctx, g.store)
+	ground, err := edge.ReadGround(ctx, g.store)
 	if err != nil {
 		out.err = err
 		return out

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
-	"github.com/qserv/css-etcd/internal/paths"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // run is the goroutine that the czar's state belongs to. It ends with ctx, when all that it began has ended.
@@ -17,7 +17,7 @@ func (g *Gate) run(ctx context.Context) {
 	defer cancel()
 	changes := g.view.Subscribe()
 	first := changes.Snapshot()
-	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: whole(first)}, first)
+	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: edge.Whole(first)}, first)
 	g.work.Go(func() { g.follow(ctx, changes) })
 	interval := g.czar.Timing.Confirm / 4
 	tick := time.NewTicker(interval)
@@ -66,37 +66,16 @@ func (g *Gate) follow(ctx context.Context, changes *cssetcd.Subscription) {
 	}
 }
 
-// whole is all that a czar sees in a snapshot, what cannot be read as a table or database included.
-func whole(s *cssetcd.Snapshot) (sights []protocol.Sight) {
-	for key, e := range s.Below(paths.Databases) {
-		if protocol.IsName(key) {
-			sights = append(sights, protocol.Sight{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
-		}
-	}
-	return sights
-}
-
-// changed is what an update shows anew; healed says that some of it is older than what was shown before.
-func changed(u cssetcd.Update) (sights []protocol.Sight, healed bool) {
-	for _, k := range u.Keys {
-		if protocol.IsName(k.Key) {
-			sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
-			healed = healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
-		}
-	}
-	return sights, healed
-}
-
 // saw takes in an update of the view.
 func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 	e := protocol.CzarEvent{Kind: protocol.CzarSaw}
 	if u.Regressed {
 		g.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
-		e.Kind, e.Sights = protocol.CzarSawAnother, whole(u.To)
+		e.Kind, e.Sights = protocol.CzarSawAnother, edge.Whole(u.To)
 	} else {
 		var healed bool
-		if e.Sights, healed = changed(u); healed {
-			e.Sights, e.Whole, e.Since = whole(u.To), true, u.From.Revision() // what was missed may be what another history says
+		if e.Sights, healed = edge.Changed(u); healed {
+			e.Sights, e.Whole, e.Since = edge.Whole(u.To), true, u.From.Revision() // what was missed may be what another history says
 		}
 	}
 	g.look(ctx, e, u.To)
@@ -113,7 +92,7 @@ func (g *Gate) look(ctx context.Context, e protocol.CzarEvent, s *cssetcd.Snapsh
 // step takes in an event and does what follows from it.
 func (g *Gate) step(ctx context.Context, e protocol.CzarEvent) {
 	if e.Now == (protocol.Time{}) {
-		e.Now = g.clock.now()
+		e.Now = g.clock.Now()
 	}
 	effects := g.czar.Step(e)
 	if g.trace != nil {

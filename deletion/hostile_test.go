@@ -3,11 +3,6 @@ package deletion_test
 import (
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,24 +14,17 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 )
 
-// put writes a key below the prefix past everybody.
-func (f *fleet) put(path, value string) {
-	f.t.Helper()
-	_, err := f.etcd.Put(f.t.Context(), f.css.Prefix()+"/"+path, value)
-	require.NoError(f.t, err)
-}
-
 // Records that nobody can read hold nothing up but themselves, and can be removed.
 func TestUnreadableRecords(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	f.put("drop/table/LSST/Source", "garbage")
-	f.put("drop/table/LSST", `{"phase":"dropping"}`)
-	f.put("drop/db/LSST/Object", `{"phase":"dropping"}`)
-	f.put("drop/nothing/known", "")
+	f.Coordinate()
+	f.Put("drop/table/LSST/Source", "garbage")
+	f.Put("drop/table/LSST", `{"phase":"dropping"}`)
+	f.Put("drop/db/LSST/Object", `{"phase":"dropping"}`)
+	f.Put("drop/nothing/known", "")
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 	_, err = f.Czars(t.Context())
 	require.NoError(t, err)
 	all, err := f.Drops(t.Context())
@@ -52,22 +40,22 @@ func TestUnreadableRecords(t *testing.T) {
 // Whatever is below czar/ is taken for a czar, and ends as a silent one does.
 func TestStrayRegistrations(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	f.put("czar/a/b", `{"name":"stray","fence":"1s"}`)
+	f.Coordinate()
+	f.Put("czar/a/b", `{"name":"stray","fence":"1s"}`)
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.soon()))
-	assert.Empty(t, f.keys("czar/"))
+	require.NoError(t, d.Wait(f.Soon()))
+	assert.Empty(t, f.Keys("czar/"))
 }
 
 // A gate that is closing keeps its registration for the queries that run, and gets another when it loses it.
 func TestClosingGateRegistersAnew(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	c := f.czar("closing")
-	running := c.query(t, object)
+	f.Coordinate()
+	c := f.Czar("closing")
+	running := c.Query(t, object)
 	closed := make(chan error, 1)
-	go func() { closed <- c.Close(f.soon()) }()
+	go func() { closed <- c.Close(f.Soon()) }()
 	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
 	before, err := f.Czars(t.Context())
 	require.NoError(t, err)
@@ -81,19 +69,19 @@ func TestClosingGateRegistersAnew(t *testing.T) {
 	require.NoError(t, running.MayDispatch())
 	running.Release()
 	require.NoError(t, <-closed)
-	assert.Empty(t, f.keys("czar/"))
+	assert.Empty(t, f.Keys("czar/"))
 }
 
 // A status that was written by hand over another one gives way to that one again.
 func TestCancelBringsBackWhatWas(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	_, err := f.css.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore)
+	f.Coordinate()
+	_, err := f.CSS.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore)
 	require.NoError(t, err)
-	_, err = f.css.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
+	_, err = f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return f.Undo(t.Context(), "LSST.Object") == nil }, within, 10*time.Millisecond)
-	now, err := f.css.Table(t.Context(), object)
+	now, err := f.CSS.Table(t.Context(), object)
 	require.NoError(t, err)
 	assert.Equal(t, cssetcd.StatusIgnore, now.Status)
 }
@@ -118,41 +106,22 @@ func TestCreatingWhatIsMarked(t *testing.T) {
 	f := newFleet(t)
 	_, err := f.DropTable(t.Context(), object)
 	require.NoError(t, err)
-	_, err = f.css.CreateTable(t.Context(), cssetcd.Table{Name: object, Schema: "(id BIGINT)"}, cssetcd.IfNotExists())
+	_, err = f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: object, Schema: "(id BIGINT)"}, cssetcd.IfNotExists())
 	require.ErrorIs(t, err, cssetcd.ErrDropPending)
 	_, err = f.DropDatabase(t.Context(), "Gaia")
 	require.NoError(t, err)
-	_, err = f.css.CreateDatabase(t.Context(), cssetcd.Database{Name: "Gaia"}, cssetcd.IfNotExists())
+	_, err = f.CSS.CreateDatabase(t.Context(), cssetcd.Database{Name: "Gaia"}, cssetcd.IfNotExists())
 	require.ErrorIs(t, err, cssetcd.ErrDropPending)
-}
-
-// A command leaves no process behind in its group, however it ends.
-func TestCommandLeavesNothingBehind(t *testing.T) {
-	dir := t.TempDir()
-	script, noted := filepath.Join(dir, "drop"), filepath.Join(dir, "pid")
-	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nsleep 300 >/dev/null 2>&1 &\necho $! > "+noted+"\nexit 7\n"), 0o755))
-	require.Error(t, deletion.Command{Path: script}.Drop(t.Context(), deletion.Job{Database: "LSST"}))
-	text, err := os.ReadFile(noted)
-	require.NoError(t, err)
-	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return syscall.Kill(child, 0) != nil || zombie(child) }, within, 10*time.Millisecond)
-}
-
-// zombie reports whether a process has ended and nobody has asked how.
-func zombie(pid int) bool {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err != nil || strings.Contains(string(text), ") Z ")
 }
 
 // Queries that asked to be told, and those that come too late for it.
 func TestDoneAfterTheEnd(t *testing.T) {
 	f := newFleet(t)
-	c := f.czar("one")
-	released := c.query(t, object)
+	c := f.Czar("one")
+	released := c.Query(t, object)
 	released.Release()
 	<-released.Done()
-	running := c.query(t, object)
+	running := c.Query(t, object)
 	waiting := running.Done()
 	gone, cancel := contextThatIsOver(t)
 	defer cancel()
@@ -170,14 +139,14 @@ func TestDatabaseThatIsTooLarge(t *testing.T) {
 	for first := 0; first < tables; first += together {
 		var puts []clientv3.Op
 		for i := first; i < min(first+together, tables); i++ {
-			puts = append(puts, clientv3.OpPut(fmt.Sprintf("%s/css/DBS/Gaia/TABLES/T%d", f.css.Prefix(), i), "READY"))
+			puts = append(puts, clientv3.OpPut(fmt.Sprintf("%s/css/DBS/Gaia/TABLES/T%d", f.CSS.Prefix(), i), "READY"))
 		}
-		_, err := f.etcd.Txn(t.Context()).Then(puts...).Commit()
+		_, err := f.Etcd.Txn(t.Context()).Then(puts...).Commit()
 		require.NoError(t, err)
 	}
 	_, err := f.DropDatabase(t.Context(), "Gaia")
 	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
 	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Force())
 	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
-	assert.Empty(t, f.keys("drop/"))
+	assert.Empty(t, f.Keys("drop/"))
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/paths"
 )

@@ -1,7 +1,6 @@
 package deletion_test
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
@@ -20,7 +21,7 @@ func TestViewOfAnotherCatalogue(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
 	css := func(prefix string, elsewhere bool) *cssetcd.Client {
-		etcd := f.etcd
+		etcd := f.Etcd
 		if elsewhere {
 			etcd = other
 		}
@@ -35,51 +36,51 @@ func TestViewOfAnotherCatalogue(t *testing.T) {
 		return v
 	}
 	open := func(c *cssetcd.Client, v *cssetcd.View, opts ...deletion.GateOption) error {
-		g, err := deletion.OpenGate(f.soon(), c, v, opts...)
+		g, err := deletion.OpenGate(f.Soon(), c, v, opts...)
 		if err == nil {
-			require.NoError(t, g.Close(f.soon()))
+			require.NoError(t, g.Close(f.Soon()))
 		}
 		return err
 	}
 	coordinate := func(c *cssetcd.Client, v *cssetcd.View) error {
-		made, err := deletion.NewCoordinator(deletion.CoordinatorConfig{Catalogue: c, View: v})
+		made, err := coordinator.New(coordinator.Config{Catalogue: c, View: v})
 		if err != nil {
 			return err
 		}
-		return made.Run(f.soon())
+		return made.Run(f.Soon())
 	}
-	same, prefix := view(f.css), view(css(fmt.Sprintf("/test%d", prefixes.Add(1)), false))
-	elsewhere := view(css(f.css.Prefix(), true))
+	same, prefix := view(f.CSS), view(css(fleettest.Prefix(), false))
+	elsewhere := view(css(f.CSS.Prefix(), true))
 	for name, wrong := range map[string]struct {
 		css  *cssetcd.Client
 		view *cssetcd.View
 	}{
-		"below /test": {f.css, prefix}, "cluster": {f.css, elsewhere}, "client is nil": {nil, same}, "view is nil": {f.css, nil},
+		"below /test": {f.CSS, prefix}, "cluster": {f.CSS, elsewhere}, "client is nil": {nil, same}, "view is nil": {f.CSS, nil},
 	} {
 		for _, err := range []error{open(wrong.css, wrong.view), coordinate(wrong.css, wrong.view)} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			require.ErrorContains(t, err, name)
 		}
 	}
-	require.ErrorIs(t, open(f.css, same, deletion.CzarName("")), cssetcd.ErrInvalid)
-	assert.Empty(t, f.keys("czar/"))
+	require.ErrorIs(t, open(f.CSS, same, deletion.CzarName("")), cssetcd.ErrInvalid)
+	assert.Empty(t, f.Keys("czar/"))
 	// Two clients on one catalogue are none the worse for being two.
-	require.NoError(t, open(css(f.css.Prefix(), false), same))
+	require.NoError(t, open(css(f.CSS.Prefix(), false), same))
 }
 
 // The gate tells a table of another catalogue from one of its own, in the same cluster.
 func TestTableOfAnotherCatalogue(t *testing.T) {
 	f, stranger := newFleet(t), newFleet(t)
-	c := f.czar("one")
-	theirs, err := stranger.css.Table(t.Context(), object)
+	c := f.Czar("one")
+	theirs, err := stranger.CSS.Table(t.Context(), object)
 	require.NoError(t, err)
 	_, err = c.Admit(theirs)
 	require.ErrorIs(t, err, deletion.ErrStale, "it is newer than ours")
-	ours, err := f.css.Table(t.Context(), object)
+	ours, err := f.CSS.Table(t.Context(), object)
 	require.NoError(t, err)
-	s, err := deletion.OpenGate(f.soon(), stranger.css, stranger.view())
+	s, err := deletion.OpenGate(f.Soon(), stranger.CSS, stranger.View())
 	require.NoError(t, err)
 	_, err = s.Admit(ours)
 	require.ErrorIs(t, err, deletion.ErrGone, "it is older")
-	require.NoError(t, s.Close(f.soon()))
+	require.NoError(t, s.Close(f.Soon()))
 }

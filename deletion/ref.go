@@ -1,7 +1,7 @@
 package deletion
 
 import (
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released and its czar's registration is not ended, no drop of
@@ -143,7 +143,7 @@ func (r Ref) MayDispatch() error {
 		return failed(dispatching, "", ErrClosed)
 	case aborted:
 		return failed(dispatching, "", ErrAborted)
-	case !fence.MayDispatch(r.turn, r.gate.clock.now()):
+	case !fence.MayDispatch(r.turn, r.gate.clock.Now()):
 		return r.gate.stale(dispatching)
 	}
 	return nil

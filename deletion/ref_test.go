@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
@@ -71,7 +71,7 @@ func (g *lonely) register(id string, at protocol.Revision) {
 		whole.Sights = append(whole.Sights, protocol.Sight{Name: n, Entry: e})
 	}
 	g.event(whole)
-	g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: id, Sent: g.clock.now()})
+	g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: id, Sent: g.clock.Now()})
 }
 
 func (g *lonely) query(tables ...*cssetcd.Table) Ref {
@@ -182,7 +182,7 @@ func TestQueryOnManyTables(t *testing.T) {
 		waiting := ref.Done()
 		name, incarnation := nameOf(tables[told]), tables[told].Incarnation
 		g.sees(name, protocol.DropPending, incarnation, 200)
-		g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: g.clock.now(), Cancel: []protocol.Cancelling{{Name: name, Mark: 200}}})
+		g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: g.clock.Now(), Cancel: []protocol.Cancelling{{Name: name, Mark: 200}}})
 		require.ErrorIs(t, ref.MayDispatch(), ErrAborted, "table %d", told)
 		require.True(t, over(waiting))
 		require.NoError(t, bystander.MayDispatch())

@@ -13,7 +13,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // leaseless is an etcd that grants no lease.
@@ -26,27 +27,27 @@ func (leaseless) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, er
 // Without a lease nobody would notice that the czar is gone, so it does not register.
 func TestNoRegistrationWithoutALease(t *testing.T) {
 	f := newFleet(t)
-	etcd, err := server.Client()
+	etcd, err := fleettest.Server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	etcd.Lease = leaseless{etcd.Lease}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, err = deletion.OpenGate(ctx, css, f.view())
+	_, err = deletion.OpenGate(ctx, css, f.View())
 	require.ErrorContains(t, err, "no more leases")
-	assert.Empty(t, f.keys("czar/"))
-	assert.Empty(t, f.keys("alive/"))
+	assert.Empty(t, f.Keys("czar/"))
+	assert.Empty(t, f.Keys("alive/"))
 }
 
 // Settings that were changed since count for a czar from its next registration on.
 func TestSettingsComeWithARegistration(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
+	f.Coordinate()
 	var mu sync.Mutex
 	var entered []deletion.Timing
-	c := f.czar("one", deletion.GateTrace(func(s deletion.CzarStep) {
+	c := f.Czar("one", deletion.GateTrace(func(s deletion.CzarStep) {
 		if s.Event.Kind == protocol.CzarEntered {
 			mu.Lock()
 			defer mu.Unlock()
@@ -74,15 +75,15 @@ func TestSettingsComeWithARegistration(t *testing.T) {
 // A registration that etcd refuses is none.
 func TestRefusedRegistration(t *testing.T) {
 	f := newFleet(t)
-	etcd, err := server.Client()
+	etcd, err := fleettest.Server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	etcd.KV = refusing{etcd.KV, "/czar/"}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
-	_, err = deletion.OpenGate(ctx, css, f.view(), deletion.GateTrace(func(s deletion.CzarStep) {
+	_, err = deletion.OpenGate(ctx, css, f.View(), deletion.GateTrace(func(s deletion.CzarStep) {
 		assert.NotEqual(t, protocol.CzarEntered, s.Event.Kind)
 	}))
 	require.ErrorContains(t, err, "permission denied")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
@@ -24,26 +25,26 @@ func newFleetOn(t *testing.T, s *embedetcd.Server) *fleet {
 	etcd, err := s.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
-	return fleetOf(t, etcd)
+	return &fleet{fleettest.Of(t, etcd)}
 }
 
 // alarm has etcd take itself for full.
 func (f *fleet) alarm() {
-	f.t.Helper()
-	members, err := f.etcd.MemberList(f.t.Context())
-	require.NoError(f.t, err)
-	_, err = pb.NewMaintenanceClient(f.etcd.ActiveConnection()).Alarm(f.t.Context(), &pb.AlarmRequest{
+	f.T.Helper()
+	members, err := f.Etcd.MemberList(f.T.Context())
+	require.NoError(f.T, err)
+	_, err = pb.NewMaintenanceClient(f.Etcd.ActiveConnection()).Alarm(f.T.Context(), &pb.AlarmRequest{
 		Action: pb.AlarmRequest_ACTIVATE, MemberID: members.Members[0].ID, Alarm: pb.AlarmType_NOSPACE,
 	})
-	require.NoError(f.t, err)
+	require.NoError(f.T, err)
 }
 
 // A full etcd refuses what writes. Queries go on for as long as it answers; drops wait until it has room again.
 func TestFullEtcdStopsNoQuery(t *testing.T) {
 	f := newFleetOn(t, embedetcdtest.ForTest(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
-	f.coordinate()
-	c := f.czar("one")
-	running := c.query(t, object, source)
+	f.Coordinate()
+	c := f.Czar("one")
+	running := c.Query(t, object, source)
 	f.alarm()
 	_, err := f.DropTable(t.Context(), source)
 	require.ErrorIs(t, err, cssetcd.ErrNoSpace)
@@ -51,16 +52,16 @@ func TestFullEtcdStopsNoQuery(t *testing.T) {
 	for began := time.Now(); time.Since(began) < 3*quick.Fence; time.Sleep(quick.Fence / 20) {
 		require.NoError(t, running.MayDispatch())
 		require.NoError(t, c.Healthy())
-		c.query(t, object).Release()
+		c.Query(t, object).Release()
 	}
-	assert.Len(t, f.keys("czar/"), 1, "the registration is the first one still")
+	assert.Len(t, f.Keys("czar/"), 1, "the registration is the first one still")
 
-	_, err = f.etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
+	_, err = f.Etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
 	require.NoError(t, err)
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
 	running.Release()
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 }
 
 // backedUp is an etcd with a copy of its data.
@@ -110,16 +111,16 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBackedUp(t)
 			f := newFleetOn(t, b.Server)
-			stop := f.coordinate()
-			c := f.czar("one")
+			stop := f.Coordinate()
+			c := f.Czar("one")
 			_, err := f.DropTable(t.Context(), object, deletion.Delay(2*time.Second))
 			require.NoError(t, err)
-			require.Eventually(t, func() bool { return len(f.keys("drop/ack/")) == 1 }, within, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(f.Keys("drop/ack/")) == 1 }, within, 10*time.Millisecond)
 			stop()
-			require.Eventually(t, func() bool { return len(f.keys("drop/hold/")) == 0 }, within, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(f.Keys("drop/hold/")) == 0 }, within, 10*time.Millisecond)
 			b.backUp(t)
 			require.NoError(t, f.Undo(t.Context(), "LSST.Object"))
-			f.coordinate()
+			f.Coordinate()
 			running := f.admitted(c, object)
 			require.NoError(t, running.MayDispatch())
 
@@ -131,28 +132,28 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 			b.restore(t, prepare)
 			f.dispatchUntil(gone, running)
 			running.Release()
-			require.Eventually(t, func() bool { return len(f.keys("drop/")) == 0 }, within, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return len(f.Keys("drop/")) == 0 }, within, 10*time.Millisecond)
 			require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
-			c.query(t, source).Release()
+			c.Query(t, source).Release()
 		})
 	}
 }
 
 func (f *fleet) resetHistory(etcd *clientv3.Client) {
-	f.t.Helper()
-	css, err := cssetcd.New(f.t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
-	require.NoError(f.t, err)
+	f.T.Helper()
+	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
+	require.NoError(f.T, err)
 	drops, err := deletion.NewClient(css)
-	require.NoError(f.t, err)
-	_, err = drops.ResetHistory(f.t.Context())
-	require.NoError(f.t, err)
+	require.NoError(f.T, err)
+	_, err = drops.ResetHistory(f.T.Context())
+	require.NoError(f.T, err)
 }
 
 // admitted is a query that is let in as soon as the czar sees that it may be.
-func (f *fleet) admitted(c *czar, n cssetcd.TableName) (ref *deletion.Ref) {
-	f.t.Helper()
-	require.Eventually(f.t, func() bool {
-		table, err := c.view.Snapshot().Table(n)
+func (f *fleet) admitted(c *fleettest.Czar, n cssetcd.TableName) (ref *deletion.Ref) {
+	f.T.Helper()
+	require.Eventually(f.T, func() bool {
+		table, err := c.View.Snapshot().Table(n)
 		if err != nil {
 			return false
 		}
@@ -166,16 +167,16 @@ func (f *fleet) admitted(c *czar, n cssetcd.TableName) (ref *deletion.Ref) {
 // removalOf tells when etcd has no such table any more, by asking it, which goes on through its being down.
 func (f *fleet) removalOf(n cssetcd.TableName) <-chan struct{} {
 	gone := make(chan struct{})
-	ctx, cancel := context.WithCancel(f.t.Context())
+	ctx, cancel := context.WithCancel(f.T.Context())
 	done := make(chan struct{})
-	f.t.Cleanup(func() {
+	f.T.Cleanup(func() {
 		cancel()
 		<-done
 	})
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			got, err := f.etcd.Get(ctx, f.css.Prefix()+"/css/DBS/"+n.DB+"/TABLES/"+n.Table, clientv3.WithCountOnly())
+			got, err := f.Etcd.Get(ctx, f.CSS.Prefix()+"/css/DBS/"+n.DB+"/TABLES/"+n.Table, clientv3.WithCountOnly())
 			if err == nil && got.Count == 0 {
 				close(gone)
 				return
@@ -187,15 +188,15 @@ func (f *fleet) removalOf(n cssetcd.TableName) <-chan struct{} {
 
 // dispatchUntil goes on with a query for as long as it may, until the table is gone, and then it may not.
 func (f *fleet) dispatchUntil(gone <-chan struct{}, running *deletion.Ref) {
-	f.t.Helper()
+	f.T.Helper()
 	limit := time.After(within)
 	for {
 		select {
 		case <-gone:
-			require.Error(f.t, running.MayDispatch(), "a chunk query goes to a table that is gone")
+			require.Error(f.T, running.MayDispatch(), "a chunk query goes to a table that is gone")
 			return
 		case <-limit:
-			require.FailNow(f.t, "the drop is not carried out")
+			require.FailNow(f.T, "the drop is not carried out")
 		default:
 			_ = running.MayDispatch()
 		}

@@ -5,7 +5,8 @@ import (
 	"crypto/rand"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/paths"
 )
@@ -21,7 +22,7 @@ var DefaultTiming = protocol.DefaultTiming
 // Timing returns the settings in etcd, or DefaultTiming. It fails with ErrTiming when they do not fit together; nothing coordinates by them then, and no
 // czar registers.
 func (c *Client) Timing(ctx context.Context) (Timing, error) {
-	g, err := readGround(ctx, c.store)
+	g, err := edge.ReadGround(ctx, c.store)
 	return g.Timing, failed("read the settings", "", err)
 }
 

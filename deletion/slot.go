@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // slot counts the queries on one incarnation of a table. There is one for each incarnation and process, whatever becomes of the czar's registration. It fills

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
@@ -83,9 +84,9 @@ func (s Status) Summary() string {
 
 // Drops returns all drops and requests, by name. It asks etcd for the lease of each that waits for one.
 func (c *Client) Drops(ctx context.Context) ([]Status, error) {
-	f, faults, err := observer{c.store}.read(ctx, nil)
+	f, faults, err := edge.Observer{Store: c.store}.Read(ctx, nil)
 	if err == nil {
-		err = joined(faults)
+		err = edge.Joined(faults)
 	}
 	all := make([]Status, len(f.Requests)+len(f.Drops))
 	var asking errgroup.Group
@@ -111,7 +112,7 @@ func (c *Client) Status(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, failed(op, name, err)
 	}
-	f, faults, err := observer{c.store}.readOne(ctx, n)
+	f, faults, err := edge.Observer{Store: c.store}.ReadOne(ctx, n)
 	for _, r := range f.Requests {
 		if r.Name == n {
 			return c.requested(ctx, r), nil
@@ -122,7 +123,7 @@ func (c *Client) Status(ctx context.Context, name string) (Status, error) {
 			return c.status(ctx, f, d), nil
 		}
 	}
-	return Status{}, failed(op, name, cmp.Or(err, joined(faults), ErrNoDrop))
+	return Status{}, failed(op, name, cmp.Or(err, edge.Joined(faults), ErrNoDrop))
 }
 
 // Begun reports whether a drop or a request is under way that concerns a name: of itself, of the database of a table, or of a table of a database.
@@ -226,9 +227,9 @@ type Czar struct {
 
 // Czars returns the registered czars.
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
-	f, faults, err := observer{c.store}.readCzars(ctx)
+	f, faults, err := edge.Observer{Store: c.store}.ReadCzars(ctx)
 	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
-		err = joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
+		err = edge.Joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
 	}
 	all := []Czar{}
 	for _, r := range f.Registrations {

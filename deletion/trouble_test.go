@@ -13,34 +13,35 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/proxy"
 )
 
 // behindProxy returns a client of the fleet's catalogue whose connection can be cut off.
 func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
-	f.t.Helper()
-	at, err := url.Parse(server.Endpoints()[0])
-	require.NoError(f.t, err)
+	f.T.Helper()
+	at, err := url.Parse(fleettest.Server.Endpoints()[0])
+	require.NoError(f.T, err)
 	p, err := proxy.Start("tcp", at.Host)
-	require.NoError(f.t, err)
-	f.t.Cleanup(func() { _ = p.Close() })
+	require.NoError(f.T, err)
+	f.T.Cleanup(func() { _ = p.Close() })
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{p.Addr()}, DialTimeout: time.Second, Logger: zap.NewNop()})
-	require.NoError(f.t, err)
-	f.t.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(f.t.Context(), etcd, cssetcd.WithPrefix(f.css.Prefix()))
-	require.NoError(f.t, err)
+	require.NoError(f.T, err)
+	f.T.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
+	require.NoError(f.T, err)
 	return css, p
 }
 
 // A czar that is cut off stops by itself before the drop goes on without it, and goes on when it has etcd back.
 func TestCzarThatIsCutOff(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
+	f.Coordinate()
 	css, link := f.behindProxy()
-	cut := &fleet{f.t, f.etcd, css, f.Client}
-	c := cut.czar("cut off")
-	running, bystander := c.query(t, object), c.query(t, source)
+	cut := f.With(css)
+	c := cut.Czar("cut off")
+	running, bystander := c.Query(t, object), c.Query(t, source)
 	link.Pause(proxy.Both)
 	began := time.Now()
 	d, err := f.DropTable(t.Context(), object)
@@ -53,7 +54,7 @@ func TestCzarThatIsCutOff(t *testing.T) {
 			stale = time.Now()
 		}
 		require.False(t, err == nil && !stale.IsZero(), "a czar that has stopped goes on only with etcd")
-		_, gone := f.css.Table(t.Context(), object)
+		_, gone := f.CSS.Table(t.Context(), object)
 		if gone != nil {
 			require.False(t, stale.IsZero(), "the table is removed while a query may dispatch")
 			break
@@ -62,10 +63,10 @@ func TestCzarThatIsCutOff(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	assert.LessOrEqual(t, stale.Sub(began), quick.Fence+quick.Confirm+500*time.Millisecond)
-	_, err = c.Admit(c.plan(t, source))
+	_, err = c.Admit(c.Plan(t, source))
 	require.ErrorIs(t, err, deletion.ErrStale)
 	require.ErrorIs(t, c.Healthy(), deletion.ErrStale)
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 
 	link.Resume()
 	require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
@@ -84,17 +85,17 @@ func TestShortOutageStopsNothing(t *testing.T) {
 	_, err := f.SetTiming(t.Context(), long)
 	require.NoError(t, err)
 	css, link := f.behindProxy()
-	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
-	running := c.query(t, object)
+	c := f.With(css).Czar("cut off")
+	running := c.Query(t, object)
 	link.Pause(proxy.Both)
 	for began := time.Now(); time.Since(began) < long.Fence/4; time.Sleep(time.Millisecond) {
 		require.NoError(t, running.MayDispatch())
-		c.query(t, source).Release()
+		c.Query(t, source).Release()
 	}
 	link.Resume()
 	for began := time.Now(); time.Since(began) < long.Fence/10; time.Sleep(time.Millisecond) {
 		require.NoError(t, running.MayDispatch())
-		c.query(t, source).Release()
+		c.Query(t, source).Release()
 	}
 	running.Release()
 }
@@ -102,10 +103,10 @@ func TestShortOutageStopsNothing(t *testing.T) {
 // A czar that was evicted while it is cut off is left the time in which it may still dispatch.
 func TestEvictedWhileCutOff(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
+	f.Coordinate()
 	css, link := f.behindProxy()
-	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
-	running := c.query(t, object)
+	c := f.With(css).Czar("cut off")
+	running := c.Query(t, object)
 	czars, err := f.Czars(t.Context())
 	require.NoError(t, err)
 	link.Pause(proxy.Both)
@@ -114,13 +115,13 @@ func TestEvictedWhileCutOff(t *testing.T) {
 	require.NoError(t, err)
 	for {
 		stopped := running.MayDispatch()
-		if _, gone := f.css.Table(t.Context(), object); gone != nil {
+		if _, gone := f.CSS.Table(t.Context(), object); gone != nil {
 			require.ErrorIs(t, stopped, deletion.ErrStale, "the table is removed while a query may dispatch")
 			break
 		}
 		time.Sleep(time.Millisecond)
 	}
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 	link.Resume()
 	<-running.Done()
 	running.Release()
@@ -129,9 +130,9 @@ func TestEvictedWhileCutOff(t *testing.T) {
 // After etcd's history was reset each czar registers anew.
 func TestResetHistory(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	c := f.czar("one")
-	running := c.query(t, object)
+	f.Coordinate()
+	c := f.Czar("one")
+	running := c.Query(t, object)
 	before, err := f.Czars(t.Context())
 	require.NoError(t, err)
 	_, err = f.ResetHistory(t.Context())
@@ -149,12 +150,12 @@ func TestResetHistory(t *testing.T) {
 // A query is admitted on all of its tables or on none.
 func TestAdmitIsAllOrNothing(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	c := f.czar("one")
-	o, s := c.plan(t, object), c.plan(t, source)
+	f.Coordinate()
+	c := f.Czar("one")
+	o, s := c.Plan(t, object), c.Plan(t, source)
 	d, err := f.DropTable(t.Context(), object)
 	require.NoError(t, err)
-	_, err = c.view.WaitRevision(f.soon(), d.Mark())
+	_, err = c.View.WaitRevision(f.Soon(), d.Mark())
 	require.NoError(t, err)
 	for range 100 {
 		_, err := c.Admit(s, o)
@@ -162,7 +163,7 @@ func TestAdmitIsAllOrNothing(t *testing.T) {
 	}
 	later, err := f.DropTable(t.Context(), source, deletion.Delay(0))
 	require.NoError(t, err)
-	require.NoError(t, later.Wait(f.soon()), "nothing of the refused queries is counted")
+	require.NoError(t, later.Wait(f.Soon()), "nothing of the refused queries is counted")
 	none, err := c.Admit()
 	require.NoError(t, err)
 	none.Release()
@@ -172,20 +173,20 @@ func TestAdmitIsAllOrNothing(t *testing.T) {
 // A gate that is closed admits nothing, waits for what runs, and can be closed again.
 func TestCloseWaitsForQueries(t *testing.T) {
 	f := newFleet(t)
-	c := f.czar("one")
-	running := c.query(t, object)
+	c := f.Czar("one")
+	running := c.Query(t, object)
 	closed := make(chan error, 1)
-	go func() { closed <- c.Close(f.soon()) }()
+	go func() { closed <- c.Close(f.Soon()) }()
 	require.Eventually(t, func() bool {
-		ref, err := c.Admit(c.plan(t, source))
+		ref, err := c.Admit(c.Plan(t, source))
 		ref.Release()
 		return err != nil
 	}, within, time.Millisecond)
-	_, err := c.Admit(c.plan(t, source))
+	_, err := c.Admit(c.Plan(t, source))
 	require.ErrorIs(t, err, deletion.ErrClosed)
 	time.Sleep(3 * quick.Confirm)
 	require.NoError(t, running.MayDispatch())
-	assert.Len(t, f.keys("czar/"), 1)
+	assert.Len(t, f.Keys("czar/"), 1)
 	select {
 	case err := <-closed:
 		t.Fatal("it did not wait", err)
@@ -193,27 +194,27 @@ func TestCloseWaitsForQueries(t *testing.T) {
 	}
 	running.Release()
 	require.NoError(t, <-closed)
-	assert.Empty(t, f.keys("czar/"))
-	assert.Empty(t, f.keys("alive/"))
-	require.NoError(t, c.Close(f.soon()))
+	assert.Empty(t, f.Keys("czar/"))
+	assert.Empty(t, f.Keys("alive/"))
+	require.NoError(t, c.Close(f.Soon()))
 	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
 }
 
 // A gate without eyes does not hold drops up.
 func TestGateClosesWithItsView(t *testing.T) {
 	f := newFleet(t)
-	f.coordinate()
-	c := f.czar("blind")
-	running := c.query(t, object)
-	c.view.Close()
+	f.Coordinate()
+	c := f.Czar("blind")
+	running := c.Query(t, object)
+	c.View.Close()
 	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
 	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
-	assert.Len(t, f.keys("czar/"), 1)
+	assert.Len(t, f.Keys("czar/"), 1)
 	running.Release()
-	require.Eventually(t, func() bool { return len(f.keys("czar/")) == 0 }, within, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return len(f.Keys("czar/")) == 0 }, within, 10*time.Millisecond)
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.soon()))
+	require.NoError(t, d.Wait(f.Soon()))
 }
 
 // A lease that etcd has lost is replaced, and a proof that had to be sent twice for that is as old as it was when it was first sent.
@@ -221,7 +222,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	f := newFleet(t)
 	var mu sync.Mutex
 	sent, confirmed := map[protocol.Time]bool{}, []protocol.Time{}
-	c := f.czar("one", deletion.GateTrace(func(s deletion.CzarStep) {
+	c := f.Czar("one", deletion.GateTrace(func(s deletion.CzarStep) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, x := range s.Effects {
@@ -234,7 +235,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 		}
 	}))
 	lease := func() clientv3.LeaseID {
-		got, err := f.etcd.Get(t.Context(), f.css.Prefix()+"/alive/", clientv3.WithPrefix())
+		got, err := f.Etcd.Get(t.Context(), f.CSS.Prefix()+"/alive/", clientv3.WithPrefix())
 		require.NoError(t, err)
 		if len(got.Kvs) == 0 {
 			return clientv3.NoLease
@@ -243,7 +244,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	}
 	before := lease()
 	require.NotEqual(t, clientv3.NoLease, before)
-	_, err := f.etcd.Revoke(t.Context(), before)
+	_, err := f.Etcd.Revoke(t.Context(), before)
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { now := lease(); return now != clientv3.NoLease && now != before }, within, time.Millisecond)
 	confirmations := func() int {
@@ -253,7 +254,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	}
 	known := confirmations()
 	require.Eventually(t, func() bool { return confirmations() > known+1 }, within, time.Millisecond)
-	require.NoError(t, c.Close(f.soon()))
+	require.NoError(t, c.Close(f.Soon()))
 	mu.Lock()
 	defer mu.Unlock()
 	for _, at := range confirmed {
@@ -265,22 +266,22 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 func TestCloseWithoutAProof(t *testing.T) {
 	f := newFleet(t)
 	css, link := f.behindProxy()
-	c := (&fleet{f.t, f.etcd, css, f.Client}).czar("cut off")
+	c := f.With(css).Czar("cut off")
 	link.Pause(proxy.Both)
 	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
-	err := c.Close(f.soon())
+	err := c.Close(f.Soon())
 	require.ErrorContains(t, err, "the registration that it had may stay until the coordinator ends it")
-	require.EqualError(t, c.Close(f.soon()), err.Error(), "again")
-	assert.Len(t, f.keys("czar/"), 1, "it stays")
+	require.EqualError(t, c.Close(f.Soon()), err.Error(), "again")
+	assert.Len(t, f.Keys("czar/"), 1, "it stays")
 }
 
 // A gate does not open on a view that shows nothing any more.
 func TestOpenGateOnAClosedView(t *testing.T) {
 	f := newFleet(t)
-	view := f.view()
+	view := f.View()
 	view.Close()
-	_, err := deletion.OpenGate(f.soon(), f.css, view)
+	_, err := deletion.OpenGate(f.Soon(), f.CSS, view)
 	require.ErrorIs(t, err, deletion.ErrClosed)
 	require.ErrorContains(t, err, "open the gate: the view was closed")
-	assert.Empty(t, f.keys("czar/"))
+	assert.Empty(t, f.Keys("czar/"))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
 
@@ -47,9 +47,9 @@ func runCoordinator(r role) error {
 	if err != nil {
 		return err
 	}
-	c, err := deletion.NewCoordinator(deletion.CoordinatorConfig{
+	c, err := coordinator.New(coordinator.Config{
 		Catalogue: css, View: view, Dropper: dropper, Name: r.Name, TTL: coordinatorTTL, Logger: processLog(),
-		Trace: func(s deletion.CoordinatorStep) { trace.write(s) },
+		Trace: func(s coordinator.Step) { trace.write(s) },
 	})
 	if err != nil {
 		return err

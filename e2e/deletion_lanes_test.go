@@ -11,7 +11,6 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
 // over reports whether nothing new is to begin.
@@ -157,7 +156,7 @@ func (d *drops) begin(ctx context.Context, name string, w wish) (handle *deletio
 			handle, err = d.client.DropDatabase(ctx, name, opts...)
 		}
 		return err
-	}, deletion.ErrDropPending, protocol.ErrRequestMade, cssetcd.ErrNotFound)
+	}, deletion.ErrDropPending, deletion.ErrRequested, cssetcd.ErrNotFound)
 	return handle, err
 }
 

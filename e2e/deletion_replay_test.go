@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 // replay gives what each process saw to the state machines that the model checks, anew. They must do what the process did: then it did
@@ -32,12 +32,12 @@ func (d *drops) replay() {
 // replayCzar replays the steps of one process and returns how many there were.
 func replayCzar(t *testing.T, path string) (steps int) {
 	t.Helper()
-	czar := protocol.Czar{Timing: dropTiming}
+	effects := deletion.Replay(dropTiming)
 	eachLine(t, path, func(line []byte) {
 		var s deletion.CzarStep
 		readStep(t, line, &s)
 		steps++
-		sameJSON(t, s.Effects, czar.Step(s.Event), "step %d in %s: %s", steps, path, line)
+		sameJSON(t, s.Effects, effects(s.Event), "step %d in %s: %s", steps, path, line)
 	})
 	return steps
 }
@@ -45,12 +45,12 @@ func replayCzar(t *testing.T, path string) (steps int) {
 // replayCoordinator is replayCzar for a coordinator.
 func replayCoordinator(t *testing.T, path string) (steps int) {
 	t.Helper()
-	var coordinator protocol.Coordinator
+	actions := coordinator.Replay()
 	eachLine(t, path, func(line []byte) {
-		var s deletion.CoordinatorStep
+		var s coordinator.Step
 		readStep(t, line, &s)
 		steps++
-		sameJSON(t, s.Actions, coordinator.Step(s.Facts, s.Now), "step %d in %s: %s", steps, path, line)
+		sameJSON(t, s.Actions, actions(s.Facts, s.Now), "step %d in %s: %s", steps, path, line)
 	})
 	return steps
 }

@@ -9,7 +9,7 @@ go=${GO:-go}
 args=(-race -shuffle=on -count=1 -timeout 15m -p 3)
 # What tries millions of states or schedules, each in one goroutine, would take
 # ten times as long with the race detector.
-alone=(./deletion/protocol ./deletion/simulation)
+alone=(./deletion/internal/protocol ./deletion/simulation)
 alone_args=(-count=1 -timeout 12m)
 if [ -n "${COVER:-}" ]; then
 	mkdir -p "$(dirname "$PROFILE")"
@@ -33,7 +33,7 @@ run() {
 run "${alone_args[@]}" "${alone[@]}"
 # The gate with every order of its threads; atomics are others there.
 run -count=1 -timeout 10m -tags explore -run Explore ./deletion
-rest=$("$go" list ./... | grep -vE '/deletion/(protocol|simulation)$')
+rest=$("$go" list ./... | grep -vE '/deletion/(internal/protocol|simulation)$')
 # shellcheck disable=SC2086 # one word a package
 run "${args[@]}" $rest
 if [ -n "${COVER:-}" ]; then

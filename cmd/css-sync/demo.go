@@ -16,6 +16,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/mirror"
@@ -54,7 +55,7 @@ type demo struct {
 	mirror     *mirror.Mirror
 	czars      []*demoCzar
 	drops      *deletion.Client
-	dropper    deletion.Dropper
+	dropper    coordinator.Dropper
 	ran        tally // of the drop through the protocol
 
 	closers []func() error // of what was started, the newest last

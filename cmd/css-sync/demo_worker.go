@@ -8,6 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/survey"
 )
@@ -94,13 +95,13 @@ func (d *demo) startDrops(ctx context.Context) (err error) {
 	if d.drops, err = deletion.NewClient(d.css); err != nil {
 		return err
 	}
-	d.dropper = deletion.Nothing{}
+	d.dropper = coordinator.Nothing{}
 	if d.maria != nil {
 		if d.dropper, err = sqldrop.New(sqldrop.Config{Servers: []*mysql.Config{d.maria.Config("")}}); err != nil {
 			return err
 		}
 	}
-	c, err := deletion.NewCoordinator(deletion.CoordinatorConfig{Catalogue: d.css, View: d.view, Dropper: d.dropper})
+	c, err := coordinator.New(coordinator.Config{Catalogue: d.css, View: d.view, Dropper: d.dropper})
 	if err != nil {
 		return err
 	}
@@ -111,10 +112,10 @@ func (d *demo) startDrops(ctx context.Context) (err error) {
 }
 
 // jobOf describes a table to what removes it, as a coordinator does.
-func (d *demo) jobOf(ctx context.Context, t *cssetcd.Table) (deletion.Job, error) {
+func (d *demo) jobOf(ctx context.Context, t *cssetcd.Table) (coordinator.Job, error) {
 	here, err := d.css.Identity(ctx)
-	return deletion.Job{
+	return coordinator.Job{
 		Database: t.Name.DB, Incarnation: t.Incarnation, History: here.History,
-		Tables: []deletion.JobTable{{Table: t.Name.Table, Incarnation: t.Incarnation, ChunkLevel: t.ChunkLevel()}},
+		Tables: []coordinator.JobTable{{Table: t.Name.Table, Incarnation: t.Incarnation, ChunkLevel: t.ChunkLevel()}},
 	}, err
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/deletion/protocol"
 )
 
 // dropHelp is what is said of dropping a table and a database alike.
@@ -90,7 +89,7 @@ func (d *dropFlags) check(cmd *cobra.Command, p *program) error {
 		return invalidUse(cmd, "--policy %q is neither %s nor %s", d.policy, deletion.Wait, deletion.Cancel)
 	}
 	for name, value := range map[string]time.Duration{"--after": d.after, "--delay": d.delay} {
-		if err := protocol.CheckDelay(value); err != nil {
+		if err := deletion.CheckDelay(value); err != nil {
 			return invalidUse(cmd, "%s %w", name, err)
 		}
 	}

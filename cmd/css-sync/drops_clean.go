@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
 
@@ -50,15 +51,15 @@ func dropsClean(p *program) *cobra.Command {
 				return invalidUse(cmd, "where are the workers? give --worker-dsn or --worker-dsn-file")
 			}
 			return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				client, err := newDropClient(css.Client)
-				if err != nil {
+				if _, err := newDropClient(css.Client); err != nil { // there are no drops on a file
 					return err
 				}
 				dropper, err := sqldrop.New(sqldrop.Config{Servers: workers.servers, Logger: p.log})
 				if err != nil {
 					return err
 				}
-				all, err := dropper.Clean(ctx, client.Jobs, olderThan, dryRun)
+				underWay := func(ctx context.Context) ([]coordinator.Job, error) { return coordinator.Jobs(ctx, css.Client) }
+				all, err := dropper.Clean(ctx, underWay, olderThan, dryRun)
 				views := viewMarkers(all, dryRun)
 				return errors.Join(p.print(views, func(w io.Writer) { writeMarkers(w, views, dryRun) }), err)
 			})

@@ -15,6 +15,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 // quickDrops sets durations that tests can wait for, and returns a filled catalogue.
@@ -198,7 +199,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.True(t, strings.HasSuffix(drop.text(), "table LSST.Source dropped\n"), drop.text())
 	text, err := os.ReadFile(noted)
 	require.NoError(t, err)
-	job := decode[deletion.Job](t, string(text))
+	job := decode[coordinator.Job](t, string(text))
 	require.Len(t, job.Tables, 1)
 	assert.Equal(t, "LSST", job.Database)
 	assert.Equal(t, "Source", job.Tables[0].Table)
@@ -220,7 +221,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == exitOK }, patience, 50*time.Millisecond)
 	text, err = os.ReadFile(noted)
 	require.NoError(t, err)
-	job = decode[deletion.Job](t, string(text))
+	job = decode[coordinator.Job](t, string(text))
 	assert.True(t, job.Whole)
 	assert.Len(t, job.Tables, 3)
 

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -130,15 +130,15 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 }
 
 // dropper returns what removes data, and its name in the log.
-func (f *serveDropFlags) dropper(log *slog.Logger) (deletion.Dropper, string, error) {
+func (f *serveDropFlags) dropper(log *slog.Logger) (coordinator.Dropper, string, error) {
 	switch {
 	case f.command != "":
-		return deletion.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
+		return coordinator.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
 	case len(f.workers.servers) > 0:
 		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.servers, Logger: log})
 		return d, count(len(f.workers.servers), "MySQL server"), err
 	}
-	return deletion.Nothing{}, "nothing", nil
+	return coordinator.Nothing{}, "nothing", nil
 }
 
 // coordinate carries drops out, while this process leads. Another daemon that leads meanwhile does it no harm.
@@ -148,7 +148,7 @@ func (d *daemon) coordinate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	config := deletion.CoordinatorConfig{
+	config := coordinator.Config{
 		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: owner(), TTL: d.flags.sessionTTL, Logger: d.log,
 	}
 	if f.meta != nil {
@@ -158,7 +158,7 @@ func (d *daemon) coordinate(ctx context.Context) error {
 		}
 		config.Tracker = &tellingTracker{QueryTracker: tracker, log: d.log, said: map[cssetcd.Revision]string{}}
 	}
-	c, err := deletion.NewCoordinator(config)
+	c, err := coordinator.New(config)
 	if err != nil {
 		return err
 	}
@@ -181,13 +181,13 @@ func (d *daemon) shown(ctx context.Context) (cssetcd.Revision, error) {
 
 // tellingTracker logs what drops wait for: a tracker's reasons are known in the process that leads only.
 type tellingTracker struct {
-	deletion.QueryTracker
+	coordinator.QueryTracker
 	log  *slog.Logger
 	mu   sync.Mutex
 	said map[cssetcd.Revision]string // by mark
 }
 
-func (t *tellingTracker) Clear(ctx context.Context, job deletion.Job) (bool, string, error) {
+func (t *tellingTracker) Clear(ctx context.Context, job coordinator.Job) (bool, string, error) {
 	clear, reason, err := t.QueryTracker.Clear(ctx, job)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -205,7 +205,7 @@ func (t *tellingTracker) Clear(ctx context.Context, job deletion.Job) (bool, str
 	return clear, reason, err
 }
 
-func jobName(job deletion.Job) string {
+func jobName(job coordinator.Job) string {
 	if job.Whole || len(job.Tables) == 0 {
 		return job.Database
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 var errDropper = errors.New("the workers do not answer")

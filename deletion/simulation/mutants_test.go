@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // TestEveryRuleIsNeededHere takes away one rule at a time, in a world that then breaks, and in which nothing goes wrong with it.

@@ -3,7 +3,7 @@ package simulation
 import (
 	"time"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // process is a czar, a coordinator or a user, with clocks of its own and a connection of its own to etcd.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
 // query is one query of a czar, from its plan to its end.

@@ -3,7 +3,7 @@ package simulation
 import (
 	"time"
 
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/protocol"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/paths"
 )

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -21,8 +21,8 @@ const (
 type attempt struct {
 	*session
 	database string
-	table    deletion.JobTable
-	job      deletion.Job
+	table    coordinator.JobTable
+	job      coordinator.Job
 	marks    marks
 	at       func(step string)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 // Marker is a table in css_drops that says that a table of one incarnation was taken away, or that it is about to be.
@@ -48,9 +48,9 @@ func (m Marker) stays(underWay map[string]bool, attempts []attemptSeen, keep tim
 // Clean removes the markers that nobody can need any more, and returns all that it found, with the reason why one stays; with dryRun it removes none. UnderWay returns the drops
 // whose data are being removed, and is asked once the markers are listed. A server that fails does not keep the others from being cleaned.
 //
-// It rests on this: whoever calls Drop on these servers gives jobs with deletion.Job.Held, as a coordinator does; and the user sees the connections of all who do, because
+// It rests on this: whoever calls Drop on these servers gives jobs with coordinator.Job.Held, as a coordinator does; and the user sees the connections of all who do, because
 // they are the same user or because it has the privilege PROCESS.
-func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]deletion.Job, error), keep time.Duration, dryRun bool) (all []Marker, err error) {
+func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]coordinator.Job, error), keep time.Duration, dryRun bool) (all []Marker, err error) {
 	var faults *multierror.Error
 	for _, server := range d.config.Servers {
 		found, err := d.cleanOne(ctx, server, underWay, keep, dryRun)
@@ -63,7 +63,7 @@ func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]d
 	return all, joined(faults)
 }
 
-func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay func(context.Context) ([]deletion.Job, error), keep time.Duration, dryRun bool) ([]Marker, error) {
+func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay func(context.Context) ([]coordinator.Job, error), keep time.Duration, dryRun bool) ([]Marker, error) {
 	s, err := openWorker(ctx, server, d.config.LockWait)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay f
 }
 
 // idsOf returns what the names of the markers of some jobs end with.
-func idsOf(jobs []deletion.Job) map[string]bool {
+func idsOf(jobs []coordinator.Job) map[string]bool {
 	ids := map[string]bool{}
 	for _, j := range jobs {
 		for _, t := range j.Tables {

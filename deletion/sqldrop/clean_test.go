@@ -10,13 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
 
 // clean removes markers, and returns why that of a job stays; "" when it is gone.
-func (w *world) clean(job deletion.Job, dryRun bool, underWay ...deletion.Job) string {
+func (w *world) clean(job coordinator.Job, dryRun bool, underWay ...coordinator.Job) string {
 	w.t.Helper()
-	all, err := w.dropper().Clean(w.t.Context(), func(context.Context) ([]deletion.Job, error) { return underWay, nil }, 0, dryRun)
+	all, err := w.dropper().Clean(w.t.Context(), func(context.Context) ([]coordinator.Job, error) { return underWay, nil }, 0, dryRun)
 	require.NoError(w.t, err)
 	_, spent, _ := sqldrop.Names(job.Database, job.Tables[0])
 	for _, m := range all {
@@ -62,11 +63,11 @@ func TestMarkersThatNobodyNeeds(t *testing.T) {
 
 	// What is late now asks first.
 	w.create("Object")
-	old.Held = func(context.Context, []string) ([]string, error) { return nil, deletion.ErrDropEnded }
-	require.ErrorIs(t, w.dropper().Drop(t.Context(), old), deletion.ErrDropEnded)
+	old.Held = func(context.Context, []string) ([]string, error) { return nil, coordinator.ErrDropEnded }
+	require.ErrorIs(t, w.dropper().Drop(t.Context(), old), coordinator.ErrDropEnded)
 	w.intact("Object")
 
-	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]deletion.Job, error) { return nil, deletion.ErrTiming }, 0, false)
+	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) { return nil, deletion.ErrTiming }, 0, false)
 	require.ErrorIs(t, err, deletion.ErrTiming, "what is not known to have ended stays")
 	w.marked(other)
 }
@@ -78,7 +79,7 @@ func TestCleaningIsNoAttempt(t *testing.T) {
 	old := w.job(0, "Object")
 	w.drop(old)
 	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond, "the connection that dropped is gone soon")
-	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]deletion.Job, error) {
+	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) {
 		assert.Empty(t, w.clean(old, true), "while another is connected")
 		return nil, nil
 	}, 0, true)

@@ -1,6 +1,6 @@
 // Package sqldrop removes dropped tables from MySQL servers, the workers of a Qserv, and knows of the queries of C++ czars.
 //
-// [Dropper] is a deletion.Dropper. [Tracker] is a deletion.QueryTracker on QMeta; it has nothing to do with the Dropper and
+// [Dropper] is a coordinator.Dropper. [Tracker] is a coordinator.QueryTracker on QMeta; it has nothing to do with the Dropper and
 // needs another server.
 //
 // # What is removed
@@ -8,7 +8,7 @@
 // For a table t of a database d, in the schema d of every server: the table t and, where its ChunkLevel is 1 or 2, the tables
 // t_<digits> and tFullOverlap_<digits>, compared letter by letter. So neither Object_backup nor Object2_1 goes with Object.
 // That these names are chunks of t is Qserv's convention, and nothing in MySQL tells a chunk from a table that has such a name
-// by itself. So a table that the catalogue holds is never touched, be it called Object_5: the catalogue is asked by deletion.Job.Held after the
+// by itself. So a table that the catalogue holds is never touched, be it called Object_5: the catalogue is asked by coordinator.Job.Held after the
 // tables of the server were listed, and right before they are taken away; where a Job has none, its Keep counts. For ChunkLevel 0 only t is removed. A view of such a name is removed, and not what it shows; a view elsewhere that shows a
 // removed table is left, broken.
 //
@@ -40,7 +40,7 @@
 //
 // Each dropped table so leaves one empty table in css_drops on each server, of about 68 KB: 64 KB of InnoDB and the definition. [Dropper.Clean], which css-sync drops clean
 // calls, removes those that nobody can need any more. It lists the markers, then asks which drops have not ended, and then looks for connections of attempts, which have
-// css_drops as their schema. An attempt asks deletion.Job.Held, which knows whether its drop has ended, when it has its connection and before it takes anything away;
+// css_drops as their schema. An attempt asks coordinator.Job.Held, which knows whether its drop has ended, when it has its connection and before it takes anything away;
 // so one whose drop has ended either has a connection that is seen, or gives up. A marker stays where its drop has not ended, where any attempt is connected, and for as long as
 // a backup of etcd may be restored that has the drop.
 //
@@ -85,7 +85,7 @@
 //
 // [ErrUnavailable], [ErrUnauthorized], [ErrBusy], [ErrReferenced], [ErrPacket] and [ErrServer] are told apart with [errors.Is]. Errors of
 // several servers and tables are joined, each names its server and the first 20 their tables, none holds a password. A server that does not greet within ten
-// seconds is given up; deletion.Job.Tell is told what failed, and what a server has not answered for five seconds, while the others are at work.
+// seconds is given up; coordinator.Job.Tell is told what failed, and what a server has not answered for five seconds, while the others are at work.
 //
 // # Concurrency
 //

@@ -13,7 +13,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -27,7 +27,7 @@ type Dropper struct {
 // usualPatience is for how long a server may be at one step before that is told.
 const usualPatience = 5 * time.Second
 
-var _ deletion.Dropper = (*Dropper)(nil)
+var _ coordinator.Dropper = (*Dropper)(nil)
 
 // New returns a Dropper. It does not connect.
 func New(config Config) (*Dropper, error) {
@@ -45,7 +45,7 @@ func New(config Config) (*Dropper, error) {
 //
 // An end of ctx ends the connections. The statements under way go on in the servers; the next call finds out what became of
 // them.
-func (d *Dropper) Drop(ctx context.Context, job deletion.Job) error {
+func (d *Dropper) Drop(ctx context.Context, job coordinator.Job) error {
 	if err := checkJob(job); err != nil {
 		return fmt.Errorf("sqldrop: %w", err)
 	}
@@ -74,7 +74,7 @@ func (d *Dropper) Drop(ctx context.Context, job deletion.Job) error {
 var reserved = []string{"mysql", "information_schema", "performance_schema", "sys", markers}
 
 // checkJob refuses jobs for which the names of tables and marks would not be what they are meant to be.
-func checkJob(job deletion.Job) error {
+func checkJob(job coordinator.Job) error {
 	if job.Database == "" {
 		return errors.New("the job names no database")
 	}
@@ -97,7 +97,7 @@ const mostFaults = 20
 
 // dropFrom removes the tables from one server. A table that fails does not keep the others from being tried; those to which a foreign key of another one refers are
 // tried again when that one is gone.
-func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job deletion.Job, p *serverProgress) error {
+func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job coordinator.Job, p *serverProgress) error {
 	if len(job.Tables) == 0 {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job deleti
 		return err
 	}
 	defer s.Close()
-	remove := func(tables []deletion.JobTable) (left []deletion.JobTable, faults []error) {
+	remove := func(tables []coordinator.JobTable) (left []coordinator.JobTable, faults []error) {
 		for i, t := range tables {
 			err := d.dropTable(ctx, s, server, job, t, p)
 			if err == nil {
@@ -144,7 +144,7 @@ func someOf(faults []error) error {
 }
 
 // dropTable removes one table from one server.
-func (d *Dropper) dropTable(ctx context.Context, s *session, server *mysql.Config, job deletion.Job, t deletion.JobTable, p *serverProgress) error {
+func (d *Dropper) dropTable(ctx context.Context, s *session, server *mysql.Config, job coordinator.Job, t coordinator.JobTable, p *serverProgress) error {
 	a := &attempt{s, job.Database, t, job, marksOf(job, t), func(step string) {
 		p.at(job.Database+"."+t.Table, step)
 		d.at(server, step)

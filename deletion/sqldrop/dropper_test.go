@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
 
@@ -50,7 +50,7 @@ func TestDropOfADatabaseRemovesItsTables(t *testing.T) {
 	job.Tables[2].ChunkLevel = 0
 	w.drop(job)
 	w.intact("NotInTheCatalogue")
-	w.drop(deletion.Job{Database: w.database, Whole: true, Incarnation: 5, Mark: 6})
+	w.drop(coordinator.Job{Database: w.database, Whole: true, Incarnation: 5, Mark: 6})
 	w.intact("NotInTheCatalogue")
 }
 
@@ -144,10 +144,10 @@ func TestFaultsOfAConfiguration(t *testing.T) {
 func TestFaultsOfAJob(t *testing.T) {
 	d, err := sqldrop.New(sqldrop.Config{Servers: []*mysql.Config{mysql.NewConfig()}})
 	require.NoError(t, err)
-	for want, job := range map[string]deletion.Job{
+	for want, job := range map[string]coordinator.Job{
 		"sqldrop: the job names no database":                                           {},
-		"sqldrop: a table of the job in the database d has no name":                    {Database: "d", Tables: []deletion.JobTable{{Incarnation: 1}}},
-		"sqldrop: the table d.t of the job has the incarnation 0; it must be positive": {Database: "d", Tables: []deletion.JobTable{{Table: "t"}}},
+		"sqldrop: a table of the job in the database d has no name":                    {Database: "d", Tables: []coordinator.JobTable{{Incarnation: 1}}},
+		"sqldrop: the table d.t of the job has the incarnation 0; it must be positive": {Database: "d", Tables: []coordinator.JobTable{{Table: "t"}}},
 	} {
 		require.EqualError(t, d.Drop(t.Context(), job), want)
 	}

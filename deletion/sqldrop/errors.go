@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -77,7 +77,7 @@ func referenced(err error) bool {
 
 // ofTheTable reports whether an error is about one table, so that others can be removed all the same.
 func ofTheTable(err error) bool {
-	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrServer, deletion.ErrDropEnded, context.Canceled, context.DeadlineExceeded} {
+	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrServer, coordinator.ErrDropEnded, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return false
 		}

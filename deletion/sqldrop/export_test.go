@@ -5,7 +5,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 // Markers is the schema of the fences.
@@ -27,8 +27,8 @@ func (d *Dropper) At(f func(server *mysql.Config, step string)) { d.at = f }
 func (d *Dropper) Patience(p time.Duration) { d.patience = p }
 
 // Names returns the names of the markers of a table, and what those of its trash begin with.
-func Names(database string, t deletion.JobTable) (fence, spent, trash string) {
-	m := marksOf(deletion.Job{Database: database}, t)
+func Names(database string, t coordinator.JobTable) (fence, spent, trash string) {
+	m := marksOf(coordinator.Job{Database: database}, t)
 	return m.fence, m.spent, m.trash
 }
 

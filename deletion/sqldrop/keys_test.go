@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/proxy"
 )
@@ -167,7 +167,7 @@ func TestTablesOfTheCatalogueStay(t *testing.T) {
 
 	w.create("Object")
 	job = w.job(1, "Object")
-	job.Held = func(context.Context, []string) ([]string, error) { return nil, deletion.ErrDropEnded }
-	require.ErrorIs(t, w.dropper().Drop(t.Context(), job), deletion.ErrDropEnded)
+	job.Held = func(context.Context, []string) ([]string, error) { return nil, coordinator.ErrDropEnded }
+	require.ErrorIs(t, w.dropper().Drop(t.Context(), job), coordinator.ErrDropEnded)
 	w.intact("Object", "Object_5", "ObjectFullOverlap_5", "Object_7")
 }

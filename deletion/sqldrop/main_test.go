@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
@@ -147,17 +147,17 @@ func (w *world) intact(tables ...string) {
 }
 
 // job returns the drop of a new incarnation of tables.
-func (w *world) job(chunkLevel int, tables ...string) deletion.Job {
+func (w *world) job(chunkLevel int, tables ...string) coordinator.Job {
 	w.next++
-	job := deletion.Job{Database: w.database, Incarnation: w.next, Mark: w.next + 100_000}
+	job := coordinator.Job{Database: w.database, Incarnation: w.next, Mark: w.next + 100_000}
 	for _, table := range tables {
-		job.Tables = append(job.Tables, deletion.JobTable{Table: table, Incarnation: w.next, ChunkLevel: chunkLevel})
+		job.Tables = append(job.Tables, coordinator.JobTable{Table: table, Incarnation: w.next, ChunkLevel: chunkLevel})
 	}
 	return job
 }
 
 // marked checks that the markers of a job's tables are spent.
-func (w *world) marked(job deletion.Job) {
+func (w *world) marked(job coordinator.Job) {
 	w.t.Helper()
 	for _, table := range job.Tables {
 		fence, spent, _ := sqldrop.Names(job.Database, table)
@@ -178,7 +178,7 @@ func (w *world) dropper(change ...func(*sqldrop.Config)) *sqldrop.Dropper {
 	return d
 }
 
-func (w *world) drop(job deletion.Job) {
+func (w *world) drop(job coordinator.Job) {
 	w.t.Helper()
 	require.NoError(w.t, w.dropper().Drop(w.t.Context(), job))
 }

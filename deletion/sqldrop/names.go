@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -27,7 +27,7 @@ type marks struct {
 // marksOf returns the names for a table. Database and table are part of them because tables made in one transaction have one
 // incarnation, and the history because after a restore of etcd revisions are given out again; as a hash, because they can be as
 // long as a name may be.
-func marksOf(job deletion.Job, t deletion.JobTable) marks {
+func marksOf(job coordinator.Job, t coordinator.JobTable) marks {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q.%q.%q", job.History, job.Database, t.Table))
 	id := fmt.Sprintf("%016x_%x", uint64(t.Incarnation), sum[:8])
 	return marks{fence: fencePrefix + id, spent: spentPrefix + id, trash: "css_trash_" + id + "_n"}

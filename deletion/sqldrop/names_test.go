@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
 
@@ -45,7 +45,7 @@ func TestWhatBelongsToATable(t *testing.T) {
 			if level == 0 {
 				want = levels.whole
 			}
-			got := deletion.JobTable{Table: "Object", ChunkLevel: level}.Owns(name)
+			got := coordinator.JobTable{Table: "Object", ChunkLevel: level}.Owns(name)
 			assert.Equal(t, want, got, "%q, chunk level %d", name, level)
 		}
 	}
@@ -78,7 +78,7 @@ func TestBelongsIsAsARegularExpressionSays(t *testing.T) {
 		if want {
 			found++
 		}
-		assert.Equal(t, want, deletion.JobTable{Table: base, ChunkLevel: level}.Owns(candidate))
+		assert.Equal(t, want, coordinator.JobTable{Table: base, ChunkLevel: level}.Owns(candidate))
 	})
 	assert.Greater(t, found, 5)
 }
@@ -90,7 +90,7 @@ func TestNamesOfMarkers(t *testing.T) {
 	for _, database := range []string{"d", "d.t", long} {
 		for _, table := range []string{"t", "d.t", "t.t", long} {
 			for _, incarnation := range []int64{1, 0x10, 10, math.MaxInt64} {
-				fence, spent, trash := sqldrop.Names(database, deletion.JobTable{Table: table, Incarnation: incarnationOf(incarnation)})
+				fence, spent, trash := sqldrop.Names(database, coordinator.JobTable{Table: table, Incarnation: incarnationOf(incarnation)})
 				for _, name := range []string{fence, spent, trash + "9999999999999999999"} {
 					assert.LessOrEqual(t, len(name), 64)
 					require.False(t, seen[name], name)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 // paused is an attempt that stops before one of its statements.
@@ -24,7 +24,7 @@ type paused struct {
 }
 
 // pausedAt begins an attempt and returns when it has stopped before its n-th statement, or has ended.
-func (w *world) pausedAt(n int, job deletion.Job) *paused {
+func (w *world) pausedAt(n int, job coordinator.Job) *paused {
 	w.t.Helper()
 	p := &paused{t: w.t, reached: make(chan struct{}), resumed: make(chan struct{}), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -77,12 +77,12 @@ var (
 // What an attempt finds when it begins.
 var beginnings = []struct {
 	name string
-	make func(w *world, job deletion.Job)
+	make func(w *world, job coordinator.Job)
 }{
-	{"tables", func(w *world, _ deletion.Job) { w.create(pair...) }},
-	{"no table", func(w *world, _ deletion.Job) { w.create() }},
-	{"no schema", func(*world, deletion.Job) {}},
-	{"trash", func(w *world, job deletion.Job) {
+	{"tables", func(w *world, _ coordinator.Job) { w.create(pair...) }},
+	{"no table", func(w *world, _ coordinator.Job) { w.create() }},
+	{"no schema", func(*world, coordinator.Job) {}},
+	{"trash", func(w *world, job coordinator.Job) {
 		w.create(pair...)
 		p := w.pausedAt(8, job)
 		require.Equal(w.t, "list trash", p.step)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
 const (
@@ -27,7 +27,7 @@ type query struct {
 }
 
 // queries returns the queries on the tables of a job that are not completed, the oldest first.
-func queries(ctx context.Context, qmeta *mysql.Config, job deletion.Job) ([]query, error) {
+func queries(ctx context.Context, qmeta *mysql.Config, job coordinator.Job) ([]query, error) {
 	s, err := open(ctx, qmeta)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func queries(ctx context.Context, qmeta *mysql.Config, job deletion.Job) ([]quer
 }
 
 // queriesStatement returns the statement and its arguments. QMeta's collation may find more than is meant, never less.
-func queriesStatement(schema string, job deletion.Job) (string, []any) {
+func queriesStatement(schema string, job coordinator.Job) (string, []any) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "SELECT DISTINCT queryId, czarId, submitted FROM %s NATURAL JOIN %s WHERE completed IS NULL AND dbName IN (?, ?)",
 		in(schema, "QInfo"), in(schema, "QTable"))

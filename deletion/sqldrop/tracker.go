@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -75,7 +75,7 @@ type Tracker struct {
 	waits map[waitKey]*wait
 }
 
-var _ deletion.QueryTracker = (*Tracker)(nil)
+var _ coordinator.QueryTracker = (*Tracker)(nil)
 
 // waitKey is what is waited for. The tables are part of it since one transaction can mark several.
 type waitKey struct {
@@ -142,7 +142,7 @@ func (t *Tracker) setDefaults() {
 // Clear reports whether no query of a C++ czar can be using what the job names; see [Tracker]. It takes a few round trips, and
 // at most ten seconds. It fails as Applied does, or with [ErrUnavailable] or [ErrUnauthorized] when QMeta cannot be read; what
 // was waited for before is not lost then.
-func (t *Tracker) Clear(ctx context.Context, job deletion.Job) (clear bool, reason string, err error) {
+func (t *Tracker) Clear(ctx context.Context, job coordinator.Job) (clear bool, reason string, err error) {
 	if err := checkJob(job); err != nil {
 		return false, "", fmt.Errorf("sqldrop: %w", err)
 	}
@@ -161,7 +161,7 @@ func (t *Tracker) Clear(ctx context.Context, job deletion.Job) (clear bool, reas
 }
 
 // wait returns how far the job has come, and makes room for it.
-func (t *Tracker) wait(job deletion.Job) *wait {
+func (t *Tracker) wait(job coordinator.Job) *wait {
 	key := waitKey{database: job.Database, mark: job.Mark}
 	if !job.Whole {
 		names := make([]string, len(job.Tables))
@@ -196,7 +196,7 @@ func (t *Tracker) forgetOldest() {
 }
 
 // awaitMark returns what is to be waited for until all czars that read kvData before the mark have registered their queries.
-func (t *Tracker) awaitMark(ctx context.Context, w *wait, job deletion.Job) (reason string, err error) {
+func (t *Tracker) awaitMark(ctx context.Context, w *wait, job coordinator.Job) (reason string, err error) {
 	applied, err := t.config.Applied(ctx)
 	if err != nil {
 		return "", fmt.Errorf("sqldrop: ask for the revision that kvData shows: %w", err)
@@ -217,7 +217,7 @@ func (t *Tracker) awaitMark(ctx context.Context, w *wait, job deletion.Job) (rea
 }
 
 // awaitEmpty reads QMeta and reports whether it was empty twice.
-func (t *Tracker) awaitEmpty(ctx context.Context, w *wait, job deletion.Job) (clear bool, reason string, err error) {
+func (t *Tracker) awaitEmpty(ctx context.Context, w *wait, job coordinator.Job) (clear bool, reason string, err error) {
 	began := t.config.Now()
 	found, err := queries(ctx, t.qmeta, job)
 	if err != nil {

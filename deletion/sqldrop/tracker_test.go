@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -78,7 +78,7 @@ func (q *qmeta) complete(id int) {
 func (q *qmeta) pass(d time.Duration) { q.now = q.now.Add(d) }
 
 // waits checks that the tracker is not clear, and returns why.
-func (q *qmeta) waits(tracker *sqldrop.Tracker, job deletion.Job) string {
+func (q *qmeta) waits(tracker *sqldrop.Tracker, job coordinator.Job) string {
 	q.t.Helper()
 	clear, reason, err := tracker.Clear(q.t.Context(), job)
 	require.NoError(q.t, err)
@@ -87,7 +87,7 @@ func (q *qmeta) waits(tracker *sqldrop.Tracker, job deletion.Job) string {
 	return reason
 }
 
-func (q *qmeta) clear(tracker *sqldrop.Tracker, job deletion.Job) {
+func (q *qmeta) clear(tracker *sqldrop.Tracker, job coordinator.Job) {
 	q.t.Helper()
 	clear, reason, err := tracker.Clear(q.t.Context(), job)
 	require.NoError(q.t, err)
@@ -95,10 +95,10 @@ func (q *qmeta) clear(tracker *sqldrop.Tracker, job deletion.Job) {
 	require.Empty(q.t, reason)
 }
 
-func object() deletion.Job {
-	return deletion.Job{
+func object() coordinator.Job {
+	return coordinator.Job{
 		Database: "LSST", Incarnation: 7, Mark: mark,
-		Tables: []deletion.JobTable{{Table: "Object", Incarnation: 7, ChunkLevel: 2}},
+		Tables: []coordinator.JobTable{{Table: "Object", Incarnation: 7, ChunkLevel: 2}},
 	}
 }
 
@@ -163,7 +163,7 @@ func TestTrackerRemembersAJob(t *testing.T) {
 	second, another := job, job
 	second.Mark++
 	assert.Contains(t, q.waits(tracker, second), "C++ czars have 1m0s more")
-	another.Tables = []deletion.JobTable{{Table: "Source", Incarnation: 7}}
+	another.Tables = []coordinator.JobTable{{Table: "Source", Incarnation: 7}}
 	assert.Contains(t, q.waits(tracker, another), "C++ czars have 1m0s more", "marked by the same transaction")
 	q.pass(pause)
 	q.clear(tracker, job)
@@ -303,7 +303,7 @@ func TestFaultsOfATracker(t *testing.T) {
 	q := sqldrop.TrackerConfig{QMeta: mysql.NewConfig(), Applied: sqldrop.MirrorApplied(mysql.NewConfig()), Registration: 1}
 	tracker, err := sqldrop.NewTracker(q)
 	require.NoError(t, err)
-	_, _, err = tracker.Clear(t.Context(), deletion.Job{})
+	_, _, err = tracker.Clear(t.Context(), coordinator.Job{})
 	require.EqualError(t, err, "sqldrop: the job names no database")
 }
 

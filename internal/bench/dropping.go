@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/survey"
 )
 
@@ -64,7 +65,7 @@ func newProtocolled(ctx context.Context, r *Rig, czars int) (*protocolled, error
 
 // coordinated runs f beside a coordinator.
 func (d *protocolled) coordinated(ctx context.Context, f func(context.Context) error) error {
-	c, err := deletion.NewCoordinator(deletion.CoordinatorConfig{Catalogue: d.css, View: d.view})
+	c, err := coordinator.New(coordinator.Config{Catalogue: d.css, View: d.view})
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ type options struct {
 
 // alsoTestedBy are packages whose tests are meant for another one, too.
 var alsoTestedBy = map[string][]string{
-	"deletion/protocol": {"deletion/simulation"},
+	"deletion/coordinator":       {"deletion"},
+	"deletion/internal/protocol": {"deletion/simulation"},
 }
 
 func main() {

@@ -1,0 +1,185 @@
+package coordinator_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/coordinator"
+)
+
+// dropper is a Dropper that fails as often as it is told to.
+type dropper struct {
+	mu    sync.Mutex
+	fails int
+	jobs  []coordinator.Job
+}
+
+func (d *dropper) Drop(_ context.Context, j coordinator.Job) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	j.Held, j.Tell = nil, nil // so that jobs can be compared
+	d.jobs = append(d.jobs, j)
+	if d.fails > 0 {
+		d.fails--
+		return errors.New("the disk of worker 3 is on fire")
+	}
+	return nil
+}
+
+func (d *dropper) asked() []coordinator.Job {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]coordinator.Job(nil), d.jobs...)
+}
+
+func with(d coordinator.Dropper) func(*coordinator.Config) {
+	return func(c *coordinator.Config) { c.Dropper = d }
+}
+
+// A removal of data that fails is shown with its reason and tried again; the name is free only when it succeeds.
+func TestFailedRemovalIsShownAndRetried(t *testing.T) {
+	f := newFleet(t)
+	d := &dropper{fails: 1000}
+	f.Coordinate(with(d))
+	before, err := f.CSS.Table(t.Context(), object)
+	require.NoError(t, err)
+	drop, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		s, err := f.Status(t.Context(), "LSST.Object")
+		return err == nil && s.Phase == deletion.PhaseFailed && s.Attempts >= 1
+	}, within, 10*time.Millisecond)
+	s, err := f.Status(t.Context(), "LSST.Object")
+	require.NoError(t, err)
+	assert.Contains(t, s.Summary(), "the disk of worker 3 is on fire")
+	_, err = f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: object, Schema: "(id BIGINT)"})
+	require.ErrorIs(t, err, cssetcd.ErrDropPending)
+	require.ErrorIs(t, drop.Cancel(t.Context()), deletion.ErrTooLate)
+	identity, err := f.CSS.Identity(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, coordinator.Job{
+		Database: "LSST", Incarnation: before.Incarnation, History: identity.History, Mark: drop.Mark(),
+		Tables: []coordinator.JobTable{{Table: "Object", Incarnation: before.Incarnation}},
+	}, d.asked()[0])
+
+	d.mu.Lock()
+	d.fails = 0
+	d.mu.Unlock()
+	require.NoError(t, f.Retry(t.Context(), "LSST.Object"))
+	require.NoError(t, drop.Wait(f.Soon()))
+	require.ErrorIs(t, f.Retry(t.Context(), "LSST.Object"), deletion.ErrNoDrop)
+	f.Create(object)
+}
+
+// A drop whose data cannot be removed is abandoned by hand, which frees the name.
+func TestAbandonedDropFreesTheName(t *testing.T) {
+	f := newFleet(t)
+	f.Coordinate(with(&dropper{fails: 1000}))
+	drop, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	require.ErrorIs(t, f.Abandon(t.Context(), "LSST.Object"), deletion.ErrTooEarly)
+	require.Eventually(t, func() bool { return f.Abandon(t.Context(), "LSST.Object") == nil }, within, 20*time.Millisecond)
+	require.NoError(t, drop.Wait(f.Soon()))
+	assert.Empty(t, f.Keys("drop/"))
+	f.Create(object)
+}
+
+// A job of a database names its tables, as they are when nothing can be added to them any more.
+func TestJobOfADatabase(t *testing.T) {
+	f := newFleet(t)
+	d := &dropper{}
+	f.Coordinate(with(d))
+	drop, err := f.DropDatabase(t.Context(), "LSST", deletion.Delay(0))
+	require.NoError(t, err)
+	require.NoError(t, drop.Wait(f.Soon()))
+	jobs := d.asked()
+	require.Len(t, jobs, 1)
+	assert.True(t, jobs[0].Whole)
+	require.Len(t, jobs[0].Tables, 2)
+	assert.Equal(t, "Object", jobs[0].Tables[0].Table)
+	assert.Equal(t, "Source", jobs[0].Tables[1].Table)
+}
+
+// When the coordinator is gone another one goes on, and what the first one still sends is refused.
+func TestAnotherCoordinatorGoesOn(t *testing.T) {
+	f := newFleet(t)
+	var mu sync.Mutex
+	leads := map[string]bool{}
+	traced := func(name string) func(*coordinator.Config) {
+		return func(c *coordinator.Config) {
+			c.Name = name
+			c.Trace = func(s coordinator.Step) {
+				mu.Lock()
+				leads[name] = s.Leading
+				mu.Unlock()
+			}
+		}
+	}
+	leading := func(name string) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return leads[name]
+	}
+	stop := f.Coordinate(traced("first"))
+	require.Eventually(t, func() bool { return leading("first") }, within, 10*time.Millisecond)
+	f.Coordinate(traced("second"))
+	key := f.Keys("coordinator/")[0]
+	drop, err := f.DropTable(t.Context(), object)
+	require.NoError(t, err)
+	stop()
+	require.Eventually(t, func() bool { return leading("second") }, within, 10*time.Millisecond)
+	require.NoError(t, drop.Wait(f.Soon()))
+	assert.NotContains(t, f.Keys("coordinator/"), key)
+}
+
+// tracker says what it is told to.
+type tracker struct {
+	mu     sync.Mutex
+	reason string
+	jobs   []coordinator.Job
+}
+
+func (k *tracker) Clear(_ context.Context, j coordinator.Job) (bool, string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.jobs = append(k.jobs, j)
+	return k.reason == "", k.reason, nil
+}
+
+// A drop waits for queries of czars that do not speak the protocol.
+func TestTrackerHoldsADropUp(t *testing.T) {
+	f := newFleet(t)
+	k := &tracker{reason: "query 17 of a C++ czar"}
+	f.Coordinate(func(c *coordinator.Config) { c.Tracker = k })
+	drop, err := f.DropTable(t.Context(), object, deletion.Delay(0))
+	require.NoError(t, err)
+	time.Sleep(3 * time.Second)
+	_, err = f.CSS.Table(t.Context(), object)
+	require.NoError(t, err)
+	k.mu.Lock()
+	k.reason = ""
+	assert.Equal(t, drop.Mark(), k.jobs[0].Mark)
+	k.mu.Unlock()
+	require.NoError(t, drop.Wait(f.Soon()))
+}
+
+// A lease of a coordinator lasts whole seconds.
+func TestTTLOfACoordinator(t *testing.T) {
+	f := newFleet(t)
+	for ttl, fits := range map[time.Duration]bool{time.Second: true, 0: true, 3 * time.Second: true, 999 * time.Millisecond: false, 1500 * time.Millisecond: false, -time.Second: false} {
+		_, err := coordinator.New(coordinator.Config{Catalogue: f.CSS, View: f.View(), TTL: ttl})
+		if fits {
+			require.NoError(t, err, ttl)
+		} else {
+			require.ErrorIs(t, err, cssetcd.ErrInvalid, ttl)
+		}
+	}
+}

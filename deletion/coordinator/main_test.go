@@ -1,0 +1,20 @@
+package coordinator_test
+
+import (
+	"testing"
+
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
+)
+
+func TestMain(m *testing.M) { fleettest.Main(m) }
+
+const within = fleettest.Within
+
+var object = fleettest.Object
+
+type fleet struct{ *fleettest.Fleet }
+
+func newFleet(t testing.TB) *fleet {
+	t.Helper()
+	return &fleet{fleettest.New(t)}
+}

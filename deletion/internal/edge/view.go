@@ -1,0 +1,28 @@
+package edge
+
+import (
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/paths"
+)
+
+// Whole is all that a snapshot shows, what cannot be read as a table or database included.
+func Whole(s *cssetcd.Snapshot) (sights []protocol.Sight) {
+	for key, e := range s.Below(paths.Databases) {
+		if protocol.IsName(key) {
+			sights = append(sights, protocol.Sight{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
+		}
+	}
+	return sights
+}
+
+// Changed is what an update shows anew. Healed says that some of it is older than what was shown before.
+func Changed(u cssetcd.Update) (sights []protocol.Sight, healed bool) {
+	for _, k := range u.Keys {
+		if protocol.IsName(k.Key) {
+			sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			healed = healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
+		}
+	}
+	return sights, healed
+}
