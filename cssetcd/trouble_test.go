@@ -18,6 +18,7 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // The kinds of trouble.
@@ -226,7 +227,7 @@ func (s *leaderStopper) called() {
 	s.restarts.Wait()
 	leader := s.leader(s.t.Context())
 	for ; leader == nil && s.t.Context().Err() == nil; leader = s.leader(s.t.Context()) {
-		pause(s.t.Context(), 20*time.Millisecond)
+		_ = wait.For(s.t.Context(), 20*time.Millisecond)
 	}
 	if leader == nil {
 		return
@@ -234,16 +235,9 @@ func (s *leaderStopper) called() {
 	assert.NoError(s.t, leader.Stop())
 	s.stops++
 	s.restarts.Go(func() {
-		pause(s.t.Context(), 300*time.Millisecond)
+		_ = wait.For(s.t.Context(), 300*time.Millisecond)
 		assert.NoError(s.t, leader.Restart(s.t.Context()))
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }
 
 // troubled returns the harness with the trouble, of which there must be enough, for so many operations. The race detector makes etcd so much slower that

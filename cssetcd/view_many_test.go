@@ -21,6 +21,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // TestMillionReads (V1): the keys that each transaction writes together are equal in every snapshot, over connections that break
@@ -61,7 +62,7 @@ func TestMillionReads(t *testing.T) {
 					last, lastValue = s.Revision(), first.Value
 				}
 				reads.Add(1000)
-				pauseFor(ctx, time.Millisecond) // the writer and etcd need the processor, too
+				_ = wait.For(ctx, time.Millisecond) // the writer and etcd need the processor, too
 			}
 		})
 	}
@@ -93,13 +94,6 @@ func TestMillionReads(t *testing.T) {
 }
 
 var allKeys = []string{"/all/0", "/all/1", "/all/2", "/all/3"}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
 
 // TestSlowSubscriberCostsNothing (V2): however much changes while a subscriber does not ask, no memory grows, and what it
 // is told in the end is the exact difference. Nobody waits for it, since the writer's calls return.

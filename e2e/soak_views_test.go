@@ -21,6 +21,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // viewsPlan is how hard a run of the views is.
@@ -284,7 +285,7 @@ func (r *viewsRun) disturb(ctx context.Context, i int) {
 	p := r.proxies[rand.IntN(len(r.proxies))]
 	silent := func(d proxy.Direction) {
 		p.Pause(d)
-		wait(ctx, rand.N(r.plan.longest))
+		_ = wait.For(ctx, rand.N(r.plan.longest))
 		p.Resume()
 	}
 	switch i % 5 {
@@ -294,17 +295,10 @@ func (r *viewsRun) disturb(ctx context.Context, i int) {
 		silent(proxy.ToClient)
 	case 2:
 		p.Down()
-		wait(ctx, rand.N(r.plan.longest))
+		_ = wait.For(ctx, rand.N(r.plan.longest))
 		p.Up()
 	default:
 		p.Cut()
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 

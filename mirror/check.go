@@ -10,6 +10,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -50,7 +51,7 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 			return report, fmt.Errorf("check: kvData shows revision %d, which etcd no longer has, so there is nothing to compare it with; "+
 				"bring it up to date with `css-sync mirror --once`: %w", report.Revision, err)
 		}
-		if err := pause(ctx, checkPause); err != nil {
+		if err := wait.UpTo(ctx, checkPause); err != nil {
 			return report, err
 		}
 	}

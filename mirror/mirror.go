@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -49,7 +50,7 @@ func (m *Mirror) Once(ctx context.Context) (Result, error) {
 		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, errDrift) || errors.Is(err, errBusy)) {
 			return result, err
 		}
-		if err := pause(ctx, m.pace.first); err != nil {
+		if err := wait.UpTo(ctx, m.pace.first); err != nil {
 			return Result{}, err
 		}
 	}

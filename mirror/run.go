@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -42,7 +43,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 			delay = m.pace.first
 		}
 		m.report(err)
-		if err := pause(ctx, m.waitAfter(err, delay)); err != nil {
+		if err := wait.UpTo(ctx, m.waitAfter(err, delay)); err != nil {
 			return err
 		}
 		delay = min(2*delay, m.pace.most)

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -128,7 +128,7 @@ func (s *session) commit(ctx context.Context, p *plan.Plan, to cssetcd.Revision,
 	next := step{term: s.state.Term, from: s.state.Applied, to: to, plan: p, quarantine: q, held: held, adopt: s.adopt}
 	err := s.apply(ctx, next, s.maxBytes)
 	for try := 1; try < busyTries && errors.Is(explain(s.target, err), errBusy); try++ {
-		if err := pause(ctx, time.Duration(try)*20*time.Millisecond); err != nil {
+		if err := wait.UpTo(ctx, time.Duration(try)*20*time.Millisecond); err != nil {
 			return err
 		}
 		err = s.apply(ctx, next, s.maxBytes)
@@ -154,17 +154,4 @@ func quarantineGrowth(t *plan.Table, p *plan.Plan) int {
 		}
 	}
 	return n
-}
-
-// pause waits for between half and all of a time, so that those who wait for the same do not meet again. It returns the error
-// of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d/2 + rand.N(d/2+1))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // demoQuery is how long the queries last that a table is dropped under.
@@ -30,7 +31,7 @@ func (d *demo) dropAtOnce(ctx context.Context) error {
 	}
 	d.text(fmt.Sprintf("czar 1 runs a query on %s, chunk after chunk. The table is removed, and nobody waits.", demoHurt.Table))
 	d.text("Times are counted from just before the removal.")
-	if err := pause(ctx, 200*time.Millisecond); err != nil { // some chunk queries succeed
+	if err := wait.For(ctx, 200*time.Millisecond); err != nil { // some chunk queries succeed
 		return err
 	}
 	began = time.Now()
@@ -64,14 +65,4 @@ func (d *demo) removeNow(ctx context.Context, n cssetcd.TableName) error {
 		return err
 	}
 	return d.dropper.Drop(ctx, job)
-}
-
-// pause lets others work for a while.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // demoDelay is the delay of the drop, the least that there is.
@@ -102,7 +103,7 @@ func (d *demo) showWaiting(ctx context.Context, began time.Time) error {
 			waits = s
 			return true, nil
 		}
-		return false, pause(ctx, 50*time.Millisecond)
+		return false, wait.For(ctx, 50*time.Millisecond)
 	})
 	if err != nil || waits.Name == "" {
 		return err

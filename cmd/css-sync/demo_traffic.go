@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // demoPace is how often each czar gets a short query, and how long that lasts.
@@ -47,7 +48,7 @@ func (t *traffic) ask(ctx context.Context, n cssetcd.TableName) error {
 				return err
 			}
 		}
-		if pause(ctx, demoPace) != nil {
+		if wait.For(ctx, demoPace) != nil {
 			return nil
 		}
 	}

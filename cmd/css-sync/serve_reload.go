@@ -11,6 +11,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // reread is what the flags say when the files that they name are read anew.
@@ -58,7 +59,7 @@ func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Co
 			p.log.Info("SIGHUP: css-sync begins again with what its files say now")
 		case again && exitCode(err) == exitNoConnection: // which is an error at the start only
 			p.log.Warn("etcd cannot be reached; css-sync tries again", "err", sentence(err))
-			pauseFor(ctx, reloadPause)
+			_ = wait.For(ctx, reloadPause)
 		default:
 			return err
 		}
@@ -81,12 +82,5 @@ func (p *program) awaitReload(ctx context.Context, hangups <-chan os.Signal, rea
 			return f, target, true
 		}
 		p.log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", sentence(err))
-	}
-}
-
-func pauseFor(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

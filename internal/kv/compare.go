@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // keepComparing compares what is shown with etcd, from time to time, and sends nil where they agree. Etcd has lost, repeated and
@@ -15,7 +17,7 @@ func (f *follower) keepComparing(ctx context.Context, results chan<- error) {
 	if f.times.compare < 0 {
 		return
 	}
-	for sleep(ctx, time.Until(f.compare)) == nil {
+	for wait.For(ctx, time.Until(f.compare)) == nil {
 		began, have := time.Now(), f.shown.Load()
 		err := f.compareOnce(ctx, have)
 		took := time.Since(began)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // Update is what following a span brings: the snapshot after one or more whole revisions, or a word on how the following does.
@@ -85,7 +87,7 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 		if time.Since(began) > f.times.calm {
 			backoff = f.times.minBackoff
 		}
-		if err := sleep(ctx, backoff/2+mathrand.N(backoff)); err != nil {
+		if err := wait.For(ctx, backoff/2+mathrand.N(backoff)); err != nil {
 			return err
 		}
 		backoff = min(2*backoff, f.times.mostBackoff)
@@ -306,7 +308,7 @@ func (f *follower) spread() {
 // load reads the span anew. Loads are spread out, so that many followers that lost their history at the same moment, by a
 // compaction for instance, do not keep etcd from its work.
 func (f *follower) load(ctx context.Context) error {
-	if err := sleep(ctx, time.Until(f.resync)); err != nil {
+	if err := wait.For(ctx, time.Until(f.resync)); err != nil {
 		return err
 	}
 	ctx, dog, stop := f.watchdog(ctx)
@@ -340,18 +342,4 @@ func jitter(d time.Duration) time.Duration {
 		return d
 	}
 	return d - d/4 + mathrand.N(d/2+1)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

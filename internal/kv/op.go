@@ -9,6 +9,8 @@ import (
 	mathrand "math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // Op is an operation: what it must see, and a pure function from that to the change it makes. Plan may be called several
@@ -201,14 +203,7 @@ func pause(ctx context.Context, attempt int) error {
 		return ctx.Err()
 	}
 	limit := min(maxBackoff, time.Millisecond<<min(attempt-calmTries, 10))
-	t := time.NewTimer(mathrand.N(limit) + time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return wait.For(ctx, mathrand.N(limit)+time.Millisecond)
 }
 
 // All returns one operation that does all of ops in their order, in one transaction: each plans on what the ones before it

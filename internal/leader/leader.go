@@ -14,6 +14,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // Config says who campaigns, and where.
@@ -60,7 +62,7 @@ func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error
 			cfg.Log.Warn("not a candidate for the leadership any more; trying again", "key", cfg.Key, "err", err)
 			said = text
 		}
-		if err := pause(ctx, retryAfter); err != nil {
+		if err := wait.For(ctx, retryAfter); err != nil {
 			return err
 		}
 	}
@@ -122,13 +124,4 @@ func (c *candidacy) withdrawLeft(ctx context.Context) error {
 		c.left = c.left[1:]
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // stand puts this candidate's key and watches over it from then on: elected is closed when it leads, and the session ends when its key is gone.
@@ -28,7 +30,7 @@ func (s *session) watch() {
 		for range s.etcd.Watch(ctx, s.prefix, clientv3.WithPrefix(), clientv3.WithFilterPut(), clientv3.WithCreatedNotify()) {
 			Term{looks: s.looks}.Look()
 		}
-		if pause(s.ctx, retryAfter) != nil {
+		if wait.For(s.ctx, retryAfter) != nil {
 			return
 		}
 	}
