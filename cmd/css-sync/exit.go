@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/errlist"
 )
 
 // The exit codes. They are a contract.
@@ -108,7 +109,7 @@ var plainInvalid = regexp.MustCompile(`(^|: |\n  )invalid: `)
 func sentence(err error) string {
 	var several *multierror.Error
 	if errors.As(err, &several) && several.ErrorFormat == nil {
-		several.ErrorFormat = inOneLine
+		several.ErrorFormat = errlist.OneLine
 	}
 	text := noise.ReplaceAllString(err.Error(), "")
 	text = plainInvalid.ReplaceAllString(text, "$1")
@@ -116,15 +117,6 @@ func sentence(err error) string {
 		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")
 	}
 	return strings.TrimPrefix(text, "css: ")
-}
-
-// inOneLine stands in for multierror's own format, which is a list with headings.
-func inOneLine(all []error) string {
-	texts := make([]string, len(all))
-	for i, err := range all {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
 }
 
 // hintFor returns what to do about an error; "" when there is nothing to say.

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/internal/errlist"
 )
 
 // Marker is a table in css_drops that says that a table of one incarnation was taken away, or that it is about to be.
@@ -60,7 +61,7 @@ func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]c
 			faults = multierror.Append(faults, fmt.Errorf("sqldrop: the MySQL server %s: %w", server.Addr, explain(server.User, grant, err)))
 		}
 	}
-	return all, joined(faults)
+	return all, errlist.Join(faults)
 }
 
 func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay func(context.Context) ([]coordinator.Job, error), keep time.Duration, dryRun bool) ([]Marker, error) {

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/qserv/css-etcd/internal/errlist"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -51,7 +51,7 @@ func (c Config) validated() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return c, joined(faults)
+	return c, errlist.Join(faults)
 }
 
 // sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Names and values
@@ -59,19 +59,4 @@ func (c Config) validated() (Config, error) {
 func sessionConfig(server *mysql.Config, read time.Duration, variables ...string) (*mysql.Config, error) {
 	// ANSI_QUOTES and NO_BACKSLASH_ESCAPES must be off.
 	return mysqlconn.Config(server, read, append(variables, "sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")...)
-}
-
-// joined returns the faults as one error in one line, or nil where there are none.
-func joined(faults *multierror.Error) error {
-	if faults == nil {
-		return nil
-	}
-	faults.ErrorFormat = func(all []error) string {
-		texts := make([]string, len(all))
-		for i, err := range all {
-			texts[i] = err.Error()
-		}
-		return strings.Join(texts, "; ")
-	}
-	return faults.ErrorOrNil()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/internal/errlist"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
@@ -67,7 +68,7 @@ func (d *Dropper) Drop(ctx context.Context, job coordinator.Job) error {
 			faults = multierror.Append(faults, fmt.Errorf("sqldrop: the MySQL server %s: %w", d.config.Servers[i].Addr, err))
 		}
 	}
-	return joined(faults)
+	return errlist.Join(faults)
 }
 
 // reserved are the schemas in which no table of a catalogue can be.
@@ -140,7 +141,7 @@ func someOf(faults []error) error {
 	if more := len(faults) - mostFaults; more > 0 {
 		all = multierror.Append(all, fmt.Errorf("and %d more tables", more))
 	}
-	return joined(all)
+	return errlist.Join(all)
 }
 
 // dropTable removes one table from one server.

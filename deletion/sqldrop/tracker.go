@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/internal/errlist"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -113,7 +114,7 @@ func NewTracker(config TrackerConfig) (*Tracker, error) {
 		t.qmeta, err = sessionConfig(config.QMeta, askTimeout)
 		faults = appendError(faults, err)
 	}
-	if err := joined(faults); err != nil {
+	if err := errlist.Join(faults); err != nil {
 		return nil, fmt.Errorf("sqldrop: a tracker: %w", err)
 	}
 	t.setDefaults()

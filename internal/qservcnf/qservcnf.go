@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/qserv/css-etcd/internal/errlist"
 )
 
 // CSS says where the MySQL server with the table kvData is.
@@ -103,8 +105,7 @@ func decode(values map[string]string) (CSS, error) {
 	if css.Port == 0 && css.Socket == "" {
 		faults = multierror.Append(faults, errors.New("neither port nor socket is set"))
 	}
-	if err := faults.ErrorOrNil(); err != nil {
-		faults.ErrorFormat = oneLine
+	if err := errlist.Join(faults); err != nil {
 		return CSS{}, err
 	}
 	return css, nil
@@ -115,12 +116,4 @@ func orDefault(text, otherwise string) string {
 		return otherwise
 	}
 	return text
-}
-
-func oneLine(faults []error) string {
-	texts := make([]string, len(faults))
-	for i, f := range faults {
-		texts[i] = f.Error()
-	}
-	return strings.Join(texts, "; ")
 }
