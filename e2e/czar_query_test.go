@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // What came of a query.
@@ -141,11 +140,10 @@ func (z *czarProcess) chunk(ctx context.Context, r *result, pass pass, c cssetcd
 		return
 	}
 	r.Gap, r.What, r.Why = gap, queryFailed, err.Error()
-	var server *mysql.MySQLError
 	switch {
 	case errors.Is(err, errWrongRow):
 		r.What = queryWrong
-	case errors.As(err, &server) && server.Number == 1146: // no such table
+	case mysqlconn.Is(err, mysqlconn.ErNoSuchTable):
 		r.What = queryMissing
 	}
 }

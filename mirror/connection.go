@@ -40,7 +40,7 @@ func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 		}
 	}
 	if err != nil {
-		if err = explain(target, err); !hasMeaning(err) && mysqlconn.Number(err) != erBadDB && ctx.Err() == nil {
+		if err = explain(target, err); !hasMeaning(err) && !mysqlconn.Is(err, mysqlconn.ErBadDB) && ctx.Err() == nil {
 			err = fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err) // TLS, an old server, and so on
 		}
 		return nil, err
@@ -51,7 +51,7 @@ func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 // connectOrCreate is connect that creates the database where it is missing.
 func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, error) {
 	c, err := connect(ctx, target)
-	if mysqlconn.Number(err) != erBadDB {
+	if !mysqlconn.Is(err, mysqlconn.ErBadDB) {
 		return c, err
 	}
 	server := target.Clone()

@@ -47,7 +47,7 @@ func (m *Mirror) dryRun(ctx context.Context) (Result, error) {
 // found returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be made.
 func (m *Mirror) found(ctx context.Context, by claim) (*plan.Table, error) {
 	c, err := connect(ctx, m.cfg.Target)
-	missing := mysqlconn.Number(err) == erBadDB
+	missing := mysqlconn.Is(err, mysqlconn.ErBadDB)
 	if missing {
 		server := m.cfg.Target.Clone()
 		server.DBName = ""

@@ -41,26 +41,6 @@ var (
 	errRegressed = errors.New("etcd went back to an older revision or is another cluster")
 )
 
-// The server's error numbers that mean something here.
-const (
-	erRowChanged         = 1020 // MariaDB: since the transaction began to read
-	erDBAccessDenied     = 1044
-	erAccessDenied       = 1045
-	erBadDB              = 1049
-	erDuplicate          = 1062
-	erUnknown            = 1105 // the text says which
-	erTableAccessDenied  = 1142
-	erColumnAccessDenied = 1143
-	erNoSuchTable        = 1146
-	erPacketTooLarge     = 1153
-	erLockWaitTimeout    = 1205
-	erDeadlock           = 1213
-	erSpecificAccess     = 1227
-	erRowIsReferenced    = 1451
-	erNoReferencedRow    = 1452
-	erAccessDeniedNoPass = 1698
-)
-
 // wantedPrivileges are those that a mirror uses; it can do without the last two where all tables exist.
 const wantedPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES"
 
@@ -70,37 +50,40 @@ func explain(target *mysql.Config, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
 		return err
 	}
-	switch mysqlconn.Number(err) {
-	case erAccessDenied, erAccessDeniedNoPass:
+	switch {
+	case mysqlconn.LoginRefused(err):
 		return fmt.Errorf("%w %q at %s; check user and password: %w", ErrUnauthorized, target.User, target.Addr, err)
-	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
+	case mysqlconn.NotGranted(err):
 		return fmt.Errorf("%w %q at %s; it needs what `GRANT %s ON %s.* TO ...` gives: %w",
 			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, mysqlconn.QuoteName(target.DBName), err)
-	case erDuplicate, erRowIsReferenced, erNoReferencedRow, erRowChanged:
+	case mysqlconn.Is(err, mysqlconn.ErDuplicate, mysqlconn.ErRowIsReferenced, mysqlconn.ErNoReferencedRow, mysqlconn.ErRowChanged):
 		return fmt.Errorf("%w: %w", errDrift, err)
-	case erDeadlock, erLockWaitTimeout:
+	case mysqlconn.Locked(err):
 		return fmt.Errorf("%w: %w", errBusy, err)
-	case erPacketTooLarge:
+	case packetTooLarge(err):
 		return smallPacket(target, err)
-	}
-	if errors.Is(err, mysql.ErrPktTooLarge) || mysqlconn.Number(err) == erUnknown && strings.Contains(err.Error(), "max_allowed_packet") {
-		return smallPacket(target, err)
-	}
-	if mysqlconn.Unavailable(err) {
+	case mysqlconn.Unavailable(err):
 		return fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err)
 	}
 	return err
 }
 
+func packetTooLarge(err error) bool {
+	return errors.Is(err, mysql.ErrPktTooLarge) || mysqlconn.Is(err, mysqlconn.ErPacketTooLarge) ||
+		mysqlconn.Is(err, mysqlconn.ErUnknown) && strings.Contains(err.Error(), "max_allowed_packet")
+}
+
 // smallPacket says what to set to how much.
 func smallPacket(target *mysql.Config, cause error) error {
 	return fmt.Errorf("%w: max_allowed_packet at %s must be at least %d; "+
-		"say `SET GLOBAL max_allowed_packet = %d`, and write it into the server's configuration: %w", ErrPacket, target.Addr, leastPacket, leastPacket, cause)
+		"say `SET GLOBAL max_allowed_packet = %d`, and write it into the server's configuration: %w",
+		ErrPacket, target.Addr, leastPacket, leastPacket, cause)
 }
 
 func hasMeaning(err error) bool {
 	for _, known := range []error{
-		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrBrake, errDrift, errBusy,
+		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrBrake,
+		errDrift, errBusy,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -116,7 +116,7 @@ func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) ([]Qua
 	}
 	var out []Quarantined
 	err = eachQuarantined(ctx, c, suffix, func(_ hash, e Quarantined) { out = append(out, e) })
-	if mysqlconn.Number(err) == erNoSuchTable {
+	if mysqlconn.Is(err, mysqlconn.ErNoSuchTable) {
 		return nil, fmt.Errorf("%w: %w", ErrNoMirror, err)
 	}
 	return out, explain(target, err)

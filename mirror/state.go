@@ -46,7 +46,7 @@ func ReadState(ctx context.Context, target *mysql.Config) (State, error) {
 
 // missingDatabase makes a database that does not exist ErrNoMirror.
 func missingDatabase(target *mysql.Config, err error) error {
-	if mysqlconn.Number(err) == erBadDB {
+	if mysqlconn.Is(err, mysqlconn.ErBadDB) {
 		return fmt.Errorf("%w: the database %s does not exist: %w", ErrNoMirror, target.DBName, err)
 	}
 	return err
@@ -62,7 +62,7 @@ func readState(ctx context.Context, q querier, database, suffix string) (State, 
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return State{}, fmt.Errorf("%w: the table css_mirror_state of the database %s is empty", ErrNoMirror, database)
-	case mysqlconn.Number(err) == erNoSuchTable:
+	case mysqlconn.Is(err, mysqlconn.ErNoSuchTable):
 		return State{}, fmt.Errorf("%w: %w", ErrNoMirror, err)
 	case err != nil:
 		return State{}, fmt.Errorf("read css_mirror_state: %w", err)

@@ -10,16 +10,11 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // errWorker says that a worker could not be asked.
 var errWorker = errors.New("no answer from a worker")
-
-// The numbers of MySQL's errors for a table that a worker does not have.
-const (
-	noSuchSchema = 1049
-	noSuchTable  = 1146
-)
 
 // piece is a table on a worker: a chunk of one, or one without chunks.
 type piece struct{ db, table string }
@@ -68,7 +63,7 @@ func (w czarWorkers) close() {
 // ask counts the rows of a piece on the first worker that has it. Whether that may be is asked right before each statement is sent.
 func (w czarWorkers) ask(p piece, may func() error) (err error) {
 	for _, db := range w {
-		if err = askOne(db, p, may); !isNoSuchTable(err) {
+		if err = askOne(db, p, may); !mysqlconn.NoSuchTable(err) {
 			return err
 		}
 	}
@@ -93,9 +88,4 @@ func askOne(db *sql.DB, p piece, may func() error) error {
 		return fmt.Errorf("%w: %w", errWorker, err)
 	}
 	return err
-}
-
-func isNoSuchTable(err error) bool {
-	var e *mysql.MySQLError
-	return errors.As(err, &e) && (e.Number == noSuchTable || e.Number == noSuchSchema)
 }

@@ -46,7 +46,7 @@ func (a *attempt) run(ctx context.Context) (int, error) {
 // not seen would be taken for gone.
 func (a *attempt) checkGrant(ctx context.Context) error {
 	err := a.exec(ctx, "check grant", "DROP TABLE IF EXISTS "+in(a.database, a.marks.trash))
-	if mysqlconn.Number(err) == erBadDB {
+	if mysqlconn.Is(err, mysqlconn.ErBadDB) {
 		return nil
 	}
 	return err
@@ -78,7 +78,7 @@ func (a *attempt) takeAway(ctx context.Context) error {
 
 // overtaken reports whether a statement failed because names came or went since they were looked for.
 func overtaken(err error) bool {
-	return slices.Contains([]uint16{erTableExists, erNoSuchTable, erBadDB}, mysqlconn.Number(err))
+	return mysqlconn.NoSuchTable(err) || mysqlconn.Is(err, mysqlconn.ErTableExists)
 }
 
 // spent reports whether the tables were taken away.
@@ -136,7 +136,7 @@ func (a *attempt) clear(ctx context.Context) (dropped int, err error) {
 			return dropped, err
 		}
 		err = a.dropAll(ctx, left)
-		if referenced(err) { // perhaps by one another
+		if mysqlconn.Referenced(err) { // perhaps by one another
 			if err = a.dropKeys(ctx, left); err == nil {
 				err = a.dropAll(ctx, left)
 			}
@@ -159,7 +159,7 @@ func (a *attempt) dropKeys(ctx context.Context, of []entry) error {
 		}
 		for _, key := range keys {
 			statement := "ALTER TABLE " + in(a.database, e.name) + " DROP FOREIGN KEY " + mysqlconn.QuoteName(key)
-			if err := a.exec(ctx, "drop foreign keys", statement); err != nil && !overtaken(err) && mysqlconn.Number(err) != erNoSuchKey {
+			if err := a.exec(ctx, "drop foreign keys", statement); err != nil && !overtaken(err) && !mysqlconn.Is(err, mysqlconn.ErNoSuchKey) {
 				return err
 			}
 		}

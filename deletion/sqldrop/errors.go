@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
@@ -27,52 +26,25 @@ var (
 	ErrServer = errors.New("this MySQL server is not supported")
 )
 
-// The server's error numbers that mean something here.
-const (
-	erDBAccessDenied     = 1044
-	erAccessDenied       = 1045
-	erBadDB              = 1049
-	erTableExists        = 1050
-	erNoSuchKey          = 1091
-	erTableAccessDenied  = 1142
-	erColumnAccessDenied = 1143
-	erNoSuchTable        = 1146
-	erLockWaitTimeout    = 1205
-	erDeadlock           = 1213
-	erRowIsReferenced    = 1217
-	erSpecificAccess     = 1227
-	erRowIsReferenced2   = 1451
-	erAccessDeniedNoPass = 1698
-	erStatementTimeout   = 1969
-	erDropParent         = 3730 // of MySQL 8
-)
-
 // explain gives an error of the driver its meaning and a sentence; grant is what the user needs. An error that has its meaning
 // already, or none that is known here, is returned as it is.
 func explain(user, grant string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
 		return err
 	}
-	switch mysqlconn.Number(err) {
-	case erAccessDenied, erAccessDeniedNoPass:
+	switch {
+	case mysqlconn.LoginRefused(err):
 		return fmt.Errorf("%w %q; check user and password: %w", ErrUnauthorized, user, err)
-	case erDBAccessDenied, erTableAccessDenied, erColumnAccessDenied, erSpecificAccess:
+	case mysqlconn.NotGranted(err):
 		return fmt.Errorf("%w %q; it needs what %s gives: %w", ErrUnauthorized, user, grant, err)
-	case erLockWaitTimeout, erDeadlock:
+	case mysqlconn.Locked(err):
 		return fmt.Errorf("%w: a query or another session still uses it; SHOW PROCESSLIST on that server shows which: %w", ErrBusy, err)
-	}
-	if referenced(err) {
+	case mysqlconn.Referenced(err):
 		return fmt.Errorf("%w: drop that key, or that table: %w", ErrReferenced, err)
-	}
-	if mysqlconn.Number(err) == erStatementTimeout || mysqlconn.Unavailable(err) {
+	case mysqlconn.Is(err, mysqlconn.ErStatementTimeout) || mysqlconn.Unavailable(err):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return err
-}
-
-// referenced reports whether a table could not be dropped because a foreign key refers to it.
-func referenced(err error) bool {
-	return slices.Contains([]uint16{erRowIsReferenced, erRowIsReferenced2, erDropParent}, mysqlconn.Number(err))
 }
 
 // ofTheTable reports whether an error is about one table, so that others can be removed all the same.

@@ -1,15 +1,12 @@
-// Package mysqlconn has what all connections to MySQL need: a configuration on which the server behaves the same whatever its own settings are,
-// one connection that is never replaced silently by another, and what errors of the driver mean.
+// Package mysqlconn has what all connections to MySQL need: a configuration on which the server behaves the same whatever
+// its own settings are, one connection that is never replaced silently by another, and what errors of the driver mean.
 package mysqlconn
 
 import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
-	"io"
 	"maps"
-	"net"
 	"strings"
 	"time"
 
@@ -19,8 +16,8 @@ import (
 // dialTimeout is how long connecting takes at most where the configuration does not say.
 const dialTimeout = 5 * time.Second
 
-// Config returns a configuration in which times are UTC, texts are utf8mb4, and a read or write takes at most the given time where the server's configuration does not say
-// otherwise. Names and values of the session's variables come in pairs.
+// Config returns a configuration in which times are UTC, texts are utf8mb4, and a read or write takes at most the given
+// time where the server's configuration does not say otherwise. Names and values of the session's variables come in pairs.
 func Config(server *mysql.Config, limit time.Duration, variables ...string) (*mysql.Config, error) {
 	c := server.Clone()
 	c.InterpolateParams = true
@@ -76,41 +73,3 @@ func (c *Conn) Close() {
 
 // QuoteName quotes the name of a schema or table.
 func QuoteName(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-
-// Number returns the server's error number, 0 for an error that is not the server's.
-func Number(err error) uint16 {
-	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
-		return e.Number
-	}
-	return 0
-}
-
-// Unavailable reports whether an error is one of the connection, or the server said that it is going down, is full, ended the connection or
-// may not be written to.
-func Unavailable(err error) bool {
-	switch Number(err) {
-	case 1040, 1129, 1203, 1226, // too many connections or errors, of all or of this user
-		1053, 1077, // shutting down
-		1152, 1158, 1159, 1160, 1161, 4031, // the connection broke
-		1317, 1927, 3024, 3169, // the statement or the connection was killed
-		1290, 1792, 1836: // read-only
-		return true
-	}
-	return broken(err)
-}
-
-// broken reports whether an error is one of the connection.
-func broken(err error) bool {
-	if _, ok := errors.AsType[net.Error](err); ok {
-		return true
-	}
-	for _, known := range []error{
-		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrBusyBuffer, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
-		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
-}
