@@ -29,59 +29,21 @@
 package csstest
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
-
-// shared is the etcd of all tests in this process.
-var shared struct {
-	mu     sync.Mutex
-	server *embedetcd.Server
-	client *clientv3.Client
-}
 
 var prefixes atomic.Int64
 
 // Main runs the tests of a package, stops the shared etcd and fails the package when goroutines are left over. It is for
 // TestMain and does not return.
-func Main(m *testing.M) {
-	code := m.Run()
-	if err := errors.Join(stop(), leftOver()); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "after the tests:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leftOver waits a while for goroutines to end: the connections between the members of a cluster do so some seconds after the members.
-func leftOver() error {
-	err := goleak.Find()
-	for began := time.Now(); err != nil && time.Since(began) < time.Minute; {
-		err = goleak.Find()
-	}
-	return err
-}
-
-func stop() error {
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.client == nil {
-		return nil
-	}
-	return errors.Join(shared.client.Close(), shared.server.Close())
-}
+func Main(m *testing.M) { testkit.Main(m) }
 
 // New returns a client on an etcd without a CSS, that is, on a prefix that no other test uses. Options come after that of the
 // prefix.
@@ -105,20 +67,4 @@ func NewPrefix() string { return fmt.Sprintf("/test-%d", prefixes.Add(1)) }
 
 // Etcd returns the client of the shared etcd, which is started when it is needed first. Nobody but Main may close it. It
 // panics when etcd does not start: examples have no test to fail.
-func Etcd() *clientv3.Client {
-	shared.mu.Lock()
-	defer shared.mu.Unlock()
-	if shared.client != nil {
-		return shared.client
-	}
-	server, err := embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
-	if err != nil {
-		panic(fmt.Sprintf("csstest: %v", err))
-	}
-	client, err := server.Client()
-	if err != nil {
-		panic(fmt.Sprintf("csstest: %v", err))
-	}
-	shared.server, shared.client = server, client
-	return client
-}
+func Etcd() *clientv3.Client { return testkit.SharedEtcdClient() }

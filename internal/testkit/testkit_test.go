@@ -1,6 +1,7 @@
-package embedetcdtest
+package testkit
 
 import (
+	"database/sql"
 	"testing"
 	"time"
 
@@ -8,14 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/mariadbd"
 )
 
 func TestMain(m *testing.M) { Main(m) }
 
-func TestForTestClosesTheServersWithTheTest(t *testing.T) {
+func TestServersCloseWithTheTest(t *testing.T) {
 	var servers []*embedetcd.Server
 	t.Run("uses the servers", func(t *testing.T) {
-		servers = append(ClusterForTest(t, 3), ForTest(t, embedetcd.Options{}))
+		servers = append(Cluster(t, 3), Etcd(t, embedetcd.Options{}))
 		for _, s := range servers {
 			c, err := s.Client()
 			require.NoError(t, err)
@@ -27,6 +29,25 @@ func TestForTestClosesTheServersWithTheTest(t *testing.T) {
 	for _, s := range servers {
 		require.ErrorIs(t, s.Restart(t.Context()), embedetcd.ErrClosed)
 	}
+}
+
+func TestMariaDBClosesWithTheTest(t *testing.T) {
+	RequireMariaDB(t)
+	var s *mariadbd.Server
+	t.Run("uses the server", func(t *testing.T) {
+		s = MariaDB(t, mariadbd.Options{})
+		db, err := sql.Open("mysql", s.DSN(""))
+		require.NoError(t, err)
+		defer db.Close()
+		require.NoError(t, db.PingContext(t.Context()))
+	})
+	assert.Zero(t, s.PID())
+	assert.NoDirExists(t, s.Dir())
+}
+
+func TestSharedServersAreOneEach(t *testing.T) {
+	assert.Same(t, SharedEtcd(), SharedEtcd())
+	assert.Same(t, SharedMariaDB(t), SharedMariaDB(t))
 }
 
 func TestLeakIsFound(t *testing.T) {
