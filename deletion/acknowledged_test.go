@@ -26,11 +26,11 @@ func TestWhatDidNotLandIsSentAgain(t *testing.T) {
 		}
 	}
 	first, second, third := protocol.TableName("d", "first"), protocol.TableName("d", "second"), protocol.TableName("d", "third")
-	var sights []protocol.Sight
+	var observations []protocol.Observation
 	var acks []protocol.Acknowledgement
 	for i, n := range []protocol.Name{first, second, third} {
 		mark := protocol.Revision(10 + i)
-		sights = append(sights, protocol.Sight{Name: n, Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 3, Modified: mark}})
+		observations = append(observations, protocol.Observation{Name: n, Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 3, Modified: mark}})
 		acks = append(acks, protocol.Acknowledgement{Name: n, Mark: mark, ID: "a", Registered: 5})
 	}
 	ctx := t.Context()
@@ -40,7 +40,7 @@ func TestWhatDidNotLandIsSentAgain(t *testing.T) {
 	}
 	tick()
 	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEntered, ID: "a", At: 5})
-	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, At: 12, Sights: sights})
+	g.step(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, At: 12, Observations: observations})
 	require.Equal(t, []protocol.Name{first, second, third}, asked)
 
 	g.acknowledged(ctx, answer{acks: acks, landed: acks[1:2]})

@@ -16,8 +16,8 @@ type acking struct {
 	said    string // the last trouble, which is logged once
 }
 
-// mostAcks is how many acknowledgements a transaction has, as etcd bounds the keys that it looks at and writes.
-const mostAcks = 40
+// maxAcks is how many acknowledgements a transaction has, as etcd bounds the keys that it looks at and writes.
+const maxAcks = 40
 
 // next takes out what one transaction acknowledges. One is on its way at a time: what is due meanwhile goes together then. What a registration that is over had to
 // say nobody needs to hear.
@@ -25,7 +25,7 @@ func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
 	if a.running {
 		return nil
 	}
-	for len(a.waiting) > 0 && len(batch) < mostAcks {
+	for len(a.waiting) > 0 && len(batch) < maxAcks {
 		if a.waiting[0].ID == id {
 			batch = append(batch, a.waiting[0])
 		}
@@ -40,12 +40,12 @@ func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
 
 // sendAcknowledgements sends what waits, as much as fits.
 func (g *Gate) sendAcknowledgements(ctx context.Context) {
-	all, ground := g.acking.next(g.czar.ID), g.ground
+	all, registration := g.acking.next(g.czar.ID), g.registration
 	if len(all) == 0 {
 		return
 	}
 	g.ask(ctx, func(ctx context.Context) answer {
-		landed, err := acknowledge(ctx, g.store, ground, all)
+		landed, err := acknowledge(ctx, g.store, registration, all)
 		return answer{acks: all, landed: landed, err: err}
 	})
 }
@@ -77,20 +77,20 @@ func (a *acking) tell(g *Gate, err error) {
 
 // acknowledge makes acknowledgements in one transaction. Those that do not hold any more, because a drop was taken back for instance, are left out. It returns those that
 // landed.
-func acknowledge(ctx context.Context, st kv.Store, ground protocol.Ground, all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
+func acknowledge(ctx context.Context, st kv.Store, registration protocol.RegistrationContext, all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
 	for len(all) > 0 {
-		_, err := st.Commit(ctx, ground.Acknowledge(all...))
+		_, err := st.Commit(ctx, registration.Acknowledge(all...))
 		if err == nil {
 			return all, nil
 		}
 		if !errors.Is(err, kv.ErrGuard) {
 			return nil, err
 		}
-		have, err := st.Fetch(ctx, 0, ground.AcknowledgeReads(all...)...)
+		have, err := st.Fetch(ctx, 0, registration.AcknowledgeReads(all...)...)
 		if err != nil {
 			return nil, err
 		}
-		still := ground.Acknowledgeable(have, all)
+		still := registration.Acknowledgeable(have, all)
 		if len(still) == len(all) {
 			return nil, nil // it changes at this moment
 		}

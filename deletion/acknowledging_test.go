@@ -21,11 +21,11 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	f := newFleet(t)
 	store, err := kv.NewEtcd(f.Etcd, f.CSS.Prefix())
 	require.NoError(t, err)
-	have, err := store.Fetch(t.Context(), 0, protocol.GroundReads()...)
+	have, err := store.Fetch(t.Context(), 0, protocol.RegistrationContextReads()...)
 	require.NoError(t, err)
-	ground, err := protocol.ReadGround(have)
+	registration, err := protocol.ReadRegistrationContext(have)
 	require.NoError(t, err)
-	entered, err := store.Commit(t.Context(), ground.Register("a", "a czar", time.Now(), 0))
+	entered, err := store.Commit(t.Context(), registration.Register("a", "a czar", time.Now(), 0))
 	require.NoError(t, err)
 	mark := func(n cssetcd.TableName) protocol.Acknowledgement {
 		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
@@ -44,7 +44,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 
 	before, err := store.Fetch(t.Context(), 0)
 	require.NoError(t, err)
-	landed, err := deletion.Acknowledge(t.Context(), store, ground, slices.Clone(all))
+	landed, err := deletion.Acknowledge(t.Context(), store, registration, slices.Clone(all))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Acknowledgement{all[0], all[2], all[3]}, landed)
 	after, err := store.Fetch(t.Context(), 0, kv.Below(paths.Acks))
@@ -54,7 +54,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 
 	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(paths.Czars)}})
 	require.NoError(t, err)
-	landed, err = deletion.Acknowledge(t.Context(), store, ground, all)
+	landed, err = deletion.Acknowledge(t.Context(), store, registration, all)
 	require.NoError(t, err)
 	assert.Empty(t, landed, "the registration is over")
 }

@@ -49,7 +49,7 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 			}
 		}
 	}
-	r.begin(fence.Turn)
+	r.begin()
 	return r, nil
 }
 

@@ -122,11 +122,11 @@ func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Dro
 
 // begin marks, or asks for a mark.
 func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, error) {
-	ground, err := edge.ReadGround(ctx, c.store)
+	registration, err := edge.ReadRegistrationContext(ctx, c.store)
 	if err != nil {
 		return nil, err
 	}
-	delay := ground.Timing.Delay
+	delay := registration.Timing.Delay
 	if w.delay != nil {
 		delay = *w.delay
 	}
@@ -241,16 +241,16 @@ func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, 
 		return nil, nil // which the mark tells
 	case err != nil:
 		return nil, err
-	case all.tables(db) > mostTables:
-		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, mostTables)
+	case all.tables(db) > maxTables:
+		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, maxTables)
 	case force:
 		return nil, nil
 	}
 	return all.children(n), nil
 }
 
-// mostTables is as many tables as the intent to drop their database can name.
-const mostTables = 10_000
+// maxTables is as many tables as the intent to drop their database can name.
+const maxTables = 10_000
 
 // Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of
 // no return.

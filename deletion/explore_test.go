@@ -273,25 +273,25 @@ func (e *explored) query(tables ...*cssetcd.Table) func() {
 	}
 }
 
-func (e *explored) sight(n protocol.Name, s protocol.Standing, incarnation, modified protocol.Revision, as *cssetcd.Snapshot) {
+func (e *explored) observation(n protocol.Name, s protocol.Standing, incarnation, modified protocol.Revision, as *cssetcd.Snapshot) {
 	e.shown.Store(as)
 	entry := protocol.Entry{Standing: s, Incarnation: incarnation, Modified: modified}
-	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: []protocol.Sight{{Name: n, Entry: entry}}}, as)
+	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: []protocol.Observation{{Name: n, Entry: entry}}}, as)
 }
 
 // mark has the view show that the first table is marked, and the gate look at it.
 func (e *explored) mark() {
-	e.sight(nameOf(e.tables[0]), protocol.DropPending, e.tables[0].Incarnation, 200, e.marked)
+	e.observation(nameOf(e.tables[0]), protocol.DropPending, e.tables[0].Incarnation, 200, e.marked)
 }
 
 func (e *explored) markDatabase() {
-	e.sight(protocol.DatabaseName(survey), protocol.DropPending, 1, 200, e.databaseMarked)
+	e.observation(protocol.DatabaseName(survey), protocol.DropPending, 1, 200, e.databaseMarked)
 }
 
 // markUnseen is what follows from a mark, without the view.
 func (e *explored) markUnseen() {
 	entry := protocol.Entry{Standing: protocol.DropPending, Incarnation: e.tables[0].Incarnation, Modified: 200}
-	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: []protocol.Sight{{Name: nameOf(e.tables[0]), Entry: entry}}}, e.marked)
+	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: []protocol.Observation{{Name: nameOf(e.tables[0]), Entry: entry}}}, e.marked)
 }
 
 // cancel is a proof that comes with the order to end queries on the first table.
@@ -405,7 +405,7 @@ var scenarios = []struct {
 			e.settled()
 		}
 	}},
-	{"words alone keep a table", func(e *explored) func() {
+	{"counts alone keep a table", func(e *explored) func() {
 		e.latest = func() *cssetcd.Snapshot { return e.ready } // what the view shows refuses nothing
 		e.spawn("query", e.query(e.tables[0]))
 		e.spawn("gate", e.markUnseen)
@@ -422,7 +422,7 @@ var scenarios = []struct {
 			e.mark()
 			e.note(true)
 			clear(e.ended)
-			e.sight(nameOf(e.tables[0]), protocol.Ready, e.tables[0].Incarnation, 210, e.ready)
+			e.observation(nameOf(e.tables[0]), protocol.Ready, e.tables[0].Incarnation, 210, e.ready)
 			e.drain(e.t.Context())
 		})
 		return func() {

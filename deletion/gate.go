@@ -43,21 +43,21 @@ type Gate struct {
 	watches watches
 
 	// What belongs to the gate's own goroutine, but for the channels.
-	act     func(context.Context, protocol.CzarEffect) // what an effect wants of etcd
-	czar    protocol.Czar
-	ground  protocol.Ground
-	lease   clientv3.LeaseID
-	looked  int    // drops that confirmations have looked at
-	full    bool   // the last proof was had by reading, because etcd is full
-	kicks   signal // a query has ended that somebody waits for
-	acking  acking
-	answers chan answer
-	updates chan cssetcd.Update
-	work    sync.WaitGroup
-	cancel  context.CancelFunc
-	ready   chan struct{} // closed when the first proof was accepted
-	gone    chan struct{} // closed when the registration of a closing gate is deleted
-	done    chan struct{} // closed when nothing of the gate runs any more
+	act          func(context.Context, protocol.CzarEffect) // what an effect wants of etcd
+	czar         protocol.Czar
+	registration protocol.RegistrationContext
+	lease        clientv3.LeaseID
+	looked       int    // drops that confirmations have looked at
+	full         bool   // the last proof was had by reading, because etcd is full
+	kicks        signal // a query has ended that somebody waits for
+	acking       acking
+	answers      chan answer
+	updates      chan cssetcd.Update
+	work         sync.WaitGroup
+	cancel       context.CancelFunc
+	ready        chan struct{} // closed when the first proof was accepted
+	gone         chan struct{} // closed when the registration of a closing gate is deleted
+	done         chan struct{} // closed when nothing of the gate runs any more
 }
 
 // trouble is why the gate has no proof, if it has none.
@@ -78,16 +78,16 @@ func Replay(t Timing) func(protocol.CzarEvent) []protocol.CzarEffect {
 // GateOption configures a Gate. What is wrong with it is reported by OpenGate.
 type GateOption func(*Gate) error
 
-// longestName bounds the name of a czar, in bytes. People read it in tables.
-const longestName = 200
+// maxNameLength bounds the name of a czar, in bytes. People read it in tables.
+const maxNameLength = 200
 
 // CzarName says what operators read where this czar holds a drop up. Without it that is the host and the number of the process. It must be of 1 to 200 bytes of
 // printable UTF-8. It need not be unique: czars are told apart by an id.
 func CzarName(name string) GateOption {
 	return func(g *Gate) error {
 		unprintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-		if name == "" || len(name) > longestName || strings.ContainsFunc(name, unprintable) {
-			return fmt.Errorf("CzarName: %q is not 1 to %d bytes of printable text", name, longestName)
+		if name == "" || len(name) > maxNameLength || strings.ContainsFunc(name, unprintable) {
+			return fmt.Errorf("CzarName: %q is not 1 to %d bytes of printable text", name, maxNameLength)
 		}
 		g.name = name
 		return nil
@@ -162,11 +162,11 @@ func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts 
 	if err != nil {
 		return nil, err
 	}
-	ground, err := edge.ReadGround(ctx, store)
+	registration, err := edge.ReadRegistrationContext(ctx, store)
 	if err != nil {
 		return nil, err
 	}
-	g.view, g.latest, g.etcd, g.store, g.czar.Timing = view, view.Snapshot, css.Etcd(), store, ground.Timing
+	g.view, g.latest, g.etcd, g.store, g.czar.Timing = view, view.Snapshot, css.Etcd(), store, registration.Timing
 	return g, nil
 }
 

@@ -18,28 +18,28 @@ import (
 
 // answer is what came of something that the czar began.
 type answer struct {
-	event  protocol.CzarEvent
-	acks   []protocol.Acknowledgement // instead of an event: these were sent
-	landed []protocol.Acknowledgement // those of them that landed
-	err    error                      // why it failed, for people
-	ground *protocol.Ground           // of a registration
-	lease  clientv3.LeaseID           // 0: as before
-	full   error                      // that etcd is full, and the proof was had by reading
+	event        protocol.CzarEvent
+	acks         []protocol.Acknowledgement    // instead of an event: these were sent
+	landed       []protocol.Acknowledgement    // those of them that landed
+	err          error                         // why it failed, for people
+	registration *protocol.RegistrationContext // of a registration
+	lease        clientv3.LeaseID              // 0: as before
+	full         error                         // that etcd is full, and the proof was had by reading
 }
 
 // begin begins what an effect wants of etcd. The answer comes as an event.
 func (g *Gate) begin(ctx context.Context, x protocol.CzarEffect) {
 	x.Look = g.turnOf(x.Look)
-	ground, lease, life := g.ground, g.lease, g.life(x)
+	registration, lease, heartbeat := g.registration, g.lease, g.heartbeat(x)
 	switch x.Kind {
 	case protocol.CzarRegister:
 		g.ask(ctx, g.register)
 	case protocol.CzarConfirm:
-		g.ask(ctx, func(ctx context.Context) answer { return g.confirm(ctx, x, ground, life, lease) })
+		g.ask(ctx, func(ctx context.Context) answer { return g.confirm(ctx, x, registration, heartbeat, lease) })
 	case protocol.CzarAcknowledge:
 		g.acking.waiting = append(g.acking.waiting, protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered})
 	case protocol.CzarLeave:
-		g.ask(ctx, func(ctx context.Context) answer { return g.depart(ctx, x, ground) })
+		g.ask(ctx, func(ctx context.Context) answer { return g.depart(ctx, x, registration) })
 	default:
 		panic(fmt.Sprintf("deletion: unknown effect %q", x.Kind))
 	}
@@ -59,11 +59,11 @@ func (g *Gate) ask(ctx context.Context, question func(context.Context) answer) {
 	})
 }
 
-// life tells people which queries a czar has on what is marked, and what keeps its acknowledgements from landing.
-func (g *Gate) life(x protocol.CzarEffect) protocol.Life {
+// heartbeat tells people which queries a czar has on what is marked, and what keeps its acknowledgements from landing.
+func (g *Gate) heartbeat(x protocol.CzarEffect) protocol.Heartbeat {
 	told := g.czar.ToldToEnd()
-	return protocol.Life{
-		Seen: g.czar.Seen, Running: g.running(x.Look), Told: g.running(told[:min(len(told), protocol.MostLooked)]), Trouble: protocol.Shortened(g.acking.said),
+	return protocol.Heartbeat{
+		Seen: g.czar.Seen, Running: g.running(x.Look), Told: g.running(told[:min(len(told), protocol.MaxLooked)]), Trouble: protocol.Shortened(g.acking.said),
 	}
 }
 
@@ -80,46 +80,46 @@ func (g *Gate) running(on []protocol.Name) map[string]int {
 // register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that id.
 func (g *Gate) register(ctx context.Context) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}}
-	ground, err := edge.ReadGround(ctx, g.store)
+	registration, err := edge.ReadRegistrationContext(ctx, g.store)
 	if err != nil {
 		out.err = err
 		return out
 	}
-	lease, err := g.grant(ctx, ground)
+	lease, err := g.grant(ctx, registration)
 	if err != nil {
 		out.err = err
 		return out
 	}
 	id := rand.Text()
-	got, err := g.store.Commit(ctx, ground.Register(id, g.name, time.Now(), int64(lease)))
+	got, err := g.store.Commit(ctx, registration.Register(id, g.name, time.Now(), int64(lease)))
 	if err != nil {
 		out.err = err
 		return out
 	}
-	out.event = protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision, Timing: &ground.Timing}
-	out.ground, out.lease = &ground, lease
+	out.event = protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision, Timing: &registration.Timing}
+	out.registration, out.lease = &registration, lease
 	return out
 }
 
-func (g *Gate) grant(ctx context.Context, ground protocol.Ground) (clientv3.LeaseID, error) {
-	lease, _, err := g.store.Grant(ctx, int64(ground.Timing.Alive/time.Second))
+func (g *Gate) grant(ctx context.Context, registration protocol.RegistrationContext) (clientv3.LeaseID, error) {
+	lease, _, err := g.store.Grant(ctx, int64(registration.Timing.Alive/time.Second))
 	return clientv3.LeaseID(lease), err
 }
 
 // confirm sends a proof, and keeps the lease of the czar's life.
-func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground, life protocol.Life, lease clientv3.LeaseID) answer {
+func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext, heartbeat protocol.Heartbeat, lease clientv3.LeaseID) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: x.ID, Sent: x.Sent}}
 	look := x.Look
-	got, err := g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
+	got, err := g.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), look))
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		if lease, err = g.grant(ctx, ground); err == nil {
+		if lease, err = g.grant(ctx, registration); err == nil {
 			out.lease = lease
-			got, err = g.store.Commit(ctx, ground.Confirm(x.ID, x.Registered, life, int64(lease), look))
+			got, err = g.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), look))
 		}
 	}
 	if errors.Is(err, kv.ErrNoSpace) {
 		out.full = err
-		got, err = g.store.Commit(ctx, ground.ConfirmByReading(x.ID, x.Registered, look))
+		got, err = g.store.Commit(ctx, registration.ConfirmByReading(x.ID, x.Registered, look))
 	}
 	switch {
 	case errors.Is(err, kv.ErrGuard):
@@ -133,7 +133,7 @@ func (g *Gate) confirm(ctx context.Context, x protocol.CzarEffect, ground protoc
 		out.err = err
 		return out
 	}
-	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, ground.ToCancel(got, look)
+	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, registration.ToCancel(got, look)
 	g.work.Go(func() { g.keepAlive(lease) })
 	return out
 }
@@ -149,17 +149,17 @@ func (g *Gate) keepAlive(lease clientv3.LeaseID) {
 
 // turnOf returns as many names as one confirmation can look at, each in its turn.
 func (g *Gate) turnOf(names []protocol.Name) []protocol.Name {
-	if len(names) <= protocol.MostLooked {
+	if len(names) <= protocol.MaxLooked {
 		return names
 	}
 	first := g.looked % len(names)
-	g.looked += protocol.MostLooked
-	return slices.Concat(names[first:], names[:first])[:protocol.MostLooked]
+	g.looked += protocol.MaxLooked
+	return slices.Concat(names[first:], names[:first])[:protocol.MaxLooked]
 }
 
-func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, ground protocol.Ground) answer {
+func (g *Gate) depart(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarGone, ID: x.ID}}
-	_, err := g.store.Commit(ctx, ground.Leave(x.ID, x.Registered))
+	_, err := g.store.Commit(ctx, registration.Leave(x.ID, x.Registered))
 	if err != nil && !errors.Is(err, kv.ErrGuard) { // refused: it is ending without us
 		out.event.Kind, out.err = protocol.CzarLeaveFailed, err
 	}
@@ -175,8 +175,8 @@ func (g *Gate) take(ctx context.Context, a answer) {
 	if a.err != nil {
 		g.troubled(a.err)
 	}
-	if a.ground != nil {
-		g.ground = *a.ground
+	if a.registration != nil {
+		g.registration = *a.registration
 	}
 	if a.lease != 0 && (a.event.ID == g.czar.ID || a.event.Kind == protocol.CzarEntered) { // else it is that of a life that is to end
 		g.lease = a.lease

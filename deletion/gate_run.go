@@ -17,7 +17,7 @@ func (g *Gate) run(ctx context.Context) {
 	defer cancel()
 	changes := g.view.Subscribe()
 	first := changes.Snapshot()
-	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Sights: edge.Whole(first)}, first)
+	g.look(ctx, protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: edge.Whole(first)}, first)
 	g.work.Go(func() { g.follow(ctx, changes) })
 	interval := g.czar.Timing.Confirm / 4
 	tick := time.NewTicker(interval)
@@ -71,11 +71,11 @@ func (g *Gate) saw(ctx context.Context, u cssetcd.Update) {
 	e := protocol.CzarEvent{Kind: protocol.CzarSaw}
 	if u.Regressed {
 		g.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
-		e.Kind, e.Sights = protocol.CzarSawAnother, edge.Whole(u.To)
+		e.Kind, e.Observations = protocol.CzarSawAnother, edge.Whole(u.To)
 	} else {
 		var healed bool
-		if e.Sights, healed = edge.Changed(u); healed {
-			e.Sights, e.Whole, e.Since = edge.Whole(u.To), true, u.From.Revision() // what was missed may be what another history says
+		if e.Observations, healed = edge.Changed(u); healed {
+			e.Observations, e.Whole, e.Since = edge.Whole(u.To), true, u.From.Revision() // what was missed may be what another history says
 		}
 	}
 	g.look(ctx, e, u.To)

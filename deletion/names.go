@@ -20,7 +20,7 @@ func (g *Gate) readNames(ctx context.Context, id string, since protocol.Revision
 		have, err := namesIn(ctx, g.store)
 		if err == nil {
 			seen := protocol.CzarEvent{
-				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Sights: protocol.SightsIn(have), Whole: true, Since: since,
+				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Observations: protocol.ObservationsIn(have), Whole: true, Since: since,
 			}
 			select {
 			case g.answers <- answer{event: seen}:

@@ -13,7 +13,6 @@ type Ref struct {
 	gate       *Gate
 	stub       *stub // nil: it was never admitted
 	generation uint64
-	turn       int
 	n          int // in used
 	used       [inlineUses]use
 	more       []use
@@ -63,8 +62,7 @@ func (r *Ref) add(table *slot) bool {
 }
 
 // begin makes a use of what is counted.
-func (r *Ref) begin(turn int) {
-	r.turn = turn
+func (r *Ref) begin() {
 	r.stub = stubs.Get().(*stub)
 	r.generation = r.stub.state.Load() >> 1
 }
@@ -143,7 +141,7 @@ func (r Ref) MayDispatch() error {
 		return failed(dispatching, "", ErrClosed)
 	case aborted:
 		return failed(dispatching, "", ErrAborted)
-	case !fence.MayDispatch(r.turn, r.gate.clock.Now()):
+	case !fence.MayDispatch(r.gate.clock.Now()):
 		return r.gate.stale(dispatching)
 	}
 	return nil

@@ -59,7 +59,7 @@ func (g *lonely) sees(n protocol.Name, s protocol.Standing, incarnation, modifie
 	if g.there[n] = e; s == protocol.Gone {
 		delete(g.there, n)
 	}
-	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: modified, Sights: []protocol.Sight{{Name: n, Entry: e}}})
+	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: modified, Observations: []protocol.Observation{{Name: n, Entry: e}}})
 }
 
 // register has etcd accept a registration and its first proof.
@@ -68,7 +68,7 @@ func (g *lonely) register(id string, at protocol.Revision) {
 	g.event(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: at})
 	whole := protocol.CzarEvent{Kind: protocol.CzarSaw, ID: id, At: at, Whole: true}
 	for n, e := range g.there {
-		whole.Sights = append(whole.Sights, protocol.Sight{Name: n, Entry: e})
+		whole.Observations = append(whole.Observations, protocol.Observation{Name: n, Entry: e})
 	}
 	g.event(whole)
 	g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: id, Sent: g.clock.Now()})
@@ -304,7 +304,7 @@ func TestSlotDoesNotUnderflow(t *testing.T) {
 func TestGateOptionsAreChecked(t *testing.T) {
 	for name, opt := range map[string]GateOption{
 		"nil": nil, "GateLogger": GateLogger(nil), "GateTrace": GateTrace(nil), "CzarName": CzarName(""),
-		"printable": CzarName("two\nlines"), "bytes": CzarName(string(make([]byte, longestName+1))), "CzarName: \"\\xff\"": CzarName("\xff"),
+		"printable": CzarName("two\nlines"), "bytes": CzarName(string(make([]byte, maxNameLength+1))), "CzarName: \"\\xff\"": CzarName("\xff"),
 	} {
 		err := closedGate().apply([]GateOption{CzarName("one"), opt, opt})
 		require.ErrorIs(t, err, cssetcd.ErrInvalid)

@@ -22,7 +22,7 @@ var DefaultTiming = protocol.DefaultTiming
 // Timing returns the settings in etcd, or DefaultTiming. It fails with ErrTiming when they do not fit together; nothing coordinates by them then, and no
 // czar registers.
 func (c *Client) Timing(ctx context.Context) (Timing, error) {
-	g, err := edge.ReadGround(ctx, c.store)
+	g, err := edge.ReadRegistrationContext(ctx, c.store)
 	return g.Timing, failed("read the settings", "", err)
 }
 

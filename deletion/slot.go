@@ -13,7 +13,7 @@ import (
 // a cache line, so that queries on different tables do not wait for each other.
 type slot struct {
 	key    slotKey
-	word   atomicUint64 // a protocol.Word
+	count  atomicUint64 // a protocol.UseCount
 	aborts atomicUint32 // how often its queries were told to end
 	_      [8]byte
 }
@@ -21,12 +21,12 @@ type slot struct {
 // admit counts a query, where nothing is blocked.
 func (s *slot) admit() bool {
 	for {
-		old := s.word.Load()
-		next, ok := protocol.Word(old).Admit()
+		old := s.count.Load()
+		next, ok := protocol.UseCount(old).Admit()
 		if !ok {
 			return false
 		}
-		if s.word.CompareAndSwap(old, uint64(next)) {
+		if s.count.CompareAndSwap(old, uint64(next)) {
 			return true
 		}
 	}
@@ -35,21 +35,23 @@ func (s *slot) admit() bool {
 // release counts a query no more and reports whether somebody waits for that.
 func (s *slot) release() (awaited bool) {
 	for {
-		old := s.word.Load()
-		next := protocol.Word(old).Release()
-		if s.word.CompareAndSwap(old, uint64(next)) {
+		old := s.count.Load()
+		next := protocol.UseCount(old).Release()
+		if s.count.CompareAndSwap(old, uint64(next)) {
 			return next.Blocked()
 		}
 	}
 }
 
 // block keeps queries out; it returns how many are in.
-func (s *slot) block(by protocol.Word) int { return protocol.Word(s.word.Or(uint64(by))).Queries() }
+func (s *slot) block(by protocol.UseCount) int {
+	return protocol.UseCount(s.count.Or(uint64(by))).Queries()
+}
 
-func (s *slot) open(by protocol.Word) { s.word.And(^uint64(by)) }
+func (s *slot) open(by protocol.UseCount) { s.count.And(^uint64(by)) }
 
-func (s *slot) queries() int  { return protocol.Word(s.word.Load()).Queries() }
-func (s *slot) blocked() bool { return protocol.Word(s.word.Load()).Blocked() }
+func (s *slot) queries() int  { return protocol.UseCount(s.count.Load()).Queries() }
+func (s *slot) blocked() bool { return protocol.UseCount(s.count.Load()).Blocked() }
 
 // slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes. A database has none of its own: it is
 // blocked in the slot of each of its tables, and used when one of them is. So a query is counted once for a table, and not where the queries on all tables meet.

@@ -90,7 +90,7 @@ func (c *Client) Drops(ctx context.Context) ([]Status, error) {
 	}
 	all := make([]Status, len(f.Requests)+len(f.Drops))
 	var asking errgroup.Group
-	asking.SetLimit(mostAsked)
+	asking.SetLimit(maxAsked)
 	for i, r := range f.Requests {
 		asking.Go(func() error { all[i] = c.requested(ctx, r); return nil })
 	}
@@ -102,8 +102,8 @@ func (c *Client) Drops(ctx context.Context) ([]Status, error) {
 	return all, failed("list drops", "", err)
 }
 
-// mostAsked is how many leases are asked for at a time.
-const mostAsked = 16
+// maxAsked is how many leases are asked for at a time.
+const maxAsked = 16
 
 // Status returns one of them, by its name, a request before a drop. It returns ErrNoDrop. It reads what concerns that one only.
 func (c *Client) Status(ctx context.Context, name string) (Status, error) {
@@ -178,8 +178,8 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	}
 	r := f.Registrations[i]
 	b := Blocker{Czar: id, Name: r.Record.Name}
-	told := r.Life.Told[d.Name.String()]
-	switch n := r.Life.Running[d.Name.String()]; {
+	told := r.Heartbeat.Told[d.Name.String()]
+	switch n := r.Heartbeat.Running[d.Name.String()]; {
 	case r.Ending:
 		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
 	case !r.Alive:
@@ -192,9 +192,9 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 		b.Why = "1 query on it was told to end and has not"
 	case told > 1:
 		b.Why = fmt.Sprintf("%d queries on it were told to end and have not", told)
-	case r.Life.Trouble != "":
-		b.Why = "its acknowledgement does not reach etcd: " + r.Life.Trouble
-	case r.Life.Seen < d.Mark:
+	case r.Heartbeat.Trouble != "":
+		b.Why = "its acknowledgement does not reach etcd: " + r.Heartbeat.Trouble
+	case r.Heartbeat.Seen < d.Mark:
 		b.Why = fmt.Sprintf("it has said nothing since the mark; without a word for %s it is taken for silent", f.Timing.Alive)
 	default:
 		b.Why = "it is about to acknowledge"
@@ -233,7 +233,7 @@ func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
 	}
 	all := []Czar{}
 	for _, r := range f.Registrations {
-		all = append(all, Czar{r.ID, r.Record.Name, r.Record.Since, r.Alive, r.Ending, r.Life.Seen})
+		all = append(all, Czar{r.ID, r.Record.Name, r.Record.Since, r.Alive, r.Ending, r.Heartbeat.Seen})
 	}
 	return all, failed("list czars", "", err)
 }

@@ -37,18 +37,18 @@ func TestSummary(t *testing.T) {
 func TestBlocker(t *testing.T) {
 	d := protocol.Drop{Found: protocol.Found{Name: protocol.TableName("LSST", "Object")}, Mark: 50}
 	on := func(n int) map[string]int { return map[string]int{d.Name.String(): n} }
-	seen := protocol.Life{Seen: 50}
-	with := func(l protocol.Life) protocol.Life { l.Seen = 50; return l }
+	seen := protocol.Heartbeat{Seen: 50}
+	with := func(l protocol.Heartbeat) protocol.Heartbeat { l.Seen = 50; return l }
 	for want, r := range map[string]protocol.Registered{
 		"it does not answer; its registration is being ended, which takes 40s in all": {Ending: true, Fence: 10 * time.Second},
-		"it does not answer":                                                               {Life: seen},
-		"1 query is running on it":                                                         {Alive: true, Life: with(protocol.Life{Running: on(1)})},
-		"2 queries are running on it":                                                      {Alive: true, Life: with(protocol.Life{Running: on(2)})},
-		"1 query on it was told to end and has not":                                        {Alive: true, Life: with(protocol.Life{Told: on(1)})},
-		"2 queries on it were told to end and have not":                                    {Alive: true, Life: with(protocol.Life{Told: on(2)})},
-		"its acknowledgement does not reach etcd: no space":                                {Alive: true, Life: protocol.Life{Trouble: "no space"}},
-		"it has said nothing since the mark; without a word for 9s it is taken for silent": {Alive: true, Life: protocol.Life{Seen: 49}},
-		"it is about to acknowledge":                                                       {Alive: true, Life: seen},
+		"it does not answer":                                                               {Heartbeat: seen},
+		"1 query is running on it":                                                         {Alive: true, Heartbeat: with(protocol.Heartbeat{Running: on(1)})},
+		"2 queries are running on it":                                                      {Alive: true, Heartbeat: with(protocol.Heartbeat{Running: on(2)})},
+		"1 query on it was told to end and has not":                                        {Alive: true, Heartbeat: with(protocol.Heartbeat{Told: on(1)})},
+		"2 queries on it were told to end and have not":                                    {Alive: true, Heartbeat: with(protocol.Heartbeat{Told: on(2)})},
+		"its acknowledgement does not reach etcd: no space":                                {Alive: true, Heartbeat: protocol.Heartbeat{Trouble: "no space"}},
+		"it has said nothing since the mark; without a word for 9s it is taken for silent": {Alive: true, Heartbeat: protocol.Heartbeat{Seen: 49}},
+		"it is about to acknowledge":                                                       {Alive: true, Heartbeat: seen},
 	} {
 		r.ID, r.Record.Name = "7", "czar-7"
 		f := protocol.Facts{Registrations: []protocol.Registered{r}}

@@ -81,14 +81,14 @@ type lastWords struct {
 	cut  bool
 }
 
-const mostWords = 1000
+const maxWords = 1000
 
 func (l *lastWords) Write(b []byte) (int, error) {
-	l.text = append(l.text, b[max(0, len(b)-mostWords):]...)
-	if over := len(l.text) - mostWords; over > 0 {
+	l.text = append(l.text, b[max(0, len(b)-maxWords):]...)
+	if over := len(l.text) - maxWords; over > 0 {
 		l.text = append(l.text[:0], l.text[over:]...)
 	}
-	l.cut = l.cut || len(b) > mostWords || len(l.text) == mostWords
+	l.cut = l.cut || len(b) > maxWords || len(l.text) == maxWords
 	return len(b), nil
 }
 

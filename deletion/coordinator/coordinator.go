@@ -115,7 +115,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	if err := edge.Identical(ctx, c.cfg.Catalogue, c.cfg.View); errors.Is(err, cssetcd.ErrInvalid) {
 		return &deletion.Error{Op: "coordinate drops", Err: err}
 	}
-	if _, err := edge.ReadGround(ctx, c.store); errors.Is(err, deletion.ErrTiming) {
+	if _, err := edge.ReadRegistrationContext(ctx, c.store); errors.Is(err, deletion.ErrTiming) {
 		return &deletion.Error{Op: "coordinate drops", Err: err}
 	}
 	group, ctx := errgroup.WithContext(ctx)
@@ -277,17 +277,17 @@ func (c *Coordinator) follow(ctx context.Context) error {
 			c.note(edge.Whole(u.To), true)
 			continue
 		}
-		sights, _ := edge.Changed(u)
-		c.note(sights, false)
+		observations, _ := edge.Changed(u)
+		c.note(observations, false)
 	}
 }
 
-func (c *Coordinator) note(sights []protocol.Sight, anew bool) {
+func (c *Coordinator) note(observations []protocol.Observation, anew bool) {
 	c.mu.Lock()
 	if anew {
 		clear(c.marked)
 	}
-	for _, s := range sights {
+	for _, s := range observations {
 		if s.Entry.Standing == protocol.DropPending {
 			c.marked[s.Name] = true
 		} else {
@@ -295,7 +295,7 @@ func (c *Coordinator) note(sights []protocol.Sight, anew bool) {
 		}
 	}
 	c.mu.Unlock()
-	if len(sights) > 0 {
+	if len(observations) > 0 {
 		c.wake()
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // executeAll passes the points of no return of tables, many in a transaction: each that etcd makes is one more for every czar to follow.
 func (c *Coordinator) executeAll(lead *leadership, all []protocol.Action) {
-	for part := range slices.Chunk(all, protocol.MostExecutions) {
+	for part := range slices.Chunk(all, protocol.MaxExecutions) {
 		c.executeTogether(lead, part)
 	}
 }

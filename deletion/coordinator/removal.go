@@ -11,9 +11,9 @@ import (
 // How many drops have their data removed at the same time, and how long each has its place for itself. One that takes longer may be hanging, and makes room for
 // another one; there is room for so many of them.
 const (
-	mostRemovals = 8
-	mostLate     = 56
-	lateAfter    = 10 * time.Second
+	maxRemovals = 8
+	maxLate     = 56
+	lateAfter   = 10 * time.Second
 )
 
 // firstPause and longestPause bound the time between two attempts to remove data.
@@ -115,7 +115,7 @@ func room(running []removal, now time.Time) bool {
 			late++
 		}
 	}
-	return len(running)-late < mostRemovals && len(running) < mostRemovals+mostLate
+	return len(running)-late < maxRemovals && len(running) < maxRemovals+maxLate
 }
 
 // inTurn sorts drops so that each comes to an attempt, however many fail: those first for which an operator wants one, and then those that failed least often.

@@ -64,11 +64,11 @@ func TestRoom(t *testing.T) {
 		young = append(young, removal{}.begun(0, noon))
 		late = append(late, removal{}.begun(0, noon.Add(-lateAfter)))
 	}
-	assert.True(t, room(young[:mostRemovals-1], noon))
-	assert.False(t, room(young[:mostRemovals], noon))
-	assert.True(t, room(late[:mostRemovals], noon))
-	assert.True(t, room(append(late[:mostLate:mostLate], young[:mostRemovals-1]...), noon))
-	assert.False(t, room(late[:mostLate+mostRemovals], noon))
+	assert.True(t, room(young[:maxRemovals-1], noon))
+	assert.False(t, room(young[:maxRemovals], noon))
+	assert.True(t, room(late[:maxRemovals], noon))
+	assert.True(t, room(append(late[:maxLate:maxLate], young[:maxRemovals-1]...), noon))
+	assert.False(t, room(late[:maxLate+maxRemovals], noon))
 }
 
 // Each drop comes to an attempt in its turn, and at once when an operator wants one.

@@ -14,21 +14,21 @@ import (
 // czar is one process: what the protocol knows, and all that carries it out.
 type czar struct {
 	process
-	state   protocol.Czar
-	ground  protocol.Ground
-	words   map[protocol.Use]protocol.Word // one for each incarnation of a name
-	queries []*query                       // those that are counted
-	view    view
-	lease   int64
-	ids     int
-	drained []protocol.CzarEvent // to be told when all effects of a step are carried out
+	state        protocol.Czar
+	registration protocol.RegistrationContext
+	useCounts    map[protocol.Use]protocol.UseCount // one for each incarnation of a name
+	queries      []*query                           // those that are counted
+	view         view
+	lease        int64
+	ids          int
+	drained      []protocol.CzarEvent // to be told when all effects of a step are carried out
 
 	another   bool                         // the step is one that another etcd led to
 	blockedAt map[protocol.Use]kv.Revision // what the czar knew then, for the oracle
 }
 
 func (w *world) startCzar(name string) {
-	c := &czar{process: w.newProcess(name), words: map[protocol.Use]protocol.Word{}}
+	c := &czar{process: w.newProcess(name), useCounts: map[protocol.Use]protocol.UseCount{}}
 	c.state = protocol.Czar{Timing: timing, Rules: w.rules}
 	w.czars = append(w.czars, c)
 	c.lookSoon()
@@ -81,11 +81,11 @@ func (c *czar) carryOut(f protocol.CzarEffect) {
 	switch f.Kind {
 	case protocol.CzarBlock:
 		c.w.oracle.blocked(c, f)
-		c.words[u] = c.words[u].Block()
+		c.useCounts[u] = c.useCounts[u].Block()
 		c.looksDrained(u)
 	case protocol.CzarOpen:
 		c.w.oracle.opened(c, f)
-		c.words[u] = c.words[u].Open()
+		c.useCounts[u] = c.useCounts[u].Open()
 	case protocol.CzarAbort:
 		c.abort(u)
 	case protocol.CzarRegister:
@@ -101,10 +101,10 @@ func (c *czar) carryOut(f protocol.CzarEffect) {
 
 // looksDrained prepares to tell that no query on a blocked incarnation is counted.
 func (c *czar) looksDrained(u protocol.Use) {
-	if word := c.words[u]; word.Blocked() && word.Queries() == 0 {
+	if count := c.useCounts[u]; count.Blocked() && count.Queries() == 0 {
 		c.drained = append(c.drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: u.Name, Incarnation: u.Incarnation})
 		if c.state.Entry(u.Name).Incarnation != u.Incarnation {
-			delete(c.words, u) // as a czar does that is to run for long
+			delete(c.useCounts, u) // as a czar does that is to run for long
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (c *czar) looksDrained(u protocol.Use) {
 // tellDrained tells it, now or later: what is told late has to be true still.
 func (c *czar) tellDrained(d protocol.CzarEvent) {
 	tell := func() {
-		if word := c.words[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; word.Blocked() && word.Queries() == 0 {
+		if count := c.useCounts[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; count.Blocked() && count.Queries() == 0 {
 			c.feed(d)
 		}
 	}
@@ -125,35 +125,35 @@ func (c *czar) tellDrained(d protocol.CzarEvent) {
 
 func (c *czar) register() {
 	kept := func() { c.feed(protocol.CzarEvent{Kind: protocol.CzarKeptOut}) }
-	var ground protocol.Ground
+	var registration protocol.RegistrationContext
 	var err error
 	c.send(func() {
-		ground, err = protocol.ReadGround(c.w.etcd.read(protocol.GroundReads()...))
+		registration, err = protocol.ReadRegistrationContext(c.w.etcd.read(protocol.RegistrationContextReads()...))
 	}, func(heard bool) {
 		if !heard || err != nil {
 			kept()
 			return
 		}
-		ground.Rules = c.w.rules
-		c.enter(ground, kept)
+		registration.Rules = c.w.rules
+		c.enter(registration, kept)
 	})
 }
 
-func (c *czar) enter(ground protocol.Ground, kept func()) {
+func (c *czar) enter(registration protocol.RegistrationContext, kept func()) {
 	c.ids++
 	id := fmt.Sprintf("%s-%d", c.name, c.ids)
 	var got *kv.Snapshot
 	var err error
 	var lease int64
 	c.send(func() {
-		lease = c.w.etcd.grant(ground.Timing.Alive)
-		got, err = c.w.etcd.commit("register "+id, c.w.ofCzar(ground.Register(id, c.name, time.Unix(0, 0), lease)))
+		lease = c.w.etcd.grant(registration.Timing.Alive)
+		got, err = c.w.etcd.commit("register "+id, c.w.ofCzar(registration.Register(id, c.name, time.Unix(0, 0), lease)))
 	}, func(heard bool) {
 		if !heard || err != nil {
 			kept()
 			return
 		}
-		c.ground, c.lease, c.state.Timing = ground, lease, ground.Timing
+		c.registration, c.lease, c.state.Timing = registration, lease, registration.Timing
 		c.forgetCounts()
 		c.feed(protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision})
 		c.lookSoon()
@@ -174,10 +174,10 @@ func (c *czar) forgetCounts() {
 	if c.w.without&protocol.CountOutlivesRegistration == 0 {
 		return
 	}
-	for u, word := range c.words {
-		for ; word.Queries() > 0; word = word.Release() {
+	for u, count := range c.useCounts {
+		for ; count.Queries() > 0; count = count.Release() {
 		}
-		c.words[u] = word
+		c.useCounts[u] = count
 	}
 	for _, q := range c.queries {
 		q.counted = nil
@@ -185,21 +185,21 @@ func (c *czar) forgetCounts() {
 }
 
 func (c *czar) confirm(f protocol.CzarEffect) {
-	ground, lease, e := c.ground, c.lease, &c.w.etcd
+	registration, lease, e := c.registration, c.lease, &c.w.etcd
 	var got *kv.Snapshot
 	var err error
 	var told []protocol.Cancelling
 	c.send(func() {
 		if !e.renew(lease) {
-			lease = e.grant(ground.Timing.Alive)
+			lease = e.grant(registration.Timing.Alive)
 		}
-		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(ground.Confirm(f.ID, f.Registered, protocol.Life{}, lease, f.Look)))
+		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(registration.Confirm(f.ID, f.Registered, protocol.Heartbeat{}, lease, f.Look)))
 		if errors.Is(err, errNoSpace) {
-			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(ground.ConfirmByReading(f.ID, f.Registered, f.Look)))
+			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(registration.ConfirmByReading(f.ID, f.Registered, f.Look)))
 			c.w.counts.full++
 		}
 		if err == nil {
-			told = ground.ToCancel(got, f.Look)
+			told = registration.ToCancel(got, f.Look)
 			c.w.oracle.cancels(c.w, told)
 		}
 	}, func(heard bool) {
@@ -224,11 +224,11 @@ func (c *czar) confirm(f protocol.CzarEffect) {
 }
 
 func (c *czar) acknowledge(f protocol.CzarEffect) {
-	ground := c.ground
+	registration := c.registration
 	a := protocol.Acknowledgement{Name: f.Name, Mark: f.Mark, ID: f.ID, Registered: f.Registered}
 	var err error
 	c.send(func() {
-		_, err = c.w.etcd.commit(fmt.Sprintf("acknowledge %s at %d by %s", a.Name, a.Mark, a.ID), c.w.ofCzar(ground.Acknowledge(a)))
+		_, err = c.w.etcd.commit(fmt.Sprintf("acknowledge %s at %d by %s", a.Name, a.Mark, a.ID), c.w.ofCzar(registration.Acknowledge(a)))
 	}, func(heard bool) {
 		kind := protocol.CzarAcked
 		if !heard || err != nil {
@@ -239,10 +239,10 @@ func (c *czar) acknowledge(f protocol.CzarEffect) {
 }
 
 func (c *czar) leave(f protocol.CzarEffect) {
-	ground := c.ground
+	registration := c.registration
 	var err error
 	c.send(func() {
-		_, err = c.w.etcd.commit("leave "+f.ID, c.w.ofCzar(ground.Leave(f.ID, f.Registered)))
+		_, err = c.w.etcd.commit("leave "+f.ID, c.w.ofCzar(registration.Leave(f.ID, f.Registered)))
 	}, func(heard bool) {
 		kind := protocol.CzarGone
 		if !heard || err != nil {
@@ -262,8 +262,8 @@ func (c *czar) crash() {
 func (c *czar) release(q *query) {
 	c.queries = slices.DeleteFunc(c.queries, func(other *query) bool { return other == q })
 	for _, u := range q.counted {
-		if c.words[u].Queries() > 0 {
-			c.words[u] = c.words[u].Release()
+		if c.useCounts[u].Queries() > 0 {
+			c.useCounts[u] = c.useCounts[u].Release()
 			c.looksDrained(u)
 		}
 	}

@@ -190,7 +190,7 @@ func (o *oracle) unused(c *czar, gone protocol.Use) {
 		if !slices.Contains(q.uses, gone) || q.aborted || q.ended {
 			continue
 		}
-		if q.admitted && fence.MayDispatch(q.turn, now) || !q.admitted && fence.Admits(now) && c.state.Knows(q.uses) {
+		if q.admitted && fence.MayDispatch(now) || !q.admitted && fence.Admits(now) && c.state.Knows(q.uses) {
 			c.w.fail("S2", "%s, incarnation %d, is dropped while %s has a query on it", gone.Name, gone.Incarnation, c.name)
 		}
 	}
@@ -209,7 +209,7 @@ func (o *oracle) before(c *czar, e protocol.CzarEvent) {
 		c.blockedAt = nil
 	}
 	if e.Kind == protocol.CzarSaw && !c.another {
-		for _, s := range e.Sights {
+		for _, s := range e.Observations {
 			o.known[s.Name] = c.knowsAsOf(s.Name)
 		}
 	}
@@ -217,7 +217,7 @@ func (o *oracle) before(c *czar, e protocol.CzarEvent) {
 
 func (o *oracle) after(c *czar, e protocol.CzarEvent) {
 	if e.Kind == protocol.CzarSaw && !c.another {
-		for _, s := range e.Sights {
+		for _, s := range e.Observations {
 			if is := c.knowsAsOf(s.Name); is < o.known[s.Name] {
 				c.w.fail("S8", "%s knew %s as of %d and now as of %d", c.name, s.Name, o.known[s.Name], is)
 			}
@@ -242,7 +242,7 @@ func (o *oracle) cancels(w *world, told []protocol.Cancelling) {
 	}
 }
 
-// blocked and opened look at what becomes of a word (S8).
+// blocked and opened look at what becomes of a count (S8).
 func (o *oracle) blocked(c *czar, f protocol.CzarEffect) {
 	if c.another {
 		return // all is blocked, and what the other etcd says is ready is opened at once
@@ -257,7 +257,7 @@ func (o *oracle) opened(c *czar, f protocol.CzarEffect) {
 	u := protocol.Use{Name: f.Name, Incarnation: f.Incarnation}
 	at, was := c.blockedAt[u]
 	e := c.state.Entry(f.Name)
-	if was && c.words[u].Blocked() && e.Modified <= at {
+	if was && c.useCounts[u].Blocked() && e.Modified <= at {
 		c.w.fail("S8", "%s opens %s, blocked at %d, by what is of %d", c.name, f.Name, at, e.Modified)
 	}
 	delete(c.blockedAt, u)

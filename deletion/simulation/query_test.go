@@ -13,7 +13,6 @@ type query struct {
 	uses     []protocol.Use
 	alone    bool // it uses the untouched table and no other
 	counted  []protocol.Use
-	turn     int
 	admitted bool
 	aborted  bool
 	ended    bool
@@ -94,14 +93,14 @@ func (q *query) count() {
 		return
 	}
 	for _, u := range q.toCount() {
-		next, ok := c.words[u].Admit()
+		next, ok := c.useCounts[u].Admit()
 		if !ok {
 			c.w.counts.refused++
 			c.release(q)
 			c.w.oracle.refused(q, "blocked")
 			return
 		}
-		c.words[u] = next
+		c.useCounts[u] = next
 		q.counted = append(q.counted, u)
 	}
 	c.queries = append(c.queries, q)
@@ -131,7 +130,7 @@ func (q *query) admit() {
 		q.end()
 	default:
 		w.counts.admitted++
-		q.turn, q.admitted = fence.Turn, true
+		q.admitted = true
 		w.oracle.passes(q, "admission")
 		w.after(&c.process, w.between(0, 20*time.Millisecond), q.dispatch)
 	}
@@ -144,7 +143,7 @@ func (q *query) dispatch() {
 		return
 	}
 	fence := c.state.Fence()
-	if !fence.MayDispatch(q.turn, c.clock()) {
+	if !fence.MayDispatch(c.clock()) {
 		if !w.options.stubborn && w.chance(0.5) {
 			q.end()
 		} else {
@@ -198,7 +197,7 @@ func (q *query) end() {
 func (c *czar) abort(on protocol.Use) {
 	for _, q := range slices.Clone(c.queries) {
 		hit := slices.ContainsFunc(q.uses, func(u protocol.Use) bool {
-			return u == on || on.Name == "" && c.words[u].Blocked()
+			return u == on || on.Name == "" && c.useCounts[u].Blocked()
 		})
 		if !hit || q.aborted {
 			continue

@@ -38,7 +38,7 @@ func TestSchemaVersionStopsOthers(t *testing.T) {
 
 	dropped := protocol.TableName("A", "x")
 	czars := []protocol.Czar{registered("first"), registered("second")}
-	marked := protocol.CzarEvent{Kind: protocol.CzarSaw, At: 5, Sights: []protocol.Sight{
+	marked := protocol.CzarEvent{Kind: protocol.CzarSaw, At: 5, Observations: []protocol.Observation{
 		{Name: dropped, Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 2, Modified: 5}},
 	}}
 	czars[0].Step(marked) // the second lags
@@ -55,7 +55,7 @@ func TestSchemaVersionStopsOthers(t *testing.T) {
 // registered returns a czar that knows two tables and has a proof.
 func registered(id string) protocol.Czar {
 	c := protocol.Czar{Timing: timing}
-	c.Step(protocol.CzarEvent{Kind: protocol.CzarSaw, At: 4, Sights: []protocol.Sight{
+	c.Step(protocol.CzarEvent{Kind: protocol.CzarSaw, At: 4, Observations: []protocol.Observation{
 		{Name: protocol.TableName("A", "x"), Entry: protocol.Entry{Standing: protocol.Ready, Incarnation: 2, Modified: 2}},
 		{Name: untouched, Entry: protocol.Entry{Standing: protocol.Ready, Incarnation: 3, Modified: 3}},
 	}})

@@ -99,7 +99,7 @@ func (c *czar) showWhole() {
 
 func (e *etcd) whole(since kv.Revision) protocol.CzarEvent {
 	return protocol.CzarEvent{
-		Kind: protocol.CzarSaw, At: e.now.Revision, Sights: protocol.SightsIn(e.now), Whole: true, Since: since,
+		Kind: protocol.CzarSaw, At: e.now.Revision, Observations: protocol.ObservationsIn(e.now), Whole: true, Since: since,
 	}
 }
 
@@ -127,7 +127,7 @@ func (c *czar) show(kind protocol.CzarEventKind) {
 	for i, p := range w.paths {
 		is := w.etcd.now.At(p)
 		if is != v.shown[i] || kind == protocol.CzarSawAnother && is.Exists() {
-			e.Sights = append(e.Sights, c.sight(i, is, e.At))
+			e.Observations = append(e.Observations, c.observation(i, is, e.At))
 		}
 		v.shown[i] = is
 	}
@@ -161,7 +161,7 @@ func (c *czar) showRevision(from int) int {
 	e := protocol.CzarEvent{Kind: protocol.CzarSaw, At: log[from].at}
 	for ; from < len(log) && log[from].at == e.At; from++ {
 		n := log[from]
-		e.Sights = append(e.Sights, c.sight(n.name, n.entry, n.at))
+		e.Observations = append(e.Observations, c.observation(n.name, n.entry, n.at))
 		c.view.shown[n.name] = n.entry
 	}
 	c.view.seen = max(c.view.seen, e.At)
@@ -180,6 +180,6 @@ func (c *czar) repeat() {
 	c.view.shown = shown
 }
 
-func (c *czar) sight(i int, e kv.Entry, at kv.Revision) protocol.Sight {
-	return protocol.Sight{Name: c.w.names[i], Entry: protocol.EntryOf(e, at)}
+func (c *czar) observation(i int, e kv.Entry, at kv.Revision) protocol.Observation {
+	return protocol.Observation{Name: c.w.names[i], Entry: protocol.EntryOf(e, at)}
 }

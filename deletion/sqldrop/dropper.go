@@ -93,8 +93,8 @@ func checkJob(job coordinator.Job) error {
 	return nil
 }
 
-// mostFaults is how many tables an error of one server names.
-const mostFaults = 20
+// maxFaults is how many tables an error of one server names.
+const maxFaults = 20
 
 // dropFrom removes the tables from one server. A table that fails does not keep the others from being tried; those to which a foreign key of another one refers are
 // tried again when that one is gone.
@@ -137,8 +137,8 @@ func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job coordi
 // someOf joins the first of some faults.
 func someOf(faults []error) error {
 	var all *multierror.Error
-	all = multierror.Append(all, faults[:min(len(faults), mostFaults)]...)
-	if more := len(faults) - mostFaults; more > 0 {
+	all = multierror.Append(all, faults[:min(len(faults), maxFaults)]...)
+	if more := len(faults) - maxFaults; more > 0 {
 		all = multierror.Append(all, fmt.Errorf("and %d more tables", more))
 	}
 	return errlist.Join(all)

@@ -12,7 +12,7 @@ import (
 const Markers = markers
 
 // MostWaits is the number of jobs that a Tracker remembers.
-const MostWaits = mostWaits
+const MostWaits = maxWaits
 
 // The rules of names.
 var (

@@ -40,7 +40,7 @@ func (s *serverProgress) at(table, step string) {
 func (s *serverProgress) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.faults) < mostFaults {
+	if len(s.faults) < maxFaults {
 		s.faults = append(s.faults, err)
 	}
 }

@@ -25,7 +25,7 @@ const (
 	DefaultPause = time.Second
 
 	askTimeout = 10 * time.Second // of one call of Clear
-	mostWaits  = 1000             // jobs whose progress is kept
+	maxWaits   = 1000             // jobs whose progress is kept
 
 	onceMore = "QMeta has no query on it; it is read once more to be sure"
 )
@@ -184,7 +184,7 @@ func (t *Tracker) wait(job coordinator.Job) *wait {
 }
 
 func (t *Tracker) forgetOldest() {
-	if len(t.waits) < mostWaits {
+	if len(t.waits) < maxWaits {
 		return
 	}
 	var oldest waitKey

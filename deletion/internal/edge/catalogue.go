@@ -20,13 +20,13 @@ func Open(css *cssetcd.Client) (*kv.Etcd, error) {
 	return kv.NewEtcd(css.Etcd(), css.Prefix())
 }
 
-// ReadGround reads the settings and the history of etcd. It fails with ErrTiming when the settings do not fit together.
-func ReadGround(ctx context.Context, st kv.Store) (protocol.Ground, error) {
-	have, err := st.Fetch(ctx, 0, protocol.GroundReads()...)
+// ReadRegistrationContext reads the settings and the history of etcd. It fails with ErrTiming when the settings do not fit together.
+func ReadRegistrationContext(ctx context.Context, st kv.Store) (protocol.RegistrationContext, error) {
+	have, err := st.Fetch(ctx, 0, protocol.RegistrationContextReads()...)
 	if err != nil {
-		return protocol.Ground{}, err
+		return protocol.RegistrationContext{}, err
 	}
-	return protocol.ReadGround(have)
+	return protocol.ReadRegistrationContext(have)
 }
 
 // Paired fails where a client and a view cannot be of one catalogue. It asks nobody.

@@ -83,7 +83,7 @@ func (o Observer) readOnce(ctx context.Context, marked []protocol.Name) (f proto
 	if err != nil {
 		return f, nil, err
 	}
-	if _, err := protocol.ReadGround(have); err != nil {
+	if _, err := protocol.ReadRegistrationContext(have); err != nil {
 		return f, nil, err
 	}
 	entries := map[protocol.Name]kv.Entry{}

@@ -7,22 +7,22 @@ import (
 )
 
 // Whole is all that a snapshot shows, what cannot be read as a table or database included.
-func Whole(s *cssetcd.Snapshot) (sights []protocol.Sight) {
+func Whole(s *cssetcd.Snapshot) (observations []protocol.Observation) {
 	for key, e := range s.Below(paths.Databases) {
 		if protocol.IsName(key) {
-			sights = append(sights, protocol.Sight{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
+			observations = append(observations, protocol.Observation{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
 		}
 	}
-	return sights
+	return observations
 }
 
 // Changed is what an update shows anew. Healed says that some of it is older than what was shown before.
-func Changed(u cssetcd.Update) (sights []protocol.Sight, healed bool) {
+func Changed(u cssetcd.Update) (observations []protocol.Observation, healed bool) {
 	for _, k := range u.Keys {
 		if protocol.IsName(k.Key) {
-			sights = append(sights, protocol.Sight{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			observations = append(observations, protocol.Observation{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
 			healed = healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
 		}
 	}
-	return sights, healed
+	return observations, healed
 }

@@ -83,18 +83,18 @@ func EntryOf(e kv.Entry, at Revision) Entry {
 	return Entry{standing, e.Create, e.Mod}
 }
 
-// Sight is what a czar's view shows of a name.
-type Sight struct {
+// Observation is what a czar's view shows of a name.
+type Observation struct {
 	Name  Name  `json:"name"`
 	Entry Entry `json:"entry"`
 }
 
-// SightsIn returns all names that a snapshot of the catalogue holds.
-func SightsIn(have *kv.Snapshot) (sights []Sight) {
+// ObservationsIn returns all names that a snapshot of the catalogue holds.
+func ObservationsIn(have *kv.Snapshot) (observations []Observation) {
 	for p, e := range have.Range(kv.Below(paths.Of(paths.Databases))) {
 		if key := strings.TrimPrefix(string(p), string(paths.CSS)); IsName(key) {
-			sights = append(sights, Sight{Name(key), EntryOf(e, have.Revision)})
+			observations = append(observations, Observation{Name(key), EntryOf(e, have.Revision)})
 		}
 	}
-	return sights
+	return observations
 }

@@ -129,8 +129,8 @@ type Execution struct {
 	Tables []Table
 }
 
-// MostExecutions is how many tables one transaction executes, as etcd bounds what a transaction looks at and does.
-const MostExecutions = 30
+// MaxExecutions is how many tables one transaction executes, as etcd bounds what a transaction looks at and does.
+const MaxExecutions = 30
 
 // ExecuteAll is the point of no return of several tables at once, of all or of none.
 func (l Leadership) ExecuteAll(all []Execution) kv.Change {

@@ -13,7 +13,6 @@ type Czar struct {
 
 	ID         string   // of the registration; "": none
 	Registered Revision // the ModRevision of the registration as it was written
-	Turn       int      // counts the registrations
 	Leaving    bool     // it admits no more queries and goes when the last has ended
 	Seen       Revision // up to which the catalogue is known
 
@@ -52,7 +51,7 @@ func (c *Czar) Clone() Czar {
 
 // Fence returns until when queries may act.
 func (c *Czar) Fence() Fence {
-	return Fence{c.Turn, c.ID != "", c.proof, c.carried, c.Rules}
+	return Fence{c.ID != "", c.proof, c.carried, c.Rules}
 }
 
 // Enter notes that the czar is registered. Queries that it admitted before live on the proof that they had.
@@ -63,7 +62,6 @@ func (c *Czar) Enter(id string, at Revision, now Time) {
 	}
 	c.ID, c.Registered, c.tried, c.base = id, at, Proof{}, c.asked
 	c.entering, c.proving, c.reconciled, c.compared, c.unended = false, false, false, false, false
-	c.Turn++
 	for n, p := range c.pending {
 		p.acked, p.asked, p.failed = 0, 0, false
 		c.note(n, p)
@@ -117,8 +115,8 @@ func (c *Czar) Resynced() bool {
 // Entry returns what the czar knows of a name.
 func (c *Czar) Entry(n Name) Entry { return c.entries[n] }
 
-// Turnings are what becomes of the words of incarnations.
-type Turnings struct {
+// Transitions are what becomes of the counts of incarnations.
+type Transitions struct {
 	Block []Revision // admit no more queries on these; this comes before any count of theirs is looked at
 	Open  []Revision
 }
@@ -126,7 +124,7 @@ type Turnings struct {
 // See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing. What is gone is
 // forgotten: of a name that the czar does not know, it is known that nothing was there up to Seen. A view that has missed something says so,
 // and what it shows then was read from etcd as of a revision that is not older than Seen.
-func (c *Czar) See(n Name, e Entry, healed bool) (t Turnings) {
+func (c *Czar) See(n Name, e Entry, healed bool) (t Transitions) {
 	old, known := c.entries[n]
 	if !known && !healed && c.Rules.keep(UnknownWasNotThere) {
 		old.Modified = c.Seen

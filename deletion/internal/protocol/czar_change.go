@@ -10,66 +10,68 @@ import (
 
 // The transactions of a czar. Each is a value; whoever has a store commits it as it is, its guards included.
 
-// Ground is what a registration stands on: the settings and the history of etcd as they were when the czar began to register.
-type Ground struct {
+// RegistrationContext is what a registration stands on: the settings and the history of etcd as they were when the czar began to register.
+type RegistrationContext struct {
 	Timing  Timing
 	Config  Revision // the ModRevision of the settings; 0: there are none
 	History kv.Entry
 	Rules   Rules
 }
 
-// GroundReads is what [ReadGround] needs to see.
-func GroundReads() []kv.Span { return []kv.Span{kv.Key(paths.Config), kv.Key(paths.History)} }
+// RegistrationContextReads is what [ReadRegistrationContext] needs to see.
+func RegistrationContextReads() []kv.Span {
+	return []kv.Span{kv.Key(paths.Config), kv.Key(paths.History)}
+}
 
-// ReadGround reads the settings. It fails with ErrTiming when they do not fit together.
-func ReadGround(have *kv.Snapshot) (Ground, error) {
+// ReadRegistrationContext reads the settings. It fails with ErrTiming when they do not fit together.
+func ReadRegistrationContext(have *kv.Snapshot) (RegistrationContext, error) {
 	e := have.At(paths.Config)
 	t, err := ParseTiming(e.Value)
-	return Ground{Timing: t, Config: e.Mod, History: have.At(paths.History)}, err
+	return RegistrationContext{Timing: t, Config: e.Mod, History: have.At(paths.History)}, err
 }
 
 // sameHistory guards that etcd has not been set back or replaced since.
-func (g Ground) sameHistory() kv.Guard {
-	if !g.History.Exists() {
+func (rc RegistrationContext) sameHistory() kv.Guard {
+	if !rc.History.Exists() {
 		return kv.Guard{Kind: kv.Absent, Path: paths.History}
 	}
-	return kv.Guard{Kind: kv.ValueIs, Path: paths.History, Value: g.History.Value}
+	return kv.Guard{Kind: kv.ValueIs, Path: paths.History, Value: rc.History.Value}
 }
 
 // Register registers a czar under a new id. The lease is that of its life.
-func (g Ground) Register(id, name string, now time.Time, lease int64) kv.Change {
-	r := Registration{Name: name, Fence: g.Timing.Fence.String(), Since: Stamp(now)}
+func (rc RegistrationContext) Register(id, name string, now time.Time, lease int64) kv.Change {
+	r := Registration{Name: name, Fence: rc.Timing.Fence.String(), Since: Stamp(now)}
 	return kv.Change{
 		Guards: []kv.Guard{
 			{Kind: kv.Absent, Path: czarPath(id)},
-			{Kind: kv.ModIs, Path: paths.Config, Revision: g.Config},
-			g.sameHistory(),
+			{Kind: kv.ModIs, Path: paths.Config, Revision: rc.Config},
+			rc.sameHistory(),
 		},
-		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Life{}.Encode(), Lease: lease}},
+		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Heartbeat{}.Encode(), Lease: lease}},
 	}
 }
 
 // Confirm proves that a czar is registered, and looks at the drops that its queries hold up.
-func (g Ground) Confirm(id string, registered Revision, life Life, lease int64, look []Name) kv.Change {
-	c := g.proof(id, registered, look)
-	c.Puts = []kv.Put{{Path: alivePath(id), Value: life.Encode(), Lease: lease}}
+func (rc RegistrationContext) Confirm(id string, registered Revision, heartbeat Heartbeat, lease int64, look []Name) kv.Change {
+	c := rc.proof(id, registered, look)
+	c.Puts = []kv.Put{{Path: alivePath(id), Value: heartbeat.Encode(), Lease: lease}}
 	return c
 }
 
 // ConfirmByReading proves the same where etcd refuses writes because it is full. It is as good a proof: to end a registration is a write, which comes
 // after the read in etcd's order, and whoever makes it waits from then on. It has to be a linearizable read for that. Etcd takes a transaction that
 // reads nothing for one that any member may answer from what it happens to know, so this one reads the registration.
-func (g Ground) ConfirmByReading(id string, registered Revision, look []Name) kv.Change {
-	c := g.proof(id, registered, look)
-	if g.Rules.keep(ProofReadsLatest) {
+func (rc RegistrationContext) ConfirmByReading(id string, registered Revision, look []Name) kv.Change {
+	c := rc.proof(id, registered, look)
+	if rc.Rules.keep(ProofReadsLatest) {
 		c.Gets = append(c.Gets, kv.Key(czarPath(id)))
 	}
 	return c
 }
 
-func (g Ground) proof(id string, registered Revision, look []Name) kv.Change {
-	c := kv.Change{Guards: []kv.Guard{g.sameHistory()}}
-	if g.Rules.keep(ProofNeedsRegistration) {
+func (rc RegistrationContext) proof(id string, registered Revision, look []Name) kv.Change {
+	c := kv.Change{Guards: []kv.Guard{rc.sameHistory()}}
+	if rc.Rules.keep(ProofNeedsRegistration) {
 		c.Guards = append(c.Guards, kv.Guard{Kind: kv.ModIs, Path: czarPath(id), Revision: registered})
 	}
 	for _, n := range look {
@@ -78,16 +80,16 @@ func (g Ground) proof(id string, registered Revision, look []Name) kv.Change {
 	return c
 }
 
-// MostLooked is how many drops one confirmation can look at: each is two reads, and etcd bounds those of a transaction.
-const MostLooked = 50
+// MaxLooked is how many drops one confirmation can look at: each is two reads, and etcd bounds those of a transaction.
+const MaxLooked = 50
 
 // ToCancel returns those of the drops that were looked at whose queries are to be aborted now: that is their policy, and the agreed delay is over.
-func (g Ground) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
+func (rc RegistrationContext) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	for _, n := range look {
 		e := got.At(n.intent())
 		i, err := decode[Intent](n.intent(), e)
 		cancels := e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel
-		if cancels && (!got.At(n.hold()).Exists() || !g.Rules.keep(CancelNeedsDelay)) {
+		if cancels && (!got.At(n.hold()).Exists() || !rc.Rules.keep(CancelNeedsDelay)) {
 			all = append(all, Cancelling{n, e.Create})
 		}
 	}
@@ -95,31 +97,31 @@ func (g Ground) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 }
 
 // Acknowledge says that a czar has no query on what is marked and admits none. Several acknowledgements are of one registration; they land together or not at all.
-func (g Ground) Acknowledge(all ...Acknowledgement) kv.Change {
-	c := kv.Change{Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(all[0].ID), Revision: all[0].Registered}, g.sameHistory()}}
+func (rc RegistrationContext) Acknowledge(all ...Acknowledgement) kv.Change {
+	c := kv.Change{Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(all[0].ID), Revision: all[0].Registered}, rc.sameHistory()}}
 	for _, a := range all {
 		if put := (kv.Put{Path: ackPath(a.Mark, a.ID)}); !slices.Contains(c.Puts, put) { // some may have been marked by one transaction
 			c.Puts = append(c.Puts, put)
 		}
-		if g.Rules.keep(AckNamesMark) {
+		if rc.Rules.keep(AckNamesMark) {
 			c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.intent(), Revision: a.Mark})
 		}
 	}
 	return c
 }
 
-// AcknowledgeReads is what [Ground.Acknowledgeable] needs to see.
-func (g Ground) AcknowledgeReads(all ...Acknowledgement) (spans []kv.Span) {
-	for _, guard := range g.Acknowledge(all...).Guards {
+// AcknowledgeReads is what [RegistrationContext.Acknowledgeable] needs to see.
+func (rc RegistrationContext) AcknowledgeReads(all ...Acknowledgement) (spans []kv.Span) {
+	for _, guard := range rc.Acknowledge(all...).Guards {
 		spans = append(spans, kv.Key(guard.Path))
 	}
 	return spans
 }
 
 // Acknowledgeable returns those of the acknowledgements that would land as things stand.
-func (g Ground) Acknowledgeable(have *kv.Snapshot, all []Acknowledgement) (still []Acknowledgement) {
+func (rc RegistrationContext) Acknowledgeable(have *kv.Snapshot, all []Acknowledgement) (still []Acknowledgement) {
 	for _, a := range all {
-		refused := slices.ContainsFunc(g.Acknowledge(a).Guards, func(guard kv.Guard) bool { return !guard.Holds(have) })
+		refused := slices.ContainsFunc(rc.Acknowledge(a).Guards, func(guard kv.Guard) bool { return !guard.Holds(have) })
 		if !refused {
 			still = append(still, a)
 		}
@@ -128,9 +130,9 @@ func (g Ground) Acknowledgeable(have *kv.Snapshot, all []Acknowledgement) (still
 }
 
 // Leave ends the registration of a czar without queries.
-func (g Ground) Leave(id string, registered Revision) kv.Change {
+func (rc RegistrationContext) Leave(id string, registered Revision) kv.Change {
 	return kv.Change{
-		Guards:  []kv.Guard{{Kind: kv.ModIs, Path: czarPath(id), Revision: registered}, g.sameHistory()},
+		Guards:  []kv.Guard{{Kind: kv.ModIs, Path: czarPath(id), Revision: registered}, rc.sameHistory()},
 		Deletes: []kv.Span{kv.Key(czarPath(id)), kv.Key(alivePath(id))},
 	}
 }

@@ -38,9 +38,9 @@ func (c *checker) carryOut(w *world, i int, e CzarEffect) {
 	p := w.own(i)
 	switch e.Kind {
 	case CzarBlock:
-		p.setWord(e.Incarnation, p.word(e.Incarnation).Block())
+		p.setUseCount(e.Incarnation, p.useCount(e.Incarnation).Block())
 	case CzarOpen:
-		p.setWord(e.Incarnation, p.word(e.Incarnation).Open())
+		p.setUseCount(e.Incarnation, p.useCount(e.Incarnation).Open())
 	case CzarAbort:
 		p.abort(e.Incarnation, c.kept.abortsCounted)
 	case CzarRegister:
@@ -65,7 +65,7 @@ func (p *process) abort(inc Revision, counted bool) {
 		return
 	}
 	for _, use := range p.query.uses {
-		if use != 0 && (use == inc || inc == 0 && p.word(use).Blocked()) {
+		if use != 0 && (use == inc || inc == 0 && p.useCount(use).Blocked()) {
 			p.query.stage = aborted
 		}
 	}
@@ -77,9 +77,9 @@ func (c *checker) settle(w *world, i int) {
 	for n := range c.bounds.names() {
 		inc := p.czar.entries[names[n]].Incarnation
 		pending, ok := p.czar.pending[names[n]]
-		word := p.word(inc)
+		count := p.useCount(inc)
 		switch {
-		case !ok || pending.drained || !word.Blocked() || word.Queries() != 0:
+		case !ok || pending.drained || !count.Blocked() || count.Queries() != 0:
 		case c.kept.lateDrain:
 			p.note[n] = inc
 		default:
@@ -87,25 +87,25 @@ func (c *checker) settle(w *world, i int) {
 			return
 		}
 	}
-	p.forgetWords()
+	p.forgetUseCounts()
 }
 
-// forgetWords drops the words of incarnations that have been replaced: a czar cannot keep them all for ever.
-func (p *process) forgetWords() {
-	kept := p.words[:0]
-	for _, c := range p.words {
+// forgetUseCounts drops the counts of incarnations that have been replaced: a czar cannot keep them all for ever.
+func (p *process) forgetUseCounts() {
+	kept := p.useCounts[:0]
+	for _, c := range p.useCounts {
 		current := false
 		for _, e := range p.czar.entries {
 			current = current || e.Incarnation == c.incarnation
 		}
-		if current || c.word.Queries() > 0 {
+		if current || c.count.Queries() > 0 {
 			kept = append(kept, c)
 		}
 	}
-	p.words = kept
+	p.useCounts = kept
 }
 
-// register stands for Ground.Register, under a new id.
+// register stands for RegistrationContext.Register, under a new id.
 func (c *checker) register(w *world, i int) {
 	if w.ids == c.bounds.ids { // it has had enough of them
 		c.step(w, i, CzarEvent{Kind: CzarKeptOut})
@@ -123,9 +123,9 @@ func (c *checker) entered(w *world, i int) {
 	m := p.entry
 	p.entry = entrySent{}
 	if !c.kept.keep(CountOutlivesRegistration) {
-		for i := range p.words {
-			for p.words[i].word.Queries() > 0 {
-				p.words[i].word = p.words[i].word.Release()
+		for i := range p.useCounts {
+			for p.useCounts[i].count.Queries() > 0 {
+				p.useCounts[i].count = p.useCounts[i].count.Release()
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func (c *checker) proving(w *world, i int, m *moves, next nexter) {
 	})
 	latest := w.as(p.proof.id, p.proof.registered) || !c.kept.keep(ProofReadsLatest)
 	if c.bounds.full && p.proof.stage == sent && latest {
-		next(m.proofRead, func(w *world) string { // Ground.ConfirmByReading
+		next(m.proofRead, func(w *world) string { // RegistrationContext.ConfirmByReading
 			p := w.own(i)
 			told, wrong := w.toCancel(p.proof.look, c.kept)
 			p.proof.stage, p.proof.cancel = accepted, told
@@ -188,7 +188,7 @@ func (c *checker) proving(w *world, i int, m *moves, next nexter) {
 		})
 	}
 	if w.fate(p.proof, c.kept) == sent {
-		next(m.proofArrives, func(w *world) string { // Ground.Confirm
+		next(m.proofArrives, func(w *world) string { // RegistrationContext.Confirm
 			p := w.own(i)
 			if p.proof.stage = accepted; !w.as(p.proof.id, p.proof.registered) && c.kept.keep(ProofNeedsRegistration) {
 				p.proof.stage = refused
@@ -264,7 +264,7 @@ func (c *checker) acknowledging(w *world, i int, m *moves, next nexter) {
 			c.ticks(w, i)
 			return ""
 		})
-		next(m.ackArrives, func(w *world) string { // Ground.Acknowledge
+		next(m.ackArrives, func(w *world) string { // RegistrationContext.Acknowledge
 			a := w.own(i).acks[n]
 			w.own(i).acks[n] = ackSent{}
 			in := &w.intents[n]
@@ -289,7 +289,7 @@ func (c *checker) leaving(w *world, i int, m *moves, next nexter) {
 		next(m.empty, func(w *world) string { c.step(w, i, CzarEvent{Kind: CzarEmpty}); return "" })
 	}
 	if p.leaving.stage == sent {
-		next(m.leaveArrives, func(w *world) string { // Ground.Leave
+		next(m.leaveArrives, func(w *world) string { // RegistrationContext.Leave
 			l := &w.own(i).leaving
 			l.stage = accepted
 			if w.as(l.id, l.registered) {

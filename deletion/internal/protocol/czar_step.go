@@ -7,19 +7,19 @@ import (
 
 // CzarEvent is something that happened to a czar. Which fields count depends on its kind.
 type CzarEvent struct {
-	Kind        CzarEventKind `json:"kind"`
-	Now         Time          `json:"now"`
-	ID          string        `json:"id,omitempty"`   // of the registration that an answer is about, or after which all was read
-	At          Revision      `json:"at,omitempty"`   // of what was seen, or of a registration
-	Sent        Time          `json:"sent,omitzero"`  // when what was answered had been sent
-	Mark        Revision      `json:"mark,omitempty"` // of an acknowledgement
-	Name        Name          `json:"name,omitempty"`
-	Incarnation Revision      `json:"incarnation,omitempty"`
-	Sights      []Sight       `json:"sights,omitempty"`
-	Whole       bool          `json:"whole,omitempty"` // Sights is all that etcd holds as of At, as was read after the view had shown Since
-	Since       Revision      `json:"since,omitempty"`
-	Timing      *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
-	Cancel      []Cancelling  `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
+	Kind         CzarEventKind `json:"kind"`
+	Now          Time          `json:"now"`
+	ID           string        `json:"id,omitempty"`   // of the registration that an answer is about, or after which all was read
+	At           Revision      `json:"at,omitempty"`   // of what was seen, or of a registration
+	Sent         Time          `json:"sent,omitzero"`  // when what was answered had been sent
+	Mark         Revision      `json:"mark,omitempty"` // of an acknowledgement
+	Name         Name          `json:"name,omitempty"`
+	Incarnation  Revision      `json:"incarnation,omitempty"`
+	Observations []Observation `json:"observations,omitempty"`
+	Whole        bool          `json:"whole,omitempty"` // Observations is all that etcd holds as of At, as was read after the view had shown Since
+	Since        Revision      `json:"since,omitempty"`
+	Timing       *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
+	Cancel       []Cancelling  `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
 }
 
 // Cancelling is a drop whose policy is to abort queries.
@@ -34,8 +34,8 @@ type CzarEventKind string
 // What happens to a czar.
 const (
 	CzarTicked      CzarEventKind = "tick"         // time has passed
-	CzarSaw         CzarEventKind = "saw"          // its view shows Sights and all before, as of At
-	CzarSawAnother  CzarEventKind = "saw-another"  // etcd went back or is another one; Sights is the whole catalogue as of At
+	CzarSaw         CzarEventKind = "saw"          // its view shows Observations and all before, as of At
+	CzarSawAnother  CzarEventKind = "saw-another"  // etcd went back or is another one; Observations is the whole catalogue as of At
 	CzarEntered     CzarEventKind = "entered"      // it is registered as ID, at At
 	CzarKeptOut     CzarEventKind = "kept-out"     // it is not registered
 	CzarConfirmed   CzarEventKind = "confirmed"    // the proof sent at Sent was accepted
@@ -98,9 +98,9 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 		if e.Whole {
 			return c.sawWhole(e)
 		}
-		return c.saw(e.Sights, false)
+		return c.saw(e.Observations, false)
 	case CzarSawAnother:
-		return c.sawAnother(e.Sights)
+		return c.sawAnother(e.Observations)
 	case CzarEntered:
 		if !c.entering {
 			return nil // nobody confirms it, so it ends by itself
@@ -144,20 +144,20 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 
 // sawWhole takes in all that etcd holds, which may be less than what the view has shown by now. What it does not hold is gone.
 func (c *Czar) sawWhole(e CzarEvent) []CzarEffect {
-	shown := make(map[Name]Entry, len(e.Sights))
-	for _, s := range e.Sights {
+	shown := make(map[Name]Entry, len(e.Observations))
+	for _, s := range e.Observations {
 		shown[s.Name] = s.Entry
 	}
 	if c.goesBack(e, shown) && c.Rules.keep(OlderIsAnother) {
-		return c.sawAnother(e.Sights)
+		return c.sawAnother(e.Observations)
 	}
-	sights := e.Sights
+	observations := e.Observations
 	for _, n := range slices.Sorted(maps.Keys(c.entries)) {
 		if shown[n] == (Entry{}) {
-			sights = append(sights, Sight{n, Entry{Modified: e.At}})
+			observations = append(observations, Observation{n, Entry{Modified: e.At}})
 		}
 	}
-	return c.saw(sights, e.At >= c.Seen)
+	return c.saw(observations, e.At >= c.Seen)
 }
 
 // goesBack reports whether what is known cannot be of the history that etcd shows: then etcd was restored from a backup. In one history what
@@ -179,18 +179,18 @@ func (c *Czar) goesBack(e CzarEvent, shown map[Name]Entry) bool {
 }
 
 // sawAnother begins anew with what another history shows.
-func (c *Czar) sawAnother(sights []Sight) (effects []CzarEffect) {
+func (c *Czar) sawAnother(observations []Observation) (effects []CzarEffect) {
 	for _, u := range c.Forget() {
 		effects = append(effects, CzarEffect{Kind: CzarBlock, Name: u.Name, Incarnation: u.Incarnation})
 	}
 	c.entering = false // what is on its way was sent to another history
 	effects = append(effects, CzarEffect{Kind: CzarAbort})
-	return append(effects, c.saw(sights, true)...)
+	return append(effects, c.saw(observations, true)...)
 }
 
 // saw takes in what the view shows.
-func (c *Czar) saw(sights []Sight, healed bool) (effects []CzarEffect) {
-	for _, s := range sights {
+func (c *Czar) saw(observations []Observation, healed bool) (effects []CzarEffect) {
+	for _, s := range observations {
 		t := c.See(s.Name, s.Entry, healed)
 		for _, incarnation := range t.Block {
 			effects = append(effects, CzarEffect{Kind: CzarBlock, Name: s.Name, Incarnation: incarnation})

@@ -15,7 +15,7 @@ func entered(t *testing.T) *Czar {
 	c := &Czar{Timing: DefaultTiming}
 	c.Step(CzarEvent{Kind: CzarTicked})
 	c.Step(CzarEvent{Kind: CzarEntered, ID: "a", At: 5})
-	c.Step(CzarEvent{Kind: CzarSaw, At: 7, Sights: []Sight{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
+	c.Step(CzarEvent{Kind: CzarSaw, At: 7, Observations: []Observation{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
 	return c
 }
 
@@ -65,9 +65,9 @@ func TestPolicyOfAnotherMark(t *testing.T) {
 }
 
 // What was missed once is news, also when it is older than what has been seen since; what is repeated is none.
-func TestMissedSights(t *testing.T) {
+func TestMissedObservations(t *testing.T) {
 	c := entered(t)
-	missed := CzarEvent{Kind: CzarSaw, At: 8, Sights: []Sight{{"/DBS/d/TABLES/old", Entry{Ready, 2, 2}}}}
+	missed := CzarEvent{Kind: CzarSaw, At: 8, Observations: []Observation{{"/DBS/d/TABLES/old", Entry{Ready, 2, 2}}}}
 	assert.Zero(t, count(c.Step(missed), CzarOpen))
 	missed.Whole = true
 	assert.Equal(t, 1, count(c.Step(missed), CzarOpen))
@@ -88,8 +88,8 @@ func manyDrops(c *Czar, first Revision, n int) (names []Name) {
 	for i := range n {
 		name, at := TableName("d", fmt.Sprintf("t%d", i)), first+3*Revision(i)
 		names = append(names, name)
-		c.Step(CzarEvent{Kind: CzarSaw, At: at, Sights: []Sight{{name, Entry{Ready, at, at}}}})
-		c.Step(CzarEvent{Kind: CzarSaw, At: at + 1, Sights: []Sight{{name, Entry{DropPending, at, at + 1}}}})
+		c.Step(CzarEvent{Kind: CzarSaw, At: at, Observations: []Observation{{name, Entry{Ready, at, at}}}})
+		c.Step(CzarEvent{Kind: CzarSaw, At: at + 1, Observations: []Observation{{name, Entry{DropPending, at, at + 1}}}})
 		c.Step(CzarEvent{Kind: CzarDrained, Name: name, Incarnation: at})
 		c.Step(CzarEvent{Kind: CzarAcked, Name: name, Mark: at + 1, ID: c.ID})
 	}
@@ -101,12 +101,12 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 	c := entered(t)
 	before := c.Clone()
 	for i, n := range manyDrops(c, 10, 1000) {
-		c.Step(CzarEvent{Kind: CzarSaw, At: 10_000 + Revision(i), Sights: []Sight{{n, Entry{Modified: 10_000 + Revision(i)}}}})
+		c.Step(CzarEvent{Kind: CzarSaw, At: 10_000 + Revision(i), Observations: []Observation{{n, Entry{Modified: 10_000 + Revision(i)}}}})
 	}
 	assert.Equal(t, before.entries, c.entries)
 	assert.Equal(t, before.pending, c.pending)
 	assert.Equal(t, before.duty, c.duty)
-	old := CzarEvent{Kind: CzarSaw, At: 11, Sights: []Sight{{TableName("d", "t0"), Entry{Ready, 10, 10}}}}
+	old := CzarEvent{Kind: CzarSaw, At: 11, Observations: []Observation{{TableName("d", "t0"), Entry{Ready, 10, 10}}}}
 	assert.Empty(t, c.Step(old), "what is older than what was seen brings nothing back")
 }
 
@@ -130,7 +130,7 @@ func TestConfirmationsLookAtWhatIsHeld(t *testing.T) {
 		t.Fatal("nothing is confirmed")
 		return nil
 	}
-	c.Step(CzarEvent{Kind: CzarSaw, At: 8, Whole: true, ID: "a", Sights: []Sight{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
+	c.Step(CzarEvent{Kind: CzarSaw, At: 8, Whole: true, ID: "a", Observations: []Observation{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
 	c.Step(CzarEvent{Kind: CzarConfirmed, ID: "a"})
 	later := func(d time.Duration) Time { return Time{Mono: d, Wall: d} }
 	require.Equal(t, []Name{"/DBS/d/TABLES/t"}, looked(later(c.Timing.Confirm+time.Second)))

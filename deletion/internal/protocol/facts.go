@@ -56,13 +56,13 @@ type Requested struct {
 
 // Registered is a registration as it was found.
 type Registered struct {
-	ID       string        `json:"id"`
-	Modified Revision      `json:"modified"`
-	Ending   bool          `json:"ending,omitempty"`
-	Fence    time.Duration `json:"fence"` // H of that czar
-	Alive    bool          `json:"alive,omitempty"`
-	Record   Registration  `json:"record,omitzero"`
-	Life     Life          `json:"-"` // for people
+	ID        string        `json:"id"`
+	Modified  Revision      `json:"modified"`
+	Ending    bool          `json:"ending,omitempty"`
+	Fence     time.Duration `json:"fence"` // H of that czar
+	Alive     bool          `json:"alive,omitempty"`
+	Record    Registration  `json:"record,omitzero"`
+	Heartbeat Heartbeat     `json:"-"` // for people
 }
 
 // FactReads is what [ReadFacts] needs to see besides the keys of names.
@@ -72,7 +72,7 @@ func FactReads() []kv.Span {
 
 // CzarReads are what the registrations in facts are made of.
 func CzarReads() []kv.Span {
-	return append(GroundReads(), kv.Below(paths.Czars), kv.Below(paths.Alive))
+	return append(RegistrationContextReads(), kv.Below(paths.Czars), kv.Below(paths.Alive))
 }
 
 // OneReads are the keys below which all lies that facts of one drop, or request, are made of, but for the keys of names and AcksReads.
@@ -134,7 +134,7 @@ func PathOf(n Name) kv.Path { return n.path() }
 func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry) (f Facts, faults []error) {
 	r := reader{have: have, entries: entries}
 	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision, Timing: DefaultTiming}
-	if g, err := ReadGround(have); err != nil {
+	if g, err := ReadRegistrationContext(have); err != nil {
 		r.faults = append(r.faults, err)
 	} else {
 		f.Timing = g.Timing
@@ -218,9 +218,9 @@ func (r *reader) registrations() (all []Registered) {
 			r.faults = append(r.faults, &RegistrationError{id, err})
 			g.Fence, g.Record.Fence = longestLease, longestLease.String()
 		}
-		if life := r.have.At(alivePath(id)); life.Exists() {
+		if heartbeat := r.have.At(alivePath(id)); heartbeat.Exists() {
 			g.Alive = true
-			g.Life, _ = decode[Life](alivePath(id), life) // for people only
+			g.Heartbeat, _ = decode[Heartbeat](alivePath(id), heartbeat) // for people only
 		}
 		all = append(all, g)
 	}

@@ -11,7 +11,6 @@ type Proof struct {
 
 // Fence is until when a czar may act. It is a value that the czar's queries read; it changes with each confirmation.
 type Fence struct {
-	Turn    int   // counts the registrations; queries carry the one under which they were admitted
 	Present bool  // there is a registration
 	Proof   Proof // the last of this registration
 	Carried Proof // that by which the queries of earlier registrations live, until this one has a proof
@@ -26,9 +25,10 @@ func (f *Fence) Admits(now Time) bool {
 	return f.Present && f.lasts(f.Proof, now) || !f.Rules.keep(AdmitChecksProof)
 }
 
-// MayDispatch reports whether a query that was admitted under a turn may send a chunk query now.
-func (f *Fence) MayDispatch(turn int, now Time) bool {
-	if turn == f.Turn && f.Present || f.Proof.Valid {
+// MayDispatch reports whether a query that was admitted may send a chunk query now. It was admitted by a proof, and while that registration is
+// there it has one: without one, the query is of an earlier registration.
+func (f *Fence) MayDispatch(now Time) bool {
+	if f.Proof.Valid {
 		return f.lasts(f.Proof, now)
 	}
 	return f.lasts(f.Carried, now) // there is no registration, or none with a proof yet

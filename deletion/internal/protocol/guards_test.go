@@ -119,9 +119,9 @@ func coordinator(kind protocol.ActionKind) func(store) kv.Change {
 	}
 }
 
-func czarDoes(change func(protocol.Ground, store) kv.Change) func(store) kv.Change {
+func czarDoes(change func(protocol.RegistrationContext, store) kv.Change) func(store) kv.Change {
 	return func(s store) kv.Change {
-		g, err := protocol.ReadGround(s.have())
+		g, err := protocol.ReadRegistrationContext(s.have())
 		require.NoError(s.t, err)
 		return change(g, s)
 	}
@@ -230,25 +230,29 @@ func TestTransactions(t *testing.T) {
 			append(leads, "the registration was written"),
 		},
 		{
-			"register", nothing, czarDoes(func(g protocol.Ground, _ store) kv.Change { return g.Register("a", "here", time.Unix(0, 0), lease) }),
+			"register", nothing, czarDoes(func(g protocol.RegistrationContext, _ store) kv.Change {
+				return g.Register("a", "here", time.Unix(0, 0), lease)
+			}),
 			map[kv.Path]string{czar: `{"name":"here","fence":"1m0s","since":"1970-01-01T00:00:00Z"}`, alive: "*"}, nil,
 			[]string{"the registration was written", "the settings were written", "the history is another one"},
 		},
 		{
 			"register without a history", func(s store) { s.remove(paths.History) },
-			czarDoes(func(g protocol.Ground, _ store) kv.Change { return g.Register("a", "here", time.Unix(0, 0), lease) }),
+			czarDoes(func(g protocol.RegistrationContext, _ store) kv.Change {
+				return g.Register("a", "here", time.Unix(0, 0), lease)
+			}),
 			map[kv.Path]string{czar: "*"}, nil,
 			[]string{"the registration was written", "the settings were written", "the history is another one"},
 		},
 		{
-			"confirm", func(s store) { s.registered(false) }, czarDoes(func(g protocol.Ground, s store) kv.Change {
-				return g.Confirm("a", s.at(czar).Mod, protocol.Life{Seen: 9}, lease, nil)
+			"confirm", func(s store) { s.registered(false) }, czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
+				return g.Confirm("a", s.at(czar).Mod, protocol.Heartbeat{Seen: 9}, lease, nil)
 			}),
 			map[kv.Path]string{alive: `{"seen":9}`}, nil,
 			[]string{"the registration was written", "the history is another one"},
 		},
 		{
-			"acknowledge", func(s store) { s.registered(false); s.marked(table, protocol.Marked) }, czarDoes(func(g protocol.Ground, s store) kv.Change {
+			"acknowledge", func(s store) { s.registered(false); s.marked(table, protocol.Marked) }, czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
 				a := protocol.Acknowledgement{Name: table, Mark: s.at(intent).Create, ID: "a", Registered: s.at(czar).Mod}
 				return g.Acknowledge(a)
 			}),
@@ -256,7 +260,7 @@ func TestTransactions(t *testing.T) {
 			[]string{"the registration was written", "the history is another one", "the drop is another one"},
 		},
 		{
-			"leave", func(s store) { s.registered(false); s.put(alive, "") }, czarDoes(func(g protocol.Ground, s store) kv.Change {
+			"leave", func(s store) { s.registered(false); s.put(alive, "") }, czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
 				return g.Leave("a", s.at(czar).Mod)
 			}),
 			nil, []kv.Path{czar, alive},

@@ -188,9 +188,8 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	if c.entering {
 		e.age(int(c.asked.Mono / tick))
 	}
-	e.flags(c.Seen >= c.Registered && !e.kept.keep(ResyncCompares), c.Leaving, c.Turn > 1, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
+	e.flags(c.Seen >= c.Registered && !e.kept.keep(ResyncCompares), c.Leaving, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
 	if e.exact {
-		e.number(c.Turn, p.query.turn)
 		e.rev(c.Seen)
 		e.proof(c.tried)
 		e.id(p.leaving.id)
@@ -198,7 +197,7 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	}
 	e.proof(c.proof)
 	q := p.query
-	e.flags(q.stage == admitted, q.stage == admitted && q.turn == c.Turn)
+	e.flags(q.stage == admitted)
 	if q.stage == admitted && !c.proof.Valid || e.exact { // no other query lives by it, and none will
 		e.proof(c.carried)
 	}
@@ -241,16 +240,13 @@ func (e *encoder) query(p *process, b bounds) {
 		e.flags(q.on[n])
 		e.rev(q.uses[n])
 	}
-	if q.stage == lookedOnce {
-		e.flags(q.turn == p.czar.Turn)
-	}
-	words := slices.Clone(p.words)
-	slices.SortFunc(words, func(a, b counted) int { return int(a.incarnation - b.incarnation) })
-	e.number(len(words))
-	for _, c := range words {
+	counts := slices.Clone(p.useCounts)
+	slices.SortFunc(counts, func(a, b counted) int { return int(a.incarnation - b.incarnation) })
+	e.number(len(counts))
+	for _, c := range counts {
 		e.rev(c.incarnation)
-		e.number(c.word.Queries())
-		e.flags(c.word.Blocked())
+		e.number(c.count.Queries())
+		e.flags(c.count.Blocked())
 	}
 }
 

@@ -36,7 +36,7 @@ func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 			p := w.own(i)
 			again := p.before
 			p.before = change{}
-			c.step(w, i, CzarEvent{Kind: CzarSaw, At: again.at, Sights: again.sights()})
+			c.step(w, i, CzarEvent{Kind: CzarSaw, At: again.at, Observations: again.observations()})
 			return ""
 		})
 	}
@@ -68,7 +68,7 @@ func (c *checker) missing(w *world, i int, m *moves, next nexter) {
 		}
 		all.at, all.entries = w.rev, w.keys
 		healed := false
-		for _, s := range all.sights() {
+		for _, s := range all.observations() {
 			healed = healed || s.Entry.Standing != Gone && s.Entry.Modified <= p.czar.Seen
 		}
 		p.seen, p.missed = len(w.log), [allNames]bool{}
@@ -76,7 +76,7 @@ func (c *checker) missing(w *world, i int, m *moves, next nexter) {
 			c.readsNames(w, i)
 			return ""
 		}
-		c.step(w, i, CzarEvent{Kind: CzarSaw, At: all.at, Sights: all.sights()})
+		c.step(w, i, CzarEvent{Kind: CzarSaw, At: all.at, Observations: all.observations()})
 		return ""
 	})
 }
@@ -124,7 +124,7 @@ func (c *checker) sees(w *world, i int, ch change, revisions int) {
 			}
 		}
 	}
-	c.step(w, i, CzarEvent{Kind: CzarSaw, At: ch.at, Sights: ch.sights()})
+	c.step(w, i, CzarEvent{Kind: CzarSaw, At: ch.at, Observations: ch.observations()})
 }
 
 // add lets a later change hide an earlier one.
@@ -137,10 +137,10 @@ func (c *change) add(later change) {
 	}
 }
 
-func (c change) sights() (all []Sight) {
+func (c change) observations() (all []Observation) {
 	for n, changed := range c.changed {
 		if changed {
-			all = append(all, Sight{names[n], c.entries[n]})
+			all = append(all, Observation{names[n], c.entries[n]})
 		}
 	}
 	return all
@@ -155,11 +155,11 @@ func (c *checker) querying(w *world, i int, m *moves, next nexter) {
 		case !ok || p.czar.Leaving:
 		case c.bounds.plans:
 			next(m.plan, func(w *world) string { w.own(i).query = query{stage: planned, uses: uses}; return "" })
-		case !p.word(uses[theTable]).Blocked():
+		case !p.useCount(uses[theTable]).Blocked():
 			next(m.count, func(w *world) string { w.own(i).query.uses = uses; c.count(w, i, theTable); return "" })
 		}
 	case planned:
-		if !p.word(p.query.uses[theTable]).Blocked() && !p.czar.Leaving {
+		if !p.useCount(p.query.uses[theTable]).Blocked() && !p.czar.Leaving {
 			next(m.count, func(w *world) string { c.count(w, i, theTable); return "" })
 		}
 		next(m.giveUp, func(w *world) string { w.own(i).query = query{}; return "" })
@@ -200,12 +200,12 @@ func (c *checker) plan(p *process) (uses [allNames]Revision, ok bool) {
 func (c *checker) count(w *world, i, n int) {
 	p := w.own(i)
 	if n < c.bounds.names() && (n == theTable || c.kept.keep(AdmitCountsDatabase)) {
-		word, ok := p.word(p.query.uses[n]).Admit()
+		count, ok := p.useCount(p.query.uses[n]).Admit()
 		if !ok {
 			c.endQuery(w, i)
 			return
 		}
-		p.setWord(p.query.uses[n], word)
+		p.setUseCount(p.query.uses[n], count)
 		p.query.on[n] = true
 	}
 	p.query.stage = countedOnAll
@@ -230,9 +230,6 @@ func (c *checker) admitting(w *world, i int, m *moves, next nexter) {
 					c.endQuery(w, i)
 					return ""
 				}
-			}
-			if p.query.stage != lookedOnce || c.kept.snapshotFirst {
-				p.query.turn = p.czar.Turn // it is that of the fence that was looked at
 			}
 			p.query.stage = stage
 			return c.wrongToAdmit(w, p)
@@ -259,8 +256,8 @@ func (c *checker) uses(p *process) (all []Use) {
 func (c *checker) endQuery(w *world, i int) {
 	p := w.own(i)
 	for n, on := range p.query.on {
-		if word := p.word(p.query.uses[n]); on && word.Queries() > 0 {
-			p.setWord(p.query.uses[n], word.Release())
+		if count := p.useCount(p.query.uses[n]); on && count.Queries() > 0 {
+			p.setUseCount(p.query.uses[n], count.Release())
 		}
 	}
 	p.query = query{}

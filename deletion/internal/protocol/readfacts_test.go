@@ -34,7 +34,7 @@ func TestFacts(t *testing.T) {
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode())
 	s.marked(table, protocol.Marked) // which puts two acknowledgements, one of them of another mark
 	s.put(paths.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
-	s.put(alive, protocol.Life{Seen: 9}.Encode())
+	s.put(alive, protocol.Heartbeat{Seen: 9}.Encode())
 	s.put(hold, "")
 	mark := s.at(intent).Create
 	s.remove(ack)
@@ -71,7 +71,7 @@ func TestFacts(t *testing.T) {
 		Unasked: []protocol.Found{found(byHand)},
 		Registrations: []protocol.Registered{
 			{ID: "a", Modified: s.at(czar).Mod, Fence: 5 * time.Second, Alive: true, Record: protocol.Registration{Name: "here", Fence: "5s"},
-				Life: protocol.Life{Seen: 9}},
+				Heartbeat: protocol.Heartbeat{Seen: 9}},
 			{ID: "later", Modified: s.at(paths.Czars + "/later").Mod, Ending: true, Fence: 5 * time.Second,
 				Record: protocol.Registration{Fence: "5s", Ending: true}},
 		},
@@ -195,7 +195,7 @@ func TestAcknowledgementsTogether(t *testing.T) {
 	puts := []kv.Put{{Path: intent, Value: "{}"}, {Path: protocol.IntentOf(other), Value: "{}"}, {Path: protocol.PathOf(other), Value: by}}
 	mark := kvtest.MustCommit(t, s, kv.Change{Puts: puts})
 	s.put(protocol.IntentOf(db), "{}")
-	g, err := protocol.ReadGround(s.have())
+	g, err := protocol.ReadRegistrationContext(s.have())
 	require.NoError(t, err)
 	of := func(n protocol.Name) protocol.Acknowledgement {
 		return protocol.Acknowledgement{Name: n, Mark: s.at(protocol.IntentOf(n)).Create, ID: "a", Registered: s.at(czar).Mod}

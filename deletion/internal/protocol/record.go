@@ -78,8 +78,8 @@ type Registration struct {
 	EndBy  string `json:"end_by,omitempty"` // who ends it
 }
 
-// Life is what a czar writes with each confirmation, for people.
-type Life struct {
+// Heartbeat is what a czar writes with each confirmation, for people.
+type Heartbeat struct {
 	Seen    Revision       `json:"seen"`
 	Running map[string]int `json:"running,omitempty"` // queries on what is marked, by name
 	Told    map[string]int `json:"told,omitempty"`    // those of them that were told to end and have not
@@ -106,7 +106,7 @@ func decode[T any](p kv.Path, e kv.Entry) (T, error) {
 func (i Intent) Encode() string       { return encode(i) }
 func (r Request) Encode() string      { return encode(r) }
 func (r Registration) Encode() string { return encode(r) }
-func (l Life) Encode() string         { return encode(l) }
+func (l Heartbeat) Encode() string    { return encode(l) }
 
 // fence returns H; the longest time where it cannot be read.
 func (r Registration) fence() (time.Duration, error) { return time.ParseDuration(r.Fence) }

@@ -94,7 +94,7 @@ func (w *world) whole(since Revision) CzarEvent {
 	e := CzarEvent{Kind: CzarSaw, At: w.rev, Whole: true, Since: since}
 	for n, is := range w.keys {
 		if is.Standing != Gone {
-			e.Sights = append(e.Sights, Sight{names[n], is})
+			e.Observations = append(e.Observations, Observation{names[n], is})
 		}
 	}
 	return e

@@ -14,16 +14,16 @@ import (
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// TestWord: nothing is counted while either the table or its database is blocked; what is counted stays counted.
-func TestWord(t *testing.T) {
-	var w protocol.Word
+// TestUseCount: nothing is counted while either the table or its database is blocked; what is counted stays counted.
+func TestUseCount(t *testing.T) {
+	var w protocol.UseCount
 	for n := range 3 {
 		next, ok := w.Admit()
 		require.True(t, ok)
 		w = next
 		assert.Equal(t, n+1, w.Queries())
 	}
-	for _, by := range []protocol.Word{protocol.ByTable, protocol.ByDatabase, protocol.ByTable | protocol.ByDatabase} {
+	for _, by := range []protocol.UseCount{protocol.ByTable, protocol.ByDatabase, protocol.ByTable | protocol.ByDatabase} {
 		blocked := w | by
 		assert.True(t, blocked.Blocked())
 		assert.Equal(t, 3, blocked.Queries())
@@ -38,7 +38,7 @@ func TestWord(t *testing.T) {
 	assert.Equal(t, w|protocol.ByTable, w.Block().Block())
 	assert.Equal(t, w, w.Block().Open())
 	assert.Equal(t, w|protocol.ByDatabase, (w | protocol.ByDatabase).Block().Open(), "its database is blocked still")
-	assert.Equal(t, protocol.Word(0), w.Release().Release().Release())
+	assert.Equal(t, protocol.UseCount(0), w.Release().Release().Release())
 	assert.Equal(t, protocol.ByTable, protocol.ByTable.Release(), "where none is counted nothing goes below that")
 }
 
@@ -51,26 +51,24 @@ func TestFence(t *testing.T) {
 	proof := func(sent time.Duration) protocol.Proof { return protocol.Proof{Sent: at(sent), Valid: true, Length: h} }
 	none := protocol.Proof{}
 	for _, c := range []struct {
-		name   string
-		fence  protocol.Fence
-		now    time.Duration
-		admits bool
-		own    bool // a query of this registration may dispatch
-		older  bool // one of an earlier registration may
+		name       string
+		fence      protocol.Fence
+		now        time.Duration
+		admits     bool
+		dispatches bool // a query that was admitted
 	}{
-		{"no registration", protocol.Fence{Turn: 2, Proof: none, Carried: none}, 100, false, false, false},
-		{"no proof", protocol.Fence{Turn: 2, Present: true}, 100, false, false, false},
-		{"a proof", protocol.Fence{Turn: 2, Present: true, Proof: proof(100)}, 130, true, true, true},
-		{"to its end", protocol.Fence{Turn: 2, Present: true, Proof: proof(100)}, 160, true, true, true},
-		{"and no longer", protocol.Fence{Turn: 2, Present: true, Proof: proof(100)}, 161, false, false, false},
-		{"the old proof, until there is a new one", protocol.Fence{Turn: 2, Present: true, Carried: proof(90)}, 100, false, false, true},
-		{"the old proof is over", protocol.Fence{Turn: 2, Present: true, Carried: proof(30)}, 100, false, false, false},
-		{"the new proof alone", protocol.Fence{Turn: 2, Present: true, Proof: proof(30), Carried: proof(90)}, 100, false, false, false},
-		{"the registration is gone", protocol.Fence{Turn: 2, Carried: proof(90)}, 100, false, true, true},
+		{"no registration", protocol.Fence{Proof: none, Carried: none}, 100, false, false},
+		{"no proof", protocol.Fence{Present: true}, 100, false, false},
+		{"a proof", protocol.Fence{Present: true, Proof: proof(100)}, 130, true, true},
+		{"to its end", protocol.Fence{Present: true, Proof: proof(100)}, 160, true, true},
+		{"and no longer", protocol.Fence{Present: true, Proof: proof(100)}, 161, false, false},
+		{"the old proof, until there is a new one", protocol.Fence{Present: true, Carried: proof(90)}, 100, false, true},
+		{"the old proof is over", protocol.Fence{Present: true, Carried: proof(30)}, 100, false, false},
+		{"the new proof alone", protocol.Fence{Present: true, Proof: proof(30), Carried: proof(90)}, 100, false, false},
+		{"the registration is gone", protocol.Fence{Carried: proof(90)}, 100, false, true},
 	} {
 		assert.Equal(t, c.admits, c.fence.Admits(at(c.now)), c.name)
-		assert.Equal(t, c.own, c.fence.MayDispatch(2, at(c.now)), c.name)
-		assert.Equal(t, c.older, c.fence.MayDispatch(1, at(c.now)), c.name)
+		assert.Equal(t, c.dispatches, c.fence.MayDispatch(at(c.now)), c.name)
 	}
 }
 
@@ -116,20 +114,20 @@ func TestConfirmationsLook(t *testing.T) {
 	s.put(protocol.IntentOf(dropped), protocol.Intent{Phase: protocol.Dropping, Terms: terms}.Encode())
 	s.put(protocol.IntentOf(unread), "{")
 	look := []protocol.Name{other, waits, unread, dropped, table}
-	g, err := protocol.ReadGround(s.have())
+	g, err := protocol.ReadRegistrationContext(s.have())
 	require.NoError(t, err)
-	got, err := s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Life{}, lease, look))
+	got, err := s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Heartbeat{}, lease, look))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Cancelling{{Name: table, Mark: s.at(intent).Create}}, g.ToCancel(got, look))
 	s.put(paths.Hold(table.Parts()), "")
-	got, err = s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Life{}, lease, look))
+	got, err = s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Heartbeat{}, lease, look))
 	require.NoError(t, err)
 	assert.Empty(t, g.ToCancel(got, look), "queries have the agreed delay")
 }
 
 // TestProofByReading: etcd answers a transaction that reads nothing from whatever a member happens to know, so the proof has to read.
 func TestProofByReading(t *testing.T) {
-	c := protocol.Ground{}.ConfirmByReading("a", 3, nil)
+	c := protocol.RegistrationContext{}.ConfirmByReading("a", 3, nil)
 	assert.False(t, c.Writes())
 	assert.Contains(t, c.Gets, kv.Key(czar))
 	assert.Contains(t, c.Guards, kv.Guard{Kind: kv.ModIs, Path: czar, Revision: 3})
@@ -137,8 +135,8 @@ func TestProofByReading(t *testing.T) {
 
 // TestLivesAreOnTheirLease: a czar that dies without a word is noticed by its lease.
 func TestLivesAreOnTheirLease(t *testing.T) {
-	var g protocol.Ground
-	for _, c := range []kv.Change{g.Register("a", "here", time.Unix(0, 0), lease), g.Confirm("a", 3, protocol.Life{}, lease, nil)} {
+	var g protocol.RegistrationContext
+	for _, c := range []kv.Change{g.Register("a", "here", time.Unix(0, 0), lease), g.Confirm("a", 3, protocol.Heartbeat{}, lease, nil)} {
 		assert.Contains(t, c.Puts, kv.Put{Path: alive, Value: `{"seen":0}`, Lease: lease})
 	}
 }
@@ -147,25 +145,25 @@ func TestLivesAreOnTheirLease(t *testing.T) {
 func TestSettingsOfARegistration(t *testing.T) {
 	s := newStore(t)
 	s.put(paths.Config, `{"confirm":"1s","fence":"4s","wait":"5s"}`)
-	g, err := protocol.ReadGround(kvtest.MustFetch(t, s, protocol.GroundReads()...))
+	g, err := protocol.ReadRegistrationContext(kvtest.MustFetch(t, s, protocol.RegistrationContextReads()...))
 	require.NoError(t, err)
 	assert.Equal(t, 4*time.Second, g.Timing.Fence)
 	_, err = s.Commit(t.Context(), g.Register("a", "here", time.Unix(0, 0), lease))
 	require.NoError(t, err)
 	assert.Equal(t, `{"name":"here","fence":"4s","since":"1970-01-01T00:00:00Z"}`, s.at(czar).Value)
 	s.put(paths.Config, `{"confirm":"1h"}`)
-	_, err = protocol.ReadGround(s.have())
+	_, err = protocol.ReadRegistrationContext(s.have())
 	require.ErrorIs(t, err, protocol.ErrTiming)
 }
 
 // What lies below a name, and the packed keys beside it, are no names.
-func TestSightsAreOfNames(t *testing.T) {
+func TestObservationsAreOfNames(t *testing.T) {
 	b := kv.NewSnapshot(9, kv.Below(paths.CSS)).Edit()
 	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t", "/DBS/d/TABLES/t/schema", "/NODES/w"} {
 		b.Put(paths.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
 	}
 	var names []protocol.Name
-	for _, s := range protocol.SightsIn(b.Snapshot(9)) {
+	for _, s := range protocol.ObservationsIn(b.Snapshot(9)) {
 		assert.Equal(t, protocol.Entry{Standing: protocol.Ready, Incarnation: 3, Modified: 4}, s.Entry)
 		names = append(names, s.Name)
 	}

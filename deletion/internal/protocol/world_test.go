@@ -131,13 +131,13 @@ type decision struct {
 
 // process is a czar process: the czar, and what carries out its effects.
 type process struct {
-	czar    Czar
-	seen    int // how much of the log its view has seen
-	before  change
-	foreign bool           // its view follows another history than that of etcd
-	missed  [allNames]bool // created, and the view does not show it; see bounds.misses
-	words   []counted
-	query   query
+	czar      Czar
+	seen      int // how much of the log its view has seen
+	before    change
+	foreign   bool           // its view follows another history than that of etcd
+	missed    [allNames]bool // created, and the view does not show it; see bounds.misses
+	useCounts []counted
+	query     query
 
 	proof   proofSent
 	acks    [allNames]ackSent
@@ -148,7 +148,7 @@ type process struct {
 
 type counted struct {
 	incarnation Revision
-	word        Word
+	count       UseCount
 }
 
 // The stages of a query.
@@ -164,7 +164,6 @@ const (
 
 type query struct {
 	stage int
-	turn  int
 	uses  [allNames]Revision // the incarnations it was planned with
 	on    [allNames]bool     // it is counted on these
 }
@@ -216,7 +215,7 @@ func at(now int) Time { return Time{Mono: time.Duration(now) * tick, Wall: time.
 func (w *world) own(i int) *process {
 	if !w.owned[i] {
 		p := *w.czars[i]
-		p.czar, p.words = p.czar.Clone(), slices.Clone(p.words)
+		p.czar, p.useCounts = p.czar.Clone(), slices.Clone(p.useCounts)
 		w.czars[i], w.owned[i] = &p, true
 	}
 	return w.czars[i]
@@ -318,28 +317,28 @@ func (w *world) drop(n int, found Found) Drop {
 	return d
 }
 
-func (p *process) word(inc Revision) Word {
-	for _, c := range p.words {
+func (p *process) useCount(inc Revision) UseCount {
+	for _, c := range p.useCounts {
 		if c.incarnation == inc {
-			return c.word
+			return c.count
 		}
 	}
 	return 0
 }
 
-func (p *process) setWord(inc Revision, word Word) {
-	for i := range p.words {
-		if p.words[i].incarnation == inc {
-			p.words[i].word = word
+func (p *process) setUseCount(inc Revision, count UseCount) {
+	for i := range p.useCounts {
+		if p.useCounts[i].incarnation == inc {
+			p.useCounts[i].count = count
 			return
 		}
 	}
-	p.words = append(p.words, counted{inc, word})
+	p.useCounts = append(p.useCounts, counted{inc, count})
 }
 
 func (p *process) queries() (n int) {
-	for _, c := range p.words {
-		n += c.word.Queries()
+	for _, c := range p.useCounts {
+		n += c.count.Queries()
 	}
 	return n
 }
@@ -350,5 +349,5 @@ func (p *process) mayDispatch(now Time) bool {
 		return false
 	}
 	f := p.czar.Fence()
-	return f.MayDispatch(p.query.turn, now)
+	return f.MayDispatch(now)
 }
