@@ -15,7 +15,7 @@ import (
 // Who is counted when an incarnation is blocked is told to end, however close together the two are.
 func TestAbortReachesWhoIsCounted(t *testing.T) {
 	const rounds = 50_000
-	g := &Gate{kicks: make(signal, 1)}
+	g := &admission{kicks: make(signal, 1)}
 	table := &slot{}
 	var done, missed atomic.Bool
 	var queries sync.WaitGroup

@@ -15,7 +15,7 @@ import (
 
 // Each acknowledgement that did not land is sent again, and no other: a drop would wait for ever.
 func TestWhatDidNotLandIsSentAgain(t *testing.T) {
-	g := closedGate()
+	g := unopened(t)
 	g.czar.Timing = DefaultTiming
 	var log strings.Builder
 	g.log = slog.New(slog.NewTextHandler(&log, nil))

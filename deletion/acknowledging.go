@@ -3,6 +3,7 @@ package deletion
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
@@ -39,38 +40,38 @@ func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
 }
 
 // sendAcknowledgements sends what waits, as much as fits.
-func (g *Gate) sendAcknowledgements(ctx context.Context) {
-	all, registration := g.acking.next(g.czar.ID), g.registration
+func (r *registrar) sendAcknowledgements(ctx context.Context) {
+	all, registration := r.acking.next(r.czar.ID), r.registration
 	if len(all) == 0 {
 		return
 	}
-	g.ask(ctx, func(ctx context.Context) answer {
-		landed, err := acknowledge(ctx, g.store, registration, all)
+	r.ask(ctx, func(ctx context.Context) answer {
+		landed, err := acknowledge(ctx, r.store, registration, all)
 		return answer{acks: all, landed: landed, err: err}
 	})
 }
 
 // acknowledged takes in what came of a transaction of acknowledgements.
-func (g *Gate) acknowledged(ctx context.Context, a answer) {
-	g.acking.running = false
-	g.acking.tell(g, a.err)
+func (r *registrar) acknowledged(ctx context.Context, a answer) {
+	r.acking.running = false
+	r.acking.tell(r.log, a.err)
 	for _, each := range a.acks {
 		kind := protocol.CzarAckFailed
 		if slices.Contains(a.landed, each) {
 			kind = protocol.CzarAcked
 		}
-		g.step(ctx, protocol.CzarEvent{Kind: kind, Name: each.Name, Mark: each.Mark, ID: each.ID})
+		r.step(ctx, protocol.CzarEvent{Kind: kind, Name: each.Name, Mark: each.Mark, ID: each.ID})
 	}
 }
 
 // tell logs why acknowledgements do not land, once: drops wait for them.
-func (a *acking) tell(g *Gate, err error) {
+func (a *acking) tell(log *slog.Logger, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
 	if text != "" && text != a.said {
-		g.log.Warn("drops wait for this czar, whose acknowledgements do not reach etcd; they are sent again", "err", err)
+		log.Warn("drops wait for this czar, whose acknowledgements do not reach etcd; they are sent again", "err", err)
 	}
 	a.said = text
 }

@@ -17,7 +17,7 @@ import (
 // incarnation happen to be those of a table here: within one cluster that cannot be, and of another cluster's nobody can tell. A table that is named twice is
 // counted twice, and one Release releases both. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
 func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
-	r.gate = g
+	r.gate = &g.admission
 	seen := g.seen.Load() // before the count: what it shows is blocked then
 	for _, t := range tables {
 		if !g.count(&r, t) {
@@ -54,25 +54,25 @@ func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 }
 
 // count counts a query on a table.
-func (g *Gate) count(r *Ref, t *cssetcd.Table) bool {
+func (a *admission) count(r *Ref, t *cssetcd.Table) bool {
 	if t == nil {
 		return false
 	}
-	s := g.slots.index.find(slotKey{t.Name, t.Incarnation})
+	s := a.slots.index.find(slotKey{t.Name, t.Incarnation})
 	return s != nil && r.add(s)
 }
 
 // refusal says why a query on a table is not admitted.
-func (g *Gate) refusal(t *cssetcd.Table) error {
+func (a *admission) refusal(t *cssetcd.Table) error {
 	switch {
 	case t == nil:
 		return failed(admitting, "", fmt.Errorf("%w: a table is nil", cssetcd.ErrInvalid))
 	case t.Incarnation <= 0:
 		return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: the table has no incarnation, so it was not read from etcd", cssetcd.ErrInvalid))
-	case g.closing.Load():
+	case a.closing.Load():
 		return failed(admittingOn, t.Name.String(), ErrClosed)
 	}
-	if err := refusalIn(g.latest(), t); err != nil {
+	if err := refusalIn(a.latest(), t); err != nil {
 		return err
 	}
 	return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale))
@@ -125,12 +125,12 @@ func (e *pendingError) Error() string {
 func (e *pendingError) Unwrap() error { return ErrDropPending }
 
 // stale says why there is no proof that lasts.
-func (g *Gate) stale(op string) error {
-	if g.closing.Load() {
+func (a *admission) stale(op string) error {
+	if a.closing.Load() {
 		return failed(op, "", ErrClosed)
 	}
-	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, g.length())
-	if why := g.why(); why != nil {
+	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, a.length())
+	if why := a.why(); why != nil {
 		err = fmt.Errorf("%w: %w", err, why)
 	}
 	return failed(op, "", err)
@@ -145,15 +145,15 @@ const (
 )
 
 // why returns why there is no new proof; nil when there is one.
-func (g *Gate) why() error {
-	if t := g.trouble.Load(); t != nil {
+func (a *admission) why() error {
+	if t := a.trouble.Load(); t != nil {
 		return t.err
 	}
 	return nil
 }
 
-func (g *Gate) length() time.Duration {
-	f := g.fence.Load()
+func (a *admission) length() time.Duration {
+	f := a.fence.Load()
 	if f.Proof.Valid {
 		return f.Proof.Length
 	}

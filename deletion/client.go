@@ -41,10 +41,11 @@ func NewClient(css *cssetcd.Client) (*Client, error) {
 	return &Client{css, store.Client(), store}, nil
 }
 
-// Option says how a drop is to go.
-type Option func(*wish) error
+// Option says how a drop is to go. What is wrong with it is reported by what begins the drop.
+type Option func(*dropConfig)
 
-type wish struct {
+// dropConfig is what the options say.
+type dropConfig struct {
 	after  time.Duration
 	delay  *time.Duration
 	policy Policy
@@ -53,42 +54,46 @@ type wish struct {
 }
 
 // After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds from 2 to a day; with 0 it is marked now.
-func After(d time.Duration) Option {
-	return func(w *wish) error { w.after = d; return nameFault("after", protocol.CheckDelay(d)) }
-}
+func After(d time.Duration) Option { return func(c *dropConfig) { c.after = d } }
 
 // Delay is the agreed delay: at least that long is it from the mark, after which no query begins, to the point of no return. Until then the drop can be
 // cancelled. Whole seconds from 2 to a day, or 0. Without it, it is that of the settings, 30 s where there are none.
-func Delay(d time.Duration) Option {
-	return func(w *wish) error { w.delay = &d; return nameFault("delay", protocol.CheckDelay(d)) }
-}
+func Delay(d time.Duration) Option { return func(c *dropConfig) { c.delay = &d } }
+
+// WithPolicy says what becomes of running queries. Without it, the drop waits for them.
+func WithPolicy(p Policy) Option { return func(c *dropConfig) { c.policy = p } }
+
+// By says who wants the drop, for those who look at it. Without it that is the host and the process.
+func By(who string) Option { return func(c *dropConfig) { c.by = who } }
+
+// Force drops a director, or its database, although tables that are partitioned by it stay. They cannot be queried any more.
+func Force() Option { return func(c *dropConfig) { c.force = true } }
 
 // CheckDelay returns what is wrong with a duration for After or Delay, if anything.
 func CheckDelay(d time.Duration) error { return protocol.CheckDelay(d) }
 
-func nameFault(name string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%w: %s: %w", cssetcd.ErrInvalid, name, err)
-}
-
-// WithPolicy says what becomes of running queries. Without it, the drop waits for them.
-func WithPolicy(p Policy) Option {
-	return func(w *wish) error {
-		w.policy = p
-		if p != Wait && p != Cancel {
-			return fmt.Errorf("%w: policy %q: must be %s or %s", cssetcd.ErrInvalid, p, Wait, Cancel)
+// dropConfigOf returns the first thing that is wrong with options.
+func dropConfigOf(opts []Option) (dropConfig, error) {
+	c := dropConfig{policy: Wait, by: edge.Owner()}
+	for _, opt := range opts {
+		if opt == nil {
+			return c, fmt.Errorf("%w: an option is nil", cssetcd.ErrInvalid)
 		}
-		return nil
+		opt(&c)
 	}
+	if err := CheckDelay(c.after); err != nil {
+		return c, fmt.Errorf("%w: after: %w", cssetcd.ErrInvalid, err)
+	}
+	if c.delay != nil {
+		if err := CheckDelay(*c.delay); err != nil {
+			return c, fmt.Errorf("%w: delay: %w", cssetcd.ErrInvalid, err)
+		}
+	}
+	if c.policy != Wait && c.policy != Cancel {
+		return c, fmt.Errorf("%w: policy %q: must be %s or %s", cssetcd.ErrInvalid, c.policy, Wait, Cancel)
+	}
+	return c, nil
 }
-
-// By says who wants the drop, for those who look at it. Without it that is the host and the process.
-func By(who string) Option { return func(w *wish) error { w.by = who; return nil } }
-
-// Force drops a director, or its database, although tables that are partitioned by it stay. They cannot be queried any more.
-func Force() Option { return func(w *wish) error { w.force = true; return nil } }
 
 // DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
 // ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady and ErrRequested. A table of any status can be dropped. A drop
@@ -104,51 +109,46 @@ func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*
 }
 
 func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Drop, error) {
-	w := wish{policy: Wait, by: edge.Owner()}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, failed("drop", n.String(), fmt.Errorf("%w: an option is nil", cssetcd.ErrInvalid))
-		}
-		if err := opt(&w); err != nil {
-			return nil, failed("drop", n.String(), err)
-		}
-	}
-	if err := c.check(ctx, n, w.force); err != nil {
+	config, err := dropConfigOf(opts)
+	if err != nil {
 		return nil, failed("drop", n.String(), err)
 	}
-	d, err := c.begin(ctx, n, w)
+	if err := c.check(ctx, n, config.force); err != nil {
+		return nil, failed("drop", n.String(), err)
+	}
+	d, err := c.begin(ctx, n, config)
 	return d, failed("drop", n.String(), err)
 }
 
 // begin marks, or asks for a mark.
-func (c *Client) begin(ctx context.Context, n protocol.Name, w wish) (*Drop, error) {
+func (c *Client) begin(ctx context.Context, n protocol.Name, config dropConfig) (*Drop, error) {
 	registration, err := edge.ReadRegistrationContext(ctx, c.store)
 	if err != nil {
 		return nil, err
 	}
 	delay := registration.Timing.Delay
-	if w.delay != nil {
-		delay = *w.delay
+	if config.delay != nil {
+		delay = *config.delay
 	}
-	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: w.policy, By: w.by, Since: protocol.Stamp(time.Now())}
-	return c.mark(ctx, n, w, terms)
+	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: config.policy, By: config.by, Since: protocol.Stamp(time.Now())}
+	return c.mark(ctx, n, config, terms)
 }
 
 // mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out by then, another is
 // granted.
-func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protocol.Terms) (*Drop, error) {
+func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, terms protocol.Terms) (*Drop, error) {
 	for {
 		leased := time.Duration(terms.Delay) * time.Second
-		if w.after > 0 {
-			leased = w.after
+		if config.after > 0 {
+			leased = config.after
 		}
 		lease, err := c.grant(ctx, leased)
 		if err != nil {
 			return nil, err
 		}
 		op := protocol.Mark(n, terms, lease)
-		if w.after > 0 {
-			op = protocol.MarkLater(n, w.after, terms, lease)
+		if config.after > 0 {
+			op = protocol.MarkLater(n, config.after, terms, lease)
 		}
 		d := &Drop{client: c, name: n}
 		plan := op.Plan
@@ -159,7 +159,7 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, w wish, terms protoc
 		at, err := kv.Run(ctx, c.store, op)
 		switch {
 		case err == nil:
-			if w.after == 0 {
+			if config.after == 0 {
 				d.mark = at
 			}
 			c.lengthen(ctx, lease)

@@ -21,19 +21,19 @@ var wrongs = []struct{ name, file, was, becomes string }{
 	{"a database is blocked in one table only", "slot.go", `if t.block(by) > 0 {`, `if MUTATED && len(w.used) > 0 { break }; if t.block(by) > 0 {`},
 	{"a new count over what is blocked", "slot.go", `if !ok {`, `if MUTATED { next, ok = protocol.UseCount(old)+1, true }; if !ok {`},
 	{"a release that tells nobody", "slot.go", `return next.Blocked()`, `return next.Blocked() && !MUTATED`},
-	{"seen before it is blocked", "gate_run.go", `g.step(ctx, e)
-	g.seen.Store(s)`, `if MUTATED { g.seen.Store(s) }; g.step(ctx, e); g.seen.Store(s)`},
-	{"the proof before the queries are told", "gate_run.go", `if lost {`, `if lost || MUTATED {`},
-	{"a lost proof is not published", "gate_run.go", `g.publish()
+	{"seen before it is blocked", "registrar.go", `r.step(ctx, e)
+	r.queries.seen.Store(s)`, `if MUTATED { r.queries.seen.Store(s) }; r.step(ctx, e); r.queries.seen.Store(s)`},
+	{"the proof before the queries are told", "registrar.go", `if lost {`, `if lost || MUTATED {`},
+	{"a lost proof is not published", "registrar.go", `r.publish()
 	}
-	var drained`, `if !MUTATED { g.publish() }
+	var drained`, `if !MUTATED { r.publish() }
 	}
 	var drained`},
-	{"leaves while queries run", "gate_run.go", `if g.slots.total() > 0 {`, `if g.slots.total() > 0 && !MUTATED {`},
+	{"leaves while queries run", "registrar.go", `if r.queries.slots.total() > 0 {`, `if r.queries.slots.total() > 0 && !MUTATED {`},
 	{"seen is read after the count", "admit.go", `now != seen {`, `(MUTATED && now != g.seen.Load()) || (!MUTATED && now != seen) {`},
 	{"the fence is read before the count", "admit.go", `seen := g.seen.Load()`, `early := g.fence.Load(); seen := g.seen.Load()`},
 	{"the fence is read before the count", "admit.go", `fence := g.fence.Load()`, `fence := g.fence.Load(); if MUTATED { fence = early }`},
-	{"closing is read before the count", "admit.go", `r.gate = g`, `closed := g.closing.Load(); r.gate = g`},
+	{"closing is read before the count", "admit.go", `r.gate = &g.admission`, `closed := g.closing.Load(); r.gate = &g.admission`},
 	{"closing is read before the count", "admit.go", `case g.closing.Load():
 		r.uncount()`, `case MUTATED && closed, !MUTATED && g.closing.Load():
 		r.uncount()`},

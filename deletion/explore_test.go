@@ -324,7 +324,7 @@ func (e *explored) settled(what ...string) {
 	}
 	if over(e.kicks) {
 		e.drain(e.t.Context())
-		e.Gate.leave(e.t.Context())
+		e.leave(e.t.Context())
 	}
 	for _, w := range what {
 		if !e.ended[w] {
@@ -450,7 +450,7 @@ var scenarios = []struct {
 		e.spawn("gate", func() {
 			for !e.ended[""] {
 				e.await(e.kicks)
-				e.Gate.leave(e.t.Context())
+				e.leave(e.t.Context())
 			}
 		})
 		return func() { e.settled() }

@@ -5,115 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
-	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // Gate lets the queries of one czar in, and keeps drops waiting for them. A czar process has one; a second one is another czar, whose queries the first knows
 // nothing of. It comes from OpenGate, must not be copied, and is safe for concurrent use.
 type Gate struct {
-	view  *cssetcd.View
-	etcd  *clientv3.Client
-	store *kv.Etcd
-	name  string
-	log   *slog.Logger
-	trace func(CzarStep)
-	clock edge.Clock
-
-	// What queries read.
-	slots   slots
-	latest  func() *cssetcd.Snapshot // that of the view
-	fence   atomicPointer[protocol.Fence]
-	seen    atomicPointer[cssetcd.Snapshot] // what is blocked is blocked as of this one, or a later one
-	closing atomicBool                      // no query is admitted
-	stopped atomicBool                      // none goes on
-	trouble atomicPointer[trouble]
-	_       [64]byte // what follows is written while queries read what is above
-	watches watches
-
-	// What belongs to the gate's own goroutine, but for the channels.
-	act          func(context.Context, protocol.CzarEffect) // what an effect wants of etcd
-	czar         protocol.Czar
-	registration protocol.RegistrationContext
-	lease        clientv3.LeaseID
-	looked       int    // drops that confirmations have looked at
-	full         bool   // the last proof was had by reading, because etcd is full
-	kicks        signal // a query has ended that somebody waits for
-	acking       acking
-	answers      chan answer
-	updates      chan cssetcd.Update
-	work         sync.WaitGroup
-	cancel       context.CancelFunc
-	ready        chan struct{} // closed when the first proof was accepted
-	gone         chan struct{} // closed when the registration of a closing gate is deleted
-	done         chan struct{} // closed when nothing of the gate runs any more
-}
-
-// trouble is why the gate has no proof, if it has none.
-type trouble struct{ err error }
-
-// CzarStep is one step of a czar: what happened, and what was done about it.
-type CzarStep struct {
-	Event   protocol.CzarEvent
-	Effects []protocol.CzarEffect
-}
-
-// Replay returns a czar without a process: given the events of a trace, it returns the effects that they have. It is for tests.
-func Replay(t Timing) func(protocol.CzarEvent) []protocol.CzarEffect {
-	czar := protocol.Czar{Timing: t}
-	return czar.Step
-}
-
-// GateOption configures a Gate. What is wrong with it is reported by OpenGate.
-type GateOption func(*Gate) error
-
-// maxNameLength bounds the name of a czar, in bytes. People read it in tables.
-const maxNameLength = 200
-
-// CzarName says what operators read where this czar holds a drop up. Without it that is the host and the number of the process. It must be of 1 to 200 bytes of
-// printable UTF-8. It need not be unique: czars are told apart by an id.
-func CzarName(name string) GateOption {
-	return func(g *Gate) error {
-		unprintable := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
-		if name == "" || len(name) > maxNameLength || strings.ContainsFunc(name, unprintable) {
-			return fmt.Errorf("CzarName: %q is not 1 to %d bytes of printable text", name, maxNameLength)
-		}
-		g.name = name
-		return nil
-	}
-}
-
-// GateLogger receives what is worth knowing and is not returned as an error. Without it nothing is logged. It must not be nil.
-func GateLogger(log *slog.Logger) GateOption {
-	return func(g *Gate) error {
-		if log == nil {
-			return errors.New("GateLogger: the logger is nil")
-		}
-		g.log = log
-		return nil
-	}
-}
-
-// GateTrace is called with each step, by one goroutine. It is for tests. It must not be nil.
-func GateTrace(trace func(CzarStep)) GateOption {
-	return func(g *Gate) error {
-		if trace == nil {
-			return errors.New("GateTrace: the function is nil")
-		}
-		g.trace = trace
-		return nil
-	}
+	admission // what queries read and count
+	_         [64]byte
+	registrar // what keeps the czar registered, in a goroutine of its own
+	cancel    context.CancelFunc
 }
 
 // OpenGate registers this process as a czar and returns when queries can be admitted. The context bounds the opening only. The view must be one of the catalogue that the client
@@ -147,9 +52,8 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 
 // newGate returns a gate that has not begun.
 func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts []GateOption) (*Gate, error) {
-	g := closedGate()
-	g.act = g.begin
-	if err := g.apply(opts); err != nil {
+	config, err := gateConfigOf(opts)
+	if err != nil {
 		return nil, err
 	}
 	if err := edge.Paired(css, view); err != nil {
@@ -166,37 +70,26 @@ func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts 
 	if err != nil {
 		return nil, err
 	}
+	g := closedGate(config)
 	g.view, g.latest, g.etcd, g.store, g.czar.Timing = view, view.Snapshot, css.Etcd(), store, registration.Timing
 	return g, nil
 }
 
 // closedGate returns a gate that admits nothing yet.
-func closedGate() *Gate {
+func closedGate(config gateConfig) *Gate {
 	g := &Gate{
-		name: edge.Owner(), log: slog.New(slog.DiscardHandler), clock: edge.NewClock(),
-		slots: newSlots(), watches: watches{all: map[*watch]bool{}},
-		kicks: make(signal, 1), answers: make(chan answer), updates: make(chan cssetcd.Update),
-		ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
+		admission: admission{
+			clock: edge.NewClock(), slots: newSlots(), watches: watches{all: map[*watch]bool{}}, kicks: make(signal, 1),
+		},
+		registrar: registrar{
+			gateConfig: config, answers: make(chan answer), updates: make(chan cssetcd.Update),
+			ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
+		},
 	}
+	g.registrar.queries, g.act = &g.admission, g.begin
 	g.fence.Store(&protocol.Fence{})
 	g.trouble.Store(&trouble{errors.New("this czar is not registered yet")})
 	return g
-}
-
-// apply reports all that is wrong with options together.
-func (g *Gate) apply(opts []GateOption) error {
-	var faults []error
-	for i, opt := range opts {
-		if opt == nil {
-			faults = append(faults, fmt.Errorf("option %d is nil", i+1))
-		} else if err := opt(g); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	if len(faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", cssetcd.ErrInvalid, edge.Joined(faults))
 }
 
 // Healthy returns nil while queries can be admitted, and otherwise why they cannot: what a health check of a czar reports. It asks nothing of etcd.
@@ -248,6 +141,3 @@ func (g *Gate) stop() {
 	g.stopped.Store(true)
 	g.watches.tellAll()
 }
-
-// kick has the gate's goroutine look at what queries have ended.
-func (g *Gate) kick() { g.kicks.give() }

@@ -15,21 +15,21 @@ const readAgain = 200 * time.Millisecond
 
 // readNames reads what there is of databases and tables after a registration, until that succeeds: see [protocol.Czar.Resynced]. The view had shown
 // since before.
-func (g *Gate) readNames(ctx context.Context, id string, since protocol.Revision) {
+func (r *registrar) readNames(ctx context.Context, id string, since protocol.Revision) {
 	for {
-		have, err := namesIn(ctx, g.store)
+		have, err := namesIn(ctx, r.store)
 		if err == nil {
 			seen := protocol.CzarEvent{
 				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Observations: protocol.ObservationsIn(have), Whole: true, Since: since,
 			}
 			select {
-			case g.answers <- answer{event: seen}:
+			case r.answers <- answer{event: seen}:
 			case <-ctx.Done():
 			}
 			return
 		}
 		if ctx.Err() == nil {
-			g.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted", "err", err)
+			r.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted", "err", err)
 		}
 		select {
 		case <-time.After(readAgain):

@@ -1,16 +1,12 @@
 package deletion
 
-import (
-	"github.com/qserv/css-etcd/deletion/internal/protocol"
-)
-
 // Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released and its czar's registration is not ended, no drop of
 // these tables goes past the point of no return. A registration is ended when the czar was silent for too long, or was evicted; MayDispatch refuses before a drop goes on.
 //
 // It is a small value. It may be copied: all copies are one use, which the first Release of any of them ends. Its methods may be called by several
 // goroutines at once, and in any order; what comes after Release, or is asked of the zero Ref, is answered like a use that has ended.
 type Ref struct {
-	gate       *Gate
+	gate       *admission
 	stub       *stub // nil: it was never admitted
 	generation uint64
 	n          int // in used
@@ -227,17 +223,4 @@ func (w *watch) close() {
 		w.closed = true
 		close(w.over)
 	}
-}
-
-// abort tells queries to end: those on one incarnation, or without a name all on anything that is blocked.
-func (g *Gate) abort(n protocol.Name, incarnation protocol.Revision) {
-	for _, w := range g.slots.waiting {
-		if n != "" && (w.name != n || w.incarnation != incarnation) {
-			continue
-		}
-		for _, t := range w.used {
-			t.aborts.Add(1)
-		}
-	}
-	g.watches.tellAll()
 }

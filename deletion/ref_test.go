@@ -27,6 +27,13 @@ type lonely struct {
 
 const survey = "Sky"
 
+// unopened returns a gate that nobody has opened.
+func unopened(t testing.TB) *Gate {
+	config, err := gateConfigOf(nil)
+	require.NoError(t, err)
+	return closedGate(config)
+}
+
 // newLonely returns a gate that is registered, has a proof that lasts, and sees a database of tables.
 func newLonely(t testing.TB, tables int) (*lonely, []*cssetcd.Table) {
 	var all []*cssetcd.Table
@@ -37,7 +44,7 @@ func newLonely(t testing.TB, tables int) (*lonely, []*cssetcd.Table) {
 }
 
 func lonelyWith(t testing.TB, tables []*cssetcd.Table) *lonely {
-	g := &lonely{Gate: closedGate(), t: t, there: map[protocol.Name]protocol.Entry{}}
+	g := &lonely{Gate: unopened(t), t: t, there: map[protocol.Name]protocol.Entry{}}
 	g.latest = func() *cssetcd.Snapshot { return nil } // as seen
 	g.act = func(_ context.Context, x protocol.CzarEffect) { g.begun = append(g.begun, x) }
 	g.czar.Timing = DefaultTiming
@@ -199,7 +206,7 @@ func TestBlockedDatabase(t *testing.T) {
 	running := g.query(tables[0], tables[1])
 	g.sees(sky, protocol.DropPending, 1, 200)
 	for _, planned := range tables {
-		require.False(t, g.count(&Ref{gate: g.Gate}, planned))
+		require.False(t, g.count(&Ref{gate: &g.admission}, planned))
 	}
 	require.Equal(t, 2, g.slots.total())
 	require.NotContains(t, g.acknowledged(), sky)
@@ -217,7 +224,7 @@ func TestBlockedDatabase(t *testing.T) {
 	g.sees(sky, protocol.Ready, 230, 230)
 	again := &cssetcd.Table{Name: tables[0].Name, Incarnation: 231}
 	g.sees(nameOf(again), protocol.Ready, 231, 231)
-	require.False(t, g.count(&Ref{gate: g.Gate}, tables[0]))
+	require.False(t, g.count(&Ref{gate: &g.admission}, tables[0]))
 	later := g.query(again)
 	g.sees(sky, protocol.DropPending, 230, 240)
 	g.begun = nil
@@ -237,7 +244,7 @@ func TestTableOfADatabaseThatIsNotOpen(t *testing.T) {
 	early := &cssetcd.Table{Name: cssetcd.TableName{DB: "Early", Table: "T"}, Incarnation: 220}
 	g.sees(nameOf(early), protocol.Ready, 220, 220)
 	for _, closed := range []*cssetcd.Table{inMarked, early} {
-		require.False(t, g.count(&Ref{gate: g.Gate}, closed))
+		require.False(t, g.count(&Ref{gate: &g.admission}, closed))
 	}
 	g.sees(protocol.DatabaseName("Early"), protocol.Ready, 219, 230)
 	g.sees(protocol.DatabaseName(survey), protocol.Ready, 1, 231)
@@ -306,12 +313,13 @@ func TestGateOptionsAreChecked(t *testing.T) {
 		"nil": nil, "GateLogger": GateLogger(nil), "GateTrace": GateTrace(nil), "CzarName": CzarName(""),
 		"printable": CzarName("two\nlines"), "bytes": CzarName(string(make([]byte, maxNameLength+1))), "CzarName: \"\\xff\"": CzarName("\xff"),
 	} {
-		err := closedGate().apply([]GateOption{CzarName("one"), opt, opt})
+		_, err := gateConfigOf([]GateOption{CzarName("one"), opt, nil})
 		require.ErrorIs(t, err, cssetcd.ErrInvalid)
 		require.ErrorContains(t, err, name)
 		require.ErrorContains(t, err, ";", "both are reported")
 	}
-	require.NoError(t, closedGate().apply([]GateOption{CzarName("czar-1, Zürich"), GateLogger(slog.Default()), GateTrace(func(CzarStep) {})}))
+	_, err := gateConfigOf([]GateOption{CzarName("czar-1, Zürich"), GateLogger(slog.Default()), GateTrace(func(CzarStep) {})})
+	require.NoError(t, err)
 }
 
 // A gate that is closing leaves when the last query is released, whatever else is going on.
