@@ -30,6 +30,7 @@ type Status struct {
 	Left        time.Duration    `json:"left_ns,omitempty"`      // of the lease that the phase waits for, if it does
 	Waiting     []Blocker        `json:"waiting_for,omitempty"`  // czars that have not acknowledged
 	Occupied    bool             `json:"tables_first,omitempty"` // a database that waits for drops of its tables
+	Coordinated bool             `json:"coordinated,omitempty"`  // a coordinator runs; asked only where a drop waits for nothing else that is known
 	Attempts    int              `json:"attempts,omitempty"`     // to remove the data that failed
 	Error       string           `json:"error,omitempty"`        // why the last one did
 	Trouble     string           `json:"trouble,omitempty"`      // of the attempt that is under way
@@ -76,7 +77,10 @@ func (s Status) Summary() string {
 	if s.Occupied {
 		waits = append(waits, "for drops of its tables")
 	}
-	if len(waits) == 0 {
+	switch {
+	case len(waits) == 0 && s.Coordinated: // only that one knows why
+		return "it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for"
+	case len(waits) == 0:
 		return "it waits for a coordinator; css-sync serve is one"
 	}
 	return "it waits " + strings.Join(waits, ", ")
@@ -167,7 +171,16 @@ func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) 
 	for _, id := range coordinator.Blocking(f, d) {
 		s.Waiting = append(s.Waiting, blocker(f, d, id))
 	}
+	if s.Left == 0 && len(s.Waiting) == 0 && !s.Occupied {
+		s.Coordinated = c.coordinated(ctx)
+	}
 	return s
+}
+
+// coordinated reports whether a coordinator runs, as far as can be read.
+func (c *Client) coordinated(ctx context.Context) bool {
+	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(paths.Coordinators)+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	return err == nil && candidates.Count > 0
 }
 
 // blocker says why a czar has not acknowledged.

@@ -26,6 +26,8 @@ func TestSummary(t *testing.T) {
 		"the data are being removed, with trouble: slow":          {Phase: PhaseDropping, Trouble: "slow"},
 		"the data are being removed":                              {Phase: PhaseDropping},
 		"it waits for a coordinator; css-sync serve is one":       {Phase: PhaseMarked},
+		"it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for": {
+			Phase: PhaseMarked, Coordinated: true},
 		"it waits for 2s more of the agreed delay, for czar c (busy), for drops of its tables": {
 			Phase: PhaseMarked, Left: 2 * time.Second, Waiting: []Blocker{{Name: "c", Why: "busy"}}, Occupied: true},
 	} {

@@ -214,7 +214,7 @@ func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient
 		r.Phase = deletion.PhaseRequested
 	}
 	if s, err := client.Status(ctx, what.name); err == nil {
-		r.now = client.summary(ctx, s)
+		r.now = s.Summary()
 	}
 	return drop, nil
 }

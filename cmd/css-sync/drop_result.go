@@ -186,7 +186,7 @@ func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.
 	for {
 		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() && awaited(s) != said {
 			said = awaited(s)
-			p.say("%s: %s", drop.Name(), client.summary(ctx, s))
+			p.say("%s: %s", drop.Name(), s.Summary())
 		}
 		select {
 		case err := <-done:

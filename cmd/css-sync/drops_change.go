@@ -159,5 +159,5 @@ func (p *program) where(ctx context.Context, client *dropClient, name string) st
 	if err != nil {
 		return ""
 	}
-	return ": " + client.summary(ctx, s)
+	return ": " + s.Summary()
 }

@@ -4,11 +4,8 @@ import (
 	"context"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // dropView is the JSON form of a drop that is under way.
@@ -31,7 +28,7 @@ type dropView struct {
 	Trouble     string             `json:"trouble,omitempty"`
 }
 
-// dropClient is a client that also knows whether a coordinator runs.
+// dropClient is a client of drops with the catalogue that it works on.
 type dropClient struct {
 	*deletion.Client
 	css *cssetcd.Client
@@ -40,18 +37,6 @@ type dropClient struct {
 func newDropClient(css *cssetcd.Client) (*dropClient, error) {
 	client, err := deletion.NewClient(css)
 	return &dropClient{client, css}, err
-}
-
-// summary says in a sentence how far a drop is. Where it waits for a coordinator, and one runs, only that one knows why.
-func (c *dropClient) summary(ctx context.Context, s deletion.Status) string {
-	if s.Phase != deletion.PhaseMarked || s.Left > 0 || len(s.Waiting) > 0 || s.Occupied {
-		return s.Summary()
-	}
-	candidates, err := c.css.Etcd().Get(ctx, c.css.Prefix()+"/"+string(paths.Coordinators)+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
-	if err != nil || candidates.Count == 0 {
-		return s.Summary()
-	}
-	return "it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for"
 }
 
 func (c *dropClient) views(ctx context.Context, all []deletion.Status) []dropView {
@@ -65,7 +50,7 @@ func (c *dropClient) views(ctx context.Context, all []deletion.Status) []dropVie
 func (c *dropClient) view(ctx context.Context, s deletion.Status) dropView {
 	now := time.Now()
 	v := dropView{
-		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: c.summary(ctx, s), Incarnation: s.Incarnation, Mark: s.Mark, Policy: s.Policy,
+		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: s.Summary(), Incarnation: s.Incarnation, Mark: s.Mark, Policy: s.Policy,
 		By: s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
 		Attempts: s.Attempts, Error: s.Error, Trouble: s.Trouble,
 	}
