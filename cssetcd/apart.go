@@ -6,11 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
-
-// tops are the first parts of all that a catalogue keeps below its prefix.
-var tops = []string{"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "commit", "fence"}
 
 // apart fails where a new catalogue would lie among the keys of another one, or around one: the one would take the other's keys for its own. One
 // read finds those that lie directly below what this one would keep; one that lies deeper is as little found as one without a version.
@@ -28,7 +26,7 @@ func (c *Client) apart(ctx context.Context) error {
 		}
 	}
 	var inner []kv.Span
-	for _, top := range tops {
+	for _, top := range csskey.Tops {
 		inner = append(inner, kv.Key(kv.Path(top)+"/"+cssPath(versionKey)))
 	}
 	have, err := c.store.Fetch(ctx, 0, inner...)
@@ -37,7 +35,7 @@ func (c *Client) apart(ctx context.Context) error {
 	}
 	for i, span := range inner {
 		if have.At(span.From).Exists() {
-			return meets(nil, c.prefix, "has the CSS at "+c.prefix+"/"+tops[i]+" among its keys")
+			return meets(nil, c.prefix, "has the CSS at "+c.prefix+"/"+csskey.Tops[i]+" among its keys")
 		}
 	}
 	return nil
@@ -55,7 +53,7 @@ func outerPrefixes(prefix string) []string {
 	var outer []string
 	parts := strings.Split(prefix, "/") // the first is empty
 	for i := 2; i < len(parts); i++ {
-		if slices.Contains(tops, parts[i]) {
+		if slices.Contains(csskey.Tops, parts[i]) {
 			outer = append(outer, strings.Join(parts[:i], "/"))
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // faults checks everything that can be checked without a target.
@@ -35,7 +37,7 @@ func (d *Dump) faults() []error {
 func (d *Dump) namesAreClean() bool {
 	folded := make([]uint64, 0, len(d.rows)+len(d.rows)/2)
 	for key := range d.eachWithAncestors() {
-		if n := strings.Count(key, "/"); (n == 2 || n == 4) && isNameKey(key) && checkNameKey(key) != nil {
+		if isNameKey(key) && checkNameKey(key) != nil {
 			return false
 		}
 		folded = append(folded, foldedHash(key))
@@ -150,7 +152,7 @@ func (d *Dump) withAncestors() map[string]string {
 
 // checkPacked refuses a value of a packed key that would not be read as it is written.
 func checkPacked(key, value string) error {
-	if !strings.HasSuffix(key, "/"+packedName) {
+	if _, isPacked := csskey.CutPacked(key); !isPacked {
 		return nil
 	}
 	if s := (flatScanner{text: value}); utf8.ValidString(value) && s.members(func(string, string) {}) {
@@ -186,6 +188,3 @@ func (d *Dump) pendingDrops() []string {
 	}
 	return names
 }
-
-// isStatusKey reports whether a key holds the status of a database or table.
-func isStatusKey(key string) bool { return strings.HasPrefix(key, dbsKey+"/") && isNameKey(key) }

@@ -2,10 +2,9 @@ package cssetcd
 
 import (
 	"fmt"
-	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with an
@@ -72,7 +71,7 @@ func (e *edit) nothingBelow(key string) error {
 // spellingTree(key).
 func (e *edit) forget(key string) {
 	e.change.Deletes = append(e.change.Deletes, kv.Tree(cssPath(key))...)
-	e.change.Deletes = append(e.change.Deletes, paths.Forget(e.have, key)...)
+	e.change.Deletes = append(e.change.Deletes, csskey.Forget(e.have, key)...)
 }
 
 // spellingTree is where the spellings of a key and of the names below it are kept.
@@ -106,7 +105,6 @@ func (e *edit) setMembers(key string, fields map[string]string) error {
 }
 
 // parentKey returns the key without its last part; "" for a key of one part.
-func parentKey(key string) string { return key[:strings.LastIndexByte(key, '/')] }
 
 // ancestorSpans declares the ancestors of a key as read.
 func ancestorSpans(key string) []kv.Span {

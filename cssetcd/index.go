@@ -6,6 +6,7 @@ import (
 
 	"github.com/benbjohnson/immutable"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -96,30 +97,36 @@ func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 
 // set replaces what stands at a place.
 func (ix *index) set(have *kv.Snapshot, at place) {
-	switch at.kind {
-	case inPartitioning:
-		if id, ok := strings.CutPrefix(at.name.Table, "_"); ok {
+	switch at.Kind {
+	case csskey.Partitioning:
+		if id, ok := strings.CutPrefix(at.Name, "_"); ok {
 			ix.touchUsers(id)
 		}
-	case inNode:
-		ix.setNode(have, at.name.Table)
-	case inDatabase:
-		ix.setDatabase(have, at.name.DB)
-	case inTable:
-		ix.touchDatabase(at.name.DB)
+	case csskey.Node:
+		ix.setNode(have, at.Name)
+	case csskey.Database:
+		ix.setDatabase(have, at.DB)
+	case csskey.Table:
+		ix.touchDatabase(at.DB)
+		ix.setTableAt(have, TableName{at.DB, at.Name}, at.chunks)
+	}
+}
+
+// setTableAt replaces what stands for a table, or for its chunks alone.
+func (ix *index) setTableAt(have *kv.Snapshot, n TableName, chunks bool) {
+	old, ok := ix.tables.Get(n)
+	switch {
+	case !chunks:
 		e := &tableEntry{}
-		if old, ok := ix.tables.Get(at.name); ok {
+		if ok {
 			e.chunks.copy(&old.chunks)
 		}
-		ix.setTable(have, at.name, e)
-	case inChunks:
-		ix.touchDatabase(at.name.DB)
-		if old, ok := ix.tables.Get(at.name); ok {
-			e := &tableEntry{name: old.name}
-			e.table.copy(&old.table)
-			e.schema.copy(&old.schema)
-			ix.tables = ix.tables.Set(e.name, e)
-		}
+		ix.setTable(have, n, e)
+	case ok:
+		e := &tableEntry{name: old.name}
+		e.table.copy(&old.table)
+		e.schema.copy(&old.schema)
+		ix.tables = ix.tables.Set(e.name, e)
 	}
 }
 
@@ -194,46 +201,17 @@ func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
 		ix.tables = ix.tables.Delete(n)
 		return
 	}
-	e.name = placeOf(p).name
+	e.name, _, _ = tableOf(p)
 	ix.tables = ix.tables.Set(e.name, e)
 }
 
-// place says which thing a path is a part of.
+// place says which thing a path is a part of. Of a table, what belongs to its chunks is a place of its own.
 type place struct {
-	kind placeKind
-	name TableName // that of a node or partitioning stands in Table
+	csskey.Object
+	chunks bool
 }
 
-type placeKind int
-
-const (
-	elsewhere placeKind = iota
-	inPartitioning
-	inNode
-	inDatabase // and in none of its tables
-	inTable    // and not in its chunks
-	inChunks
-)
-
 func placeOf(p kv.Path) place {
-	top, rest, _ := strings.Cut(strings.TrimPrefix(cssKey(p), "/"), "/")
-	name, rest, _ := strings.Cut(rest, "/")
-	switch "/" + top {
-	case partitioningKey:
-		return place{inPartitioning, TableName{Table: name}}
-	case nodesKey:
-		return place{inNode, TableName{Table: name}}
-	case dbsKey:
-	default:
-		return place{}
-	}
-	tables, rest, _ := strings.Cut(rest, "/")
-	if tables != "TABLES" {
-		return place{inDatabase, TableName{DB: name}}
-	}
-	table, rest, _ := strings.Cut(rest, "/")
-	if chunks, _, _ := strings.Cut(rest, "/"); chunks == "CHUNKS" {
-		return place{inChunks, TableName{name, table}}
-	}
-	return place{inTable, TableName{name, table}}
+	k := csskey.Parse(cssKey(p))
+	return place{k.Object, k.InChunks()}
 }

@@ -131,28 +131,10 @@ func inTables(p kv.Path) (kv.Span, bool) {
 
 // inChunkTree leaves out what lies below the CHUNKS of tables.
 func inChunkTree(p kv.Path) (kv.Span, bool) {
-	if n, rest, ok := tableOf(p); ok && strings.HasPrefix(rest, "CHUNKS/") {
+	if n, rest, ok := tableOf(p); ok && strings.HasPrefix(rest, "/CHUNKS/") {
 		return kv.Below(cssPath(n.chunksKey())), true
 	}
 	return kv.Span{}, false
-}
-
-// tableOf cuts the path of a key of a table into the table and what stands below it.
-func tableOf(p kv.Path) (n TableName, rest string, ok bool) {
-	below, ok := strings.CutPrefix(string(p), string(cssRoot)+dbsKey+"/")
-	if !ok {
-		return n, "", false
-	}
-	db, below, _ := strings.Cut(below, "/")
-	below, ok = strings.CutPrefix(below, "TABLES/")
-	if !ok {
-		return n, "", false
-	}
-	table, rest, deeper := strings.Cut(below, "/")
-	if deeper && rest == "" {
-		rest = "/"
-	}
-	return TableName{db, table}, rest, true
 }
 
 // around reads a part of the catalogue but for holes, of which those of each table on record are expected. Records is the key below

@@ -3,17 +3,9 @@ package cssetcd
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
-)
-
-// The limits of what kvData can hold.
-const (
-	maxName  = 64     // characters of a name
-	maxKey   = 255    // bytes of a key
-	maxValue = 65_535 // bytes of a value
 )
 
 // String returns "db.table".
@@ -50,8 +42,8 @@ func checkName(kind, name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: %s: the name is empty", ErrInvalidName, kind)
-	case len(name) > maxName:
-		return fmt.Errorf("%w: %s %.80q: longer than %d characters", ErrInvalidName, kind, name, maxName)
+	case len(name) > csskey.MaxName:
+		return fmt.Errorf("%w: %s %.80q: longer than %d characters", ErrInvalidName, kind, name, csskey.MaxName)
 	case name == packedName:
 		return fmt.Errorf("%w: %s %q: this name holds packed values", ErrInvalidName, kind, name)
 	case strings.Contains(name, "/"):
@@ -90,14 +82,14 @@ func checkKey(key string) error {
 		return fmt.Errorf("%w: key %.80q: must begin with a slash", ErrInvalid, key)
 	case strings.HasSuffix(key, "/") || strings.Contains(key, "//"):
 		return fmt.Errorf("%w: key %.80q: has an empty part", ErrInvalid, key)
-	case len(key) > maxKey:
-		return fmt.Errorf("%w: key %.80q...: has %d bytes and may have %d", ErrInvalid, key, len(key), maxKey)
+	case len(key) > csskey.MaxKey:
+		return fmt.Errorf("%w: key %.80q...: has %d bytes and may have %d", ErrInvalid, key, len(key), csskey.MaxKey)
 	case strings.HasSuffix(key, " ") || strings.Contains(key, " /"):
 		return fmt.Errorf("%w: key %.80q: a part of it ends with a space", ErrInvalid, key)
 	case strings.Contains(key, "/"+packedName+"/"):
 		return fmt.Errorf("%w: key %.80q: lies below a packed key, where nobody reads it", ErrInvalid, key)
 	}
-	if reason := textFault(key); reason != "" {
+	if reason := csskey.TextFault(key); reason != "" {
 		return fmt.Errorf("%w: key %.80q: %s", ErrInvalid, key, reason)
 	}
 	return nil
@@ -105,31 +97,16 @@ func checkKey(key string) error {
 
 // checkValue reports what keeps a value from being held by kvData.
 func checkValue(key, value string) error {
-	if len(value) > maxValue {
-		return &ValueError{key, fmt.Sprintf("has %d bytes and may have %d", len(value), maxValue)}
+	if len(value) > csskey.MaxValue {
+		return &ValueError{key, fmt.Sprintf("has %d bytes and may have %d", len(value), csskey.MaxValue)}
 	}
-	if reason := textFault(value); reason != "" {
+	if reason := csskey.TextFault(value); reason != "" {
 		return &ValueError{key, reason}
 	}
 	return nil
 }
 
-// textFault says why MySQL's utf8mb3, or a text of C, cannot hold a text; "" when they can.
-func textFault(text string) string {
-	for i, r := range text {
-		switch {
-		case r == 0:
-			return fmt.Sprintf("byte %d is NUL, at which programs in C take a text to end", i)
-		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
-			return fmt.Sprintf("byte %d is not valid UTF-8", i)
-		case r > 0xffff:
-			return fmt.Sprintf("%q at byte %d takes 4 bytes in UTF-8 and kvData holds 3", r, i)
-		}
-	}
-	return ""
-}
-
-func foldPath(key string) kv.Path { return paths.Spelling(key) }
+func foldPath(key string) kv.Path { return csskey.Spelling(key) }
 
 // checkSpelling fails with exists when a name that differs from the name key in case only is taken, and with ErrDropPending while
 // such a name is still being dropped. It must be able to see the key that the fold key names, and its intents; a fold key without

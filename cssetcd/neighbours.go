@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -30,7 +31,7 @@ func Unqueryable(keys iter.Seq2[string, string]) iter.Seq2[TableName, error] {
 	return func(yield func(TableName, error) bool) {
 		b := kv.NewSnapshot(0, kv.Everything).Edit()
 		for key, value := range keys {
-			if strings.HasPrefix(key, dbsKey+"/") && !strings.Contains(key, "/CHUNKS/") {
+			if k := csskey.Parse(key); k.DB != "" && !k.InChunks() {
 				b.Put(cssPath(key), kv.Entry{Value: value, Mod: 1})
 			}
 		}

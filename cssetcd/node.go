@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -131,7 +132,7 @@ func nodeOfReplica(key, value string) string {
 	if strings.HasSuffix(key, "/nodeName") {
 		return value
 	}
-	if !strings.HasSuffix(key, "/"+packedName) {
+	if _, isPacked := csskey.CutPacked(key); !isPacked {
 		return ""
 	}
 	p, err := parsePacked(value)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // checkInt32 keeps a number in the 32 bits that upstream's readers hold.
@@ -47,23 +49,18 @@ func rangeFault(key, value string) error {
 
 // chunkID returns the id in a key of a chunk; ok is false for any other key and for what is no number.
 func chunkID(key string) (id string, ok bool) {
-	parent := parentKey(key)
-	if !strings.HasSuffix(parent, "/CHUNKS") {
-		return "", false
-	}
-	id = key[len(parent)+1:]
-	at := placeOf(cssPath(key))
-	return id, at.kind == inChunks && parent == at.name.chunksKey() && strings.Trim(id, "0123456789") == ""
+	id, ok = csskey.Parse(key).Chunk()
+	return id, ok && strings.Trim(id, "0123456789") == ""
 }
 
 // integerFields are the whole numbers that readers take from below a key.
 func integerFields(key string) []string {
-	switch {
-	case strings.HasPrefix(key, partitioningKey+"/"):
+	switch k := csskey.Parse(key); {
+	case k.Kind == csskey.Partitioning:
 		return []string{"nStripes", "nSubStripes"}
-	case strings.HasPrefix(key, nodesKey+"/"):
+	case k.Kind == csskey.Node:
 		return []string{"port"}
-	case strings.HasPrefix(key, dbsKey+"/") && strings.HasSuffix(key, "/sharedScan"):
+	case k.Kind == csskey.Table && k.Rest == "/sharedScan":
 		return sharedScanFields
 	}
 	return nil

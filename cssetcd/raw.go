@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -263,33 +264,6 @@ func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption)
 	return keysRemoved, rev, nil
 }
 
-// nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is protected.
-func nameKeys(key string) []string {
-	if !strings.HasPrefix(key, "/") {
-		return nil
-	}
-	parts := strings.Split(key, "/")[1:]
-	if len(parts) < 2 || parts[1] == packedName {
-		return nil
-	}
-	switch "/" + parts[0] {
-	case nodesKey:
-		return []string{nodeKey(parts[1])}
-	case dbsKey:
-		if len(parts) >= 4 && parts[2] == "TABLES" && parts[3] != packedName {
-			return []string{dbKey(parts[1]), TableName{parts[1], parts[3]}.key()}
-		}
-		return []string{dbKey(parts[1])}
-	}
-	return nil
-}
-
-// isNameKey reports whether a key is that of a database, table or node.
-func isNameKey(key string) bool {
-	names := nameKeys(key)
-	return len(names) > 0 && names[len(names)-1] == key
-}
-
 // spellingSpans are what spellings reads.
 func spellingSpans(key string) []kv.Span {
 	var all []kv.Span
@@ -304,12 +278,12 @@ func spellingSpans(key string) []kv.Span {
 
 // checkNameKey checks the last part of a name key by the rules for what it names.
 func checkNameKey(key string) error {
-	name := key[strings.LastIndexByte(key, '/')+1:]
-	switch {
-	case strings.HasPrefix(key, nodesKey+"/"):
-		return checkName("node", name)
-	case strings.Contains(key, "/TABLES/"):
-		return checkDotless("table", name)
+	switch k := csskey.Parse(key); k.Kind {
+	case csskey.Node:
+		return checkName("node", k.Name)
+	case csskey.Table:
+		return checkDotless("table", k.Name)
+	default:
+		return checkDBName(k.DB)
 	}
-	return checkDBName(name)
 }

@@ -53,13 +53,13 @@ func untied(n TableName) []kv.Span {
 // beyondTies leaves those out. It is asked for each key, so it builds no hole that the key does not lie in.
 func beyondTies(p kv.Path) (kv.Span, bool) {
 	n, rest, ok := tableOf(p)
-	if !ok || rest < "CHUNKS" {
+	if !ok || rest < "/CHUNKS" {
 		return kv.Span{}, false
 	}
 	switch {
-	case rest < "CHUNKS0":
+	case rest < "/CHUNKS0":
 		return untied(n)[0], true
-	case rest >= "partitioning0":
+	case rest >= "/partitioning0":
 		return untied(n)[1], true
 	}
 	return kv.Span{}, false

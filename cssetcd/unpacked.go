@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // Unpacked returns the keys below root, "" for all, as a reader of fields sees them: a packed key is replaced by its members, each
@@ -13,7 +15,7 @@ func (s *Snapshot) Unpacked(root string) (map[string]string, error) {
 	out := map[string]string{}
 	var faults *multierror.Error
 	for key, e := range s.Below(root) {
-		parent, isPacked := strings.CutSuffix(key, "/"+packedName)
+		parent, isPacked := csskey.CutPacked(key)
 		if !isPacked {
 			out[key] = e.Value
 			continue
@@ -25,7 +27,7 @@ func (s *Snapshot) Unpacked(root string) (map[string]string, error) {
 			continue
 		}
 		for name, value := range p.members {
-			if member := parent + "/" + name; isLastPart(name) && !s.has(member) {
+			if member := parent + "/" + name; csskey.IsLastPart(name) && !s.has(member) {
 				out[member] = value
 			}
 		}
@@ -46,17 +48,12 @@ func (s *Snapshot) UnpackedKey(key string) (string, error) {
 	r := readRecord(s.kv, parentKey(key))
 	value, ok := r.packed[name]
 	switch {
-	case r.err != nil && isLastPart(name):
+	case r.err != nil && csskey.IsLastPart(name):
 		return "", objectError("get", key, r.err)
-	case !ok || !isLastPart(name):
+	case !ok || !csskey.IsLastPart(name):
 		return "", objectError("get", key, ErrNoSuchKey)
 	}
 	return value, nil
-}
-
-// isLastPart reports whether a packed member of this name stands for a key beside the packed one.
-func isLastPart(name string) bool {
-	return name != "" && name != packedName && !strings.Contains(name, "/")
 }
 
 func (s *Snapshot) has(key string) bool {

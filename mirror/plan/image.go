@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // Image is the catalogue at one revision; [cssetcd.Snapshot] is one. Keys begin with a slash.
@@ -20,9 +21,9 @@ var _ Image = (*cssetcd.Snapshot)(nil)
 // The keys that the plan knows by name.
 const (
 	rootKey    = ""
-	dbsKey     = "/DBS"
-	nodesKey   = "/NODES"
-	versionKey = "/css_meta/version"
+	dbsKey     = csskey.Databases
+	nodesKey   = csskey.Nodes
+	versionKey = csskey.Version
 )
 
 // pinned are the keys that always have a row.

@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // What one row of kvData can hold, in bytes. Qserv's own limit for the key is in bytes, too.
 const (
-	MaxKey   = 255
-	MaxValue = 65_535
+	MaxKey   = csskey.MaxKey
+	MaxValue = csskey.MaxValue
 )
 
 // maxStoredKey is the size of the longest key that CHAR(255) can hold at all, were it written by others.

@@ -1,0 +1,112 @@
+package csskey
+
+import (
+	"strings"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Path is a key of etcd below the prefix.
+type Path = kv.Path
+
+// What the prefix has below it. Only what lies below [CSS] is the catalogue; the rest is beside it.
+const (
+	CSS     Path = "css"     // css + CSS key: the catalogue
+	History Path = "history" // random text made with the CSS
+	Config  Path = "config"  // the settings of the deletion protocol
+	Fold    Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
+	Ref     Path = "ref"     // ref/<node>: touched by whatever refers to a node
+	// LastPartitioning holds the id of the partitioning that was created last.
+	LastPartitioning Path = "last/PARTITIONING"
+	Czars            Path = "czar"        // czar/<id>: registrations of czars
+	Alive            Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
+	Drops            Path = "drop"        // see below
+	Coordinators     Path = "coordinator" // coordinator/<lease>: the election of the coordinator
+)
+
+// What [Drops] has below it. Each kind has the table <db>/<table> or the database <db> below it.
+const (
+	tableIntents Path = Drops + "/table"
+	dbIntents    Path = Drops + "/db"
+	Acks         Path = Drops + "/ack" // ack/<P>/<id>
+	holds        Path = Drops + "/hold"
+	requests     Path = Drops + "/request"
+	laters       Path = Drops + "/later"
+)
+
+// Tops are the first parts of all that a catalogue keeps below its prefix.
+var Tops = []string{
+	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "commit", "fence",
+}
+
+// Of returns where a CSS key is kept.
+func Of(key string) Path { return CSS + Path(key) }
+
+// At returns the CSS key that is kept at a path below [CSS].
+func At(p Path) string { return string(p[len(CSS):]) }
+
+// Spelling returns where the exact spelling of a name key is kept. Two names that differ in case only share it, as they would
+// share a row of kvData.
+func Spelling(key string) Path { return Fold + Path(strings.ToLower(key)) }
+
+// Intent returns where the intent to drop a table is kept, or to drop a database when table is "".
+func Intent(db, table string) Path {
+	if table == "" {
+		return dbIntents + "/" + Path(db)
+	}
+	return TableIntents(db) + "/" + Path(table)
+}
+
+// TableIntents returns below what the intents to drop tables of a database are kept.
+func TableIntents(db string) Path { return tableIntents + "/" + Path(db) }
+
+// Hold returns where the lease of the agreed delay is; it is gone when the delay is over.
+func Hold(db, table string) Path { return below(holds, db, table) }
+
+// Request returns where the request to mark something later is kept.
+func Request(db, table string) Path { return below(requests, db, table) }
+
+// Later returns where the lease of such a request is; when it is gone, the mark is due.
+func Later(db, table string) Path { return below(laters, db, table) }
+
+// TableRequests returns below what the requests to mark tables of a database are kept.
+func TableRequests(db string) Path { return requests + "/" + Path(db) }
+
+func below(root Path, db, table string) Path {
+	if table == "" {
+		return root + "/" + Path(db)
+	}
+	return root + "/" + Path(db) + "/" + Path(table)
+}
+
+// Dropped returns what a path below [Drops] is about: an intent, or a request.
+func Dropped(p Path) (db, table string, request, ok bool) {
+	for _, root := range []Path{tableIntents, dbIntents, requests} {
+		rest, found := strings.CutPrefix(string(p), string(root)+"/")
+		if !found {
+			continue
+		}
+		db, table, _ = strings.Cut(rest, "/")
+		if root != requests && (table == "") != (root == dbIntents) {
+			break // nobody who keeps to this layout wrote it
+		}
+		return db, table, root == requests, true
+	}
+	return "", "", false, false
+}
+
+// Forget returns what has to be deleted so that the record of the spelling of a name key is gone, and those of the names in it. Where the
+// records are, or may be, those of a name that differs in case only, that one's stay, and with them what is left of this one's: a record
+// without its key does no harm. have must show the tree of Spelling(key).
+func Forget(have *kv.Snapshot, key string) (deletes []kv.Span) {
+	record := Spelling(key)
+	if have.At(record).Value == key {
+		deletes = append(deletes, kv.Key(record))
+	}
+	for _, entry := range have.Range(kv.Below(record)) {
+		if !strings.HasPrefix(entry.Value, key+"/") {
+			return deletes
+		}
+	}
+	return append(deletes, kv.Below(record))
+}
