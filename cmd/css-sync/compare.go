@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
@@ -58,7 +59,7 @@ func addAncestors(all map[string]string, keys ...string) {
 func meaning(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range keys {
-		parent, isPacked := strings.CutSuffix(key, "/.packed.json")
+		parent, isPacked := csskey.CutPacked(key)
 		members, err := map[string]string(nil), error(nil)
 		if isPacked {
 			members, err = unpack(value)
@@ -69,7 +70,7 @@ func meaning(keys map[string]string) map[string]string {
 		}
 		for name, value := range members {
 			member := parent + "/" + name
-			if _, plain := keys[member]; !plain && name != "" && name != ".packed.json" && !strings.Contains(name, "/") {
+			if _, plain := keys[member]; !plain && csskey.IsLastPart(name) {
 				out[member] = shortest(member, value)
 			}
 		}

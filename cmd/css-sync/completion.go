@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // completionTime bounds how long someone who presses the tab key waits for names. Without an answer there are none.
@@ -63,26 +64,26 @@ var completedFlags = []struct {
 
 var statuses = words(string(cssetcd.StatusReady), string(cssetcd.StatusIgnore))
 
-func databases(keys []string) []string { return partsOf(keys, "DBS") }
-func nodes(keys []string) []string     { return partsOf(keys, "NODES") }
+func databases(keys []string) []string {
+	return namesOf(keys, csskey.Database, func(k csskey.Key) string { return k.DB })
+}
+
+func nodes(keys []string) []string {
+	return namesOf(keys, csskey.Node, func(k csskey.Key) string { return k.Name })
+}
+
+func tables(keys []string) []string {
+	return namesOf(keys, csskey.Table, func(k csskey.Key) string { return k.DB + "." + k.Name })
+}
 
 // dropNames: of what is dropped the name is kept until the drop has ended.
 func dropNames(keys []string) []string { return append(databases(keys), tables(keys)...) }
 
-// partsOf returns the names that stand directly below a key.
-func partsOf(keys []string, parent string) (found []string) {
+// namesOf returns the names of the things of a kind.
+func namesOf(keys []string, kind csskey.Kind, name func(csskey.Key) string) (found []string) {
 	for _, key := range keys {
-		if part := strings.Split(key, "/"); len(part) == 3 && part[1] == parent {
-			found = append(found, part[2])
-		}
-	}
-	return found
-}
-
-func tables(keys []string) (found []string) {
-	for _, key := range keys {
-		if part := strings.Split(key, "/"); len(part) == 5 && part[1] == "DBS" && part[3] == "TABLES" {
-			found = append(found, part[2]+"."+part[4])
+		if k := csskey.Parse(key); k.Kind == kind && k.IsName() {
+			found = append(found, name(k))
 		}
 	}
 	return found

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"strings"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // sight is what a czar tells of one change: a line of czar -w json.
@@ -50,23 +50,13 @@ func sights(u cssetcd.Update) []sight {
 // thingOf returns the database, table or node that a key is a part of, and the key whose presence makes it one. Root is "" for
 // keys of chunks and for those that only hold others.
 func thingOf(key string) (what, name, root string) {
-	part := strings.Split(key, "/") // the first is empty
-	if len(part) > 2 && noName(part[2]) || len(part) > 4 && noName(part[4]) && part[3] == "TABLES" {
-		return "", "", ""
+	switch k := csskey.Parse(key); {
+	case k.Kind == csskey.Node:
+		return "node", k.Name, k.Object.Key()
+	case k.Kind == csskey.Database && !k.InTables():
+		return "database", k.DB, k.Object.Key()
+	case k.Kind == csskey.Table && !k.InChunks():
+		return "table", k.DB + "." + k.Name, k.Object.Key()
 	}
-	switch {
-	case len(part) >= 3 && part[1] == "NODES":
-		return "node", part[2], "/NODES/" + part[2]
-	case len(part) < 3 || part[1] != "DBS":
-		return "", "", ""
-	case len(part) == 3 || part[3] != "TABLES":
-		return "database", part[2], "/DBS/" + part[2]
-	case len(part) == 4 || len(part) > 5 && part[5] == "CHUNKS":
-		return "", "", ""
-	}
-	table := cssetcd.TableName{DB: part[2], Table: part[4]}
-	return "table", table.String(), strings.Join(part[:5], "/")
+	return "", "", ""
 }
-
-// noName reports whether what stands where a name stands is none.
-func noName(part string) bool { return part == "" || part == ".packed.json" }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"strings"
 	"sync"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
@@ -61,18 +61,18 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 // countCatalogue counts what there is, readable or not.
 func countCatalogue(s *cssetcd.Snapshot) *catalogueStatus {
 	c := &catalogueStatus{CSSVersion: cssetcd.Version, Keys: s.Len()}
-	for key := range s.Below("/DBS") {
-		switch part := strings.Split(key, "/"); {
-		case len(part) == 3:
-			c.Databases++
-		case len(part) == 5 && part[3] == "TABLES":
-			c.Tables++
-		case len(part) == 7 && part[5] == "CHUNKS":
+	for key := range s.Below("") {
+		k := csskey.Parse(key)
+		_, isChunk := k.Chunk()
+		switch {
+		case isChunk:
 			c.Chunks++
-		}
-	}
-	for key := range s.Below("/NODES") {
-		if strings.Count(key, "/") == 2 {
+		case !k.IsName():
+		case k.Kind == csskey.Database:
+			c.Databases++
+		case k.Kind == csskey.Table:
+			c.Tables++
+		case k.Kind == csskey.Node:
 			c.Nodes++
 		}
 	}

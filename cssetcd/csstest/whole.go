@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // orphans names the keys that are there and whose owners are not, and what cannot be read.
@@ -33,7 +34,7 @@ func nameKeys(s *cssetcd.Snapshot) (names map[string]bool, faults []string) {
 				faults = append(faults, key+" has no parent")
 			}
 		}
-		if isName(strings.Split(key, "/")) {
+		if csskey.Parse(key).IsName() {
 			names[key] = true
 		}
 	}
@@ -67,14 +68,6 @@ func strayPaths(stored map[string]string, names map[string]bool) (faults []strin
 		}
 	}
 	return faults
-}
-
-// isName reports whether the parts of a key, split at its slashes, make the key of a database, table or node.
-func isName(parts []string) bool {
-	if parts[len(parts)-1] == ".packed.json" {
-		return false
-	}
-	return len(parts) == 3 && (parts[1] == "DBS" || parts[1] == "NODES") || len(parts) == 5 && parts[1] == "DBS" && parts[3] == "TABLES"
 }
 
 // unreadable names what cannot be decoded, and every replica on a node that is not there.

@@ -10,7 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/paths"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // shape is a catalogue as that of a large survey: databases of one family with the same tables, and in them chunks, which are
@@ -151,8 +151,8 @@ func fill(ctx context.Context, etcd *clientv3.Client, prefix string, rows iter.S
 		c.keys++
 		c.bytes += len(key) + len(value)
 		batch = append(batch, clientv3.OpPut(prefix+"/css"+key, value))
-		if isName(key) {
-			batch = append(batch, clientv3.OpPut(prefix+"/"+string(paths.Spelling(key)), key))
+		if csskey.Parse(key).IsName() {
+			batch = append(batch, clientv3.OpPut(prefix+"/"+string(csskey.Spelling(key)), key))
 		}
 		if len(batch) >= putsInTxn-1 { // a name takes two
 			batches <- batch
@@ -165,16 +165,4 @@ func fill(ctx context.Context, etcd *clientv3.Client, prefix string, rows iter.S
 	close(batches)
 	writers.Wait()
 	return c, context.Cause(ctx)
-}
-
-// isName reports whether a key is that of a database, table or node, whose spelling the library keeps on record.
-func isName(key string) bool {
-	parts := strings.Split(key, "/")
-	switch {
-	case parts[len(parts)-1] == ".packed.json":
-		return false
-	case len(parts) == 3:
-		return parts[1] == "DBS" || parts[1] == "NODES"
-	}
-	return len(parts) == 5 && parts[1] == "DBS" && parts[3] == "TABLES"
 }

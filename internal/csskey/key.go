@@ -97,6 +97,11 @@ func (k Key) IsName() bool { return k.Kind >= Node && k.Rest == "" }
 // IsStatus reports whether the key holds the status of a database or table.
 func (k Key) IsStatus() bool { return k.Kind >= Database && k.Rest == "" }
 
+// InTables reports whether the key of a database holds its tables, or lies below the one that does.
+func (k Key) InTables() bool {
+	return k.Kind == Database && (k.Rest == tables || strings.HasPrefix(k.Rest, tables+"/"))
+}
+
 // InChunks reports whether the key holds the chunks of a table, or lies below the one that does.
 func (k Key) InChunks() bool {
 	return k.Kind == Table && (k.Rest == chunks || strings.HasPrefix(k.Rest, chunks+"/"))
