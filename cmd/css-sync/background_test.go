@@ -34,10 +34,10 @@ func (r *running) text() string {
 }
 
 // start runs a command line in process until ctx ends.
-func (c *cli) start(ctx context.Context, args ...string) *running {
+func (c *commandLine) start(ctx context.Context, args ...string) *running {
 	r := &running{done: make(chan int, 1)}
-	p := &program{stdin: strings.NewReader(""), stdout: r, stderr: r, getenv: func(name string) string { return c.environment[name] }}
-	go func() { r.done <- p.run(ctx, args) }()
+	p := newProgram(strings.NewReader(""), r, r, func(name string) string { return c.environment[name] })
+	go func() { r.done <- p.Run(ctx, args) }()
 	return r
 }
 

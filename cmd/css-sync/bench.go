@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/bench"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 type benchFlags struct {
@@ -30,13 +31,13 @@ func benchCommand(p *program) *cobra.Command {
 		ValidArgs: bench.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.czar != "" {
-				return bench.RunCzar(cmd.Context(), f.czar, p.stdin, p.stdout)
+				return bench.RunCzar(cmd.Context(), f.czar, p.Stdin, p.Stdout)
 			}
 			if f.long && f.quick {
-				return invalidUse(cmd, "--long and --quick exclude each other")
+				return cli.InvalidUse(cmd, "--long and --quick exclude each other")
 			}
 			if _, err := bench.Select(args); err != nil {
-				return invalidUse(cmd, "%w", err)
+				return cli.InvalidUse(cmd, "%w", err)
 			}
 			return p.bench(cmd.Context(), args, f)
 		},
@@ -80,7 +81,7 @@ func (p *program) bench(ctx context.Context, names []string, f benchFlags) error
 	}
 	results, err := bench.Run(ctx, bench.Options{
 		Names: names, Sizes: f.sizes(), Czar: []string{self, "bench", "--" + asCzar}, Profiles: f.profiles,
-		Progress: func(line string) { p.say("%s", line) },
+		Progress: func(line string) { p.Say("%s", line) },
 	})
 	if err != nil && len(results) == 0 {
 		return err
@@ -89,8 +90,8 @@ func (p *program) bench(ctx context.Context, names []string, f benchFlags) error
 }
 
 func (p *program) printBench(results []bench.Result) error {
-	if p.output.json() {
-		return bench.WriteJSON(p.stdout, results)
+	if p.Output.JSON() {
+		return bench.WriteJSON(p.Stdout, results)
 	}
-	return p.print(nil, func(w io.Writer) { _ = bench.WriteTable(w, results) }) // the writer keeps its error
+	return p.Print(nil, func(w io.Writer) { _ = bench.WriteTable(w, results) }) // the writer keeps its error
 }

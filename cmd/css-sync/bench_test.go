@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestBenchPrintsJSONAndTable(t *testing.T) {
 	mariadbdtest.Require(t)
 	p, stdout, stderr, clean := demoProgram(t)
-	require.Equal(t, exitOK, p.run(t.Context(), []string{"bench", "drop-vs", "--quick", "-w", "json"}), stderr)
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs", "--quick", "-w", "json"}), stderr)
 	var results []map[string]any
 	require.NoError(t, json.Unmarshal(stdout.Bytes(), &results))
 	require.Len(t, results, 2)
@@ -26,7 +27,7 @@ func TestBenchPrintsJSONAndTable(t *testing.T) {
 	assert.Contains(t, stderr.String(), "drop-vs-statements: warm-up", "progress is told")
 
 	stdout.Reset()
-	require.Equal(t, exitOK, p.run(t.Context(), []string{"bench", "drop-vs-statements-etcd", "--quick", "-w", "table"}), stderr)
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs-statements-etcd", "--quick", "-w", "table"}), stderr)
 	inOrder(t, stdout.String(), []string{`NAME +OURS +PEER +RATIO +GOAL`, `drop-vs-statements-etcd .* >= 20 +(reached|missed)`})
 	clean()
 }
@@ -34,7 +35,7 @@ func TestBenchPrintsJSONAndTable(t *testing.T) {
 func TestBenchRefusesWhatItDoesNotHave(t *testing.T) {
 	for _, args := range [][]string{{"bench", "nonsense"}, {"bench", "--long", "--quick"}} {
 		p, stdout, stderr, clean := demoProgram(t)
-		assert.Equal(t, exitInvalid, p.run(t.Context(), args))
+		assert.Equal(t, cli.ExitInvalid, p.Run(t.Context(), args))
 		assert.Empty(t, stdout.String())
 		assert.Contains(t, stderr.String(), "css-sync: bench: ")
 		clean()

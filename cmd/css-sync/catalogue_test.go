@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // fill writes a small catalogue of one thing of each kind.
-func fill(c *cli) {
+func fill(c *commandLine) {
 	c.t.Helper()
 	c.ok("node", "add", "worker-1", "--host", "w1.example.org", "--port", "5012")
 	c.ok("node", "add", "worker-2", "--host", "w2.example.org", "--port", "5012", "--state", "INACTIVE")
@@ -135,13 +136,13 @@ func TestRemovalsAskForForceWhileCzarsAreRegistered(t *testing.T) {
 		assert.Contains(t, c.ok(args...), "is marked to be dropped")
 		c.ok(append(args[:1:1], "show", args[2])...)
 		assert.Contains(t, c.ok(append(args, "--force")...), "1 czar is registered")
-		c.fails(exitError, append(args[:1:1], "show", args[2])...)
+		c.fails(cli.ExitError, append(args[:1:1], "show", args[2])...)
 	}
-	message := c.fails(exitError, "del", "/DBS/Plain", "--recursive")
+	message := c.fails(cli.ExitError, "del", "/DBS/Plain", "--recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force")
 	c.ok("del", "/DBS/Plain", "--force", "-r")
-	message = c.fails(exitError, "drops", "czars")
+	message = c.fails(cli.ExitError, "drops", "czars")
 	assert.Contains(t, message, "list czars: the registration 1: ", "in one line")
 }
 
@@ -164,10 +165,10 @@ func TestListingsGoOnPastWhatCannotBeRead(t *testing.T) {
 	}
 	for _, args := range [][]string{{"db", "list"}, {"table", "list"}, {"node", "list"}} {
 		r := c.run(args...)
-		assert.Equal(t, exitError, r.code)
+		assert.Equal(t, cli.ExitError, r.code)
 		golden(t, "unreadable-"+args[0]+".txt", r.stdout+r.stderr)
 		r = c.run(append(args, "-w", "json")...)
-		assert.Equal(t, exitError, r.code)
+		assert.Equal(t, cli.ExitError, r.code)
 		assert.Contains(t, r.stdout, `"error": "bad value: /`)
 	}
 }
@@ -188,7 +189,7 @@ func TestDelOfASubtree(t *testing.T) {
 	c := onEtcd(t)
 	fill(c)
 	before := c.ok("dump")
-	message := c.fails(exitError, "del", "/DBS")
+	message := c.fails(cli.ExitError, "del", "/DBS")
 	assert.Contains(t, message, "delete /DBS: keys lie below it: 26\n")
 	assert.Contains(t, message, "hint: --recursive deletes them, too")
 	assert.Equal(t, before, c.ok("dump"))

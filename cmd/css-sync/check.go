@@ -8,22 +8,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
 func checkCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
+		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Compare the table kvData with etcd at exactly the revision that the table shows, so that a mirror at work makes no
 difference. Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and
 are no difference.`,
 		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			target, err := p.mustTarget()
+			target, err := p.MustTarget()
 			if err != nil {
 				return err
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				report, err := mirror.Check(ctx, target, css.Client)
 				if err != nil {
 					return err
@@ -76,13 +77,13 @@ func viewReport(r mirror.Report) reportView {
 
 func (p *program) printReport(r mirror.Report) error {
 	v := viewReport(r)
-	if err := p.print(v, v.write); err != nil {
+	if err := p.Print(v, v.write); err != nil {
 		return err
 	}
 	if v.InAgreement {
 		return nil
 	}
-	return hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", errDifferences, len(v.Differences), v.Revision),
+	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(v.Differences), v.Revision),
 		"`css-sync mirror --once` corrects them")
 }
 
@@ -90,21 +91,21 @@ func (v reportView) write(w io.Writer) {
 	if v.InAgreement {
 		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, count(v.Rows, "row"))
 	} else {
-		t := table{header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
+		t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
 		for _, d := range v.Differences {
-			t.rows = append(t.rows, []string{d.Kind, d.Key, shorten(d.Have), shorten(d.Want)})
+			t.Rows = append(t.Rows, []string{d.Kind, d.Key, shorten(d.Have), shorten(d.Want)})
 		}
-		t.write(w)
+		t.Write(w)
 	}
 	if len(v.Quarantined) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\n%s that kvData cannot hold:\n", count(len(v.Quarantined), "key"))
-	t := table{header: []string{"KEY", "REASON", "DETAIL"}}
+	t := cli.Table{Header: []string{"KEY", "REASON", "DETAIL"}}
 	for _, q := range v.Quarantined {
-		t.rows = append(t.rows, []string{shorten(q.Key), q.Reason, q.Detail})
+		t.Rows = append(t.Rows, []string{shorten(q.Key), q.Reason, q.Detail})
 	}
-	t.write(w)
+	t.Write(w)
 }
 
 // shorten cuts a text that would make a table unreadable; JSON has it whole.

@@ -11,10 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func chunkCommand(p *program) *cobra.Command {
-	return group("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p), chunkDelete(p))
+	return catalogueGroup("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p), chunkDelete(p))
 }
 
 // chunkView is the JSON form of a chunk.
@@ -30,7 +31,7 @@ func viewChunk(c cssetcd.Chunk) chunkView {
 
 func chunkList(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table", Args: takes("DATABASE.TABLE"),
+		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table", Args: cli.Takes("DATABASE.TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onChunks(cmd.Context(), args[0], func(_ cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
 				return p.printChunks(chunks)
@@ -45,7 +46,7 @@ func (p *program) onChunks(ctx context.Context, table string, do func(cssetcd.Ta
 	if err != nil {
 		return err
 	}
-	return p.onWhole(ctx, func(ctx context.Context, css *catalogue) error {
+	return p.OnWhole(ctx, func(ctx context.Context, css *cli.Catalogue) error {
 		chunks, err := css.Chunks(ctx, name)
 		if err != nil {
 			return err
@@ -56,18 +57,18 @@ func (p *program) onChunks(ctx context.Context, table string, do func(cssetcd.Ta
 
 func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
 	views := []chunkView{}
-	t := table{header: []string{"CHUNK", "NODES"}}
+	t := cli.Table{Header: []string{"CHUNK", "NODES"}}
 	var bad unreadables
 	for c, err := range chunks {
 		v, nodes := viewChunk(c), strings.Join(c.Nodes, ", ")
 		if err != nil {
-			v.Error, nodes = sentence(err), "unreadable"
+			v.Error, nodes = cli.Sentence(err), "unreadable"
 			bad = append(bad, fmt.Sprintf("%d: %s", c.ID, v.Error))
 		}
 		views = append(views, v)
-		t.rows = append(t.rows, []string{strconv.Itoa(c.ID), nodes})
+		t.Rows = append(t.Rows, []string{strconv.Itoa(c.ID), nodes})
 	}
-	if err := p.print(views, t.write); err != nil {
+	if err := p.Print(views, t.Write); err != nil {
 		return err
 	}
 	return bad.err("chunk")
@@ -75,7 +76,7 @@ func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
 
 func chunkShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it", Args: takes("DATABASE.TABLE", "ID"),
+		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it", Args: cli.Takes("DATABASE.TABLE", "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseChunk(args[1])
 			if err != nil {
@@ -86,8 +87,8 @@ func chunkShow(p *program) *cobra.Command {
 				if err != nil {
 					return &cssetcd.Error{Op: "read chunk", Object: fmt.Sprintf("%d of %s", id, name), Err: err}
 				}
-				return p.print(viewChunk(c), func(w io.Writer) {
-					facts{{"chunk", strconv.Itoa(id)}, {"table", name.String()}, {"nodes", strings.Join(c.Nodes, ", ")}}.write(w)
+				return p.Print(viewChunk(c), func(w io.Writer) {
+					cli.Facts{{"chunk", strconv.Itoa(id)}, {"table", name.String()}, {"nodes", strings.Join(c.Nodes, ", ")}}.Write(w)
 				})
 			})
 		},
@@ -107,29 +108,29 @@ func findChunk(chunks iter.Seq2[cssetcd.Chunk, error], id int) (cssetcd.Chunk, e
 func parseChunk(arg string) (int, error) {
 	id, err := strconv.Atoi(arg)
 	if err != nil || strconv.Itoa(id) != arg {
-		return 0, badInput("%q is not the id of a chunk, which is a number", arg)
+		return 0, cli.BadInput("%q is not the id of a chunk, which is a number", arg)
 	}
 	return id, nil
 }
 
 // writeChunk is write for one chunk, given by its arguments.
-func (p *program) writeChunk(ctx context.Context, args []string, say string, do func(context.Context, *catalogue, cssetcd.TableName, int) (cssetcd.Revision, error)) error {
+func (p *program) writeChunk(ctx context.Context, args []string, say string, do func(context.Context, *cli.Catalogue, cssetcd.TableName, int) (cssetcd.Revision, error)) error {
 	id, err := parseChunk(args[1])
 	if err != nil {
 		return err
 	}
 	done := outcome{done: fmt.Sprintf("chunk %d of %s %s", id, args[0], say)}
-	return p.writeTable(ctx, args[0], done, func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+	return p.writeTable(ctx, args[0], done, func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 		return do(ctx, css, name, id)
 	})
 }
 
 func chunkDelete(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas", Args: takes("DATABASE.TABLE", "ID"),
+		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas", Args: cli.Takes("DATABASE.TABLE", "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.writeChunk(cmd.Context(), args, "deleted",
-				func(ctx context.Context, css *catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
+				func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
 					return css.DeleteChunk(ctx, name, id)
 				})
 		},

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func chunkAdd(p *program) *cobra.Command {
@@ -22,19 +23,19 @@ nodes must be known, and none of them may have the chunk.
 With --from, add the chunks of a file, each on a line of its own as ID NODE..., many in one transaction and each chunk whole. Empty lines and
 those that begin with # are left out. What a node has already is passed over, so the same command goes on where one was interrupted.`,
 		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2\n  css-sync chunk add LSST.Object --from chunks.txt",
-		Args:    takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
+		Args:    cli.Takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case from != "" && len(args) > 1:
-				return invalidUse(cmd, "the chunks are those of %s; leave out %q", from, strings.Join(args[1:], " "))
+				return cli.InvalidUse(cmd, "the chunks are those of %s; leave out %q", from, strings.Join(args[1:], " "))
 			case from != "":
 				return p.addChunksFrom(cmd.Context(), args[0], from)
 			case len(args) < 3:
-				return takes("DATABASE.TABLE", "ID", "NODE...")(cmd, args)
+				return cli.Takes("DATABASE.TABLE", "ID", "NODE...")(cmd, args)
 			}
 			nodes := args[2:]
 			return p.writeChunk(cmd.Context(), args, "added on "+strings.Join(nodes, ", "),
-				func(ctx context.Context, css *catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
+				func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
 					return css.AddChunk(ctx, name, id, nodes...)
 				})
 		},
@@ -44,7 +45,7 @@ those that begin with # are left out. What a node has already is passed over, so
 }
 
 func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
-	chunks, err := reading(ctx, file, p.stdin, parseChunks)
+	chunks, err := cli.Reading(ctx, file, p.Stdin, parseChunks)
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,7 @@ func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
 		done:      fmt.Sprintf("%s of %s added", plural(len(chunks), "chunk", "chunks"), table),
 		otherwise: "the nodes have the chunks already",
 	}
-	return p.writeTable(ctx, table, done, func(ctx context.Context, css *catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+	return p.writeTable(ctx, table, done, func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
 		return css.AddChunks(ctx, name, chunks...)
 	})
 }
@@ -73,7 +74,7 @@ func parseChunks(r io.Reader) (chunks []cssetcd.Chunk, err error) {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
 		if len(words) == 1 {
-			return nil, badInput("line %d: the chunk %d is on no node; a line is ID NODE...", number, id)
+			return nil, cli.BadInput("line %d: the chunk %d is on no node; a line is ID NODE...", number, id)
 		}
 		chunks = append(chunks, cssetcd.Chunk{ID: id, Nodes: words[1:]})
 	}

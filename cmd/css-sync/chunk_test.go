@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func TestChunks(t *testing.T) {
@@ -16,8 +18,8 @@ func TestChunks(t *testing.T) {
 	assert.Regexp(t, `^chunk 6630 of LSST.Object added on worker-1, worker-2, revision \d+\n$`,
 		c.ok("chunk", "add", "LSST.Object", "6630", "worker-1", "worker-2"))
 	c.ok("chunk", "add", "LSST.Object", "57", "worker-2")
-	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "57", "worker-2"), "the node worker-2 has a replica of the chunk")
-	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Filter", "57", "worker-2"), "the table is not partitioned and has no chunks")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "57", "worker-2"), "the node worker-2 has a replica of the chunk")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Filter", "57", "worker-2"), "the table is not partitioned and has no chunks")
 	for name, args := range map[string][]string{
 		"chunk-list": {"chunk", "list", "LSST.Object"},
 		"chunk-show": {"chunk", "show", "LSST.Object", "6630"},
@@ -25,18 +27,18 @@ func TestChunks(t *testing.T) {
 		golden(t, name+".txt", c.ok(args...))
 		golden(t, name+".json", c.ok(append(args, "-w", "json")...))
 	}
-	assert.Contains(t, c.fails(exitError, "node", "delete", "worker-1"), "chunks have replicas on the node")
-	assert.Contains(t, c.fails(exitError, "chunk", "add", "LSST.Object", "58", "worker-1", "worker-9"), "add chunk 58 of LSST.Object: no such node worker-9")
-	assert.Contains(t, c.fails(exitError, "chunk", "show", "LSST.Object", "58"), "read chunk 58 of LSST.Object: no such chunk")
-	assert.Contains(t, c.fails(exitError, "chunk", "delete", "LSST.Object", "58"), "delete chunk 58 of LSST.Object: no such chunk")
-	assert.Contains(t, c.fails(exitError, "chunk", "list", "LSST.Nothing"), "read chunks of table LSST.Nothing: no such table")
+	assert.Contains(t, c.fails(cli.ExitError, "node", "delete", "worker-1"), "chunks have replicas on the node")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "add", "LSST.Object", "58", "worker-1", "worker-9"), "add chunk 58 of LSST.Object: no such node worker-9")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "show", "LSST.Object", "58"), "read chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "delete", "LSST.Object", "58"), "delete chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "list", "LSST.Nothing"), "read chunks of table LSST.Nothing: no such table")
 
 	plant(t, server, keys{"/DBS/LSST/TABLES/Object/CHUNKS/57/REPLICAS/0000000001/.packed.json": "{}"})
 	r := c.run("chunk", "list", "LSST.Object")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	golden(t, "unreadable-chunk.txt", r.stdout+r.stderr)
 	r = c.run("chunk", "list", "LSST.Object", "-w", "json")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	assert.NotEmpty(t, decode[[]chunkView](t, r.stdout)[0].Error)
 
 	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.ok("chunk", "delete", "LSST.Object", "57"))
@@ -63,10 +65,10 @@ func TestChunksOfAFile(t *testing.T) {
 	} {
 		c.stdin = input
 		r := c.run("chunk", "add", "LSST.Object", "--from", "-")
-		assert.NotEqual(t, exitOK, r.code)
+		assert.NotEqual(t, cli.ExitOK, r.code)
 		assert.Contains(t, r.stderr, want)
 	}
-	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "7", "worker-1", "--from", "-"), `the chunks are those of -; leave out "7 worker-1"`)
-	assert.Contains(t, c.fails(exitInvalid, "chunk", "add", "LSST.Object", "7"), "NODE is missing")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "7", "worker-1", "--from", "-"), `the chunks are those of -; leave out "7 worker-1"`)
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "7"), "NODE is missing")
 	golden(t, "chunk-list.txt", c.ok("chunk", "list", "LSST.Object"))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(asProgram) {
 	case "":
 	case "deaf": // one that does not care for its context
-		ctx, _ := (&program{stderr: os.Stderr}).untilSignalled(context.Background())
+		ctx, _ := newProgram(nil, nil, os.Stderr, nil).UntilSignalled(context.Background())
 		fmt.Println("ready")
 		<-ctx.Done()
 		fmt.Println("first signal")
@@ -53,22 +54,22 @@ type result struct {
 	stdout, stderr string
 }
 
-// cli runs command lines in process, on an environment of its own.
-type cli struct {
+// commandLine runs command lines in process, on an environment of its own.
+type commandLine struct {
 	t           *testing.T
 	environment map[string]string
 	stdin       string
 }
 
 // onEtcd returns a command line whose environment names an etcd of its own.
-func onEtcd(t *testing.T) *cli {
+func onEtcd(t *testing.T) *commandLine {
 	t.Helper()
 	return onServer(t, startEtcd(t))
 }
 
 // onServer gives an etcd more time than an operator would: the machine may be busy with other tests.
-func onServer(t *testing.T, server *embedetcd.Server) *cli {
-	return &cli{t: t, environment: map[string]string{
+func onServer(t *testing.T, server *embedetcd.Server) *commandLine {
+	return &commandLine{t: t, environment: map[string]string{
 		"CSS_SYNC_ENDPOINTS": server.Endpoints()[0], "CSS_SYNC_DIAL_TIMEOUT": "20s", "CSS_SYNC_COMMAND_TIMEOUT": "60s",
 	}}
 }
@@ -81,34 +82,31 @@ func startEtcd(t *testing.T) *embedetcd.Server {
 	return server
 }
 
-func (c *cli) runContext(ctx context.Context, args ...string) result {
+func (c *commandLine) runContext(ctx context.Context, args ...string) result {
 	var out, messages bytes.Buffer
 	p := c.program(&out, &messages)
-	code := p.run(ctx, args)
+	code := p.Run(ctx, args)
 	return result{code, out.String(), messages.String()}
 }
 
 // program returns the program in the environment of the test.
-func (c *cli) program(out, messages io.Writer) *program {
-	return &program{
-		stdin: strings.NewReader(c.stdin), stdout: out, stderr: messages,
-		getenv: func(name string) string { return c.environment[name] },
-	}
+func (c *commandLine) program(out, messages io.Writer) *program {
+	return newProgram(strings.NewReader(c.stdin), out, messages, func(name string) string { return c.environment[name] })
 }
 
-func (c *cli) run(args ...string) result { return c.runContext(c.t.Context(), args...) }
+func (c *commandLine) run(args ...string) result { return c.runContext(c.t.Context(), args...) }
 
 // ok runs a command line that must succeed without a message, and returns its output.
-func (c *cli) ok(args ...string) string {
+func (c *commandLine) ok(args ...string) string {
 	c.t.Helper()
 	r := c.run(args...)
-	require.Equal(c.t, exitOK, r.code, "%v: %s", args, r.stderr)
+	require.Equal(c.t, cli.ExitOK, r.code, "%v: %s", args, r.stderr)
 	require.Empty(c.t, r.stderr, "%v", args)
 	return r.stdout
 }
 
 // fails runs a command line that must fail with a code, and returns its messages.
-func (c *cli) fails(code int, args ...string) string {
+func (c *commandLine) fails(code int, args ...string) string {
 	c.t.Helper()
 	r := c.run(args...)
 	require.Equal(c.t, code, r.code, "%v: %s%s", args, r.stdout, r.stderr)

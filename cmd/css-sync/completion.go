@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
@@ -98,11 +99,11 @@ func (p *program) addCompletion(root *cobra.Command) error {
 		faults = append(faults, err)
 		return cmd
 	}
-	completion := group("completion", "")
+	completion := catalogueGroup("completion", "")
 	shells := find("completion")
 	shells.Args, shells.RunE = completion.Args, completion.RunE
 	for _, shell := range shells.Commands() {
-		shell.Args = takes()
+		shell.Args = cli.Takes()
 	}
 	for path, arguments := range completed {
 		find(path).ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
@@ -119,7 +120,7 @@ func (p *program) addCompletion(root *cobra.Command) error {
 
 // complete returns the names that go on as a word begins. It never fails: then there are none.
 func (p *program) complete(cmd *cobra.Command, pick names, begun string) ([]string, cobra.ShellCompDirective) {
-	if pick == nil || p.prepare(cmd) != nil {
+	if pick == nil || p.Prepare(cmd) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
@@ -139,15 +140,15 @@ func (p *program) complete(cmd *cobra.Command, pick names, begun string) ([]stri
 
 // nameKeys returns the keys of all databases, tables and nodes; none when that takes too long.
 func (p *program) nameKeys(ctx context.Context) []string {
-	css, err := p.open(ctx, cssetcd.WithReadOnly())
+	css, err := p.Open(ctx, cssetcd.WithReadOnly())
 	if err != nil {
 		return nil
 	}
-	defer css.close()
-	if css.etcd != nil {
+	defer css.Close()
+	if css.Conn != nil {
 		return spellings(ctx, css)
 	}
-	s, err := css.snapshot(ctx, 0)
+	s, err := css.WholeSnapshot(ctx, 0)
 	if err != nil {
 		return nil
 	}
@@ -159,8 +160,8 @@ func (p *program) nameKeys(ctx context.Context) []string {
 }
 
 // spellings reads what etcd keeps beside the catalogue so that no two names differ in case only: all names, and without chunks.
-func spellings(ctx context.Context, css *catalogue) []string {
-	r, err := css.etcd.Get(ctx, css.Prefix()+"/fold/", clientv3.WithPrefix())
+func spellings(ctx context.Context, css *cli.Catalogue) []string {
+	r, err := css.Conn.Get(ctx, css.Prefix()+"/fold/", clientv3.WithPrefix())
 	if err != nil {
 		return nil
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func TestCompletionScripts(t *testing.T) {
@@ -18,10 +20,10 @@ func TestCompletionScripts(t *testing.T) {
 }
 
 // completions are what a shell is told that the last of the arguments may be. The last line is for the shell.
-func (c *cli) completions(args ...string) []string {
+func (c *commandLine) completions(args ...string) []string {
 	c.t.Helper()
 	r := c.run(append([]string{"__complete"}, args...)...)
-	require.Equal(c.t, exitOK, r.code, "%v: %s", args, r.stderr)
+	require.Equal(c.t, cli.ExitOK, r.code, "%v: %s", args, r.stderr)
 	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
 	require.Equal(c.t, ":4", lines[len(lines)-1], "%v: no names of files", args)
 	return lines[:len(lines)-1]
@@ -31,7 +33,7 @@ func TestCompletion(t *testing.T) {
 	t.Parallel()
 	e := onEtcd(t)
 	f, _ := onFile(t)
-	for _, c := range []*cli{e, f} {
+	for _, c := range []*commandLine{e, f} {
 		fill(c)
 		for line, want := range map[string]string{
 			"db show :":                              "LSST LSST_2 Plain",
@@ -75,7 +77,7 @@ func TestCompletionWithoutACatalogue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			c := &cli{t: t, environment: environment}
+			c := &commandLine{t: t, environment: environment}
 			r := c.run("__complete", "db", "show", "")
 			assert.Equal(t, ":4\n", r.stdout)
 			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.stderr, "which the shells' scripts drop")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 const configHelp = `Show or change the durations of the protocol of deletion. They are kept in etcd, and are the same for all czars and coordinators of a catalogue:
@@ -23,18 +24,18 @@ const configHelp = `Show or change the durations of the protocol of deletion. Th
 A long fence costs drops only, and only when a czar is lost: queries go on through an outage of etcd that is shorter.`
 
 func configCommand(p *program) *cobra.Command {
-	g := group("config", "Show or change the durations of the protocol of deletion", configShow(p), configSet(p))
+	g := catalogueGroup("config", "Show or change the durations of the protocol of deletion", configShow(p), configSet(p))
 	g.Long = configHelp
 	g.Example = "  css-sync config show\n  css-sync config set --delay 1m"
 	for _, part := range g.Commands() {
-		part.Annotations = onlyEtcd
+		part.Annotations = cli.OnlyEtcd
 	}
 	return g
 }
 
 func configShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "Show the durations of the protocol of deletion", Args: takes(),
+		Use: "show", Short: "Show the durations of the protocol of deletion", Args: cli.Takes(),
 		Long: configHelp + `
 
 What etcd does not say is as it is by default. With -w json: {"confirm","fence","wait","alive","delay"}, texts such as "1m15s".`,
@@ -45,14 +46,14 @@ What etcd does not say is as it is by default. With -w json: {"confirm","fence",
 				if err != nil && (!errors.Is(err, deletion.ErrTiming) || t == (deletion.Timing{})) {
 					return err
 				}
-				return errors.Join(p.print(t, func(w io.Writer) { timingFacts(t).write(w) }), err)
+				return errors.Join(p.Print(t, func(w io.Writer) { timingFacts(t).Write(w) }), err)
 			})
 		},
 	}
 }
 
-func timingFacts(t deletion.Timing) facts {
-	return facts{
+func timingFacts(t deletion.Timing) cli.Facts {
+	return cli.Facts{
 		{"confirm", t.Confirm.String()}, {"fence", t.Fence.String()}, {"wait", t.Wait.String()}, {"alive", t.Alive.String()}, {"delay", t.Delay.String()},
 	}
 }
@@ -60,7 +61,7 @@ func timingFacts(t deletion.Timing) facts {
 func configSet(p *program) *cobra.Command {
 	given := deletion.DefaultTiming
 	cmd := &cobra.Command{
-		Use: "set", Short: "Change durations of the protocol of deletion", Args: takes(),
+		Use: "set", Short: "Change durations of the protocol of deletion", Args: cli.Takes(),
 		Long: configHelp + `
 
 What is not given stays as it is. Nothing is changed when the durations do not fit together, and the error says all that is wrong.
@@ -77,9 +78,9 @@ take them at once. So fence can be changed while czars are at work, and is in fo
 				}
 			}
 			if len(changes) == 0 {
-				return invalidUse(cmd, "say what to change: --confirm, --fence, --wait, --alive or --delay")
+				return cli.InvalidUse(cmd, "say what to change: --confirm, --fence, --wait, --alive or --delay")
 			}
-			return p.write(cmd.Context(), outcome{done: "settings changed"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "settings changed"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				client, err := deletion.NewClient(css.Client)
 				if err != nil {
 					return 0, err

@@ -8,6 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func TestConfig(t *testing.T) {
@@ -19,15 +20,15 @@ func TestConfig(t *testing.T) {
 	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`, c.ok("config", "show", "-w", "json"))
 	c.ok("config", "set", "--delay", "0s")
 
-	message := c.fails(exitInvalid, "config", "set", "--confirm", "10s", "--fence", "20s", "--alive", "1500ms", "--delay", "1s")
+	message := c.fails(cli.ExitInvalid, "config", "set", "--confirm", "10s", "--fence", "20s", "--alive", "1500ms", "--delay", "1s")
 	for _, fault := range []string{
 		"do not fit together", "fence is 20s and must be at least 4 times confirm", "alive is 1.5s and must be whole seconds", "delay: 1s: must be 0, or whole seconds",
 	} {
 		assert.Contains(t, message, fault)
 	}
 	assert.Contains(t, c.ok("config", "show"), "delay:    0s\n")
-	assert.Contains(t, c.fails(exitInvalid, "config", "set"), "say what to change")
-	assert.Contains(t, c.fails(exitInvalid, "config", "set", "--fence", "long"), "invalid")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "config", "set"), "say what to change")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "config", "set", "--fence", "long"), "invalid")
 }
 
 // TestSettingsThatDoNotFit, written past css-sync, stop drops and nothing else, and can be mended.
@@ -45,11 +46,11 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	assert.Contains(t, r.stderr, "css-sync: serve: coordinate drops: the settings of the deletion protocol do not fit together: fence is 1s")
 	assert.Contains(t, r.stderr, "hint: `css-sync config show` shows them")
 	r = c.run("config", "show")
-	assert.Equal(t, exitInvalid, r.code)
+	assert.Equal(t, cli.ExitInvalid, r.code)
 	assert.Contains(t, r.stdout, "fence:    1s\n")
-	c.fails(exitInvalid, "table", "drop", "LSST.Filter")
+	c.fails(cli.ExitInvalid, "table", "drop", "LSST.Filter")
 	r = c.run("status", "-w", "json")
-	assert.Equal(t, exitInvalid, r.code)
+	assert.Equal(t, cli.ExitInvalid, r.code)
 	s := decode[statusView](t, r.stdout)
 	assert.True(t, s.Etcd.OK)
 	assert.False(t, s.Drops.OK)
@@ -60,7 +61,7 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	c.ok("table", "drop", "LSST.Source")
 	_, err = etcd.Put(t.Context(), "/qserv/config", `?`)
 	require.NoError(t, err)
-	c.fails(exitInvalid, "config", "show")
+	c.fails(cli.ExitInvalid, "config", "show")
 	c.ok("config", "set", "--delay", "5s")
 	want := deletion.DefaultTiming
 	want.Delay = 5e9
@@ -70,7 +71,7 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 func TestHistoryReset(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	assert.Contains(t, c.fails(exitInvalid, "history-reset"), "CSS")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "history-reset"), "CSS")
 	fill(c)
 	before := decode[statusView](t, c.ok("status", "-w", "json")).Etcd.History
 	assert.Contains(t, c.ok("history-reset"), "the history has a new name; czars register anew by themselves, revision ")

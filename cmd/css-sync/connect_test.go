@@ -23,11 +23,14 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
 // elsewhere is a command line that no variable helps.
-func elsewhere(t *testing.T) *cli { return &cli{t: t, environment: map[string]string{}} }
+func elsewhere(t *testing.T) *commandLine {
+	return &commandLine{t: t, environment: map[string]string{}}
+}
 
 // silent listens and never answers.
 func silent(t *testing.T) string {
@@ -65,7 +68,7 @@ func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
-				message := elsewhere(t).fails(exitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"}, test.args)...)
+				message := elsewhere(t).fails(cli.ExitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"}, test.args)...)
 				assert.Contains(t, message, test.want)
 				assert.Less(t, time.Since(began), 2*time.Second)
 			})
@@ -113,25 +116,25 @@ func TestCredentials(t *testing.T) {
 		code        int
 		want        string
 	}{
-		"none":                      {nil, nil, exitError, "etcd refused access"},
-		"name and password":         {nil, []string{"--user", "root:secret"}, exitOK, ""},
-		"password beside":           {nil, []string{"--user", "root", "--password", "secret"}, exitOK, ""},
-		"wrong password":            {nil, []string{"--user", "root:wrong"}, exitError, "wrong name or password for user root\nhint: look at --user"},
-		"wrong name":                {nil, []string{"--user", "nobody:secret"}, exitError, "wrong name or password for user nobody"},
-		"not permitted":             {nil, []string{"--user", "reader:secret"}, exitError, "its role needs `etcdctl role grant-permission"},
-		"no password":               {nil, []string{"--user", "root"}, exitInvalid, "there is no password for etcd's user root"},
-		"no name":                   {nil, []string{"--user", ":x"}, exitInvalid, "no name"},
-		"own variable":              {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil, exitOK, ""},
-		"etcdctl's variables":       {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, exitOK, ""},
-		"own before etcdctl's":      {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"}, []string{"--user", "root"}, exitOK, ""},
-		"the line before both":      {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"}, exitOK, ""},
-		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, exitError, "etcd refused access"},
+		"none":                      {nil, nil, cli.ExitError, "etcd refused access"},
+		"name and password":         {nil, []string{"--user", "root:secret"}, cli.ExitOK, ""},
+		"password beside":           {nil, []string{"--user", "root", "--password", "secret"}, cli.ExitOK, ""},
+		"wrong password":            {nil, []string{"--user", "root:wrong"}, cli.ExitError, "wrong name or password for user root\nhint: look at --user"},
+		"wrong name":                {nil, []string{"--user", "nobody:secret"}, cli.ExitError, "wrong name or password for user nobody"},
+		"not permitted":             {nil, []string{"--user", "reader:secret"}, cli.ExitError, "its role needs `etcdctl role grant-permission"},
+		"no password":               {nil, []string{"--user", "root"}, cli.ExitInvalid, "there is no password for etcd's user root"},
+		"no name":                   {nil, []string{"--user", ":x"}, cli.ExitInvalid, "no name"},
+		"own variable":              {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitOK, ""},
+		"etcdctl's variables":       {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, cli.ExitOK, ""},
+		"own before etcdctl's":      {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"}, []string{"--user", "root"}, cli.ExitOK, ""},
+		"the line before both":      {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"}, cli.ExitOK, ""},
+		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitError, "etcd refused access"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := &cli{t: t, environment: test.environment}
+			c := &commandLine{t: t, environment: test.environment}
 			args := append([]string{"put", "/note", name, at, "--dial-timeout=20s", "--command-timeout=60s"}, test.args...)
-			if test.code == exitOK {
+			if test.code == cli.ExitOK {
 				c.ok(args...)
 				return
 			}
@@ -146,19 +149,19 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	first, second := startEtcd(t), startEtcd(t)
 	onServer(t, first).ok("db", "create", "First")
-	(&cli{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create", "Second")
+	(&commandLine{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create", "Second")
 
-	c := &cli{t: t, environment: map[string]string{
+	c := &commandLine{t: t, environment: map[string]string{
 		"CSS_SYNC_ENDPOINTS": first.Endpoints()[0], "ETCDCTL_ENDPOINTS": second.Endpoints()[0], "CSS_SYNC_WRITE_OUT": "json",
 	}}
 	assert.Contains(t, c.ok("db", "show", "First"), `"name": "First"`, "css-sync's own variables come first")
 	assert.Contains(t, c.ok("db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table"), "database: ", "and the command line before them")
 
 	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "soon"
-	assert.Contains(t, c.fails(exitInvalid, "db", "list"), `CSS_SYNC_DIAL_TIMEOUT="soon"`)
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"), `CSS_SYNC_DIAL_TIMEOUT="soon"`)
 	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "20s"
 	c.environment["CSS_SYNC_IF_EXISTS"], c.environment["CSS_SYNC_FORCE"] = "true", "true"
-	c.fails(exitError, "db", "drop", "Nope") // what permits something is to be said each time
+	c.fails(cli.ExitError, "db", "drop", "Nope") // what permits something is to be said each time
 	c.environment["ETCDCTL_PREFIX"] = "/other"
 	c.ok("db", "show", "First") // etcdctl has no such flag
 }
@@ -175,11 +178,11 @@ func TestTLS(t *testing.T) {
 	c.ok("db", "show", "D", "--endpoints", address)
 	delete(c.environment, "ETCDCTL_CACERT")
 	short := "--dial-timeout=5s" // long enough for a handshake on a busy machine
-	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+address, short), "certificate signed by unknown authority")
-	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", address, short), "hint: if etcd wants TLS, give --cacert")
-	assert.Contains(t, c.fails(exitNoConnection, "db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--cert", ca), "--cert and --key belong together")
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--cacert", "/nowhere/ca.pem"), "/nowhere/ca.pem")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+address, short), "certificate signed by unknown authority")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", address, short), "hint: if etcd wants TLS, give --cacert")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cert", ca), "--cert and --key belong together")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cacert", "/nowhere/ca.pem"), "/nowhere/ca.pem")
 }
 
 // tlsProxy puts TLS before an etcd that has none. It returns the file of the certificate and the address.
@@ -235,8 +238,21 @@ func TestCommandTimeout(t *testing.T) {
 	c.ok("db", "create", "D")
 	require.Eventually(t, func() bool { // on a busy machine etcd may answer before the clock is looked at
 		r := c.run("db", "show", "D", "--command-timeout", "1ns")
-		return r.code == exitNoConnection && strings.Contains(r.stderr, "no answer in time")
+		return r.code == cli.ExitNoConnection && strings.Contains(r.stderr, "no answer in time")
 	}, patience, time.Millisecond)
 	c.ok("db", "show", "D", "--command-timeout", "0")
-	c.fails(exitInvalid, "db", "show", "D", "--command-timeout", "-1s")
+	c.fails(cli.ExitInvalid, "db", "show", "D", "--command-timeout", "-1s")
+}
+
+// TestAnswersOfEtcdAreHeard: the client of a command tells what arrives.
+func TestAnswersOfEtcdAreHeard(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.ok("db", "create", "D")
+	p := c.program(io.Discard, io.Discard)
+	require.Zero(t, p.Connection.Answers.Last.Load())
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"version"}))
+	assert.Zero(t, p.Connection.Answers.Last.Load())
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"dump", "-o", t.TempDir() + "/css.json"})) // which has no limit of its own
+	assert.NotNil(t, p.Connection.Answers.Last.Load())
 }

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func czarCommand(p *program) *cobra.Command {
 	var flags czarFlags
 	cmd := &cobra.Command{
 		Use: "czar", Short: "Run a czar that tells what it sees of the catalogue, and runs queries, for tests and demonstrations", GroupID: groupFiles,
-		Args: takes(), Annotations: onlyEtcd,
+		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run a czar, one of the processes that plan Qserv's queries: it holds the catalogue in memory as a czar does, and prints each change
 of a database, table or node at the moment at which its queries would see it, until it is interrupted. Chunks are not told of. How its
 connection to etcd does is in the log. Without --queries it runs none and is not registered: no drop waits for it.
@@ -32,11 +33,11 @@ status. Dropped and created again between two looks is removed and created. The 
 			if err := flags.check(cmd, p); err != nil {
 				return err
 			}
-			run := func(ctx context.Context, css *catalogue) error { return p.czar(ctx, css, &flags) }
+			run := func(ctx context.Context, css *cli.Catalogue) error { return p.czar(ctx, css, &flags) }
 			if flags.queries {
-				return p.atLength(cmd.Context(), run)
+				return p.AtLength(cmd.Context(), run)
 			}
-			return p.onWhole(cmd.Context(), run)
+			return p.OnWhole(cmd.Context(), run)
 		},
 	}
 	flags.register(cmd)
@@ -51,13 +52,13 @@ type czarRun struct {
 }
 
 // czar tells of changes until ctx ends, which is how it is meant to end, and runs queries where that is wanted.
-func (p *program) czar(ctx context.Context, css *catalogue, flags *czarFlags) error {
+func (p *program) czar(ctx context.Context, css *cli.Catalogue, flags *czarFlags) error {
 	view, err := cssetcd.OpenView(ctx, css.Client)
 	if err != nil {
 		return err
 	}
 	defer view.Close()
-	c := &czarRun{program: p, out: &wholeWrites{w: p.stdout}, view: view}
+	c := &czarRun{program: p, out: &wholeWrites{w: p.Stdout}, view: view}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
@@ -70,7 +71,7 @@ func (p *program) czar(ctx context.Context, css *catalogue, flags *czarFlags) er
 }
 
 // work tells of changes, and takes queries if that is wanted, until one of the two has ended.
-func (c *czarRun) work(ctx context.Context, css *catalogue, flags *czarFlags, group *errgroup.Group) error {
+func (c *czarRun) work(ctx context.Context, css *cli.Catalogue, flags *czarFlags, group *errgroup.Group) error {
 	changes := c.view.Subscribe()
 	if !flags.queries {
 		if err := c.printReady(changes.Snapshot()); err != nil {
@@ -103,7 +104,7 @@ func (c *czarRun) tellSights(ctx context.Context, changes *cssetcd.Subscription)
 			return err
 		}
 		if u.Regressed {
-			c.log.Warn("etcd went back, or is another one; what follows is the difference", "from", u.From.Revision(), "to", u.To.Revision())
+			c.Log.Warn("etcd went back, or is another one; what follows is the difference", "from", u.From.Revision(), "to", u.To.Revision())
 		}
 		for _, s := range sights(u) {
 			s.Time, s.Revision = seen, u.To.Revision()
@@ -130,10 +131,10 @@ func (c *czarRun) tellPhases(ctx context.Context) {
 			continue
 		}
 		if last = now.Phase; last == cssetcd.Live {
-			c.log.Info("the view follows etcd again", "revision", c.view.Snapshot().Revision())
+			c.Log.Info("the view follows etcd again", "revision", c.view.Snapshot().Revision())
 			continue
 		}
-		c.log.Warn("the view does not follow etcd; queries go on with what it has", "phase", now.Phase, "revision", c.view.Snapshot().Revision(),
+		c.Log.Warn("the view does not follow etcd; queries go on with what it has", "phase", now.Phase, "revision", c.view.Snapshot().Revision(),
 			"confirmed_ago", c.view.Staleness().Round(time.Millisecond), "err", now.Reason)
 	}
 }
@@ -145,8 +146,8 @@ type readyView struct {
 }
 
 func (c *czarRun) printReady(s *cssetcd.Snapshot) error {
-	if c.output.json() {
-		return writeJSON(c.out, readyView{true, s.Revision()}, "")
+	if c.Output.JSON() {
+		return cli.WriteJSON(c.out, readyView{true, s.Revision()}, "")
 	}
 	_, err := fmt.Fprintf(c.out, "ready at revision %d\n", s.Revision())
 	return err
@@ -156,13 +157,13 @@ func (c *czarRun) printReady(s *cssetcd.Snapshot) error {
 const clockTime = "2006-01-02T15:04:05.000000Z07:00"
 
 func (c *czarRun) printSight(s sight) error {
-	if c.output.json() {
-		return writeJSON(c.out, s, "")
+	if c.Output.JSON() {
+		return cli.WriteJSON(c.out, s, "")
 	}
 	status := ""
 	if s.Status != "" {
-		status = "  " + cell(string(s.Status))
+		status = "  " + cli.Cell(string(s.Status))
 	}
-	_, err := fmt.Fprintf(c.out, "%s  %d  %s  %-8s  %s%s\n", s.Time.Format(clockTime), s.Revision, s.Change, s.What, cell(s.Name), status)
+	_, err := fmt.Fprintf(c.out, "%s  %d  %s  %-8s  %s%s\n", s.Time.Format(clockTime), s.Revision, s.Change, s.What, cli.Cell(s.Name), status)
 	return err
 }

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // czarQueriesHelp is what the help of czar says of queries.
@@ -36,30 +38,30 @@ waits for it, and it fails when its tables are removed meanwhile.`
 type czarFlags struct {
 	queries, noGate bool
 	name            string
-	workers         workerFlags
+	workers         cli.WorkerFlags
 }
 
 func (f *czarFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.queries, "queries", false, "register as a czar, and run the queries that standard input names")
 	flags.StringVar(&f.name, "name", "", "what operators read where this czar holds a drop up; without it the host and the number of the process")
-	f.workers.register(cmd, "run queries on")
+	f.workers.Register(cmd, "run queries on")
 	flags.BoolVar(&f.noGate, "no-gate", false, "run queries without asking anybody: they can fail when a table is dropped")
 }
 
 func (f *czarFlags) check(cmd *cobra.Command, p *program) error {
 	for _, name := range []string{"name", "worker-dsn", "worker-dsn-file", "no-gate"} {
 		if cmd.Flags().Changed(name) && !f.queries {
-			return invalidUse(cmd, "--%s is for queries; give --queries, too", name)
+			return cli.InvalidUse(cmd, "--%s is for queries; give --queries, too", name)
 		}
 	}
 	switch {
 	case !f.queries:
 		return nil // variables for the workers are for other commands then
 	case f.noGate && f.name != "":
-		return invalidUse(cmd, "--name is that of a registered czar, which one with --no-gate is not")
+		return cli.InvalidUse(cmd, "--name is that of a registered czar, which one with --no-gate is not")
 	case cmd.Flags().Changed("name") && f.name == "":
-		return invalidUse(cmd, "--name is empty")
+		return cli.InvalidUse(cmd, "--name is empty")
 	}
-	return f.workers.read(cmd, p.connection.dialTimeout)
+	return f.workers.Read(cmd, p.Connection.DialTimeout)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // wholeWrites keeps the writes of several goroutines apart. What writes a line in one call writes it whole.
@@ -55,7 +56,7 @@ type queryLine struct {
 
 // because returns it as the given event, with an error.
 func (q queryTold) because(event string, err error) queryTold {
-	q.Event, q.Reason, q.Error = event, reasonOf(err), sentence(err)
+	q.Event, q.Reason, q.Error = event, reasonOf(err), cli.Sentence(err)
 	return q
 }
 
@@ -81,8 +82,8 @@ func reasonOf(err error) string {
 // tell prints a line about a query.
 func (c *czarRun) tell(q queryTold) error {
 	now := time.Now()
-	if c.output.json() {
-		return writeJSON(c.out, queryLine{now, q}, "")
+	if c.Output.JSON() {
+		return cli.WriteJSON(c.out, queryLine{now, q}, "")
 	}
 	_, err := fmt.Fprintf(c.out, "%s  %s\n", now.Format(clockTime), q.text())
 	return err
@@ -90,9 +91,9 @@ func (c *czarRun) tell(q queryTold) error {
 
 func (q queryTold) text() string {
 	if q.Event == queryInvalid {
-		return fmt.Sprintf("line %d is no query: %s", q.Query, cell(q.Error))
+		return fmt.Sprintf("line %d is no query: %s", q.Query, cli.Cell(q.Error))
 	}
-	text := fmt.Sprintf("query %d on %s %s", q.Query, cell(strings.Join(q.Tables, ", ")), q.Event)
+	text := fmt.Sprintf("query %d on %s %s", q.Query, cli.Cell(strings.Join(q.Tables, ", ")), q.Event)
 	if q.Event == queryAdmitted {
 		text += fmt.Sprintf(", planned at revision %d", q.Planned)
 	}
@@ -103,7 +104,7 @@ func (q queryTold) text() string {
 		text += " and " + plural(q.Chunks, "chunk query", "chunk queries")
 	}
 	if q.Error != "" {
-		text += ": " + cell(q.Error)
+		text += ": " + cli.Cell(q.Error)
 	}
 	return text
 }

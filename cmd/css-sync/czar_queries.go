@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // czarQueries are the queries of one czar.
@@ -26,20 +27,20 @@ type czarQueries struct {
 }
 
 // openQueries registers the czar.
-func (c *czarRun) openQueries(ctx context.Context, css *catalogue, flags *czarFlags) (*czarQueries, error) {
+func (c *czarRun) openQueries(ctx context.Context, css *cli.Catalogue, flags *czarFlags) (*czarQueries, error) {
 	q := &czarQueries{czarRun: c}
 	var err error
-	if q.workers, err = openWorkers(flags.workers.servers); err != nil {
+	if q.workers, err = openWorkers(flags.workers.Servers); err != nil {
 		return nil, err
 	}
 	if flags.noGate {
 		return q, nil
 	}
-	opts := []deletion.GateOption{deletion.GateLogger(c.log)}
+	opts := []deletion.GateOption{deletion.GateLogger(c.Log)}
 	if flags.name != "" {
 		opts = append(opts, deletion.CzarName(flags.name))
 	}
-	ctx, cancel := c.limit(ctx)
+	ctx, cancel := c.Limit(ctx)
 	defer cancel()
 	if q.gate, err = deletion.OpenGate(ctx, css.Client, c.view, opts...); err != nil {
 		q.workers.close()
@@ -68,7 +69,7 @@ func (q *czarQueries) run(ctx context.Context) error {
 		return err
 	}
 	if q.invalid > 0 {
-		return badInput("%s; the output says which and why", plural(q.invalid, "line of the input is no query", "lines of the input are no queries"))
+		return cli.BadInput("%s; the output says which and why", plural(q.invalid, "line of the input is no query", "lines of the input are no queries"))
 	}
 	return nil
 }
@@ -78,7 +79,7 @@ func (q *czarQueries) read(ctx context.Context) <-chan string {
 	lines := make(chan string)
 	go func() {
 		defer close(lines)
-		input := bufio.NewScanner(q.stdin)
+		input := bufio.NewScanner(q.Stdin)
 		for input.Scan() {
 			select {
 			case lines <- input.Text():
@@ -87,7 +88,7 @@ func (q *czarQueries) read(ctx context.Context) <-chan string {
 			}
 		}
 		if err := input.Err(); err != nil && ctx.Err() == nil {
-			q.log.Warn("the input cannot be read any further; what it asked for goes on to its end", "err", err)
+			q.Log.Warn("the input cannot be read any further; what it asked for goes on to its end", "err", err)
 		}
 	}()
 	return lines
@@ -121,7 +122,7 @@ func parseQuery(line string) (names []cssetcd.TableName, duration time.Duration,
 	for text := range strings.SplitSeq(words[0], ",") {
 		n, err := cssetcd.ParseTableName(text)
 		if err != nil {
-			return nil, 0, errors.New(sentence(err))
+			return nil, 0, errors.New(cli.Sentence(err))
 		}
 		names = append(names, n)
 	}
@@ -156,10 +157,10 @@ func (q *czarQueries) close(ctx context.Context) {
 	if q.gate == nil {
 		return
 	}
-	ctx, cancel := q.limit(ctx)
+	ctx, cancel := q.Limit(ctx)
 	defer cancel()
 	if err := q.gate.Close(ctx); err != nil {
-		q.log.Warn("the registration of this czar is not deleted; drops wait until the coordinator has ended it", "err", err)
+		q.Log.Warn("the registration of this czar is not deleted; drops wait until the coordinator has ended it", "err", err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
@@ -27,15 +28,15 @@ type querying struct {
 }
 
 // queries starts a czar in process and waits until it is ready. It has ended when the test has.
-func (c *cli) queries(ctx context.Context, args ...string) *querying {
+func (c *commandLine) queries(ctx context.Context, args ...string) *querying {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	in, lines := io.Pipe()
 	q := &querying{&running{done: make(chan int, 1)}, c.t, lines}
-	p := &program{stdin: in, stdout: q, stderr: q, getenv: func(name string) string { return c.environment[name] }}
+	p := newProgram(in, q, q, func(name string) string { return c.environment[name] })
 	go func() {
 		defer close(q.done)
-		q.done <- p.run(ctx, append([]string{"czar", "--queries", "-w", "json", "--log-level", "error"}, args...))
+		q.done <- p.Run(ctx, append([]string{"czar", "--queries", "-w", "json", "--log-level", "error"}, args...))
 	}()
 	c.t.Cleanup(func() {
 		_ = lines.Close()
@@ -103,11 +104,11 @@ func TestCzarQueriesAndADrop(t *testing.T) {
 	assert.Equal(t, "no_such_table", czar.told(7, queryRefused).Reason)
 
 	require.NoError(t, czar.lines.Close())
-	assert.Equal(t, exitOK, czar.wait(t), czar.text())
+	assert.Equal(t, cli.ExitOK, czar.wait(t), czar.text())
 	assert.NotContains(t, czar.text(), `"failed"`)
 	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"), "it leaves in order")
 	serve.signal(t, os.Interrupt)
-	assert.Equal(t, exitOK, serve.wait(t))
+	assert.Equal(t, cli.ExitOK, serve.wait(t))
 }
 
 // TestCzarQueryIsToldToEnd by a drop that waits for nobody.
@@ -146,7 +147,7 @@ func TestCzarGoesOnAfterLinesThatAreNoQueries(t *testing.T) {
 	czar.told(9, queryFinished)
 	assert.Equal(t, "no_such_table", czar.told(10, queryRefused).Reason)
 	require.NoError(t, czar.lines.Close())
-	assert.Equal(t, exitInvalid, czar.wait(t))
+	assert.Equal(t, cli.ExitInvalid, czar.wait(t))
 	assert.Contains(t, czar.text(), "css-sync: 6 lines of the input are no queries; the output says which and why")
 }
 
@@ -160,7 +161,7 @@ func TestCzarEndsItsQueriesBeforeItself(t *testing.T) {
 	czar.ask("LSST.Object 1s")
 	czar.told(1, queryAdmitted)
 	cancel()
-	assert.Equal(t, exitOK, czar.wait(t))
+	assert.Equal(t, cli.ExitOK, czar.wait(t))
 	czar.told(1, queryFinished)
 	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"))
 }
@@ -232,7 +233,7 @@ func TestWrongUseOfCzar(t *testing.T) {
 		"czar --queries --worker-dsn-file /none": "--worker-dsn-file: open /none: no such file",
 		"czar --queries --css file:///x.json":    "it works on etcd only",
 	} {
-		message := elsewhere(t).fails(exitInvalid, strings.Fields(line)...)
+		message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
 		assert.Contains(t, message, want)
 		assert.NotContains(t, message, "secret")
 	}
@@ -251,7 +252,7 @@ func TestCzarWithQueriesEndsWhileEtcdIsAway(t *testing.T) {
 	czar.told(1, queryAdmitted)
 	require.NoError(t, server.Stop())
 	cancel()
-	assert.Equal(t, exitOK, czar.wait(t))
+	assert.Equal(t, cli.ExitOK, czar.wait(t))
 	czar.told(1, queryFinished)
 	assert.Contains(t, czar.text(), "the registration of this czar is not deleted; drops wait until the coordinator has ended it")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // visibleAt is what differs from run to run in the lines of a czar.
@@ -45,8 +46,8 @@ func TestCzarTellsWhatItSees(t *testing.T) {
 		lines.awaitN(t, "\n", told[i]+1)
 	}
 	cancel()
-	assert.Equal(t, exitOK, text.wait(t), "to be interrupted is how it ends")
-	assert.Equal(t, exitOK, lines.wait(t))
+	assert.Equal(t, cli.ExitOK, text.wait(t), "to be interrupted is how it ends")
+	assert.Equal(t, cli.ExitOK, lines.wait(t))
 	golden(t, "czar.txt", visibleAt.ReplaceAllString(text.text(), "TIME"))
 	golden(t, "czar.json", visibleAt.ReplaceAllString(lines.text(), "TIME"))
 }
@@ -85,7 +86,7 @@ func TestCzarGoesOnWhenEtcdIsBack(t *testing.T) {
 	c.ok("table", "create", "D.T", "--schema", "(a INT)")
 	czar.await(t, `"what":"table","name":"D.T","change":"created","status":"READY"}`)
 	czar.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, czar.wait(t))
+	assert.Equal(t, cli.ExitOK, czar.wait(t))
 }
 
 func TestCzarEndsWhileEtcdIsAway(t *testing.T) {
@@ -98,7 +99,7 @@ func TestCzarEndsWhileEtcdIsAway(t *testing.T) {
 	require.NoError(t, server.Stop())
 	czar.await(t, "phase=stale")
 	czar.signal(t, syscall.SIGINT)
-	assert.Equal(t, exitOK, czar.wait(t))
+	assert.Equal(t, cli.ExitOK, czar.wait(t))
 }
 
 // TestSightsOfWhatCameAgain: dropped and created between two looks is another table, and what came and went is none.

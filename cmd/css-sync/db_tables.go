@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // createWithTables creates a database with the tables of another one, which takes several transactions. Running it again goes on
 // where it ended.
-func (p *program) createWithTables(ctx context.Context, css *catalogue, name, like string) error {
-	s, err := css.snapshot(ctx, 0)
+func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name, like string) error {
+	s, err := css.WholeSnapshot(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -21,22 +22,22 @@ func (p *program) createWithTables(ctx context.Context, css *catalogue, name, li
 		return err
 	}
 	if skipped := notReady(s, like); len(skipped) > 0 {
-		p.say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
+		p.Say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
 	}
 	for _, u := range unqueryable(values(s)) {
 		if n, err := cssetcd.ParseTableName(u.Table); err == nil && n.DB == like {
-			p.say("warning: %s, and so is its copy: %s", u.Table, u.Reason)
+			p.Say("warning: %s, and so is its copy: %s", u.Table, u.Reason)
 		}
 	}
 	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables, cssetcd.AllowUnqueryable())
 	switch {
 	case err != nil && ctx.Err() != nil:
-		p.say("interrupted; what is created stays and is not seen by queries, and running it again does the rest")
+		p.Say("interrupted; what is created stays and is not seen by queries, and running it again does the rest")
 		return err
 	case err != nil:
 		return err
 	}
-	return p.print(struct {
+	return p.Print(struct {
 		writeResult
 		Tables int `json:"tables"`
 	}{writeResult{rev, rev != 0}, len(tables)}, func(w io.Writer) {

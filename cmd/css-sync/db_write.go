@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 type dbCreateFlags struct {
@@ -20,7 +21,7 @@ type dbCreateFlags struct {
 func dbCreate(p *program) *cobra.Command {
 	var f dbCreateFlags
 	cmd := &cobra.Command{
-		Use: "create DATABASE", Short: "Create a database", Args: takes("DATABASE"),
+		Use: "create DATABASE", Short: "Create a database", Args: cli.Takes("DATABASE"),
 		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), with that of another
 database (--like), or, with neither, for tables that are not partitioned.
 
@@ -31,15 +32,15 @@ that is interrupted, running it again does the rest.`,
   css-sync db create LSST_copy --like LSST --with-tables`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.check(cmd); err != nil {
-				return invalidUse(cmd, "%w", err)
+				return cli.InvalidUse(cmd, "%w", err)
 			}
 			if f.withTables {
-				return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 					return p.createWithTables(ctx, css, args[0], f.like)
 				})
 			}
 			say := outcome{"database " + args[0] + " created", "the database " + args[0] + " exists"}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return f.create(ctx, css, args[0])
 			})
 		},
@@ -83,7 +84,7 @@ func (f *dbCreateFlags) check(cmd *cobra.Command) error {
 	return nil
 }
 
-func (f *dbCreateFlags) create(ctx context.Context, css *catalogue, name string) (cssetcd.Revision, error) {
+func (f *dbCreateFlags) create(ctx context.Context, css *cli.Catalogue, name string) (cssetcd.Revision, error) {
 	var opts []cssetcd.WriteOption
 	if f.ifNotExists {
 		opts = append(opts, cssetcd.IfNotExists())
@@ -98,7 +99,7 @@ func (f *dbCreateFlags) create(ctx context.Context, css *catalogue, name string)
 func dbSetStatus(p *program) *cobra.Command {
 	var only conditionFlags
 	cmd := &cobra.Command{
-		Use: "set-status DATABASE STATUS", Short: "Set the status of a database", Args: takes("DATABASE", "STATUS"),
+		Use: "set-status DATABASE STATUS", Short: "Set the status of a database", Args: cli.Takes("DATABASE", "STATUS"),
 		Example: "  css-sync db set-status LSST READY --if-status DO_NOT_USE",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := parseStatus(args[1])
@@ -106,7 +107,7 @@ func dbSetStatus(p *program) *cobra.Command {
 				return err
 			}
 			say := outcome{done: "status of database " + args[0] + " is " + args[1]}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return css.SetDatabaseStatus(ctx, args[0], status, only.options()...)
 			})
 		},

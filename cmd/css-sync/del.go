@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // deleted is what del did, and its JSON form.
@@ -22,7 +23,7 @@ func delCommand(p *program) *cobra.Command {
 	var only conditionFlags
 	var recursive, force bool
 	cmd := &cobra.Command{
-		Use: "del KEY", Short: "Delete a CSS key, and with --recursive all keys below it", GroupID: groupCatalogue, Args: takes("KEY"),
+		Use: "del KEY", Short: "Delete a CSS key, and with --recursive all keys below it", GroupID: groupCatalogue, Args: cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts := only.options()
 			if !recursive {
@@ -31,16 +32,16 @@ func delCommand(p *program) *cobra.Command {
 			if force {
 				opts = append(opts, cssetcd.Unsafe())
 			}
-			return p.shortly(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.Shortly(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				keys, rev, err := css.Raw().DeleteCounted(ctx, args[0], opts...)
 				if errors.Is(err, cssetcd.ErrKeysBelow) {
-					return hinted(err, "--recursive deletes them, too; `css-sync ls` shows them, and `css-sync db drop` and `css-sync table drop` wait for queries")
+					return cli.Hinted(err, "--recursive deletes them, too; `css-sync ls` shows them, and `css-sync db drop` and `css-sync table drop` wait for queries")
 				}
 				if err != nil {
 					return err
 				}
 				d := deleted{writeResult{rev, true}, keys, args[0]}
-				return p.print(d, d.write)
+				return p.Print(d, d.write)
 			})
 		},
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/mirror"
@@ -25,13 +26,13 @@ import (
 func demoCommand(p *program) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "See everything at work on this machine, in some seconds", GroupID: groupFiles, Args: takes(),
+		Use: "demo", Short: "See everything at work on this machine, in some seconds", GroupID: groupFiles, Args: cli.Takes(),
 		Long: `See everything at work on this machine: an etcd, a MariaDB and three czars are started for it, filled with a small invented sky
 survey, and explained while they work. Nothing has to be prepared, nobody is asked, no other server is touched, and nothing is left behind.
 Where MariaDB is not installed, what needs it is left out.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p.tidies.Store(true)
-			defer p.tidies.Store(false)
+			p.Tidies.Store(true)
+			defer p.Tidies.Store(false)
 			return newDemo(p, keep).run(cmd.Context())
 		},
 	}
@@ -74,7 +75,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	d.title("Qserv's catalogue on etcd, mirrored to MySQL")
 	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash, d.check, d.dropAtOnce, d.dropInPeace}
 	for _, step := range steps {
-		if err := errors.Join(step(ctx), d.out.err); err != nil {
+		if err := errors.Join(step(ctx), d.out.Err); err != nil {
 			return err
 		}
 	}
@@ -84,7 +85,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		<-ctx.Done()
 		d.title("Stopping")
 	}
-	return d.out.err
+	return d.out.Err
 }
 
 // outlivingTerminal keeps the process alive when its terminal, or who reads its output, is gone: what was started has to be
@@ -152,7 +153,7 @@ func (d *demo) startMariaDB(ctx context.Context) (err error) {
 		return err
 	}
 	d.onClose(d.maria.Close)
-	d.target = d.maria.Config(defaultDatabase)
+	d.target = d.maria.Config(cli.DefaultDatabase)
 	server, err := mysql.NewConnector(d.maria.Config(""))
 	if err != nil {
 		return err

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/survey"
 )
 
 // inDatabase puts the name of the database before the table of a query: the demo's connections are of no database, because
 // the mirror makes it.
 func inDatabase(query string) string {
-	return strings.Replace(query, " kvData ", " "+defaultDatabase+".kvData ", 1)
+	return strings.Replace(query, " kvData ", " "+cli.DefaultDatabase+".kvData ", 1)
 }
 
 // shownKey is a key beside its row.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // demoCzars is how many czars the demo runs.
@@ -53,7 +54,7 @@ func newDemoCzar(name string, args ...string) (*demoCzar, error) {
 	}
 	c := &demoCzar{name: name, cmd: exec.Command(program, args...), done: make(chan struct{})}
 	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
-		return strings.HasPrefix(v, ownPrefix) || strings.HasPrefix(v, etcdctlPrefix)
+		return strings.HasPrefix(v, cli.OwnPrefix) || strings.HasPrefix(v, cli.EtcdctlPrefix)
 	})
 	c.cmd.Stderr = &c.messages
 	if c.queries, err = c.cmd.StdinPipe(); err != nil {

@@ -45,7 +45,7 @@ func (d *demo) dropInPeace(ctx context.Context) error {
 		func() error { return d.showRemoval(ctx, began, drop) },
 		func() error { return d.showName(ctx, began, t) },
 	} {
-		if err := errors.Join(step(), d.out.err); err != nil {
+		if err := errors.Join(step(), d.out.Err); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/survey"
 )
 
@@ -19,7 +20,7 @@ func (d *demo) connections() {
 	if d.maria == nil {
 		return
 	}
-	d.command(sqlClient() + " --no-defaults --user=root --socket=" + quoteShell(d.maria.Socket()) + " " + defaultDatabase +
+	d.command(sqlClient() + " --no-defaults --user=root --socket=" + quoteShell(d.maria.Socket()) + " " + cli.DefaultDatabase +
 		` -e "SELECT * FROM kvData WHERE kvKey LIKE '/NODES%'"`)
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " --mysql-dsn=" + quoteShell(d.target.FormatDSN()) + " check")
 }

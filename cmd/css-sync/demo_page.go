@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/progress"
 )
 
@@ -25,7 +26,7 @@ func pageFor(columns int) int {
 
 // page writes the demo's text: numbered steps with short lines below them. Colour is for terminals.
 type page struct {
-	out   *firstError
+	out   *cli.FirstError
 	color bool
 	width int
 	steps int
@@ -33,9 +34,9 @@ type page struct {
 
 func newPage(p *program) page {
 	return page{
-		out:   &firstError{w: p.stdout},
-		width: pageFor(progress.Columns(p.stdout)),
-		color: progress.IsTerminal(p.stdout) && p.getenv("NO_COLOR") == "" && p.getenv("TERM") != "dumb",
+		out:   &cli.FirstError{W: p.Stdout},
+		width: pageFor(progress.Columns(p.Stdout)),
+		color: progress.IsTerminal(p.Stdout) && p.Getenv("NO_COLOR") == "" && p.Getenv("TERM") != "dumb",
 	}
 }
 

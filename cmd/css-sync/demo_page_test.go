@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // TestPagesFitTheTerminal, from 80 columns on, and lose nothing that a program said.
@@ -16,7 +18,7 @@ func TestPagesFitTheTerminal(t *testing.T) {
 	for columns, want := range map[int]int{0: 100, 40: 80, 80: 80, 93: 93, 100: 100, 200: 100} {
 		assert.Equal(t, want, pageFor(columns))
 		var out bytes.Buffer
-		d := &demo{page: page{out: &firstError{w: &out}, width: pageFor(columns)}}
+		d := &demo{page: page{out: &cli.FirstError{W: &out}, width: pageFor(columns)}}
 		words := strings.Repeat("of what there is ", 9)
 		said := strings.Repeat("as a program says ", 9) + "in the end"
 		d.step(words)

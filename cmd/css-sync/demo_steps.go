@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/survey"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -146,7 +147,7 @@ func (d *demo) clash(ctx context.Context) error {
 	t := survey.NewTable()
 	t.Name.Table = "OBJECT"
 	if _, err := d.css.CreateTable(ctx, t); errors.Is(err, cssetcd.ErrTableExists) {
-		d.quote(sentence(err))
+		d.quote(cli.Sentence(err))
 	} else {
 		return fmt.Errorf("a name that clashes was not refused: %w", err)
 	}
@@ -183,7 +184,7 @@ func (d *demo) check(ctx context.Context) error {
 		return err
 	}
 	if !report.InAgreement() {
-		return fmt.Errorf("%w: %d between kvData and etcd", errDifferences, len(report.Differences))
+		return fmt.Errorf("%w: %d between kvData and etcd", cli.ErrDifferences, len(report.Differences))
 	}
 	d.fact(began, "in agreement at revision %d: %s compared, no difference, %s in quarantine",
 		report.Revision, count(report.Rows, "row"), count(len(report.Quarantined), "key"))

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
@@ -79,7 +80,7 @@ func demoProgram(t *testing.T) (p *program, stdout, stderr *bytes.Buffer, clean 
 	t.Setenv("CSS_SYNC_ENDPOINTS", "nothing.invalid:1") // and keeps these from it
 	t.Setenv("CSS_SYNC_CSS", "file:///nowhere")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	p = &program{stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, getenv: func(string) string { return "" }}
+	p = newProgram(strings.NewReader(""), stdout, stderr, func(string) string { return "" })
 	return p, stdout, stderr, func() {
 		t.Helper()
 		left, err := os.ReadDir(dir)
@@ -141,7 +142,7 @@ func TestDemoShowsEverything(t *testing.T) {
 	t.Parallel()
 	mariadbdtest.Require(t)
 	r := runDemo(t, nil)
-	require.Equal(t, exitOK, r.code, r.stderr)
+	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	inOrder(t, r.stdout, demoLines)
 	assert.Empty(t, r.stderr)
 	assert.NotContains(t, r.stdout, "\x1b", "no colour outside of a terminal")
@@ -174,7 +175,7 @@ func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that", "czar 1 runs a query", "czar 3 sees the mark"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
-			assert.Equal(t, exitError, runDemo(t, nil, at).code)
+			assert.Equal(t, cli.ExitError, runDemo(t, nil, at).code)
 		})
 	}
 }
@@ -183,7 +184,7 @@ func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 	t.Parallel()
 	mariadbdtest.Require(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check") // the last of the commands
-	require.Equal(t, exitOK, r.code, r.stderr)
+	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	inOrder(t, r.stdout, append(slices.Clone(demoLines), "until Ctrl-C",
 		`etcdctl --endpoints=http://127\.0\.0\.1:\d+ get --prefix /qserv/css/NODES`,
 		` --endpoints=\S+ ls /DBS`,
@@ -199,7 +200,7 @@ func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
 	t.Parallel()
 	mariadbdtest.Require(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check", "Stopping")
-	require.Equal(t, exitOK, r.code, r.stderr)
+	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	assert.Contains(t, r.stderr, "css-sync: stopping what it started, in some seconds;")
 }
 
@@ -225,8 +226,8 @@ func (w *brokenPipe) Write(b []byte) (int, error) {
 func TestDemoStopsEverythingWhenNobodyReads(t *testing.T) {
 	mariadbdtest.Require(t)
 	p, _, stderr, clean := demoProgram(t)
-	p.stdout = &brokenPipe{lines: 5}
-	assert.Equal(t, exitError, p.run(t.Context(), []string{"demo"}))
+	p.Stdout = &brokenPipe{lines: 5}
+	assert.Equal(t, cli.ExitError, p.Run(t.Context(), []string{"demo"}))
 	assert.Contains(t, stderr.String(), os.ErrClosed.Error())
 	clean()
 }

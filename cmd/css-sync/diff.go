@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
 func diffCommand(p *program) *cobra.Command {
 	var byMeaning bool
 	cmd := &cobra.Command{
-		Use: "diff A B", Short: "Compare two catalogues, in etcd, MySQL or dumps", GroupID: groupFiles, Args: takes("A", "B"),
+		Use: "diff A B", Short: "Compare two catalogues, in etcd, MySQL or dumps", GroupID: groupFiles, Args: cli.Takes("A", "B"),
 		Long: `Compare two catalogues and list the keys that are missing in B, extra in B, or different. The exit code is 10 when there are any.
 A and B are each one of
 
@@ -44,7 +45,7 @@ as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then 
 				return err
 			}
 			if args[0] == "-" && args[1] == "-" {
-				return invalidUse(cmd, "standard input cannot be both A and B")
+				return cli.InvalidUse(cmd, "standard input cannot be both A and B")
 			}
 			return p.diff(cmd.Context(), a, b, byMeaning)
 		},
@@ -89,10 +90,10 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 	}
 	v := diffView{A: viewA, B: viewB, Meaning: byMeaning, Differences: keydiff.Compare(keysA, keysB)}
 	v.Equal = len(v.Differences) == 0
-	if err := p.print(v, v.write); err != nil || v.Equal {
+	if err := p.Print(v, v.write); err != nil || v.Equal {
 		return err
 	}
-	return fmt.Errorf("%w: %s between %s and %s", errDifferences, count(len(v.Differences), "key"), v.A.Source, v.B.Source)
+	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, count(len(v.Differences), "key"), v.A.Source, v.B.Source)
 }
 
 func (v diffView) write(w io.Writer) {
@@ -101,15 +102,15 @@ func (v diffView) write(w io.Writer) {
 		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
 		return
 	}
-	t := table{header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}, widest: 64}
+	t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}, Widest: 64}
 	for _, d := range v.Differences {
 		a, b := shownValue(d.A), shownValue(d.B)
 		if strings.TrimSpace(a) == strings.TrimSpace(b) {
 			a, b = fromDifference(*d.A, *d.B), fromDifference(*d.B, *d.A)
 		}
-		t.rows = append(t.rows, []string{d.Kind, d.Key, a, b})
+		t.Rows = append(t.Rows, []string{d.Kind, d.Key, a, b})
 	}
-	t.write(w)
+	t.Write(w)
 }
 
 // shownValue is a value in a cell: "" for none, which is shown as a dash.

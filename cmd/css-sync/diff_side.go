@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -26,27 +27,27 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 	case arg == "etcd" || atRevision:
 		rev, err := strconv.ParseInt(number, 10, 64)
 		if atRevision && (err != nil || rev <= 0) {
-			return side{}, invalidUse(cmd, "%s: the revision has to be a number above 0", arg)
+			return side{}, cli.InvalidUse(cmd, "%s: the revision has to be a number above 0", arg)
 		}
-		path, err := p.file.path()
+		path, err := p.File.Path()
 		switch {
 		case err != nil:
 			return side{}, err
 		case path != "" && atRevision:
-			return side{}, invalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg, source(p.file.flags, "css"))
+			return side{}, cli.InvalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg, cli.Source(p.File.Flags, "css"))
 		}
 		return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) {
 			return p.readCatalogue(ctx, arg, path, cssetcd.Revision(rev))
 		}}, nil
 	case arg == "mysql":
-		if _, err := p.mustTarget(); err != nil {
+		if _, err := p.MustTarget(); err != nil {
 			return side{}, err
 		}
 		return side{ofMirror: true, read: p.readMySQL}, nil
 	}
 	name, ok := cssetcd.FilePath(arg)
 	if !ok && strings.HasPrefix(arg, "file:") {
-		return side{}, invalidUse(cmd, "%q is not of the form file:///path.json", arg)
+		return side{}, cli.InvalidUse(cmd, "%q is not of the form file:///path.json", arg)
 	} else if !ok {
 		name = arg
 	}
@@ -57,8 +58,8 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) ([]keydiff.Pair, sideView, error) {
 	var keys []keydiff.Pair
 	v := sideView{Source: arg}
-	err := p.onWhole(ctx, func(ctx context.Context, css *catalogue) error {
-		s, err := css.snapshot(ctx, rev)
+	err := p.OnWhole(ctx, func(ctx context.Context, css *cli.Catalogue) error {
+		s, err := css.WholeSnapshot(ctx, rev)
 		if err != nil {
 			return err
 		}
@@ -88,7 +89,7 @@ func of(arg string, err error) error {
 }
 
 func (p *program) readDump(ctx context.Context, arg, name string) ([]keydiff.Pair, sideView, error) {
-	dump, err := readDump(ctx, name, p.stdin)
+	dump, err := cli.ReadDump(ctx, name, p.Stdin)
 	if err != nil {
 		return nil, sideView{}, of(arg, err)
 	}
@@ -97,7 +98,7 @@ func (p *program) readDump(ctx context.Context, arg, name string) ([]keydiff.Pai
 
 // readMySQL reads the rows of kvData.
 func (p *program) readMySQL(ctx context.Context) ([]keydiff.Pair, sideView, error) {
-	target, err := p.mustTarget()
+	target, err := p.MustTarget()
 	if err != nil {
 		return nil, sideView{}, err
 	}

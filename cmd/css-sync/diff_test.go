@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
@@ -31,10 +32,10 @@ func asJSON(t *testing.T, keys map[string]string) string {
 }
 
 // differs runs a diff that must find differences, and returns all that it writes, with FILE for the file.
-func (c *cli) differs(file string, args ...string) string {
+func (c *commandLine) differs(file string, args ...string) string {
 	c.t.Helper()
 	r := c.run(append([]string{"diff"}, args...)...)
-	require.Equal(c.t, exitDifferences, r.code, "%v: %s%s", args, r.stdout, r.stderr)
+	require.Equal(c.t, cli.ExitDifferences, r.code, "%v: %s%s", args, r.stdout, r.stderr)
 	return strings.ReplaceAll(r.stdout+r.stderr, file, "FILE")
 }
 
@@ -93,7 +94,7 @@ func TestDiffOfMySQL(t *testing.T) {
 	server := startEtcd(t)
 	c, maria := onServer(t, server), mariadbdtest.ForTest(t, mariadbd.Options{})
 	c.environment["CSS_SYNC_MYSQL_DSN"] = maria.DSN("")
-	assert.Contains(t, c.fails(exitError, "diff", "mysql", "mysql"), "read kvData: ")
+	assert.Contains(t, c.fails(cli.ExitError, "diff", "mysql", "mysql"), "read kvData: ")
 	c.ok("node", "add", "n")
 	plant(t, server, keys{"/DBS/LSST/TABLES/Object": "READY"})
 	c.ok("mirror", "--once")
@@ -130,12 +131,12 @@ func TestWrongUseOfDiff(t *testing.T) {
 		"diff etcd etcd@3 --css file:///x":   "etcd@3: --css says that the catalogue is on a file, which has no revisions",
 		"diff etcd mysql --mysql-dsn secret": "--mysql-dsn: it is not of the form",
 	} {
-		assert.Contains(t, c.fails(exitInvalid, strings.Fields(line)...), want)
+		assert.Contains(t, c.fails(cli.ExitInvalid, strings.Fields(line)...), want)
 	}
 	refused := refusing(t)
-	assert.Contains(t, c.fails(exitNoConnection, "diff", "etcd", "etcd", "--endpoints", refused), "no connection to etcd: "+refused)
-	assert.Contains(t, c.fails(exitNoConnection, "diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/"), "MySQL is not available")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "etcd", "etcd", "--endpoints", refused), "no connection to etcd: "+refused)
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/"), "MySQL is not available")
 	e := onEtcd(t)
 	e.ok("db", "create", "D")
-	assert.Contains(t, e.fails(exitError, "diff", "etcd", "etcd@1000"), "load etcd@1000: the revision has not been reached")
+	assert.Contains(t, e.fails(cli.ExitError, "diff", "etcd", "etcd@1000"), "load etcd@1000: the revision has not been reached")
 }

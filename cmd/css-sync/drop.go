@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // dropHelp is what is said of dropping a table and a database alike.
@@ -73,24 +74,24 @@ func (d *dropFlags) given(names []string) string {
 }
 
 func (d *dropFlags) check(cmd *cobra.Command, p *program) error {
-	path, err := p.file.path()
+	path, err := p.File.Path()
 	if err != nil {
 		return err
 	}
 	asked, condition := d.given(protocolFlags), d.given(conditions)
 	switch {
 	case asked != "" && path != "":
-		return invalidUse(cmd, "%s is for a catalogue in etcd: on a file no query has to be waited for", asked)
+		return cli.InvalidUse(cmd, "%s is for a catalogue in etcd: on a file no query has to be waited for", asked)
 	case asked != "" && d.force:
-		return invalidUse(cmd, "--force removes it at once, whatever runs; leave out %s, or --force", asked)
+		return cli.InvalidUse(cmd, "--force removes it at once, whatever runs; leave out %s, or --force", asked)
 	case asked != "" && condition != "":
-		return invalidUse(cmd, "%s is for a removal at once, and %s asks for the protocol; leave out one of them", condition, asked)
+		return cli.InvalidUse(cmd, "%s is for a removal at once, and %s asks for the protocol; leave out one of them", condition, asked)
 	case d.policy != string(deletion.Wait) && d.policy != string(deletion.Cancel):
-		return invalidUse(cmd, "--policy %q is neither %s nor %s", d.policy, deletion.Wait, deletion.Cancel)
+		return cli.InvalidUse(cmd, "--policy %q is neither %s nor %s", d.policy, deletion.Wait, deletion.Cancel)
 	}
 	for name, value := range map[string]time.Duration{"--after": d.after, "--delay": d.delay} {
 		if err := deletion.CheckDelay(value); err != nil {
-			return invalidUse(cmd, "%s %w", name, err)
+			return cli.InvalidUse(cmd, "%s %w", name, err)
 		}
 	}
 	return nil
@@ -100,13 +101,13 @@ func (d *dropFlags) check(cmd *cobra.Command, p *program) error {
 type dropped struct {
 	name   string // "LSST.Object", or "LSST"
 	what   string // "table LSST.Object"
-	direct func(context.Context, *catalogue, ...cssetcd.WriteOption) (cssetcd.Revision, error)
+	direct func(context.Context, *cli.Catalogue, ...cssetcd.WriteOption) (cssetcd.Revision, error)
 	mark   func(context.Context, *deletion.Client, ...deletion.Option) (*deletion.Drop, error)
 }
 
 // begin begins a drop, or removes something at once, and says which.
-func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dropResult, *deletion.Drop, error) {
-	r := dropResult{Name: what.name, what: what.what, Way: wayDirect, Changed: true, file: css.etcd == nil}
+func (d *dropFlags) begin(ctx context.Context, css *cli.Catalogue, what dropped) (dropResult, *deletion.Drop, error) {
+	r := dropResult{Name: what.name, what: what.what, Way: wayDirect, Changed: true, file: css.Conn == nil}
 	if r.file {
 		return r, nil, d.remove(ctx, css, what, &r)
 	}
@@ -130,7 +131,7 @@ func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dr
 		}
 	}
 	if condition := d.given(conditions); condition != "" {
-		return r, nil, hinted(badInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
+		return r, nil, cli.Hinted(cli.BadInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
 			what.what, condition), "look at it with `css-sync drops show` and `css-sync table show`; --force removes it at once under the condition")
 	}
 	drop, err := d.mark(ctx, css, client, what, &r)
@@ -138,7 +139,7 @@ func (d *dropFlags) begin(ctx context.Context, css *catalogue, what dropped) (dr
 }
 
 // remove removes it at once.
-func (d *dropFlags) remove(ctx context.Context, css *catalogue, what dropped, r *dropResult) error {
+func (d *dropFlags) remove(ctx context.Context, css *cli.Catalogue, what dropped, r *dropResult) error {
 	var err error
 	if r.LeftChildren, err = d.children(ctx, css, what); err != nil {
 		return err
@@ -174,7 +175,7 @@ func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, wha
 }
 
 // mark begins a drop through the protocol.
-func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
+func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
 	opts := []deletion.Option{deletion.WithPolicy(deletion.Policy(d.policy))}
 	if d.leaveChildren { // otherwise the client looks for them
 		var err error
@@ -222,7 +223,7 @@ func (d *dropFlags) mark(ctx context.Context, css *catalogue, client *dropClient
 // join waits for a drop that has begun already, its own or that of its database, where waiting is wanted; and says else how to.
 func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, r *dropResult, pending error) (*deletion.Drop, error) {
 	if !d.wait {
-		return nil, hinted(pending, "`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
+		return nil, cli.Hinted(pending, "`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
 	}
 	drop, err := client.Find(ctx, what.name)
 	if db, _, isTable := strings.Cut(what.name, "."); isTable && errors.Is(err, deletion.ErrNoDrop) {
@@ -238,7 +239,7 @@ func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, 
 
 // children returns what is partitioned by something that is dropped and stays, and refuses that unless it is wanted. It is not a part of the
 // transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
-func (d *dropFlags) children(ctx context.Context, css *catalogue, what dropped) (names []string, err error) {
+func (d *dropFlags) children(ctx context.Context, css *cli.Catalogue, what dropped) (names []string, err error) {
 	wanted := d.force || d.leaveChildren
 	children, err := deletion.Children(ctx, css.Client, what.name)
 	switch {
@@ -267,7 +268,7 @@ func someOf(names []string) string {
 // hasChildren says what to do about children.
 func hasChildren(what dropped, err error) error {
 	if children := (*deletion.ChildrenError)(nil); errors.As(err, &children) {
-		return hinted(fmt.Errorf("drop %s: %w", what.what, children), "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+		return cli.Hinted(fmt.Errorf("drop %s: %w", what.what, children), "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
 	}
 	return err
 }

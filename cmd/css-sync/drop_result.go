@@ -11,12 +11,13 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func tableDrop(p *program) *cobra.Command {
 	var d dropFlags
 	cmd := &cobra.Command{
-		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries", Args: takes("DATABASE.TABLE"),
+		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries", Args: cli.Takes("DATABASE.TABLE"),
 		Long: "Drop a table with its chunks.\n\n" + dropHelp,
 		Example: `  css-sync table drop LSST.Object
   css-sync table drop LSST.Object --after 10m --delay 1m --policy cancel
@@ -29,7 +30,7 @@ func tableDrop(p *program) *cobra.Command {
 			}
 			return p.drop(cmd, &d, dropped{
 				name: name.String(), what: "table " + name.String(),
-				direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+				direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
 					return css.DropTable(ctx, name, opts...)
 				},
 				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
@@ -45,7 +46,7 @@ func tableDrop(p *program) *cobra.Command {
 func dbDrop(p *program) *cobra.Command {
 	var d dropFlags
 	cmd := &cobra.Command{
-		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries", Args: takes("DATABASE"),
+		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries", Args: cli.Takes("DATABASE"),
 		Long: "Drop a database with all its tables. Drops of its tables that have begun go on by themselves, and the database waits for them.\n\n" + dropHelp,
 		Example: `  css-sync db drop LSST
   css-sync db drop LSST --delay 5m --wait
@@ -54,7 +55,7 @@ func dbDrop(p *program) *cobra.Command {
 			db := args[0]
 			return p.drop(cmd, &d, dropped{
 				name: db, what: "database " + db,
-				direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+				direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
 					return css.DropDatabase(ctx, db, opts...)
 				},
 				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
@@ -72,18 +73,18 @@ func (p *program) drop(cmd *cobra.Command, d *dropFlags, what dropped) error {
 	if err := d.check(cmd, p); err != nil {
 		return err
 	}
-	return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-		limited, cancel := p.limit(ctx)
+	return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+		limited, cancel := p.Limit(ctx)
 		r, drop, err := d.begin(limited, css, what)
 		cancel()
 		if err != nil {
 			return err
 		}
 		if drop == nil || !d.wait {
-			return p.print(r, r.write)
+			return p.Print(r, r.write)
 		}
-		if !p.output.json() {
-			if err := p.print(r, r.write); err != nil {
+		if !p.Output.JSON() {
+			if err := p.Print(r, r.write); err != nil {
 				return err
 			}
 		}
@@ -95,7 +96,7 @@ func (p *program) drop(cmd *cobra.Command, d *dropFlags, what dropped) error {
 			return err
 		}
 		r.Ended = true
-		return p.print(r, func(w io.Writer) { fmt.Fprintln(w, what.what+" dropped") })
+		return p.Print(r, func(w io.Writer) { fmt.Fprintln(w, what.what+" dropped") })
 	})
 }
 
@@ -186,12 +187,12 @@ func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.
 	for {
 		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() && awaited(s) != said {
 			said = awaited(s)
-			p.say("%s: %s", drop.Name(), s.Summary())
+			p.Say("%s: %s", drop.Name(), s.Summary())
 		}
 		select {
 		case err := <-done:
 			if errors.Is(err, context.Canceled) {
-				p.say("the drop of %s goes on", drop.Name())
+				p.Say("the drop of %s goes on", drop.Name())
 			}
 			return err
 		case <-tick.C:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 const dropsHelp = `Look at drops that are under way, and do something about them. NAME is DATABASE.TABLE, or DATABASE for a whole database.
@@ -26,19 +27,19 @@ A drop has one of these phases:
 When the data are removed, the drop is listed no more and the name is free. css-sync serve is what carries drops out.`
 
 func dropsCommand(p *program) *cobra.Command {
-	g := group("drops", "List, show, cancel and end drops that are under way; name what blocks them",
+	g := catalogueGroup("drops", "List, show, cancel and end drops that are under way; name what blocks them",
 		dropsList(p), dropsShow(p), dropsWait(p), dropsCancel(p), dropsRetry(p), dropsAbandon(p), dropsCzars(p), dropsEvict(p), dropsClean(p))
 	g.Long = dropsHelp
 	g.Example = "  css-sync drops list\n  css-sync drops show LSST.Object\n  css-sync drops cancel LSST.Object"
 	for _, part := range g.Commands() {
-		part.Annotations = onlyEtcd
+		part.Annotations = cli.OnlyEtcd
 	}
 	return g
 }
 
 // onDrops runs a short command about drops.
 func (p *program) onDrops(ctx context.Context, do func(context.Context, *dropClient) error) error {
-	return p.shortly(ctx, func(ctx context.Context, css *catalogue) error {
+	return p.Shortly(ctx, func(ctx context.Context, css *cli.Catalogue) error {
 		client, err := newDropClient(css.Client)
 		if err != nil {
 			return err
@@ -49,7 +50,7 @@ func (p *program) onDrops(ctx context.Context, do func(context.Context, *dropCli
 
 func dropsList(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List the drops that are under way", Args: takes(),
+		Use: "list", Aliases: []string{"ls"}, Short: "List the drops that are under way", Args: cli.Takes(),
 		Long: `List the drops that are under way, and those that are requested for later, with what each waits for.
 
 With -w json: a list of what "css-sync drops show -w json" prints of each.`,
@@ -58,11 +59,11 @@ With -w json: a list of what "css-sync drops show -w json" prints of each.`,
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *dropClient) error {
 				all, err := client.Drops(ctx)
 				views := client.views(ctx, all)
-				t := table{header: []string{"NAME", "PHASE", "AGE", "POLICY", "BY", "NOW"}}
+				t := cli.Table{Header: []string{"NAME", "PHASE", "AGE", "POLICY", "BY", "NOW"}}
 				for _, v := range views {
-					t.rows = append(t.rows, []string{v.Name, v.Phase, v.age(), string(v.Policy), v.By, v.Summary})
+					t.Rows = append(t.Rows, []string{v.Name, v.Phase, v.age(), string(v.Policy), v.By, v.Summary})
 				}
-				return errors.Join(p.print(views, t.write), err)
+				return errors.Join(p.Print(views, t.Write), err)
 			})
 		},
 	}
@@ -70,7 +71,7 @@ With -w json: a list of what "css-sync drops show -w json" prints of each.`,
 
 func dropsShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show NAME", Short: "Show one drop, and by name who holds it up and why", Args: takes("NAME"),
+		Use: "show NAME", Short: "Show one drop, and by name who holds it up and why", Args: cli.Takes("NAME"),
 		Long: `Show one drop: how far it is, since when, what it waits for, and by name which czars have not said yet that their queries have ended,
 and why not.
 
@@ -102,7 +103,7 @@ With -w json an object:
 					return err
 				}
 				v := client.view(ctx, s)
-				return p.print(v, v.write)
+				return p.Print(v, v.write)
 			})
 		},
 	}
@@ -117,26 +118,26 @@ func (v dropView) write(w io.Writer) {
 	if v.Mark > 0 {
 		mark = "revision " + strconv.FormatInt(int64(v.Mark), 10)
 	}
-	facts{
+	cli.Facts{
 		{v.Kind, v.Name}, {"phase", v.Phase}, {"now", v.Summary}, {"marked at", mark},
 		{"incarnation", "revision " + strconv.FormatInt(int64(v.Incarnation), 10)},
 		{"running queries", map[deletion.Policy]string{deletion.Wait: "are waited for", deletion.Cancel: "are cancelled"}[v.Policy]},
 		{"wanted by", v.By}, {"since", strings.TrimSpace(v.Since + v.ago())}, {"failed attempts", attempts}, {"last error", v.Error}, {"trouble now", v.Trouble},
-	}.write(w)
+	}.Write(w)
 	if len(v.WaitingFor) == 0 {
 		return
 	}
-	t := table{header: []string{"WAITS FOR CZAR", "ID", "BECAUSE"}}
+	t := cli.Table{Header: []string{"WAITS FOR CZAR", "ID", "BECAUSE"}}
 	for _, b := range v.WaitingFor {
-		t.rows = append(t.rows, []string{b.Name, b.Czar, b.Why})
+		t.Rows = append(t.Rows, []string{b.Name, b.Czar, b.Why})
 	}
 	fmt.Fprintln(w)
-	t.write(w)
+	t.Write(w)
 }
 
 func dropsCzars(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "czars", Short: "List the czars that drops wait for", Args: takes(),
+		Use: "czars", Short: "List the czars that drops wait for", Args: cli.Takes(),
 		Long: `List the czars that are registered: those whose queries drops wait for. C++ czars do not register.
 
 A czar that is silent has not confirmed for a while; the coordinator ends its registration by itself. One that is ending is waited for
@@ -149,11 +150,11 @@ of etcd up to which it knows the catalogue.`,
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *dropClient) error {
 				all, err := client.Czars(ctx)
 				views := viewCzars(all)
-				t := table{header: []string{"CZAR", "ID", "STATE", "SEEN", "SINCE"}}
+				t := cli.Table{Header: []string{"CZAR", "ID", "STATE", "SEEN", "SINCE"}}
 				for _, v := range views {
-					t.rows = append(t.rows, []string{v.Name, v.ID, v.State, strconv.FormatInt(int64(v.Seen), 10), v.Since})
+					t.Rows = append(t.Rows, []string{v.Name, v.ID, v.State, strconv.FormatInt(int64(v.Seen), 10), v.Since})
 				}
-				return errors.Join(p.print(views, t.write), err)
+				return errors.Join(p.Print(views, t.Write), err)
 			})
 		},
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // doneView is the JSON form of what was done to a drop or a czar.
@@ -25,14 +26,14 @@ With -w json: {"name","done"}.`
 
 // dropChange makes a command that does one thing to a drop.
 func dropChange(p *program, cmd *cobra.Command, done string, do func(*deletion.Client, context.Context, string) error, say string) *cobra.Command {
-	cmd.Args = takes("NAME")
+	cmd.Args = cli.Takes("NAME")
 	cmd.Long += doneHelp
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return p.onDrops(cmd.Context(), func(ctx context.Context, client *dropClient) error {
 			if err := do(client.Client, ctx, args[0]); err != nil {
 				return err
 			}
-			return p.print(doneView{args[0], done}, func(w io.Writer) { fmt.Fprintln(w, strings.ReplaceAll(say, "NAME", args[0])) })
+			return p.Print(doneView{args[0], done}, func(w io.Writer) { fmt.Fprintln(w, strings.ReplaceAll(say, "NAME", args[0])) })
 		})
 	}
 	return cmd
@@ -70,7 +71,7 @@ So remove what is left by hand before the name is used again.`,
 
 func dropsEvict(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "evict CZAR-ID", Short: "End the registration of a czar that does not answer", Args: takes("CZAR-ID"),
+		Use: "evict CZAR-ID", Short: "End the registration of a czar that does not answer", Args: cli.Takes("CZAR-ID"),
 		Long: `End the registration of a czar, so that drops need not wait for it. The id is in css-sync drops czars and css-sync drops show. The coordinator does this by
 itself to czars that confirm no more; it is for one that confirms, and yet holds drops up.
 
@@ -87,7 +88,7 @@ a false alarm costs no other query, and nothing is removed under a query that co
 				if t, err := client.Timing(ctx); err == nil {
 					within = fmt.Sprintf(", which takes %s or somewhat more", t.Wait)
 				}
-				return p.print(doneView{args[0], "evicted"}, func(w io.Writer) {
+				return p.Print(doneView{args[0], "evicted"}, func(w io.Writer) {
 					fmt.Fprintf(w, "the registration of czar %s is being ended%s; if it lives, it registers anew and cancels its queries on what is marked\n", args[0], within)
 				})
 			})
@@ -101,7 +102,7 @@ var errNotEnded = errors.New("it has not ended")
 func dropsWait(p *program) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use: "wait NAME", Short: "Wait until a drop has ended", Args: takes("NAME"),
+		Use: "wait NAME", Short: "Wait until a drop has ended", Args: cli.Takes("NAME"),
 		Long: `Wait until a drop has ended and its name is free, and say on standard error what it waits for whenever that changes. The exit code is 1 when the drop was
 cancelled, or has not ended within --timeout; the drop goes on then.
 
@@ -109,9 +110,9 @@ With -w json: {"name","ended"}, printed when it has ended.`,
 		Example: "  css-sync drops wait LSST.Object --timeout 10m",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if timeout < 0 {
-				return invalidUse(cmd, "--timeout is %s and must be 0 or above", timeout)
+				return cli.InvalidUse(cmd, "--timeout is %s and must be 0 or above", timeout)
 			}
-			return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error { return p.waitForDrop(ctx, css, args[0], timeout) })
+			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.waitForDrop(ctx, css, args[0], timeout) })
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait at most; 0: as long as it takes")
@@ -124,12 +125,12 @@ type endedView struct {
 	Ended bool   `json:"ended"`
 }
 
-func (p *program) waitForDrop(ctx context.Context, css *catalogue, name string, timeout time.Duration) error {
+func (p *program) waitForDrop(ctx context.Context, css *cli.Catalogue, name string, timeout time.Duration) error {
 	client, err := newDropClient(css.Client)
 	if err != nil {
 		return err
 	}
-	limited, cancel := p.limit(ctx)
+	limited, cancel := p.Limit(ctx)
 	drop, err := client.Find(limited, name)
 	cancel()
 	if err != nil {
@@ -148,12 +149,12 @@ func (p *program) waitForDrop(ctx context.Context, css *catalogue, name string, 
 	if err != nil {
 		return err
 	}
-	return p.print(endedView{drop.Name(), true}, func(w io.Writer) { fmt.Fprintf(w, "the drop of %s has ended\n", drop.Name()) })
+	return p.Print(endedView{drop.Name(), true}, func(w io.Writer) { fmt.Fprintf(w, "the drop of %s has ended\n", drop.Name()) })
 }
 
 // where says how far a drop is, to go on after an error; "" when that cannot be found out.
 func (p *program) where(ctx context.Context, client *dropClient, name string) string {
-	ctx, cancel := p.limit(ctx)
+	ctx, cancel := p.Limit(ctx)
 	defer cancel()
 	s, err := client.Status(ctx, name)
 	if err != nil {

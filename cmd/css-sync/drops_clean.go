@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 const cleanHelp = `Remove the markers from workers that drops have left there and nobody can need any more, and say of each other one why it stays.
@@ -34,38 +35,38 @@ type markerView struct {
 }
 
 func dropsClean(p *program) *cobra.Command {
-	var workers workerFlags
+	var workers cli.WorkerFlags
 	var olderThan time.Duration
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "clean", Short: "Remove what drops have left on workers and nobody needs any more", Args: takes(), Long: cleanHelp,
+		Use: "clean", Short: "Remove what drops have left on workers and nobody needs any more", Args: cli.Takes(), Long: cleanHelp,
 		Example: "  css-sync drops clean --worker-dsn-file /secrets/workers --dry-run\n  css-sync drops clean --worker-dsn-file /secrets/workers --older-than 720h",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if olderThan < 0 {
-				return invalidUse(cmd, "--older-than is %s and must be 0 or above", olderThan)
+				return cli.InvalidUse(cmd, "--older-than is %s and must be 0 or above", olderThan)
 			}
-			if err := workers.read(cmd, p.connection.dialTimeout); err != nil {
+			if err := workers.Read(cmd, p.Connection.DialTimeout); err != nil {
 				return err
 			}
-			if len(workers.servers) == 0 {
-				return invalidUse(cmd, "where are the workers? give --worker-dsn or --worker-dsn-file")
+			if len(workers.Servers) == 0 {
+				return cli.InvalidUse(cmd, "where are the workers? give --worker-dsn or --worker-dsn-file")
 			}
-			return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				if _, err := newDropClient(css.Client); err != nil { // there are no drops on a file
 					return err
 				}
-				dropper, err := sqldrop.New(sqldrop.Config{Servers: workers.servers, Logger: p.log})
+				dropper, err := sqldrop.New(sqldrop.Config{Servers: workers.Servers, Logger: p.Log})
 				if err != nil {
 					return err
 				}
 				underWay := func(ctx context.Context) ([]coordinator.Job, error) { return coordinator.Jobs(ctx, css.Client) }
 				all, err := dropper.Clean(ctx, underWay, olderThan, dryRun)
 				views := viewMarkers(all, dryRun)
-				return errors.Join(p.print(views, func(w io.Writer) { writeMarkers(w, views, dryRun) }), err)
+				return errors.Join(p.Print(views, func(w io.Writer) { writeMarkers(w, views, dryRun) }), err)
 			})
 		},
 	}
-	workers.register(cmd, "clean")
+	workers.Register(cmd, "clean")
 	cmd.Flags().DurationVar(&olderThan, "older-than", 7*24*time.Hour, "leave markers that are younger")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	return cmd
@@ -84,13 +85,13 @@ func writeMarkers(w io.Writer, views []markerView, dryRun bool) {
 	if dryRun {
 		done = "would be removed"
 	}
-	t := table{header: []string{"SERVER", "OF", "AGE", "MARKER"}}
+	t := cli.Table{Header: []string{"SERVER", "OF", "AGE", "MARKER"}}
 	for _, v := range views {
 		what := done
 		if v.Stays != "" {
 			what = "stays: " + v.Stays
 		}
-		t.rows = append(t.rows, []string{v.Server, v.Of, (time.Duration(v.AgeSeconds) * time.Second).String(), what})
+		t.Rows = append(t.Rows, []string{v.Server, v.Of, (time.Duration(v.AgeSeconds) * time.Second).String(), what})
 	}
-	t.write(w)
+	t.Write(w)
 }

@@ -16,10 +16,11 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // quickDrops sets durations that tests can wait for, and returns a filled catalogue.
-func quickDrops(t *testing.T) *cli {
+func quickDrops(t *testing.T) *commandLine {
 	t.Helper()
 	c := onEtcd(t)
 	fill(c)
@@ -34,7 +35,7 @@ type gatedCzar struct {
 	view *cssetcd.View
 }
 
-func (c *cli) czar(name string) *gatedCzar {
+func (c *commandLine) czar(name string) *gatedCzar {
 	c.t.Helper()
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}, DialTimeout: patience})
 	require.NoError(c.t, err)
@@ -74,23 +75,23 @@ func (z *gatedCzar) begin(name string) (*deletion.Ref, error) {
 }
 
 // awaitShow waits until the drop is as wanted, and returns its text form.
-func (c *cli) awaitShow(name string, wanted func(dropView) bool) string {
+func (c *commandLine) awaitShow(name string, wanted func(dropView) bool) string {
 	c.t.Helper()
 	var last string
 	require.Eventually(c.t, func() bool {
 		r := c.run("drops", "show", name, "-w", "json")
 		last = r.stdout + r.stderr
-		return r.code == exitOK && wanted(decode[dropView](c.t, r.stdout))
+		return r.code == cli.ExitOK && wanted(decode[dropView](c.t, r.stdout))
 	}, patience, 50*time.Millisecond, "the drop of %s is not as wanted: %s", name, &last)
 	return c.ok("drops", "show", name)
 }
 
 // gone waits until a name is free.
-func (c *cli) gone(name string) {
+func (c *commandLine) gone(name string) {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool {
 		return strings.Contains(c.run("drops", "show", name).stderr, "no drop of this name is under way") &&
-			c.run("table", "show", name).code == exitError
+			c.run("table", "show", name).code == cli.ExitError
 	}, patience, 50*time.Millisecond)
 }
 
@@ -126,12 +127,12 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Positive(t, v.Incarnation)
 	assert.Contains(t, c.ok("drops", "list"), "for czar first czar")
 
-	message := c.fails(exitError, "table", "drop", "LSST.Filter")
+	message := c.fails(cli.ExitError, "table", "drop", "LSST.Filter")
 	assert.Contains(t, message, "a drop of this name has not ended")
 	assert.Contains(t, message, "hint: `css-sync drops show LSST.Filter` says how far it is, and `css-sync drops wait LSST.Filter` waits for it\n")
-	assert.Contains(t, c.fails(exitError, "drops", "abandon", "LSST.Filter"), "it can be cancelled")
-	assert.Contains(t, c.fails(exitError, "drops", "retry", "LSST.Filter"), "has not reached the point of no return")
-	assert.Contains(t, c.fails(exitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"), "it has not ended within 100ms, and goes on: it waits for ")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "abandon", "LSST.Filter"), "it can be cancelled")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "retry", "LSST.Filter"), "has not reached the point of no return")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"), "it has not ended within 100ms, and goes on: it waits for ")
 
 	status := c.ok("status")
 	assert.Contains(t, status, "drops:      1 marked\n")
@@ -152,7 +153,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 		}
 		return err == nil
 	}, patience, 10*time.Millisecond)
-	assert.Contains(t, c.fails(exitError, "drops", "cancel", "LSST.Filter"), "no drop of this name is under way")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "cancel", "LSST.Filter"), "no drop of this name is under way")
 }
 
 // dropScript writes a program that notes its job in a file, unless a file says that it is to fail.
@@ -166,13 +167,13 @@ func dropScript(t *testing.T) (path, noted, broken string) {
 }
 
 // serves runs a daemon without a mirror until the test ends.
-func (c *cli) serves(args ...string) *running {
+func (c *commandLine) serves(args ...string) *running {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(c.t.Context())
 	serve := c.start(ctx, append([]string{"serve", "--no-mirror"}, args...)...)
 	c.t.Cleanup(func() {
 		cancel()
-		assert.Equal(c.t, exitOK, serve.wait(c.t), serve.text())
+		assert.Equal(c.t, cli.ExitOK, serve.wait(c.t), serve.text())
 	})
 	serve.await(c.t, `msg="drops are carried out"`)
 	return serve
@@ -195,7 +196,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.NoFileExists(t, noted)
 	require.NoError(t, query.MayDispatch())
 	query.Release()
-	assert.Equal(t, exitOK, drop.wait(t), drop.text())
+	assert.Equal(t, cli.ExitOK, drop.wait(t), drop.text())
 	assert.True(t, strings.HasSuffix(drop.text(), "table LSST.Source dropped\n"), drop.text())
 	text, err := os.ReadFile(noted)
 	require.NoError(t, err)
@@ -214,11 +215,11 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.Positive(t, r.Revision)
 	text2 := c.awaitShow("LSST", func(v dropView) bool { return v.Phase == "failed" && v.Kind == "database" })
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
-	assert.Contains(t, c.fails(exitError, "drops", "cancel", "LSST"), "past the point of no return")
-	assert.Contains(t, c.fails(exitError, "db", "create", "LSST"), "a drop of this name has not ended")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "cancel", "LSST"), "past the point of no return")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST"), "a drop of this name has not ended")
 	c.ok("drops", "retry", "LSST") // before it can succeed: the drop may end by itself then
 	require.NoError(t, os.Remove(broken))
-	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == exitOK }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == cli.ExitOK }, patience, 50*time.Millisecond)
 	text, err = os.ReadFile(noted)
 	require.NoError(t, err)
 	job = decode[coordinator.Job](t, string(text))
@@ -255,21 +256,21 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	again.await(t, "css-sync: LSST.Filter: it waits for a coordinator")
 	c.ok("drops", "cancel", "LSST.Filter")
 	for _, w := range []*running{waiting, again} {
-		assert.Equal(t, exitError, w.wait(t))
+		assert.Equal(t, cli.ExitError, w.wait(t))
 		assert.Contains(t, w.text(), "the drop was cancelled")
 	}
 
 	c.serves()
-	assert.Equal(t, exitOK, c.run("table", "drop", "LSST.Filter", "--wait").code)
+	assert.Equal(t, cli.ExitOK, c.run("table", "drop", "LSST.Filter", "--wait").code)
 	c.gone("LSST.Filter")
 	r := c.run("table", "drop", "LSST.Source", "--delay", "2s", "--wait", "-w", "json")
-	require.Equal(t, exitOK, r.code, r.stderr)
+	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	v := decode[dropResult](t, r.stdout)
 	assert.True(t, v.Ended)
 	assert.Equal(t, 2, v.DelaySeconds)
 	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--wait", "--if-exists"), "nothing to do: there is no table LSST.Source")
-	c.fails(exitError, "table", "drop", "LSST.Source", "--wait")
-	assert.Contains(t, c.fails(exitError, "drops", "wait", "LSST.Source"), "no drop of this name is under way")
+	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--wait")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Source"), "no drop of this name is under way")
 }
 
 // TestWaitForADropOfSomebodyElse ends when that has.
@@ -280,7 +281,7 @@ func TestWaitForADropOfSomebodyElse(t *testing.T) {
 	waiting := c.start(t.Context(), "drops", "wait", "LSST.Filter")
 	waiting.await(t, "of the agreed delay")
 	c.serves()
-	assert.Equal(t, exitOK, waiting.wait(t), waiting.text())
+	assert.Equal(t, cli.ExitOK, waiting.wait(t), waiting.text())
 	assert.Contains(t, waiting.text(), "the drop of LSST.Filter has ended\n")
 }
 
@@ -306,15 +307,15 @@ func TestRemovalUnderARunningQuery(t *testing.T) {
 	c := quickDrops(t)
 	czar := c.czar("first czar")
 	query := czar.query("LSST.Source")
-	message := c.fails(exitError, "del", "/DBS/LSST/TABLES/Source", "--recursive")
+	message := c.fails(cli.ExitError, "del", "/DBS/LSST/TABLES/Source", "--recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force removes it nevertheless, and queries that are using it may fail")
-	assert.Contains(t, c.fails(exitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"), "the protocol knows no conditions")
-	c.fails(exitError, "table", "drop", "LSST.Source", "--if-status", "FAILED:", "--force")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"), "the protocol knows no conditions")
+	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--if-status", "FAILED:", "--force")
 
 	out := c.ok("table", "drop", "LSST.Source", "--if-status", "READY", "--force")
 	assert.Contains(t, out, "removed at once, by force: 1 czar is registered, whose queries on it may fail, or read another table if the name is created anew")
-	c.fails(exitError, "table", "show", "LSST.Source")
+	c.fails(cli.ExitError, "table", "show", "LSST.Source")
 	require.NoError(t, query.MayDispatch(), "it goes on, on a table that may be gone")
 	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, patience, 10*time.Millisecond)
 	c.ok("table", "create", "LSST.Source", "--schema", "(a INT)")
@@ -333,12 +334,12 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 		if where != nil {
 			delete(c.environment, "CSS_SYNC_ENDPOINTS")
 		}
-		message := c.fails(exitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
+		message := c.fails(cli.ExitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
 		assert.Contains(t, message, "drop table LSST.Object: other tables are partitioned by this one and would stay: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n")
 		assert.Contains(t, message, "hint: drop those first; --leave-children drops it nevertheless")
-		assert.Contains(t, c.fails(exitError, append([]string{"db", "drop", "LSST"}, where...)...), "would stay: LSST_2.Forced\n")
+		assert.Contains(t, c.fails(cli.ExitError, append([]string{"db", "drop", "LSST"}, where...)...), "would stay: LSST_2.Forced\n")
 		if where == nil {
-			assert.Contains(t, c.fails(exitError, "table", "drop", "LSST.Object", "--delay", "10s"), "would stay")
+			assert.Contains(t, c.fails(cli.ExitError, "table", "drop", "LSST.Object", "--delay", "10s"), "would stay")
 			assert.Contains(t, c.ok("table", "drop", "LSST.Object", "--delay", "10s", "--leave-children"), "is marked")
 			c.ok("drops", "cancel", "LSST.Object")
 		}
@@ -367,7 +368,7 @@ func TestEvict(t *testing.T) {
 	})
 	assert.Contains(t, c.ok("drops", "czars"), "slow czar")
 	assert.Equal(t, []string{id}, []string{decode[[]czarView](t, c.ok("drops", "czars", "-w", "json"))[0].ID})
-	assert.Contains(t, c.fails(exitError, "drops", "evict", "nobody"), "no such czar is registered")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "evict", "nobody"), "no such czar is registered")
 	assert.Contains(t, c.ok("drops", "evict", id), "is being ended, which takes 1.5s or somewhat more")
 	select {
 	case <-query.Done():
@@ -393,9 +394,9 @@ func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	name := cssetcd.TableName{DB: "LSST", Table: "Filter"}
 	var d dropFlags
 	d.register(&cobra.Command{}, "table")
-	r, drop, err := d.begin(t.Context(), &catalogue{css, etcd}, dropped{
+	r, drop, err := d.begin(t.Context(), &cli.Catalogue{Client: css, Conn: etcd}, dropped{
 		name: name.String(), what: "table " + name.String(),
-		direct: func(ctx context.Context, css *catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+		direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
 			c.czar("it registers between the look and the removal")
 			return css.DropTable(ctx, name, opts...)
 		},

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func dumpCommand(p *program) *cobra.Command {
@@ -15,7 +16,7 @@ func dumpCommand(p *program) *cobra.Command {
 	var rev revisionFlag
 	var unpacked *bool
 	cmd := &cobra.Command{
-		Use: "dump", Short: "Write the catalogue as JSON, in Qserv's form", GroupID: groupFiles, Args: takes(),
+		Use: "dump", Short: "Write the catalogue as JSON, in Qserv's form", GroupID: groupFiles, Args: cli.Takes(),
 		Long: `Write the catalogue, as it is at one revision, as a flat JSON object of keys and values: the form that Qserv dumps and reads.
 Equal catalogues give equal bytes. With --unpacked it is what readers see: the members of packed keys as keys beside them, but for
 members that are objects or lists, which nobody reads. What came into the catalogue past css-sync and breaks the rules is dumped as it is;
@@ -26,11 +27,11 @@ what "css-sync restore" would refuse of it is said on standard error.`,
 			if err != nil {
 				return err
 			}
-			if path, err := p.file.path(); err == nil && path != "" && rev != 0 {
-				return invalidUse(cmd, "%s says that the catalogue is on a file, which has no revisions", source(p.file.flags, "css"))
+			if path, err := p.File.Path(); err == nil && path != "" && rev != 0 {
+				return cli.InvalidUse(cmd, "%s says that the catalogue is on a file, which has no revisions", cli.Source(p.File.Flags, "css"))
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, cssetcd.Revision(rev))
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+				s, err := css.WholeSnapshot(ctx, cssetcd.Revision(rev))
 				if err != nil {
 					return err
 				}
@@ -57,7 +58,7 @@ what "css-sync restore" would refuse of it is said on standard error.`,
 // warnOfFaults says what to mend in a catalogue as long as it is there: its dump is no backup.
 func (p *program) warnOfFaults(s *cssetcd.Snapshot) {
 	if err := s.CheckDump(); err != nil {
-		p.say("warning: `css-sync restore` would refuse this dump: %s", sentence(errors.Unwrap(err)))
+		p.Say("warning: `css-sync restore` would refuse this dump: %s", cli.Sentence(errors.Unwrap(err)))
 	}
 }
 
@@ -68,14 +69,14 @@ func (p *program) dump(s *cssetcd.Snapshot, root, file string, unpacked bool) er
 		write = func(w io.Writer) error { return writeKeys(w, listed(s, root, true, &bad)) }
 	}
 	if file == "" || file == "-" {
-		if err := write(p.stdout); err != nil {
+		if err := write(p.Stdout); err != nil {
 			return err
 		}
 		return bad.err("packed key")
 	}
-	if err := writeFile(file, write); err != nil {
+	if err := cli.WriteFile(file, write); err != nil {
 		return err
 	}
-	p.say("%s holds the catalogue at revision %d", file, s.Revision())
+	p.Say("%s holds the catalogue at revision %d", file, s.Revision())
 	return bad.err("packed key")
 }

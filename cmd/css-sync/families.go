@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // familyView is the JSON form of a family.
@@ -20,11 +21,11 @@ type familyView struct {
 
 func dbFamilies(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "families", Short: "List which databases have the same tables", Args: takes(),
+		Use: "families", Short: "List which databases have the same tables", Args: cli.Takes(),
 		Long: "List which databases have the same tables: of the same names and with the same schemas.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, 0)
+			return p.OnCatalogue(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+				s, err := css.WholeSnapshot(ctx, 0)
 				if err != nil {
 					return err
 				}
@@ -36,10 +37,10 @@ func dbFamilies(p *program) *cobra.Command {
 
 func (p *program) printFamilies(families []cssetcd.Family) error {
 	views := []familyView{}
-	t := table{header: []string{"FAMILY", "TABLES", "DATABASES"}}
+	t := cli.Table{Header: []string{"FAMILY", "TABLES", "DATABASES"}}
 	for i, f := range families {
 		views = append(views, familyView{i + 1, f.Databases, len(f.Tables), f.Tables})
-		t.rows = append(t.rows, []string{strconv.Itoa(i + 1), strconv.Itoa(len(f.Tables)), strings.Join(f.Databases, ", ")})
+		t.Rows = append(t.Rows, []string{strconv.Itoa(i + 1), strconv.Itoa(len(f.Tables)), strings.Join(f.Databases, ", ")})
 	}
-	return p.print(views, t.write)
+	return p.Print(views, t.Write)
 }

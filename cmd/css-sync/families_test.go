@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func TestDatabaseWithTablesAndFamilies(t *testing.T) {
@@ -26,10 +28,10 @@ func TestDatabaseWithTablesAndFamilies(t *testing.T) {
 	c.ok("table", "drop", "LSST_3.Source")
 	assert.Contains(t, c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "database LSST_3 created with 4 tables like those of LSST")
 	c.ok("table", "drop", "LSST_3.Source")
-	assert.Contains(t, c.fails(exitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "database exists")
-	assert.Contains(t, c.fails(exitError, "db", "create", "X", "--like", "Nothing", "--with-tables"), "like Nothing: no such database")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "database exists")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "X", "--like", "Nothing", "--with-tables"), "like Nothing: no such database")
 	c.ok("table", "set-schema", "LSST_3.Filter", "--schema", "(other INT)")
-	assert.Contains(t, c.fails(exitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "table exists: with another /DBS/LSST_3/TABLES/Filter/schema")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "table exists: with another /DBS/LSST_3/TABLES/Filter/schema")
 }
 
 func TestColumns(t *testing.T) {

@@ -9,13 +9,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // onFile returns a command line whose environment names a file that is not there yet.
-func onFile(t *testing.T) (c *cli, path string) {
+func onFile(t *testing.T) (c *commandLine, path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "css.json")
-	return &cli{t: t, environment: map[string]string{"CSS_SYNC_CSS": "file://" + path}}, path
+	return &commandLine{t: t, environment: map[string]string{"CSS_SYNC_CSS": "file://" + path}}, path
 }
 
 // Whatever is done gives the same catalogue on a file as in etcd.
@@ -25,7 +26,7 @@ func TestCatalogueOnAFile(t *testing.T) {
 	fill(c)
 	e := onEtcd(t)
 	fill(e)
-	for _, c := range []*cli{c, e} {
+	for _, c := range []*commandLine{c, e} {
 		c.ok("chunk", "add", "LSST.Object", "57", "worker-1")
 		c.ok("node", "set-state", "worker-2", "ACTIVE")
 		c.ok("table", "set-status", "LSST.ObjMatch", "READY")
@@ -60,7 +61,7 @@ func TestStatusOfAFile(t *testing.T) {
 	t.Parallel()
 	c, path := onFile(t)
 	r := c.run("status", "-w", "json")
-	assert.Equal(t, exitInvalid, r.code)
+	assert.Equal(t, cli.ExitInvalid, r.code)
 	assert.Equal(t, &fileStatus{Error: "open " + path + ": no such file or directory", Path: path}, decode[statusView](t, r.stdout).File)
 	assert.Contains(t, c.run("status").stdout, "no such file")
 	fill(c)
@@ -78,7 +79,7 @@ func TestOneWriterOnAFile(t *testing.T) {
 	c.ok("db", "create", "D")
 	writer, err := cssetcd.OpenFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, "css-sync: open "+path+": another process has it open for writing\n", c.fails(exitError, "db", "create", "E"))
+	assert.Equal(t, "css-sync: open "+path+": another process has it open for writing\n", c.fails(cli.ExitError, "db", "create", "E"))
 	assert.Contains(t, c.ok("db", "list"), "D ")
 	require.NoError(t, writer.Close())
 	c.ok("db", "create", "E")
@@ -105,23 +106,23 @@ func TestWrongUseOfAFile(t *testing.T) {
 	for name, args := range map[string][]string{
 		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {}, "czar": {},
 	} {
-		assert.Contains(t, c.fails(exitInvalid, append([]string{name}, args...)...),
+		assert.Contains(t, c.fails(cli.ExitInvalid, append([]string{name}, args...)...),
 			name+": it works on etcd only, and CSS_SYNC_CSS says that the catalogue is on a file")
 	}
 	assert.Equal(t, "css-sync: open "+path+": no such file or directory\nhint: the first `css-sync db create` or `css-sync restore` makes it\n",
-		c.fails(exitInvalid, "db", "list"))
-	assert.Contains(t, c.fails(exitInvalid, "table", "create", "D.T", "--schema", "(a INT)"), "there is no CSS here")
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--css", "file://"+filepath.Dir(path)), "is a directory")
+		c.fails(cli.ExitInvalid, "db", "list"))
+	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "create", "D.T", "--schema", "(a INT)"), "there is no CSS here")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file://"+filepath.Dir(path)), "is a directory")
 	nowhere := filepath.Join(path, "css.json")
-	assert.Equal(t, "css-sync: open "+nowhere+": no such file or directory\n", c.fails(exitInvalid, "db", "create", "D", "--css", "file://"+nowhere))
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--css", path), `--css "`+path+`" is not of the form file:///path.json`)
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--css", "file://css.json"), "is not of the form")
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--prefix", "/x"), "--prefix is for etcd")
-	assert.Contains(t, c.fails(exitInvalid, "db", "list", "--endpoints", "e:1", "--css", "file://"+path), "--css names a file and --endpoints an etcd")
-	assert.Contains(t, c.fails(exitInvalid, "status", "--css", path), "is not of the form")
+	assert.Equal(t, "css-sync: open "+nowhere+": no such file or directory\n", c.fails(cli.ExitInvalid, "db", "create", "D", "--css", "file://"+nowhere))
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", path), `--css "`+path+`" is not of the form file:///path.json`)
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file://css.json"), "is not of the form")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--prefix", "/x"), "--prefix is for etcd")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--endpoints", "e:1", "--css", "file://"+path), "--css names a file and --endpoints an etcd")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "status", "--css", path), "is not of the form")
 
 	require.NoError(t, os.WriteFile(path, []byte(`{"/DBS/a.b": "READY"}`), 0o600))
-	message := c.fails(exitInvalid, "db", "list")
+	message := c.fails(cli.ExitInvalid, "db", "list")
 	assert.Contains(t, message, "a dot separates")
 	assert.Contains(t, message, "version is missing")
 }
@@ -135,6 +136,6 @@ func TestFileAndEtcdInTheEnvironment(t *testing.T) {
 	assert.Contains(t, c.ok("db", "list", "--css", "file://"+path), "OnFile")
 	assert.NotContains(t, c.ok("node", "add", "n"), "OnFile")
 	c.environment["CSS_SYNC_CSS"] = "file://" + path
-	assert.Contains(t, c.fails(exitInvalid, "db", "list"), "CSS_SYNC_CSS names a file and CSS_SYNC_ENDPOINTS an etcd; give one of them")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"), "CSS_SYNC_CSS names a file and CSS_SYNC_ENDPOINTS an etcd; give one of them")
 	assert.NotContains(t, c.ok("db", "list", "--endpoints", c.environment["CSS_SYNC_ENDPOINTS"]), "OnFile")
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // dumped writes a dump of a small catalogue and returns its file.
@@ -25,7 +27,7 @@ func dumped(t *testing.T) (file, text string) {
 	fill(c)
 	file = filepath.Join(t.TempDir(), "css.json")
 	r := c.run("dump", "-o", file)
-	require.Equal(t, exitOK, r.code, r.stderr)
+	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	assert.Regexp(t, `^css-sync: .*/css.json holds the catalogue at revision \d+\n$`, r.stderr)
 	assert.Empty(t, r.stdout)
 	data, err := os.ReadFile(file)
@@ -39,7 +41,7 @@ func TestDumpAndRestore(t *testing.T) {
 	file, text := dumped(t)
 	c := onEtcd(t)
 	assert.Contains(t, c.ok("restore", file, "--dry-run"), "the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys")
-	assert.Contains(t, c.fails(exitInvalid, "dump"), "there is no CSS here")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "dump"), "there is no CSS here")
 	golden(t, "restore.txt", c.ok("restore", file))
 	assert.Equal(t, text, c.ok("dump"))
 
@@ -47,7 +49,7 @@ func TestDumpAndRestore(t *testing.T) {
 	golden(t, "restore-again.json", c.ok("restore", file, "-w", "json"))
 
 	c.ok("db", "create", "Other")
-	message := c.fails(exitError, "restore", file)
+	message := c.fails(cli.ExitError, "restore", file)
 	assert.Contains(t, message, "not empty")
 	assert.Contains(t, message, "hint: --overwrite")
 	c.stdin = text
@@ -89,8 +91,8 @@ func TestRestoreListsAllFaults(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := &cli{t: t, environment: c.environment, stdin: test.dump}
-			message := c.fails(exitInvalid, "restore", "-")
+			c := &commandLine{t: t, environment: c.environment, stdin: test.dump}
+			message := c.fails(cli.ExitInvalid, "restore", "-")
 			for _, want := range test.wants {
 				assert.Contains(t, message, want)
 			}
@@ -104,7 +106,7 @@ func TestRestoreOfPendingDrops(t *testing.T) {
 	_, text := dumped(t)
 	c := onEtcd(t)
 	c.stdin = strings.Replace(text, `"\/DBS\/Plain": "READY"`, `"\/DBS\/Plain": "PENDING_DROP:2026-01-01T00:00:00"`, 1)
-	message := c.fails(exitInvalid, "restore", "-")
+	message := c.fails(cli.ExitInvalid, "restore", "-")
 	assert.Contains(t, message, "/DBS/Plain")
 	assert.Contains(t, message, "hint: --with-pending-drops")
 	c.ok("restore", "-", "--with-pending-drops")
@@ -117,8 +119,8 @@ func TestDumpOfAnOldRevision(t *testing.T) {
 	at := decode[writeResult](t, c.ok("db", "create", "First", "-w", "json")).Revision
 	c.ok("db", "create", "Second")
 	assert.NotContains(t, c.ok("dump", "--rev", itoa(at)), "Second")
-	assert.Contains(t, c.fails(exitError, "dump", "--rev", "99999"), "the revision has not been reached")
-	assert.Contains(t, c.fails(exitError, "dump", "--root", "/DBS/Third"), "/DBS/Third: no such key")
+	assert.Contains(t, c.fails(cli.ExitError, "dump", "--rev", "99999"), "the revision has not been reached")
+	assert.Contains(t, c.fails(cli.ExitError, "dump", "--root", "/DBS/Third"), "/DBS/Third: no such key")
 }
 
 func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
@@ -126,7 +128,7 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 	name := filepath.Join(dir, "f")
 	require.NoError(t, os.WriteFile(name, []byte("old"), 0o600))
 	boom := errors.New("boom")
-	require.ErrorIs(t, writeFile(name, func(w io.Writer) error { _, _ = io.WriteString(w, "ne"); return boom }), boom)
+	require.ErrorIs(t, cli.WriteFile(name, func(w io.Writer) error { _, _ = io.WriteString(w, "ne"); return boom }), boom)
 	data, err := os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, "old", string(data))
@@ -134,12 +136,12 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "no temporary file is left")
 
-	require.NoError(t, writeFile(name, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }))
+	require.NoError(t, cli.WriteFile(name, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }))
 	data, err = os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(data))
-	require.EqualError(t, writeFile("/nowhere/f", func(io.Writer) error { return nil }), "open /nowhere/f: no such file or directory")
-	require.NoError(t, writeFile(os.DevNull, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }), "a device is no file to replace")
+	require.EqualError(t, cli.WriteFile("/nowhere/f", func(io.Writer) error { return nil }), "open /nowhere/f: no such file or directory")
+	require.NoError(t, cli.WriteFile(os.DevNull, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }), "a device is no file to replace")
 	info, err := os.Stat(os.DevNull)
 	require.NoError(t, err)
 	assert.False(t, info.Mode().IsRegular())
@@ -165,8 +167,8 @@ func TestWatch(t *testing.T) {
 	all.await(t, "deleted  /DBS/D/TABLES/T/schema")
 	some.await(t, `"key":"/DBS/D","old":"DO_NOT_USE","new":null}`)
 	cancel()
-	assert.Equal(t, exitOK, all.wait(t), "to be interrupted is how it ends")
-	assert.Equal(t, exitOK, some.wait(t))
+	assert.Equal(t, cli.ExitOK, all.wait(t), "to be interrupted is how it ends")
+	assert.Equal(t, cli.ExitOK, some.wait(t))
 	assert.NotContains(t, some.text(), "/DBS/D2", "a sibling is not below")
 	for line := range strings.Lines(some.text()) {
 		if strings.HasPrefix(line, "{") {
@@ -181,9 +183,9 @@ func TestInterruptedCommandSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := c.runContext(ctx, "db", "create", "D")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	assert.Equal(t, "css-sync: interrupted\n", r.stderr)
-	c.fails(exitInvalid, "db", "list") // nothing was made
+	c.fails(cli.ExitInvalid, "db", "list") // nothing was made
 }
 
 // TestReadingAPipeThatNobodyWritesEnds: with its context, whatever command reads it.
@@ -261,7 +263,7 @@ func TestDumpOnAFullDisk(t *testing.T) {
 	cmd.Env = append(os.Environ(), asProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.environment["CSS_SYNC_ENDPOINTS"], "CSS_SYNC_DIAL_TIMEOUT=20s")
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
-	assert.Equal(t, exitError, cmd.ProcessState.ExitCode())
+	assert.Equal(t, cli.ExitError, cmd.ProcessState.ExitCode())
 	if testing.CoverMode() != "" { // what the runtime writes of its own files, which are too large as well
 		out, _, _ = bytes.Cut(out, []byte("error: coverage "))
 	}

@@ -5,13 +5,14 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // parseRoot reads a key below which to look: "" and "/" are all, and a final slash does not count.
 func parseRoot(arg string) (string, error) {
 	key := strings.TrimSuffix(arg, "/")
 	if key != "" && !strings.HasPrefix(key, "/") {
-		return "", badInput("key %q must begin with a slash", arg)
+		return "", cli.BadInput("key %q must begin with a slash", arg)
 	}
 	return key, nil
 }

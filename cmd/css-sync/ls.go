@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func lsCommand(p *program) *cobra.Command {
 	var recursive, long bool
 	var unpacked *bool
 	cmd := &cobra.Command{
-		Use: "ls [KEY]", Short: "List the CSS keys below a key", GroupID: groupCatalogue, Args: takes("[KEY]"),
+		Use: "ls [KEY]", Short: "List the CSS keys below a key", GroupID: groupCatalogue, Args: cli.Takes("[KEY]"),
 		Example: "  css-sync ls -l /DBS\n  css-sync ls -r /DBS/LSST",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, err := parseRoot(optional(args))
@@ -28,7 +29,7 @@ func lsCommand(p *program) *cobra.Command {
 				return err
 			}
 			if !recursive && !*unpacked {
-				return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+				return p.OnCatalogue(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 					found, err := css.Raw().Children(ctx, root)
 					if err != nil {
 						return err
@@ -36,8 +37,8 @@ func lsCommand(p *program) *cobra.Command {
 					return p.printKeys(childKeys(root, found), long)
 				})
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
-				s, err := css.snapshot(ctx, 0)
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+				s, err := css.WholeSnapshot(ctx, 0)
 				if err != nil {
 					return err
 				}
@@ -90,21 +91,21 @@ func listKeys(keys iter.Seq2[string, cssetcd.Entry], root string, recursive bool
 }
 
 func (p *program) printKeys(views []keyView, long bool) error {
-	return p.print(views, func(w io.Writer) {
+	return p.Print(views, func(w io.Writer) {
 		if !long {
 			for _, v := range views {
-				fmt.Fprintln(w, cell(v.Key))
+				fmt.Fprintln(w, cli.Cell(v.Key))
 			}
 			return
 		}
-		t := table{header: []string{"KEY", "REVISION", "VALUE"}}
+		t := cli.Table{Header: []string{"KEY", "REVISION", "VALUE"}}
 		for _, v := range views {
 			row := []string{v.Key, "", ""}
 			if v.Value != nil {
 				row[1], row[2] = strconv.FormatInt(int64(v.Mod), 10), cmp.Or(*v.Value, "''")
 			}
-			t.rows = append(t.rows, row)
+			t.Rows = append(t.Rows, row)
 		}
-		t.write(w)
+		t.Write(w)
 	})
 }

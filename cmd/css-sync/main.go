@@ -8,9 +8,9 @@ import (
 )
 
 func main() {
-	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
-	ctx, stop := p.untilSignalled(context.Background())
-	code := p.run(ctx, os.Args[1:])
+	p := newProgram(os.Stdin, os.Stdout, os.Stderr, os.Getenv)
+	ctx, stop := p.UntilSignalled(context.Background())
+	code := p.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

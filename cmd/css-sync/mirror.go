@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -14,28 +15,28 @@ func mirrorCommand(p *program) *cobra.Command {
 	var f mirrorFlags
 	var once, dryRun bool
 	cmd := &cobra.Command{
-		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
+		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
 would take, or why it would be refused.`,
 		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run --allow-mass-delete",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !once && !dryRun {
-				return invalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
+				return cli.InvalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
 			}
 			if err := f.check(); err != nil {
-				return invalidUse(cmd, "%w", err)
+				return cli.InvalidUse(cmd, "%w", err)
 			}
-			target, err := p.mustTarget()
+			target, err := p.MustTarget()
 			if err != nil {
 				return err
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				r, err := f.once(ctx, target, css, p, dryRun)
 				if err != nil {
 					return err
 				}
-				return p.print(viewMirrorResult(r, dryRun), func(w io.Writer) { writeMirrorResult(w, r, dryRun) })
+				return p.Print(viewMirrorResult(r, dryRun), func(w io.Writer) { writeMirrorResult(w, r, dryRun) })
 			})
 		},
 	}
@@ -50,7 +51,7 @@ func (f *mirrorFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.name, "mirror-name", mirror.DefaultName, "name of the mirror; mirrors to different MySQL servers need different names")
 	flags.BoolVar(&f.adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
 	flags.BoolVar(&f.allowMassDelete, "allow-mass-delete", false, "let through a change that deletes very many rows, or the last database")
-	allowEnvironment(flags, []string{"mirror-name"}, ownPrefix)
+	cli.AllowEnvironment(flags, []string{"mirror-name"}, cli.OwnPrefix)
 }
 
 type mirrorResultView struct {

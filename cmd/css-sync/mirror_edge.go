@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -30,10 +30,10 @@ func (f *mirrorFlags) check() error {
 	return nil
 }
 
-func (f *mirrorFlags) new(target *mysql.Config, css *catalogue, feed mirror.Feed, p *program) (*mirror.Mirror, error) {
+func (f *mirrorFlags) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed, p *program) (*mirror.Mirror, error) {
 	return mirror.New(mirror.Config{
 		Feed: feed, Catalogue: css.Client, Target: target, Name: f.name, Owner: owner(),
-		Adopt: f.adopt, AllowMassDelete: f.allowMassDelete, Logger: p.log,
+		Adopt: f.adopt, AllowMassDelete: f.allowMassDelete, Logger: p.Log,
 	})
 }
 
@@ -57,7 +57,7 @@ func (still) Next(ctx context.Context) (cssetcd.Update, error) {
 }
 
 // once makes kvData show the catalogue as it is now, or finds out what that would take.
-func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catalogue, p *program, dryRun bool) (mirror.Result, error) {
+func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *cli.Catalogue, p *program, dryRun bool) (mirror.Result, error) {
 	s, err := css.Snapshot(ctx, 0)
 	if err != nil {
 		return mirror.Result{}, err
@@ -71,6 +71,3 @@ func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *catal
 	}
 	return m.Once(ctx)
 }
-
-// mirrorUnavailable reports whether MySQL could not be reached.
-func mirrorUnavailable(err error) bool { return errors.Is(err, mirror.ErrUnavailable) }

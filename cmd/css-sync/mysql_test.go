@@ -12,12 +12,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
 
 // onBoth returns a command line whose environment names an etcd and a MySQL server of its own.
-func onBoth(t *testing.T) (*cli, *mariadbd.Server) {
+func onBoth(t *testing.T) (*commandLine, *mariadbd.Server) {
 	t.Helper()
 	server := mariadbdtest.ForTest(t, mariadbd.Options{})
 	c := onEtcd(t)
@@ -27,7 +28,7 @@ func onBoth(t *testing.T) (*cli, *mariadbd.Server) {
 
 func execute(t *testing.T, server *mariadbd.Server, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("mysql", server.DSN(defaultDatabase))
+	db, err := sql.Open("mysql", server.DSN(cli.DefaultDatabase))
 	require.NoError(t, err)
 	defer db.Close()
 	for _, s := range statements {
@@ -39,7 +40,7 @@ func execute(t *testing.T, server *mariadbd.Server, statements ...string) {
 func TestMirrorOnceAndCheck(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	assert.Contains(t, c.fails(exitError, "check"), "no mirror has written here yet")
+	assert.Contains(t, c.fails(cli.ExitError, "check"), "no mirror has written here yet")
 	fill(c)
 	golden(t, "mirror-once.txt", c.ok("mirror", "--once"))
 	golden(t, "mirror-again.txt", c.ok("mirror", "--once"))
@@ -53,10 +54,10 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 		"INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/Extra', 'a\nb', kvId FROM kvData WHERE kvKey = '/DBS'",
 		"UPDATE kvData SET parentKvId = 1 WHERE kvKey = '/NODES/worker-1'")
 	r := c.run("check")
-	assert.Equal(t, exitDifferences, r.code)
+	assert.Equal(t, cli.ExitDifferences, r.code)
 	golden(t, "check-differences.txt", r.stdout+r.stderr)
 	r = c.run("check", "-w", "json")
-	assert.Equal(t, exitDifferences, r.code)
+	assert.Equal(t, cli.ExitDifferences, r.code)
 	v := decode[reportView](t, r.stdout)
 	assert.False(t, v.InAgreement)
 	kinds := map[string]string{}
@@ -92,11 +93,11 @@ func TestMirrorRefusesAnotherCatalogueAndMassDeletion(t *testing.T) {
 	fill(c)
 	c.ok("mirror", "--once")
 	other := onEtcd(t)
-	other.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN(defaultDatabase)
+	other.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN(cli.DefaultDatabase)
 	other.ok("node", "add", "n")
-	assert.Contains(t, other.fails(exitError, "mirror", "--once"), "--adopt")
-	assert.Contains(t, other.fails(exitError, "check"), "the table mirrors another catalogue")
-	assert.Contains(t, other.fails(exitError, "mirror", "--once", "--adopt"), "--allow-mass-delete")
+	assert.Contains(t, other.fails(cli.ExitError, "mirror", "--once"), "--adopt")
+	assert.Contains(t, other.fails(cli.ExitError, "check"), "the table mirrors another catalogue")
+	assert.Contains(t, other.fails(cli.ExitError, "mirror", "--once", "--adopt"), "--allow-mass-delete")
 	other.ok("mirror", "--once", "--adopt", "--allow-mass-delete")
 	other.ok("check")
 }
@@ -120,14 +121,14 @@ func TestWaysToSayWhereMySQLIs(t *testing.T) {
 }
 
 func TestParseURL(t *testing.T) {
-	c, err := parseDSN("mysql://qsmaster:p%40ss@czar-db/qservCssData")
+	c, err := cli.ParseDSN("mysql://qsmaster:p%40ss@czar-db/qservCssData")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"qsmaster", "p@ss", "tcp", "czar-db:3306", "qservCssData"}, []string{c.User, c.Passwd, c.Net, c.Addr, c.DBName})
-	c, err = parseDSN("mysql://root@[::1]:3307")
+	c, err = cli.ParseDSN("mysql://root@[::1]:3307")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"root", "", "[::1]:3307", ""}, []string{c.User, c.Passwd, c.Addr, c.DBName})
 	for _, bad := range []string{"mysql://u:p%ss@h/d", "mysql://", "u:secret@h/d/e", ""} {
-		if _, err := parseDSN(bad); err != nil {
+		if _, err := cli.ParseDSN(bad); err != nil {
 			assert.NotContains(t, err.Error(), "secret")
 			assert.NotContains(t, err.Error(), "p%ss")
 			continue
@@ -152,14 +153,14 @@ func TestPasswordsThatAreNotEncoded(t *testing.T) {
 			{"serve", "--no-mirror", "--worker-dsn-file", file},
 			{"serve", "--mysql-dsn=root@unix(/nowhere)/", "--qmeta-dsn", dsn},
 		} {
-			message := elsewhere(t).fails(exitInvalid, args...)
+			message := elsewhere(t).fails(cli.ExitInvalid, args...)
 			assert.Contains(t, message, "percent-encoded", args)
 			assert.NotContains(t, message, "Sec")
 			assert.NotContains(t, message, "ret.invalid")
 			assert.NotContains(t, message, "look at")
 		}
 	}
-	message := elsewhere(t).fails(exitInvalid, "db", "list", "--endpoints", "127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
+	message := elsewhere(t).fails(cli.ExitInvalid, "db", "list", "--endpoints", "127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
 	assert.Contains(t, message, "CSS_SYNC_PASSWORD")
 	assert.NotContains(t, message, "Secret")
 }
@@ -179,7 +180,7 @@ func TestUnreachableMySQL(t *testing.T) {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				began := time.Now()
-				message := (&cli{t: t, environment: c.environment}).fails(exitNoConnection, append(command, "--mysql-dsn", dsn)...)
+				message := (&commandLine{t: t, environment: c.environment}).fails(cli.ExitNoConnection, append(command, "--mysql-dsn", dsn)...)
 				assert.Contains(t, message, "MySQL is not available")
 				assert.NotContains(t, message, "secret")
 				assert.Less(t, time.Since(began), 5*time.Second)
@@ -196,7 +197,7 @@ func TestWrongMySQLCredentials(t *testing.T) {
 	execute(t, server, "CREATE USER u@localhost IDENTIFIED BY 'right'")
 	for _, dsn := range []string{"u:wrong", "u:right"} {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
-			message := c.fails(exitError, append(command, "--mysql-dsn", dsn+"@unix("+server.Socket()+")/")...)
+			message := c.fails(cli.ExitError, append(command, "--mysql-dsn", dsn+"@unix("+server.Socket()+")/")...)
 			assert.Contains(t, message, `MySQL refuses the user "u"`)
 		}
 	}
@@ -232,8 +233,8 @@ func TestStatus(t *testing.T) {
 	assert.Contains(t, c.ok("status"), "1 revision behind")
 
 	t.Run("without etcd", func(t *testing.T) {
-		r := (&cli{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w", "json", "--endpoints", refusing(t))
-		assert.Equal(t, exitNoConnection, r.code)
+		r := (&commandLine{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w", "json", "--endpoints", refusing(t))
+		assert.Equal(t, cli.ExitNoConnection, r.code)
 		v := decode[statusView](t, r.stdout)
 		assert.False(t, v.Etcd.OK)
 		assert.Contains(t, v.Etcd.Error, "connection refused")
@@ -242,10 +243,10 @@ func TestStatus(t *testing.T) {
 		assert.Nil(t, v.Mirror.SameCatalogue)
 	})
 	t.Run("without MySQL", func(t *testing.T) {
-		c := &cli{t: t, environment: c.environment}
+		c := &commandLine{t: t, environment: c.environment}
 		require.NoError(t, server.Kill())
 		r := c.run("status", "-w", "json")
-		assert.Equal(t, exitNoConnection, r.code)
+		assert.Equal(t, cli.ExitNoConnection, r.code)
 		v := decode[statusView](t, r.stdout)
 		assert.True(t, v.Etcd.OK)
 		assert.Equal(t, 4, v.Catalogue.Databases)
@@ -254,7 +255,7 @@ func TestStatus(t *testing.T) {
 		assert.Contains(t, c.run("status").stdout, "MySQL is not available")
 	})
 	t.Run("without flags for MySQL", func(t *testing.T) {
-		c := &cli{t: t, environment: map[string]string{"CSS_SYNC_ENDPOINTS": c.environment["CSS_SYNC_ENDPOINTS"]}}
+		c := &commandLine{t: t, environment: map[string]string{"CSS_SYNC_ENDPOINTS": c.environment["CSS_SYNC_ENDPOINTS"]}}
 		assert.Nil(t, decode[statusView](t, c.ok("status", "-w", "json")).Mirror)
 		assert.Contains(t, c.ok("status"), "not looked at")
 	})

@@ -9,18 +9,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func nodeCommand(p *program) *cobra.Command {
-	return group("node", "List, show, add, change and delete worker nodes",
+	return catalogueGroup("node", "List, show, add, change and delete worker nodes",
 		nodeList(p), nodeShow(p), nodeAdd(p), nodeSetState(p), nodeDelete(p))
 }
 
 func nodeList(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List the nodes", Args: takes(),
+		Use: "list", Aliases: []string{"ls"}, Short: "List the nodes", Args: cli.Takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.OnCatalogue(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				all, err := css.Nodes(ctx)
 				if err != nil {
 					return err
@@ -33,19 +34,19 @@ func nodeList(p *program) *cobra.Command {
 
 func (p *program) printNodes(all iter.Seq2[*cssetcd.Node, error]) error {
 	views := []nodeView{}
-	t := table{header: []string{"NODE", "STATE", "TYPE", "HOST", "PORT"}}
+	t := cli.Table{Header: []string{"NODE", "STATE", "TYPE", "HOST", "PORT"}}
 	var bad unreadables
 	for n, err := range all {
 		if err != nil {
 			name, reason := bad.add(err)
 			views = append(views, nodeView{Name: name, Error: reason})
-			t.rows = append(t.rows, []string{name, "unreadable"})
+			t.Rows = append(t.Rows, []string{name, "unreadable"})
 			continue
 		}
 		views = append(views, viewNode(n))
-		t.rows = append(t.rows, []string{n.Name, string(n.State), n.Type, n.Host, strconv.Itoa(n.Port)})
+		t.Rows = append(t.Rows, []string{n.Name, string(n.State), n.Type, n.Host, strconv.Itoa(n.Port)})
 	}
-	if err := p.print(views, t.write); err != nil {
+	if err := p.Print(views, t.Write); err != nil {
 		return err
 	}
 	return bad.err("node")
@@ -53,17 +54,17 @@ func (p *program) printNodes(all iter.Seq2[*cssetcd.Node, error]) error {
 
 func nodeShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show NODE", Short: "Show one node", Args: takes("NODE"),
+		Use: "show NODE", Short: "Show one node", Args: cli.Takes("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.onCatalogue(cmd.Context(), func(ctx context.Context, css *catalogue) error {
+			return p.OnCatalogue(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				n, err := css.Node(ctx, args[0])
 				if err != nil {
 					return err
 				}
-				return p.print(viewNode(n), func(w io.Writer) {
-					append(facts{
+				return p.Print(viewNode(n), func(w io.Writer) {
+					append(cli.Facts{
 						{"node", n.Name}, {"state", string(n.State)}, {"type", n.Type}, {"host", n.Host}, {"port", strconv.Itoa(n.Port)},
-					}, revisions(n.Incarnation, n.Modified)...).write(w)
+					}, revisions(n.Incarnation, n.Modified)...).Write(w)
 				})
 			})
 		},
@@ -73,11 +74,11 @@ func nodeShow(p *program) *cobra.Command {
 func nodeAdd(p *program) *cobra.Command {
 	var n cssetcd.Node
 	cmd := &cobra.Command{
-		Use: "add NODE", Short: "Add a node", Args: takes("NODE"),
+		Use: "add NODE", Short: "Add a node", Args: cli.Takes("NODE"),
 		Example: "  css-sync node add worker-1 --host worker-1.example.org --port 5012",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n.Name = args[0]
-			return p.write(cmd.Context(), outcome{done: "node " + n.Name + " added"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "node " + n.Name + " added"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return css.AddNode(ctx, n)
 			})
 		},
@@ -92,14 +93,14 @@ func nodeAdd(p *program) *cobra.Command {
 func nodeSetState(p *program) *cobra.Command {
 	var only conditionFlags
 	cmd := &cobra.Command{
-		Use: "set-state NODE STATE", Short: "Set the state of a node: ACTIVE or INACTIVE", Args: takes("NODE", "STATE"),
+		Use: "set-state NODE STATE", Short: "Set the state of a node: ACTIVE or INACTIVE", Args: cli.Takes("NODE", "STATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			state := cssetcd.NodeState(args[1])
 			if state != cssetcd.NodeActive && state != cssetcd.NodeInactive {
-				return hinted(invalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]), "`css-sync put` writes any text")
+				return cli.Hinted(cli.InvalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]), "`css-sync put` writes any text")
 			}
 			say := outcome{done: "state of node " + args[0] + " is " + args[1]}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return css.SetNodeState(ctx, args[0], state, only.options()...)
 			})
 		},
@@ -111,9 +112,9 @@ func nodeSetState(p *program) *cobra.Command {
 func nodeDelete(p *program) *cobra.Command {
 	var only conditionFlags
 	cmd := &cobra.Command{
-		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: takes("NODE"),
+		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: cli.Takes("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"}, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return css.DeleteNode(ctx, args[0], only.options()...)
 			})
 		},

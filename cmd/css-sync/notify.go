@@ -5,7 +5,7 @@ import "net"
 // notify tells systemd how the daemon stands, where systemd started it as a service of Type=notify. Nobody waits for the
 // message, so that it cannot be sent is worth a line in the log and no more.
 func (p *program) notify(state string) {
-	name := p.getenv("NOTIFY_SOCKET")
+	name := p.Getenv("NOTIFY_SOCKET")
 	if name == "" {
 		return
 	}
@@ -15,6 +15,6 @@ func (p *program) notify(state string) {
 		_ = conn.Close()
 	}
 	if err != nil {
-		p.log.Warn("systemd cannot be told how the daemon stands", "socket", name, "err", err)
+		p.Log.Warn("systemd cannot be told how the daemon stands", "socket", name, "err", err)
 	}
 }

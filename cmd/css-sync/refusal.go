@@ -8,6 +8,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -27,7 +28,7 @@ func (d *daemon) refusalOf(s mirror.Status) refusal {
 	if s.Phase != mirror.Refused || s.Err == nil {
 		return refusal{}
 	}
-	return refusal{Mirror: d.flags.mirror.name, Owner: owner(), Since: s.Since.UTC().Truncate(time.Second), Reason: sentence(s.Err)}
+	return refusal{Mirror: d.flags.mirror.name, Owner: owner(), Since: s.Since.UTC().Truncate(time.Second), Reason: cli.Sentence(s.Err)}
 }
 
 // tellRefusals keeps etcd informed of whether the mirror refuses to write. What etcd does not take is tried again.
@@ -40,7 +41,7 @@ func (d *daemon) tellRefusals(ctx context.Context, lease clientv3.LeaseID, statu
 			if err := d.tell(ctx, lease, now); err == nil {
 				told = now
 			} else if ctx.Err() == nil {
-				d.log.Debug("etcd could not be told whether the mirror refuses to write", "err", err)
+				d.Log.Debug("etcd could not be told whether the mirror refuses to write", "err", err)
 			}
 		}
 		select {
@@ -56,14 +57,14 @@ func (d *daemon) tell(ctx context.Context, lease clientv3.LeaseID, now refusal) 
 	defer cancel()
 	key := mirrorKeys(d.css.Prefix()) + d.flags.mirror.name
 	if now == (refusal{}) {
-		_, err := d.css.etcd.Delete(ctx, key)
+		_, err := d.css.Conn.Delete(ctx, key)
 		return err
 	}
 	text, err := json.Marshal(now)
 	if err != nil {
 		return err
 	}
-	_, err = d.css.etcd.Put(ctx, key, string(text), clientv3.WithLease(lease))
+	_, err = d.css.Conn.Put(ctx, key, string(text), clientv3.WithLease(lease))
 	return err
 }
 

@@ -8,10 +8,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // raw returns a client of etcd past css-sync, as etcdctl is.
-func (c *cli) raw() *clientv3.Client {
+func (c *commandLine) raw() *clientv3.Client {
 	c.t.Helper()
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(c.t, err)
@@ -19,25 +21,25 @@ func (c *cli) raw() *clientv3.Client {
 	return etcd
 }
 
-func (c *cli) putRaw(key, value string) {
+func (c *commandLine) putRaw(key, value string) {
 	c.t.Helper()
 	_, err := c.raw().Put(c.t.Context(), key, value)
 	require.NoError(c.t, err)
 }
 
-func (c *cli) status() statusView {
+func (c *commandLine) status() statusView {
 	c.t.Helper()
 	return decode[statusView](c.t, c.ok("status", "-w", "json"))
 }
 
 // awaitRefusal waits until status says that a daemon refuses to write.
-func (c *cli) awaitRefusal() refusal {
+func (c *commandLine) awaitRefusal() refusal {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool { return len(c.status().Refusals) == 1 }, patience, 50*time.Millisecond)
 	return c.status().Refusals[0]
 }
 
-func (c *cli) awaitNoRefusal() {
+func (c *commandLine) awaitNoRefusal() {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool { return len(c.status().Refusals) == 0 }, patience, 50*time.Millisecond)
 	assert.NotContains(c.t, c.ok("status"), "REFUSED")
@@ -69,7 +71,7 @@ func TestStatusShowsTheBrake(t *testing.T) {
 	serve.await(t, `msg="mirror follows etcd"`)
 	c.awaitNoRefusal()
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }
 
 // TestRefusalEndsWithItsCause, when that is mended in etcd, and with the daemon, however that ends.
@@ -89,7 +91,7 @@ func TestRefusalEndsWithItsCause(t *testing.T) {
 	stopped := c.process(args...)
 	c.awaitRefusal()
 	stopped.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, stopped.wait(t), stopped.text())
+	assert.Equal(t, cli.ExitOK, stopped.wait(t), stopped.text())
 	c.awaitNoRefusal()
 
 	mended := c.process(args...)
@@ -130,10 +132,10 @@ func TestServeProtectsNamesMadeByHand(t *testing.T) {
 		got, err := etcd.Get(t.Context(), "/qserv/fold/dbs/byhand")
 		return err == nil && len(got.Kvs) == 1 && string(got.Kvs[0].Value) == "/DBS/ByHand"
 	}, patience, 20*time.Millisecond)
-	assert.Contains(t, c.fails(exitError, "db", "create", "BYHAND"), "database exists: as /DBS/ByHand")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "BYHAND"), "database exists: as /DBS/ByHand")
 	for _, serve := range []*process{first, second} {
 		serve.signal(t, syscall.SIGTERM)
-		assert.Equal(t, exitOK, serve.wait(t), serve.text())
+		assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 	}
 }
 
@@ -145,6 +147,6 @@ func TestServeWithoutACatalogue(t *testing.T) {
 	serve.await(t, "css-sync serves")
 	c.ok("db", "create", "First")
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 	assert.NotContains(t, serve.text(), "WARN")
 }

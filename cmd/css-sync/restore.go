@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/progress"
 )
 
@@ -17,16 +18,16 @@ type restoreFlags struct{ dryRun, overwrite, pendingDrops, force bool }
 func restoreCommand(p *program) *cobra.Command {
 	var f restoreFlags
 	cmd := &cobra.Command{
-		Use: "restore FILE", Short: "Fill an empty etcd from a dump", GroupID: groupFiles, Args: takes("FILE"),
+		Use: "restore FILE", Short: "Fill an empty etcd from a dump", GroupID: groupFiles, Args: cli.Takes("FILE"),
 		Long: `Fill an empty etcd from a dump; - reads it from standard input. All of the dump is checked before anything is written. Qserv
 sees each table when it is whole, and the databases last. A restore that was interrupted is made good by running it again.`,
 		Example: "  css-sync restore css.json --dry-run\n  css-sync restore css.json",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			dump, err := readDump(cmd.Context(), args[0], p.stdin)
+			dump, err := cli.ReadDump(cmd.Context(), args[0], p.Stdin)
 			if err != nil {
 				return err
 			}
-			return p.atLength(cmd.Context(), func(ctx context.Context, css *catalogue) error { return p.restore(ctx, css, dump, f) })
+			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.restore(ctx, css, dump, f) })
 		},
 	}
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and say what would be done")
@@ -52,24 +53,24 @@ func (f restoreFlags) options(report progress.Reporter) []cssetcd.RestoreOption 
 	return opts
 }
 
-func (p *program) restore(ctx context.Context, css *catalogue, dump *cssetcd.Dump, f restoreFlags) error {
+func (p *program) restore(ctx context.Context, css *cli.Catalogue, dump *cssetcd.Dump, f restoreFlags) error {
 	for _, u := range unqueryable(dump.All()) {
-		p.say("warning: %s: %s", u.Table, u.Reason)
+		p.Say("warning: %s: %s", u.Table, u.Reason)
 	}
-	report := progress.New(p.stderr, "restore")
+	report := progress.New(p.Stderr, "restore")
 	res, err := css.Restore(ctx, dump, f.options(report)...)
 	report.Finish()
 	switch {
 	case errors.Is(err, cssetcd.ErrInvalid) && !f.pendingDrops:
-		return hinted(err, "--with-pending-drops restores them, and with that starts the drops")
+		return cli.Hinted(err, "--with-pending-drops restores them, and with that starts the drops")
 	case err != nil && ctx.Err() != nil:
-		p.say("interrupted; what is restored stays, and running it again does the rest")
+		p.Say("interrupted; what is restored stays, and running it again does the rest")
 		return err
 	case err != nil:
 		return err
 	}
 	v := restoreView(res)
-	return p.print(struct {
+	return p.Print(struct {
 		DryRun bool `json:"dry_run"`
 		restoreView
 	}{f.dryRun, v}, func(w io.Writer) { v.write(w, f.dryRun) })

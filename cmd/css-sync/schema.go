@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // schemaFlags give the schema of a table, in words or in a file.
@@ -18,10 +20,10 @@ func (s *schemaFlags) register(cmd *cobra.Command) {
 func (s *schemaFlags) read(cmd *cobra.Command, stdin io.Reader) (string, error) {
 	text := s.text
 	if (s.text == "") == (s.file == "") {
-		return "", invalidUse(cmd, "give the schema with either --schema or --schema-file")
+		return "", cli.InvalidUse(cmd, "give the schema with either --schema or --schema-file")
 	}
 	if s.file != "" {
-		data, err := readFile(cmd.Context(), s.file, stdin)
+		data, err := cli.ReadFile(cmd.Context(), s.file, stdin)
 		if err != nil {
 			return "", err
 		}
@@ -29,7 +31,7 @@ func (s *schemaFlags) read(cmd *cobra.Command, stdin io.Reader) (string, error) 
 	}
 	text = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), ";"))
 	if !strings.HasPrefix(text, "(") {
-		return "", badInput("the schema begins with %.20q and has to begin with a parenthesis: "+
+		return "", cli.BadInput("the schema begins with %.20q and has to begin with a parenthesis: "+
 			"it is what stands between CREATE TABLE name and the semicolon", text)
 	}
 	return text, nil

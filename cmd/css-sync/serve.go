@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
@@ -27,7 +28,7 @@ type serveFlags struct {
 func serveCommand(p *program) *cobra.Command {
 	f := serveFlags{compact: compactFlag(time.Hour)}
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out", GroupID: groupDaemon, Args: takes(), Annotations: onlyEtcd,
+		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd and carry drops out, until SIGTERM or SIGINT; a second signal ends it at once.
 
 At SIGHUP it reads the files that its flags name anew (secrets, the czar's configuration, the list of workers, certificates), ends what it runs in
@@ -67,7 +68,7 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379", "where the etcd of --data-dir listens for clients: host:port or unix:///path")
 	flags.DurationVar(&f.sessionTTL, "session-ttl", 10*time.Second, "after how long a daemon that is gone without a word is replaced, in whole seconds")
 	flags.Var(&f.compact, "compact", "how much of etcd's history to keep, or off to keep all")
-	allowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"}, ownPrefix)
+	cli.AllowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"}, cli.OwnPrefix)
 	f.drops.register(cmd)
 	return cmd
 }
@@ -75,28 +76,28 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 // check returns where to mirror to; nil for nowhere.
 func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error) {
 	flags := cmd.Flags()
-	if f.dataDir == "" && source(flags, "listen-client") != "" {
-		return nil, invalidUse(cmd, "%s is for the etcd of --data-dir, which is not given", source(flags, "listen-client"))
+	if f.dataDir == "" && cli.Source(flags, "listen-client") != "" {
+		return nil, cli.InvalidUse(cmd, "%s is for the etcd of --data-dir, which is not given", cli.Source(flags, "listen-client"))
 	}
-	if from := source(flags, "endpoints"); f.dataDir != "" && from != "" {
-		return nil, invalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from, source(flags, "data-dir"))
+	if from := cli.Source(flags, "endpoints"); f.dataDir != "" && from != "" {
+		return nil, cli.InvalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from, cli.Source(flags, "data-dir"))
 	}
 	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
-		return nil, invalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
+		return nil, cli.InvalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
 	}
 	if err := f.mirror.check(); err != nil {
-		return nil, invalidUse(cmd, "%w", err)
+		return nil, cli.InvalidUse(cmd, "%w", err)
 	}
 	if err := f.drops.check(cmd, p); err != nil {
 		return nil, err
 	}
-	target, err := p.mysql.target(p.connection.dialTimeout)
+	target, err := p.MySQL.Target(p.Connection.DialTimeout)
 	switch {
 	case err != nil:
 		return nil, err
 	case target == nil && !f.noMirror:
-		return nil, invalidUse(cmd, "where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
-	case target != nil && f.noMirror && (source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
+		return nil, cli.InvalidUse(cmd, "where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
+	case target != nil && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
 		target = nil // MySQL is known from the environment, or for drops
 	}
 	return target, nil
@@ -107,7 +108,7 @@ type daemon struct {
 	*program
 	flags  serveFlags
 	target *mysql.Config // nil: no mirror
-	css    *catalogue
+	css    *cli.Catalogue
 	view   *cssetcd.View
 }
 
@@ -119,20 +120,20 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config,
 		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, etcd) })
 	}
 	var err error
-	if d.css, err = p.connect(ctx); err != nil {
+	if d.css, err = p.Connect(ctx); err != nil {
 		return err
 	}
-	defer d.css.close()
+	defer d.css.Close()
 	if d.view, err = cssetcd.OpenView(ctx, d.css.Client); err != nil {
 		return err
 	}
 	defer d.view.Close()
-	p.log.Info("css-sync serves", "version", version, "endpoints", p.connection.endpoints, "prefix", p.connection.prefix,
+	p.Log.Info("css-sync serves", "version", version, "endpoints", p.Connection.Endpoints, "prefix", p.Connection.Prefix,
 		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
 	parts = append(parts, d.reconcileNames)
 	if target != nil {
 		if f.mirror.allowMassDelete {
-			p.log.Warn("the mirror's brake is off for as long as this process runs")
+			p.Log.Warn("the mirror's brake is off for as long as this process runs")
 		}
 		parts = append(parts, d.mirror)
 	}
@@ -145,7 +146,7 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config,
 	p.notify("READY=1")
 	err = runAll(ctx, parts)
 	p.notify("STOPPING=1")
-	p.log.Info("css-sync stops")
+	p.Log.Info("css-sync stops")
 	return err
 }
 

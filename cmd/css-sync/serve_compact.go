@@ -45,6 +45,6 @@ func (c *compactFlag) Type() string { return "duration|off" }
 // would have to run for as long as history is kept before it could begin.
 func (d *daemon) compact(ctx context.Context) error {
 	return compaction.Run(ctx, compaction.Config{
-		Etcd: d.css.etcd, Key: d.css.Prefix() + "/history", Keep: time.Duration(d.flags.compact), Log: d.log,
+		Etcd: d.css.Conn, Key: d.css.Prefix() + "/history", Keep: time.Duration(d.flags.compact), Log: d.Log,
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -44,7 +45,7 @@ type serveDropFlags struct {
 	none              bool
 	command           string
 	commandTimeout    time.Duration
-	workers           workerFlags
+	workers           cli.WorkerFlags
 	qmeta, qmetaFile  string
 	qmetaGrace        time.Duration
 	flags             *pflag.FlagSet
@@ -61,44 +62,44 @@ func (f *serveDropFlags) register(cmd *cobra.Command) {
 	f.flags.BoolVar(&f.none, "no-drops", false, "leave carrying drops out to other daemons")
 	f.flags.StringVar(&f.command, "drop-command", "", "program that removes the data of what was dropped")
 	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour, "how long one run of --drop-command may take; 0: as long as it needs")
-	f.workers.register(cmd, "remove dropped tables from")
+	f.workers.Register(cmd, "remove dropped tables from")
 	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "", "MySQL server with QMeta, where C++ czars register their queries; the schema is "+sqldrop.DefaultQMeta+" unless it names one")
 	f.flags.StringVar(&f.qmetaFile, "qmeta-dsn-file", "", "file that holds what --qmeta-dsn would be given")
 	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute, "longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
-	allowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"}, qmetaFlags...), ownPrefix)
+	cli.AllowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"}, qmetaFlags...), cli.OwnPrefix)
 }
 
 // given returns the flags that were given in any way, as they were.
 func (f *serveDropFlags) given(names []string) (sources []string) {
-	return given(f.flags, names)
+	return cli.Given(f.flags, names)
 }
 
 func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 	droppers, qmeta := f.given(dropperFlags), f.given(qmetaFlags)
 	switch all := append(droppers, qmeta...); {
 	case f.none && len(all) > 0:
-		return invalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0], source(f.flags, "no-drops"))
-	case source(f.flags, "drop-command") != "" && len(droppers) > 1:
-		return invalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
-	case source(f.flags, "drop-command") != "" && f.command == "":
-		return invalidUse(cmd, "--drop-command is empty; it takes the path of a program")
-	case source(f.flags, "drop-command-timeout") != "" && f.command == "":
-		return invalidUse(cmd, "%s is for --drop-command, which is not given", source(f.flags, "drop-command-timeout"))
+		return cli.InvalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0], cli.Source(f.flags, "no-drops"))
+	case cli.Source(f.flags, "drop-command") != "" && len(droppers) > 1:
+		return cli.InvalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
+	case cli.Source(f.flags, "drop-command") != "" && f.command == "":
+		return cli.InvalidUse(cmd, "--drop-command is empty; it takes the path of a program")
+	case cli.Source(f.flags, "drop-command-timeout") != "" && f.command == "":
+		return cli.InvalidUse(cmd, "%s is for --drop-command, which is not given", cli.Source(f.flags, "drop-command-timeout"))
 	case f.commandTimeout < 0:
-		return invalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
+		return cli.InvalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
 	case len(qmeta) > 1:
-		return invalidUse(cmd, "%s and %s say both where QMeta is; give one of them", qmeta[0], qmeta[1])
-	case source(f.flags, "qmeta-grace") != "" && len(qmeta) == 0:
-		return invalidUse(cmd, "%s is for --qmeta-dsn, which is not given", source(f.flags, "qmeta-grace"))
+		return cli.InvalidUse(cmd, "%s and %s say both where QMeta is; give one of them", qmeta[0], qmeta[1])
+	case cli.Source(f.flags, "qmeta-grace") != "" && len(qmeta) == 0:
+		return cli.InvalidUse(cmd, "%s is for --qmeta-dsn, which is not given", cli.Source(f.flags, "qmeta-grace"))
 	case f.qmetaGrace <= 0:
-		return invalidUse(cmd, "--qmeta-grace is %s and must be above 0", f.qmetaGrace)
+		return cli.InvalidUse(cmd, "--qmeta-grace is %s and must be above 0", f.qmetaGrace)
 	}
 	if f.command != "" {
 		if _, err := exec.LookPath(f.command); err != nil {
-			return invalidUse(cmd, "--drop-command: %w", err)
+			return cli.InvalidUse(cmd, "--drop-command: %w", err)
 		}
 	}
-	if err := f.workers.read(cmd, p.connection.dialTimeout); err != nil {
+	if err := f.workers.Read(cmd, p.Connection.DialTimeout); err != nil {
 		return err
 	}
 	return f.readQMeta(cmd, p, qmeta)
@@ -112,19 +113,19 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 	if f.qmetaFile != "" {
 		read, err := os.ReadFile(f.qmetaFile)
 		if err != nil {
-			return invalidUse(cmd, "%s: %w", given[0], err)
+			return cli.InvalidUse(cmd, "%s: %w", given[0], err)
 		}
 		text = strings.TrimSpace(string(read))
 	}
 	var err error
-	if f.meta, err = parseServer(text, p.connection.dialTimeout); err != nil {
-		return invalidUse(cmd, "%s: %w", given[0], err)
+	if f.meta, err = cli.ParseServer(text, p.Connection.DialTimeout); err != nil {
+		return cli.InvalidUse(cmd, "%s: %w", given[0], err)
 	}
-	if f.mirrorState, err = p.mysql.target(p.connection.dialTimeout); err != nil {
+	if f.mirrorState, err = p.MySQL.Target(p.Connection.DialTimeout); err != nil {
 		return err
 	}
 	if f.mirrorState == nil {
-		return invalidUse(cmd, "%s needs to know where kvData is, which C++ czars read: give --mysql-dsn, --mysql-dsn-file or --czar-config", given[0])
+		return cli.InvalidUse(cmd, "%s needs to know where kvData is, which C++ czars read: give --mysql-dsn, --mysql-dsn-file or --czar-config", given[0])
 	}
 	return nil
 }
@@ -134,9 +135,9 @@ func (f *serveDropFlags) dropper(log *slog.Logger) (coordinator.Dropper, string,
 	switch {
 	case f.command != "":
 		return coordinator.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
-	case len(f.workers.servers) > 0:
-		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.servers, Logger: log})
-		return d, count(len(f.workers.servers), "MySQL server"), err
+	case len(f.workers.Servers) > 0:
+		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.Servers, Logger: log})
+		return d, count(len(f.workers.Servers), "MySQL server"), err
 	}
 	return coordinator.Nothing{}, "nothing", nil
 }
@@ -144,25 +145,25 @@ func (f *serveDropFlags) dropper(log *slog.Logger) (coordinator.Dropper, string,
 // coordinate carries drops out, while this process leads. Another daemon that leads meanwhile does it no harm.
 func (d *daemon) coordinate(ctx context.Context) error {
 	f := &d.flags.drops
-	dropper, name, err := f.dropper(d.log)
+	dropper, name, err := f.dropper(d.Log)
 	if err != nil {
 		return err
 	}
 	config := coordinator.Config{
-		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: owner(), TTL: d.flags.sessionTTL, Logger: d.log,
+		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: owner(), TTL: d.flags.sessionTTL, Logger: d.Log,
 	}
 	if f.meta != nil {
 		tracker, err := sqldrop.NewTracker(sqldrop.TrackerConfig{QMeta: f.meta, Applied: d.shown, Registration: f.qmetaGrace})
 		if err != nil {
 			return err
 		}
-		config.Tracker = &tellingTracker{QueryTracker: tracker, log: d.log, said: map[cssetcd.Revision]string{}}
+		config.Tracker = &tellingTracker{QueryTracker: tracker, log: d.Log, said: map[cssetcd.Revision]string{}}
 	}
 	c, err := coordinator.New(config)
 	if err != nil {
 		return err
 	}
-	d.log.Info("drops are carried out", "data_removed_by", name, "c++_czars_tracked", f.meta != nil)
+	d.Log.Info("drops are carried out", "data_removed_by", name, "c++_czars_tracked", f.meta != nil)
 	return c.Run(ctx)
 }
 

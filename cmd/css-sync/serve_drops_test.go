@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is shown.
@@ -54,7 +56,7 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"serve --no-mirror --compact never":                             "it is neither a duration, such as 1h, nor off",
 	} {
 		t.Run(line, func(t *testing.T) {
-			message := elsewhere(t).fails(exitInvalid, strings.Fields(line)...)
+			message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
 			assert.Contains(t, message, want)
 			assert.NotContains(t, message, "secret")
 			assert.NotContains(t, message, "se%cret")
@@ -89,7 +91,7 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	assert.Contains(t, c.ok("drops", "show", "LSST.Source"), "which is about to go on; if it asks for queries of C++ czars, its log says which it waits for")
 	assert.Equal(t, []string{"Source", "Source_1", "Source_backup"}, tablesOf(t, server.DSN("LSST")))
 	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
-	assert.Equal(t, exitOK, drop.wait(t), drop.text())
+	assert.Equal(t, cli.ExitOK, drop.wait(t), drop.text())
 	assert.Equal(t, []string{"Source_backup"}, tablesOf(t, server.DSN("LSST")))
 	clean := []string{"drops", "clean", "--worker-dsn-file", file}
 	assert.Contains(t, c.ok(clean...), "stays: it is younger than 168h0m0s")
@@ -100,7 +102,7 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	}, patience, 50*time.Millisecond, "no attempt is connected any more, soon after the last")
 	assert.Empty(t, tablesOf(t, server.DSN("css_drops")))
 	serve.signal(t, os.Interrupt)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }
 
 func tablesOf(t *testing.T, dsn string) (names []string) {
@@ -138,7 +140,7 @@ func TestDropsStandBy(t *testing.T) {
 	assert.NotContains(t, idle.text(), "drops are carried out")
 	for _, p := range []*process{second, idle} {
 		p.signal(t, os.Interrupt)
-		assert.Equal(t, exitOK, p.wait(t), p.text())
+		assert.Equal(t, cli.ExitOK, p.wait(t), p.text())
 	}
 }
 
@@ -154,7 +156,7 @@ func TestServeEndsWhileACommandHangs(t *testing.T) {
 	c.awaitShow("LSST.Filter", func(v dropView) bool { return v.Phase == "dropping" })
 	began := time.Now()
 	serve.signal(t, os.Interrupt)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 	assert.Less(t, time.Since(began), 10*time.Second)
 	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "the data are being removed")
 	c.serves()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
@@ -18,21 +19,21 @@ func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Serve
 	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
 	defer cancel()
 	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
-		Dir: f.dataDir, Listen: f.listenClient, Logger: p.log, Fatal: p.etcdEnded, // its history is compacted as that of any other
+		Dir: f.dataDir, Listen: f.listenClient, Logger: p.Log, Fatal: p.etcdEnded, // its history is compacted as that of any other
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
 	}
-	p.connection.endpoints = etcd.Endpoints()
-	p.log.Info("etcd runs in this process", "data", etcd.Dir(), "endpoints", etcd.Endpoints())
+	p.Connection.Endpoints = etcd.Endpoints()
+	p.Log.Info("etcd runs in this process", "data", etcd.Dir(), "endpoints", etcd.Endpoints())
 	return etcd, nil
 }
 
 // etcdEnded ends the process: what etcd did not write it must not go on from.
 func (p *program) etcdEnded(reason string) {
-	p.say("the etcd in this process cannot go on: %s", reason)
+	p.Say("the etcd in this process cannot go on: %s", reason)
 	p.notify("STOPPING=1")
-	os.Exit(exitError)
+	os.Exit(cli.ExitError)
 }
 
 // watchOver returns when etcd ends by itself.
@@ -47,6 +48,6 @@ func watchOver(ctx context.Context, etcd *embedetcd.Server) error {
 
 func (p *program) stopEtcd(etcd *embedetcd.Server) {
 	if err := etcd.Close(); err != nil {
-		p.log.Error("etcd did not stop in good order", "err", err)
+		p.Log.Error("etcd did not stop in good order", "err", err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 // them from disturbing each other; that one writes at a time is seen to in MySQL.
 func (d *daemon) mirror(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.etcd, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.log,
+		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.Log,
 	}, d.mirrorAsLeader)
 }
 
@@ -48,7 +48,7 @@ func (d *daemon) announce(ctx context.Context, term leader.Term, status func() m
 				term.Look()
 			}
 			if s.Phase == mirror.Following {
-				d.log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
+				d.Log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
 			}
 			d.notify(fmt.Sprintf("STATUS=mirror %s at revision %d", s.Phase, s.Applied))
 		}

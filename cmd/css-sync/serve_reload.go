@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/wait"
 )
@@ -56,9 +57,9 @@ func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Co
 		case reload && err == nil:
 			use()
 			again = true
-			p.log.Info("SIGHUP: css-sync begins again with what its files say now")
-		case again && exitCode(err) == exitNoConnection: // which is an error at the start only
-			p.log.Warn("etcd cannot be reached; css-sync tries again", "err", sentence(err))
+			p.Log.Info("SIGHUP: css-sync begins again with what its files say now")
+		case again && cli.ExitCode(err) == cli.ExitNoConnection: // which is an error at the start only
+			p.Log.Warn("etcd cannot be reached; css-sync tries again", "err", cli.Sentence(err))
 			_ = wait.For(ctx, reloadPause)
 		default:
 			return err
@@ -76,11 +77,11 @@ func (p *program) awaitReload(ctx context.Context, hangups <-chan os.Signal, rea
 		}
 		f, target, err := read()
 		if err == nil {
-			_, err = p.connection.config()
+			_, err = p.Connection.Config()
 		}
 		if err == nil {
 			return f, target, true
 		}
-		p.log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", sentence(err))
+		p.Log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", cli.Sentence(err))
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // TestServeBeginsAgainAtSIGHUP: a new password is taken from its file; a file that cannot be used changes nothing; and no lease is left behind
@@ -44,7 +46,7 @@ func TestServeBeginsAgainAtSIGHUP(t *testing.T) {
 	c.awaitAgreement()
 
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(t, err)
 	defer etcd.Close()
@@ -66,5 +68,5 @@ func TestOwnEtcdGoesOnAtSIGHUP(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(serve.text(), "etcd runs in this process"))
 	c.ok("db", "create", "D", "--endpoints", socket)
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }

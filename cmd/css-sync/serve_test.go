@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // process is css-sync as a process of its own.
@@ -23,7 +25,7 @@ type process struct {
 	stdin *os.File // of which nothing comes unless the test writes something
 }
 
-func (c *cli) process(args ...string) *process {
+func (c *commandLine) process(args ...string) *process {
 	c.t.Helper()
 	p := &process{cmd: exec.Command(os.Args[0], args...)}
 	p.done = make(chan int, 1)
@@ -52,11 +54,11 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 }
 
 // awaitAgreement waits until MySQL shows the newest revision of etcd, exactly.
-func (c *cli) awaitAgreement() {
+func (c *commandLine) awaitAgreement() {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool {
 		r := c.run("status", "-w", "json")
-		if r.code != exitOK {
+		if r.code != cli.ExitOK {
 			return false
 		}
 		v := decode[statusView](c.t, r.stdout)
@@ -76,7 +78,7 @@ func TestServeFollowsAndEndsGracefully(t *testing.T) {
 	c.ok("table", "drop", "LSST.Source")
 	c.awaitAgreement()
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 	assert.Contains(t, serve.text(), `msg="css-sync stops"`)
 }
 
@@ -103,7 +105,7 @@ func TestServeStandsByAndTakesOver(t *testing.T) {
 	third.await(t, "standing by")
 	second.signal(t, syscall.SIGTERM)
 	began = time.Now()
-	assert.Equal(t, exitOK, second.wait(t))
+	assert.Equal(t, cli.ExitOK, second.wait(t))
 	third.await(t, `msg="mirror follows etcd"`)
 	assert.Less(t, time.Since(began), 5*time.Second, "who withdraws is replaced at once")
 	c.ok("db", "create", "AfterTheEnd")
@@ -120,15 +122,15 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 	serve.await(t, `msg="css-sync serves"`)
 	at := []string{"--endpoints", "unix://" + socket}
 	c.ok(append(at, "db", "create", "D")...)
-	assert.Contains(t, c.fails(exitError, args...), "the etcd data directory is in use")
+	assert.Contains(t, c.fails(cli.ExitError, args...), "the etcd data directory is in use")
 	serve.signal(t, syscall.SIGINT)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 
 	serve = c.process(args...)
 	serve.await(t, `msg="css-sync serves"`)
 	assert.Contains(t, c.ok(append(at, "db", "show", "D")...), "READY")
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }
 
 func TestServeSurvivesMySQL(t *testing.T) {
@@ -144,7 +146,7 @@ func TestServeSurvivesMySQL(t *testing.T) {
 	serve.awaitN(t, `msg="mirror follows etcd"`, 2)
 	c.awaitAgreement()
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t))
+	assert.Equal(t, cli.ExitOK, serve.wait(t))
 }
 
 // In process, so that what serve leaves behind is seen.
@@ -157,7 +159,7 @@ func TestServeLeavesNothingBehind(t *testing.T) {
 	serve := c.start(ctx, "serve")
 	serve.await(t, `msg="mirror follows etcd"`)
 	cancel()
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }
 
 func TestSecondSignalEndsAtOnce(t *testing.T) {
@@ -169,7 +171,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	deaf.signal(t, syscall.SIGTERM)
 	deaf.await(t, "first signal")
 	deaf.signal(t, syscall.SIGINT)
-	assert.Equal(t, exitError, deaf.wait(t))
+	assert.Equal(t, cli.ExitError, deaf.wait(t))
 	deaf.await(t, "css-sync: stopped at once by another signal")
 }
 
@@ -185,7 +187,7 @@ func TestInterruptWhileWaitingForInput(t *testing.T) {
 		return err == nil && left == 0
 	}, patience, time.Millisecond)
 	restore.signal(t, os.Interrupt)
-	assert.Equal(t, exitError, restore.wait(t), restore.text())
+	assert.Equal(t, cli.ExitError, restore.wait(t), restore.text())
 }
 
 // A mirror that waits for a MySQL that does not answer must not hold up the end.
@@ -199,7 +201,7 @@ func TestServeEndsWhileMySQLHangs(t *testing.T) {
 	defer func() { require.NoError(t, server.Resume()) }()
 	c.ok("db", "create", "Unseen")
 	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, exitOK, serve.wait(t), serve.text())
+	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 }
 
 func TestServeTellsSystemd(t *testing.T) {
@@ -229,7 +231,7 @@ func TestServeTellsSystemd(t *testing.T) {
 	cancel()
 	for hear() != "STOPPING=1" {
 	}
-	assert.Equal(t, exitOK, serve.wait(t))
+	assert.Equal(t, cli.ExitOK, serve.wait(t))
 
 	c.environment["NOTIFY_SOCKET"] = "/nowhere/notify"
 	ctx, cancel = context.WithCancel(t.Context())
@@ -237,5 +239,5 @@ func TestServeTellsSystemd(t *testing.T) {
 	serve = c.start(ctx, "serve", "--no-mirror")
 	serve.await(t, "systemd cannot be told")
 	cancel()
-	assert.Equal(t, exitOK, serve.wait(t), "which is no reason to fail")
+	assert.Equal(t, cli.ExitOK, serve.wait(t), "which is no reason to fail")
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
 func statusCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon, Args: takes(),
+		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon, Args: cli.Takes(),
 		Long: `Show how etcd, the catalogue, drops, czars and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
 the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
 the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.
@@ -25,22 +26,22 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 "phases", which counts each, and "longest", a list as of css-sync drops list; "czars" is that of css-sync drops czars.`,
 		Example: "  css-sync status\n  css-sync status -w json | jq .drops.phases",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			target, err := p.mysql.target(p.connection.dialTimeout)
+			target, err := p.MySQL.Target(p.Connection.DialTimeout)
 			if err != nil {
 				return err
 			}
-			path, err := p.file.path()
+			path, err := p.File.Path()
 			if err != nil {
 				return err
 			}
-			if _, err := p.connection.config(); err != nil && path == "" {
-				return invalidUse(cmd, "%w", err)
+			if _, err := p.Connection.Config(); err != nil && path == "" {
+				return cli.InvalidUse(cmd, "%w", err)
 			}
 			s := statusView{Refusals: []refusal{}, Czars: []czarView{}}
 			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
 			faults = append(faults, alarmed(s.Etcd.Alarms), s.dropsErr)
 			if target != nil {
-				ctx, cancel := p.limit(cmd.Context())
+				ctx, cancel := p.Limit(cmd.Context())
 				defer cancel()
 				state, err := mirror.ReadState(ctx, target)
 				s.Mirror = viewMirror(state, err, &s.Etcd)
@@ -48,7 +49,7 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 					faults = append(faults, err)
 				}
 			}
-			if err := p.print(s, s.write); err != nil {
+			if err := p.Print(s, s.write); err != nil {
 				return err
 			}
 			for _, err := range faults {
@@ -70,7 +71,7 @@ func (p *program) lookAtCatalogue(ctx context.Context, path string, s *statusVie
 }
 
 func (s statusView) write(w io.Writer) {
-	var f facts
+	var f cli.Facts
 	if s.File != nil {
 		f = append(f, [2]string{"file", s.File.Path})
 	}
@@ -78,7 +79,7 @@ func (s statusView) write(w io.Writer) {
 		f = append(f, [2]string{"etcd", e.String()})
 	}
 	if err := alarmed(s.Etcd.Alarms); err != nil {
-		f = append(f, [2]string{"ALARM", sentence(err)})
+		f = append(f, [2]string{"ALARM", cli.Sentence(err)})
 	}
 	f = append(f, [2]string{"catalogue", s.catalogue()})
 	f = append(f, s.Mirror.facts()...)
@@ -88,7 +89,7 @@ func (s statusView) write(w io.Writer) {
 	for _, r := range s.Refusals {
 		f = append(f, [2]string{"REFUSED", r.String()})
 	}
-	f.write(w)
+	f.Write(w)
 }
 
 func (r refusal) String() string {
@@ -126,12 +127,12 @@ func (c *catalogueStatus) String() string {
 		count(c.Databases, "database"), count(c.Tables, "table"), count(c.Chunks, "chunk"), count(c.Nodes, "node"), count(c.Keys, "key"))
 }
 
-func (m *mirrorStatus) facts() facts {
+func (m *mirrorStatus) facts() cli.Facts {
 	switch {
 	case m == nil:
-		return facts{{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"}}
+		return cli.Facts{{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"}}
 	case !m.OK:
-		return facts{{"mirror", m.Error}}
+		return cli.Facts{{"mirror", m.Error}}
 	}
 	lag := "lag not known"
 	switch {
@@ -142,7 +143,7 @@ func (m *mirrorStatus) facts() facts {
 	case m.SameCatalogue != nil:
 		lag = "of ANOTHER catalogue"
 	}
-	f := facts{
+	f := cli.Facts{
 		{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, lag, count(m.Rows, "row"))},
 		{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // TestStatusShowsAlarms that etcd raised, until somebody disarms them.
@@ -26,11 +28,11 @@ func TestStatusShowsAlarms(t *testing.T) {
 	require.NoError(t, err)
 
 	r := c.run("status")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	assert.Regexp(t, `(?m)^ALARM: +etcd is full \(alarm NOSPACE\)`, r.stdout)
 	assert.Contains(t, r.stderr, "css-sync: etcd is full (alarm NOSPACE)")
 	r = c.run("status", "-w", "json")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	s := decode[statusView](t, r.stdout)
 	assert.Equal(t, []string{"NOSPACE"}, s.Etcd.Alarms)
 	assert.Equal(t, 1, s.Catalogue.Databases, "the rest is shown")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // dropsStatus is how drops stand.
@@ -34,7 +35,7 @@ func (p *program) lookAtDrops(ctx context.Context, css *cssetcd.Client, s *statu
 		err = czarsErr // or else both say the same
 	}
 	if err != nil {
-		s.Drops.OK, s.Drops.Error = false, sentence(err)
+		s.Drops.OK, s.Drops.Error = false, cli.Sentence(err)
 	}
 	return err
 }
@@ -55,7 +56,7 @@ func (c *dropClient) status(ctx context.Context, drops []deletion.Status) *drops
 
 var dropPhases = []string{deletion.PhaseRequested, deletion.PhaseMarked, deletion.PhaseDropping, deletion.PhaseFailed}
 
-func (d *dropsStatus) facts() (f facts) {
+func (d *dropsStatus) facts() (f cli.Facts) {
 	if d == nil {
 		return nil
 	}
@@ -69,9 +70,9 @@ func (d *dropsStatus) facts() (f facts) {
 	}
 	switch {
 	case total > 0:
-		f = facts{{"drops", strings.Join(counts, ", ")}}
+		f = cli.Facts{{"drops", strings.Join(counts, ", ")}}
 	case d.OK:
-		f = facts{{"drops", "none"}}
+		f = cli.Facts{{"drops", "none"}}
 	}
 	if d.Error != "" {
 		f = append(f, [2]string{"drops", d.Error})
@@ -86,11 +87,11 @@ func (d *dropsStatus) facts() (f facts) {
 }
 
 // czarFacts counts the registered czars, and names those that do not do well.
-func czarFacts(all []czarView) facts {
+func czarFacts(all []czarView) cli.Facts {
 	if len(all) == 0 {
-		return facts{{"czars", "none registered"}}
+		return cli.Facts{{"czars", "none registered"}}
 	}
-	f := facts{{"czars", fmt.Sprintf("%d registered", len(all))}}
+	f := cli.Facts{{"czars", fmt.Sprintf("%d registered", len(all))}}
 	for _, c := range all {
 		if c.State != czarAlive {
 			f = append(f, [2]string{"czar", fmt.Sprintf("%s is %s; its id is %s", c.Name, c.State, c.ID)})

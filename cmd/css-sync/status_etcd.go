@@ -9,28 +9,29 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
 func (p *program) lookAtEtcd(ctx context.Context, s *statusView) error {
-	s.Etcd = etcdStatus{Prefix: p.connection.prefix, Endpoints: []endpointStatus{}, Alarms: []string{}}
+	s.Etcd = etcdStatus{Prefix: p.Connection.Prefix, Endpoints: []endpointStatus{}, Alarms: []string{}}
 	err := p.readEtcd(ctx, s)
 	if err != nil {
-		s.Etcd.OK, s.Etcd.Error = false, sentence(err)
+		s.Etcd.OK, s.Etcd.Error = false, cli.Sentence(err)
 	}
 	return err
 }
 
 func (p *program) readEtcd(ctx context.Context, s *statusView) error {
-	css, err := p.connect(ctx)
+	css, err := p.Connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer css.close()
-	ctx, cancel := p.limit(ctx)
+	defer css.Close()
+	ctx, cancel := p.Limit(ctx)
 	defer cancel()
-	s.Etcd.Endpoints = p.endpoints(ctx, css.etcd)
+	s.Etcd.Endpoints = p.endpoints(ctx, css.Conn)
 	s.Etcd.Alarms = alarms(s.Etcd.Endpoints)
 	id, err := css.Identity(ctx)
 	if err != nil {
@@ -40,7 +41,7 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	if err != nil {
 		return err
 	}
-	if s.Refusals, err = readRefusals(ctx, css.etcd, css.Prefix()); err != nil {
+	if s.Refusals, err = readRefusals(ctx, css.Conn, css.Prefix()); err != nil {
 		return err
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
@@ -81,15 +82,15 @@ func countCatalogue(s *cssetcd.Snapshot) *catalogueStatus {
 
 // endpoints asks each member, each within the dial time-out.
 func (p *program) endpoints(ctx context.Context, etcd *clientv3.Client) []endpointStatus {
-	out := make([]endpointStatus, len(p.connection.endpoints))
+	out := make([]endpointStatus, len(p.Connection.Endpoints))
 	var wg sync.WaitGroup
-	for i, e := range p.connection.endpoints {
+	for i, e := range p.Connection.Endpoints {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, p.connection.dialTimeout)
+			ctx, cancel := context.WithTimeout(ctx, p.Connection.DialTimeout)
 			defer cancel()
 			s, err := etcd.Status(ctx, e)
 			if err != nil {
-				out[i] = endpointStatus{Endpoint: e, Error: sentence(err)}
+				out[i] = endpointStatus{Endpoint: e, Error: cli.Sentence(err)}
 				return
 			}
 			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId, DBBytes: s.DbSize, alarms: alarmsOf(s.Errors)}

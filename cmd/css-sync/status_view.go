@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -66,7 +67,7 @@ type mirrorStatus struct {
 
 func viewMirror(s mirror.State, err error, etcd *etcdStatus) *mirrorStatus {
 	if err != nil {
-		return &mirrorStatus{Error: sentence(err)}
+		return &mirrorStatus{Error: cli.Sentence(err)}
 	}
 	v := &mirrorStatus{
 		OK: true, Name: s.Mirror, Owner: s.Owner, Term: s.Term, AppliedRevision: s.Applied,

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // tableDetails is the JSON form of one table that is shown alone.
@@ -34,16 +35,16 @@ func viewDetails(t *cssetcd.Table) tableDetails {
 }
 
 // write writes what a table is, and its columns; the text of the schema where they cannot be read from it.
-func (v tableDetails) write(w io.Writer, f facts) {
+func (v tableDetails) write(w io.Writer, f cli.Facts) {
 	if v.ColumnsError != "" {
-		append(f, facts{{"columns", "cannot be read from the schema: " + v.ColumnsError}, {"schema", v.Schema}}...).write(w)
+		append(f, cli.Facts{{"columns", "cannot be read from the schema: " + v.ColumnsError}, {"schema", v.Schema}}...).Write(w)
 		return
 	}
-	f.write(w)
-	t := table{header: []string{"COLUMN", "TYPE"}}
+	f.Write(w)
+	t := cli.Table{Header: []string{"COLUMN", "TYPE"}}
 	for _, c := range v.Columns {
-		t.rows = append(t.rows, []string{c.Name, c.Type})
+		t.Rows = append(t.Rows, []string{c.Name, c.Type})
 	}
 	_, _ = io.WriteString(w, "\n") // the writer keeps its error
-	t.write(w)
+	t.Write(w)
 }

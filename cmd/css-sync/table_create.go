@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 type tableCreateFlags struct {
@@ -31,7 +32,7 @@ var (
 func tableCreate(p *program) *cobra.Command {
 	var f tableCreateFlags
 	cmd := &cobra.Command{
-		Use: "create DATABASE.TABLE", Short: "Create a table", Args: takes("DATABASE.TABLE"),
+		Use: "create DATABASE.TABLE", Short: "Create a table", Args: cli.Takes("DATABASE.TABLE"),
 		Long: `Create a table, whole: one that every worker holds (no further flags), a director (--director), a child of a director
 (--dir-table), or a match table (--match-...). White space around the schema, and one semicolon at its end, are left out.
 
@@ -52,7 +53,7 @@ such a name and the other one is partitioned are always refused in one database.
       --lat-col decl --lon-col ra --overlap 0.01667 --sub-chunks --scan-rating 1
   css-sync table create LSST.Source --schema-file Source.schema --dir-table Object --dir-col objectId --scan-rating 2`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := f.table(cmd, p.stdin, args[0])
+			t, err := f.table(cmd, p.Stdin, args[0])
 			if err != nil {
 				return err
 			}
@@ -64,10 +65,10 @@ such a name and the other one is partitioned are always refused in one database.
 				opts = append(opts, cssetcd.AllowUnqueryable())
 			}
 			say := outcome{"table " + args[0] + " created", "the table " + args[0] + " exists"}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *catalogue) (cssetcd.Revision, error) {
+			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				rev, err := css.CreateTable(ctx, t, opts...)
 				if errors.Is(err, cssetcd.ErrUnqueryable) {
-					err = hinted(err, "--allow-unqueryable creates it nevertheless")
+					err = cli.Hinted(err, "--allow-unqueryable creates it nevertheless")
 				}
 				return rev, err
 			})
@@ -120,7 +121,7 @@ func (f *tableCreateFlags) table(cmd *cobra.Command, stdin io.Reader, arg string
 	}
 	if f.director {
 		if given([]string{"dir-db", "dir-table"}) {
-			return t, invalidUse(cmd, "--director makes the table its own director; leave out --dir-db and --dir-table")
+			return t, cli.InvalidUse(cmd, "--director makes the table its own director; leave out --dir-db and --dir-table")
 		}
 		f.part.DirTable = t.Name.Table
 	}

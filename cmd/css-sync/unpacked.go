@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // unpackedFlag asks for the members of packed keys as keys.
@@ -60,7 +61,7 @@ func (u *unreadables) addPacked(err error) {
 	case errors.As(err, &value):
 		*u = append(*u, value.Key+": "+value.Reason)
 	case err != nil:
-		*u = append(*u, sentence(err))
+		*u = append(*u, cli.Sentence(err))
 	}
 }
 

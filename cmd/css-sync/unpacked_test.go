@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
@@ -31,9 +32,9 @@ func TestUnpacked(t *testing.T) {
 		{"get", "/NODES/worker-1/host"}, {"ls", "/NODES/worker-1/host"}, {"dump", "--root", "/NODES/worker-1/host"},
 		{"get", "--unpacked", "/NODES/worker-1/hosts"}, {"ls", "--unpacked", "/NODES/worker-1/hosts"},
 	} {
-		assert.Contains(t, c.fails(exitError, args...), "no such key")
+		assert.Contains(t, c.fails(cli.ExitError, args...), "no such key")
 	}
-	assert.Contains(t, c.fails(exitInvalid, "get", "--unpacked", "NODES"), "must begin with a slash")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "get", "--unpacked", "NODES"), "must begin with a slash")
 }
 
 // odd are values of packed keys that Qserv never writes.
@@ -73,10 +74,10 @@ func TestUnpackedNamesWhatCannotBeRead(t *testing.T) {
 	fill(c)
 	plant(t, server, odd)
 	r := c.run("dump", "--unpacked", "--root", "/NODES")
-	assert.Equal(t, exitError, r.code)
+	assert.Equal(t, cli.ExitError, r.code)
 	golden(t, "unreadable-packed.txt", r.stdout+r.stderr)
-	assert.Contains(t, c.fails(exitError, "ls", "--unpacked"), "cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ")
-	assert.Contains(t, c.fails(exitError, "get", "--unpacked", "/NODES/half/host"), "cannot read packed key /NODES/half/.packed.json: not JSON")
+	assert.Contains(t, c.fails(cli.ExitError, "ls", "--unpacked"), "cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ")
+	assert.Contains(t, c.fails(cli.ExitError, "get", "--unpacked", "/NODES/half/host"), "cannot read packed key /NODES/half/.packed.json: not JSON")
 	assert.Equal(t, "1\n", c.ok("get", "--unpacked", "/NODES/plain/port"))
 	assert.Equal(t, "plain\n", c.ok("get", "--unpacked", "/NODES/plain/host"))
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // A table that no czar can query is refused, and named by whoever finds it: when it is shown, restored or compared.
@@ -14,7 +16,7 @@ func TestUnqueryable(t *testing.T) {
 	fill(c)
 	child := []string{"table", "create", "LSST.Forced", "--schema", "(objectId BIGINT)", "--dir-table", "None", "--dir-col", "objectId"}
 	const why = "its director LSST.None is not there"
-	message := c.fails(exitInvalid, child...)
+	message := c.fails(cli.ExitInvalid, child...)
 	assert.Contains(t, message, "create table LSST.Forced: no czar can query it: "+why+"\n")
 	assert.Contains(t, message, "--allow-unqueryable creates it nevertheless")
 	before := saved(t, c.ok("dump"))
@@ -24,9 +26,9 @@ func TestUnqueryable(t *testing.T) {
 	assert.NotContains(t, c.ok("table", "show", "LSST.Source"), "no czar")
 
 	r := c.run("db", "create", "LSST_3", "--like", "LSST", "--with-tables")
-	assert.Equal(t, exitOK, r.code)
+	assert.Equal(t, cli.ExitOK, r.code)
 	assert.Contains(t, r.stderr, "warning: LSST.Forced, and so is its copy: no czar can query it: "+why+"\n")
-	assert.Contains(t, c.fails(exitInvalid, "table", "create", "LSST.object_5", "--schema", "(a INT)", "--allow-unqueryable"),
+	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "create", "LSST.object_5", "--schema", "(a INT)", "--allow-unqueryable"),
 		"LSST.object_5 and LSST.Object: workers keep the chunks of the second")
 	c.ok("put", "/DBS/LSST/TABLES/object_5", "READY") // past the rule
 	after := saved(t, c.ok("dump"))
@@ -38,7 +40,7 @@ func TestUnqueryable(t *testing.T) {
 
 	empty := onEtcd(t)
 	r = empty.run("restore", after)
-	assert.Equal(t, exitOK, r.code)
+	assert.Equal(t, cli.ExitOK, r.code)
 	assert.Contains(t, r.stderr, "warning"+forced)
 	assert.Equal(t, 3, strings.Count(r.stderr, "warning: LSST"), r.stderr)
 	assert.Equal(t, c.ok("dump"), empty.ok("dump"))

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // unreadable splits the error of one thing in a listing into the name of the thing and what is wrong with it.
 func unreadable(err error) (name, reason string) {
 	var e *cssetcd.Error
 	if errors.As(err, &e) {
-		return e.Object, sentence(e.Err)
+		return e.Object, cli.Sentence(e.Err)
 	}
-	return "?", sentence(err)
+	return "?", cli.Sentence(err)
 }
 
 // unreadables are the things in a listing that could not be read. The others are listed nevertheless.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // What is wrong with a command line is found before anything is asked of etcd: there is none here.
@@ -78,7 +80,7 @@ func TestWrongUse(t *testing.T) {
 	}
 	for line, want := range tests {
 		t.Run(line, func(t *testing.T) {
-			message := elsewhere(t).fails(exitInvalid, strings.Fields(line)...)
+			message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
 			assert.Contains(t, message, want)
 			assert.NotContains(t, message, "secret")
 		})
@@ -88,11 +90,11 @@ func TestWrongUse(t *testing.T) {
 func TestWrongUseFromTheEnvironment(t *testing.T) {
 	c := elsewhere(t)
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
-	assert.Contains(t, c.fails(exitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG say both where MySQL is")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG say both where MySQL is")
 	c.environment = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
-	assert.Contains(t, c.fails(exitInvalid, "serve", "--no-mirror"), "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "serve", "--no-mirror"), "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}
-	assert.Contains(t, c.fails(exitInvalid, "check"), "CSS_SYNC_MYSQL_DSN: it is not of the form")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN: it is not of the form")
 }
 
 func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
@@ -114,7 +116,7 @@ func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
 		"table create D.T --schema (a) --lat-col d":           "the director's database, table and column are needed",
 		"table create D.T --schema (a) --scan-rating 1":       "not partitioned",
 	} {
-		t.Run(line, func(t *testing.T) { assert.Contains(t, c.fails(exitInvalid, strings.Fields(line)...), want) })
+		t.Run(line, func(t *testing.T) { assert.Contains(t, c.fails(cli.ExitInvalid, strings.Fields(line)...), want) })
 	}
 }
 
@@ -133,7 +135,7 @@ func TestHelp(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit((&program{}).rootCommand())
+	visit(newProgram(nil, nil, nil, nil).RootCommand())
 	text := elsewhere(t).ok()
 	assert.Contains(t, text, "Exit codes:")
 	assert.Contains(t, text, "--endpoints")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // version is set by the build.
@@ -22,11 +23,11 @@ type versionView struct {
 
 func versionCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the versions of the program, of the CSS and of its etcd client", GroupID: groupFiles, Args: takes(),
+		Use: "version", Short: "Print the versions of the program, of the CSS and of its etcd client", GroupID: groupFiles, Args: cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
 			v := versionView{version, runtime.Version(), cssetcd.Version, moduleVersion("go.etcd.io/etcd/client/v3")}
-			return p.print(v, func(w io.Writer) {
-				facts{{"css-sync", v.Program}, {"Go", v.Go}, {"CSS", v.CSS}, {"etcd client", v.Etcd}}.write(w)
+			return p.Print(v, func(w io.Writer) {
+				cli.Facts{{"css-sync", v.Program}, {"Go", v.Go}, {"CSS", v.CSS}, {"etcd client", v.Etcd}}.Write(w)
 			})
 		},
 	}

@@ -9,11 +9,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 func watchCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue, Args: takes("[KEY]"), Annotations: onlyEtcd,
+		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue, Args: cli.Takes("[KEY]"), Annotations: cli.OnlyEtcd,
 		Long: `Print changes of the catalogue as they happen, one key a line, until it is interrupted. What changes several times in quick
 succession may appear once, with the last value; nothing is lost over a broken connection. With -w json each line is an object
 {"revision","key","old","new"}, in which null stands for an absent key.`,
@@ -22,20 +23,20 @@ succession may appear once, with the last value; nothing is lost over a broken c
 			if err != nil {
 				return err
 			}
-			return p.onWhole(cmd.Context(), func(ctx context.Context, css *catalogue) error { return p.watch(ctx, css, root) })
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.watch(ctx, css, root) })
 		},
 	}
 }
 
 // watch prints until ctx ends, which is how it is meant to end.
-func (p *program) watch(ctx context.Context, css *catalogue, root string) error {
+func (p *program) watch(ctx context.Context, css *cli.Catalogue, root string) error {
 	view, err := cssetcd.OpenView(ctx, css.Client)
 	if err != nil {
 		return err
 	}
 	defer view.Close()
 	changes := view.Subscribe()
-	p.say("watching %s from revision %d on", root+"/", changes.Snapshot().Revision())
+	p.Say("watching %s from revision %d on", root+"/", changes.Snapshot().Revision())
 	for {
 		u, err := changes.Next(ctx)
 		if ctx.Err() != nil {
@@ -45,7 +46,7 @@ func (p *program) watch(ctx context.Context, css *catalogue, root string) error 
 			return err
 		}
 		if u.Regressed {
-			p.say("etcd went back from revision %d to %d; what follows is the difference", u.From.Revision(), u.To.Revision())
+			p.Say("etcd went back from revision %d to %d; what follows is the difference", u.From.Revision(), u.To.Revision())
 		}
 		for _, c := range u.Keys {
 			if c.Key != root && !strings.HasPrefix(c.Key, root+"/") {
@@ -79,18 +80,18 @@ func viewChange(c cssetcd.KeyChange, upTo cssetcd.Revision) changeView {
 }
 
 func (p *program) printChange(v changeView) error {
-	if p.output.json() {
-		return writeJSON(p.stdout, v, "")
+	if p.Output.JSON() {
+		return cli.WriteJSON(p.Stdout, v, "")
 	}
 	var what string
 	switch {
 	case v.New == nil:
-		what = "deleted  " + cell(v.Key)
+		what = "deleted  " + cli.Cell(v.Key)
 	case v.Old == nil:
-		what = "created  " + cell(v.Key) + " = " + strconv.Quote(*v.New)
+		what = "created  " + cli.Cell(v.Key) + " = " + strconv.Quote(*v.New)
 	default:
-		what = "changed  " + cell(v.Key) + " = " + strconv.Quote(*v.New) + ", was " + strconv.Quote(*v.Old)
+		what = "changed  " + cli.Cell(v.Key) + " = " + strconv.Quote(*v.New) + ", was " + strconv.Quote(*v.Old)
 	}
-	_, err := fmt.Fprintf(p.stdout, "%d  %s\n", v.Revision, what)
+	_, err := fmt.Fprintf(p.Stdout, "%d  %s\n", v.Revision, what)
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // writeResult is the JSON form of what a write did.
@@ -20,13 +21,13 @@ type writeResult struct {
 type outcome struct{ done, otherwise string }
 
 // write runs a write and prints the revision that it made, or that nothing had to be changed.
-func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *catalogue) (cssetcd.Revision, error)) error {
-	return p.shortly(ctx, func(ctx context.Context, css *catalogue) error {
+func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *cli.Catalogue) (cssetcd.Revision, error)) error {
+	return p.Shortly(ctx, func(ctx context.Context, css *cli.Catalogue) error {
 		rev, err := do(ctx, css)
 		if err != nil {
 			return err
 		}
-		return p.print(writeResult{rev, rev != 0}, func(w io.Writer) {
+		return p.Print(writeResult{rev, rev != 0}, func(w io.Writer) {
 			if rev == 0 {
 				fmt.Fprintf(w, "nothing to do: %s\n", say.otherwise)
 				return
@@ -64,7 +65,7 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 func parseStatus(text string) (cssetcd.Status, error) {
 	s := cssetcd.Status(text)
 	if s.State() == cssetcd.StateOther {
-		return "", hinted(badInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... and FAILED:...", text),
+		return "", cli.Hinted(cli.BadInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... and FAILED:...", text),
 			"`css-sync put` writes any text")
 	}
 	return s, nil

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -13,43 +13,43 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// workerFlags say where the MySQL servers of workers are.
-type workerFlags struct {
+// WorkerFlags say where the MySQL servers of workers are.
+type WorkerFlags struct {
 	flags   *pflag.FlagSet
 	dsns    []string
 	files   []string
-	servers []*mysql.Config
+	Servers []*mysql.Config
 }
 
 var workerFlagNames = []string{"worker-dsn", "worker-dsn-file"}
 
-// register registers them; use says what the servers are for, after "MySQL server to".
-func (f *workerFlags) register(cmd *cobra.Command, use string) {
+// Register registers them; use says what the servers are for, after "MySQL server to".
+func (f *WorkerFlags) Register(cmd *cobra.Command, use string) {
 	f.flags = cmd.Flags()
 	f.flags.StringArrayVar(&f.dsns, "worker-dsn", nil, "MySQL server to "+use+", as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
 	f.flags.StringArrayVar(&f.files, "worker-dsn-file", nil, "file that holds what --worker-dsn would be given, one in a line; may be repeated")
-	allowEnvironment(f.flags, workerFlagNames, ownPrefix)
+	AllowEnvironment(f.flags, workerFlagNames, OwnPrefix)
 }
 
-// given returns those of some flags that were given in any way, as they were.
-func given(flags *pflag.FlagSet, names []string) (sources []string) {
+// Given returns those of some flags that were given in any way, as they were.
+func Given(flags *pflag.FlagSet, names []string) (sources []string) {
 	for _, name := range names {
-		if s := source(flags, name); s != "" {
+		if s := Source(flags, name); s != "" {
 			sources = append(sources, s)
 		}
 	}
 	return sources
 }
 
-// read reads where they are. Values may hold one in each line, as files do.
-func (f *workerFlags) read(cmd *cobra.Command, dial time.Duration) error {
-	f.servers = nil
+// Read reads where they are. Values may hold one in each line, as files do.
+func (f *WorkerFlags) Read(cmd *cobra.Command, dial time.Duration) error {
+	f.Servers = nil
 	texts := slices.Clone(f.dsns)
 	from := slices.Repeat([]string{"worker-dsn"}, len(texts))
 	for _, file := range f.files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return invalidUse(cmd, "%s: %w", source(f.flags, "worker-dsn-file"), err)
+			return InvalidUse(cmd, "%s: %w", Source(f.flags, "worker-dsn-file"), err)
 		}
 		texts, from = append(texts, string(text)), append(from, "worker-dsn-file")
 	}
@@ -58,26 +58,26 @@ func (f *workerFlags) read(cmd *cobra.Command, dial time.Duration) error {
 			if line = strings.TrimSpace(line); line == "" {
 				continue
 			}
-			config, err := parseServer(line, dial)
+			config, err := ParseServer(line, dial)
 			if err != nil {
-				where := source(f.flags, from[i])
+				where := Source(f.flags, from[i])
 				if i >= len(f.dsns) {
 					where += fmt.Sprintf(": %s, line %d", f.files[i-len(f.dsns)], n+1)
 				}
-				return invalidUse(cmd, "%s: %w", where, err)
+				return InvalidUse(cmd, "%s: %w", where, err)
 			}
-			f.servers = append(f.servers, config)
+			f.Servers = append(f.Servers, config)
 		}
 	}
-	if len(texts) > 0 && len(f.servers) == 0 {
-		return invalidUse(cmd, "%s names no MySQL server", given(f.flags, workerFlagNames)[0])
+	if len(texts) > 0 && len(f.Servers) == 0 {
+		return InvalidUse(cmd, "%s names no MySQL server", Given(f.flags, workerFlagNames)[0])
 	}
 	return nil
 }
 
-// parseServer reads where a MySQL server is. Errors never show what may be a password.
-func parseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
-	config, err := parseDSN(dsn)
+// ParseServer reads where a MySQL server is. Errors never show what may be a password.
+func ParseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
+	config, err := ParseDSN(dsn)
 	if err != nil {
 		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters percent-encoded, as %XX")
 	}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -12,13 +12,13 @@ import (
 const (
 	environmentKey = "css-sync/environment"
 	sourceKey      = "css-sync/source"
-	ownPrefix      = "CSS_SYNC_"
-	etcdctlPrefix  = "ETCDCTL_"
+	OwnPrefix      = "CSS_SYNC_"
+	EtcdctlPrefix  = "ETCDCTL_"
 )
 
-// allowEnvironment lets variables set the named flags; the first prefix wins. Flags that are not named, such as --force, can be
+// AllowEnvironment lets variables set the named flags; the first prefix wins. Flags that are not named, such as --force, can be
 // set on the command line only: what they permit is to be meant each time.
-func allowEnvironment(flags *pflag.FlagSet, names []string, prefixes ...string) {
+func AllowEnvironment(flags *pflag.FlagSet, names []string, prefixes ...string) {
 	for _, name := range names {
 		if err := flags.SetAnnotation(name, environmentKey, prefixes); err != nil {
 			panic(err) // the name of a flag is mistyped
@@ -49,8 +49,8 @@ func fromEnvironment(flags *pflag.FlagSet, getenv func(string) string) error {
 	return errors.Join(faults...)
 }
 
-// source says where a flag's value comes from: "--endpoints", "ETCDCTL_ENDPOINTS", or "" for its default.
-func source(flags *pflag.FlagSet, name string) string {
+// Source says where a flag's value comes from: "--endpoints", "ETCDCTL_ENDPOINTS", or "" for its default.
+func Source(flags *pflag.FlagSet, name string) string {
 	f := flags.Lookup(name)
 	switch {
 	case f == nil:

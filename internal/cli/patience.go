@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -9,34 +9,34 @@ import (
 	"google.golang.org/grpc/stats"
 )
 
-// answers notes when etcd answered last, with a part of an answer at least. It listens to the connections of a client.
-type answers struct{ last atomic.Pointer[time.Time] }
+// Answers notes when etcd answered last, with a part of an answer at least. It listens to the connections of a client.
+type Answers struct{ Last atomic.Pointer[time.Time] }
 
 // TagRPC implements [stats.Handler].
-func (a *answers) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+func (a *Answers) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
 
 // HandleRPC implements [stats.Handler].
-func (a *answers) HandleRPC(_ context.Context, s stats.RPCStats) {
+func (a *Answers) HandleRPC(_ context.Context, s stats.RPCStats) {
 	if _, ok := s.(*stats.InPayload); ok {
-		a.note()
+		a.Note()
 	}
 }
 
 // TagConn implements [stats.Handler].
-func (a *answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (a *Answers) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
 
 // HandleConn implements [stats.Handler].
-func (a *answers) HandleConn(context.Context, stats.ConnStats) {}
+func (a *Answers) HandleConn(context.Context, stats.ConnStats) {}
 
-func (a *answers) note() {
+func (a *Answers) Note() {
 	now := time.Now()
-	a.last.Store(&now)
+	a.Last.Store(&now)
 }
 
-// patience returns a context that ends like one whose deadline is over when nothing was answered for so long: what takes its time while answers
+// Patience returns a context that ends like one whose deadline is over when nothing was answered for so long: what takes its time while answers
 // come goes on.
-func (a *answers) patience(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
-	a.note()
+func (a *Answers) Patience(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	a.Note()
 	c := &patient{Context: ctx, done: make(chan struct{})}
 	canceled := make(chan struct{})
 	go func() {
@@ -52,7 +52,7 @@ func (a *answers) patience(ctx context.Context, most time.Duration) (context.Con
 }
 
 // wait returns why a context of patience ends.
-func (a *answers) wait(ctx context.Context, canceled <-chan struct{}, most time.Duration) error {
+func (a *Answers) wait(ctx context.Context, canceled <-chan struct{}, most time.Duration) error {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
 	for {
@@ -63,7 +63,7 @@ func (a *answers) wait(ctx context.Context, canceled <-chan struct{}, most time.
 			return context.Canceled
 		case <-timer.C:
 		}
-		left := most - time.Since(*a.last.Load())
+		left := most - time.Since(*a.Last.Load())
 		if left <= 0 {
 			return context.DeadlineExceeded
 		}

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -14,39 +14,40 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/errlist"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // The exit codes. They are a contract.
 const (
-	exitOK           = 0
-	exitError        = 1 // wrong credentials too
-	exitNoConnection = 2
-	exitInvalid      = 3 // input, or another version of the CSS
-	exitDifferences  = 10
+	ExitOK           = 0
+	ExitError        = 1 // wrong credentials too
+	ExitNoConnection = 2
+	ExitInvalid      = 3 // input, or another version of the CSS
+	ExitDifferences  = 10
 )
 
 var (
-	errDifferences  = errors.New("differences found")
-	errInterrupted  = errors.New("interrupted")
-	errNoConnection = errors.New("no connection")
+	ErrDifferences  = errors.New("differences found")
+	ErrInterrupted  = errors.New("interrupted")
+	ErrNoConnection = errors.New("no connection")
 )
 
-// usageError is a fault of the command line. The help names the command that tells more.
-type usageError struct {
+// UsageError is a fault of the command line. The help names the command that tells more.
+type UsageError struct {
 	err  error
 	help string
 }
 
-func (e *usageError) Error() string { return e.err.Error() }
-func (e *usageError) Unwrap() error { return e.err }
+func (e *UsageError) Error() string { return e.err.Error() }
+func (e *UsageError) Unwrap() error { return e.err }
 
 // inputError is a fault of what the command was given: a file, a text.
 type inputError struct{ error }
 
 func (e inputError) Unwrap() error { return e.error }
 
-// badInput makes an inputError.
-func badInput(format string, args ...any) error { return inputError{fmt.Errorf(format, args...)} }
+// BadInput makes an inputError.
+func BadInput(format string, args ...any) error { return inputError{fmt.Errorf(format, args...)} }
 
 // hintError tells what to do about an error.
 type hintError struct {
@@ -56,16 +57,16 @@ type hintError struct {
 
 func (e *hintError) Unwrap() error { return e.error }
 
-// hinted adds a hint to an error; a nil error stays nil.
-func hinted(err error, format string, args ...any) error {
+// Hinted adds a hint to an error; a nil error stays nil.
+func Hinted(err error, format string, args ...any) error {
 	if err == nil {
 		return nil
 	}
 	return &hintError{err, fmt.Sprintf(format, args...)}
 }
 
-// exitCode maps an error to the exit code of the program.
-func exitCode(err error) int {
+// ExitCode maps an error to the exit code of the program.
+func ExitCode(err error) int {
 	is := func(targets ...error) bool {
 		for _, t := range targets {
 			if errors.Is(err, t) {
@@ -76,25 +77,25 @@ func exitCode(err error) int {
 	}
 	switch {
 	case err == nil:
-		return exitOK
-	case is(errDifferences):
-		return exitDifferences
-	case errors.As(err, new(*usageError)), errors.As(err, new(inputError)):
-		return exitInvalid
+		return ExitOK
+	case is(ErrDifferences):
+		return ExitDifferences
+	case errors.As(err, new(*UsageError)), errors.As(err, new(inputError)):
+		return ExitInvalid
 	case is(cssetcd.ErrUnauthorized):
-		return exitError
-	case is(errNoConnection, cssetcd.ErrUnavailable) || mirrorUnavailable(err):
-		return exitNoConnection
+		return ExitError
+	case is(ErrNoConnection, cssetcd.ErrUnavailable) || errors.Is(err, mirror.ErrUnavailable):
+		return ExitNoConnection
 	case is(cssetcd.ErrInvalid, cssetcd.ErrVersionMissing, cssetcd.ErrVersionMismatch, deletion.ErrTiming):
-		return exitInvalid
+		return ExitInvalid
 	}
-	return exitError
+	return ExitError
 }
 
 // report writes an error for an operator: one sentence, and a hint where there is one.
-func report(w io.Writer, err error) {
-	fmt.Fprintln(w, "css-sync: "+sentence(err))
-	if hint := hintFor(err); hint != "" {
+func report(w io.Writer, name string, err error) {
+	fmt.Fprintln(w, name+": "+Sentence(err))
+	if hint := HintFor(err); hint != "" {
 		fmt.Fprintln(w, "hint: "+hint)
 	}
 }
@@ -105,8 +106,8 @@ var noise = regexp.MustCompile(`rpc error: code = \w+ desc = |\bembedetcd: `)
 // plainInvalid is the name of a class of errors, where the reason stands behind it.
 var plainInvalid = regexp.MustCompile(`(^|: |\n  )invalid: `)
 
-// sentence is the text of an error without what only programmers need.
-func sentence(err error) string {
+// Sentence is the text of an error without what only programmers need.
+func Sentence(err error) string {
 	var several *multierror.Error
 	if errors.As(err, &several) && several.ErrorFormat == nil {
 		several.ErrorFormat = errlist.OneLine
@@ -119,10 +120,10 @@ func sentence(err error) string {
 	return strings.TrimPrefix(text, "css: ")
 }
 
-// hintFor returns what to do about an error; "" when there is nothing to say.
-func hintFor(err error) string {
+// HintFor returns what to do about an error; "" when there is nothing to say.
+func HintFor(err error) string {
 	var h *hintError
-	var u *usageError
+	var u *UsageError
 	switch {
 	case errors.As(err, &h):
 		return h.hint

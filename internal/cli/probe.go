@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func probe(ctx context.Context, endpoints []string, config *tls.Config) error {
 		}
 		faults = append(faults, err.Error())
 	}
-	return fmt.Errorf("%w to etcd: %s", errNoConnection, strings.Join(faults, "; "))
+	return fmt.Errorf("%w to etcd: %s", ErrNoConnection, strings.Join(faults, "; "))
 }
 
 func dial(ctx context.Context, endpoint string, config *tls.Config) error {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -23,18 +23,18 @@ type mysqlFlags struct {
 
 var mysqlFlagNames = []string{"mysql-dsn", "mysql-dsn-file", "czar-config"}
 
-const defaultDatabase = "qservCssData"
+const DefaultDatabase = "qservCssData"
 
 func (m *mysqlFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+defaultDatabase+" or mysql://user:password@host:port/"+defaultDatabase)
+	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+DefaultDatabase+" or mysql://user:password@host:port/"+DefaultDatabase)
 	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given")
 	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
-	allowEnvironment(flags, mysqlFlagNames, ownPrefix)
+	AllowEnvironment(flags, mysqlFlagNames, OwnPrefix)
 	m.flags = flags
 }
 
-// target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the environment says.
-func (m *mysqlFlags) target(dialTimeout time.Duration) (*mysql.Config, error) {
+// Target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the environment says.
+func (m *mysqlFlags) Target(dialTimeout time.Duration) (*mysql.Config, error) {
 	name, err := m.chosen()
 	if name == "" || err != nil {
 		return nil, err
@@ -42,17 +42,17 @@ func (m *mysqlFlags) target(dialTimeout time.Duration) (*mysql.Config, error) {
 	var config *mysql.Config
 	switch name {
 	case "mysql-dsn":
-		config, err = parseDSN(m.dsn)
+		config, err = ParseDSN(m.dsn)
 	case "mysql-dsn-file":
 		config, err = readDSN(m.dsnFile)
 	case "czar-config":
 		config, err = readCzarConfig(m.czarConfig)
 	}
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("%s: %w", source(m.flags, name), err), "css-sync --help"}
+		return nil, &UsageError{fmt.Errorf("%s: %w", Source(m.flags, name), err), "css-sync --help"}
 	}
 	if config.DBName == "" {
-		config.DBName = defaultDatabase
+		config.DBName = DefaultDatabase
 	}
 	if config.Timeout == 0 {
 		config.Timeout = dialTimeout
@@ -68,7 +68,7 @@ func (m *mysqlFlags) chosen() (string, error) {
 		switch {
 		case m.flags.Changed(name):
 			line = append(line, name)
-		case source(m.flags, name) != "":
+		case Source(m.flags, name) != "":
 			environment = append(environment, name)
 		}
 	}
@@ -82,16 +82,16 @@ func (m *mysqlFlags) chosen() (string, error) {
 	case 1:
 		return given[0], nil
 	}
-	return "", &usageError{
-		fmt.Errorf("%s and %s say both where MySQL is; give one of them", source(m.flags, given[0]), source(m.flags, given[1])), "css-sync --help",
+	return "", &UsageError{
+		fmt.Errorf("%s and %s say both where MySQL is; give one of them", Source(m.flags, given[0]), Source(m.flags, given[1])), "css-sync --help",
 	}
 }
 
-// mustTarget is target for commands that cannot do without.
-func (p *program) mustTarget() (*mysql.Config, error) {
-	target, err := p.mysql.target(p.connection.dialTimeout)
+// MustTarget is target for commands that cannot do without.
+func (p *Program) MustTarget() (*mysql.Config, error) {
+	target, err := p.MySQL.Target(p.Connection.DialTimeout)
 	if target == nil && err == nil {
-		err = &usageError{errors.New("where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
+		err = &UsageError{errors.New("where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
 	}
 	return target, err
 }
@@ -101,18 +101,18 @@ func readDSN(file string) (*mysql.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseDSN(strings.TrimSpace(string(data)))
+	return ParseDSN(strings.TrimSpace(string(data)))
 }
 
-// parseDSN reads the driver's form, or a URL as Qserv's own tools take it. Errors never show what may be a password.
-func parseDSN(dsn string) (*mysql.Config, error) {
+// ParseDSN reads the driver's form, or a URL as Qserv's own tools take it. Errors never show what may be a password.
+func ParseDSN(dsn string) (*mysql.Config, error) {
 	if strings.HasPrefix(dsn, "mysql://") {
 		return parseURL(dsn)
 	}
 	config, err := mysql.ParseDSN(dsn)
 	if err != nil {
-		return nil, errors.New("it is not of the form user:password@tcp(host:port)/" + defaultDatabase +
-			" nor mysql://user:password@host:port/" + defaultDatabase)
+		return nil, errors.New("it is not of the form user:password@tcp(host:port)/" + DefaultDatabase +
+			" nor mysql://user:password@host:port/" + DefaultDatabase)
 	}
 	return config, nil
 }
@@ -129,7 +129,7 @@ func parseURL(dsn string) (*mysql.Config, error) {
 	}
 	u, err := url.Parse(dsn)
 	if err != nil || u.Hostname() == "" {
-		return nil, errors.New("it is not a URL of the form mysql://user:password@host:port/" + defaultDatabase +
+		return nil, errors.New("it is not a URL of the form mysql://user:password@host:port/" + DefaultDatabase +
 			"; special characters in the password have to be percent-encoded, as %XX")
 	}
 	if u.RawQuery != "" || u.Fragment != "" {

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ type logFlags struct{ level, format string }
 func (l *logFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&l.level, "log-level", "info", "log from this level on: debug, info, warn or error")
 	flags.StringVar(&l.format, "log-format", "text", "form of the log: text or json")
-	allowEnvironment(flags, []string{"log-level", "log-format"}, ownPrefix)
+	AllowEnvironment(flags, []string{"log-level", "log-format"}, OwnPrefix)
 }
 
 // logger returns the log, on standard error.

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ type outputFlags struct{ form string }
 
 func (o *outputFlags) register(flags *pflag.FlagSet) {
 	flags.StringVarP(&o.form, "write-out", "w", "table", "form of the output: table or json")
-	allowEnvironment(flags, []string{"write-out"}, ownPrefix)
+	AllowEnvironment(flags, []string{"write-out"}, OwnPrefix)
 }
 
 func (o *outputFlags) check() error {
@@ -28,57 +28,57 @@ func (o *outputFlags) check() error {
 	return nil
 }
 
-func (o *outputFlags) json() bool { return o.form == "json" }
+func (o *outputFlags) JSON() bool { return o.form == "json" }
 
-// print writes what a command found: as JSON, or as text.
-func (p *program) print(value any, text func(io.Writer)) error {
-	if !p.output.json() {
-		w := &firstError{w: p.stdout}
+// Print writes what a command found: as JSON, or as text.
+func (p *Program) Print(value any, text func(io.Writer)) error {
+	if !p.Output.JSON() {
+		w := &FirstError{W: p.Stdout}
 		text(w)
-		return w.err
+		return w.Err
 	}
-	return writeJSON(p.stdout, value, "  ")
+	return WriteJSON(p.Stdout, value, "  ")
 }
 
-func writeJSON(w io.Writer, value any, indent string) error {
+func WriteJSON(w io.Writer, value any, indent string) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", indent)
 	return enc.Encode(value)
 }
 
-// firstError keeps the error of the write that failed, so that text functions need not look at each.
-type firstError struct {
-	w   io.Writer
-	err error
+// FirstError keeps the error of the write that failed, so that text functions need not look at each.
+type FirstError struct {
+	W   io.Writer
+	Err error
 }
 
-func (f *firstError) Write(b []byte) (int, error) {
-	if f.err != nil {
-		return 0, f.err
+func (f *FirstError) Write(b []byte) (int, error) {
+	if f.Err != nil {
+		return 0, f.Err
 	}
-	n, err := f.w.Write(b)
-	f.err = err
+	n, err := f.W.Write(b)
+	f.Err = err
 	return n, err
 }
 
-// table is rows of cells below a header.
-type table struct {
-	header []string
-	rows   [][]string
+// Table is rows of cells below a header.
+type Table struct {
+	Header []string
+	Rows   [][]string
 	// Widest bounds how far a column is filled up: a cell that is longer moves the rest of its own line and of no other. 0: not at all.
-	widest int
+	Widest int
 }
 
-func (t table) write(w io.Writer) {
+func (t Table) Write(w io.Writer) {
 	const gap = "   "
 	var lines [][]string
-	widths := make([]int, len(t.header))
-	for _, row := range append([][]string{t.header}, t.rows...) {
-		line := cells(row, len(t.header))
+	widths := make([]int, len(t.Header))
+	for _, row := range append([][]string{t.Header}, t.Rows...) {
+		line := cells(row, len(t.Header))
 		lines = append(lines, line)
 		for i, text := range line {
-			if n := utf8.RuneCountInString(text); t.widest == 0 || n <= t.widest {
+			if n := utf8.RuneCountInString(text); t.Widest == 0 || n <= t.Widest {
 				widths[i] = max(widths[i], n)
 			}
 		}
@@ -91,14 +91,14 @@ func (t table) write(w io.Writer) {
 	}
 }
 
-// facts is a list of names and values; those without a value are left out.
-type facts [][2]string
+// Facts is a list of names and values; those without a value are left out.
+type Facts [][2]string
 
-func (f facts) write(w io.Writer) {
+func (f Facts) Write(w io.Writer) {
 	tab := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, fact := range f {
 		if fact[1] != "" {
-			fmt.Fprintf(tab, "%s:\t%s\n", fact[0], cell(fact[1]))
+			fmt.Fprintf(tab, "%s:\t%s\n", fact[0], Cell(fact[1]))
 		}
 	}
 	_ = tab.Flush()
@@ -109,19 +109,19 @@ func cells(row []string, n int) []string {
 	out := slices.Repeat([]string{"-"}, n)
 	for i, text := range row {
 		if text != "" {
-			out[i] = cell(text)
+			out[i] = Cell(text)
 		}
 	}
 	return out
 }
 
-// cell keeps a text within its cell and the terminal unharmed.
-func cell(text string) string {
+// Cell keeps a text within its cell and the terminal unharmed.
+func Cell(text string) string {
 	if strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0 {
 		return strconv.Quote(text)
 	}
 	return text
 }
 
-// degrees is a number as it was written.
-func degrees(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+// Degrees is a number as it was written.
+func Degrees(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"crypto/tls"
@@ -19,19 +19,19 @@ import (
 
 // connectionFlags say where etcd is and who asks. They are etcdctl's.
 type connectionFlags struct {
-	endpoints                             []string
+	Endpoints                             []string
 	cacert, cert, key                     string
 	user, password                        string
 	passwordGiven                         func() bool // whether --password is on the command line
 	insecureTransport, insecureSkipVerify bool
-	dialTimeout, commandTimeout           time.Duration
-	answers                               answers
+	DialTimeout, commandTimeout           time.Duration
+	Answers                               Answers
 	keepAliveTime, keepAliveTimeout       time.Duration
-	prefix                                string
+	Prefix                                string
 }
 
 func (c *connectionFlags) register(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&c.endpoints, "endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
+	flags.StringSliceVar(&c.Endpoints, "endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
 	flags.StringVar(&c.cacert, "cacert", "", "file with the certificates of the authorities that etcd's certificate is checked against")
 	flags.StringVar(&c.cert, "cert", "", "file with the client's certificate")
 	flags.StringVar(&c.key, "key", "", "file with the key of the client's certificate")
@@ -39,31 +39,31 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.password, "password", "", "password at etcd; better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
-	flags.DurationVar(&c.dialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
+	flags.DurationVar(&c.DialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
 	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second, "how long a short command waits while etcd is silent; 0: as long as it takes")
 	flags.DurationVar(&c.keepAliveTime, "keepalive-time", 2*time.Second, "how often a quiet connection is tested")
 	flags.DurationVar(&c.keepAliveTimeout, "keepalive-timeout", 6*time.Second, "how long to wait for the answer to that test")
-	allowEnvironment(flags, []string{
+	AllowEnvironment(flags, []string{
 		"endpoints", "cacert", "cert", "key", "user", "password", "insecure-transport", "insecure-skip-tls-verify",
 		"dial-timeout", "command-timeout", "keepalive-time", "keepalive-timeout",
-	}, ownPrefix, etcdctlPrefix)
-	flags.StringVar(&c.prefix, "prefix", cssetcd.DefaultPrefix, "where in etcd the CSS is")
-	allowEnvironment(flags, []string{"prefix"}, ownPrefix)
+	}, OwnPrefix, EtcdctlPrefix)
+	flags.StringVar(&c.Prefix, "prefix", cssetcd.DefaultPrefix, "where in etcd the CSS is")
+	AllowEnvironment(flags, []string{"prefix"}, OwnPrefix)
 	c.passwordGiven = func() bool { return flags.Changed("password") }
 }
 
-// config makes the configuration of an etcd client, or says what is wrong with the flags.
-func (c *connectionFlags) config() (clientv3.Config, error) {
-	if len(c.endpoints) == 0 {
+// Config makes the configuration of an etcd client, or says what is wrong with the flags.
+func (c *connectionFlags) Config() (clientv3.Config, error) {
+	if len(c.Endpoints) == 0 {
 		return clientv3.Config{}, errors.New("--endpoints is empty")
 	}
-	for _, e := range c.endpoints {
+	for _, e := range c.Endpoints {
 		if strings.Contains(e, "@") && !strings.HasPrefix(e, "unix") { // not shown: it may have a password
 			return clientv3.Config{}, errors.New("--endpoints has an address with an @; user and password belong in --user and CSS_SYNC_PASSWORD")
 		}
 	}
-	if c.dialTimeout <= 0 {
-		return clientv3.Config{}, fmt.Errorf("--dial-timeout is %v and must be above 0", c.dialTimeout)
+	if c.DialTimeout <= 0 {
+		return clientv3.Config{}, fmt.Errorf("--dial-timeout is %v and must be above 0", c.DialTimeout)
 	}
 	if c.commandTimeout < 0 {
 		return clientv3.Config{}, fmt.Errorf("--command-timeout is %v and must be 0 or above", c.commandTimeout)
@@ -77,15 +77,15 @@ func (c *connectionFlags) config() (clientv3.Config, error) {
 		return clientv3.Config{}, err
 	}
 	return clientv3.Config{
-		Endpoints:            c.endpoints,
-		DialTimeout:          c.dialTimeout,
+		Endpoints:            c.Endpoints,
+		DialTimeout:          c.DialTimeout,
 		DialKeepAliveTime:    c.keepAliveTime,
 		DialKeepAliveTimeout: c.keepAliveTimeout,
 		TLS:                  tlsConfig,
 		Username:             user,
 		Password:             password,
 		Logger:               zap.NewNop(), // what matters comes back as an error
-		DialOptions:          []grpc.DialOption{grpc.WithConnectParams(reconnect), grpc.WithStatsHandler(&c.answers)},
+		DialOptions:          []grpc.DialOption{grpc.WithConnectParams(reconnect), grpc.WithStatsHandler(&c.Answers)},
 	}, nil
 }
 
@@ -119,7 +119,7 @@ func (c *connectionFlags) tls() (*tls.Config, error) {
 		return nil, errors.New("--cert and --key belong together")
 	}
 	secure := c.cacert != "" || c.cert != "" || c.insecureSkipVerify || !c.insecureTransport
-	for _, e := range c.endpoints {
+	for _, e := range c.Endpoints {
 		secure = secure || strings.HasPrefix(e, "https://") || strings.HasPrefix(e, "unixs://")
 	}
 	if !secure {

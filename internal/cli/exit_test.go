@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"context"
@@ -35,23 +35,23 @@ func TestExitCode(t *testing.T) {
 		"wrong MySQL credentials":  {within(mirror.ErrUnauthorized), 1},
 		"brake":                    {within(mirror.ErrBrake), 1},
 		"another catalogue":        {within(mirror.ErrIdentity), 1},
-		"interrupted":              {errInterrupted, 1},
+		"interrupted":              {ErrInterrupted, 1},
 		"anything else":            {errors.New("?"), 1},
 		"no etcd":                  {within(cssetcd.ErrUnavailable), 2},
-		"no connection":            {hinted(errNoConnection, "look"), 2},
+		"no connection":            {Hinted(ErrNoConnection, "look"), 2},
 		"no MySQL":                 {within(mirror.ErrUnavailable), 2},
 		"invalid":                  {within(cssetcd.ErrInvalid), 3},
 		"invalid name":             {within(cssetcd.ErrInvalidName), 3},
 		"bad value":                {within(&cssetcd.ValueError{Key: "/k", Reason: "why"}), 3},
 		"version missing":          {within(cssetcd.ErrVersionMissing), 3},
 		"version mismatch":         {within(&cssetcd.VersionError{Want: "1", Got: "2"}), 3},
-		"usage":                    {hinted(&usageError{errors.New("?"), "x --help"}, "look"), 3},
-		"input":                    {hinted(badInput("?"), "look"), 3},
-		"differences":              {hinted(fmt.Errorf("%w: 3", errDifferences), "look"), 10},
+		"usage":                    {Hinted(&UsageError{errors.New("?"), "x --help"}, "look"), 3},
+		"input":                    {Hinted(BadInput("?"), "look"), 3},
+		"differences":              {Hinted(fmt.Errorf("%w: 3", ErrDifferences), "look"), 10},
 		"unauthorized, not a form": {within(fmt.Errorf("%w: %w", cssetcd.ErrUnauthorized, cssetcd.ErrUnavailable)), 1},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, exitCode(test.err)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, ExitCode(test.err)) })
 	}
 }
 
@@ -66,17 +66,17 @@ func TestSentence(t *testing.T) {
 		"a deadline is put plainly": {fmt.Errorf("read: %w", context.DeadlineExceeded), "read: no answer in time"},
 	}
 	for name, test := range tests {
-		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, sentence(test.err)) })
+		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, Sentence(test.err)) })
 	}
 }
 
 func TestHints(t *testing.T) {
-	assert.Empty(t, hintFor(errors.New("?")))
-	assert.Equal(t, "look", hintFor(within(hinted(errors.New("?"), "look"))))
-	assert.Equal(t, "see `css-sync db --help`", hintFor(&usageError{errors.New("?"), "css-sync db --help"}))
+	assert.Empty(t, HintFor(errors.New("?")))
+	assert.Equal(t, "look", HintFor(within(Hinted(errors.New("?"), "look"))))
+	assert.Equal(t, "see `css-sync db --help`", HintFor(&UsageError{errors.New("?"), "css-sync db --help"}))
 	for _, err := range []error{cssetcd.ErrCzarsRegistered, cssetcd.ErrVersionMissing, cssetcd.ErrNotEmpty, cssetcd.ErrUnauthorized} {
-		assert.NotEmpty(t, hintFor(within(err)), "%v", err)
+		assert.NotEmpty(t, HintFor(within(err)), "%v", err)
 	}
-	assert.Empty(t, hintFor(within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))), "a dump without a version says nothing of --prefix")
-	assert.NoError(t, hinted(nil, "look"))
+	assert.Empty(t, HintFor(within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))), "a dump without a version says nothing of --prefix")
+	assert.NoError(t, Hinted(nil, "look"))
 }

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bufio"
@@ -13,19 +13,19 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// readDump reads a dump from a file, or from standard input for "-". See reading.
-func readDump(ctx context.Context, name string, stdin io.Reader) (*cssetcd.Dump, error) {
-	return reading(ctx, name, stdin, cssetcd.ParseDump)
+// ReadDump reads a dump from a file, or from standard input for "-". See reading.
+func ReadDump(ctx context.Context, name string, stdin io.Reader) (*cssetcd.Dump, error) {
+	return Reading(ctx, name, stdin, cssetcd.ParseDump)
 }
 
-// readFile reads a file, or standard input for "-". See reading.
-func readFile(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
-	return reading(ctx, name, stdin, io.ReadAll)
+// ReadFile reads a file, or standard input for "-". See reading.
+func ReadFile(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
+	return Reading(ctx, name, stdin, io.ReadAll)
 }
 
-// reading opens a file, or takes standard input for "-", and reads it. Nobody may be typing there, nor write the pipe that the name is of:
+// Reading opens a file, or takes standard input for "-", and reads it. Nobody may be typing there, nor write the pipe that the name is of:
 // ctx ends the wait, and what waits is left behind, which a program that ends can do.
-func reading[T any](ctx context.Context, name string, stdin io.Reader, read func(io.Reader) (T, error)) (T, error) {
+func Reading[T any](ctx context.Context, name string, stdin io.Reader, read func(io.Reader) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -63,9 +63,9 @@ func readPath[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 	return value, err
 }
 
-// writeFile replaces a file when all of its new content is on disk, and leaves the old one alone until then. What is there and
+// WriteFile replaces a file when all of its new content is on disk, and leaves the old one alone until then. What is there and
 // no file, such as /dev/stderr, is written to.
-func writeFile(name string, write func(io.Writer) error) (err error) {
+func WriteFile(name string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/internal/cli"
+)
+
+// program is css-sync: what all commands share, and the commands.
+type program struct{ *cli.Program }
+
+// commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
+var commands = []func(*program) *cobra.Command{
+	serveCommand, mirrorCommand, checkCommand, statusCommand,
+	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
+	getCommand, lsCommand, putCommand, delCommand, watchCommand,
+	dumpCommand, restoreCommand, diffCommand,
+	configCommand, historyCommand, versionCommand,
+}
+
+// The groups in which help shows the commands.
+const (
+	groupDaemon    = "daemon"
+	groupCatalogue = "catalogue"
+	groupFiles     = "files"
+)
+
+const rootHelp = `css-sync keeps Qserv's catalogue (the CSS) on etcd and mirrors it to the MySQL table that Qserv reads.
+
+Data go to standard output, messages to standard error. The flags that say where etcd is are those of etcdctl, and so are their
+environment variables: --endpoints is CSS_SYNC_ENDPOINTS or else ETCDCTL_ENDPOINTS. Passwords need not be on the command line.
+
+Exit codes: 0 done, 1 error, 2 no connection, 3 invalid input or another version of the CSS, 10 checked and differences found.`
+
+// newProgram returns css-sync on streams and an environment.
+func newProgram(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *program {
+	p := &program{}
+	p.Program = cli.NewProgram(cli.About{
+		Name: "css-sync", Short: "Qserv's catalogue on etcd, mirrored to MySQL", Long: rootHelp, Version: version,
+		Groups: []*cobra.Group{
+			{ID: groupDaemon, Title: "Mirror:"},
+			{ID: groupCatalogue, Title: "Catalogue:"},
+			{ID: groupFiles, Title: "Files and the rest:"},
+		},
+		Misc:     groupFiles,
+		Commands: p.commands,
+		Complete: p.addCompletion,
+	}, stdin, stdout, stderr, getenv)
+	return p
+}
+
+func (p *program) commands() (all []*cobra.Command) {
+	for _, command := range commands {
+		all = append(all, command(p))
+	}
+	return all
+}
+
+// group makes a command of the catalogue that only holds others.
+func catalogueGroup(use, short string, parts ...*cobra.Command) *cobra.Command {
+	return cli.Group(use, short, groupCatalogue, parts...)
+}

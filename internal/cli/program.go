@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
+
+// Program is a program with all that it has from outside, so that tests run it in process.
+type Program struct {
+	about  About
+	Stdin  io.Reader
+	Stdout io.Writer // data
+	Stderr io.Writer // messages
+	Getenv func(string) string
+
+	Connection connectionFlags
+	File       fileFlags
+	MySQL      mysqlFlags
+	Output     outputFlags
+	logging    logFlags
+	Log        *slog.Logger
+
+	Tidies atomic.Bool // the command has to remove files before it ends
+}
+
+// About is what a program is called and what it does.
+type About struct {
+	Name, Short, Long, Version string
+	Groups                     []*cobra.Group
+	// Misc is the group of help and completion.
+	Misc     string
+	Commands func() []*cobra.Command         // in the order in which help lists them
+	Complete func(root *cobra.Command) error // adds what shells ask for
+}
+
+// NewProgram returns a program on streams and an environment.
+func NewProgram(about About, stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *Program {
+	return &Program{about: about, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv}
+}
+
+// Run runs one command line and returns the exit code.
+func (p *Program) Run(ctx context.Context, args []string) int {
+	root := p.RootCommand()
+	root.SetArgs(append([]string{}, args...)) // for nil, cobra would look at the arguments of the process
+	root.SetIn(p.Stdin)
+	root.SetErr(p.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil && ctx.Err() != nil && !errors.Is(err, cssetcd.ErrOutcomeUnknown) {
+		err = ErrInterrupted
+	}
+	if err != nil {
+		report(p.Stderr, p.about.Name, err)
+	}
+	return ExitCode(err)
+}
+
+// Say writes a message for the person at the terminal.
+func (p *Program) Say(format string, args ...any) {
+	fmt.Fprintf(p.Stderr, p.about.Name+": "+format+"\n", args...)
+}
+
+// UntilSignalled returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once: all that
+// is written is written in transactions, so nothing is left half done. A command that has something to remove says so in
+// tidies, and is ended by the third.
+func (p *Program) UntilSignalled(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		<-signals
+		if p.Tidies.Load() {
+			p.Say("stopping what it started, in some seconds; another signal ends it at once, and leaves files behind")
+			<-signals
+		}
+		p.Say("stopped at once by another signal")
+		os.Exit(ExitError)
+	}()
+	return ctx, cancel
+}
