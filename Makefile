@@ -26,12 +26,12 @@ deps-if-possible:
 	@scripts/deps.sh || echo "going on without; what needs the missing packages is skipped or says so"
 
 .PHONY: build
-build: ## Build bin/css-sync
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/css-sync ./cmd/css-sync
+build: ## Build bin/css-sync and bin/css-lab
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
 
 .PHONY: demo
 demo: deps-if-possible build ## Show the whole system at work on this machine
-	bin/css-sync demo
+	bin/css-lab demo
 
 .PHONY: test
 test: deps-if-possible ## Run all tests with the race detector (COVER=1: with coverage)
@@ -43,7 +43,7 @@ e2e: deps-if-possible ## Run only the scenarios over real processes
 
 .PHONY: bench
 bench: deps-if-possible build ## Measure the figures that docs quote
-	bin/css-sync bench
+	bin/css-lab bench
 
 .PHONY: cover
 cover: ## Print the coverage of each package (runs the tests unless COVER=1 make test did)

@@ -89,7 +89,7 @@ func (p *program) printReport(r mirror.Report) error {
 
 func (v reportView) write(w io.Writer) {
 	if v.InAgreement {
-		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, count(v.Rows, "row"))
+		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, cli.Count(v.Rows, "row"))
 	} else {
 		t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
 		for _, d := range v.Differences {
@@ -100,7 +100,7 @@ func (v reportView) write(w io.Writer) {
 	if len(v.Quarantined) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n%s that kvData cannot hold:\n", count(len(v.Quarantined), "key"))
+	fmt.Fprintf(w, "\n%s that kvData cannot hold:\n", cli.Count(len(v.Quarantined), "key"))
 	t := cli.Table{Header: []string{"KEY", "REASON", "DETAIL"}}
 	for _, q := range v.Quarantined {
 		t.Rows = append(t.Rows, []string{shorten(q.Key), q.Reason, q.Detail})

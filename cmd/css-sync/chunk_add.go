@@ -50,7 +50,7 @@ func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
 		return err
 	}
 	done := outcome{
-		done:      fmt.Sprintf("%s of %s added", plural(len(chunks), "chunk", "chunks"), table),
+		done:      fmt.Sprintf("%s of %s added", cli.Plural(len(chunks), "chunk", "chunks"), table),
 		otherwise: "the nodes have the chunks already",
 	}
 	return p.writeTable(ctx, table, done, func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {

@@ -64,7 +64,7 @@ func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
 		"silent, a user":   {[]string{"--endpoints", mute, "--user", "a:b"}, "does not answer as etcd"},
 	}
 	for name, test := range tests {
-		for _, command := range [][]string{{"db", "list"}, {"status"}, {"dump"}, {"watch"}, {"czar"}, {"serve", "--no-mirror"}} {
+		for _, command := range [][]string{{"db", "list"}, {"status"}, {"dump"}, {"watch"}, {"serve", "--no-mirror"}} {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()

@@ -93,13 +93,13 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 	if err := p.Print(v, v.write); err != nil || v.Equal {
 		return err
 	}
-	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, count(len(v.Differences), "key"), v.A.Source, v.B.Source)
+	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, cli.Count(len(v.Differences), "key"), v.A.Source, v.B.Source)
 }
 
 func (v diffView) write(w io.Writer) {
 	defer v.writeUnqueryable(w)
 	if v.Equal {
-		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, count(v.A.Keys, "key"), v.B.Source, count(v.B.Keys, "key"))
+		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, cli.Count(v.A.Keys, "key"), v.B.Source, cli.Count(v.B.Keys, "key"))
 		return
 	}
 	t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}, Widest: 64}

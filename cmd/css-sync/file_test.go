@@ -104,7 +104,7 @@ func TestWrongUseOfAFile(t *testing.T) {
 	c, path := onFile(t)
 	c.environment["CSS_SYNC_MYSQL_DSN"] = "a@/b"
 	for name, args := range map[string][]string{
-		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {}, "czar": {},
+		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {},
 	} {
 		assert.Contains(t, c.fails(cli.ExitInvalid, append([]string{name}, args...)...),
 			name+": it works on etcd only, and CSS_SYNC_CSS says that the catalogue is on a file")

@@ -73,7 +73,7 @@ func writeMirrorResult(w io.Writer, r mirror.Result, dryRun bool) {
 	if dryRun {
 		shows = "would show"
 	}
-	fmt.Fprintf(w, "kvData %s revision %d: %s", shows, r.Revision, count(r.Rows, "row"))
+	fmt.Fprintf(w, "kvData %s revision %d: %s", shows, r.Revision, cli.Count(r.Rows, "row"))
 	switch {
 	case r.Inserted+r.Updated+r.Deleted == 0 && dryRun:
 		fmt.Fprintln(w, ", nothing has to be changed")
@@ -83,6 +83,6 @@ func writeMirrorResult(w io.Writer, r mirror.Result, dryRun bool) {
 		fmt.Fprintf(w, "; %d inserted, %d updated, %d deleted\n", r.Inserted, r.Updated, r.Deleted)
 	}
 	if r.Quarantined > 0 {
-		fmt.Fprintf(w, "%s cannot be shown there; `css-sync check` says which\n", count(r.Quarantined, "key"))
+		fmt.Fprintf(w, "%s cannot be shown there; `css-sync check` says which\n", cli.Count(r.Quarantined, "key"))
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -32,18 +31,9 @@ func (f *mirrorFlags) check() error {
 
 func (f *mirrorFlags) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed, p *program) (*mirror.Mirror, error) {
 	return mirror.New(mirror.Config{
-		Feed: feed, Catalogue: css.Client, Target: target, Name: f.name, Owner: owner(),
+		Feed: feed, Catalogue: css.Client, Target: target, Name: f.name, Owner: cli.Owner(),
 		Adopt: f.adopt, AllowMassDelete: f.allowMassDelete, Logger: p.Log,
 	})
-}
-
-// owner says who this is, for those who look for the process that writes.
-func owner() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	return fmt.Sprintf("%s, process %d", host, os.Getpid())
 }
 
 // still is a feed of one snapshot.

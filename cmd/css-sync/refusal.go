@@ -28,7 +28,7 @@ func (d *daemon) refusalOf(s mirror.Status) refusal {
 	if s.Phase != mirror.Refused || s.Err == nil {
 		return refusal{}
 	}
-	return refusal{Mirror: d.flags.mirror.name, Owner: owner(), Since: s.Since.UTC().Truncate(time.Second), Reason: cli.Sentence(s.Err)}
+	return refusal{Mirror: d.flags.mirror.name, Owner: cli.Owner(), Since: s.Since.UTC().Truncate(time.Second), Reason: cli.Sentence(s.Err)}
 }
 
 // tellRefusals keeps etcd informed of whether the mirror refuses to write. What etcd does not take is tried again.

@@ -90,19 +90,19 @@ type restoreView struct {
 
 func (v restoreView) write(w io.Writer, dryRun bool) {
 	fmt.Fprintf(w, "the dump has %s, %s and %s in %s\n",
-		count(v.Databases, "database"), count(v.Tables, "table"), count(v.Nodes, "node"), count(v.Keys, "key"))
+		cli.Count(v.Databases, "database"), cli.Count(v.Tables, "table"), cli.Count(v.Nodes, "node"), cli.Count(v.Keys, "key"))
 	did, removed := "restored", "removed"
 	if dryRun {
 		did, removed = "would restore", "would remove"
 	}
 	if v.Removed > 0 {
-		fmt.Fprintf(w, "%s %s that were there before\n", removed, count(v.Removed, "key"))
+		fmt.Fprintf(w, "%s %s that were there before\n", removed, cli.Count(v.Removed, "key"))
 	}
 	if v.Transactions == 0 {
 		fmt.Fprintf(w, "all is there, nothing has to be restored, revision %d\n", v.Revision)
 		return
 	}
-	fmt.Fprintf(w, "%s %s in %s", did, count(v.Keys-v.Present, "key"), count(v.Transactions, "transaction"))
+	fmt.Fprintf(w, "%s %s in %s", did, cli.Count(v.Keys-v.Present, "key"), cli.Count(v.Transactions, "transaction"))
 	if v.Present > 0 {
 		fmt.Fprintf(w, "; the other %d were there", v.Present)
 	}
@@ -111,12 +111,4 @@ func (v restoreView) write(w io.Writer, dryRun bool) {
 		return
 	}
 	fmt.Fprintf(w, ", revision %d\n", v.Revision)
-}
-
-// count writes a number with what it counts: "1 key", "2 keys".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

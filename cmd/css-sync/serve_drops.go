@@ -137,7 +137,7 @@ func (f *serveDropFlags) dropper(log *slog.Logger) (coordinator.Dropper, string,
 		return coordinator.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
 	case len(f.workers.Servers) > 0:
 		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.Servers, Logger: log})
-		return d, count(len(f.workers.Servers), "MySQL server"), err
+		return d, cli.Count(len(f.workers.Servers), "MySQL server"), err
 	}
 	return coordinator.Nothing{}, "nothing", nil
 }
@@ -150,7 +150,7 @@ func (d *daemon) coordinate(ctx context.Context) error {
 		return err
 	}
 	config := coordinator.Config{
-		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: owner(), TTL: d.flags.sessionTTL, Logger: d.Log,
+		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: cli.Owner(), TTL: d.flags.sessionTTL, Logger: d.Log,
 	}
 	if f.meta != nil {
 		tracker, err := sqldrop.NewTracker(sqldrop.TrackerConfig{QMeta: f.meta, Applied: d.shown, Registration: f.qmetaGrace})

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/leader"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -15,7 +16,7 @@ import (
 // them from disturbing each other; that one writes at a time is seen to in MySQL.
 func (d *daemon) mirror(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: owner(), TTL: d.flags.sessionTTL, Log: d.Log,
+		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: cli.Owner(), TTL: d.flags.sessionTTL, Log: d.Log,
 	}, d.mirrorAsLeader)
 }
 

@@ -124,7 +124,7 @@ func (s statusView) catalogue() string {
 
 func (c *catalogueStatus) String() string {
 	return fmt.Sprintf("%s, %s, %s, %s, %s",
-		count(c.Databases, "database"), count(c.Tables, "table"), count(c.Chunks, "chunk"), count(c.Nodes, "node"), count(c.Keys, "key"))
+		cli.Count(c.Databases, "database"), cli.Count(c.Tables, "table"), cli.Count(c.Chunks, "chunk"), cli.Count(c.Nodes, "node"), cli.Count(c.Keys, "key"))
 }
 
 func (m *mirrorStatus) facts() cli.Facts {
@@ -139,12 +139,12 @@ func (m *mirrorStatus) facts() cli.Facts {
 	case m.LagRevisions != nil && *m.LagRevisions == 0:
 		lag = "up to date"
 	case m.LagRevisions != nil:
-		lag = count(int(*m.LagRevisions), "revision") + " behind"
+		lag = cli.Count(int(*m.LagRevisions), "revision") + " behind"
 	case m.SameCatalogue != nil:
 		lag = "of ANOTHER catalogue"
 	}
 	f := cli.Facts{
-		{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, lag, count(m.Rows, "row"))},
+		{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, lag, cli.Count(m.Rows, "row"))},
 		{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
 	}
 	if m.Quarantined > 0 {

@@ -41,7 +41,7 @@ type About struct {
 	// Misc is the group of help and completion.
 	Misc     string
 	Commands func() []*cobra.Command         // in the order in which help lists them
-	Complete func(root *cobra.Command) error // adds what shells ask for
+	Complete func(root *cobra.Command) error // adds what shells ask for; nil: nothing
 }
 
 // NewProgram returns a program on streams and an environment.

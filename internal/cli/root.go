@@ -33,8 +33,10 @@ func (p *Program) RootCommand() *cobra.Command {
 	p.logging.register(flags)
 	root.AddCommand(p.about.Commands()...)
 	root.SetOut(p.Stdout)
-	if err := p.about.Complete(root); err != nil {
-		panic(err) // the name of a command or flag is mistyped
+	if p.about.Complete != nil {
+		if err := p.about.Complete(root); err != nil {
+			panic(err) // the name of a command or flag is mistyped
+		}
 	}
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags, "\n\nWhere etcd and MySQL are, output and log: see "+p.about.Name+" --help", 1))
 	return root

@@ -24,7 +24,7 @@ import (
 // demoCzars is how many czars the demo runs.
 const demoCzars = 3
 
-// demoCzar is `css-sync czar` in a process of its own.
+// demoCzar is `css-lab czar` in a process of its own.
 type demoCzar struct {
 	name     string
 	cmd      *exec.Cmd

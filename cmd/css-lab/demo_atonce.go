@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
@@ -46,7 +47,7 @@ func (d *demo) dropAtOnce(ctx context.Context) error {
 	if line.Event != queryFailed {
 		return fmt.Errorf("the query on %s has not failed although its table was removed", demoHurt)
 	}
-	d.factIn(line.Time.Sub(began), "the query on czar 1 fails, after %s had been answered:", plural(line.Chunks, "chunk query", "chunk queries"))
+	d.factIn(line.Time.Sub(began), "the query on czar 1 fails, after %s had been answered:", cli.Plural(line.Chunks, "chunk query", "chunk queries"))
 	d.quote(line.Error)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
@@ -159,7 +160,7 @@ func (d *demo) showRemoval(ctx context.Context, began time.Time, drop *deletion.
 	took := time.Since(began)
 	left, err := d.piecesLeft(ctx, demoDrop)
 	if err == nil && left > 0 {
-		err = fmt.Errorf("the drop of %s has ended and %s left", demoDrop, plural(left, "chunk table is", "chunk tables are"))
+		err = fmt.Errorf("the drop of %s has ended and %s left", demoDrop, cli.Plural(left, "chunk table is", "chunk tables are"))
 	}
 	if err != nil {
 		return err

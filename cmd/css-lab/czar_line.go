@@ -101,7 +101,7 @@ func (q queryTold) text() string {
 		text += fmt.Sprintf(" after %.1f s", q.Seconds)
 	}
 	if q.Chunks > 0 {
-		text += " and " + plural(q.Chunks, "chunk query", "chunk queries")
+		text += " and " + cli.Plural(q.Chunks, "chunk query", "chunk queries")
 	}
 	if q.Error != "" {
 		text += ": " + cli.Cell(q.Error)

@@ -110,7 +110,7 @@ func runDemo(t *testing.T, args []string, interruptAt ...string) demoRun {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"demo"}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=css-sync", "TMPDIR="+dir,
+	cmd.Env = append(os.Environ(), asProgram+"=css-lab", "TMPDIR="+dir,
 		"CSS_SYNC_ENDPOINTS=nothing.invalid:1") // which it keeps from its czars
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -201,7 +201,7 @@ func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
 	mariadbdtest.Require(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check", "Stopping")
 	require.Equal(t, cli.ExitOK, r.code, r.stderr)
-	assert.Contains(t, r.stderr, "css-sync: stopping what it started, in some seconds;")
+	assert.Contains(t, r.stderr, "css-lab: stopping what it started, in some seconds;")
 }
 
 // TestDemoTellsWhatACzarSaid: one that ends by itself ends the demo.
@@ -210,7 +210,7 @@ func TestDemoTellsWhatACzarSaid(t *testing.T) {
 	czar, err := newDemoCzar("czar 7", "czar", "--endpoints", refusing(t))
 	require.NoError(t, err)
 	_, err = czar.await(t.Context(), func(l czarLine) bool { return l.Ready })
-	require.ErrorContains(t, err, "czar 7 ended: exit status 2: css-sync: no connection to etcd")
+	require.ErrorContains(t, err, "czar 7 ended: exit status 2: css-lab: no connection to etcd")
 	require.NoError(t, czar.close())
 }
 

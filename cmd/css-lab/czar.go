@@ -15,7 +15,7 @@ import (
 func czarCommand(p *program) *cobra.Command {
 	var flags czarFlags
 	cmd := &cobra.Command{
-		Use: "czar", Short: "Run a czar that tells what it sees of the catalogue, and runs queries, for tests and demonstrations", GroupID: groupFiles,
+		Use: "czar", Short: "Run a czar that tells what it sees of the catalogue, and runs queries, for tests and demonstrations", GroupID: groupLab,
 		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run a czar, one of the processes that plan Qserv's queries: it holds the catalogue in memory as a czar does, and prints each change
 of a database, table or node at the moment at which its queries would see it, until it is interrupted. Chunks are not told of. How its
@@ -26,9 +26,9 @@ change was visible, revision that of the catalogue as visible then, change is cr
 status. Dropped and created again between two looks is removed and created. The first line is {"ready":true,"revision"}.
 
 ` + czarQueriesHelp,
-		Example: `  css-sync czar
-  (echo Sky.Object 3s; sleep 1; echo Sky.Source,Sky.Object 500ms) | css-sync czar --queries --name czar-1 -w json
-  css-sync czar --queries --worker-dsn 'qsreplica@tcp(worker-1:3306)/' --worker-dsn 'qsreplica@tcp(worker-2:3306)/'`,
+		Example: `  css-lab czar
+  (echo Sky.Object 3s; sleep 1; echo Sky.Source,Sky.Object 500ms) | css-lab czar --queries --name czar-1 -w json
+  css-lab czar --queries --worker-dsn 'qsreplica@tcp(worker-1:3306)/' --worker-dsn 'qsreplica@tcp(worker-2:3306)/'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := flags.check(cmd, p); err != nil {
 				return err
@@ -118,7 +118,7 @@ func (c *czarRun) tellSights(ctx context.Context, changes *cssetcd.Subscription)
 // tellPhases logs when the view loses etcd and when it has it back, until ctx ends.
 func (c *czarRun) tellPhases(ctx context.Context) {
 	last := c.view.Condition().Phase
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -167,3 +167,6 @@ func (c *czarRun) printSight(s sight) error {
 	_, err := fmt.Fprintf(c.out, "%s  %d  %s  %-8s  %s%s\n", s.Time.Format(clockTime), s.Revision, s.Change, s.What, cli.Cell(s.Name), status)
 	return err
 }
+
+// lookEvery is how often a czar looks at how fresh its view is.
+const lookEvery = 200 * time.Millisecond

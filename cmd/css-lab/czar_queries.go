@@ -69,7 +69,7 @@ func (q *czarQueries) run(ctx context.Context) error {
 		return err
 	}
 	if q.invalid > 0 {
-		return cli.BadInput("%s; the output says which and why", plural(q.invalid, "line of the input is no query", "lines of the input are no queries"))
+		return cli.BadInput("%s; the output says which and why", cli.Plural(q.invalid, "line of the input is no query", "lines of the input are no queries"))
 	}
 	return nil
 }
@@ -162,12 +162,4 @@ func (q *czarQueries) close(ctx context.Context) {
 	if err := q.gate.Close(ctx); err != nil {
 		q.Log.Warn("the registration of this czar is not deleted; drops wait until the coordinator has ended it", "err", err)
 	}
-}
-
-// plural counts with words that differ.
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

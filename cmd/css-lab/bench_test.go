@@ -37,7 +37,7 @@ func TestBenchRefusesWhatItDoesNotHave(t *testing.T) {
 		p, stdout, stderr, clean := demoProgram(t)
 		assert.Equal(t, cli.ExitInvalid, p.Run(t.Context(), args))
 		assert.Empty(t, stdout.String())
-		assert.Contains(t, stderr.String(), "css-sync: bench: ")
+		assert.Contains(t, stderr.String(), "css-lab: bench: ")
 		clean()
 	}
 }

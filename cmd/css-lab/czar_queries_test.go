@@ -94,8 +94,8 @@ func TestCzarQueriesAndADrop(t *testing.T) {
 		assert.Contains(t, refused.Error, "admit a query on LSST.Filter: ")
 	}
 	czar.told(6, queryFinished)
-	serve := c.process("serve", "--no-mirror")
-	c.run("drops", "wait", "LSST.Filter")
+	serve := c.syncProcess("serve", "--no-mirror")
+	c.sync("drops", "wait", "LSST.Filter")
 	c.gone("LSST.Filter")
 	ended, removed := strings.Index(czar.text(), `"query":3,"tables":["LSST.Filter"],"event":"finished"`), strings.Index(czar.text(), `"change":"removed"`)
 	require.Positive(t, ended)
@@ -148,7 +148,7 @@ func TestCzarGoesOnAfterLinesThatAreNoQueries(t *testing.T) {
 	assert.Equal(t, "no_such_table", czar.told(10, queryRefused).Reason)
 	require.NoError(t, czar.lines.Close())
 	assert.Equal(t, cli.ExitInvalid, czar.wait(t))
-	assert.Contains(t, czar.text(), "css-sync: 6 lines of the input are no queries; the output says which and why")
+	assert.Contains(t, czar.text(), "css-lab: 6 lines of the input are no queries; the output says which and why")
 }
 
 // TestCzarEndsItsQueriesBeforeItself when it is interrupted, and no drop waits for it then.

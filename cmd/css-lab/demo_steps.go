@@ -23,8 +23,8 @@ func (d *demo) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.fact(began, "%s in %s, %s; %s of etcd in %s", count(res.Tables, "table"), count(res.Databases, "database"),
-		count(res.Nodes, "node"), count(res.Keys, "key"), count(res.Transactions, "transaction"))
+	d.fact(began, "%s in %s, %s; %s of etcd in %s", cli.Count(res.Tables, "table"), cli.Count(res.Databases, "database"),
+		cli.Count(res.Nodes, "node"), cli.Count(res.Keys, "key"), cli.Count(res.Transactions, "transaction"))
 	if d.view, err = cssetcd.OpenView(ctx, d.css); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	d.text("kvData is the MySQL table in which the Qserv of today looks all of this up.")
 	began := time.Now()
 	var err error
-	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Target: d.target, Owner: owner()})
+	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Target: d.target, Owner: cli.Owner()})
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	if err := d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Applied >= want }); err != nil {
 		return err
 	}
-	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd", count(d.mirror.Status().Rows, "row"), want)
+	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd", cli.Count(d.mirror.Status().Rows, "row"), want)
 	return nil
 }
 
@@ -187,7 +187,7 @@ func (d *demo) check(ctx context.Context) error {
 		return fmt.Errorf("%w: %d between kvData and etcd", cli.ErrDifferences, len(report.Differences))
 	}
 	d.fact(began, "in agreement at revision %d: %s compared, no difference, %s in quarantine",
-		report.Revision, count(report.Rows, "row"), count(len(report.Quarantined), "key"))
+		report.Revision, cli.Count(report.Rows, "row"), cli.Count(len(report.Quarantined), "key"))
 	return nil
 }
 
@@ -202,5 +202,5 @@ func (d *demo) summary(took time.Duration) {
 	}
 	d.text("A table is dropped when no query uses it any more, and no query on another table notices:")
 	d.text(fmt.Sprintf("queries run: %d, failed: %d, refused because they came after the mark: %d.", d.ran.run(), d.ran.failed, d.ran.refused))
-	d.text("To go on: `css-sync --help` lists all commands, `css-sync bench` measures.")
+	d.text("To go on: `css-sync --help` lists all commands, `css-lab bench` measures.")
 }

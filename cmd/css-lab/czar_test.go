@@ -121,7 +121,7 @@ func TestSightsOfWhatCameAgain(t *testing.T) {
 	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)", "--status", "DO_NOT_USE")
 	c.ok("table", "create", "LSST.Brief", "--schema", "(id INT)")
 	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
-	last := decode[writeResult](t, c.ok("table", "drop", "LSST.Brief", "-w", "json"))
+	last := decode[struct{ Revision cssetcd.Revision }](t, c.ok("table", "drop", "LSST.Brief", "-w", "json"))
 	_, err = view.WaitRevision(t.Context(), last.Revision)
 	require.NoError(t, err)
 	u, err := changes.Next(t.Context())

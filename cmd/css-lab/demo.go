@@ -26,7 +26,7 @@ import (
 func demoCommand(p *program) *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
-		Use: "demo", Short: "See everything at work on this machine, in some seconds", GroupID: groupFiles, Args: cli.Takes(),
+		Use: "demo", Short: "See everything at work on this machine, in some seconds", GroupID: groupLab, Args: cli.Takes(),
 		Long: `See everything at work on this machine: an etcd, a MariaDB and three czars are started for it, filled with a small invented sky
 survey, and explained while they work. Nothing has to be prepared, nobody is asked, no other server is touched, and nothing is left behind.
 Where MariaDB is not installed, what needs it is left out.`,

@@ -23,11 +23,11 @@ type benchFlags struct {
 func benchCommand(p *program) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
-		Use: "bench [NAME...]", Short: "Measure how fast everything is, each figure against a peer", GroupID: groupFiles,
+		Use: "bench [NAME...]", Short: "Measure how fast everything is, each figure against a peer", GroupID: groupLab,
 		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, some minutes. Every figure is a ratio:\n" +
 			"the peer does the same work in the plainest way, on the same servers, in the same run, in turns with our side. A goal\n" +
 			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" + benchList(),
-		Example:   "  css-sync bench\n  css-sync bench drop-vs-statements -w json",
+		Example:   "  css-lab bench\n  css-lab bench drop-vs-statements -w json",
 		ValidArgs: bench.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.czar != "" {
