@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // Chunks reads the chunks of a table, in the order of their ids, from one read at one revision, which costs the read of every key of every chunk. It returns
@@ -102,7 +103,7 @@ func (e *edit) addReplicas(chunk string, nodes []string) error {
 	for i, node := range nodes {
 		replica := fmt.Sprintf("%s/REPLICAS/%s", chunk, formatID(first+i))
 		e.set(replica, "")
-		e.set(packedKey(replica), formatPacked(map[string]string{"nodeName": node}))
+		e.set(packedKey(replica), packed.Format(map[string]string{"nodeName": node}))
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package cssetcd
 
 import (
 	"bufio"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -13,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/go-multierror"
+
+	"github.com/qserv/css-etcd/internal/flatjson"
 )
 
 // Dump is the content of a dump file: CSS keys and their values. It has been checked by ParseDump and keeps the rules of the
@@ -59,9 +59,9 @@ func (s *Snapshot) WriteDump(w io.Writer, root string) error {
 	sep := "\n    "
 	for key, e := range s.Below(root) {
 		_, _ = out.WriteString(sep)
-		writeJSONString(out, key)
+		flatjson.WriteString(out, key)
 		_, _ = out.WriteString(": ")
-		writeJSONString(out, e.Value)
+		flatjson.WriteString(out, e.Value)
 		sep = ",\n    "
 	}
 	_, _ = out.WriteString("\n}\n")
@@ -98,10 +98,10 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	d := &Dump{}
 	var faults *multierror.Error
 	if !d.scan(text) {
-		if err := d.decode(strings.NewReader(text)); err != nil {
+		if err := flatjson.Decode(strings.NewReader(text), func(key, value string) { d.rows = append(d.rows, row{key, value}) }); err != nil {
 			return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 		}
-		if at := halfCharacter(text); at >= 0 {
+		if at := flatjson.HalfCharacter(text); at >= 0 {
 			faults = multierror.Append(faults, fmt.Errorf("byte %d: half of a surrogate pair", at))
 		}
 	}
@@ -133,9 +133,7 @@ func readText(r io.Reader) (string, error) {
 func (d *Dump) scan(text string) bool {
 	const aRow = 100 // bytes, about
 	rows := make([]row, 0, len(text)/aRow)
-	s := flatScanner{text: text, out: &strings.Builder{}}
-	s.out.Grow(len(text)) // which it never exceeds
-	ok := s.members(func(key, value string) { rows = append(rows, row{key, value}) })
+	ok := flatjson.ScanCopy(text, func(key, value string) { rows = append(rows, row{key, value}) })
 	if ok {
 		d.rows = rows
 	}
@@ -194,59 +192,4 @@ func formatFaults(faults []error) string {
 		fmt.Fprintf(&b, "\n  and %d more", more)
 	}
 	return b.String()
-}
-
-// decode reads the JSON, whatever scalars the values are. It returns an error when the text is not JSON of the right form.
-func (d *Dump) decode(r io.Reader) error {
-	dec := json.NewDecoder(r)
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil {
-		return jsonEnd(err, dec)
-	} else if t != json.Delim('{') {
-		return errors.New("it is not a JSON object of keys and values")
-	}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return jsonEnd(err, dec)
-		}
-		key := name.(string)
-		value, err := dec.Token()
-		if err != nil {
-			return jsonEnd(err, dec)
-		}
-		text, ok := scalar(value)
-		if !ok {
-			return fmt.Errorf("key %s holds an object or an array, and a dump is flat", key)
-		}
-		d.rows = append(d.rows, row{key, text})
-	}
-	if _, err := dec.Token(); err != nil {
-		return jsonEnd(err, dec)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
-}
-
-func jsonEnd(err error, dec *json.Decoder) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the JSON ends in the middle, after %d bytes", dec.InputOffset())
-	}
-	return fmt.Errorf("not JSON, at byte %d: %w", dec.InputOffset(), err)
-}
-
-func scalar(t json.Token) (string, bool) {
-	switch v := t.(type) {
-	case string:
-		return v, true
-	case json.Number:
-		return v.String(), true
-	case bool:
-		return fmt.Sprint(v), true
-	case nil:
-		return "null", true
-	}
-	return "", false
 }

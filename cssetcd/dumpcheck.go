@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // faults checks everything that can be checked without a target.
@@ -155,15 +156,8 @@ func checkPacked(key, value string) error {
 	if _, isPacked := csskey.CutPacked(key); !isPacked {
 		return nil
 	}
-	if s := (flatScanner{text: value}); utf8.ValidString(value) && s.members(func(string, string) {}) {
-		return nil
-	}
-	p, err := parsePacked(value)
-	if err != nil {
+	if err := packed.Check(value); err != nil {
 		return &ValueError{key, err.Error()}
-	}
-	if p.nested != "" {
-		return &ValueError{key, "member " + p.nested + " is an object or an array"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with an
@@ -86,20 +87,20 @@ func (e *edit) refer(node string) {
 // since they would hide the new values. have must show everything below key.
 func (e *edit) setMembers(key string, fields map[string]string) error {
 	old := e.have.At(cssPath(packedKey(key)))
-	p, err := parsePacked(old.Value)
+	p, err := packed.Parse(old.Value)
 	if err != nil {
 		return &ValueError{packedKey(key), err.Error()}
 	}
-	if p.nested != "" {
-		return &ValueError{packedKey(key), "member " + p.nested + " is an object or an array, which writing would lose"}
+	if p.Nested != "" {
+		return &ValueError{packedKey(key), "member " + p.Nested + " is an object or an array, which writing would lose"}
 	}
 	for name, value := range fields {
-		p.members[name] = value
+		p.Members[name] = value
 		if plain := cssPath(key + "/" + name); e.have.At(plain).Exists() {
 			e.change.Deletes = append(e.change.Deletes, kv.Key(plain))
 		}
 	}
-	text := formatPacked(p.members)
+	text := packed.Format(p.Members)
 	e.set(packedKey(key), text)
 	return checkValue(packedKey(key), text)
 }

@@ -4,13 +4,15 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // row is a CSS key and its value, as upstream would write them.
 type row struct{ key, value string }
 
 func encodeStriping(s *Striping) string {
-	return formatPacked(map[string]string{
+	return packed.Format(map[string]string{
 		"nStripes": strconv.Itoa(s.Stripes), "nSubStripes": strconv.Itoa(s.SubStripes), "overlap": formatFloat(s.Overlap),
 	})
 }
@@ -22,7 +24,7 @@ func encodeDatabase(db *Database, partitioningID string) []row {
 	}
 	return []row{
 		{dbKey(db.Name), string(db.Status)},
-		{packedKey(dbKey(db.Name)), formatPacked(members)},
+		{packedKey(dbKey(db.Name)), packed.Format(members)},
 	}
 }
 
@@ -39,7 +41,7 @@ func encodeTable(t *Table) []row {
 		}
 	}
 	if members := sharedScanMembers(t.SharedScan); len(members) > 0 {
-		rows = append(rows, row{n.sharedScanKey(), ""}, row{packedKey(n.sharedScanKey()), formatPacked(members)})
+		rows = append(rows, row{n.sharedScanKey(), ""}, row{packedKey(n.sharedScanKey()), packed.Format(members)})
 	}
 	return rows
 }
@@ -52,11 +54,11 @@ func encodePartitioning(p *Partitioning) string {
 	if p.Overlap != 0 {
 		members["overlap"] = formatFloat(p.Overlap)
 	}
-	return formatPacked(members)
+	return packed.Format(members)
 }
 
 func encodeMatch(m *Match) string {
-	return formatPacked(map[string]string{
+	return packed.Format(map[string]string{
 		"dirTable1": m.DirTable1, "dirColName1": m.DirColumn1,
 		"dirTable2": m.DirTable2, "dirColName2": m.DirColumn2,
 		"flagColName": m.FlagColumn, "angSep": formatFloat(m.AngSep),
@@ -81,7 +83,7 @@ func sharedScanMembers(s *SharedScan) map[string]string {
 func encodeNode(n *Node) []row {
 	return []row{
 		{nodeKey(n.Name), string(n.State)},
-		{packedKey(nodeKey(n.Name)), formatPacked(map[string]string{"type": n.Type, "host": n.Host, "port": strconv.Itoa(n.Port)})},
+		{packedKey(nodeKey(n.Name)), packed.Format(map[string]string{"type": n.Type, "host": n.Host, "port": strconv.Itoa(n.Port)})},
 	}
 }
 
@@ -107,4 +109,21 @@ func checkFinite(what string, f float64) error {
 		return fmt.Errorf("%w: %s %v: is so small that Qserv cannot read it; the least above 0 is %v", ErrInvalid, what, f, smallest)
 	}
 	return nil
+}
+
+// formatFloat writes a number as upstream does, with six decimals, where that loses nothing, and else in the shortest form
+// that reads back equal: upstream's six decimals turn 1e-7 into 0.
+func formatFloat(f float64) string {
+	s := strconv.FormatFloat(f, 'f', 6, 64)
+	if back, err := strconv.ParseFloat(s, 64); err == nil && back == f {
+		return s
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
+
+func formatBool(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // Node reads one node. It returns ErrNoSuchNode.
@@ -135,9 +136,9 @@ func nodeOfReplica(key, value string) string {
 	if _, isPacked := csskey.CutPacked(key); !isPacked {
 		return ""
 	}
-	p, err := parsePacked(value)
+	p, err := packed.Parse(value)
 	if err != nil {
 		return ""
 	}
-	return p.members["nodeName"]
+	return p.Members["nodeName"]
 }

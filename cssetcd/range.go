@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // checkInt32 keeps a number in the 32 bits that upstream's readers hold.
@@ -33,11 +34,11 @@ func rangeFault(key, value string) error {
 	}
 	texts := map[string]string{key[len(parent)+1:]: value}
 	if key == packedKey(parent) {
-		p, err := parsePacked(value)
+		p, err := packed.Parse(value)
 		if err != nil {
 			return nil // checkPacked tells
 		}
-		texts = p.members
+		texts = p.Members
 	}
 	for _, name := range fields {
 		if f, ok := parseNumber(texts[name]); ok && math.Abs(f) > math.MaxInt32 {

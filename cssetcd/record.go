@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // record reads the fields of one thing, which stand as plain keys below its key or as members of its packed key. A plain key
@@ -23,11 +24,11 @@ type record struct {
 func readRecord(have *kv.Snapshot, key string) *record {
 	r := &record{have: have, key: key, below: cssPath(key) + "/"}
 	if e := r.plain(packedName); e.Exists() {
-		p, err := parsePacked(e.Value)
+		p, err := packed.Parse(e.Value)
 		if err != nil {
 			r.err = &ValueError{packedKey(key), err.Error()}
 		}
-		r.packed = p.members
+		r.packed = p.Members
 	}
 	return r
 }

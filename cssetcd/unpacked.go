@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // Unpacked returns the keys below root, "" for all, as a reader of fields sees them: a packed key is replaced by its members, each
@@ -20,13 +21,13 @@ func (s *Snapshot) Unpacked(root string) (map[string]string, error) {
 			out[key] = e.Value
 			continue
 		}
-		p, err := parsePacked(e.Value)
+		p, err := packed.Parse(e.Value)
 		if err != nil {
 			out[key] = e.Value
 			faults = multierror.Append(faults, &ValueError{key, err.Error()})
 			continue
 		}
-		for name, value := range p.members {
+		for name, value := range p.Members {
 			if member := parent + "/" + name; csskey.IsLastPart(name) && !s.has(member) {
 				out[member] = value
 			}

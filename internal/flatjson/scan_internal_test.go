@@ -1,4 +1,4 @@
-package cssetcd
+package flatjson
 
 import (
 	"encoding/json"
@@ -16,16 +16,17 @@ func checkFlat(t require.TestingT, text string) (taken bool) {
 	if !utf8.ValidString(text) {
 		return false
 	}
-	want := &Dump{}
-	err := want.decode(strings.NewReader(text))
+	type member struct{ name, value string }
+	var want []member
+	err := Decode(strings.NewReader(text), func(name, value string) { want = append(want, member{name, value}) })
 	for _, out := range []*strings.Builder{nil, {}} {
-		var got []row
-		s := flatScanner{text: text, out: out}
-		taken = s.members(func(name, value string) { got = append(got, row{name, value}) })
+		var got []member
+		s := scanner{text: text, out: out}
+		taken = s.members(func(name, value string) { got = append(got, member{name, value}) })
 		if taken {
 			require.NoError(t, err, text)
-			require.Equal(t, want.rows, got, text)
-			require.Less(t, halfCharacter(text), 0, text)
+			require.Equal(t, want, got, text)
+			require.Less(t, HalfCharacter(text), 0, text)
 		}
 	}
 	return taken
@@ -64,24 +65,3 @@ func FuzzFlat(f *testing.F) {
 }
 
 // TestNamesAreClean: the quick look never passes what the slow one finds fault with, and passes the rest.
-func TestNamesAreClean(t *testing.T) {
-	part := rapid.SampledFrom([]string{"a", "A", "b", "a b", "É", "é", "TABLES", "x.y", ".packed.json", "ab"})
-	top := rapid.SampledFrom([]string{"/DBS", "/NODES", "/dbs", "/q"})
-	rapid.Check(t, func(t *rapid.T) {
-		d := &Dump{}
-		for range rapid.IntRange(0, 8).Draw(t, "keys") {
-			key := top.Draw(t, "top") + "/" + strings.Join(rapid.SliceOfN(part, 1, 4).Draw(t, "parts"), "/")
-			if checkKey(key) == nil { // which is looked at before
-				d.rows = append(d.rows, row{key: key})
-			}
-		}
-		d.sort()
-		require.Equal(t, len(d.nameFaults()) == 0, d.namesAreClean(), "%v", d.Keys())
-		var all []string
-		for key := range d.eachWithAncestors() {
-			all = append(all, key)
-		}
-		slices.Sort(all)
-		require.Equal(t, sortedKeys(d.withAncestors()), slices.Clip(append([]string{}, all...)))
-	})
-}

@@ -1,4 +1,4 @@
-package cssetcd
+package flatjson
 
 import (
 	"strings"
@@ -6,16 +6,30 @@ import (
 	"unicode/utf8"
 )
 
-// flatScanner reads JSON objects whose members are all strings, as dumps and packed values are, several times quicker than the standard library
-// reads any JSON. Whatever it does not take is left to that, which also says what is wrong. The text has to be valid UTF-8.
-type flatScanner struct {
+// Scan calls f with the name and the value of each member of a JSON object, and returns false for a text that is anything
+// else than an object whose members are all strings, even after some calls. The text has to be valid UTF-8. It is several
+// times quicker than the standard library; whatever it does not take is left to [Decode], which also says what is wrong.
+// What f is given may be part of the text.
+func Scan(text string, f func(name, value string)) bool {
+	s := scanner{text: text}
+	return s.members(f)
+}
+
+// ScanCopy is Scan, and gives f copies, so that keeping some does not keep the text. They share one piece of memory.
+func ScanCopy(text string, f func(name, value string)) bool {
+	s := scanner{text: text, out: &strings.Builder{}}
+	s.out.Grow(len(text)) // which it never exceeds
+	return s.members(f)
+}
+
+// scanner is how far a text has been read.
+type scanner struct {
 	text string
 	at   int
 	out  *strings.Builder // where strings are copied to; nil: those without an escape stay part of the text
 }
 
-// members calls f with each name and value, and returns false for a text that is anything else than such an object, even after some calls.
-func (s *flatScanner) members(f func(name, value string)) bool {
+func (s *scanner) members(f func(name, value string)) bool {
 	if !s.next('{') {
 		return false
 	}
@@ -43,7 +57,7 @@ func (s *flatScanner) members(f func(name, value string)) bool {
 	return s.at == len(s.text)
 }
 
-func (s *flatScanner) space() {
+func (s *scanner) space() {
 	for s.at < len(s.text) {
 		switch s.text[s.at] {
 		case ' ', '\n', '\r', '\t':
@@ -55,7 +69,7 @@ func (s *flatScanner) space() {
 }
 
 // next takes a character, after white space, if it is the one.
-func (s *flatScanner) next(c byte) bool {
+func (s *scanner) next(c byte) bool {
 	s.space()
 	if s.at == len(s.text) || s.text[s.at] != c {
 		return false
@@ -65,7 +79,7 @@ func (s *flatScanner) next(c byte) bool {
 }
 
 // quoted takes a string.
-func (s *flatScanner) quoted() (string, bool) {
+func (s *scanner) quoted() (string, bool) {
 	if !s.next('"') {
 		return "", false
 	}
@@ -96,7 +110,7 @@ func (s *flatScanner) quoted() (string, bool) {
 }
 
 // plain returns where what stands for itself ends.
-func (s *flatScanner) plain() int {
+func (s *scanner) plain() int {
 	for i := s.at; i < len(s.text); i++ {
 		if c := s.text[i]; c == '"' || c == '\\' || c < ' ' {
 			return i
@@ -109,7 +123,7 @@ func (s *flatScanner) plain() int {
 var unescaped = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // escape takes what follows a backslash.
-func (s *flatScanner) escape(out *strings.Builder) bool {
+func (s *scanner) escape(out *strings.Builder) bool {
 	if s.at == len(s.text) {
 		return false
 	}
@@ -135,7 +149,7 @@ func (s *flatScanner) escape(out *strings.Builder) bool {
 }
 
 // unit takes the four digits of a code unit.
-func (s *flatScanner) unit() (rune, bool) {
+func (s *scanner) unit() (rune, bool) {
 	if len(s.text)-s.at < 4 {
 		return 0, false
 	}
