@@ -1,7 +1,6 @@
 package cssetcd
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"io/fs"
@@ -54,18 +53,7 @@ func (d *Dump) Value(key string) (string, bool) {
 // WriteDump writes the keys below root, "" for all, in upstream's form: one flat JSON object of keys and string values, four
 // spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes.
 func (s *Snapshot) WriteDump(w io.Writer, root string) error {
-	out := bufio.NewWriterSize(w, 1<<16)
-	_, _ = out.WriteString("{")
-	sep := "\n    "
-	for key, e := range s.Below(root) {
-		_, _ = out.WriteString(sep)
-		flatjson.WriteString(out, key)
-		_, _ = out.WriteString(": ")
-		flatjson.WriteString(out, e.Value)
-		sep = ",\n    "
-	}
-	_, _ = out.WriteString("\n}\n")
-	return out.Flush()
+	return flatjson.Write(w, s.Below(root), func(e Entry) string { return e.Value })
 }
 
 // CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or nil. Names and values that

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/keydiff"
+	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // byKey returns keys and values in byte order.
@@ -60,15 +58,16 @@ func meaning(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range keys {
 		parent, isPacked := csskey.CutPacked(key)
-		members, err := map[string]string(nil), error(nil)
+		var p packed.Object
+		var err error
 		if isPacked {
-			members, err = unpack(value)
+			p, err = packed.Parse(value)
 		}
 		if !isPacked || err != nil {
 			out[key] = shortest(key, value)
 			continue
 		}
-		for name, value := range members {
+		for name, value := range p.Members {
 			member := parent + "/" + name
 			if _, plain := keys[member]; !plain && csskey.IsLastPart(name) {
 				out[member] = shortest(member, value)
@@ -79,56 +78,6 @@ func meaning(keys map[string]string) map[string]string {
 		addAncestors(out, key)
 	}
 	return out
-}
-
-// unpack reads the members of a packed value as Qserv does: scalars as texts, the first of two with one name, no objects and lists.
-func unpack(value string) (map[string]string, error) {
-	members := map[string]string{}
-	if strings.TrimSpace(value) == "" {
-		return members, nil
-	}
-	if !json.Valid([]byte(value)) || !utf8.ValidString(value) {
-		return nil, fmt.Errorf("%q is not JSON", value)
-	}
-	dec := json.NewDecoder(strings.NewReader(value))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return members, err
-	}
-	nested := map[string]bool{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, err
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, err
-		}
-		text, isText := scalarText(raw)
-		if strings.ContainsRune(text+name.(string), utf8.RuneError) && !strings.ContainsRune(value, utf8.RuneError) {
-			return nil, fmt.Errorf("%q has half a character", value) // as the decoder shows it
-		}
-		if _, ok := members[name.(string)]; ok || nested[name.(string)] {
-			continue
-		}
-		if !isText {
-			nested[name.(string)] = true
-			continue
-		}
-		members[name.(string)] = text
-	}
-	return members, nil
-}
-
-// scalarText returns the text of a JSON value that is no object and no list.
-func scalarText(raw json.RawMessage) (text string, ok bool) {
-	switch raw[0] {
-	case '{', '[':
-		return "", false
-	case '"':
-		return text, json.Unmarshal(raw, &text) == nil
-	}
-	return string(raw), true
 }
 
 // numeric are the keys that Qserv reads as numbers.

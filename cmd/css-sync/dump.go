@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/flatjson"
 )
 
 func dumpCommand(p *program) *cobra.Command {
@@ -66,7 +67,9 @@ func (p *program) dump(s *cssetcd.Snapshot, root, file string, unpacked bool) er
 	var bad unreadables
 	write := func(w io.Writer) error { return s.WriteDump(w, root) }
 	if unpacked {
-		write = func(w io.Writer) error { return writeKeys(w, listed(s, root, true, &bad)) }
+		write = func(w io.Writer) error {
+			return flatjson.Write(w, listed(s, root, true, &bad), func(e cssetcd.Entry) string { return e.Value })
+		}
 	}
 	if file == "" || file == "-" {
 		if err := write(p.Stdout); err != nil {

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"errors"
-	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -78,29 +75,3 @@ func getUnpacked(s *cssetcd.Snapshot, key string) (cssetcd.Entry, error) {
 	}
 	return unpackedEntry(s, key, value), nil
 }
-
-// writeKeys writes keys and values in the form of a dump.
-func writeKeys(w io.Writer, keys iter.Seq2[string, cssetcd.Entry]) error {
-	out := bufio.NewWriter(w)
-	sep := "{\n    "
-	for key, e := range keys {
-		fmt.Fprintf(out, `%s"%s": "%s"`, sep, dumpEscapes.Replace(key), dumpEscapes.Replace(e.Value))
-		sep = ",\n    "
-	}
-	if sep[0] == '{' {
-		fmt.Fprint(out, "{")
-	}
-	fmt.Fprint(out, "\n}\n")
-	return out.Flush()
-}
-
-// dumpEscapes escapes what Qserv's JSON library does.
-var dumpEscapes = func() *strings.Replacer {
-	pairs := []string{`/`, `\/`, `"`, `\"`, `\`, `\\`, "\b", `\b`, "\f", `\f`, "\n", `\n`, "\r", `\r`, "\t", `\t`}
-	for c := range rune(0x20) {
-		if !strings.ContainsRune("\b\f\n\r\t", c) {
-			pairs = append(pairs, string(c), fmt.Sprintf(`\u%04X`, c))
-		}
-	}
-	return strings.NewReplacer(pairs...)
-}()

@@ -1,9 +1,27 @@
 package flatjson
 
 import (
+	"bufio"
 	"fmt"
 	"io"
+	"iter"
 )
+
+// Write writes a JSON object with a member a line, four spaces before each, in the order in which they come.
+func Write[V any](w io.Writer, members iter.Seq2[string, V], text func(V) string) error {
+	out := bufio.NewWriterSize(w, 1<<16)
+	_, _ = out.WriteString("{")
+	sep := "\n    "
+	for name, value := range members {
+		_, _ = out.WriteString(sep)
+		WriteString(out, name)
+		_, _ = out.WriteString(": ")
+		WriteString(out, text(value))
+		sep = ",\n    "
+	}
+	_, _ = out.WriteString("\n}\n")
+	return out.Flush()
+}
 
 // WriteString quotes a string as upstream's JSON library does: "/" is escaped, UTF-8 is not.
 func WriteString(w io.StringWriter, s string) {
