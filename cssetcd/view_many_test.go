@@ -30,7 +30,7 @@ func TestMillionReads(t *testing.T) {
 	const readers, keys, cuts, loads, writes = 4, 4, 12, 3, 100
 	least := int64(1_000_000)
 	if underRace { // which watches each read, and takes ten times as long for it
-		least /= 5
+		least /= 20
 	}
 	w := newTapped(t)
 	v := w.open(t)
