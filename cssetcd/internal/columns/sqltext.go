@@ -1,8 +1,10 @@
-package cssetcd
+package columns
 
 import (
 	"fmt"
 	"strings"
+
+	"errors"
 )
 
 // blanks are what SQL takes for white space; others, such as a no-break space, may be part of a name.
@@ -19,7 +21,7 @@ func withoutComments(text string) (string, error) {
 		case strings.IndexByte("`'\"", text[i]) >= 0:
 			end := endOfQuoted(text, i)
 			if end < 0 {
-				return "", fmt.Errorf("%w: a quote at byte %d of the schema does not end", ErrInvalid, i)
+				return "", fmt.Errorf("a quote at byte %d of the schema does not end", i)
 			}
 			out.WriteString(text[i : end+1])
 			i = end + 1
@@ -45,7 +47,7 @@ func withoutComments(text string) (string, error) {
 		out.WriteByte(' ')
 	}
 	if executed {
-		return "", fmt.Errorf("%w: a comment of the schema does not end", ErrInvalid)
+		return "", errors.New("a comment of the schema does not end")
 	}
 	return out.String(), nil
 }
@@ -72,7 +74,7 @@ func commentLength(text string) (int, error) {
 				i++
 			}
 		}
-		return 0, fmt.Errorf("%w: a comment of the schema does not end", ErrInvalid)
+		return 0, errors.New("a comment of the schema does not end")
 	}
 	return 0, nil
 }
