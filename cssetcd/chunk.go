@@ -30,24 +30,24 @@ func (c *Client) AddChunk(ctx context.Context, n TableName, id int, nodes ...str
 }
 
 func addChunk(n TableName, id int, nodes []string) operation {
-	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}.invalid(n.checkParts())
+	add := operation{name: "add chunk", object: fmt.Sprintf("%d of %s", id, n)}.withError(n.checkParts())
 	if err := checkInt32("chunk", id, 0); err != nil {
-		return add.invalid(err)
+		return add.withError(err)
 	}
 	if len(nodes) == 0 {
-		return add.invalid(fmt.Errorf("%w: no node is named", ErrInvalid))
+		return add.withError(fmt.Errorf("%w: no node is named", ErrInvalid))
 	}
 	chunk := n.chunkKey(id)
 	if err := checkKey(chunk + "/REPLICAS/0000000001/" + packedName); err != nil {
-		return add.invalid(err)
+		return add.withError(err)
 	}
 	var nodeKeys []string
 	for i, node := range nodes {
 		if err := checkPart("node", node); err != nil {
-			return add.invalid(err)
+			return add.withError(err)
 		}
 		if slices.Contains(nodes[:i], node) {
-			return add.invalid(fmt.Errorf("%w: the node %s is named twice: it has a chunk once", ErrInvalid, node))
+			return add.withError(fmt.Errorf("%w: the node %s is named twice: it has a chunk once", ErrInvalid, node))
 		}
 		nodeKeys = append(nodeKeys, nodeKey(node))
 	}
@@ -115,7 +115,7 @@ func (c *Client) DeleteChunk(ctx context.Context, n TableName, id int) (Revision
 
 func deleteChunk(n TableName, id int) operation {
 	chunk := n.chunkKey(id)
-	return operation{name: "delete chunk", object: fmt.Sprintf("%d of %s", id, n)}.invalid(n.checkParts()).as(kv.Op{
+	return operation{name: "delete chunk", object: fmt.Sprintf("%d of %s", id, n)}.withError(n.checkParts()).as(kv.Op{
 		Reads: keys(dbKey(n.DB), n.key(), chunk),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			switch {

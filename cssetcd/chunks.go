@@ -15,7 +15,7 @@ import (
 // last transaction, 0 when there was nothing to add, and the errors of [Client.AddChunk].
 func (c *Client) AddChunks(ctx context.Context, n TableName, chunks ...Chunk) (Revision, error) {
 	if err := checkChunks(n, chunks); err != nil {
-		return c.do(ctx, addMissing(n, chunks).invalid(err))
+		return c.do(ctx, addMissing(n, chunks).withError(err))
 	}
 	var last Revision
 	for len(chunks) > 0 {

@@ -77,15 +77,14 @@ func WithLogger(log *slog.Logger) Option {
 // All faults of the options are reported together, as ErrInvalid.
 func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, error) {
 	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
-	faults := c.configure(opts)
+	faults := apply(c, opts)
 	if etcd == nil {
 		faults = multierror.Append(faults, errors.New("the etcd client is nil"))
 	}
 	store, err := kv.NewEtcd(etcd, c.prefix)
 	faults = multierror.Append(faults, err)
-	faults.ErrorFormat = formatFaults
-	if err := faults.ErrorOrNil(); err != nil {
-		return nil, &Error{Op: "open", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
+	if err := asInvalid(faults); err != nil {
+		return nil, &Error{Op: "open", Err: err}
 	}
 	c.store, c.etcd = store, store
 	have, err := c.store.Fetch(ctx, 0, kv.Key(cssPath(versionKey)))
@@ -98,19 +97,6 @@ func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, e
 		return nil, &Error{Op: "open", Object: c.prefix, Err: err}
 	}
 	return c, nil
-}
-
-// configure applies options and returns what is wrong with them.
-func (c *Client) configure(opts []Option) *multierror.Error {
-	var faults *multierror.Error
-	for _, opt := range opts {
-		if opt == nil {
-			faults = multierror.Append(faults, errors.New("an option is nil"))
-			continue
-		}
-		faults = multierror.Append(faults, opt(c))
-	}
-	return faults
 }
 
 func checkVersion(have *kv.Snapshot) error {

@@ -29,11 +29,11 @@ func createDatabase(db Database, opts []WriteOption) operation {
 	create := operation{name: "create database", object: db.Name, first: true}
 	o, err := writeOptionsOf(opts, "IfNotExists")
 	if err != nil {
-		return create.invalid(err)
+		return create.withError(err)
 	}
 	db = db.filledIn()
 	if err := checkDatabase(&db); err != nil {
-		return create.invalid(err)
+		return create.withError(err)
 	}
 	reads := newDatabaseSpans(db.Name)
 	if db.Striping != nil {
@@ -183,7 +183,7 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 		err = checkDBName(name)
 	}
 	if err != nil {
-		return create.invalid(err)
+		return create.withError(err)
 	}
 	return create.as(kv.Op{
 		Reads: spans(newDatabaseSpans(name), databaseSpans(like)),
@@ -213,18 +213,18 @@ func (c *Client) SetDatabaseStatus(ctx context.Context, name string, s Status, o
 }
 
 func setDatabaseStatus(name string, s Status, opts []WriteOption) operation {
-	return operation{name: "set status of database", object: name}.invalid(checkPart("database", name)).
+	return operation{name: "set status of database", object: name}.withError(checkPart("database", name)).
 		setting(databaseThing(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 
 // setting writes the status of a thing that must exist.
 func (o operation) setting(t thing, value string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
 	if err := checkValue(t.key, value); err != nil {
-		return o.invalid(err)
+		return o.withError(err)
 	}
 	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return o.invalid(err)
+		return o.withError(err)
 	}
 	return o.as(kv.Op{
 		Reads: spans(when.reads(t), more),
@@ -245,7 +245,7 @@ func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOpt
 }
 
 func dropDatabase(name string, opts []WriteOption) operation {
-	return operation{name: "drop database", object: name}.invalid(checkPart("database", name)).
+	return operation{name: "drop database", object: name}.withError(checkPart("database", name)).
 		dropping(databaseThing(name), opts, func(*kv.Snapshot) error { return ErrNoSuchDB })
 }
 
@@ -253,7 +253,7 @@ func dropDatabase(name string, opts []WriteOption) operation {
 func (o operation) dropping(t thing, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
 	when, err := writeOptionsOf(opts, "IfExists", "IfStatus", "IfRevision", "Unsafe")
 	if err != nil {
-		return o.invalid(err)
+		return o.withError(err)
 	}
 	return o.as(kv.Op{
 		Reads: spans(when.reads(t), spellingTree(t.key), more, []kv.Span{kv.Below(czarRoot)}),

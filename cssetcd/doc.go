@@ -141,7 +141,7 @@
 //	func setTableComment(n TableName, comment string, opts []WriteOption) operation {
 //		set := operation{name: "set comment of table", object: n.String()}
 //		if err := checkValue(n.commentKey(), comment); err != nil {
-//			return set.invalid(err)
+//			return set.withError(err)
 //		}
 //		return set.editing(n, keys(n.commentKey()), opts, func(e *edit) error {
 //			e.set(n.commentKey(), comment)

@@ -63,8 +63,8 @@ func (s *Snapshot) CheckDump() error {
 	for key, e := range s.Below("") {
 		d.rows = append(d.rows, row{key, e.Value})
 	}
-	if all := d.faults(); len(all) > 0 {
-		return &Error{Op: "check dump", Err: fmt.Errorf("%w: %w", ErrInvalid, &multierror.Error{Errors: all, ErrorFormat: formatFaults})}
+	if err := asInvalid(&multierror.Error{Errors: d.faults()}); err != nil {
+		return &Error{Op: "check dump", Err: err}
 	}
 	return nil
 }
@@ -95,9 +95,8 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	}
 	faults = multierror.Append(faults, d.sort()...)
 	faults = multierror.Append(faults, d.faults()...)
-	if err := faults.ErrorOrNil(); err != nil {
-		faults.ErrorFormat = formatFaults
-		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, faults)}
+	if err := asInvalid(faults); err != nil {
+		return nil, &Error{Op: "read dump", Err: err}
 	}
 	return d, nil
 }
@@ -161,23 +160,4 @@ func invalidUTF8(text string) string {
 		at += n
 	}
 	return fmt.Sprintf("byte %d is not valid UTF-8", at)
-}
-
-// shownFaults is how many of many faults a text has: what is wrong with a hundred of them is wrong with the others. The error keeps all.
-const shownFaults = 100
-
-// formatFaults puts each fault on a line of its own.
-func formatFaults(faults []error) string {
-	if len(faults) == 1 {
-		return faults[0].Error()
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d faults:", len(faults))
-	for _, f := range faults[:min(len(faults), shownFaults)] {
-		fmt.Fprintf(&b, "\n  %v", f)
-	}
-	if more := len(faults) - shownFaults; more > 0 {
-		fmt.Fprintf(&b, "\n  and %d more", more)
-	}
-	return b.String()
 }

@@ -3,6 +3,9 @@ package cssetcd
 import (
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -110,3 +113,31 @@ func (e *VersionError) Error() string {
 
 // Is makes every VersionError an ErrVersionMismatch.
 func (e *VersionError) Is(target error) bool { return target == ErrVersionMismatch }
+
+// asInvalid returns faults as one ErrInvalid, nil for none.
+func asInvalid(faults *multierror.Error) error {
+	if faults.ErrorOrNil() == nil {
+		return nil
+	}
+	faults.ErrorFormat = formatFaults
+	return fmt.Errorf("%w: %w", ErrInvalid, faults)
+}
+
+// shownFaults is how many of many faults a text has: what is wrong with a hundred of them is wrong with the others. The error keeps all.
+const shownFaults = 100
+
+// formatFaults puts each fault on a line of its own.
+func formatFaults(faults []error) string {
+	if len(faults) == 1 {
+		return faults[0].Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d faults:", len(faults))
+	for _, f := range faults[:min(len(faults), shownFaults)] {
+		fmt.Fprintf(&b, "\n  %v", f)
+	}
+	if more := len(faults) - shownFaults; more > 0 {
+		fmt.Fprintf(&b, "\n  and %d more", more)
+	}
+	return b.String()
+}

@@ -93,11 +93,11 @@ func moved(table, from, to string) string {
 func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table, opts ...WriteOption) (Revision, error) {
 	publish := operation{name: "publish database", object: db.Name}
 	if _, err := writeOptionsOf(opts, "AllowUnqueryable"); err != nil {
-		return c.do(ctx, publish.invalid(err))
+		return c.do(ctx, publish.withError(err))
 	}
 	create, creates, err := publication(db, like, tables, opts)
 	if err != nil {
-		return c.do(ctx, publish.invalid(err))
+		return c.do(ctx, publish.withError(err))
 	}
 	if _, err := c.do(ctx, create); err != nil {
 		return 0, err
@@ -167,9 +167,9 @@ func publication(db Database, like string, tables []Table, opts []WriteOption) (
 	tables = beforeTheirs(tables)
 	unqueryable := unqueryableAmong(tables, db.Striping != nil || like != "", opts)
 	for i, t := range tables {
-		o := createTable(t, append([]WriteOption{IfNotExists()}, opts...)).orEqual(t).invalid(unqueryable[i])
+		o := createTable(t, append([]WriteOption{IfNotExists()}, opts...)).orEqual(t).withError(unqueryable[i])
 		if t.Name.DB != db.Name {
-			o = o.invalid(fmt.Errorf("%w: it is of another database", ErrInvalid))
+			o = o.withError(fmt.Errorf("%w: it is of another database", ErrInvalid))
 		}
 		if o.err != nil {
 			faults = multierror.Append(faults, o.fail(o.err))

@@ -31,13 +31,12 @@ func OpenFile(path string, opts ...Option) (*Client, error) {
 
 func openFile(path string, opts []Option) (*Client, error) {
 	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
-	faults := c.configure(opts)
+	faults := apply(c, opts)
 	if c.prefix != DefaultPrefix {
 		faults = multierror.Append(faults, errors.New("WithPrefix: a file holds one catalogue and has no prefix"))
 	}
-	if err := faults.ErrorOrNil(); err != nil {
-		faults.ErrorFormat = formatFaults
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	if err := asInvalid(faults); err != nil {
+		return nil, err
 	}
 	c.prefix = path
 	f := &catalogueFile{}

@@ -28,7 +28,7 @@ func addNode(n Node) operation {
 	add := operation{name: "add node", object: n.Name, first: true}
 	n.State, n.Type = cmp.Or(n.State, NodeActive), cmp.Or(n.Type, DefaultNodeType)
 	if err := checkNode(&n); err != nil {
-		return add.invalid(err)
+		return add.withError(err)
 	}
 	key := nodeKey(n.Name)
 	return add.as(kv.Op{
@@ -65,7 +65,7 @@ func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opt
 }
 
 func setNodeState(name string, s NodeState, opts []WriteOption) operation {
-	return operation{name: "set state of node", object: name}.invalid(checkPart("node", name)).
+	return operation{name: "set state of node", object: name}.withError(checkPart("node", name)).
 		setting(nodeThing(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
@@ -77,10 +77,10 @@ func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOptio
 }
 
 func deleteNode(name string, opts []WriteOption) operation {
-	remove := operation{name: "delete node", object: name}.invalid(checkPart("node", name))
+	remove := operation{name: "delete node", object: name}.withError(checkPart("node", name))
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return remove.invalid(err)
+		return remove.withError(err)
 	}
 	key := nodeKey(name)
 	return remove.as(kv.Op{

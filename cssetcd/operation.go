@@ -19,8 +19,8 @@ type operation struct {
 
 func (o operation) fail(err error) error { return &Error{Op: o.name, Object: o.object, Err: err} }
 
-// invalid notes what is wrong with the arguments, if anything; the first fault stays.
-func (o operation) invalid(err error) operation {
+// withError notes what is wrong with the arguments, if anything; the first fault stays.
+func (o operation) withError(err error) operation {
 	if o.err == nil {
 		o.err = err
 	}
@@ -149,7 +149,7 @@ func (c *Client) Commit(ctx context.Context, b *Batch) (Revision, error) {
 	var faults *multierror.Error
 	var ops []kv.Op
 	if b == nil {
-		return c.do(ctx, operation{name: "commit"}.invalid(fmt.Errorf("%w: the batch is nil", ErrInvalid)))
+		return c.do(ctx, operation{name: "commit"}.withError(fmt.Errorf("%w: the batch is nil", ErrInvalid)))
 	}
 	all := operation{name: "commit", object: fmt.Sprintf("a batch of %d", len(b.operations))}
 	for _, o := range b.operations {

@@ -11,7 +11,10 @@ var ErrUnqueryable = under(ErrInvalid, "no czar can query it")
 // AllowUnqueryable lets a table be created that no czar can query: one that another program than Qserv reads, or one
 // under construction, whose director comes later. Without it such a table is refused with ErrUnqueryable.
 func AllowUnqueryable() WriteOption {
-	return WriteOption{"AllowUnqueryable", func(o *writeOptions) { o.unqueryable = true }}
+	return func(o *writeOptions) error {
+		o.unqueryable = true
+		return o.check("AllowUnqueryable")
+	}
 }
 
 // neighbours is what decides about a table beside itself. All of it is of the table's own database: a czar looks

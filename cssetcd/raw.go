@@ -83,7 +83,7 @@ func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (R
 	put := operation{name: "put", object: key, first: true}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return r.c.do(ctx, put.invalid(err))
+		return r.c.do(ctx, put.withError(err))
 	}
 	return r.c.do(ctx, put.putting(key, value, func(have *kv.Snapshot) error {
 		return o.permits(have, keyThing(key))
@@ -106,7 +106,7 @@ func (r Raw) Create(ctx context.Context, key, value string) (Revision, error) {
 func (r Raw) CreateUnique(ctx context.Context, prefix, value string) (key string, rev Revision, err error) {
 	create := operation{name: "create unique", object: prefix, first: true}
 	if err := errors.Join(checkRows([]row{{prefix + "0000000000", value}}), checkRaw(prefix+"0000000000")); err != nil {
-		_, err = r.c.do(ctx, create.invalid(err))
+		_, err = r.c.do(ctx, create.withError(err))
 		return "", 0, err
 	}
 	parent := parentKey(prefix + "0")
@@ -144,7 +144,7 @@ func (o operation) putting(key, value string, permits func(*kv.Snapshot) error) 
 		err = checkPacked(key, value)
 	}
 	if err != nil {
-		return o.invalid(err)
+		return o.withError(err)
 	}
 	return o.as(kv.Op{
 		Reads: spans(keys(key), ancestorSpans(key), spellingSpans(key)),
@@ -224,7 +224,7 @@ func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption)
 		err = checkNotMeta(key)
 	}
 	if err != nil {
-		rev, err = r.c.do(ctx, remove.invalid(err))
+		rev, err = r.c.do(ctx, remove.withError(err))
 		return 0, rev, err
 	}
 	below := kv.Below(cssPath(key))

@@ -7,11 +7,12 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // RestoreOption changes what Restore does.
-type RestoreOption func(*restoreOptions)
+type RestoreOption func(*restoreOptions) error
 
 type restoreOptions struct {
 	overwrite, pendingDrops, dryRun, unsafe bool
@@ -22,20 +23,26 @@ type restoreOptions struct {
 // the largest transactions of the restore, and has the room: ErrTooLarge, ErrNoRoom or ErrUnauthorized leave the target as it was. It refuses
 // with ErrCzarsRegistered while czars are registered, unless RestoreUnsafe is given too. When it is interrupted after it has removed what was there, run
 // the restore again, without Overwrite or with it.
-func Overwrite() RestoreOption { return func(o *restoreOptions) { o.overwrite = true } }
+func Overwrite() RestoreOption {
+	return func(o *restoreOptions) error { o.overwrite = true; return nil }
+}
 
 // WithPendingDrops restores statuses PENDING_DROP, each of which starts a drop. Without it they are refused.
-func WithPendingDrops() RestoreOption { return func(o *restoreOptions) { o.pendingDrops = true } }
+func WithPendingDrops() RestoreOption {
+	return func(o *restoreOptions) error { o.pendingDrops = true; return nil }
+}
 
 // DryRun makes Restore check everything and say what it would do, and write nothing.
-func DryRun() RestoreOption { return func(o *restoreOptions) { o.dryRun = true } }
+func DryRun() RestoreOption { return func(o *restoreOptions) error { o.dryRun = true; return nil } }
 
 // RestoreUnsafe lets Overwrite go ahead although czars are registered, whose queries may then fail.
-func RestoreUnsafe() RestoreOption { return func(o *restoreOptions) { o.unsafe = true } }
+func RestoreUnsafe() RestoreOption {
+	return func(o *restoreOptions) error { o.unsafe = true; return nil }
+}
 
 // OnProgress is called after each transaction with the number of keys that are in place and the number there will be.
 func OnProgress(f func(done, total int)) RestoreOption {
-	return func(o *restoreOptions) { o.progress = f }
+	return func(o *restoreOptions) error { o.progress = f; return nil }
 }
 
 // RestoreResult says what a restore did, or with DryRun would do.
@@ -54,14 +61,12 @@ type RestoreResult struct {
 // unless Overwrite is given.
 func (c *Client) Restore(ctx context.Context, d *Dump, opts ...RestoreOption) (RestoreResult, error) {
 	var o restoreOptions
-	for _, opt := range opts {
-		if opt == nil {
-			return RestoreResult{}, &Error{Op: "restore", Object: c.prefix, Err: fmt.Errorf("%w: an option is nil", ErrInvalid)}
-		}
-		opt(&o)
-	}
+	faults := apply(&o, opts)
 	if d == nil {
-		return RestoreResult{}, &Error{Op: "restore", Object: c.prefix, Err: fmt.Errorf("%w: the dump is nil", ErrInvalid)}
+		faults = multierror.Append(faults, errors.New("the dump is nil"))
+	}
+	if err := asInvalid(faults); err != nil {
+		return RestoreResult{}, &Error{Op: "restore", Object: c.prefix, Err: err}
 	}
 	res, err := c.restore(ctx, d, o)
 	if err != nil {

@@ -29,11 +29,11 @@ func createTable(t Table, opts []WriteOption) operation {
 	create := operation{name: "create table", object: t.Name.String()}
 	o, err := writeOptionsOf(opts, "IfNotExists", "AllowUnqueryable")
 	if err != nil {
-		return create.invalid(err)
+		return create.withError(err)
 	}
 	t = asStored(t)
 	if err := checkTable(&t); err != nil {
-		return create.invalid(err)
+		return create.withError(err)
 	}
 	n, key := t.Name, t.Name.key()
 	reads := spans(keys(key), ancestorSpans(key), []kv.Span{
@@ -138,7 +138,7 @@ func (c *Client) SetTableStatus(ctx context.Context, n TableName, s Status, opts
 }
 
 func setTableStatus(n TableName, s Status, opts []WriteOption) operation {
-	return operation{name: "set status of table", object: n.String()}.invalid(n.checkParts()).
+	return operation{name: "set status of table", object: n.String()}.withError(n.checkParts()).
 		setting(tableThing(n), string(s), opts, missingTable(n), keys(dbKey(n.DB))...)
 }
 
@@ -155,10 +155,10 @@ func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string,
 func setTableSchema(n TableName, schema string, opts []WriteOption) operation {
 	set := operation{name: "set schema of table", object: n.String()}
 	if err := checkValue(n.schemaKey(), schema); err != nil {
-		return set.invalid(err)
+		return set.withError(err)
 	}
 	if err := checkSchema(&Table{Name: n, Schema: schema}); err != nil {
-		return set.invalid(err)
+		return set.withError(err)
 	}
 	return set.editing(n, keys(n.schemaKey()), opts, func(e *edit) error {
 		e.set(n.schemaKey(), schema)
@@ -175,7 +175,7 @@ func (c *Client) SetSharedScan(ctx context.Context, n TableName, s SharedScan, o
 func setSharedScan(n TableName, s SharedScan, opts []WriteOption) operation {
 	set := operation{name: "set shared scan of table", object: n.String()}
 	if err := checkSharedScan(&s); err != nil {
-		return set.invalid(err)
+		return set.withError(err)
 	}
 	return set.editing(n, recordSpans(n.sharedScanKey(), sharedScanFields), opts, func(e *edit) error {
 		return e.setMembers(n.sharedScanKey(), map[string]string{
@@ -186,10 +186,10 @@ func setSharedScan(n TableName, s SharedScan, opts []WriteOption) operation {
 
 // editing makes an edit of a table that must exist.
 func (o operation) editing(n TableName, reads []kv.Span, opts []WriteOption, do func(*edit) error) operation {
-	o = o.invalid(n.checkParts())
+	o = o.withError(n.checkParts())
 	when, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
 	if err != nil {
-		return o.invalid(err)
+		return o.withError(err)
 	}
 	return o.as(kv.Op{
 		Reads: spans(when.reads(tableThing(n)), ancestorSpans(n.key()), reads),
@@ -215,6 +215,6 @@ func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption
 }
 
 func dropTable(n TableName, opts []WriteOption) operation {
-	return operation{name: "drop table", object: n.String()}.invalid(n.checkParts()).
+	return operation{name: "drop table", object: n.String()}.withError(n.checkParts()).
 		dropping(tableThing(n), opts, missingTable(n), keys(dbKey(n.DB))...)
 }

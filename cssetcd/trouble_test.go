@@ -241,13 +241,6 @@ func (s *leaderStopper) called() {
 	})
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // troubled returns the harness with the trouble, of which there must be enough, for so many operations: ten thousand in the long form.
 func troubled(h csstest.Harness, operations int) csstest.Harness {
 	h.Operations = operations

@@ -46,7 +46,7 @@ type Confirmation struct {
 }
 
 // ViewOption changes how a View follows.
-type ViewOption func(*viewSettings)
+type ViewOption func(*viewSettings) error
 
 type viewSettings struct {
 	compareEvery time.Duration
@@ -56,7 +56,7 @@ type viewSettings struct {
 // CompareEvery says how often a view compares all it shows with etcd at the same revision, which costs a load of the catalogue;
 // negative: never. Without it a view does so every 5 minutes, and less often where that would take more than a hundredth of the time.
 func CompareEvery(d time.Duration) ViewOption {
-	return func(s *viewSettings) { s.compareEvery = d }
+	return func(s *viewSettings) error { s.compareEvery = d; return nil }
 }
 
 // OpenView loads the catalogue and follows it until Close. The context bounds the loading only. It fails with ErrVersionMismatch
@@ -66,13 +66,11 @@ func OpenView(ctx context.Context, c *Client, opts ...ViewOption) (*View, error)
 	if c == nil {
 		return nil, &Error{Op: "open view", Err: fmt.Errorf("%w: the client is nil", ErrInvalid)}
 	}
-	for _, opt := range opts {
-		if opt == nil {
-			return nil, &Error{Op: "open view", Object: c.prefix, Err: fmt.Errorf("%w: an option is nil", ErrInvalid)}
-		}
-		opt(&settings)
+	var v *View
+	err := asInvalid(apply(&settings, opts))
+	if err == nil {
+		v, err = openView(ctx, c, settings)
 	}
-	v, err := openView(ctx, c, settings)
 	if err != nil {
 		return nil, &Error{Op: "open view", Object: c.prefix, Err: err}
 	}
@@ -126,12 +124,9 @@ func (v *View) Client() *Client { return v.client }
 // Snapshot returns the newest snapshot. It never blocks and never returns nil.
 func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 
-// Confirmed returns up to when the view is known to show everything.
-func (v *View) Confirmed() Confirmation { return v.state.Load().confirmed }
-
-// Staleness returns the age of Confirmed: no change in etcd that the view does not show is older. It is below two seconds as
-// long as etcd answers and the view is Live.
-func (v *View) Staleness() time.Duration { return time.Since(v.Confirmed().Asked) }
+// Staleness returns for how long etcd has not confirmed that the view shows everything: no change in etcd that the view does not
+// show is older. It is below two seconds as long as etcd answers and the view is Live.
+func (v *View) Staleness() time.Duration { return time.Since(v.state.Load().confirmed.Asked) }
 
 // update is called by the one goroutine that follows.
 func (v *View) update(u kv.Update) {

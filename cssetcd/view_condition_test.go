@@ -124,15 +124,15 @@ func TestConfirmedIsMonotonic(t *testing.T) {
 	v := openView(t, c)
 	monotonic := func(name string) {
 		t.Helper()
-		assert.Contains(t, v.Confirmed().Asked.String(), " m=", name)
+		assert.Contains(t, v.Stats().Confirmed.Asked.String(), " m=", name)
 		assert.Contains(t, v.Condition().Since.String(), " m=", name)
 	}
 	monotonic("opened")
-	first := v.Confirmed().Asked
+	first := v.Stats().Confirmed.Asked
 	_, err := v.WaitLatest(soon(t))
 	require.NoError(t, err)
 	monotonic("asked")
-	assert.True(t, v.Confirmed().Asked.After(first))
+	assert.True(t, v.Stats().Confirmed.Asked.After(first))
 }
 
 // TestWaitLatestIsLinearizable (V6): whoever calls it sees all that others had written by then, on a view that hears of it by itself
@@ -195,7 +195,7 @@ func TestViewOverASilentConnection(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, v.Healthy(time.Hour))
 	assert.Equal(t, cssetcd.Live, v.Condition().Phase)
-	before := v.Confirmed()
+	before := v.Stats().Confirmed
 
 	p.Pause(proxy.Both)
 	began := time.Now()

@@ -147,8 +147,8 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	s := waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))
 	_, found := s.Key("/x")
 	assert.False(t, found)
-	assert.GreaterOrEqual(t, v.Confirmed().Revision, cssetcd.Revision(resp.Header.Revision))
-	assert.Less(t, time.Since(v.Confirmed().Asked), time.Minute)
+	assert.GreaterOrEqual(t, v.Stats().Confirmed.Revision, cssetcd.Revision(resp.Header.Revision))
+	assert.Less(t, time.Since(v.Stats().Confirmed.Asked), time.Minute)
 
 	t.Run("soon, since etcd is asked", func(t *testing.T) {
 		least := time.Hour
