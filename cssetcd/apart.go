@@ -10,8 +10,9 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// apart fails where a new catalogue would lie among the keys of another one, or around one: the one would take the other's keys for its own. One
-// read finds those that lie directly below what this one would keep; one that lies deeper is as little found as one without a version.
+// apart fails where a new catalogue would lie among the keys of another one, or around one: the one would take the
+// other's keys for its own. One read finds those that lie directly below what this one would keep; one that lies deeper
+// is as little found as one without a version.
 func (c *Client) apart(ctx context.Context) error {
 	if c.etcd == nil {
 		return nil

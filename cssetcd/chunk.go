@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/packed"
 )
 
-// Chunks reads the chunks of a table, in the order of their ids, from one read at one revision, which costs the read of every key of every chunk. It returns
-// ErrNoSuchTable.
+// Chunks reads the chunks of a table, in the order of their ids, from one read at one revision, which costs the read of
+// every key of every chunk. It returns ErrNoSuchTable.
 func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, error], error) {
 	reads := spans(keys(n.key(), dbKey(n.DB)), []kv.Span{kv.Below(cssPath(n.chunksKey()))})
 	return read(ctx, c, "read chunks of table", n.String(), reads, func(have *kv.Snapshot) (iter.Seq2[Chunk, error], error) {

@@ -9,10 +9,11 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// AddChunks adds the replicas of many chunks, in their order and in as few transactions as etcd's limits allow. Of each chunk all replicas
-// appear at once. A node that has a chunk already is passed over, so the same call continues one that was interrupted. All arguments are checked before anything
-// is written; a node that is unknown, or a table without chunks, ends it where it is met, with the chunks before that in place. It returns the revision of the
-// last transaction, 0 when there was nothing to add, and the errors of [Client.AddChunk].
+// AddChunks adds the replicas of many chunks, in their order and in as few transactions as etcd's limits allow. Of each
+// chunk all replicas appear at once. A node that has a chunk already is passed over, so the same call continues one
+// that was interrupted. All arguments are checked before anything is written; a node that is unknown, or a table
+// without chunks, ends it where it is met, with the chunks before that in place. It returns the revision of the last
+// transaction, 0 when there was nothing to add, and the errors of [Client.AddChunk].
 func (c *Client) AddChunks(ctx context.Context, n TableName, chunks ...Chunk) (Revision, error) {
 	if err := checkChunks(n, chunks); err != nil {
 		return c.do(ctx, addMissing(n, chunks).withError(err))

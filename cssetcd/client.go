@@ -19,8 +19,54 @@ const Version = "1"
 // DefaultPrefix is where the CSS lives in etcd unless it is told otherwise.
 const DefaultPrefix = "/qserv"
 
-// Client reads and writes the catalogue. Every method is one operation: it takes effect as a whole or not at all, at the
-// revision that it returns, and later reads by anyone see it. It is safe for concurrent use.
+// Client reads and writes the catalogue. Every method is one operation. It returns the revision at which it took
+// effect:
+//
+//	rev, err := client.CreateTable(ctx, cssetcd.Table{
+//		Name:         cssetcd.TableName{DB: "lsst", Table: "Source"},
+//		Schema:       "(sourceId BIGINT, objectId BIGINT)",
+//		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId"},
+//	})
+//	...
+//	snapshot, err := view.WaitRevision(ctx, rev) // the view shows it now
+//
+// Options make a write conditional, [IfStatus] and [IfRevision], or let it pass when there is nothing to do,
+// [IfNotExists] and [IfExists].
+//
+// The first creation of a database, node or raw key, or the first restore, makes an empty etcd a CSS. Before that,
+// operations on what must be there return [ErrVersionMissing]. A snapshot of it is empty: a czar asks
+// [Snapshot.Version] when it starts.
+//
+// # Consistency
+//
+//   - An operation happens as a whole or not at all. No reader sees a part of it, and none has to clean up after one
+//     that failed. Two take many transactions: restoring, where tables and databases become usable only when they are
+//     whole, and adding many chunks, where each chunk is whole.
+//   - What an operation relied on is checked in its transaction. When somebody else changed it meanwhile, the operation
+//     looks again and decides anew: callers see [ErrTableExists], never a lost race. Only one that is overtaken again
+//     and again gives up, with [ErrContended].
+//   - When the answer of etcd is lost, the operation finds out whether it happened. When it cannot, it says
+//     [ErrOutcomeUnknown]; nothing is guessed and nothing is done twice.
+//   - Reads of a Client are linearizable: they see every operation that had returned before they began.
+//   - A View shows whole revisions, in order, a moment after etcd has them. It says how fresh it is ([View.Staleness])
+//     and waits on demand ([View.WaitRevision]). While etcd cannot be reached it keeps showing what it saw last.
+//   - When etcd is restored from a backup, or replaced, a View follows it back, says so in [Update.Regressed], and
+//     ends calls that wait with [ErrRegressed]. It knows by a lower revision or another cluster. An etcd of the same cluster
+//     that has passed the old revision again before the View reaches it may go unnoticed; give a restored etcd a new
+//     cluster token.
+//   - The version of the CSS is checked in every operation: raising it stops programs that do not know the new one,
+//     also those that are running. Reading a Snapshot is no operation: one that was loaded or followed shows the CSS
+//     whatever its version. A czar that must stop then asks [Snapshot.Version] of each snapshot that it takes.
+//
+// Names that differ in upper and lower case only are refused, because the MySQL table that the C++ czars read cannot
+// hold both.
+//
+// A table that no czar can query is refused with [ErrUnqueryable], unless [AllowUnqueryable] is given. [Unqueryable]
+// finds those that came otherwise.
+//
+// Removing is immediate and takes no notice of queries. It is therefore refused while czars are registered, with
+// [ErrCzarsRegistered], unless [Unsafe] is given. With czars, the package deletion drops
+// what they use without hurting their queries.
 type Client struct {
 	store    kv.Store
 	etcd     *kv.Etcd
@@ -50,8 +96,8 @@ func (c *Client) load(ctx context.Context, at Revision, span kv.Span) (*kv.Snaps
 // Option configures a Client.
 type Option func(*Client) error
 
-// WithPrefix says where in etcd the CSS lives: one or more segments that begin with a slash each. Creating a CSS is refused as ErrInvalid where its
-// keys would lie among those of another, as those of /qserv/css do where /qserv is one.
+// WithPrefix says where in etcd the CSS lives: one or more segments that begin with a slash each. Creating a CSS is
+// refused as ErrInvalid where its keys would lie among those of another, as those of /qserv/css do where /qserv is one.
 func WithPrefix(prefix string) Option {
 	return func(c *Client) error { c.prefix = prefix; return nil }
 }
@@ -72,9 +118,9 @@ func WithLogger(log *slog.Logger) Option {
 	}
 }
 
-// New returns a client on etcd, which stays the caller's to close. It writes nothing. It fails with ErrVersionMismatch when the
-// CSS is of a version that this package does not know; an etcd without a CSS is fine, and the first create or restore makes one.
-// All faults of the options are reported together, as ErrInvalid.
+// New returns a client on etcd, which stays the caller's to close. It writes nothing. It fails with ErrVersionMismatch
+// when the CSS is of a version that this package does not know; an etcd without a CSS is fine, and the first create or
+// restore makes one. All faults of the options are reported together, as ErrInvalid.
 func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, error) {
 	c := &Client{prefix: DefaultPrefix, log: slog.New(slog.DiscardHandler)}
 	faults := apply(c, opts)
@@ -112,8 +158,8 @@ func checkVersion(have *kv.Snapshot) error {
 // versionGuard is for transactions that do not read the version.
 var versionGuard = kv.Guard{Kind: kv.ValueIs, Path: cssPath(versionKey), Value: Version}
 
-// initialise makes an empty etcd a CSS: the version, and the identity of its history. It is a transaction of its own and does
-// nothing when the version is there. It refuses to adopt keys that were left without one.
+// initialise makes an empty etcd a CSS: the version, and the identity of its history. It is a transaction of its own
+// and does nothing when the version is there. It refuses to adopt keys that were left without one.
 func (c *Client) initialise(ctx context.Context) error {
 	_, err := kv.Run(ctx, c.store, kv.Op{
 		Name:  "initialise",
@@ -154,9 +200,9 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 	return Identity{Cluster: cluster, History: s.At(historyPath).Value, Prefix: c.prefix}, nil
 }
 
-// Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for repeated
-// reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision, with ErrFutureRevision when it has not yet, and with ErrInvalid
-// for a number that is none.
+// Snapshot loads the whole catalogue at one revision: the newest when at is 0. It costs a read of every key; for
+// repeated reads open a [View]. It fails with ErrCompacted when etcd no longer has the revision, with ErrFutureRevision
+// when it has not yet, and with ErrInvalid for a number that is none.
 func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
 	if at < 0 { // which etcd would take for the newest
 		return nil, &Error{Op: "load", Object: c.prefix, Err: fmt.Errorf("%w: revision %d: revisions begin at 1", ErrInvalid, at)}

@@ -14,8 +14,9 @@ type Column struct {
 	Type string // the rest of its definition: "tinyint(4) NOT NULL"
 }
 
-// Columns reads the columns from the schema text, in their order. It returns an error for a text that it cannot read, such as one that
-// takes its columns from another table; that is not an error of the table: the text is what MySQL is given.
+// Columns reads the columns from the schema text, in their order. It returns an error for a text that it cannot read,
+// such as one that takes its columns from another table; that is not an error of the table: the text is what MySQL is
+// given.
 func (t *Table) Columns() ([]Column, error) {
 	columns, err := parseColumns(t.Schema)
 	return columns, schemaError(t.Name, err)
@@ -43,7 +44,8 @@ func parseColumns(schema string) ([]Column, error) {
 // ErrDuplicateColumn says that a schema names a column twice, by MySQL's rule that upper and lower case are the same.
 var ErrDuplicateColumn = under(ErrInvalid, "duplicate column name")
 
-// checkSchema refuses a schema that MySQL would refuse for naming a column twice. A text that cannot be read is let pass.
+// checkSchema refuses a schema that MySQL would refuse for naming a column twice. A text that cannot be read is let
+// pass.
 func checkSchema(t *Table) error {
 	columns, err := parseColumns(t.Schema)
 	if err != nil {

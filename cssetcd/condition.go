@@ -56,8 +56,8 @@ func (v *View) conditionOf(state *viewState) Condition {
 	}
 }
 
-// Healthy returns nil when the view has been confirmed within the given time, and otherwise an ErrStale that says how old it is
-// and why: what a health check of a czar reports. It asks nothing of etcd.
+// Healthy returns nil when the view has been confirmed within the given time, and otherwise an ErrStale that says how
+// old it is and why: what a health check of a czar reports. It asks nothing of etcd.
 func (v *View) Healthy(within time.Duration) error {
 	age, c := v.Staleness(), v.Condition()
 	switch {

@@ -42,7 +42,8 @@ func storesUnderTest() map[string]csstest.Harness {
 	}
 }
 
-// onFile opens a catalogue on a file. Where the machine has a file system in memory the file lies there, since each write is synced.
+// onFile opens a catalogue on a file. Where the machine has a file system in memory the file lies there, since each
+// write is synced.
 func onFile(t *testing.T) *cssetcd.Client {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "css-")
@@ -70,7 +71,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestFileHoldsWhatItsWritersLeft: a catalogue on a file is the same when it is opened again, with the spellings that are kept beside it.
+// TestFileHoldsWhatItsWritersLeft: a catalogue on a file is the same when it is opened again, with the spellings that
+// are kept beside it.
 func TestFileHoldsWhatItsWritersLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
 	var c *cssetcd.Client

@@ -20,7 +20,8 @@ func (c *Client) Database(ctx context.Context, name string) (*Database, error) {
 }
 
 // CreateDatabase creates a database, with a partitioning of its own when Striping is set. The zero Status stands for
-// READY, "" for DefaultStorageClass and DefaultReleaseStatus. It returns ErrDBExists, also for a name that differs from another in case only. Takes IfNotExists.
+// READY, "" for DefaultStorageClass and DefaultReleaseStatus. It returns ErrDBExists, also for a name that differs from
+// another in case only. Takes IfNotExists.
 func (c *Client) CreateDatabase(ctx context.Context, db Database, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createDatabase(db, opts))
 }
@@ -128,8 +129,9 @@ func (e *edit) newPartitioning(s *Striping) (string, error) {
 	return id, nil
 }
 
-// nextPartitioning returns the id after the last one that was given out. Where nobody noted that one, or the next is taken by an entry that
-// came by another way, such as a restored one, it is one more than the highest there is, for which all entries are read.
+// nextPartitioning returns the id after the last one that was given out. Where nobody noted that one, or the next is
+// taken by an entry that came by another way, such as a restored one, it is one more than the highest there is, for
+// which all entries are read.
 func nextPartitioning(have *kv.Snapshot) (int, error) {
 	last, err := strconv.ParseUint(have.At(lastPartitioning).Value, 10, 63)
 	if err != nil || last >= lastID {
@@ -238,8 +240,9 @@ func (o operation) setting(t thing, value string, opts []WriteOption, missing fu
 	})
 }
 
-// DropDatabase removes a database with all its tables and chunks at once, whatever queries are running; its partitioning entry
-// stays. It refuses with ErrCzarsRegistered while czars are registered. It returns ErrNoSuchDB. Takes IfExists, IfStatus, IfRevision and Unsafe.
+// DropDatabase removes a database with all its tables and chunks at once, whatever queries are running; its
+// partitioning entry stays. It refuses with ErrCzarsRegistered while czars are registered. It returns ErrNoSuchDB.
+// Takes IfExists, IfStatus, IfRevision and Unsafe.
 func (c *Client) DropDatabase(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, dropDatabase(name, opts))
 }

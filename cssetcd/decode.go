@@ -115,7 +115,8 @@ func decodeTable(have *kv.Snapshot, n TableName) (*Table, error) {
 	return t, nil
 }
 
-// decodePartitioning: a table is partitioned when the key is there, or anything below it, since kvData then has its row.
+// decodePartitioning: a table is partitioned when the key is there, or anything below it, since kvData then has its
+// row.
 func decodePartitioning(have *kv.Snapshot, n TableName) (*Partitioning, error) {
 	path := cssPath(n.partKey())
 	if !have.At(path).Exists() && have.Empty(kv.Below(path)) {
@@ -168,8 +169,8 @@ func decodeNode(have *kv.Snapshot, name string) (*Node, error) {
 	return node, nil
 }
 
-// children yields the names directly below key, in byte order of the keys, whether they are keys themselves or only have keys
-// below them. It seeks from child to child and does not walk what lies below them.
+// children yields the names directly below key, in byte order of the keys, whether they are keys themselves or only
+// have keys below them. It seeks from child to child and does not walk what lies below them.
 func children(have *kv.Snapshot, key string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		below := kv.Below(cssPath(key))
@@ -180,7 +181,8 @@ func children(have *kv.Snapshot, key string) iter.Seq[string] {
 			}
 			name, _, deeper := strings.Cut(string(p[len(below.From):]), "/")
 			child := below.From + kv.Path(name)
-			// A name may sort between the child's key and what lies below it ("a" < "a b" < "a/x"), so seek past the key first.
+			// A name may sort between the child's key and what lies below it ("a" < "a b" < "a/x"), so seek past the
+			// key first.
 			from = child + "0"
 			if !deeper {
 				from = child + "\x00"
@@ -201,7 +203,8 @@ func first(have *kv.Snapshot, span kv.Span) (kv.Path, bool) {
 	return "", false
 }
 
-// decodeChunks yields the chunks of a table in the order of their ids. Keys that are not numbers are passed over, as in upstream.
+// decodeChunks yields the chunks of a table in the order of their ids. Keys that are not numbers are passed over, as in
+// upstream.
 func decodeChunks(have *kv.Snapshot, n TableName) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		var ids []int

@@ -189,7 +189,8 @@ func TestABadValueFailsItsOwnTableOnly(t *testing.T) {
 	})
 }
 
-// TestSnapshotReads: listings are in byte order, can be ended early, and names without a key of their own stand for nothing.
+// TestSnapshotReads: listings are in byte order, can be ended early, and names without a key of their own stand for
+// nothing.
 func TestSnapshotReads(t *testing.T) {
 	s := snapshotOf(map[string]string{
 		"/DBS": "", "/DBS/.packed.json": "{}", "/DBS/b": "READY", "/DBS/b/TABLES/x": "READY", "/DBS/b 2": "READY", "/DBS/b!": "FAILED:x", "/DBS/B": "", "/DBS/zombie/x": "",

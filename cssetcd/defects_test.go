@@ -23,8 +23,8 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
 
-// The tests of this file are numbered as the list of upstream's defects in docs/FORMAT.md. Races are run for real, by several clients on
-// etcd; upstream_test.go steps through the same ones in a fixed order.
+// The tests of this file are numbered as the list of upstream's defects in docs/FORMAT.md. Races are run for real, by
+// several clients on etcd; upstream_test.go steps through the same ones in a fixed order.
 
 // atOnce runs the functions at the same time and returns their errors.
 func atOnce(actions ...func() error) []error {
@@ -100,8 +100,8 @@ func TestDefectB1LockInMemIsRead(t *testing.T) {
 	}
 }
 
-// TestDefectB2CreateTableIsWholeOrNothing: a table whose creation ended in the middle stayed DO_NOT_USE, was not there for
-// containsTable and was there for createTable.
+// TestDefectB2CreateTableIsWholeOrNothing: a table whose creation ended in the middle stayed DO_NOT_USE, was not there
+// for containsTable and was there for createTable.
 func TestDefectB2CreateTableIsWholeOrNothing(t *testing.T) {
 	c, _ := defectClients(t)
 	t.Run("a schema that is too long", func(t *testing.T) {
@@ -145,7 +145,8 @@ func TestDefectB2CreateTableIsWholeOrNothing(t *testing.T) {
 	})
 }
 
-// TestDefectB3StatusAfterDropMakesNoZombie: setting a status looked for the table first and wrote then; between the two it was dropped.
+// TestDefectB3StatusAfterDropMakesNoZombie: setting a status looked for the table first and wrote then; between the two
+// it was dropped.
 func TestDefectB3StatusAfterDropMakesNoZombie(t *testing.T) {
 	a, b := defectClients(t)
 	late := 0
@@ -166,8 +167,8 @@ func TestDefectB3StatusAfterDropMakesNoZombie(t *testing.T) {
 	t.Logf("in 80 races the status came after the drop %d times", late)
 }
 
-// TestDefectB3ScanParametersAfterDropSayNoSuchTable: in the same race, setting scan parameters ended with MySQL's own error of a
-// foreign key.
+// TestDefectB3ScanParametersAfterDropSayNoSuchTable: in the same race, setting scan parameters ended with MySQL's own
+// error of a foreign key.
 func TestDefectB3ScanParametersAfterDropSayNoSuchTable(t *testing.T) {
 	a, b := defectClients(t)
 	for i := range 60 {
@@ -188,8 +189,8 @@ func TestDefectB3ScanParametersAfterDropSayNoSuchTable(t *testing.T) {
 	}
 }
 
-// TestDefectB4FirstTablesOfADatabaseDoNotCollide: of two writers that created the first two tables of a database, one was told that its table
-// exists: both had to create the key above.
+// TestDefectB4FirstTablesOfADatabaseDoNotCollide: of two writers that created the first two tables of a database, one
+// was told that its table exists: both had to create the key above.
 func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
 	a, b := defectClients(t)
 	for i := range 40 {
@@ -323,7 +324,8 @@ func TestDefectB6DropSucceedsWhileChunksAreAdded(t *testing.T) {
 	}
 }
 
-// TestDefectB7NothingIsCreatedBelowWhatIsMissing: tables and chunks were created in databases, tables and on nodes that were not there.
+// TestDefectB7NothingIsCreatedBelowWhatIsMissing: tables and chunks were created in databases, tables and on nodes that
+// were not there.
 func TestDefectB7NothingIsCreatedBelowWhatIsMissing(t *testing.T) {
 	c, _ := defectClients(t)
 	ctx := t.Context()
@@ -353,7 +355,8 @@ func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, rev)
 	})
-	// A database that is dropped and created has a new striping: chunks that workers still hold of the old one cannot be mistaken for its own.
+	// A database that is dropped and created has a new striping: chunks that workers still hold of the old one cannot
+	// be mistaken for its own.
 	require.NoError(t, write(c.DropDatabase(ctx, "db")))
 	require.NoError(t, write(c.CreateDatabase(ctx, again)))
 	db, err := c.Database(ctx, "db")
@@ -373,8 +376,8 @@ func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Cli
 	return server, etcd, c
 }
 
-// TestDefectB9EtcdDownIsUnavailable: with MySQL down, an exception escaped that no caller expected. Every call ends with its context and
-// says that etcd is not available.
+// TestDefectB9EtcdDownIsUnavailable: with MySQL down, an exception escaped that no caller expected. Every call ends
+// with its context and says that etcd is not available.
 func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 	server, etcd, c := defectEtcd(t)
 	ctx := t.Context()
@@ -469,7 +472,8 @@ func TestDefectB11FirstClientsDoNotCollide(t *testing.T) {
 	}
 }
 
-// TestDefectB12VersionStopsRunningClients: a client that had looked at the version once went on reading and writing after it was raised.
+// TestDefectB12VersionStopsRunningClients: a client that had looked at the version once went on reading and writing
+// after it was raised.
 func TestDefectB12VersionStopsRunningClients(t *testing.T) {
 	c, _ := defectClients(t)
 	ctx := t.Context()
@@ -491,8 +495,8 @@ func TestDefectB12VersionStopsRunningClients(t *testing.T) {
 		10*time.Second, time.Millisecond, "and who reads a view can see it")
 }
 
-// TestDefectB13DropsAreWholeOrNothing: a drop whose connection broke had removed a part of the chunks and left the table READY. Here etcd
-// stops in the middle of drops, and starts again.
+// TestDefectB13DropsAreWholeOrNothing: a drop whose connection broke had removed a part of the chunks and left the
+// table READY. Here etcd stops in the middle of drops, and starts again.
 func TestDefectB13DropsAreWholeOrNothing(t *testing.T) {
 	server, etcd, c := defectEtcd(t)
 	const tables, chunks = 6, 150
@@ -589,7 +593,8 @@ func (n *etcdTraffic) count(ctx context.Context, method string, req, reply any, 
 	return err
 }
 
-// counted returns a client of the same CSS, and a function that tells the requests and keys read since it was called last.
+// counted returns a client of the same CSS, and a function that tells the requests and keys read since it was called
+// last.
 func counted(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, func() (requests, keys int64)) {
 	t.Helper()
 	n := &etcdTraffic{}
@@ -605,8 +610,8 @@ func counted(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, func() (requests
 	return counted, since
 }
 
-// TestDefectB14OperationsAreOneOrTwoRequests: an operation was up to tens of thousands of round trips. The partitioning of a
-// database is one more.
+// TestDefectB14OperationsAreOneOrTwoRequests: an operation was up to tens of thousands of round trips. The partitioning
+// of a database is one more.
 func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 	plain := csstest.New(t)
 	restoreTables(t, plain, 2, 200)
@@ -777,7 +782,8 @@ func TestDefectB16ANameInAnotherCaseIsMissing(t *testing.T) {
 	require.ErrorIs(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "DB"})), cssetcd.ErrDBExists)
 }
 
-// TestDefectB17AReadIsOfOneMoment: listing children took two queries, and what appeared in between was read with a random parent.
+// TestDefectB17AReadIsOfOneMoment: listing children took two queries, and what appeared in between was read with a
+// random parent.
 func TestDefectB17AReadIsOfOneMoment(t *testing.T) {
 	a, b := defectClients(t)
 	table := defectTable("db", "Object")
@@ -819,7 +825,8 @@ func TestDefectB17AReadIsOfOneMoment(t *testing.T) {
 	t.Logf("of 300 reads %d found the table", there)
 }
 
-// TestDefectB18ScanParametersOfPlainKeysCanBeSet: upstream writes the packed key, which a plain key of the same name goes on hiding.
+// TestDefectB18ScanParametersOfPlainKeysCanBeSet: upstream writes the packed key, which a plain key of the same name
+// goes on hiding.
 func TestDefectB18ScanParametersOfPlainKeysCanBeSet(t *testing.T) {
 	c, _ := defectClients(t)
 	ctx := t.Context()

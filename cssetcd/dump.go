@@ -14,8 +14,8 @@ import (
 	"github.com/qserv/css-etcd/internal/flatjson"
 )
 
-// Dump is the content of a dump file: CSS keys and their values. It has been checked by ParseDump and keeps the rules of the
-// catalogue.
+// Dump is the content of a dump file: CSS keys and their values. It has been checked by ParseDump and keeps the rules
+// of the catalogue.
 type Dump struct{ rows []row } // in byte order of the keys
 
 // Len returns the number of keys.
@@ -50,14 +50,15 @@ func (d *Dump) Value(key string) (string, bool) {
 	return d.rows[i].value, true
 }
 
-// WriteDump writes the keys below root, "" for all, in upstream's form: one flat JSON object of keys and string values, four
-// spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes.
+// WriteDump writes the keys below root, "" for all, in upstream's form: one flat JSON object of keys and string values,
+// four spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes.
 func (s *Snapshot) WriteDump(w io.Writer, root string) error {
 	return flatjson.Write(w, s.Below(root), func(e Entry) string { return e.Value })
 }
 
-// CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or nil. Names and values that
-// break the rules may have come into a catalogue past this library; WriteDump writes them as they are.
+// CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or
+// nil. Names and values that break the rules may have come into a catalogue past this library; WriteDump writes them as
+// they are.
 func (s *Snapshot) CheckDump() error {
 	d := &Dump{rows: make([]row, 0, s.Len())}
 	for key, e := range s.Below("") {
@@ -69,9 +70,9 @@ func (s *Snapshot) CheckDump() error {
 	return nil
 }
 
-// ParseDump reads a dump and checks it against the rules of the catalogue: form and length of keys and values, names, names
-// that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a version of
-// another number is also ErrVersionMismatch.
+// ParseDump reads a dump and checks it against the rules of the catalogue: form and length of keys and values, names,
+// names that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a
+// version of another number is also ErrVersionMismatch.
 func ParseDump(r io.Reader) (*Dump, error) {
 	text, err := readText(r)
 	if err != nil {
@@ -127,7 +128,8 @@ func (d *Dump) scan(text string) bool {
 	return ok
 }
 
-// sort brings the rows into byte order of their keys, and returns a fault for each key that stands there more than once.
+// sort brings the rows into byte order of their keys, and returns a fault for each key that stands there more than
+// once.
 func (d *Dump) sort() (faults []error) {
 	byKey := func(a, b row) int { return strings.Compare(a.key, b.key) }
 	if !slices.IsSortedFunc(d.rows, byKey) {

@@ -70,8 +70,8 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errFault }
 
-// TestDumpOfUpstream: the catalogue of upstream's integration test and the example of its plugin tests are restored byte for byte
-// and dumped as they were.
+// TestDumpOfUpstream: the catalogue of upstream's integration test and the example of its plugin tests are restored
+// byte for byte and dumped as they were.
 func TestDumpOfUpstream(t *testing.T) {
 	for _, name := range []string{"qserv-integration-catalog.json", "qserv-testPlugins.kvmap.json"} {
 		t.Run(name, func(t *testing.T) {
@@ -199,7 +199,8 @@ func TestDumpFaultsAreReportedTogether(t *testing.T) {
 		`longer than 64 characters`,
 		`the CSS has version "2" and this program reads version "1"`,
 	}
-	// What lies below a key that is spelled in two ways is not repeated: /q/E against /q/e is not reported beside /Q against /q.
+	// What lies below a key that is spelled in two ways is not repeated: /q/E against /q/e is not reported beside /Q
+	// against /q.
 	for _, w := range want {
 		assert.True(t, slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, w) }), w)
 	}
@@ -336,7 +337,8 @@ func TestNULInADump(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrBadValue)
 }
 
-// TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be restored.
+// TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be
+// restored.
 func TestCheckDump(t *testing.T) {
 	c := newCatalogue(t)
 	require.NoError(t, catalogue(t, c, 0).CheckDump())

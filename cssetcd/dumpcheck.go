@@ -65,7 +65,8 @@ func (d *Dump) eachWithAncestors() func(yield func(string) bool) {
 				}
 				ancestor := r.key[:i]
 				above = append(above, ancestor)
-				// Something may sort between a key and what lies below it ("/a" < "/a b" < "/a/x"), so it may have been yielded already.
+				// Something may sort between a key and what lies below it ("/a" < "/a b" < "/a/x"), so it may have been
+				// yielded already.
 				if _, ok := d.Value(ancestor); !ok && !yield(ancestor) {
 					return
 				}
@@ -128,8 +129,8 @@ func (d *Dump) nameFaults() []error {
 	return all
 }
 
-// withAncestors returns the keys of the dump, but for those that cannot be keys, and all their ancestors; those that are not in
-// the dump have an empty value.
+// withAncestors returns the keys of the dump, but for those that cannot be keys, and all their ancestors; those that
+// are not in the dump have an empty value.
 func (d *Dump) withAncestors() map[string]string {
 	all := make(map[string]string, len(d.rows)+len(d.rows)/2)
 	for _, r := range d.rows {

@@ -8,9 +8,9 @@ import (
 	"github.com/qserv/css-etcd/internal/packed"
 )
 
-// edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put with an
-// empty value in the same transaction. Each ancestor is read, and put only when absent, under its guard: a blind put could
-// erase a status.
+// edit collects what a plan writes. It keeps the rule that every key has its ancestors: those that are missing are put
+// with an empty value in the same transaction. Each ancestor is read, and put only when absent, under its guard: a
+// blind put could erase a status.
 type edit struct {
 	have     *kv.Snapshot
 	change   kv.Change
@@ -59,7 +59,8 @@ func (e *edit) name(key string) {
 	e.change.Puts = append(e.change.Puts, kv.Put{Path: foldPath(key), Value: key})
 }
 
-// nothingBelow keeps what was left behind below a key, by hand or by an older program, from becoming part of what is created there.
+// nothingBelow keeps what was left behind below a key, by hand or by an older program, from becoming part of what is
+// created there.
 func (e *edit) nothingBelow(key string) error {
 	for p := range e.have.Range(kv.Below(cssPath(key))) {
 		return fmt.Errorf("%w: %s, although %s does not; delete it first", ErrKeyExists, cssKey(p), key)
@@ -68,8 +69,8 @@ func (e *edit) nothingBelow(key string) error {
 	return nil
 }
 
-// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it. have must show
-// spellingTree(key).
+// forget deletes a name key with all that lies below it, and the record of its spelling and of the names in it. have
+// must show spellingTree(key).
 func (e *edit) forget(key string) {
 	e.change.Deletes = append(e.change.Deletes, kv.Tree(cssPath(key))...)
 	e.change.Deletes = append(e.change.Deletes, csskey.Forget(e.have, key)...)
@@ -83,8 +84,8 @@ func (e *edit) refer(node string) {
 	e.change.Puts = append(e.change.Puts, kv.Put{Path: refRoot + "/" + kv.Path(node), Touch: true})
 }
 
-// setMembers writes fields into the packed key of key, keeping the members it does not know. Plain keys of the same fields go,
-// since they would hide the new values. have must show everything below key.
+// setMembers writes fields into the packed key of key, keeping the members it does not know. Plain keys of the same
+// fields go, since they would hide the new values. have must show everything below key.
 func (e *edit) setMembers(key string, fields map[string]string) error {
 	old := e.have.At(cssPath(packedKey(key)))
 	p, err := packed.Parse(old.Value)

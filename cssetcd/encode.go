@@ -111,8 +111,8 @@ func checkFinite(what string, f float64) error {
 	return nil
 }
 
-// formatFloat writes a number as upstream does, with six decimals, where that loses nothing, and else in the shortest form
-// that reads back equal: upstream's six decimals turn 1e-7 into 0.
+// formatFloat writes a number as upstream does, with six decimals, where that loses nothing, and else in the shortest
+// form that reads back equal: upstream's six decimals turn 1e-7 into 0.
 func formatFloat(f float64) string {
 	s := strconv.FormatFloat(f, 'f', 6, 64)
 	if back, err := strconv.ParseFloat(s, 64); err == nil && back == f {

@@ -21,8 +21,8 @@ func (s *sentinel) Unwrap() error { return s.parent }
 
 func under(parent error, text string) error { return &sentinel{text, parent} }
 
-// What is missing. ErrNotFound is the parent of the others. An operation on a table of a missing database fails with an error
-// that is both ErrNoSuchTable and ErrNoSuchDB.
+// What is missing. ErrNotFound is the parent of the others. An operation on a table of a missing database fails with an
+// error that is both ErrNoSuchTable and ErrNoSuchDB.
 var (
 	ErrNotFound    = errors.New("not found")
 	ErrNoSuchDB    = under(ErrNotFound, "no such database")
@@ -66,7 +66,8 @@ var (
 	ErrRegressed       = errors.New("etcd went back to an older revision or is another cluster")
 )
 
-// What etcd answered, or did not. After a write that fails with any of these but ErrOutcomeUnknown, nothing was written.
+// What etcd answered, or did not. After a write that fails with any of these but ErrOutcomeUnknown, nothing was
+// written.
 var (
 	ErrUnavailable    = kv.ErrUnavailable    // etcd could not be reached, or has no leader
 	ErrNoSpace        = kv.ErrNoSpace        // etcd is full: it reads and deletes, and writes nothing
@@ -123,7 +124,8 @@ func asInvalid(faults *multierror.Error) error {
 	return fmt.Errorf("%w: %w", ErrInvalid, faults)
 }
 
-// shownFaults is how many of many faults a text has: what is wrong with a hundred of them is wrong with the others. The error keeps all.
+// shownFaults is how many of many faults a text has: what is wrong with a hundred of them is wrong with the others. The
+// error keeps all.
 const shownFaults = 100
 
 // formatFaults puts each fault on a line of its own.

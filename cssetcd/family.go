@@ -46,9 +46,9 @@ func (s *Snapshot) Families() []Family {
 	return families
 }
 
-// TablesLike returns the tables of a database as they would be in another one: their director and match tables that lie in the first
-// database are those of the second. Tables that are not READY are left out: one that is being made or dropped, or that nobody may use,
-// would become usable in the other.
+// TablesLike returns the tables of a database as they would be in another one: their director and match tables that lie
+// in the first database are those of the second. Tables that are not READY are left out: one that is being made or
+// dropped, or that nobody may use, would become usable in the other.
 func (s *Snapshot) TablesLike(like, name string) ([]Table, error) {
 	var tables []Table
 	for t, err := range s.Tables(like) {
@@ -84,12 +84,13 @@ func moved(table, from, to string) string {
 	return table
 }
 
-// PublishDatabase creates a database with any number of tables. It takes several transactions; the database is DO_NOT_USE until the last
-// one makes it READY, so no reader sees a part of it. When like is not "", the database is created like that one and has its
-// storage class and release status; Striping must then be nil. Running it again after an interruption continues it, and changes
-// nothing when all is there. Faults in the arguments are reported together, before anything is written. It returns ErrDBExists when
-// a database of that name is there and is another one, or is in use and lacks any of the tables, and ErrTableExists when one
-// of them is there and differs. Takes AllowUnqueryable, for the tables.
+// PublishDatabase creates a database with any number of tables. It takes several transactions; the database is
+// DO_NOT_USE until the last one makes it READY, so no reader sees a part of it. When like is not "", the database is
+// created like that one and has its storage class and release status; Striping must then be nil. Running it again after
+// an interruption continues it, and changes nothing when all is there. Faults in the arguments are reported together,
+// before anything is written. It returns ErrDBExists when a database of that name is there and is another one, or is in
+// use and lacks any of the tables, and ErrTableExists when one of them is there and differs. Takes AllowUnqueryable,
+// for the tables.
 func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table, opts ...WriteOption) (Revision, error) {
 	publish := operation{name: "publish database", object: db.Name}
 	if _, err := writeOptionsOf(opts, "AllowUnqueryable"); err != nil {
@@ -117,7 +118,8 @@ func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, 
 	return rev, err
 }
 
-// publishedTogether cuts the creation of tables into what one transaction holds, which keeps it below etcd's limit on guards.
+// publishedTogether cuts the creation of tables into what one transaction holds, which keeps it below etcd's limit on
+// guards.
 func publishedTogether(creates []operation) iter.Seq[[]operation] {
 	const (
 		most    = 120 // guards; etcd takes 128 and some belong to no table
@@ -241,7 +243,8 @@ func (o operation) heldBack(db string) operation {
 	return o
 }
 
-// orEqual lets the creation of a table pass when it is there and has the same rows; in a database that is in use it may not be missing.
+// orEqual lets the creation of a table pass when it is there and has the same rows; in a database that is in use it may
+// not be missing.
 func (o operation) orEqual(t Table) operation {
 	if o.err != nil {
 		return o

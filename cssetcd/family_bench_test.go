@@ -18,9 +18,9 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
-// BenchmarkFamilies measures what many databases of one schema cost, as they are stored and with each schema stored once and
-// referred to: bytes of keys and values, etcd's file after compaction and defragmentation, the time to load all, and the memory
-// that a snapshot and a view hold. docs/DESIGN.md quotes it. One round is enough: -benchtime 1x.
+// BenchmarkFamilies measures what many databases of one schema cost, as they are stored and with each schema stored
+// once and referred to: bytes of keys and values, etcd's file after compaction and defragmentation, the time to load
+// all, and the memory that a snapshot and a view hold. docs/DESIGN.md quotes it. One round is enough: -benchtime 1x.
 func BenchmarkFamilies(b *testing.B) {
 	for _, databases := range []int{1, 500} {
 		for _, form := range []struct {

@@ -17,10 +17,11 @@ import (
 // ErrFileInUse says that another process writes the file of a catalogue.
 var ErrFileInUse = under(ErrPrecondition, "another process has it open for writing")
 
-// OpenFile returns a client on a dump file instead of etcd, for tests and for work on a catalogue offline. All operations work, each
-// of them saved as a whole before it is seen: after a crash the file holds the state before or after it. A file that is not
-// there is made by the first create or restore. Until Close, a second writer gets ErrFileInUse; WithReadOnly needs no lock. Revisions begin at 1 each time and a
-// view cannot follow a file. Of a symbolic link, the file that it leads to is meant. What is no regular file is ErrInvalid.
+// OpenFile returns a client on a dump file instead of etcd, for tests and for work on a catalogue offline. All
+// operations work, each of them saved as a whole before it is seen: after a crash the file holds the state before or
+// after it. A file that is not there is made by the first create or restore. Until Close, a second writer gets
+// ErrFileInUse; WithReadOnly needs no lock. Revisions begin at 1 each time and a view cannot follow a file. Of a
+// symbolic link, the file that it leads to is meant. What is no regular file is ErrInvalid.
 func OpenFile(path string, opts ...Option) (*Client, error) {
 	c, err := openFile(path, opts)
 	if err != nil {
@@ -57,8 +58,9 @@ func openFile(path string, opts []Option) (*Client, error) {
 	return c, nil
 }
 
-// followed returns where a symbolic link leads in the end, to a file that may be missing: that one is replaced and locked, so that the link stays
-// and all names of the file share a lock. It refuses what is no file: reading a device may never end.
+// followed returns where a symbolic link leads in the end, to a file that may be missing: that one is replaced and
+// locked, so that the link stays and all names of the file share a lock. It refuses what is no file: reading a device
+// may never end.
 func followed(path string) (string, error) {
 	const most = 40 // as the kernel
 	for range most {
@@ -125,7 +127,8 @@ func (f *catalogueFile) acquire() error {
 	return nil
 }
 
-// Close lets others write. The lock file stays: removing it could take it from under another process that waits to lock it.
+// Close lets others write. The lock file stays: removing it could take it from under another process that waits to lock
+// it.
 func (f *catalogueFile) Close() error {
 	if f.lock == nil {
 		return nil
@@ -201,7 +204,8 @@ func syncDir(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// FilePath returns the path in a URL of the form file:///path, as command lines name a catalogue on a file; ok is false for anything else.
+// FilePath returns the path in a URL of the form file:///path, as command lines name a catalogue on a file; ok is false
+// for anything else.
 func FilePath(url string) (path string, ok bool) {
 	path, ok = strings.CutPrefix(url, "file://")
 	return path, ok && strings.HasPrefix(path, "/")

@@ -24,7 +24,8 @@ func openFile(t *testing.T, path string, opts ...cssetcd.Option) *cssetcd.Client
 	return c
 }
 
-// TestFileHoldsTheCatalogue: what is written is in the file at once, in the form of a dump, and is there when it is opened again.
+// TestFileHoldsTheCatalogue: what is written is in the file at once, in the form of a dump, and is there when it is
+// opened again.
 func TestFileHoldsTheCatalogue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
 	c, err := cssetcd.OpenFile(path)
@@ -200,7 +201,8 @@ func TestWhatIsNoFileIsNotOpened(t *testing.T) {
 	assert.NoFileExists(t, dir+".lock")
 }
 
-// TestFileKilledInASave: a process that is killed at any moment of a save leaves the old content or the new one, and nobody locked out.
+// TestFileKilledInASave: a process that is killed at any moment of a save leaves the old content or the new one, and
+// nobody locked out.
 func TestFileKilledInASave(t *testing.T) {
 	const moment, file = "CSS_TEST_KILLED_AT", "CSS_TEST_FILE"
 	if path := os.Getenv(file); path != "" { // the process that is killed

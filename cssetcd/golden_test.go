@@ -40,8 +40,8 @@ func changed(before, after map[string]string) map[string]string {
 	return diff
 }
 
-// TestRowsAreThoseOfUpstream holds what upstream's CssAccess writes for a sequence of calls, as it was recorded from kvData: each
-// step with the rows that are new or changed after it. We write the same bytes; the exceptions are marked.
+// TestRowsAreThoseOfUpstream holds what upstream's CssAccess writes for a sequence of calls, as it was recorded from
+// kvData: each step with the rows that are new or changed after it. We write the same bytes; the exceptions are marked.
 func TestRowsAreThoseOfUpstream(t *testing.T) {
 	c := csstest.New(t)
 	ctx := t.Context()
@@ -74,8 +74,8 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 		}
 	}
 
-	// Upstream makes the first three rows, the root row '' among them, when it connects. We write them with the first database and
-	// leave the root row to the mirror.
+	// Upstream makes the first three rows, the root row '' among them, when it connects. We write them with the first
+	// database and leave the root row to the mirror.
 	steps := []struct {
 		name string
 		do   func() (cssetcd.Revision, error)

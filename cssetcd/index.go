@@ -10,8 +10,9 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// index leads from names to what a snapshot says of them. It is persistent: the index of the next snapshot shares everything that
-// did not change, so that a table is decoded once after it changed, whatever else changes. It is immutable but for the memos.
+// index leads from names to what a snapshot says of them. It is persistent: the index of the next snapshot shares
+// everything that did not change, so that a table is decoded once after it changed, whatever else changes. It is
+// immutable but for the memos.
 type index struct {
 	databases *immutable.Map[string, *databaseEntry]
 	tables    *immutable.Map[TableName, *tableEntry]

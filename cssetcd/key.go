@@ -68,7 +68,8 @@ func dropTablePath(n TableName) kv.Path { return csskey.Intent(n.DB, n.Table) }
 func packedKey(key string) string { return csskey.Packed(key) }
 func parentKey(key string) string { return csskey.Parent(key) }
 
-// nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is protected.
+// nameKeys returns the name keys that a key is or lies below: of its database, table or node. Their spelling is
+// protected.
 func nameKeys(key string) []string { return csskey.Parse(key).Names() }
 
 // isNameKey reports whether a key is that of a database, table or node.

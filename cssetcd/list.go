@@ -10,8 +10,9 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Most keys of a catalogue are of chunks. What asks for names, or for tables, reads around them: the records of spellings say which tables
-// there are, and with that which ranges to leave out. A table that was made past this library has no record, and costs the read of its chunks.
+// Most keys of a catalogue are of chunks. What asks for names, or for tables, reads around them: the records of
+// spellings say which tables there are, and with that which ranges to leave out. A table that was made past this
+// library has no record, and costs the read of its chunks.
 
 // DatabaseListing is a database with the names of its tables, in byte order, all of one revision.
 type DatabaseListing struct {
@@ -19,8 +20,9 @@ type DatabaseListing struct {
 	Tables []string
 }
 
-// Databases reads all databases with the names of their tables, in byte order, at one revision. It costs what names cost, however many
-// chunks there are. A database that cannot be decoded comes as nil with an error that names the key at fault, and the others follow.
+// Databases reads all databases with the names of their tables, in byte order, at one revision. It costs what names
+// cost, however many chunks there are. A database that cannot be decoded comes as nil with an error that names the key
+// at fault, and the others follow.
 func (c *Client) Databases(ctx context.Context) (iter.Seq2[DatabaseListing, error], error) {
 	have, err := c.around(ctx, "", inTables, func(n TableName) []kv.Span { return []kv.Span{kv.Below(cssPath(n.key()))} },
 		kv.Below(cssPath(dbsKey)), kv.Below(cssPath(partitioningKey)))
@@ -38,9 +40,10 @@ func (c *Client) Databases(ctx context.Context) (iter.Seq2[DatabaseListing, erro
 	}, nil
 }
 
-// Tables reads the tables of the given databases, or of all databases when none is given, without their chunks and at one revision: in byte
-// order of their names, those of each database together. It costs what the tables hold beside chunks. It returns ErrNoSuchDB for a database that
-// is given and not there. A table that cannot be decoded comes as nil with an error, and the others follow.
+// Tables reads the tables of the given databases, or of all databases when none is given, without their chunks and at
+// one revision: in byte order of their names, those of each database together. It costs what the tables hold beside
+// chunks. It returns ErrNoSuchDB for a database that is given and not there. A table that cannot be decoded comes as
+// nil with an error, and the others follow.
 func (c *Client) Tables(ctx context.Context, dbs ...string) (iter.Seq2[*Table, error], error) {
 	chunks := func(n TableName) []kv.Span { return []kv.Span{kv.Below(cssPath(n.chunksKey()))} }
 	have, names, err := c.tables(ctx, "list tables", dbs, inChunkTree, chunks)
@@ -94,7 +97,8 @@ func (c *Client) tables(
 	}, nil
 }
 
-// Nodes reads all nodes, in byte order of their names, at one revision. One that cannot be decoded comes as nil with an error, and the others follow.
+// Nodes reads all nodes, in byte order of their names, at one revision. One that cannot be decoded comes as nil with an
+// error, and the others follow.
 func (c *Client) Nodes(ctx context.Context) (iter.Seq2[*Node, error], error) {
 	have, err := c.fetch(ctx, []kv.Span{kv.Below(cssPath(nodesKey))})
 	if err != nil {
@@ -137,8 +141,8 @@ func inChunkTree(p kv.Path) (kv.Span, bool) {
 	return kv.Span{}, false
 }
 
-// around reads a part of the catalogue but for holes, of which those of each table on record are expected. Records is the key below
-// whose spelling to look for tables, "" for all.
+// around reads a part of the catalogue but for holes, of which those of each table on record are expected. Records is
+// the key below whose spelling to look for tables, "" for all.
 func (c *Client) around(ctx context.Context, records string, holes kv.Holes, of func(TableName) []kv.Span, spans ...kv.Span) (*kv.Snapshot, error) {
 	if c.etcd == nil { // it is in memory
 		return c.fetch(ctx, spans)

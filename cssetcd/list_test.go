@@ -97,7 +97,8 @@ func listingsOf(s *cssetcd.Snapshot) (all []string) {
 	return all
 }
 
-// untidy makes the records of spellings of a catalogue wrong in every way: some are missing, some are of names that are gone.
+// untidy makes the records of spellings of a catalogue wrong in every way: some are missing, some are of names that are
+// gone.
 func untidy(t *rapid.T, values map[string]string) map[string]string {
 	records := map[string]string{"/DBS/gone": "", "/DBS/gone/TABLES/T": "", "/NODES/gone": "", "/DBS/a/TABLES/Gone": ""}
 	for key := range values {
@@ -113,8 +114,8 @@ func untidy(t *rapid.T, values map[string]string) map[string]string {
 	return records
 }
 
-// TestListingsAreThoseOfASnapshot: however right or wrong the records are by which chunks are left out, and with any keys, the cheap calls say
-// what the whole catalogue says.
+// TestListingsAreThoseOfASnapshot: however right or wrong the records are by which chunks are left out, and with any
+// keys, the cheap calls say what the whole catalogue says.
 func TestListingsAreThoseOfASnapshot(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		values := csstest.Catalogue().Draw(r, "catalogue")
@@ -263,8 +264,8 @@ func tallied(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, *counting) {
 	return css, count
 }
 
-// TestSmallQuestionsReadNoChunks: of a catalogue of which nearly all is chunks, the keys that are asked for are read, and few others; to delete a
-// node, all are looked through and never held at once.
+// TestSmallQuestionsReadNoChunks: of a catalogue of which nearly all is chunks, the keys that are asked for are read,
+// and few others; to delete a node, all are looked through and never held at once.
 func TestSmallQuestionsReadNoChunks(t *testing.T) {
 	c := newCatalogue(t)
 	child := cssetcd.TableName{DB: "lsst", Table: "Child"}
@@ -324,7 +325,8 @@ func TestManyTablesWithoutARecord(t *testing.T) {
 	assert.Equal(t, []string{"Object", "T0", "T1", "T2"}, slices.Sorted(maps.Keys(got)))
 }
 
-// TestBatchOfDropAndDeleteNode: a batch sees what its earlier operations leave of the chunks of a node, and a replica that one of them adds.
+// TestBatchOfDropAndDeleteNode: a batch sees what its earlier operations leave of the chunks of a node, and a replica
+// that one of them adds.
 func TestBatchOfDropAndDeleteNode(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -7,8 +7,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// childrenOf reads the keys directly below a key, around what lies deeper. It also returns the names below which there is something: they
-// have perhaps no key of their own.
+// childrenOf reads the keys directly below a key, around what lies deeper. It also returns the names below which there
+// is something: they have perhaps no key of their own.
 func (c *Client) childrenOf(ctx context.Context, key string) (*kv.Snapshot, map[string]Entry, error) {
 	found := map[string]Entry{}
 	spans := kv.Tree(cssPath(key))
@@ -49,7 +49,8 @@ func (c *Client) childrenOf(ctx context.Context, key string) (*kv.Snapshot, map[
 	return have, found, err
 }
 
-// belowChildren leaves out what lies below the keys directly below a key, but for the version, which each read looks at.
+// belowChildren leaves out what lies below the keys directly below a key, but for the version, which each read looks
+// at.
 func belowChildren(key string) kv.Holes {
 	return func(p kv.Path) (kv.Span, bool) {
 		child, ok := childOf(key, cssKey(p))
@@ -70,7 +71,8 @@ func childOf(key, deeper string) (child string, ok bool) {
 	return child, ok
 }
 
-// expectedBelow returns what lies below the children of a key that names on record, and the form of the catalogue, let expect.
+// expectedBelow returns what lies below the children of a key that names on record, and the form of the catalogue, let
+// expect.
 func expectedBelow(key string, known []string) []kv.Span {
 	known = append(known, dbsKey, nodesKey, partitioningKey, metaKey)
 	if n, rest, ok := tableOf(cssPath(key)); ok && rest == "" {

@@ -2,8 +2,8 @@ package cssetcd
 
 import "sync/atomic"
 
-// memo is something read from a snapshot, kept from the first reading on. Snapshots in which it is the same share it. The zero memo
-// is empty.
+// memo is something read from a snapshot, kept from the first reading on. Snapshots in which it is the same share it.
+// The zero memo is empty.
 type memo[T any] struct{ kept atomic.Pointer[outcome[T]] }
 
 type outcome[T any] struct {

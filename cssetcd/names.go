@@ -59,8 +59,8 @@ func checkName(kind, name string) error {
 	return nil
 }
 
-// checkPart refuses what cannot be a name at all because the key made of it would be that of something else. Names that break
-// the other rules may have come from elsewhere, and can be read, changed and dropped.
+// checkPart refuses what cannot be a name at all because the key made of it would be that of something else. Names that
+// break the other rules may have come from elsewhere, and can be read, changed and dropped.
 func checkPart(kind, name string) error {
 	if name == "" || name == packedName || strings.Contains(name, "/") {
 		return checkName(kind, name)
@@ -108,9 +108,9 @@ func checkValue(key, value string) error {
 
 func foldPath(key string) kv.Path { return csskey.Spelling(key) }
 
-// checkSpelling fails with exists when a name that differs from the name key in case only is taken, and with ErrDropPending while
-// such a name is still being dropped. It must be able to see the key that the fold key names, and its intents; a fold key without
-// either is stale and does not count.
+// checkSpelling fails with exists when a name that differs from the name key in case only is taken, and with
+// ErrDropPending while such a name is still being dropped. It must be able to see the key that the fold key names, and
+// its intents; a fold key without either is stale and does not count.
 func checkSpelling(have *kv.Snapshot, key string, exists error) error {
 	e := have.At(foldPath(key))
 	if !e.Exists() || e.Value == key {

@@ -39,7 +39,8 @@ var badNames = []struct{ why, name, message string }{
 
 var goodNames = []string{"a", name64, "a b", "a%_'\"\\`", "!~", "TABLES", "CHUNKS", "0", "DBS", "select"}
 
-// TestNameRules: a name has 1 to 64 characters of printable ASCII, no slash, no space at either end, and is not .packed.json.
+// TestNameRules: a name has 1 to 64 characters of printable ASCII, no slash, no space at either end, and is not
+// .packed.json.
 func TestNameRules(t *testing.T) {
 	create := map[string]func(*cssetcd.Client, string) (cssetcd.Revision, error){
 		"database": func(c *cssetcd.Client, name string) (cssetcd.Revision, error) {
@@ -110,7 +111,8 @@ func TestParseTableName(t *testing.T) {
 	}
 }
 
-// TestKeysAndValuesKeepWhatKvDataHolds: keys of 255 bytes, values of 65,535 bytes, valid UTF-8 without NUL and 4-byte characters.
+// TestKeysAndValuesKeepWhatKvDataHolds: keys of 255 bytes, values of 65,535 bytes, valid UTF-8 without NUL and 4-byte
+// characters.
 func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 	c := emptyStore()
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
@@ -182,8 +184,8 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 
 func second(_ cssetcd.Revision, err error) error { return err }
 
-// TestWhatIsNoNameNamesNothing: a name with a slash, the empty name and .packed.json would make the key of something else. Upstream
-// takes "Object/schema" for a table.
+// TestWhatIsNoNameNamesNothing: a name with a slash, the empty name and .packed.json would make the key of something
+// else. Upstream takes "Object/schema" for a table.
 func TestWhatIsNoNameNamesNothing(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -235,8 +237,8 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 	}
 }
 
-// TestNamesFromElsewhereStayUsable: what breaks the rules of names and came there through etcdctl is listed, read, changed and
-// dropped.
+// TestNamesFromElsewhereStayUsable: what breaks the rules of names and came there through etcdctl is listed, read,
+// changed and dropped.
 func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -273,7 +275,8 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	})
 }
 
-// TestNamesThatDifferInCaseOnly (I6): kvData's collation takes them for one key, so the second is refused, for every kind of name.
+// TestNamesThatDifferInCaseOnly (I6): kvData's collation takes them for one key, so the second is refused, for every
+// kind of name.
 func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()

@@ -18,8 +18,8 @@ func (c *Client) Node(ctx context.Context, name string) (*Node, error) {
 	})
 }
 
-// AddNode adds a node. The zero State stands for ACTIVE, the zero Type for DefaultNodeType. It returns ErrNodeExists, also for a name that differs from another in
-// case only.
+// AddNode adds a node. The zero State stands for ACTIVE, the zero Type for DefaultNodeType. It returns ErrNodeExists,
+// also for a name that differs from another in case only.
 func (c *Client) AddNode(ctx context.Context, n Node) (Revision, error) {
 	return c.do(ctx, addNode(n))
 }
@@ -59,7 +59,8 @@ func checkNode(n *Node) error {
 	return checkRows(encodeNode(n))
 }
 
-// SetNodeState writes the state of a node. It returns ErrNoSuchNode. Takes IfStatus, which looks at the state, and IfRevision.
+// SetNodeState writes the state of a node. It returns ErrNoSuchNode. Takes IfStatus, which looks at the state, and
+// IfRevision.
 func (c *Client) SetNodeState(ctx context.Context, name string, s NodeState, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setNodeState(name, s, opts))
 }
@@ -69,9 +70,10 @@ func setNodeState(name string, s NodeState, opts []WriteOption) operation {
 		setting(nodeThing(name), string(s), opts, func(*kv.Snapshot) error { return ErrNoSuchNode })
 }
 
-// DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk found. It looks through every
-// key below /DBS, some microseconds each, and keeps none of them; whoever adds a chunk on the node meanwhile makes it look again, because
-// both write ref/<node>. In a [Batch], what keeps the node in use is kept until all of the batch is planned. Takes IfStatus and IfRevision.
+// DeleteNode removes a node that holds no replica. It returns ErrNoSuchNode, or ErrNodeInUse with the first chunk
+// found. It looks through every key below /DBS, some microseconds each, and keeps none of them; whoever adds a chunk on
+// the node meanwhile makes it look again, because both write ref/<node>. In a [Batch], what keeps the node in use is
+// kept until all of the batch is planned. Takes IfStatus and IfRevision.
 func (c *Client) DeleteNode(ctx context.Context, name string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, deleteNode(name, opts))
 }

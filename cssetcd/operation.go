@@ -9,6 +9,41 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
+// An operation stands in the file of its noun: database.go, table.go, node.go, chunk.go. It consists of a function that
+// returns it as a value, and of a method each on Client and [Batch] that hands it on. Suppose tables got a comment:
+//
+//	func setTableComment(n TableName, comment string, opts []WriteOption) operation {
+//		set := operation{name: "set comment of table", object: n.String()}
+//		if err := checkValue(n.commentKey(), comment); err != nil {
+//			return set.withError(err)
+//		}
+//		return set.editing(n, keys(n.commentKey()), opts, func(e *edit) error {
+//			e.set(n.commentKey(), comment)
+//			return nil
+//		})
+//	}
+//
+//	func (c *Client) SetTableComment(ctx context.Context, n TableName, comment string, opts ...WriteOption) (Revision, error) {
+//		return c.do(ctx, setTableComment(n, comment, opts))
+//	}
+//
+// Behind editing there is a plan: a pure function from a snapshot of the keys that the operation declared it reads to
+// the change that follows. It may be called several times and must not do anything else. Looking at a key that was not
+// declared panics.
+//
+// Every key that was declared on its own, and every key that is put, is guarded without the plan's doing: nobody has
+// changed it in between. A range, such as all below a key, is not guarded; what is concluded from one needs a guard by
+// hand, as nothingBelow adds it. The edit adds missing ancestors, which have to be declared, too (ancestorSpans), and
+// what must be kept beside the key.
+//
+// A field that is a member of a packed key is declared with recordSpans and written with setMembers, as
+// [Client.SetSharedScan] does. What is not about one table declares its own reads and plan, as [Client.AddNode] does;
+// setting and dropping do for a status and a removal what editing does for tables. What may be the first thing in an
+// empty etcd says first.
+//
+// A new key gets its name in key.go, is written in encode.go and read in decode.go. It goes into docs/FORMAT.md, and
+// into the tests that hold the bytes (golden_test.go).
+
 // operation is one write on the catalogue, as a value: a Client runs it, a Batch joins several.
 type operation struct {
 	name, object string // for errors: "create table", "LSST.Object"
@@ -56,8 +91,8 @@ func (c *Client) do(ctx context.Context, o operation) (Revision, error) {
 	return rev, nil
 }
 
-// try runs an operation once. The version is checked in the transaction itself, so that no client goes on writing after it was
-// raised.
+// try runs an operation once. The version is checked in the transaction itself, so that no client goes on writing after
+// it was raised.
 func (c *Client) try(ctx context.Context, o operation) (Revision, error) {
 	if c.readOnly {
 		return 0, ErrReadOnly
@@ -82,8 +117,8 @@ func versioned(name string, op kv.Op) kv.Op {
 	}
 }
 
-// Batch is several operations that happen as one: all at one revision, or none. Each sees what the ones before it do. The zero
-// Batch is empty and ready for use; its methods take what those of Client take.
+// Batch is several operations that happen as one: all at one revision, or none. Each sees what the ones before it do.
+// The zero Batch is empty and ready for use; its methods take what those of Client take.
 type Batch struct{ operations []operation }
 
 func (b *Batch) add(o operation) { b.operations = append(b.operations, o) }
@@ -142,9 +177,9 @@ func (b *Batch) AddChunk(n TableName, id int, nodes ...string) { b.add(addChunk(
 // DeleteChunk adds what [Client.DeleteChunk] does.
 func (b *Batch) DeleteChunk(n TableName, id int) { b.add(deleteChunk(n, id)) }
 
-// Commit carries out a batch in one transaction. Faults in the arguments of any of its operations are reported together; the first
-// operation that fails ends the batch with nothing written. It returns ErrTooLarge, before anything is written, when
-// etcd cannot hold the batch in one transaction, and revision 0 when there was nothing to do.
+// Commit carries out a batch in one transaction. Faults in the arguments of any of its operations are reported
+// together; the first operation that fails ends the batch with nothing written. It returns ErrTooLarge, before anything
+// is written, when etcd cannot hold the batch in one transaction, and revision 0 when there was nothing to do.
 func (c *Client) Commit(ctx context.Context, b *Batch) (Revision, error) {
 	var faults *multierror.Error
 	var ops []kv.Op

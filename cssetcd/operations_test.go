@@ -335,8 +335,8 @@ func TestNodes(t *testing.T) {
 	assert.Empty(t, rowsBelow(t, c, "/NODES"))
 }
 
-// TestNodeInUseStays (I8): a node that a replica names, packed or plain, in any database and whatever its status, is not deleted, and the
-// error names the chunk.
+// TestNodeInUseStays (I8): a node that a replica names, packed or plain, in any database and whatever its status, is
+// not deleted, and the error names the chunk.
 func TestNodeInUseStays(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()

@@ -9,8 +9,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// apply applies options, which check themselves, and returns all that is wrong with them. It is the one way in which options are
-// taken, whatever they are of.
+// apply applies options, which check themselves, and returns all that is wrong with them. It is the one way in which
+// options are taken, whatever they are of.
 func apply[T any, O ~func(*T) error](to *T, opts []O) *multierror.Error {
 	var faults *multierror.Error
 	for _, opt := range opts {
@@ -42,7 +42,8 @@ func (o *writeOptions) check(name string) error {
 	return nil
 }
 
-// IfNotExists makes creating what exists a success that changes nothing, with revision 0; [View.WaitRevision] then waits for what is there.
+// IfNotExists makes creating what exists a success that changes nothing, with revision 0; [View.WaitRevision] then
+// waits for what is there.
 func IfNotExists() WriteOption {
 	return func(o *writeOptions) error {
 		o.ifNotExists = true
@@ -50,8 +51,8 @@ func IfNotExists() WriteOption {
 	}
 }
 
-// IfExists makes dropping what does not exist a success that changes nothing, with revision 0. With IfStatus or IfRevision, too, what is missing
-// is a mismatch.
+// IfExists makes dropping what does not exist a success that changes nothing, with revision 0. With IfStatus or
+// IfRevision, too, what is missing is a mismatch.
 func IfExists() WriteOption {
 	return func(o *writeOptions) error {
 		o.ifExists = true
@@ -67,11 +68,12 @@ func IfStatus(s Status) WriteOption {
 	}
 }
 
-// IfRevision makes a write fail with ErrRevisionMismatch unless what it is about was last changed at r, as Modified of the [Table],
-// [Database] or [Node] that was read tells: of two writers who read the same, one succeeds, whatever they write. Modified and
-// this condition look at all keys of a table but its chunks, and at those of a database but its tables; a key that was deleted by
-// hand leaves no trace. Single keys, with [Raw], are compared with Mod of the [Entry]; with 0 the key must be absent. In a [Batch],
-// the first operation on a thing takes the condition: later ones see a thing that has changed.
+// IfRevision makes a write fail with ErrRevisionMismatch unless what it is about was last changed at r, as Modified of
+// the [Table], [Database] or [Node] that was read tells: of two writers who read the same, one succeeds, whatever they
+// write. Modified and this condition look at all keys of a table but its chunks, and at those of a database but its
+// tables; a key that was deleted by hand leaves no trace. Single keys, with [Raw], are compared with Mod of the
+// [Entry]; with 0 the key must be absent. In a [Batch], the first operation on a thing takes the condition: later ones
+// see a thing that has changed.
 func IfRevision(r Revision) WriteOption {
 	return func(o *writeOptions) error {
 		o.revision = &r
@@ -87,8 +89,8 @@ func IfAlone() WriteOption {
 	}
 }
 
-// Unsafe lets a removal go ahead although czars are registered. Their running queries on what is removed may fail or, when the
-// name is used again, read the wrong data.
+// Unsafe lets a removal go ahead although czars are registered. Their running queries on what is removed may fail or,
+// when the name is used again, read the wrong data.
 func Unsafe() WriteOption {
 	return func(o *writeOptions) error {
 		o.unsafe = true

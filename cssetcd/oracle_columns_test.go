@@ -22,8 +22,9 @@ import (
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
 
-// oracleServer is a MariaDB that says what is right. It has its default settings: the names of databases and tables are told
-// apart by case. Its files are in memory where there is room, since creating a table waits for the disk several times.
+// oracleServer is a MariaDB that says what is right. It has its default settings: the names of databases and tables are
+// told apart by case. Its files are in memory where there is room, since creating a table waits for the disk several
+// times.
 func oracleServer(t *testing.T) *sql.DB {
 	t.Helper()
 	connector, err := mysql.NewConnector(mariadbdtest.ForTest(t, mariadbd.Options{Dir: dirInMemory(t)}).Config(""))
@@ -136,8 +137,8 @@ func rebuilt(columns []cssetcd.Column) string {
 	return "(" + strings.Join(definitions, ", ") + ")"
 }
 
-// columnSchemas are schemas that MariaDB accepts, each with something that makes it hard to find the columns. Where a table
-// can be made of the columns alone, it must be the same.
+// columnSchemas are schemas that MariaDB accepts, each with something that makes it hard to find the columns. Where a
+// table can be made of the columns alone, it must be the same.
 var columnSchemas = map[string]struct {
 	schema    string
 	dependent bool // a column needs a key or constraint: it cannot be made alone
@@ -190,8 +191,8 @@ var columnSchemas = map[string]struct {
 	"a qualified name":                  {schema: "(t.a INT, `t`.`b` INT, t . c INT, t.key INT)"},
 }
 
-// TestColumnsAreThoseOfMariaDB: a table is made of each schema, and what the server then knows of its columns is what Columns
-// reads from the text.
+// TestColumnsAreThoseOfMariaDB: a table is made of each schema, and what the server then knows of its columns is what
+// Columns reads from the text.
 func TestColumnsAreThoseOfMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	_, err := db.Exec("CREATE DATABASE o")
@@ -224,7 +225,8 @@ func compareColumns(t oracleT, db *sql.DB, schema string, dependent bool) {
 	}
 }
 
-// TestColumnsRefuse: texts that MariaDB refuses, or of which the columns are not to be seen, are errors and not a guess.
+// TestColumnsRefuse: texts that MariaDB refuses, or of which the columns are not to be seen, are errors and not a
+// guess.
 func TestColumnsRefuse(t *testing.T) {
 	db := oracleServer(t)
 	for _, statement := range []string{"CREATE DATABASE o", "CREATE TABLE o.model (a INT)"} {
@@ -349,8 +351,8 @@ func oracleMemory(t oracleT, table string, schema string) error {
 	return err
 }
 
-// TestColumnNamesFoldAsInMariaDB: which two names are one column's. MariaDB has the pairs of upper and lower case of an old Unicode, we
-// those of today's: so we may refuse two columns that MariaDB tells apart, but never the reverse.
+// TestColumnNamesFoldAsInMariaDB: which two names are one column's. MariaDB has the pairs of upper and lower case of an
+// old Unicode, we those of today's: so we may refuse two columns that MariaDB tells apart, but never the reverse.
 func TestColumnNamesFoldAsInMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	_, err := db.Exec("CREATE DATABASE o")
@@ -385,7 +387,8 @@ func TestColumnNamesFoldAsInMariaDB(t *testing.T) {
 	assert.Greater(t, len(pairs), 300)
 }
 
-// FuzzColumns: whatever the text, reading it ends; and the columns that were found are found again in a schema of nothing else.
+// FuzzColumns: whatever the text, reading it ends; and the columns that were found are found again in a schema of
+// nothing else.
 func FuzzColumns(f *testing.F) {
 	for _, tt := range columnSchemas {
 		f.Add(tt.schema)

@@ -99,8 +99,8 @@ func ddlCreateDatabase(name string, ifNotExists bool) ddl {
 	}
 }
 
-// ddlCreateDatabaseLike: MariaDB has no such statement. What stands for it looks first whether there is something to do, as CREATE
-// TABLE LIKE does, and then creates with what SHOW CREATE says of the model.
+// ddlCreateDatabaseLike: MariaDB has no such statement. What stands for it looks first whether there is something to
+// do, as CREATE TABLE LIKE does, and then creates with what SHOW CREATE says of the model.
 func ddlCreateDatabaseLike(name, like string, ifNotExists bool) ddl {
 	words, opts := ddlOption(ifNotExists, "IF NOT EXISTS", cssetcd.IfNotExists())
 	return ddl{
@@ -398,7 +398,8 @@ func oracleStart(t *testing.T, db *sql.DB) *cssetcd.Client {
 	return c
 }
 
-// TestOutcomesAreThoseOfMariaDB: creating and dropping comes to the same as in MariaDB, and leaves the same databases and tables.
+// TestOutcomesAreThoseOfMariaDB: creating and dropping comes to the same as in MariaDB, and leaves the same databases
+// and tables.
 func TestOutcomesAreThoseOfMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	for _, tt := range oracleSame {
@@ -412,8 +413,8 @@ func TestOutcomesAreThoseOfMariaDB(t *testing.T) {
 	}
 }
 
-// TestOutcomesThatDifferFromMariaDB: where they differ, we are the stricter one and the reason is documented, or the text of a schema
-// is not ours to judge.
+// TestOutcomesThatDifferFromMariaDB: where they differ, we are the stricter one and the reason is documented, or the
+// text of a schema is not ours to judge.
 func TestOutcomesThatDifferFromMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	doc, err := os.ReadFile("../docs/SUPPORTED.md")
@@ -430,7 +431,8 @@ func TestOutcomesThatDifferFromMariaDB(t *testing.T) {
 	}
 }
 
-// TestRandomOperationsAreThoseOfMariaDB: sequences of operations, each of which comes to the same, and what is there in the end.
+// TestRandomOperationsAreThoseOfMariaDB: sequences of operations, each of which comes to the same, and what is there in
+// the end.
 func TestRandomOperationsAreThoseOfMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	dbNames, tableNames := []string{"d", "e", "f"}, []string{"t", "u", "v"}
@@ -485,7 +487,8 @@ func whyNameDiffers(name string) string {
 	return ""
 }
 
-// TestRandomNamesAreThoseOfMariaDB: every sign and random names of printable ASCII are taken or refused by both, but for the rules.
+// TestRandomNamesAreThoseOfMariaDB: every sign and random names of printable ASCII are taken or refused by both, but
+// for the rules.
 func TestRandomNamesAreThoseOfMariaDB(t *testing.T) {
 	db := oracleServer(t)
 	emptyServer(t, db)

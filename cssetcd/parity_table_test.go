@@ -231,7 +231,8 @@ func TestParityCreateTable(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, &part, table.Partitioning)
 	assert.Nil(t, table.Match)
-	// Upstream creates the database by the way, loses scan parameters of a table that is not partitioned, and takes directors without a name.
+	// Upstream creates the database by the way, loses scan parameters of a table that is not partitioned, and takes
+	// directors without a name.
 	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "none", Table: "New"}})), cssetcd.ErrNoSuchDB)
 	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"), SharedScan: &cssetcd.SharedScan{Rating: 1}})), cssetcd.ErrInvalid)
 	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"), Partitioning: &cssetcd.Partitioning{SubChunks: true}})), cssetcd.ErrInvalid)
@@ -240,7 +241,8 @@ func TestParityCreateTable(t *testing.T) {
 func TestParityCreateMatchTable(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	// Without directors upstream makes a table that is not partitioned. Here that is one without Match; a Match without them is refused.
+	// Without directors upstream makes a table that is not partitioned. Here that is one without Match; a Match without
+	// them is refused.
 	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match"), Schema: "(INT I)"})))
 	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match1"), Match: &cssetcd.Match{}})), cssetcd.ErrInvalid)
 	match := cssetcd.Match{DirTable1: "t1", DirColumn1: "c1", DirTable2: "t2", DirColumn2: "c2", FlagColumn: "flag", AngSep: 0.01}

@@ -17,8 +17,9 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// For each public method of upstream's CssAccess and of its key-value interface there is a test TestParity<Method> that shows how
-// the same is done here, with the cases of upstream's own tests. The section "Parity" of docs/FORMAT.md is the list.
+// For each public method of upstream's CssAccess and of its key-value interface there is a test TestParity<Method> that
+// shows how the same is done here, with the cases of upstream's own tests. The section "Parity" of docs/FORMAT.md is
+// the list.
 
 // parityMethods are upstream's methods, in its order.
 var parityMethods = strings.Fields(`
@@ -52,8 +53,8 @@ func TestParityTableIsComplete(t *testing.T) {
 	assert.Equal(t, parityMethods, rows)
 }
 
-// parityDump is a catalogue with everything that upstream can read: fields as plain keys and packed, in strings and as numbers,
-// statuses of every kind, and things of which a part is missing.
+// parityDump is a catalogue with everything that upstream can read: fields as plain keys and packed, in strings and as
+// numbers, statuses of every kind, and things of which a part is missing.
 const parityDump = `{
 	"/css_meta": "", "/css_meta/version": "1",
 	"/PARTITIONING": "", "/PARTITIONING/_0000000001": "",

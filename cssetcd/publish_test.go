@@ -13,7 +13,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// TestTablesLikeAreReady: what is not ready in a database, such as a table that is being dropped, is no part of another like it.
+// TestTablesLikeAreReady: what is not ready in a database, such as a table that is being dropped, is no part of another
+// like it.
 func TestTablesLikeAreReady(t *testing.T) {
 	c := newCatalogue(t)
 	for i, status := range []cssetcd.Status{"DO_NOT_USE", "PENDING_DROP:now", "PENDING_CREATE:now", "FAILED:", "other", "READY"} {
@@ -173,7 +174,8 @@ func manyTables(db string, n int) []cssetcd.Table {
 	return tables
 }
 
-// TestPublishedDatabaseAppearsWhole: interrupted at each of its transactions and continued, it is READY only when all of its tables are there.
+// TestPublishedDatabaseAppearsWhole: interrupted at each of its transactions and continued, it is READY only when all
+// of its tables are there.
 func TestPublishedDatabaseAppearsWhole(t *testing.T) {
 	const n = 20
 	db := cssetcd.Database{Name: "new", StorageClass: "L2", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}
@@ -215,8 +217,8 @@ func TestPublishedDatabaseAppearsWhole(t *testing.T) {
 	}
 }
 
-// TestPublishKeepsWithinEtcdsLimits: tables with all that a table can have, whose names are left over in other spellings, and each of which names
-// directors of its own, that come after it in the list.
+// TestPublishKeepsWithinEtcdsLimits: tables with all that a table can have, whose names are left over in other
+// spellings, and each of which names directors of its own, that come after it in the list.
 func TestPublishKeepsWithinEtcdsLimits(t *testing.T) {
 	c := csstest.New(t)
 	const n = 20

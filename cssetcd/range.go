@@ -18,8 +18,8 @@ func checkInt32(what string, n, least int) error {
 	return nil
 }
 
-// rangeFault finds what upstream's readers cannot hold in the key or value of a dump: the id of a chunk, and the numbers of a partitioning, a
-// shared scan and a node.
+// rangeFault finds what upstream's readers cannot hold in the key or value of a dump: the id of a chunk, and the
+// numbers of a partitioning, a shared scan and a node.
 func rangeFault(key, value string) error {
 	if id, ok := chunkID(key); ok {
 		if _, err := strconv.ParseInt(id, 10, 32); err != nil {

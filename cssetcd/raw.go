@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Raw reads and writes CSS keys as they are, for tools and repairs. It keeps the rules on keys, values, ancestors and spelling; what the
-// values mean is left to the caller.
+// Raw reads and writes CSS keys as they are, for tools and repairs. It keeps the rules on keys, values, ancestors and
+// spelling; what the values mean is left to the caller.
 type Raw struct{ c *Client }
 
 // Raw returns access to single keys.
@@ -49,9 +49,10 @@ func (r Raw) Many(ctx context.Context, wanted ...string) (map[string]Entry, erro
 	})
 }
 
-// Children reads the keys directly below a key, by their last part, those of all when it is ""; those without a key of their own, which only have
-// keys below them, come with the zero Entry. It returns ErrNoSuchKey when neither the key nor anything below it is there. It costs what it
-// returns where names of databases, tables and nodes are listed, or what a table has beside chunks, and the read of all that lies below elsewhere.
+// Children reads the keys directly below a key, by their last part, those of all when it is ""; those without a key of
+// their own, which only have keys below them, come with the zero Entry. It returns ErrNoSuchKey when neither the key
+// nor anything below it is there. It costs what it returns where names of databases, tables and nodes are listed, or
+// what a table has beside chunks, and the read of all that lies below elsewhere.
 func (r Raw) Children(ctx context.Context, key string) (map[string]Entry, error) {
 	var err error
 	if key != "" {
@@ -77,8 +78,9 @@ func (r Raw) Children(ctx context.Context, key string) (map[string]Entry, error)
 	return found, nil
 }
 
-// Put writes one key, and its missing ancestors with an empty value. The key of a database, table or node gets the protection of its
-// spelling; writing one that differs in case only from another returns ErrKeyExists. Takes IfStatus, for the old value, and IfRevision.
+// Put writes one key, and its missing ancestors with an empty value. The key of a database, table or node gets the
+// protection of its spelling; writing one that differs in case only from another returns ErrKeyExists. Takes IfStatus,
+// for the old value, and IfRevision.
 func (r Raw) Put(ctx context.Context, key, value string, opts ...WriteOption) (Revision, error) {
 	put := operation{name: "put", object: key, first: true}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision")
@@ -101,8 +103,8 @@ func (r Raw) Create(ctx context.Context, key, value string) (Revision, error) {
 	}))
 }
 
-// CreateUnique writes a key that consists of prefix and ten digits, one more than the highest such key, and returns it. Whoever else does
-// the same gets another.
+// CreateUnique writes a key that consists of prefix and ten digits, one more than the highest such key, and returns it.
+// Whoever else does the same gets another.
 func (r Raw) CreateUnique(ctx context.Context, prefix, value string) (key string, rev Revision, err error) {
 	create := operation{name: "create unique", object: prefix, first: true}
 	if err := errors.Join(checkRows([]row{{prefix + "0000000000", value}}), checkRaw(prefix+"0000000000")); err != nil {
@@ -193,7 +195,8 @@ func checkNotMeta(key string) error {
 	return nil
 }
 
-// checkRaw protects what a raw write must not touch: the version is the client's, and the names in the key keep the rules of names.
+// checkRaw protects what a raw write must not touch: the version is the client's, and the names in the key keep the
+// rules of names.
 func checkRaw(key string) error {
 	if err := checkNotMeta(key); err != nil {
 		return err
@@ -206,8 +209,8 @@ func checkRaw(key string) error {
 	return nil
 }
 
-// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus and IfRevision, which
-// look at the key and not at those below, IfAlone, and Unsafe, which it needs while czars are registered.
+// Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus and IfRevision,
+// which look at the key and not at those below, IfAlone, and Unsafe, which it needs while czars are registered.
 func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revision, error) {
 	_, rev, err := r.DeleteCounted(ctx, key, opts...)
 	return rev, err

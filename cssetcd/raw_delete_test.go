@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
-// TestDeleteAlone: a key is deleted alone only when nothing lies below it, also when something comes there at the same moment; else all below
-// goes and is counted.
+// TestDeleteAlone: a key is deleted alone only when nothing lies below it, also when something comes there at the same
+// moment; else all below goes and is counted.
 func TestDeleteAlone(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)
 	unchanged(t, c, func() {

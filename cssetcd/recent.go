@@ -6,8 +6,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// recentTouches are the paths that the last updates of a view touched, so that a subscriber's difference costs no walk through
-// two snapshots. Their memory is bounded; a subscriber that is further behind is served by comparing snapshots.
+// recentTouches are the paths that the last updates of a view touched, so that a subscriber's difference costs no walk
+// through two snapshots. Their memory is bounded; a subscriber that is further behind is served by comparing snapshots.
 type recentTouches struct {
 	mu    sync.Mutex
 	steps []touchStep // oldest first, without gaps

@@ -17,19 +17,20 @@ type NamesResult struct {
 	Clashes  []NameClash
 }
 
-// NameClash is two keys of databases, tables or nodes that differ in upper and lower case only. A table does not count as one when it is its
-// database that clashes.
+// NameClash is two keys of databases, tables or nodes that differ in upper and lower case only. A table does not count
+// as one when it is its database that clashes.
 type NameClash struct {
 	Kept  string // the older one, whose spelling is on record: no third one can be created beside it
 	Other string // kvData cannot show it beside the other
 }
 
-// ReconcileNames makes the records of spellings agree with the names that are there, so that names that were made or removed past this
-// library, by etcdctl, are protected against others that differ in case only. Names is where to look for them, as a View shows it: it
-// may be a little old, because what is found there is looked at again in the transactions that mend it, some fifteen names each. Each
-// is guarded like an operation: a creation or a drop that comes between is seen and wins, several processes may do this at the same time,
-// and when it ends early, running it again does the rest. It returns ErrVersionMissing and ErrVersionMismatch as the other
-// operations do, and with any error what was done until then.
+// ReconcileNames makes the records of spellings agree with the names that are there, so that names that were made or
+// removed past this library, by etcdctl, are protected against others that differ in case only. Names is where to look
+// for them, as a View shows it: it may be a little old, because what is found there is looked at again in the
+// transactions that mend it, some fifteen names each. Each is guarded like an operation: a creation or a drop that
+// comes between is seen and wins, several processes may do this at the same time, and when it ends early, running it
+// again does the rest. It returns ErrVersionMissing and ErrVersionMismatch as the other operations do, and with any
+// error what was done until then.
 func (c *Client) ReconcileNames(ctx context.Context, names *Snapshot) (NamesResult, error) {
 	var result NamesResult
 	if err := names.Version(); err != nil {
@@ -119,7 +120,8 @@ func suspects(records *kv.Snapshot, spelled map[kv.Path][]string) []spelling {
 	return all
 }
 
-// The keys that one transaction looks at stay well below etcd's limit of 128. Of names that differ in case only, the oldest few stand for all.
+// The keys that one transaction looks at stay well below etcd's limit of 128. Of names that differ in case only, the
+// oldest few stand for all.
 const (
 	spellingReads = 80
 	spellingKeys  = 5
@@ -173,7 +175,8 @@ func mended(have *kv.Snapshot, part []spelling) (kv.Change, error) {
 	return change, nil
 }
 
-// candidates returns the keys that may belong on record, and the intents to drop that keep a record although its key is gone.
+// candidates returns the keys that may belong on record, and the intents to drop that keep a record although its key is
+// gone.
 func (s spelling) candidates(have *kv.Snapshot) (names []string, pending []kv.Span) {
 	onRecord := have.At(s.record).Value
 	if !isNameKey(onRecord) || foldPath(onRecord) != s.record {

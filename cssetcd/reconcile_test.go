@@ -34,7 +34,8 @@ func records(t testing.TB, c *cssetcd.Client) map[string]string {
 	return all
 }
 
-// TestNamesMadeByHandAreProtected: once they are reconciled, names that were made through etcdctl cannot be created in another case.
+// TestNamesMadeByHandAreProtected: once they are reconciled, names that were made through etcdctl cannot be created in
+// another case.
 func TestNamesMadeByHandAreProtected(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -55,7 +56,8 @@ func TestNamesMadeByHandAreProtected(t *testing.T) {
 	unchanged(t, c, func() { assert.Zero(t, reconcile(t, c), "there is nothing more to do") })
 }
 
-// TestRecordsOfNamesThatAreGoneAreRemoved: those of names that were removed through etcdctl, those that name nothing, and no others.
+// TestRecordsOfNamesThatAreGoneAreRemoved: those of names that were removed through etcdctl, those that name nothing,
+// and no others.
 func TestRecordsOfNamesThatAreGoneAreRemoved(t *testing.T) {
 	c := newCatalogue(t)
 	before := records(t, c)
@@ -150,7 +152,8 @@ func TestReconcilingGivesWay(t *testing.T) {
 	}
 }
 
-// TestReconcilingMayLookAtThePast: what the snapshot does not show is left alone, and what it shows and is gone is not recorded.
+// TestReconcilingMayLookAtThePast: what the snapshot does not show is left alone, and what it shows and is gone is not
+// recorded.
 func TestReconcilingMayLookAtThePast(t *testing.T) {
 	c := newCatalogue(t)
 	past := catalogue(t, c, 0)
@@ -163,8 +166,8 @@ func TestReconcilingMayLookAtThePast(t *testing.T) {
 	})
 }
 
-// TestReconcilingAgainstCreations: daemons that reconcile over and over while names come and go in two spellings leave no name
-// without its record, and fail nobody.
+// TestReconcilingAgainstCreations: daemons that reconcile over and over while names come and go in two spellings leave
+// no name without its record, and fail nobody.
 func TestReconcilingAgainstCreations(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -239,8 +242,8 @@ func TestReconcilingNeedsACatalogue(t *testing.T) {
 	})
 }
 
-// TestDroppingOneOfTwoNamesKeepsTheOthersRecord: of names that differ in case only, dropping the one that is not on record leaves the other
-// one protected, with the tables in it.
+// TestDroppingOneOfTwoNamesKeepsTheOthersRecord: of names that differ in case only, dropping the one that is not on
+// record leaves the other one protected, with the tables in it.
 func TestDroppingOneOfTwoNamesKeepsTheOthersRecord(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/packed"
 )
 
-// record reads the fields of one thing, which stand as plain keys below its key or as members of its packed key. A plain key
-// wins over a packed member. The first fault is kept and the reads after it return zero values.
+// record reads the fields of one thing, which stand as plain keys below its key or as members of its packed key. A
+// plain key wins over a packed member. The first fault is kept and the reads after it return zero values.
 type record struct {
 	have   *kv.Snapshot
 	key    string
@@ -101,7 +101,8 @@ func (r *record) number(name string) float64 {
 	return f
 }
 
-// parseNumber reads a decimal number and nothing else of what Go takes for one: no underscores, hexadecimal digits or infinities.
+// parseNumber reads a decimal number and nothing else of what Go takes for one: no underscores, hexadecimal digits or
+// infinities.
 func parseNumber(text string) (float64, bool) {
 	if strings.ContainsAny(text, "_xX") {
 		return 0, false

@@ -6,8 +6,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// rehearsal collects what etcd is asked about before a restore removes what is there: whether it takes the transactions that exceed others in
-// operations or bytes, and has room for all.
+// rehearsal collects what etcd is asked about before a restore removes what is there: whether it takes the transactions
+// that exceed others in operations or bytes, and has room for all.
 type rehearsal struct {
 	widest, heaviest kv.Change
 	width, weight    int
@@ -28,7 +28,8 @@ func (r *rehearsal) see(c kv.Change) {
 	}
 }
 
-// check asks about room first: a transaction that does not fit makes etcd raise its alarm, with which it refuses all writes.
+// check asks about room first: a transaction that does not fit makes etcd raise its alarm, with which it refuses all
+// writes.
 func (r *rehearsal) check(ctx context.Context, st kv.Store) error {
 	etcd, ok := st.(kv.Rehearser)
 	if !ok || r.width == 0 {

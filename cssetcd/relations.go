@@ -15,9 +15,10 @@ type Relation struct {
 	Match        *Match
 }
 
-// Relations reads what ties tables to each other, of the given databases, or of all databases when none is given, in the order of Tables and at one
-// revision. It costs what that holds: schemas and chunks are not read. It returns ErrNoSuchDB for a database that is given and not there. A table that
-// cannot be decoded comes with its name alone and an error, and the others follow.
+// Relations reads what ties tables to each other, of the given databases, or of all databases when none is given, in
+// the order of Tables and at one revision. It costs what that holds: schemas and chunks are not read. It returns
+// ErrNoSuchDB for a database that is given and not there. A table that cannot be decoded comes with its name alone and
+// an error, and the others follow.
 func (c *Client) Relations(ctx context.Context, dbs ...string) (iter.Seq2[Relation, error], error) {
 	have, names, err := c.tables(ctx, "list relations of tables", dbs, beyondTies, untied)
 	if err != nil {
@@ -44,7 +45,8 @@ func decodeRelation(have *kv.Snapshot, n TableName) (r Relation, err error) {
 	return r, nil
 }
 
-// untied are the keys of a table that have nothing to do with other tables: its chunks, and what comes after its partitioning.
+// untied are the keys of a table that have nothing to do with other tables: its chunks, and what comes after its
+// partitioning.
 func untied(n TableName) []kv.Span {
 	chunks, end := cssPath(n.chunksKey()), cssPath(n.key())+"0"
 	return []kv.Span{{From: chunks, To: chunks + "0"}, {From: cssPath(n.partKey()) + "0", To: end}}

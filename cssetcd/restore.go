@@ -19,10 +19,11 @@ type restoreOptions struct {
 	progress                                func(done, total int)
 }
 
-// Overwrite removes what is in the target first, so that everything restored is a new incarnation. Before that it asks etcd whether it would take
-// the largest transactions of the restore, and has the room: ErrTooLarge, ErrNoRoom or ErrUnauthorized leave the target as it was. It refuses
-// with ErrCzarsRegistered while czars are registered, unless RestoreUnsafe is given too. When it is interrupted after it has removed what was there, run
-// the restore again, without Overwrite or with it.
+// Overwrite removes what is in the target first, so that everything restored is a new incarnation. Before that it asks
+// etcd whether it would take the largest transactions of the restore, and has the room: ErrTooLarge, ErrNoRoom or
+// ErrUnauthorized leave the target as it was. It refuses with ErrCzarsRegistered while czars are registered, unless
+// RestoreUnsafe is given too. When it is interrupted after it has removed what was there, run the restore again,
+// without Overwrite or with it.
 func Overwrite() RestoreOption {
 	return func(o *restoreOptions) error { o.overwrite = true; return nil }
 }
@@ -55,10 +56,10 @@ type RestoreResult struct {
 	Revision                 Revision // at which everything was there; of the look at the target with DryRun
 }
 
-// Restore writes a dump into an empty target, byte for byte. It is many transactions, and readers see tables whole: each is
-// DO_NOT_USE until all of it is there, directors before the others, and the databases become usable last. A restore that was
-// interrupted is continued by running it again: what is there must then be part of the dump. Any other target is refused with ErrNotEmpty,
-// unless Overwrite is given.
+// Restore writes a dump into an empty target, byte for byte. It is many transactions, and readers see tables whole:
+// each is DO_NOT_USE until all of it is there, directors before the others, and the databases become usable last. A
+// restore that was interrupted is continued by running it again: what is there must then be part of the dump. Any other
+// target is refused with ErrNotEmpty, unless Overwrite is given.
 func (c *Client) Restore(ctx context.Context, d *Dump, opts ...RestoreOption) (RestoreResult, error) {
 	var o restoreOptions
 	faults := apply(&o, opts)
@@ -140,8 +141,8 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	return res, err
 }
 
-// restoreReads are the catalogue, the spellings, and what forbids to create a name or to wipe. They are ranges: a restore guards
-// each key that it puts.
+// restoreReads are the catalogue, the spellings, and what forbids to create a name or to wipe. They are ranges: a
+// restore guards each key that it puts.
 var restoreReads = []kv.Span{kv.Below(cssRoot), kv.Below(foldRoot), kv.Below(czarRoot), kv.Below(dropRoot)}
 
 func checkTarget(have *kv.Snapshot) error {

@@ -134,7 +134,8 @@ func requireRestored(t require.TestingT, st kv.Store, values map[string]string) 
 	}
 }
 
-// TestRestoreShowsOnlyWholeTables (I10): tables and databases are usable only when all of their keys are there, directors before the others.
+// TestRestoreShowsOnlyWholeTables (I10): tables and databases are usable only when all of their keys are there,
+// directors before the others.
 func TestRestoreShowsOnlyWholeTables(t *testing.T) {
 	values := largeDump()
 	c := emptyStore()
@@ -175,7 +176,8 @@ func TestRestoreOfASmallDumpIsOneTransaction(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
 }
 
-// TestRestoreKeepsSmallTablesInOneTransaction (I10): a table that fits into a transaction is never seen as DO_NOT_USE, however many there are.
+// TestRestoreKeepsSmallTablesInOneTransaction (I10): a table that fits into a transaction is never seen as DO_NOT_USE,
+// however many there are.
 func TestRestoreKeepsSmallTablesInOneTransaction(t *testing.T) {
 	values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY"}
 	for i := range 40 {
@@ -207,8 +209,8 @@ func TestHistoryStays(t *testing.T) {
 	assert.Equal(t, "mine", s.At("history").Value)
 }
 
-// TestInterruptedRestoreIsContinued (I10): stopped at each of its transactions, with the answer lost or not, and run again, it ends as one
-// that was not stopped, and no state on the way shows part of a table as usable.
+// TestInterruptedRestoreIsContinued (I10): stopped at each of its transactions, with the answer lost or not, and run
+// again, it ends as one that was not stopped, and no state on the way shows part of a table as usable.
 func TestInterruptedRestoreIsContinued(t *testing.T) {
 	values := largeDump()
 	d := parse(t, dumpOf(values))
@@ -263,7 +265,8 @@ func TestRestoreEndsWithItsContext(t *testing.T) {
 	checkStates(t, c.Store(), values, first.At("history").Create)
 }
 
-// TestRestoreOfRandomCatalogues (I10): of any catalogue, failing at any transaction, every state on the way is one that readers may see.
+// TestRestoreOfRandomCatalogues (I10): of any catalogue, failing at any transaction, every state on the way is one that
+// readers may see.
 func TestRestoreOfRandomCatalogues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		values := csstest.Catalogue().Draw(t, "catalogue")
@@ -547,8 +550,8 @@ func TestRestoreOfLongValues(t *testing.T) {
 	requireRestored(t, c.Store(), values)
 }
 
-// TestOverwriteRemovesNothingThatItCannotReplace: an etcd that takes smaller transactions only, or has no room, keeps what it has, and is not made to
-// raise its alarm.
+// TestOverwriteRemovesNothingThatItCannotReplace: an etcd that takes smaller transactions only, or has no room, keeps
+// what it has, and is not made to raise its alarm.
 func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 	t.Parallel()
 	refused := func(t *testing.T, c *cssetcd.Client, d *cssetcd.Dump, want error) {
@@ -589,7 +592,8 @@ func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 	})
 }
 
-// TestOverwriteInterruptedAtEachTransaction (I10): what is seen then is a catalogue in which nothing usable lacks a part, and a restore makes it whole.
+// TestOverwriteInterruptedAtEachTransaction (I10): what is seen then is a catalogue in which nothing usable lacks a
+// part, and a restore makes it whole.
 func TestOverwriteInterruptedAtEachTransaction(t *testing.T) {
 	values := largeDump()
 	d := parse(t, dumpOf(values))

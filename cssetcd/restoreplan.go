@@ -9,8 +9,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// restorePlan is a dump cut into units in the order in which they are restored. It is a value: what is to be done follows from
-// it and from what is in the target.
+// restorePlan is a dump cut into units in the order in which they are restored. It is a value: what is to be done
+// follows from it and from what is in the target.
 type restorePlan struct {
 	units  []restoreUnit
 	values map[string]string // the dump with missing ancestors
@@ -37,7 +37,8 @@ func newRestorePlan(d *Dump) *restorePlan {
 	return p
 }
 
-// cut makes the units: everything but databases, the databases held back, their tables with directors first, the databases.
+// cut makes the units: everything but databases, the databases held back, their tables with directors first, the
+// databases.
 func (p *restorePlan) cut() {
 	var rest restoreUnit
 	dbs, tables := map[string]*restoreUnit{}, map[string]*restoreUnit{}
@@ -207,8 +208,9 @@ func (b *restoreBatch) begin() {
 	b.place, b.touched = map[string]int{}, map[string]bool{}
 }
 
-// unit adds what is missing of a unit; false when the consumer has had enough. The status gets its final value last. While that
-// falls into the transaction that creates the key, which it does for all units that fit into one, DO_NOT_USE is never seen.
+// unit adds what is missing of a unit; false when the consumer has had enough. The status gets its final value last.
+// While that falls into the transaction that creates the key, which it does for all units that fit into one, DO_NOT_USE
+// is never seen.
 func (b *restoreBatch) unit(u restoreUnit, final string) bool {
 	var missing []row
 	cost, size := 0, 0
@@ -277,7 +279,8 @@ func (b *restoreBatch) rows(rows []row) bool {
 	return !b.stopped
 }
 
-// put adds a row with what belongs to it: the spelling of a name, the guard that it is not being dropped, the touch of a node.
+// put adds a row with what belongs to it: the spelling of a name, the guard that it is not being dropped, the touch of
+// a node.
 func (b *restoreBatch) put(r row) bool {
 	if i, ok := b.place[r.key]; ok {
 		b.change.Puts[i].Value = r.value

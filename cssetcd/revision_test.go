@@ -31,8 +31,8 @@ var tableWrites = map[string]conditional{
 	},
 }
 
-// TestOfTwoWritersWhoReadTheSameOneSucceeds: whatever the two write, and whether the second comes afterwards or between what the first reads and
-// its transaction.
+// TestOfTwoWritersWhoReadTheSameOneSucceeds: whatever the two write, and whether the second comes afterwards or between
+// what the first reads and its transaction.
 func TestOfTwoWritersWhoReadTheSameOneSucceeds(t *testing.T) {
 	for first, write := range tableWrites {
 		for next, again := range tableWrites {
@@ -123,7 +123,8 @@ func TestAStatusIsThatOfTheTable(t *testing.T) {
 	ok(t)(c.SetSharedScan(t.Context(), plain, cssetcd.SharedScan{}, cssetcd.IfStatus(cssetcd.StatusReady), cssetcd.IfRevision(read.Modified)))
 }
 
-// TestNothingMeetsNoCondition: a drop that may find nothing fails all the same when it was to be of a status or revision.
+// TestNothingMeetsNoCondition: a drop that may find nothing fails all the same when it was to be of a status or
+// revision.
 func TestNothingMeetsNoCondition(t *testing.T) {
 	c := newCatalogue(t)
 	for option, want := range map[*cssetcd.WriteOption]error{

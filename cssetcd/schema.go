@@ -12,8 +12,8 @@ type schema struct {
 	columns memo[[]Column]
 }
 
-// schemas has one schema for all tables with the same text, of which hundreds of databases may have one each. A schema goes with
-// its last table.
+// schemas has one schema for all tables with the same text, of which hundreds of databases may have one each. A schema
+// goes with its last table.
 type schemas struct {
 	mu     sync.Mutex
 	byText map[string]weak.Pointer[schema]

@@ -10,12 +10,13 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Snapshot is the catalogue at one revision. It is immutable, reading it does no I/O, and any number of goroutines may share
-// it. A czar takes one for each query, so that all that the query reads is of one moment.
+// Snapshot is the catalogue at one revision. It is immutable, reading it does no I/O, and any number of goroutines may
+// share it. A czar takes one for each query, so that all that the query reads is of one moment.
 //
-// What it returns is decoded when it is first asked for and then shared, with all its readers and with the later snapshots of
-// the same view until it changes: nobody may change it. So a table, database or node that has the same pointer in two
-// snapshots of a view has not changed between them. Reading one that is decoded takes a look-up in memory, no allocation.
+// What it returns is decoded when it is first asked for and then shared, with all its readers and with the later
+// snapshots of the same view until it changes: nobody may change it. So a table, database or node that has the same
+// pointer in two snapshots of a view has not changed between them. Reading one that is decoded takes a look-up in
+// memory, no allocation.
 type Snapshot struct {
 	kv      *kv.Snapshot
 	cluster uint64
@@ -38,7 +39,8 @@ func (s *Snapshot) Cluster() uint64 { return s.cluster }
 // Len returns the number of CSS keys.
 func (s *Snapshot) Len() int { return s.kv.Len() }
 
-// Key returns what a CSS key such as "/DBS/lsst" holds; ok is false when it is absent, as is whatever does not begin with a slash.
+// Key returns what a CSS key such as "/DBS/lsst" holds; ok is false when it is absent, as is whatever does not begin
+// with a slash.
 func (s *Snapshot) Key(key string) (e Entry, ok bool) {
 	if !strings.HasPrefix(key, "/") {
 		return Entry{}, false
@@ -61,14 +63,15 @@ func (s *Snapshot) Below(key string) iter.Seq2[string, Entry] {
 	}
 }
 
-// KeyChange is the net change of one CSS key between two snapshots. Old is zero when the key came into being, New when it went.
+// KeyChange is the net change of one CSS key between two snapshots. Old is zero when the key came into being, New when
+// it went.
 type KeyChange struct {
 	Key      string
 	Old, New Entry
 }
 
-// Databases yields the databases in byte order of their names. One that cannot be decoded comes as nil with an error that names
-// the key at fault, and the others follow.
+// Databases yields the databases in byte order of their names. One that cannot be decoded comes as nil with an error
+// that names the key at fault, and the others follow.
 func (s *Snapshot) Databases() iter.Seq2[*Database, error] {
 	return each(s, dbsKey, func(name string) (*Database, error) { return s.Database(name) })
 }
@@ -90,7 +93,8 @@ func (s *Snapshot) Database(name string) (*Database, error) {
 	return e.keep(db, objectError("read database", name, err))
 }
 
-// Tables yields the tables of a database, whatever their status, as Databases does; none for a database that is not there.
+// Tables yields the tables of a database, whatever their status, as Databases does; none for a database that is not
+// there.
 func (s *Snapshot) Tables(db string) iter.Seq2[*Table, error] {
 	return each(s, tablesKey(db), func(name string) (*Table, error) { return s.Table(TableName{db, name}) })
 }
@@ -143,8 +147,8 @@ func (s *Snapshot) Node(name string) (*Node, error) {
 	return e.keep(n, objectError("read node", name, err))
 }
 
-// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there. The first call for a table
-// decodes all its chunks and keeps them until one changes.
+// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there. The first call for
+// a table decodes all its chunks and keeps them until one changes.
 func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		for _, c := range s.chunks(name) {

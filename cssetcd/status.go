@@ -2,8 +2,8 @@ package cssetcd
 
 import "strings"
 
-// Status is the text that a database's or table's key holds. Any text is a status and is kept as it is; those that begin with
-// one of the words below have a meaning.
+// Status is the text that a database's or table's key holds. Any text is a status and is kept as it is; those that
+// begin with one of the words below have a meaning.
 type Status string
 
 // The statuses that stand alone.
@@ -52,7 +52,8 @@ func (s Status) State() State {
 // Ready reports whether queries may use what has this status.
 func (s Status) Ready() bool { return s == StatusReady }
 
-// Detail returns what follows the word of a pending or failed status: "2026-01-01T00:00:00:qid=7". It is "" for the others.
+// Detail returns what follows the word of a pending or failed status: "2026-01-01T00:00:00:qid=7". It is "" for the
+// others.
 func (s Status) Detail() string {
 	if st := s.State(); st < StatePendingCreate {
 		return ""
@@ -61,7 +62,8 @@ func (s Status) Detail() string {
 	return detail
 }
 
-// PendingDrop returns the status of something that is to be dropped; the text says when and by which query, in upstream's form "2026-01-01T00:00:00:qid=7".
+// PendingDrop returns the status of something that is to be dropped; the text says when and by which query, in
+// upstream's form "2026-01-01T00:00:00:qid=7".
 func PendingDrop(text string) Status { return Status(pendingDrop + text) }
 
 // Failed returns the status of something that could not be created or dropped.

@@ -6,8 +6,20 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Subscription tells one subscriber what changes in a View. It holds the snapshot that the subscriber saw last and nothing
-// else, however slow the subscriber is. It belongs to one goroutine and needs no closing.
+// Subscription tells one subscriber what changes in a View. It holds the snapshot that the subscriber saw last and
+// nothing else, however slow the subscriber is: what changed several times meanwhile comes once. It belongs to one
+// goroutine and needs no closing.
+//
+//	subscription := view.Subscribe() // begins with what the view shows now
+//	for {
+//		update, err := subscription.Next(ctx) // waits
+//		if err != nil {
+//			return err // of ctx, or ErrClosed
+//		}
+//		for _, change := range update.Keys { // of CSS keys; update.To has the tables
+//			...
+//		}
+//	}
 type Subscription struct {
 	view *View
 	last *viewState
@@ -24,7 +36,8 @@ type Update struct {
 // Subscribe begins with what the view shows now.
 func (v *View) Subscribe() *Subscription { return &Subscription{view: v, last: v.state.Load()} }
 
-// Snapshot returns what the subscriber has seen: at first what the view showed at Subscribe, then To of the last update.
+// Snapshot returns what the subscriber has seen: at first what the view showed at Subscribe, then To of the last
+// update.
 func (s *Subscription) Snapshot() *Snapshot { return s.last.snapshot }
 
 // Next waits for the view to move on and returns the difference. It returns the error of ctx, or ErrClosed.

@@ -9,18 +9,19 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Table reads all of a table but its chunks, from one read. It returns ErrNoSuchTable, together with ErrNoSuchDB when the database is missing.
+// Table reads all of a table but its chunks, from one read. It returns ErrNoSuchTable, together with ErrNoSuchDB when
+// the database is missing.
 func (c *Client) Table(ctx context.Context, name TableName) (*Table, error) {
 	return read(ctx, c, "read table", name.String(), tableSpans(name), func(have *kv.Snapshot) (*Table, error) {
 		return decodeTable(have, name)
 	})
 }
 
-// CreateTable creates a table, whole: a plain one, a director, a child or a match table, as its fields say. The zero Status
-// stands for READY, and a director of a match table that is of the table's own database is stored without the database.
-// It returns ErrNoSuchDB, never creating a database by the way, ErrTableExists, also for a name that differs from
-// another in case only, ErrInvalidName where workers would keep a chunk of one table under the name of another, and
-// ErrUnqueryable for a table that no czar can query. Takes IfNotExists and AllowUnqueryable.
+// CreateTable creates a table, whole: a plain one, a director, a child or a match table, as its fields say. The zero
+// Status stands for READY, and a director of a match table that is of the table's own database is stored without the
+// database. It returns ErrNoSuchDB, never creating a database by the way, ErrTableExists, also for a name that differs
+// from another in case only, ErrInvalidName where workers would keep a chunk of one table under the name of another,
+// and ErrUnqueryable for a table that no czar can query. Takes IfNotExists and AllowUnqueryable.
 func (c *Client) CreateTable(ctx context.Context, t Table, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createTable(t, opts))
 }
@@ -62,7 +63,8 @@ func createTable(t Table, opts []WriteOption) operation {
 	}})
 }
 
-// asStored returns a table as it is written: with its status, and the directors of its own database named as upstream looks for them.
+// asStored returns a table as it is written: with its status, and the directors of its own database named as upstream
+// looks for them.
 func asStored(t Table) Table {
 	if t.Status == "" {
 		t.Status = StatusReady
@@ -166,8 +168,8 @@ func setTableSchema(n TableName, schema string, opts []WriteOption) operation {
 	})
 }
 
-// SetSharedScan writes how a table takes part in shared scans: both values, whatever they are. It returns ErrNoSuchTable. Takes
-// IfStatus and IfRevision.
+// SetSharedScan writes how a table takes part in shared scans: both values, whatever they are. It returns
+// ErrNoSuchTable. Takes IfStatus and IfRevision.
 func (c *Client) SetSharedScan(ctx context.Context, n TableName, s SharedScan, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setSharedScan(n, s, opts))
 }
@@ -208,8 +210,8 @@ func (o operation) editing(n TableName, reads []kv.Span, opts []WriteOption, do 
 	})
 }
 
-// DropTable removes a table with its chunks at once, whatever queries are running. It refuses with ErrCzarsRegistered while
-// czars are registered. It returns ErrNoSuchTable. Takes IfExists, IfStatus, IfRevision and Unsafe.
+// DropTable removes a table with its chunks at once, whatever queries are running. It refuses with ErrCzarsRegistered
+// while czars are registered. It returns ErrNoSuchTable. Takes IfExists, IfStatus, IfRevision and Unsafe.
 func (c *Client) DropTable(ctx context.Context, n TableName, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, dropTable(n, opts))
 }

@@ -49,7 +49,8 @@ func mismatch(e kv.Entry, err error, format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{err}, args...)...)
 }
 
-// guards keep what permits has looked at from changing before the write: keys that are read one by one are guarded in any case.
+// guards keep what permits has looked at from changing before the write: keys that are read one by one are guarded in
+// any case.
 func (o writeOptions) guards(t thing) []kv.Guard {
 	if o.revision == nil {
 		return nil

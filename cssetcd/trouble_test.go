@@ -32,8 +32,8 @@ const (
 	leaderStops   = "stops of the leader"
 )
 
-// loseAnswers is trouble: of each four commits, one is lost in some way, and now and then its sender gives up on finding out. Writers
-// interleave at every call where a store is so fast that they would hardly meet.
+// loseAnswers is trouble: of each four commits, one is lost in some way, and now and then its sender gives up on
+// finding out. Writers interleave at every call where a store is so fast that they would hardly meet.
 func loseAnswers(interleave bool) func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client, func() map[string]int) {
 	return func(t *testing.T, first *cssetcd.Client, n int) (writers []*cssetcd.Client, end func() map[string]int) {
 		return lossy(t, first, n, interleave)
@@ -68,8 +68,8 @@ func lossy(t *testing.T, first *cssetcd.Client, n int, interleave bool) (writers
 	}
 }
 
-// deaf is the store of one writer who is now and then refused access right after an answer was lost, and so never learns what became of the
-// commit. It counts these. The first comes soon, whatever is drawn.
+// deaf is the store of one writer who is now and then refused access right after an answer was lost, and so never
+// learns what became of the commit. It counts these. The first comes soon, whatever is drawn.
 func deaf(r *rand.Rand, st kv.Store, count *int) kv.Store {
 	refused, until := false, r.IntN(10)
 	return kvtest.Hooks{
@@ -94,11 +94,12 @@ func deaf(r *rand.Rand, st kv.Store, count *int) kv.Store {
 	}
 }
 
-// meeting is where writers wait for one another between the calls of their operations, so that any call of one may come between any two of
-// another.
+// meeting is where writers wait for one another between the calls of their operations, so that any call of one may come
+// between any two of another.
 type meeting chan struct{}
 
-// at is the store of one writer: before each second call, by chance, it waits until another makes a call, or for a moment when none does.
+// at is the store of one writer: before each second call, by chance, it waits until another makes a call, or for a
+// moment when none does.
 func (m meeting) at(r *rand.Rand, st kv.Store) kv.Store {
 	wait := func() {
 		select {
@@ -176,8 +177,8 @@ func (c *cluster) leader(ctx context.Context) *embedetcd.Server {
 	return nil
 }
 
-// stopLeaders is trouble: answers are lost, and each time that so many calls were made, whoever leads is stopped, and started again a
-// moment later.
+// stopLeaders is trouble: answers are lost, and each time that so many calls were made, whoever leads is stopped, and
+// started again a moment later.
 func (c *cluster) stopLeaders(every int) func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client, func() map[string]int) {
 	return func(t *testing.T, first *cssetcd.Client, n int) ([]*cssetcd.Client, func() map[string]int) {
 		writers, endLosses := lossy(t, first, n, false)
@@ -241,7 +242,8 @@ func (s *leaderStopper) called() {
 	})
 }
 
-// troubled returns the harness with the trouble, of which there must be enough, for so many operations: ten thousand in the long form.
+// troubled returns the harness with the trouble, of which there must be enough, for so many operations: ten thousand in
+// the long form.
 func troubled(h csstest.Harness, operations int) csstest.Harness {
 	h.Operations = operations
 	if os.Getenv("SOAK") != "" {
@@ -257,7 +259,8 @@ func troubled(h csstest.Harness, operations int) csstest.Harness {
 	return h
 }
 
-// TestTwoWriters: thousands of operations of two writers, on every store, with lost answers and leaders that are stopped.
+// TestTwoWriters: thousands of operations of two writers, on every store, with lost answers and leaders that are
+// stopped.
 func TestTwoWriters(t *testing.T) {
 	for name, h := range storesUnderTest() {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,16 @@ package cssetcd
 
 import "github.com/qserv/css-etcd/internal/kv"
 
-// Revision numbers the states of the catalogue. It is etcd's: every transaction makes the next one, over all keys. 0 is none.
+// Revision numbers the states of the catalogue. It is etcd's: every transaction makes the next one, over all keys. 0 is
+// none.
 type Revision = kv.Revision
 
-// Entry is what one CSS key holds: Value, and the revisions at which the key came into being (Create) and last changed (Mod).
-// The zero Entry means that the key is absent.
+// Entry is what one CSS key holds: Value, and the revisions at which the key came into being (Create) and last changed
+// (Mod). The zero Entry means that the key is absent.
 type Entry = kv.Entry
 
-// What a creation fills in where a field is "". The status of a database or table is READY then, the state of a node ACTIVE.
+// What a creation fills in where a field is "". The status of a database or table is READY then, the state of a node
+// ACTIVE.
 const (
 	DefaultStorageClass  = "L2"
 	DefaultReleaseStatus = "RELEASED"
@@ -25,9 +27,9 @@ type Database struct {
 	Striping      *Striping // nil: the database has no partitioned tables
 	Incarnation   Revision  // when the database was created; set on reading
 	Modified      Revision  // when anything of it but its tables was last written; set on reading
-	// Revision rises with each change of anything in the database, its tables, chunks and partitioning included: while it is the same in
-	// the snapshots of a view, the database is the same. It is set on reading from a Snapshot, and is as a rule the revision of the change;
-	// after etcd went back it is higher.
+	// Revision rises with each change of anything in the database, its tables, chunks and partitioning included: while
+	// it is the same in the snapshots of a view, the database is the same. It is set on reading from a Snapshot, and is
+	// as a rule the revision of the change; after etcd went back it is higher.
 	Revision Revision
 }
 
@@ -99,8 +101,8 @@ const (
 	NodeInactive NodeState = "INACTIVE"
 )
 
-// Chunk is one chunk of a table and the nodes that hold a replica of it, in the order in which they were added. A node may
-// stand in it more than once where upstream wrote it.
+// Chunk is one chunk of a table and the nodes that hold a replica of it, in the order in which they were added. A node
+// may stand in it more than once where upstream wrote it.
 type Chunk struct {
 	ID    int
 	Nodes []string

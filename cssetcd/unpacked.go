@@ -9,9 +9,9 @@ import (
 	"github.com/qserv/css-etcd/internal/packed"
 )
 
-// Unpacked returns the keys below root, "" for all, as a reader of fields sees them: a packed key is replaced by its members, each
-// a key beside it, where a plain key wins. A member whose name cannot be the last part of a key stands for nothing. Packed keys that cannot
-// be read stay as they are and are reported together, each as a ValueError.
+// Unpacked returns the keys below root, "" for all, as a reader of fields sees them: a packed key is replaced by its
+// members, each a key beside it, where a plain key wins. A member whose name cannot be the last part of a key stands
+// for nothing. Packed keys that cannot be read stay as they are and are reported together, each as a ValueError.
 func (s *Snapshot) Unpacked(root string) (map[string]string, error) {
 	out := map[string]string{}
 	var faults *multierror.Error
@@ -36,8 +36,8 @@ func (s *Snapshot) Unpacked(root string) (map[string]string, error) {
 	return out, faults.ErrorOrNil()
 }
 
-// UnpackedKey returns what a key holds as a reader of fields sees it: the plain key, or the member of the packed key beside it.
-// It returns ErrNoSuchKey, or a ValueError when the packed key cannot be read.
+// UnpackedKey returns what a key holds as a reader of fields sees it: the plain key, or the member of the packed key
+// beside it. It returns ErrNoSuchKey, or a ValueError when the packed key cannot be read.
 func (s *Snapshot) UnpackedKey(key string) (string, error) {
 	if err := checkAnyKey(key); err != nil {
 		return "", objectError("get", key, err)

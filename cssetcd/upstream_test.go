@@ -15,11 +15,11 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// The tests of this file are named after faults of the C++ CSS that were seen at work. Each does what brought the fault about
-// and shows what happens here instead.
+// The tests of this file are named after faults of the C++ CSS that were seen at work. Each does what brought the fault
+// about and shows what happens here instead.
 
-// TestUpstreamCreateTableLeftHalfATable (I1): a schema that is too long made createTable stop after the status; the table then existed
-// for creating it and did not for reading it.
+// TestUpstreamCreateTableLeftHalfATable (I1): a schema that is too long made createTable stop after the status; the
+// table then existed for creating it and did not for reading it.
 func TestUpstreamCreateTableLeftHalfATable(t *testing.T) {
 	c := newCatalogue(t)
 	n := cssetcd.TableName{DB: "lsst", Table: "Source"}
@@ -37,8 +37,8 @@ func TestUpstreamCreateTableLeftHalfATable(t *testing.T) {
 	ok(t)(c.CreateTable(t.Context(), directorTable(n)))
 }
 
-// TestUpstreamSetStatusRevivedADroppedTable (I2): setTableStatus looked whether the table is there and then wrote; a drop in between left a
-// table that was READY and had no schema.
+// TestUpstreamSetStatusRevivedADroppedTable (I2): setTableStatus looked whether the table is there and then wrote; a
+// drop in between left a table that was READY and had no schema.
 func TestUpstreamSetStatusRevivedADroppedTable(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -89,7 +89,8 @@ func TestUpstreamSetScanFailedRawOnADroppedTable(t *testing.T) {
 	}
 }
 
-// TestUpstreamFirstTablesOfADatabaseCollided (I5): of two different first tables created at the same time one was reported to exist.
+// TestUpstreamFirstTablesOfADatabaseCollided (I5): of two different first tables created at the same time one was
+// reported to exist.
 func TestUpstreamFirstTablesOfADatabaseCollided(t *testing.T) {
 	c := csstest.New(t)
 	for round := range 10 {
@@ -115,7 +116,8 @@ func TestUpstreamFirstTablesOfADatabaseCollided(t *testing.T) {
 	})
 }
 
-// TestUpstreamUniqueIdsLoopedForEver (I11): two writers that needed a unique id could loop until they were killed. Here each gets its own.
+// TestUpstreamUniqueIdsLoopedForEver (I11): two writers that needed a unique id could loop until they were killed. Here
+// each gets its own.
 func TestUpstreamUniqueIdsLoopedForEver(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -164,8 +166,8 @@ func TestUpstreamUniqueIdsLoopedForEver(t *testing.T) {
 	})
 }
 
-// TestUpstreamDropFailedOnAConcurrentInsert: a chunk added while a table was dropped made the whole drop fail. Here either the drop
-// takes it with it, or adding it fails.
+// TestUpstreamDropFailedOnAConcurrentInsert: a chunk added while a table was dropped made the whole drop fail. Here
+// either the drop takes it with it, or adding it fails.
 func TestUpstreamDropFailedOnAConcurrentInsert(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -178,8 +180,8 @@ func TestUpstreamDropFailedOnAConcurrentInsert(t *testing.T) {
 	assert.Empty(t, rowsBelow(t, c, "/DBS/lsst"))
 }
 
-// TestUpstreamCreatedBelowWhatWasMissing: a table in a database that is not there made a database with an empty status, and a chunk
-// could be on a node that is not there.
+// TestUpstreamCreatedBelowWhatWasMissing: a table in a database that is not there made a database with an empty status,
+// and a chunk could be on a node that is not there.
 func TestUpstreamCreatedBelowWhatWasMissing(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -258,7 +260,8 @@ func TestUpstreamStartsCollidedOnAnEmptyStore(t *testing.T) {
 	})
 }
 
-// TestUpstreamVersionWasLookedAtOnce (I4): a client that had started went on reading and writing after the version was raised.
+// TestUpstreamVersionWasLookedAtOnce (I4): a client that had started went on reading and writing after the version was
+// raised.
 func TestUpstreamVersionWasLookedAtOnce(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -310,8 +313,9 @@ func TestUpstreamVersionWasLookedAtOnce(t *testing.T) {
 	})
 }
 
-// TestUpstreamInterruptedDropRemovedAPart (I1 and I3): a connection lost in the middle of a drop left a READY table with some of its chunks. Here
-// a drop is one transaction; when its answer is lost, the caller still learns what happened.
+// TestUpstreamInterruptedDropRemovedAPart (I1 and I3): a connection lost in the middle of a drop left a READY table
+// with some of its chunks. Here a drop is one transaction; when its answer is lost, the caller still learns what
+// happened.
 func TestUpstreamInterruptedDropRemovedAPart(t *testing.T) {
 	ctx := t.Context()
 	for _, lost := range []bool{false, true} {

@@ -10,12 +10,12 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// View keeps the whole catalogue in memory and follows etcd. Reading its snapshot is one atomic load; a change is there as soon
-// as etcd has told of it. While etcd cannot be reached the last snapshot stays, and [View.Staleness] grows.
+// View keeps the whole catalogue in memory and follows etcd. Reading its snapshot is one atomic load; a change is there
+// as soon as etcd has told of it. While etcd cannot be reached the last snapshot stays, and [View.Staleness] grows.
 //
-// It mends itself: it goes on where it stood after a broken connection, loads anew when etcd has compacted what it missed, ends
-// a connection that fell silent, notices an etcd that was set back or replaced, and compares itself with etcd from time to time.
-// What it shows after any of these is etcd's state, and subscribers get the exact difference.
+// It mends itself: it goes on where it stood after a broken connection, loads anew when etcd has compacted what it
+// missed, ends a connection that fell silent, notices an etcd that was set back or replaced, and compares itself with
+// etcd from time to time. What it shows after any of these is etcd's state, and subscribers get the exact difference.
 type View struct {
 	client  *Client
 	cancel  context.CancelFunc
@@ -53,14 +53,16 @@ type viewSettings struct {
 	most         int
 }
 
-// CompareEvery says how often a view compares all it shows with etcd at the same revision, which costs a load of the catalogue;
-// negative: never. Without it a view does so every 5 minutes, and less often where that would take more than a hundredth of the time.
+// CompareEvery says how often a view compares all it shows with etcd at the same revision, which costs a load of the
+// catalogue; negative: never. Without it a view does so every 5 minutes, and less often where that would take more than
+// a hundredth of the time.
 func CompareEvery(d time.Duration) ViewOption {
 	return func(s *viewSettings) error { s.compareEvery = d; return nil }
 }
 
-// OpenView loads the catalogue and follows it until Close. The context bounds the loading only. It fails with ErrVersionMismatch
-// for a CSS of a version that this package does not know and with ErrOldServer for an etcd whose watches lose events.
+// OpenView loads the catalogue and follows it until Close. The context bounds the loading only. It fails with
+// ErrVersionMismatch for a CSS of a version that this package does not know and with ErrOldServer for an etcd whose
+// watches lose events.
 func OpenView(ctx context.Context, c *Client, opts ...ViewOption) (*View, error) {
 	settings := viewSettings{most: keepTouches}
 	if c == nil {
@@ -112,7 +114,8 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 	return v, nil
 }
 
-// Close ends the following and waits for it, which takes no network. Waiting calls return ErrClosed; the last snapshot stays readable.
+// Close ends the following and waits for it, which takes no network. Waiting calls return ErrClosed; the last snapshot
+// stays readable.
 func (v *View) Close() {
 	v.cancel()
 	<-v.done
@@ -124,8 +127,8 @@ func (v *View) Client() *Client { return v.client }
 // Snapshot returns the newest snapshot. It never blocks and never returns nil.
 func (v *View) Snapshot() *Snapshot { return v.state.Load().snapshot }
 
-// Staleness returns for how long etcd has not confirmed that the view shows everything: no change in etcd that the view does not
-// show is older. It is below two seconds as long as etcd answers and the view is Live.
+// Staleness returns for how long etcd has not confirmed that the view shows everything: no change in etcd that the view
+// does not show is older. It is below two seconds as long as etcd answers and the view is Live.
 func (v *View) Staleness() time.Duration { return time.Since(v.state.Load().confirmed.Asked) }
 
 // update is called by the one goroutine that follows.
@@ -152,9 +155,10 @@ func (v *View) update(u kv.Update) {
 }
 
 // WaitRevision returns a snapshot of at least the given revision, as a write returned it: read your writes. It returns
-// ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx. While the view knows that etcd went
-// back and has not loaded it, no revision is taken for reached. Revision 0, that of a write which had nothing to change, stands for what it found,
-// which another client may just have written: then it does what [View.WaitLatest] does.
+// ErrRegressed when etcd is restored to an older revision meanwhile, ErrClosed, or the error of ctx. While the view
+// knows that etcd went back and has not loaded it, no revision is taken for reached. Revision 0, that of a write which
+// had nothing to change, stands for what it found, which another client may just have written: then it does what
+// [View.WaitLatest] does.
 func (v *View) WaitRevision(ctx context.Context, rev Revision) (*Snapshot, error) {
 	if rev == 0 {
 		return v.WaitLatest(ctx)
@@ -179,8 +183,9 @@ func (v *View) WaitRevision(ctx context.Context, rev Revision) (*Snapshot, error
 	}
 }
 
-// WaitLatest returns a snapshot that shows everything that etcd had committed when WaitLatest was called: a linearizable read of the
-// whole catalogue for the price of one small question to etcd, which waiting callers share. It returns ErrClosed or the error of ctx.
+// WaitLatest returns a snapshot that shows everything that etcd had committed when WaitLatest was called: a
+// linearizable read of the whole catalogue for the price of one small question to etcd, which waiting callers share. It
+// returns ErrClosed or the error of ctx.
 func (v *View) WaitLatest(ctx context.Context) (*Snapshot, error) {
 	called := time.Now()
 	for {

@@ -29,7 +29,8 @@ func awaitPhase(t testing.TB, v *cssetcd.View, phase cssetcd.Phase) cssetcd.Cond
 	return c
 }
 
-// TestConditionOfAView (V6): each kind of news leads to its phase, with its reason and with when the phase began; and is counted.
+// TestConditionOfAView (V6): each kind of news leads to its phase, with its reason and with when the phase began; and
+// is counted.
 func TestConditionOfAView(t *testing.T) {
 	start := kvSnapshotOf(map[string]string{"/DBS/a": "READY"})
 	v, tell := cssetcd.ViewByHand(start)
@@ -135,8 +136,8 @@ func TestConfirmedIsMonotonic(t *testing.T) {
 	assert.True(t, v.Stats().Confirmed.Asked.After(first))
 }
 
-// TestWaitLatestIsLinearizable (V6): whoever calls it sees all that others had written by then, on a view that hears of it by itself
-// and where writes elsewhere bring no event.
+// TestWaitLatestIsLinearizable (V6): whoever calls it sees all that others had written by then, on a view that hears of
+// it by itself and where writes elsewhere bring no event.
 func TestWaitLatestIsLinearizable(t *testing.T) {
 	c := newCatalogue(t)
 	v := openView(t, c)
@@ -168,7 +169,8 @@ func TestWaitLatestIsLinearizable(t *testing.T) {
 	assert.GreaterOrEqual(t, s.Revision(), cssetcd.Revision(resp.Header.Revision))
 }
 
-// TestWaitRevisionOfAWriteThatChangedNothing waits for what the write found: somebody else may have written it a moment before.
+// TestWaitRevisionOfAWriteThatChangedNothing waits for what the write found: somebody else may have written it a moment
+// before.
 func TestWaitRevisionOfAWriteThatChangedNothing(t *testing.T) {
 	t.Parallel()
 	p, c, _, v := behindProxy(t)
@@ -186,8 +188,8 @@ func TestWaitRevisionOfAWriteThatChangedNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestViewOverASilentConnection (V6): while nothing arrives and nothing is refused, the view stays readable, its age grows, its
-// condition says why, and who waits for the latest waits; it follows again soon after the network does.
+// TestViewOverASilentConnection (V6): while nothing arrives and nothing is refused, the view stays readable, its age
+// grows, its condition says why, and who waits for the latest waits; it follows again soon after the network does.
 func TestViewOverASilentConnection(t *testing.T) {
 	t.Parallel()
 	p, c, _, v := behindProxy(t)

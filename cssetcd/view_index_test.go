@@ -176,8 +176,9 @@ func everything(s *cssetcd.Snapshot) map[string]read {
 	return all
 }
 
-// TestNextSnapshotIsAFreshOne (V8): after any history, the snapshots that a view makes one from another say of everything what a
-// snapshot made at once says; what was not touched keeps its pointer; and what was touched below a database gives that a new revision.
+// TestNextSnapshotIsAFreshOne (V8): after any history, the snapshots that a view makes one from another say of
+// everything what a snapshot made at once says; what was not touched keeps its pointer; and what was touched below a
+// database gives that a new revision.
 func TestNextSnapshotIsAFreshOne(t *testing.T) {
 	steps, kept, renewed := 0, 0, 0
 	check := func(t *rapid.T) {
@@ -205,8 +206,8 @@ func TestNextSnapshotIsAFreshOne(t *testing.T) {
 	assert.Greater(t, renewed, 300)
 }
 
-// TestAPartitioningTouchesItsDatabasesOnly: a change of one costs the same however many databases there are. The work is counted in allocations:
-// each record that is parsed takes some.
+// TestAPartitioningTouchesItsDatabasesOnly: a change of one costs the same however many databases there are. The work
+// is counted in allocations: each record that is parsed takes some.
 func TestAPartitioningTouchesItsDatabasesOnly(t *testing.T) {
 	cost := func(databases int) float64 {
 		values := map[string]string{}
@@ -291,7 +292,8 @@ func samePointers(t *rapid.T, before, after *cssetcd.Snapshot, touched []kv.Path
 	return kept, renewed
 }
 
-// TestOneSchemaIsParsedOnce (V9) for all the tables that have it, also those that come later; after one of them differs there are two.
+// TestOneSchemaIsParsedOnce (V9) for all the tables that have it, also those that come later; after one of them differs
+// there are two.
 func TestOneSchemaIsParsedOnce(t *testing.T) {
 	const text, other = "(a INT, b DOUBLE)", "(a INT, b DOUBLE, c INT)"
 	values := map[string]string{}
@@ -364,8 +366,8 @@ func kvSnapshotOf(values map[string]string) *kv.Snapshot {
 	return b.Snapshot(1)
 }
 
-// TestDatabaseRevisionAlwaysTells: it rises also with a partitioning, with a difference that is mended at one revision, and after
-// etcd went back; not with the partitioning of others.
+// TestDatabaseRevisionAlwaysTells: it rises also with a partitioning, with a difference that is mended at one revision,
+// and after etcd went back; not with the partitioning of others.
 func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 	at := func(rev kv.Revision, more map[string]string) *kv.Snapshot {
 		b := kv.NewSnapshot(rev, kv.Below("css")).Edit()
@@ -405,7 +407,8 @@ func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 	}
 }
 
-// TestWaitRevisionDoesNotTrustWhatIsGone: once etcd is known to have gone back, no revision counts as reached before it is loaded.
+// TestWaitRevisionDoesNotTrustWhatIsGone: once etcd is known to have gone back, no revision counts as reached before it
+// is loaded.
 func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, kv.Below("css")))
 	t.Cleanup(v.Close)
@@ -429,7 +432,8 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 	require.NoError(t, <-got, "it was written to the etcd that is there now")
 }
 
-// TestNamesAreOfTheCatalogue and not of whoever asked: his may be a part of a large text, which would stay as long as the table does.
+// TestNamesAreOfTheCatalogue and not of whoever asked: his may be a part of a large text, which would stay as long as
+// the table does.
 func TestNamesAreOfTheCatalogue(t *testing.T) {
 	s := cssetcd.CatalogueOf(kvSnapshotOf(map[string]string{"/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY", "/NODES/worker-1": "ACTIVE"}))
 	text := strings.Repeat("SELECT * FROM lsst.Object, worker-1;", 1000)

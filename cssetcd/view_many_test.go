@@ -24,8 +24,8 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// TestMillionReads (V1): the keys that each transaction writes together are equal in every snapshot, over connections that break
-// all the time and over full loads.
+// TestMillionReads (V1): the keys that each transaction writes together are equal in every snapshot, over connections
+// that break all the time and over full loads.
 func TestMillionReads(t *testing.T) {
 	const readers, keys, cuts, loads, writes = 4, 4, 12, 3, 100
 	least := int64(1_000_000)
@@ -95,8 +95,8 @@ func TestMillionReads(t *testing.T) {
 
 var allKeys = []string{"/all/0", "/all/1", "/all/2", "/all/3"}
 
-// TestSlowSubscriberCostsNothing (V2): however much changes while a subscriber does not ask, no memory grows, and what it
-// is told in the end is the exact difference. Nobody waits for it, since the writer's calls return.
+// TestSlowSubscriberCostsNothing (V2): however much changes while a subscriber does not ask, no memory grows, and what
+// it is told in the end is the exact difference. Nobody waits for it, since the writer's calls return.
 func TestSlowSubscriberCostsNothing(t *testing.T) {
 	const keys, each = 2000, 50
 	most := 1_000_000
@@ -149,7 +149,8 @@ func TestSlowSubscriberCostsNothing(t *testing.T) {
 	runtime.KeepAlive(sub)
 }
 
-// TestViewsLeaveNothing (V10): a thousand views opened and closed, and a thousand waits that ended, leave no goroutine and no file.
+// TestViewsLeaveNothing (V10): a thousand views opened and closed, and a thousand waits that ended, leave no goroutine
+// and no file.
 func TestViewsLeaveNothing(t *testing.T) {
 	const times = 1000
 	c := newCatalogue(t)
@@ -210,8 +211,8 @@ func openFiles(t testing.TB) int {
 	return len(all)
 }
 
-// TestFiftyViewsRecover (V10): they all lose their history at one moment. All show etcd's state again, and their loads do not
-// come in one heap.
+// TestFiftyViewsRecover (V10): they all lose their history at one moment. All show etcd's state again, and their loads
+// do not come in one heap.
 func TestFiftyViewsRecover(t *testing.T) {
 	t.Parallel()
 	const views, keys = 50, 4000
@@ -253,8 +254,8 @@ func TestFiftyViewsRecover(t *testing.T) {
 	assert.Greater(t, last.Sub(first), 100*time.Millisecond)
 }
 
-// TestViewHealsWhatDiffers (V5): a load that arrived wrong is found by a comparison; the view and its subscribers get the exact
-// difference, and it is counted.
+// TestViewHealsWhatDiffers (V5): a load that arrived wrong is found by a comparison; the view and its subscribers get
+// the exact difference, and it is counted.
 func TestViewHealsWhatDiffers(t *testing.T) {
 	t.Parallel()
 	w := newTapped(t)
@@ -313,8 +314,8 @@ func putTo(t testing.TB, etcd *clientv3.Client, c *cssetcd.Client, values map[st
 	}
 }
 
-// TestABadValueIsMended (V8): what cannot be decoded spoils nothing else in a view; the error is remembered, and gone when the
-// value is mended.
+// TestABadValueIsMended (V8): what cannot be decoded spoils nothing else in a view; the error is remembered, and gone
+// when the value is mended.
 func TestABadValueIsMended(t *testing.T) {
 	c := newCatalogue(t)
 	other := cssetcd.TableName{DB: "lsst", Table: "Source"}

@@ -47,8 +47,8 @@ func behindProxy(t *testing.T) (*proxy.Proxy, *cssetcd.Client, *clientv3.Client,
 	return p, c, etcd, v
 }
 
-// TestViewAfterCompactionDuringAnOutage (V2): what is needed to resume is gone, so the view loads anew, and subscribers still get the exact
-// difference, deletions included.
+// TestViewAfterCompactionDuringAnOutage (V2): what is needed to resume is gone, so the view loads anew, and subscribers
+// still get the exact difference, deletions included.
 func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
 	p, c, etcd, v := behindProxy(t)
 	ctx := t.Context()
@@ -107,8 +107,8 @@ func TestCloseIsPromptWhileEtcdIsSilent(t *testing.T) {
 	require.ErrorIs(t, <-waiting, cssetcd.ErrClosed)
 }
 
-// TestViewAfterEtcdIsSetBack (V4): etcd was restored from a backup, so its revision went back. The view shows what etcd has, says so, and who
-// waits for a revision of the lost future does not wait for ever.
+// TestViewAfterEtcdIsSetBack (V4): etcd was restored from a backup, so its revision went back. The view shows what etcd
+// has, says so, and who waits for a revision of the lost future does not wait for ever.
 func TestViewAfterEtcdIsSetBack(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	server := embedetcdtest.ForTest(t, embedetcd.Options{Dir: dir})

@@ -75,8 +75,8 @@ func (g guarded) grant(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestViewWithAccessControl (V7): tokens end and are renewed; a permission or password that is taken away leaves the view
-// readable, is the reason of its condition within seconds, and mends itself when it is given back.
+// TestViewWithAccessControl (V7): tokens end and are renewed; a permission or password that is taken away leaves the
+// view readable, is the reason of its condition within seconds, and mends itself when it is given back.
 func TestViewWithAccessControl(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)
@@ -183,8 +183,8 @@ func TestViewOnAFullEtcd(t *testing.T) {
 	assert.Zero(t, v.Stats().Counts.Loads)
 }
 
-// TestViewThroughALostMajority (V6): the member that a view is connected to loses its leader; that is told, and mends itself.
-// With another leader it goes on as if nothing were.
+// TestViewThroughALostMajority (V6): the member that a view is connected to loses its leader; that is told, and mends
+// itself. With another leader it goes on as if nothing were.
 func TestViewThroughALostMajority(t *testing.T) {
 	t.Parallel()
 	cl := newCluster(t)

@@ -138,7 +138,8 @@ func TestViewOutlivesTheContextOfOpening(t *testing.T) {
 	waitRevision(t, v, ok(t)(c.SetTableStatus(t.Context(), object, "X")))
 }
 
-// TestWaitRevisionOfWritesElsewhere: etcd's revision is one for all of etcd, and no event tells of a write outside of the view.
+// TestWaitRevisionOfWritesElsewhere: etcd's revision is one for all of etcd, and no event tells of a write outside of
+// the view.
 func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	c := newCatalogue(t)
 	v := openView(t, c)
@@ -352,7 +353,8 @@ func TestSlowSubscriberGetsTheExactDifference(t *testing.T) {
 	})
 }
 
-// TestSubscribersAtEveryDistance (V2): each is behind by another number of updates, also by one more than the view remembers.
+// TestSubscribersAtEveryDistance (V2): each is behind by another number of updates, also by one more than the view
+// remembers.
 func TestSubscribersAtEveryDistance(t *testing.T) {
 	const most, writes = 10, 12
 	c := csstest.New(t)
@@ -376,8 +378,8 @@ func TestSubscribersAtEveryDistance(t *testing.T) {
 	}
 }
 
-// TestViewShowsWholeRevisions (V1): what one transaction wrote appears at once, in snapshots and in updates, and every difference leads from
-// what was seen to what is.
+// TestViewShowsWholeRevisions (V1): what one transaction wrote appears at once, in snapshots and in updates, and every
+// difference leads from what was seen to what is.
 func TestViewShowsWholeRevisions(t *testing.T) {
 	const keys, rounds = 10, 150
 	c := newCatalogue(t)
@@ -451,7 +453,8 @@ func TestViewShowsWholeRevisions(t *testing.T) {
 	wg.Wait()
 }
 
-// TestUpdatesAddUp (V2): after any history of random writes the updates of a subscriber, applied one after the other, are the catalogue.
+// TestUpdatesAddUp (V2): after any history of random writes the updates of a subscriber, applied one after the other,
+// are the catalogue.
 func TestUpdatesAddUp(t *testing.T) {
 	c := newCatalogue(t)
 	v, err := cssetcd.OpenViewRemembering(t.Context(), c, 50)

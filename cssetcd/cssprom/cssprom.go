@@ -1,5 +1,5 @@
-// Package cssprom shows Prometheus how a [cssetcd.View] does. It is a package of its own so that programs which measure otherwise,
-// or not at all, do not depend on Prometheus.
+// Package cssprom shows Prometheus how a [cssetcd.View] does. It is a package of its own so that programs which measure
+// otherwise, or not at all, do not depend on Prometheus.
 //
 //	registry.MustRegister(cssprom.NewCollector(view))
 //
@@ -9,9 +9,10 @@
 //
 // # Alerts
 //
-// css_view_staleness_seconds stays below some seconds while etcd answers, and grows while it does not; the catalogue in memory stays
-// readable. It is what to alert on. css_view_inconsistencies_total should stay 0: each is a difference from etcd that the view
-// found in itself, and mended. css_view_regressions_total counts that etcd was restored from a backup or replaced.
+// css_view_staleness_seconds stays below some seconds while etcd answers, and grows while it does not; the catalogue in
+// memory stays readable. It is what to alert on. css_view_inconsistencies_total should stay 0: each is a difference
+// from etcd that the view found in itself, and mended. css_view_regressions_total counts that etcd was restored from a
+// backup or replaced.
 package cssprom
 
 import (
@@ -23,8 +24,8 @@ import (
 // Source is what a collector asks: a [*cssetcd.View].
 type Source interface{ Stats() cssetcd.Stats }
 
-// Collector is a [prometheus.Collector] of one view. Each collection asks the view once, so that its figures belong together. It
-// asks nothing of etcd, and goes on to work after the view is closed.
+// Collector is a [prometheus.Collector] of one view. Each collection asks the view once, so that its figures belong
+// together. It asks nothing of etcd, and goes on to work after the view is closed.
 type Collector struct {
 	view    Source
 	metrics []metric

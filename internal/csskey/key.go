@@ -41,8 +41,8 @@ type Key struct {
 	Rest string // what follows the object's own key: "" or "/schema"; the whole key when the object is none
 }
 
-// Parse takes a key apart. It takes any text, allocates nothing, and checks no names but for those that cannot be one: an
-// empty one, and that of a packed key.
+// Parse takes a key apart. It takes any text, allocates nothing, and checks no names but for those that cannot be one:
+// an empty one, and that of a packed key.
 func Parse(key string) Key {
 	if name, rest, ok := under(key, Nodes); ok {
 		return Key{Object{Kind: Node, Name: name}, rest}
@@ -116,7 +116,8 @@ func (k Key) Chunk() (id string, ok bool) {
 	return id, ok && rest == ""
 }
 
-// Names returns the keys of the database, table or node that the key is or lies below; that of a table's database first.
+// Names returns the keys of the database, table or node that the key is or lies below; that of a table's database
+// first.
 func (k Key) Names() []string {
 	switch k.Kind {
 	case Node, Database:

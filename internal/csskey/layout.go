@@ -45,8 +45,8 @@ func Of(key string) Path { return CSS + Path(key) }
 // At returns the CSS key that is kept at a path below [CSS].
 func At(p Path) string { return string(p[len(CSS):]) }
 
-// Spelling returns where the exact spelling of a name key is kept. Two names that differ in case only share it, as they would
-// share a row of kvData.
+// Spelling returns where the exact spelling of a name key is kept. Two names that differ in case only share it, as they
+// would share a row of kvData.
 func Spelling(key string) Path { return Fold + Path(strings.ToLower(key)) }
 
 // Intent returns where the intent to drop a table is kept, or to drop a database when table is "".
@@ -95,9 +95,9 @@ func Dropped(p Path) (db, table string, request, ok bool) {
 	return "", "", false, false
 }
 
-// Forget returns what has to be deleted so that the record of the spelling of a name key is gone, and those of the names in it. Where the
-// records are, or may be, those of a name that differs in case only, that one's stay, and with them what is left of this one's: a record
-// without its key does no harm. have must show the tree of Spelling(key).
+// Forget returns what has to be deleted so that the record of the spelling of a name key is gone, and those of the
+// names in it. Where the records are, or may be, those of a name that differs in case only, that one's stay, and with
+// them what is left of this one's: a record without its key does no harm. have must show the tree of Spelling(key).
 func Forget(have *kv.Snapshot, key string) (deletes []kv.Span) {
 	record := Spelling(key)
 	if have.At(record).Value == key {

@@ -1,4 +1,5 @@
-// Package flatjson reads and writes JSON objects whose members are scalars, in upstream's form: dumps and packed values.
+// Package flatjson reads and writes JSON objects whose members are scalars, in upstream's form: dumps and packed
+// values.
 package flatjson
 
 import (
@@ -11,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Decode calls f with the name and the value of each member of a JSON object whose members are scalars, each as its text. It
-// returns an error when the text is anything else, even after some calls.
+// Decode calls f with the name and the value of each member of a JSON object whose members are scalars, each as its
+// text. It returns an error when the text is anything else, even after some calls.
 func Decode(r io.Reader, f func(name, value string)) error {
 	dec := json.NewDecoder(r)
 	dec.UseNumber()
@@ -67,8 +68,8 @@ func scalar(t json.Token) (string, bool) {
 	return "", false
 }
 
-// HalfCharacter returns where valid JSON has a \u escape that is half of a surrogate pair, which the decoder would replace
-// without a word, or -1.
+// HalfCharacter returns where valid JSON has a \u escape that is half of a surrogate pair, which the decoder would
+// replace without a word, or -1.
 func HalfCharacter(text string) int {
 	const pair = len(`\uD800\uDC00`)
 	for i := 0; i < len(text); i++ {

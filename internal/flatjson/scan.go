@@ -6,10 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// Scan calls f with the name and the value of each member of a JSON object, and returns false for a text that is anything
-// else than an object whose members are all strings, even after some calls. The text has to be valid UTF-8. It is several
-// times quicker than the standard library; whatever it does not take is left to [Decode], which also says what is wrong.
-// What f is given may be part of the text.
+// Scan calls f with the name and the value of each member of a JSON object, and returns false for a text that is
+// anything else than an object whose members are all strings, even after some calls. The text has to be valid UTF-8. It
+// is several times quicker than the standard library; whatever it does not take is left to [Decode], which also says
+// what is wrong. What f is given may be part of the text.
 func Scan(text string, f func(name, value string)) bool {
 	s := scanner{text: text}
 	return s.members(f)

@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// checkFlat fails when the quick scanner takes a text that the standard library reads otherwise, or takes for no flat object.
+// checkFlat fails when the quick scanner takes a text that the standard library reads otherwise, or takes for no flat
+// object.
 func checkFlat(t require.TestingT, text string) (taken bool) {
 	if !utf8.ValidString(text) {
 		return false

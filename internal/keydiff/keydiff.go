@@ -34,7 +34,8 @@ func All(pairs []Pair) iter.Seq2[string, string] {
 	}
 }
 
-// Compare returns the keys in which two catalogues differ. Both are in byte order of their keys, and so is the result, which is never nil.
+// Compare returns the keys in which two catalogues differ. Both are in byte order of their keys, and so is the result,
+// which is never nil.
 func Compare(a, b []Pair) []Difference {
 	all := []Difference{}
 	for len(a) > 0 || len(b) > 0 {

@@ -60,8 +60,8 @@ func TestAllPlansOnWhatIsLeftBefore(t *testing.T) {
 	})
 }
 
-// TestAllGuardsWhatItReadFirst: guards of a later operation on what an earlier one writes speak of a state in between, and yet
-// nothing that was read at the beginning may change before the commit.
+// TestAllGuardsWhatItReadFirst: guards of a later operation on what an earlier one writes speak of a state in between,
+// and yet nothing that was read at the beginning may change before the commit.
 func TestAllGuardsWhatItReadFirst(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		kvtest.MustPut(t, st, "a", "0")
@@ -79,7 +79,8 @@ func TestAllGuardsWhatItReadFirst(t *testing.T) {
 	})
 }
 
-// TestAllKeepsRangeGuardsInPart: when an earlier operation empties a directory, nobody may fill it again before the commit.
+// TestAllKeepsRangeGuardsInPart: when an earlier operation empties a directory, nobody may fill it again before the
+// commit.
 func TestAllKeepsRangeGuardsInPart(t *testing.T) {
 	for name, earlier := range map[string]kv.Op{
 		"key by key": kv.All("both", remove(kv.Key("dir/b")), remove(kv.Key("dir/d"))),
@@ -193,8 +194,8 @@ func TestAllReadsEachSpanOnce(t *testing.T) {
 	assert.Equal(t, []kv.Span{kv.Key("a"), kv.Key("b")}, op.Reads)
 }
 
-// TestAndIsOneAfterTheOther: a change followed by another, put together, commits when the two would have committed one after
-// the other, and leaves the same.
+// TestAndIsOneAfterTheOther: a change followed by another, put together, commits when the two would have committed one
+// after the other, and leaves the same.
 func TestAndIsOneAfterTheOther(t *testing.T) {
 	together := 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -289,8 +290,8 @@ func TestApplyIsCommit(t *testing.T) {
 	})
 }
 
-// TestAllComparesWhatItDidNotChange: a range that must be unchanged since a revision may have newer keys that an earlier operation removes or
-// puts, and no other newer ones.
+// TestAllComparesWhatItDidNotChange: a range that must be unchanged since a revision may have newer keys that an
+// earlier operation removes or puts, and no other newer ones.
 func TestAllComparesWhatItDidNotChange(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		old := kvtest.MustPut(t, st, "dir/a", "", "dir/c", "")

@@ -21,9 +21,10 @@ const (
 	gapAhead = 4   // requests on their way at once, and answers that wait to be taken in
 )
 
-// LoadAround reads spans at one revision, but for the holes in them. What lies in holes that are known beforehand is not read at all, so that
-// the answer costs what it holds; what lies in others is read and thrown away, and they are returned as met. Known holes must be holes. The
-// snapshot panics when it is asked for what lies in a hole, known or not, and its ranges pass over holes.
+// LoadAround reads spans at one revision, but for the holes in them. What lies in holes that are known beforehand is
+// not read at all, so that the answer costs what it holds; what lies in others is read and thrown away, and they are
+// returned as met. Known holes must be holes. The snapshot panics when it is asked for what lies in a hole, known or
+// not, and its ranges pass over holes.
 func (s *Etcd) LoadAround(ctx context.Context, at Revision, holes Holes, known []Span, spans ...Span) (have *Snapshot, met []Span, err error) {
 	start := NewSnapshot(at, spans...)
 	start.holes = holes
@@ -75,7 +76,8 @@ type ranges struct {
 	err       error
 }
 
-// ask asks for many short ranges at once. An etcd that was set to take fewer ranges in a request is asked for less at a time.
+// ask asks for many short ranges at once. An etcd that was set to take fewer ranges in a request is asked for less at a
+// time.
 func (l *around) ask(ctx context.Context, part []Span) ranges {
 	ops := make([]clientv3.Op, len(part))
 	for i, gap := range part {

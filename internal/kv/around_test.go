@@ -28,7 +28,8 @@ func inHole(p kv.Path) (kv.Span, bool) {
 	return kv.Below(p[:at+len("/chunks")]), true
 }
 
-// withHoles writes things with holes; it returns what a read around them has to show, and the holes that have keys, in order.
+// withHoles writes things with holes; it returns what a read around them has to show, and the holes that have keys, in
+// order.
 func withHoles(t *testing.T, st *kv.Etcd, things, most int) (want map[kv.Path]string, holes []kv.Span) {
 	t.Helper()
 	want = map[kv.Path]string{}
@@ -92,7 +93,8 @@ func odd(holes []kv.Span) (known, others []kv.Span) {
 	return known, others
 }
 
-// TestLoadAround: what is outside of the holes is read, whichever of them are known beforehand; those that are not are returned.
+// TestLoadAround: what is outside of the holes is read, whichever of them are known beforehand; those that are not are
+// returned.
 func TestLoadAround(t *testing.T) {
 	t.Parallel()
 	st := newStore(t)
@@ -121,7 +123,8 @@ func TestLoadAroundAHoleOfMany(t *testing.T) {
 	requireAround(t, st, want, nil, holes)
 }
 
-// TestLoadAroundOnASmallEtcd that refuses requests of as many ranges as are asked for at first; several are on their way then.
+// TestLoadAroundOnASmallEtcd that refuses requests of as many ranges as are asked for at first; several are on their
+// way then.
 func TestLoadAroundOnASmallEtcd(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, embedetcd.Options{MaxTxnOps: 64})

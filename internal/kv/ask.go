@@ -18,9 +18,9 @@ type answer struct {
 	refused  error // an ErrUnauthorized instead of an answer
 }
 
-// keepAsking asks etcd for its revision, at once, at intervals and when told to. It is asked by a linearizable read: the watch
-// may be on a member that lags behind, and on an etcd where nothing is written it answers no question about its progress. Of
-// that it is reminded when etcd is ahead, since what is written elsewhere brings no event.
+// keepAsking asks etcd for its revision, at once, at intervals and when told to. It is asked by a linearizable read:
+// the watch may be on a member that lags behind, and on an etcd where nothing is written it answers no question about
+// its progress. Of that it is reminded when etcd is ahead, since what is written elsewhere brings no event.
 func (f *follower) keepAsking(ctx context.Context, watcher clientv3.Watcher, answers chan<- answer) {
 	ticker := time.NewTicker(f.times.askEvery)
 	defer ticker.Stop()

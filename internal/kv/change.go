@@ -51,8 +51,8 @@ type Change struct {
 func (c Change) Writes() bool { return len(c.Puts)+len(c.Deletes) > 0 }
 
 // And returns one change with the effect of c followed by d. Where both put a key, d's value stands. It fails with
-// ErrUnorderable when d puts a key that c deletes, which one etcd transaction cannot express, and with ErrGuard when c puts a
-// key where d says that nothing is.
+// ErrUnorderable when d puts a key that c deletes, which one etcd transaction cannot express, and with ErrGuard when c
+// puts a key where d says that nothing is.
 func (c Change) And(d Change) (Change, error) {
 	out := Change{
 		Guards:  slices.Clone(c.Guards),
@@ -86,8 +86,8 @@ func (c Change) And(d Change) (Change, error) {
 	return out, out.check()
 }
 
-// before returns what must hold before c so that g holds after it. A guard on a key that c writes speaks of a state in between:
-// c's own guards stand for it. One on a range is kept for the part of it that c does not delete.
+// before returns what must hold before c so that g holds after it. A guard on a key that c writes speaks of a state in
+// between: c's own guards stand for it. One on a range is kept for the part of it that c does not delete.
 func (c Change) before(g Guard) ([]Guard, error) {
 	if !g.ofRange() {
 		if inAny(c.Deletes, g.Path) || slices.ContainsFunc(c.Puts, func(p Put) bool { return p.Path == g.Path }) {
@@ -185,8 +185,8 @@ func (g Guard) Holds(s *Snapshot) bool {
 	panic(fmt.Sprintf("kv: unknown kind of guard %d", g.Kind))
 }
 
-// Apply returns what s becomes when the change commits at the revision after it. Paths that s does not show are left out,
-// since a snapshot says nothing about them. Guards are not looked at.
+// Apply returns what s becomes when the change commits at the revision after it. Paths that s does not show are left
+// out, since a snapshot says nothing about them. Guards are not looked at.
 func (c Change) Apply(s *Snapshot) *Snapshot { return c.applyAt(s, s.Revision+1) }
 
 func (c Change) applyAt(s *Snapshot, at Revision) *Snapshot {

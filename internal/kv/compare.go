@@ -11,8 +11,9 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// keepComparing compares what is shown with etcd, from time to time, and sends nil where they agree. Etcd has lost, repeated and
-// reordered events of watches before, and a backup that is restored may have grown past the revision that a follower knows.
+// keepComparing compares what is shown with etcd, from time to time, and sends nil where they agree. Etcd has lost,
+// repeated and reordered events of watches before, and a backup that is restored may have grown past the revision that
+// a follower knows.
 func (f *follower) keepComparing(ctx context.Context, results chan<- error) {
 	if f.times.compare < 0 {
 		return
@@ -45,7 +46,8 @@ func (f *follower) compareOnce(ctx context.Context, have *Snapshot) error {
 	return f.s.compare(ctx, have, dog.heard)
 }
 
-// compare returns ErrInconsistent when etcd, at the snapshot's revision, holds something else than the snapshot in its one span.
+// compare returns ErrInconsistent when etcd, at the snapshot's revision, holds something else than the snapshot in its
+// one span.
 func (s *Etcd) compare(ctx context.Context, have *Snapshot, heard func()) error {
 	it := have.tree.Iter()
 	defer it.Release()

@@ -8,8 +8,8 @@ type Delta struct {
 	Old, New Entry
 }
 
-// Diff returns what differs between two snapshots of the same spans, in byte order: keys that exist in one only, and keys
-// whose ModRevision differs. It walks both; DiffAt is for when the changed paths are known.
+// Diff returns what differs between two snapshots of the same spans, in byte order: keys that exist in one only, and
+// keys whose ModRevision differs. It walks both; DiffAt is for when the changed paths are known.
 func Diff(from, to *Snapshot) []Delta {
 	var out []Delta
 	a, b := from.tree.Iter(), to.tree.Iter()
@@ -34,7 +34,8 @@ func Diff(from, to *Snapshot) []Delta {
 	return out
 }
 
-// DiffAt is Diff for the case that nothing outside of touched has changed. It sorts touched in place; repeats are allowed.
+// DiffAt is Diff for the case that nothing outside of touched has changed. It sorts touched in place; repeats are
+// allowed.
 func DiffAt(from, to *Snapshot, touched []Path) []Delta {
 	slices.Sort(touched)
 	var out []Delta

@@ -90,8 +90,9 @@ func (w *told) agrees(t require.TestingT) {
 	require.Equal(t, w.at, w.f.have.Revision)
 }
 
-// TestEventsAgainstAModel (V2): responses of any number of revisions, with keys that come, go and come again within one, lead
-// to what etcd holds; each is one update of exactly what was touched; and a shared value is known as long as a key has it.
+// TestEventsAgainstAModel (V2): responses of any number of revisions, with keys that come, go and come again within
+// one, lead to what etcd holds; each is one update of exactly what was touched; and a shared value is known as long as
+// a key has it.
 func TestEventsAgainstAModel(t *testing.T) {
 	responses, severalRevisions := 0, 0
 	check := func(t *rapid.T) {
@@ -127,8 +128,8 @@ func TestEventsAgainstAModel(t *testing.T) {
 	assert.Greater(t, severalRevisions, 100)
 }
 
-// TestEventsThatCannotBe (V3): what goes back, comes twice or does not fit what is there makes the follower load anew, and shows
-// nothing of the response.
+// TestEventsThatCannotBe (V3): what goes back, comes twice or does not fit what is there makes the follower load anew,
+// and shows nothing of the response.
 func TestEventsThatCannotBe(t *testing.T) {
 	for name, spoilt := range map[string]func(w *told) []*clientv3.Event{
 		"a revision that was told": func(w *told) []*clientv3.Event {
@@ -174,7 +175,8 @@ func TestEventsThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestEqualLongValuesAreKeptOnce (V9), however they came: with the snapshot, by events, by both; and go with their last key.
+// TestEqualLongValuesAreKeptOnce (V9), however they came: with the snapshot, by events, by both; and go with their last
+// key.
 func TestEqualLongValuesAreKeptOnce(t *testing.T) {
 	long, other := strings.Repeat("x", 2000), strings.Repeat("y", 2000)
 	w := newTold(map[Path]string{"d/0": long, "d/s": "short"})

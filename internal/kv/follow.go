@@ -16,19 +16,23 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// Update is what following a span brings: the snapshot after one or more whole revisions, or a word on how the following does.
+// Update is what following a span brings: the snapshot after one or more whole revisions, or a word on how the
+// following does.
 type Update struct {
 	Snapshot *Snapshot
 	Cluster  uint64 // id of the cluster that it came from
-	// Touched are the paths written or deleted since the update before; all that differ, after a resync. Repeats are possible.
+	// Touched are the paths written or deleted since the update before; all that differ, after a resync. Repeats are
+	// possible.
 	Touched []Path
 	Resync  bool // the span was loaded anew
 	// Regressed: etcd's revision went back or the cluster is another one, as after a restore from a backup.
 	Regressed bool
-	// Asked is when etcd was asked for the state that the snapshot shows; zero when it was not asked but told by itself.
+	// Asked is when etcd was asked for the state that the snapshot shows; zero when it was not asked but told by
+	// itself.
 	Asked time.Time
-	// Trouble is why the watch ended. Snapshot is what is known until an update without trouble comes. It is an ErrResync when
-	// the span has to be loaded anew, and ErrInconsistent, too, when a comparison made that necessary, or ErrWentBack.
+	// Trouble is why the watch ended. Snapshot is what is known until an update without trouble comes. It is an
+	// ErrResync when the span has to be loaded anew, and ErrInconsistent, too, when a comparison made that necessary,
+	// or ErrWentBack.
 	Trouble error
 	// Compared: the snapshot was found to be what etcd holds at its revision.
 	Compared bool
@@ -38,8 +42,8 @@ type Update struct {
 type Followed struct {
 	Snapshot *Snapshot // as loaded; its one span is what is followed
 	Cluster  uint64    // id of the cluster that it came from
-	// CompareEvery is how often the snapshot is compared with etcd, whole and at one revision; 0: every 5 minutes, negative:
-	// never. Large spans are compared less often, so that it takes no more than a hundredth of the time.
+	// CompareEvery is how often the snapshot is compared with etcd, whole and at one revision; 0: every 5 minutes,
+	// negative: never. Large spans are compared less often, so that it takes no more than a hundredth of the time.
 	CompareEvery time.Duration
 }
 
@@ -64,13 +68,13 @@ var usualTimes = followTimes{
 	compare:     5 * time.Minute,
 }
 
-// Follow keeps calling with what changes in a span after start, until ctx ends, whose error it then returns. Each update shows
-// whole revisions: what one transaction wrote appears in one update. When the watch breaks it is resumed where it stood; when
-// the history needed for that is gone, or a comparison with etcd shows a difference, the span is loaded anew and the update has
-// the exact difference. A watch that falls silent is replaced.
+// Follow keeps calling with what changes in a span after start, until ctx ends, whose error it then returns. Each
+// update shows whole revisions: what one transaction wrote appears in one update. When the watch breaks it is resumed
+// where it stood; when the history needed for that is gone, or a comparison with etcd shows a difference, the span is
+// loaded anew and the update has the exact difference. A watch that falls silent is replaced.
 //
-// A value sent on ask makes Follow ask etcd for its revision at once; the answer comes as an update, with Asked set, after
-// everything up to that revision.
+// A value sent on ask makes Follow ask etcd for its revision at once; the answer comes as an update, with Asked set,
+// after everything up to that revision.
 func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, log *slog.Logger, call func(Update)) error {
 	f := newFollower(s, start, ask, log, call)
 	backoff := f.times.minBackoff
@@ -94,8 +98,8 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 	}
 }
 
-// once watches until something goes wrong. When that cannot be gone on from, it loads anew and returns nil; a load that failed is made
-// up for first.
+// once watches until something goes wrong. When that cannot be gone on from, it loads anew and returns nil; a load that
+// failed is made up for first.
 func (f *follower) once(ctx context.Context) error {
 	if !f.lost {
 		err := f.watch(ctx)
@@ -144,7 +148,8 @@ func newFollower(s *Etcd, start Followed, ask <-chan struct{}, log *slog.Logger,
 var (
 	// ErrResync says that the watch cannot go on from where it stood.
 	ErrResync = errors.New("the span must be loaded anew")
-	// ErrWentBack says that etcd's revision fell, or that it is another cluster: what is shown may be of a history that is gone.
+	// ErrWentBack says that etcd's revision fell, or that it is another cluster: what is shown may be of a history that
+	// is gone.
 	ErrWentBack = errors.New("etcd went back or is another cluster")
 )
 
@@ -183,8 +188,9 @@ func (w watchdog) pause() { w.timer.Stop() }
 // watch follows until something goes wrong.
 func (f *follower) watch(ctx context.Context) error {
 	ctx, dog, stop := f.watchdog(clientv3.WithRequireLeader(ctx))
-	// A watcher of its own has a stream of its own, on which progress is answered as soon as this one watch is up to date, and
-	// can be closed: the client's common one would open a new stream for a request that comes too late, and keep it.
+	// A watcher of its own has a stream of its own, on which progress is answered as soon as this one watch is up to
+	// date, and can be closed: the client's common one would open a new stream for a request that comes too late, and
+	// keep it.
 	watcher := clientv3.NewWatcher(f.s.client)
 	answers, comparisons := make(chan answer), make(chan error)
 	var beside sync.WaitGroup
@@ -297,7 +303,8 @@ func (f *follower) publish(u Update) {
 // loadKey is about what a key costs etcd in a load.
 const loadKey = 2 * time.Microsecond
 
-// spread puts the next load off for a moment of its own choice: many followers may have lost their history at the same moment.
+// spread puts the next load off for a moment of its own choice: many followers may have lost their history at the same
+// moment.
 func (f *follower) spread() {
 	within := max(f.times.resyncPause, 4*loadKey*time.Duration(f.have.Len()))
 	if begin := time.Now().Add(mathrand.N(within)); begin.After(f.resync) {
@@ -305,8 +312,8 @@ func (f *follower) spread() {
 	}
 }
 
-// load reads the span anew. Loads are spread out, so that many followers that lost their history at the same moment, by a
-// compaction for instance, do not keep etcd from its work.
+// load reads the span anew. Loads are spread out, so that many followers that lost their history at the same moment, by
+// a compaction for instance, do not keep etcd from its work.
 func (f *follower) load(ctx context.Context) error {
 	if err := wait.For(ctx, time.Until(f.resync)); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"github.com/qserv/css-etcd/internal/proxy"
 )
 
-// TestFollowShowsWholeRevisions (V1): a writer gives several keys one value in each transaction, and no update ever shows two, over
-// lost connections and compactions.
+// TestFollowShowsWholeRevisions (V1): a writer gives several keys one value in each transaction, and no update ever
+// shows two, over lost connections and compactions.
 func TestFollowShowsWholeRevisions(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
@@ -169,8 +169,8 @@ func TestFollowLeaseExpiry(t *testing.T) {
 	f.reachNow(st)
 }
 
-// TestFollowAsked: who asks is told up to where the snapshot is complete, on an etcd where nothing is written and on one where
-// everything is written elsewhere.
+// TestFollowAsked: who asks is told up to where the snapshot is complete, on an etcd where nothing is written and on
+// one where everything is written elsewhere.
 func TestFollowAsked(t *testing.T) {
 	t.Parallel()
 	st := storeOn(t, newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])).Silence(time.Minute)
@@ -215,8 +215,8 @@ func TestFollowAskedByItself(t *testing.T) {
 	f.wait("and again", func() bool { return f.updates[len(f.updates)-1].Asked.After(began) })
 }
 
-// TestFollowNeverClaimsTooMuch: an update with Asked shows all that was committed before. The connection stutters, so that
-// answers come late and in heaps.
+// TestFollowNeverClaimsTooMuch: an update with Asked shows all that was committed before. The connection stutters, so
+// that answers come late and in heaps.
 func TestFollowNeverClaimsTooMuch(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t, newStore(t))

@@ -20,7 +20,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
-// TestFollowRemembersThatEtcdWentBack (V4): once seen, it is told, although etcd has grown beyond what is shown when it is loaded.
+// TestFollowRemembersThatEtcdWentBack (V4): once seen, it is told, although etcd has grown beyond what is shown when it
+// is loaded.
 func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 	t.Parallel()
 	direct := newStoreAlone(t)
@@ -80,8 +81,8 @@ func TestFollowNoticesAnAnswerOfAnotherCluster(t *testing.T) {
 	})
 }
 
-// TestFollowNoticesALostAnswer (V4): a revision that etcd has told and does not have any more is one that it went back behind, although
-// nothing of it was shown.
+// TestFollowNoticesALostAnswer (V4): a revision that etcd has told and does not have any more is one that it went back
+// behind, although nothing of it was shown.
 func TestFollowNoticesALostAnswer(t *testing.T) {
 	t.Parallel()
 	direct := newStoreAlone(t)
@@ -104,7 +105,8 @@ func TestFollowNoticesALostAnswer(t *testing.T) {
 	})
 }
 
-// TestFollowNoticesAnotherIncarnation (V3): an event on a key that was created at another revision tells of events that were lost.
+// TestFollowNoticesAnotherIncarnation (V3): an event on a key that was created at another revision tells of events that
+// were lost.
 func TestFollowNoticesAnotherIncarnation(t *testing.T) {
 	t.Parallel()
 	st := newStore(t).Hurry()

@@ -20,8 +20,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
-// TestFollowCompactionAtTheEdge (V2): history is compacted exactly at the revision from which the watch goes on, at that of a
-// deletion, and around them. Etcd has lost deletions there.
+// TestFollowCompactionAtTheEdge (V2): history is compacted exactly at the revision from which the watch goes on, at
+// that of a deletion, and around them. Etcd has lost deletions there.
 func TestFollowCompactionAtTheEdge(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
@@ -105,7 +105,8 @@ func (s sent) SendMsg(m any) error {
 	return s.ClientStream.SendMsg(m)
 }
 
-// TestFollowAsksAsItShould (V1): for no fragments, which the server would build in quadratic time, and for a member that has a leader.
+// TestFollowAsksAsItShould (V1): for no fragments, which the server would build in quadratic time, and for a member
+// that has a leader.
 func TestFollowAsksAsItShould(t *testing.T) {
 	t.Parallel()
 	var watches atomic.Int64

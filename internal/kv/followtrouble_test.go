@@ -28,7 +28,8 @@ import (
 	"github.com/qserv/css-etcd/internal/proxy"
 )
 
-// TestFollowSilence (V3): a connection on which nothing arrives any more, without an error, does not stop the following.
+// TestFollowSilence (V3): a connection on which nothing arrives any more, without an error, does not stop the
+// following.
 func TestFollowSilence(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]proxy.Direction{"both ways": proxy.Both, "to the server": proxy.ToServer, "to the client": proxy.ToClient} {
@@ -251,7 +252,8 @@ func TestFollowNoticesALostEvent(t *testing.T) {
 	}
 }
 
-// TestFollowEndsAtOnce: whatever goes on, it ends with its context and leaves no goroutine, while the client stays open.
+// TestFollowEndsAtOnce: whatever goes on, it ends with its context and leaves no goroutine, while the client stays
+// open.
 func TestFollowEndsAtOnce(t *testing.T) {
 	for name, prepare := range map[string]func(n network, f *following){
 		"following": func(network, *following) {},
@@ -276,7 +278,8 @@ func TestFollowEndsAtOnce(t *testing.T) {
 	}
 }
 
-// TestFollowLeavesNoStream: a question about progress that comes when its watch has just ended opens no stream that stays.
+// TestFollowLeavesNoStream: a question about progress that comes when its watch has just ended opens no stream that
+// stays.
 func TestFollowLeavesNoStream(t *testing.T) {
 	direct := newStore(t)
 	var watches atomic.Int64
@@ -312,8 +315,8 @@ func churn(n network, f *following) {
 	}
 }
 
-// newAuthServer starts an etcd whose passwords are cheap to check and whose tokens do not live long. It returns what restarts it,
-// and its endpoint.
+// newAuthServer starts an etcd whose passwords are cheap to check and whose tokens do not live long. It returns what
+// restarts it, and its endpoint.
 func newAuthServer(t *testing.T) (restart func(), endpoint string) {
 	t.Helper()
 	port, err := freeport.Pick()
@@ -341,7 +344,8 @@ func newAuthServer(t *testing.T) (restart func(), endpoint string) {
 	}, client.String()
 }
 
-// TestFollowWithAccessControl: tokens that etcd no longer knows are renewed, and a permission that is taken away is noticed.
+// TestFollowWithAccessControl: tokens that etcd no longer knows are renewed, and a permission that is taken away is
+// noticed.
 func TestFollowWithAccessControl(t *testing.T) {
 	t.Parallel()
 	restart, endpoint := newAuthServer(t)

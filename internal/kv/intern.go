@@ -2,11 +2,12 @@ package kv
 
 import "go.etcd.io/etcd/api/v3/mvccpb"
 
-// internFrom is the length, in bytes, from which equal values are kept once. Shorter ones, such as statuses, are not worth it.
+// internFrom is the length, in bytes, from which equal values are kept once. Shorter ones, such as statuses, are not
+// worth it.
 const internFrom = 128
 
-// interner keeps one copy of equal long values: hundreds of databases have tables of one schema. It counts the uses of each,
-// so that a value goes with its last key. A nil interner shares nothing.
+// interner keeps one copy of equal long values: hundreds of databases have tables of one schema. It counts the uses of
+// each, so that a value goes with its last key. A nil interner shares nothing.
 type interner map[string]*interned
 
 type interned struct {

@@ -15,9 +15,9 @@ const (
 	loadAttempts = 3      // how often a load is tried when compaction overtakes it
 )
 
-// Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones are
-// read in pages, all pinned to the revision of the first. Where compaction overtakes that, the newest state is read without holding on to
-// a revision. It returns the snapshot and the id of the cluster.
+// Load reads one span, of any size, at one revision: the newest when at is 0. Servers from 3.7 on stream it; older ones
+// are read in pages, all pinned to the revision of the first. Where compaction overtakes that, the newest state is read
+// without holding on to a revision. It returns the snapshot and the id of the cluster.
 func (s *Etcd) Load(ctx context.Context, at Revision, span Span) (*Snapshot, uint64, error) {
 	snapshot, cluster, _, err := s.load(ctx, at, span, func() {})
 	return snapshot, cluster, err

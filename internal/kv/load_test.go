@@ -145,8 +145,8 @@ func TestLoad(t *testing.T) {
 	})
 }
 
-// TestLoadIsOneRevision: while a writer changes the first and the last key in one transaction, a load of many keys shows both
-// as they were at its revision, and a watch from the next revision on brings exactly what is missing.
+// TestLoadIsOneRevision: while a writer changes the first and the last key in one transaction, a load of many keys
+// shows both as they were at its revision, and a watch from the next revision on brings exactly what is missing.
 func TestLoadIsOneRevision(t *testing.T) {
 	t.Parallel()
 	const keys = kv.PageKeys + 10

@@ -109,8 +109,9 @@ func commitsBy(t testing.TB, st kv.Store, after kv.Revision) map[string]int {
 	return out
 }
 
-// TestLostAnswer (I3) goes through everything that can become of the first commits of an operation: exactly one takes effect, and
-// Run says at which revision. A commit that is late may arrive at any later call, and after the operation has ended.
+// TestLostAnswer (I3) goes through everything that can become of the first commits of an operation: exactly one takes
+// effect, and Run says at which revision. A commit that is late may arrive at any later call, and after the operation
+// has ended.
 func TestLostAnswer(t *testing.T) {
 	fates := map[string][]kvtest.Fault{
 		"committed":               {{Fate: kvtest.Committed}},
@@ -163,7 +164,8 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
-// TestLostAnswerRulesAreNeeded: without the search for the token, or without the fence, an operation takes effect twice.
+// TestLostAnswerRulesAreNeeded: without the search for the token, or without the fence, an operation takes effect
+// twice.
 func TestLostAnswerRulesAreNeeded(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		for _, c := range []struct {
@@ -174,7 +176,8 @@ func TestLostAnswerRulesAreNeeded(t *testing.T) {
 			{"no search", forgetful, kvtest.Fault{Fate: kvtest.Committed}},
 			{"no fence", unfenced, kvtest.Fault{Fate: kvtest.Late, Calls: 100}},
 		} {
-			// Somebody takes a number and another gives it back: the state is as before, and the late commit still fits.
+			// Somebody takes a number and another gives it back: the state is as before, and the late commit still
+			// fits.
 			take := func(wrap func(kv.Store) kv.Store) int {
 				kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Below("n")}})
 				since := kvtest.MustFetch(t, st).Revision
@@ -412,8 +415,8 @@ func expected(t *testing.T, err error) error {
 	return err
 }
 
-// TestLostAnswersUnderLoad (I3): with answers lost at random, every operation takes effect exactly once or not at all, as it says,
-// and the keys behave as if one operation was done after the other.
+// TestLostAnswersUnderLoad (I3): with answers lost at random, every operation takes effect exactly once or not at all,
+// as it says, and the keys behave as if one operation was done after the other.
 func TestLostAnswersUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -544,7 +547,8 @@ func TestOutcomeUnknown(t *testing.T) {
 	})
 }
 
-// TestLostAnswerIsNotWaitedForForEver (I3): an etcd that stays away is asked for some seconds, also by who set no limit.
+// TestLostAnswerIsNotWaitedForForEver (I3): an etcd that stays away is asked for some seconds, also by who set no
+// limit.
 func TestLostAnswerIsNotWaitedForForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, began := false, time.Now()

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// Memory is a store in memory. It keeps every revision, which costs little since they share what did not change; it is meant
-// for tests and for catalogues on a file. It is safe for concurrent use.
+// Memory is a store in memory. It keeps every revision, which costs little since they share what did not change; it is
+// meant for tests and for catalogues on a file. It is safe for concurrent use.
 type Memory struct {
 	mu      sync.Mutex
 	history []*Snapshot // history[i] is the state that came into being at its Revision
@@ -19,8 +19,8 @@ func NewMemory() *Memory {
 	return NewMemoryAt(NewSnapshot(1, Everything), nil)
 }
 
-// NewMemoryAt returns a store that begins with a snapshot of everything. Where save is not nil, it is called with each new state before anyone sees
-// it; when it fails, the transaction fails and nothing has changed.
+// NewMemoryAt returns a store that begins with a snapshot of everything. Where save is not nil, it is called with each
+// new state before anyone sees it; when it fails, the transaction fails and nothing has changed.
 func NewMemoryAt(start *Snapshot, save func(*Snapshot) error) *Memory {
 	return &Memory{history: []*Snapshot{start}, save: save}
 }

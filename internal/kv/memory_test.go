@@ -11,7 +11,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
-// TestMemoryIsSavedFirst: what a transaction makes is saved before anyone sees it, and what cannot be saved does not happen.
+// TestMemoryIsSavedFirst: what a transaction makes is saved before anyone sees it, and what cannot be saved does not
+// happen.
 func TestMemoryIsSavedFirst(t *testing.T) {
 	b := kv.NewSnapshot(7, kv.Everything).Edit()
 	b.Put("a", kv.Entry{Value: "1", Create: 5, Mod: 6})

@@ -10,13 +10,14 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// A load that holds on to one revision fails when etcd compacts that revision before the load has come to its end: with a million
-// keys, on a busy machine, again and again. A moving load holds on to none. It begins a watch, reads page after page, each as of its own
-// moment, and takes in what the watch told, up to the moment of the last page: that makes all of one moment. What a page had already
-// is taken in once more, which changes nothing, since what was last comes last.
+// A load that holds on to one revision fails when etcd compacts that revision before the load has come to its end: with
+// a million keys, on a busy machine, again and again. A moving load holds on to none. It begins a watch, reads page
+// after page, each as of its own moment, and takes in what the watch told, up to the moment of the last page: that
+// makes all of one moment. What a page had already is taken in once more, which changes nothing, since what was last
+// comes last.
 //
-// The watch comes first and names no revision. One that begins at an old revision is served from the history, for which etcd takes
-// its time, and compaction may be faster.
+// The watch comes first and names no revision. One that begins at an old revision is served from the history, for which
+// etcd takes its time, and compaction may be faster.
 
 // movingLoad is what has been read so far.
 type movingLoad struct {

@@ -60,7 +60,8 @@ func (w *askedWatcher) RequestProgress(context.Context) error {
 	return nil
 }
 
-// TestMovingLoadCatchesUp: what the watch tells is taken in up to the revision of the last page, if it is of the same etcd.
+// TestMovingLoadCatchesUp: what the watch tells is taken in up to the revision of the last page, if it is of the same
+// etcd.
 func TestMovingLoadCatchesUp(t *testing.T) {
 	response := func(cluster uint64, at int64, events ...*clientv3.Event) clientv3.WatchResponse {
 		return clientv3.WatchResponse{Header: &etcdserverpb.ResponseHeader{ClusterId: cluster, Revision: at}, Events: events}

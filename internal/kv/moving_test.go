@@ -14,9 +14,9 @@ import (
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
-// TestMovingLoadIsOneRevision (V10): what is loaded while it changes, without holding on to a revision, is exactly what there was at the
-// revision that the load tells. Before and after each page something is written and the history is compacted up to that, so that
-// nothing can be had from it.
+// TestMovingLoadIsOneRevision (V10): what is loaded while it changes, without holding on to a revision, is exactly what
+// there was at the revision that the load tells. Before and after each page something is written and the history is
+// compacted up to that, so that nothing can be had from it.
 func TestMovingLoadIsOneRevision(t *testing.T) {
 	t.Parallel()
 	server := newServer(t, embedetcd.Options{})

@@ -19,8 +19,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// TestOldServer (V11) with Debian's etcd 3.4: it is refused, by name and version; one that does not answer is left out, and ours
-// is taken.
+// TestOldServer (V11) with Debian's etcd 3.4: it is refused, by name and version; one that does not answer is left out,
+// and ours is taken.
 func TestOldServer(t *testing.T) {
 	t.Parallel()
 	program := oldEtcd(t)

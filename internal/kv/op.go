@@ -13,9 +13,9 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// Op is an operation: what it must see, and a pure function from that to the change it makes. Plan may be called several
-// times. An error of Plan ends the operation with nothing written, unless it is a [Need]. A change that writes nothing ends
-// it successfully.
+// Op is an operation: what it must see, and a pure function from that to the change it makes. Plan may be called
+// several times. An error of Plan ends the operation with nothing written, unless it is a [Need]. A change that writes
+// nothing ends it successfully.
 type Op struct {
 	Name  string // for messages and for whoever looks at CommitPath: "create table LSST.Object"
 	Reads []Span
@@ -37,8 +37,8 @@ const (
 	maxSettling = 10 * time.Second // how long an etcd that cannot be reached is asked about a lost answer
 )
 
-// Run carries out an operation: fetch, plan, commit, and again when a guard failed. It returns the revision at which the
-// operation took effect, or for one that had nothing to write the revision at which that was seen.
+// Run carries out an operation: fetch, plan, commit, and again when a guard failed. It returns the revision at which
+// the operation took effect, or for one that had nothing to write the revision at which that was seen.
 func Run(ctx context.Context, st Store, op Op) (Revision, error) {
 	token := newToken(op.Name)
 	reads := fenced(op.Reads)
@@ -94,8 +94,8 @@ func newToken(name string) string { return rand.Text() + " " + name }
 // fenced adds the fence to what is read, and with it the guard that it has not moved.
 func fenced(reads []Span) []Span { return slices.Concat(reads, []Span{Key(FencePath)}) }
 
-// commit commits a change that was planned on have, under a token and with the derived guards. It returns ErrGuard only when
-// the change has not happened and never will.
+// commit commits a change that was planned on have, under a token and with the derived guards. It returns ErrGuard only
+// when the change has not happened and never will.
 func commit(ctx context.Context, st Store, c Change, have *Snapshot, reads []Span, token string) (Revision, error) {
 	c, err := complete(c, have, reads)
 	if err != nil {
@@ -119,9 +119,10 @@ func commit(ctx context.Context, st Store, c Change, have *Snapshot, reads []Spa
 	return rev, nil
 }
 
-// settle finds out whether the commit that carried token, sent after revision since, has happened. It may still be under way.
-// Therefore, unless it is there already, the fence is moved: the guard on the fence then keeps it from arriving later, so that
-// what is not in the history by that revision never will be. It does no harm when the answer to that is lost too.
+// settle finds out whether the commit that carried token, sent after revision since, has happened. It may still be
+// under way. Therefore, unless it is there already, the fence is moved: the guard on the fence then keeps it from
+// arriving later, so that what is not in the history by that revision never will be. It does no harm when the answer to
+// that is lost too.
 func settle(ctx context.Context, st Store, token string, since Revision) (Revision, bool, error) {
 	began := time.Now()
 	for attempt := 0; ; attempt++ {
@@ -206,8 +207,8 @@ func pause(ctx context.Context, attempt int) error {
 	return wait.For(ctx, mathrand.N(limit)+time.Millisecond)
 }
 
-// All returns one operation that does all of ops in their order, in one transaction: each plans on what the ones before it
-// leave. The first error ends all of them.
+// All returns one operation that does all of ops in their order, in one transaction: each plans on what the ones before
+// it leave. The first error ends all of them.
 func All(name string, ops ...Op) Op {
 	all := Op{Name: name}
 	for _, op := range ops {
@@ -241,8 +242,8 @@ func All(name string, ops ...Op) Op {
 type Stage func(have *Snapshot) (iter.Seq[Change], error)
 
 // RunStage commits the changes of a stage one after the other, each guarded like an operation's. When one fails because
-// another writer came between, it fetches again and goes on with what is still missing. After each commit it calls done with
-// the change and its revision, where done is not nil.
+// another writer came between, it fetches again and goes on with what is still missing. After each commit it calls done
+// with the change and its revision, where done is not nil.
 func RunStage(ctx context.Context, st Store, name string, reads []Span, stage Stage, done func(Change, Revision)) (Revision, error) {
 	var last Revision
 	reads = fenced(reads)

@@ -9,15 +9,15 @@ import (
 
 // Rehearser is a Store that can be asked whether it would take a transaction.
 type Rehearser interface {
-	// Rehearse fails as Commit would with a change that the store refuses for what it is: too large, or not permitted. It writes nothing,
-	// and whether guards hold does not matter.
+	// Rehearse fails as Commit would with a change that the store refuses for what it is: too large, or not permitted.
+	// It writes nothing, and whether guards hold does not matter.
 	Rehearse(ctx context.Context, c Change) error
 	// CheckRoom fails with ErrNoRoom when the store cannot hold so many bytes more, as far as that can be known.
 	CheckRoom(ctx context.Context, bytes int64) error
 }
 
-// Rehearse implements [Rehearser] with the transaction itself, under a guard that never holds. Etcd checks a transaction before it looks at
-// guards, and would even raise its alarm: ask CheckRoom first.
+// Rehearse implements [Rehearser] with the transaction itself, under a guard that never holds. Etcd checks a
+// transaction before it looks at guards, and would even raise its alarm: ask CheckRoom first.
 func (s *Etcd) Rehearse(ctx context.Context, c Change) error {
 	c.Guards = append([]Guard{}, c.Guards...)
 	for _, p := range c.Puts {
@@ -35,8 +35,9 @@ func (s *Etcd) Rehearse(ctx context.Context, c Change) error {
 	return nil
 }
 
-// CheckRoom implements [Rehearser] by what each member says of its database and its quota. What lies free in the database counts as room, but
-// etcd refuses all writes once the file itself has reached the quota. An etcd before 3.6 tells no quota, and passes.
+// CheckRoom implements [Rehearser] by what each member says of its database and its quota. What lies free in the
+// database counts as room, but etcd refuses all writes once the file itself has reached the quota. An etcd before 3.6
+// tells no quota, and passes.
 func (s *Etcd) CheckRoom(ctx context.Context, bytes int64) error {
 	for _, endpoint := range s.client.Endpoints() {
 		st, err := s.client.Status(ctx, endpoint)

@@ -47,8 +47,8 @@ func derive(read kv.Span, from, to kv.Path) kv.Op {
 	}}
 }
 
-// TestRunDerivesGuards (I2): what an operation reads on its own and what it puts cannot change between its plan and its commit.
-// Each case is run again without the one guard in question, and then goes wrong.
+// TestRunDerivesGuards (I2): what an operation reads on its own and what it puts cannot change between its plan and its
+// commit. Each case is run again without the one guard in question, and then goes wrong.
 func TestRunDerivesGuards(t *testing.T) {
 	create := func(read kv.Span) kv.Op {
 		return kv.Op{Name: "create", Reads: []kv.Span{read}, Plan: func(have *kv.Snapshot) (kv.Change, error) {

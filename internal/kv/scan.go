@@ -7,16 +7,17 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 )
 
-// Scan is a range of any size that an operation looks through, and of which its plan sees what Keep lets pass: see [Snapshot.Sifted]. It is read
-// in parts, at the revision of the operation's other reads, and guards nothing: the operation reads a key on its own that whoever writes
-// there also writes.
+// Scan is a range of any size that an operation looks through, and of which its plan sees what Keep lets pass: see
+// [Snapshot.Sifted]. It is read in parts, at the revision of the operation's other reads, and guards nothing: the
+// operation reads a key on its own that whoever writes there also writes.
 type Scan struct {
 	Span  Span
 	Keep  func(Path, string) bool // by path and value
 	First bool                    // the first that is kept will do
 }
 
-// Scanner is a Store that can pass on a range of any size, key after key, without holding all of it. A store that is none is asked to Fetch.
+// Scanner is a Store that can pass on a range of any size, key after key, without holding all of it. A store that is
+// none is asked to Fetch.
 type Scanner interface {
 	Scan(ctx context.Context, at Revision, span Span, each func(Path, Entry) error) error
 }
@@ -73,8 +74,8 @@ func scanStore(ctx context.Context, st Store, at Revision, span Span, each func(
 	return nil
 }
 
-// together joins the scans of several operations of one transaction. What an operation changes, a later one has to see, so that the first
-// of anything does not do.
+// together joins the scans of several operations of one transaction. What an operation changes, a later one has to see,
+// so that the first of anything does not do.
 func together(scans, more []Scan) []Scan {
 	for _, scan := range more {
 		scan.First = false

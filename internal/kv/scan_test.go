@@ -66,7 +66,8 @@ func TestScan(t *testing.T) {
 	})
 }
 
-// TestScansOfOneTransaction: each operation finds what those before it changed; what one keeps is not for the others to see.
+// TestScansOfOneTransaction: each operation finds what those before it changed; what one keeps is not for the others to
+// see.
 func TestScansOfOneTransaction(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		fillMany(t, st)

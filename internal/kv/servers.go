@@ -13,15 +13,15 @@ import (
 // ErrOldServer says that an etcd server is too old to be relied on.
 var ErrOldServer = errors.New("this version of etcd is too old to be relied on; use 3.5.28, 3.6.9 or 3.7.1, or later ones")
 
-// oldest are the first releases of etcd, by minor version, whose watches can be relied on: earlier ones lose or repeat events
-// after a compaction or a change of member, or let a user read keys that are not theirs.
+// oldest are the first releases of etcd, by minor version, whose watches can be relied on: earlier ones lose or repeat
+// events after a compaction or a change of member, or let a user read keys that are not theirs.
 var oldest = map[int]int{5: 28, 6: 9, 7: 1}
 
 // serverPatience is how long a server has to tell its version.
 const serverPatience = 2 * time.Second
 
-// CheckServers returns ErrOldServer when one of the client's endpoints is served by an etcd that is too old. Those that do not
-// answer are left out.
+// CheckServers returns ErrOldServer when one of the client's endpoints is served by an etcd that is too old. Those that
+// do not answer are left out.
 func (s *Etcd) CheckServers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, serverPatience)
 	defer cancel()

@@ -36,8 +36,8 @@ func newTree() *btree.BTreeG[item] {
 	return btree.NewBTreeGOptions(lessItem, btree.Options{NoLocks: true, Degree: degree})
 }
 
-// Snapshot is a key space, or the spans of it that were asked for, at one revision. It is immutable and safe for use by any
-// number of goroutines.
+// Snapshot is a key space, or the spans of it that were asked for, at one revision. It is immutable and safe for use by
+// any number of goroutines.
 type Snapshot struct {
 	Revision Revision
 	spans    []Span
@@ -70,8 +70,8 @@ func (s *Snapshot) Shows(span Span) bool {
 	return false
 }
 
-// At returns the entry of p, the zero Entry when it is absent. It panics when p is outside of what the snapshot was asked to
-// show: that is a fault of the program, and "absent" would be a wrong answer.
+// At returns the entry of p, the zero Entry when it is absent. It panics when p is outside of what the snapshot was
+// asked to show: that is a fault of the program, and "absent" would be a wrong answer.
 func (s *Snapshot) At(p Path) Entry {
 	s.mustShow(Key(p))
 	it, _ := s.tree.Get(item{path: p})
@@ -95,8 +95,8 @@ func (s *Snapshot) ascend(span Span) iter.Seq2[Path, Entry] {
 	}
 }
 
-// Sifted yields what the operation's Scan of this very span kept, with what it read of it otherwise, in byte order. It panics when there is no
-// such Scan.
+// Sifted yields what the operation's Scan of this very span kept, with what it read of it otherwise, in byte order. It
+// panics when there is no such Scan.
 func (s *Snapshot) Sifted(span Span) iter.Seq2[Path, Entry] {
 	if !slices.Contains(s.sifted, span) {
 		panic(fmt.Sprintf("kv: %s was not declared as scanned", span))
@@ -112,8 +112,8 @@ func (s *Snapshot) Empty(span Span) bool {
 	return true
 }
 
-// Changed returns the revision of the last change of any of the keys in the spans, 0 when none of them exists. A key that was deleted leaves no
-// trace in it. It panics when the snapshot does not show all of the spans.
+// Changed returns the revision of the last change of any of the keys in the spans, 0 when none of them exists. A key
+// that was deleted leaves no trace in it. It panics when the snapshot does not show all of the spans.
 func (s *Snapshot) Changed(spans ...Span) Revision {
 	var last Revision
 	for _, span := range spans {

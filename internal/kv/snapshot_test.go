@@ -29,7 +29,8 @@ var manyPaths = rapid.Custom(func(t *rapid.T) kv.Path {
 	return kv.Path(fmt.Sprintf("k/%03d", rapid.IntRange(0, 400).Draw(t, "n")))
 })
 
-// TestSnapshotNeverChanges: whatever is built from it, a snapshot shows what it showed, and the new one shows the change.
+// TestSnapshotNeverChanges: whatever is built from it, a snapshot shows what it showed, and the new one shows the
+// change.
 func TestSnapshotNeverChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		versions := []version{{kv.NewSnapshot(1, kv.Everything), naive{}}}

@@ -11,17 +11,17 @@ type Store interface {
 	// longer has that revision and with ErrFutureRevision when it has not reached it.
 	Fetch(ctx context.Context, at Revision, spans ...Span) (*Snapshot, error)
 
-	// Commit applies a change as one transaction, or nothing of it. It returns the revision and the change's Gets. When a
-	// guard does not hold it returns them together with ErrGuard. Any other error that does not wrap ErrOutcomeUnknown
-	// means that nothing was written.
+	// Commit applies a change as one transaction, or nothing of it. It returns the revision and the change's Gets. When
+	// a guard does not hold it returns them together with ErrGuard. Any other error that does not wrap
+	// ErrOutcomeUnknown means that nothing was written.
 	Commit(ctx context.Context, c Change) (*Snapshot, error)
 }
 
 const (
 	// CommitPath is the key that every transaction of Run puts; its history tells which transactions happened.
 	CommitPath Path = "commit"
-	// FencePath is the key that every transaction of Run guards and that is put when the answer to one was lost: what was sent
-	// before and has not happened by then fails. It is never deleted.
+	// FencePath is the key that every transaction of Run guards and that is put when the answer to one was lost: what
+	// was sent before and has not happened by then fails. It is never deleted.
 	FencePath Path = "fence"
 )
 
@@ -31,7 +31,8 @@ var (
 	ErrGuard = errors.New("a guard of the transaction did not hold")
 	// ErrContended says that an operation was overtaken by others so often that Run gave up. Nothing was written.
 	ErrContended = errors.New("other writers kept changing what the operation reads; nothing was written, try again")
-	// ErrOutcomeUnknown says that the answer to a commit was lost and could not be found out: the write may or may not have happened.
+	// ErrOutcomeUnknown says that the answer to a commit was lost and could not be found out: the write may or may not
+	// have happened.
 	ErrOutcomeUnknown = errors.New("the answer was lost and the write may or may not have happened; read before trying again")
 	// ErrTooLarge says that a change exceeds what one etcd transaction can hold. Nothing was written.
 	ErrTooLarge = errors.New("too large for one etcd transaction")

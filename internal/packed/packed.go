@@ -21,8 +21,8 @@ type Object struct {
 }
 
 // Parse reads the value of a packed key as upstream does: numbers, true, false and null become their text, of two
-// members with one name the first counts, objects and arrays are passed over. A value that is empty, or JSON but not an object, has no
-// members. Anything else is an error.
+// members with one name the first counts, objects and arrays are passed over. A value that is empty, or JSON but not an
+// object, has no members. Anything else is an error.
 func Parse(value string) (Object, error) {
 	p := Object{Members: map[string]string{}}
 	if strings.TrimSpace(value) == "" {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// ErrBrake says that a plan was refused because it looks like the work of a wrong or emptied etcd. A [BrakeError] says which
-// rule refused it.
+// ErrBrake says that a plan was refused because it looks like the work of a wrong or emptied etcd. A [BrakeError] says
+// which rule refused it.
 var ErrBrake = errors.New("the mirror's brake is on")
 
 // BrakeRule names a rule of the brake.
@@ -38,8 +38,8 @@ func (e *BrakeError) Error() string { return ErrBrake.Error() + ": " + e.sentenc
 // Is makes errors.Is(err, ErrBrake) true.
 func (e *BrakeError) Is(target error) bool { return target == ErrBrake }
 
-// BrakeCatalogue refuses any change of a table that has rows by an image that is not a catalogue of the version that Qserv
-// reads. It returns nil or a [BrakeError].
+// BrakeCatalogue refuses any change of a table that has rows by an image that is not a catalogue of the version that
+// Qserv reads. It returns nil or a [BrakeError].
 func BrakeCatalogue(t *Table, to Image) error {
 	if t.Len() == 0 {
 		return nil
@@ -73,8 +73,8 @@ func brake(rule BrakeRule, format string, args ...any) error {
 	return &BrakeError{Rule: rule, sentence: fmt.Sprintf(format, args...)}
 }
 
-// databases counts the rows of databases, and those that a plan keeps and inserts. Several that go are not made up for by what
-// comes: another catalogue has databases, too.
+// databases counts the rows of databases, and those that a plan keeps and inserts. Several that go are not made up for
+// by what comes: another catalogue has databases, too.
 func databases(t *Table, p *Plan) (before, kept, added int) {
 	for _, r := range t.rows {
 		before += t.weights.isDatabase(r.Key)

@@ -27,8 +27,8 @@ type Difference struct {
 	RowID int32  // kvId; 0 when missing
 }
 
-// Differences lists what a full plan would correct, in the byte order of the keys. The table shows the image exactly if there
-// is none.
+// Differences lists what a full plan would correct, in the byte order of the keys. The table shows the image exactly if
+// there is none.
 func (p *Plan) Differences() []Difference {
 	var out []Difference
 	for _, r := range p.Inserts {

@@ -9,13 +9,13 @@ import (
 // planeSize is the number of characters that three bytes of UTF-8 can write.
 const planeSize = 1 << 16
 
-// Weights says which characters the collation of the key column takes for the same: those of equal weight. The nil Weights
-// knows the ASCII letters and keeps all other characters apart.
+// Weights says which characters the collation of the key column takes for the same: those of equal weight. The nil
+// Weights knows the ASCII letters and keeps all other characters apart.
 type Weights [planeSize]uint16
 
 // NewWeights returns the weights that a server gave for the characters 0 to 0xFFFF (what it gave for the surrogates is
-// ignored). It returns an error when they are not those of a collation that compares as utf8mb3_general_ci does: character by
-// character, ASCII by upper case, and the slash equal to nothing else.
+// ignored). It returns an error when they are not those of a collation that compares as utf8mb3_general_ci does:
+// character by character, ASCII by upper case, and the slash equal to nothing else.
 func NewWeights(of func(rune) uint16) (*Weights, error) {
 	w := new(Weights)
 	for r := range rune(planeSize) {
@@ -41,8 +41,8 @@ func (w *Weights) Fold(key string) string {
 	return key
 }
 
-// foldFrom is Fold for a key whose first n bytes are folded as they are. Keys are folded by the hundred thousand, so those of ASCII take a
-// short way, with one allocation.
+// foldFrom is Fold for a key whose first n bytes are folded as they are. Keys are folded by the hundred thousand, so
+// those of ASCII take a short way, with one allocation.
 func (w *Weights) foldFrom(key string, n int) string {
 	var buf [MaxKey]byte
 	if len(key) > len(buf) {

@@ -12,8 +12,8 @@ import (
 // ErrNoIDs says that kvId has no values left for new rows.
 var ErrNoIDs = errors.New("kvData is out of ids")
 
-// Plan is what must change in kvData, and in the list of keys in quarantine. Executed in the order of its fields and each list
-// in its order, it breaks neither the foreign key nor the unique index at any statement:
+// Plan is what must change in kvData, and in the list of keys in quarantine. Executed in the order of its fields and
+// each list in its order, it breaks neither the foreign key nor the unique index at any statement:
 //
 //   - Inserts cannot meet a row of the same folded key: such a row would have been updated in place instead.
 //   - Updates come after Inserts because a corrected parent may be new, and before Deletes because a wrong parent may be going.
@@ -45,8 +45,8 @@ func (p *Plan) ChangesRows() bool {
 	return len(p.Unhook)+len(p.Inserts)+len(p.Updates)+len(p.Deletes) > 0
 }
 
-// Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns ErrNoIDs
-// when new rows cannot be numbered.
+// Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns
+// ErrNoIDs when new rows cannot be numbered.
 func Full(t *Table, to Image) (*Plan, error) {
 	w := newWork(t, to, t.Len())
 	for key, e := range to.Below(rootKey) {
@@ -66,8 +66,9 @@ func Full(t *Table, to Image) (*Plan, error) {
 	return w.finish()
 }
 
-// Changed is Full for a table that shows an earlier image which differs from this one in no other keys than those given. Its
-// cost is that of those keys, and of what a collision that comes or goes affects. It returns ErrNoIDs when new rows cannot be numbered.
+// Changed is Full for a table that shows an earlier image which differs from this one in no other keys than those
+// given. Its cost is that of those keys, and of what a collision that comes or goes affects. It returns ErrNoIDs when
+// new rows cannot be numbered.
 func Changed(t *Table, to Image, keys []string) (*Plan, error) {
 	w := newWork(t, to, len(keys))
 	for _, key := range keys {
@@ -144,8 +145,9 @@ func (w *work) number() ([]*slot, error) {
 	return inserted, nil
 }
 
-// lastID returns the id after which n new rows are numbered: the largest there is. Where that leaves no room, perhaps because of
-// one row that others wrote and that goes, it is the largest of the rows that stay, and those that go are still taken.
+// lastID returns the id after which n new rows are numbered: the largest there is. Where that leaves no room, perhaps
+// because of one row that others wrote and that goes, it is the largest of the rows that stay, and those that go are
+// still taken.
 func (w *work) lastID(n int) (last int64, taken map[int64]bool) {
 	if n <= math.MaxInt32-int(w.t.maxID) {
 		return int64(w.t.maxID), nil
@@ -176,8 +178,8 @@ func (w *work) parentID(s *slot) int32 {
 	return w.t.rows[above].ID
 }
 
-// tangled reports whether the parent of a row that goes is anything but the row of the key above it. Deleting the longer key
-// first would then not be enough.
+// tangled reports whether the parent of a row that goes is anything but the row of the key above it. Deleting the
+// longer key first would then not be enough.
 func (w *work) tangled(s *slot) bool {
 	if s.old.Parent == 0 {
 		return false

@@ -87,8 +87,8 @@ func requireShows(t require.TestingT, im *image, table *plan.Table) {
 	require.Equal(t, quarantine, held, "quarantine")
 }
 
-// Rule M1: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps the id of
-// every row whose place remains, and is empty the second time.
+// Rule M1: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps
+// the id of every row whose place remains, and is empty the second time.
 func TestFullPlanRepairsAnything(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h := &history{entries: map[string]cssetcd.Entry{}}
@@ -141,7 +141,8 @@ func TestChangedPlanEqualsFullPlan(t *testing.T) {
 	})
 }
 
-// drawMess draws a table that anyone may have written: any keys that the columns can hold, any parents, cycles included.
+// drawMess draws a table that anyone may have written: any keys that the columns can hold, any parents, cycles
+// included.
 func drawMess(t *rapid.T) (*plan.Table, server) {
 	table, db := plan.NewTable(weights), server{}
 	taken := map[string]bool{}

@@ -33,8 +33,9 @@ const (
 	ParentMissing    Reason = "parent"             // the key above it has no row
 )
 
-// Quarantined is a key that has no row because the table cannot hold it. Ancestors of keys can be in quarantine without being
-// keys themselves. The one exception: /DBS and /NODES with a value that cannot be held do have a row, with an empty value.
+// Quarantined is a key that has no row because the table cannot hold it. Ancestors of keys can be in quarantine without
+// being keys themselves. The one exception: /DBS and /NODES with a value that cannot be held do have a row, with an
+// empty value.
 type Quarantined struct {
 	Key        string
 	Reason     Reason

@@ -15,8 +15,8 @@ type Row struct {
 	Value  string // kvVal
 }
 
-// Table is what kvData holds, and what is in quarantine. Rows are found by the folded key, as in the table's unique index: no
-// two rows have keys that the collation takes for the same.
+// Table is what kvData holds, and what is in quarantine. Rows are found by the folded key, as in the table's unique
+// index: no two rows have keys that the collation takes for the same.
 type Table struct {
 	weights    *Weights
 	rows       map[string]Row
@@ -30,8 +30,8 @@ func NewTable(w *Weights) *Table {
 	return &Table{weights: w, rows: map[string]Row{}, quarantine: map[string]Quarantined{}, losers: map[string][]string{}}
 }
 
-// Add adds a row as it was found in kvData. It returns an error for rows that cannot be there: two that the unique index takes
-// for the same, and the id 0, which could not be told from NULL in other rows.
+// Add adds a row as it was found in kvData. It returns an error for rows that cannot be there: two that the unique
+// index takes for the same, and the id 0, which could not be told from NULL in other rows.
 func (t *Table) Add(r Row) error {
 	folded := t.weights.Fold(r.Key)
 	if other, ok := t.rows[folded]; ok {
@@ -70,8 +70,8 @@ func (t *Table) IsQuarantined(key string) bool {
 	return ok
 }
 
-// Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second copy of
-// the catalogue is saved.
+// Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second
+// copy of the catalogue is saved.
 func (t *Table) Share(im Image) {
 	if t.Len() == 0 {
 		return
@@ -85,8 +85,8 @@ func (t *Table) Share(im Image) {
 	}
 }
 
-// Apply makes the changes of a plan that was made for this table as it is. It is for the caller to call it only once the same
-// changes are known to be in kvData.
+// Apply makes the changes of a plan that was made for this table as it is. It is for the caller to call it only once
+// the same changes are known to be in kvData.
 func (t *Table) Apply(p *Plan) {
 	for _, r := range p.Deletes {
 		delete(t.rows, t.weights.Fold(r.Key))

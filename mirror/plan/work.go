@@ -26,7 +26,8 @@ type work struct {
 	verdicts []verdict
 }
 
-// slot is a place in the table's unique index: at most one row can be in it, and all keys of one folded form compete for it.
+// slot is a place in the table's unique index: at most one row can be in it, and all keys of one folded form compete
+// for it.
 type slot struct {
 	folded    string
 	key       string        // the key that was looked at first
@@ -225,8 +226,8 @@ func (w *work) older(a, b string) bool {
 	return a < b
 }
 
-// settle notes what changes in the quarantine. When a key that stays in the catalogue gains or loses its row, all keys below
-// it gain or lose theirs.
+// settle notes what changes in the quarantine. When a key that stays in the catalogue gains or loses its row, all keys
+// below it gain or lose theirs.
 func (w *work) settle(v verdict, hadRow, hasRow bool) {
 	old, was := w.t.quarantine[v.key]
 	if !v.wanted || v.reason == "" {

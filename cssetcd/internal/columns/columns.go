@@ -1,4 +1,5 @@
-// Package columns reads the columns of a table from the text of its schema, which is what follows its name in CREATE TABLE.
+// Package columns reads the columns of a table from the text of its schema, which is what follows its name in CREATE
+// TABLE.
 package columns
 
 import (
@@ -14,8 +15,8 @@ type Column struct {
 	Type string // the rest of its definition: "tinyint(4) NOT NULL"
 }
 
-// Parse returns the columns in their order. It returns an error for a text that it cannot read, such as one that takes its
-// columns from another table.
+// Parse returns the columns in their order. It returns an error for a text that it cannot read, such as one that takes
+// its columns from another table.
 func Parse(schema string) ([]Column, error) {
 	text, err := withoutComments(schema)
 	if err != nil {
@@ -63,7 +64,8 @@ func parseDefinition(text string) (Column, error) {
 	return Column{Name: word, Type: rest}, nil
 }
 
-// isQuery reports whether a definition that begins with the unquoted word is none, but a query or the name of another table.
+// isQuery reports whether a definition that begins with the unquoted word is none, but a query or the name of another
+// table.
 func isQuery(word string) bool {
 	switch strings.ToUpper(word) {
 	case "LIKE", "SELECT", "VALUES", "WITH":
@@ -86,8 +88,8 @@ func startsIndex(word, rest string) bool {
 	return false
 }
 
-// splitDefinitions cuts "(a INT, b CHAR(3) DEFAULT ',')" at the commas between definitions. Options may follow the closing parenthesis. The
-// text has no comments.
+// splitDefinitions cuts "(a INT, b CHAR(3) DEFAULT ',')" at the commas between definitions. Options may follow the
+// closing parenthesis. The text has no comments.
 func splitDefinitions(schema string) ([]string, error) {
 	text := strings.Trim(schema, blanks)
 	if !strings.HasPrefix(text, "(") {
@@ -120,8 +122,8 @@ func splitDefinitions(schema string) ([]string, error) {
 	return nil, errors.New("a parenthesis of the schema does not end")
 }
 
-// endOfQuoted returns the index of the quote that ends the one at i, or -1. A doubled quote does not end it, nor one after a backslash, which
-// has no meaning in backticks.
+// endOfQuoted returns the index of the quote that ends the one at i, or -1. A doubled quote does not end it, nor one
+// after a backslash, which has no meaning in backticks.
 func endOfQuoted(text string, i int) int {
 	quote := text[i]
 	for j := i + 1; j < len(text); j++ {

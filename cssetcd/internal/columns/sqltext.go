@@ -10,8 +10,8 @@ import (
 // blanks are what SQL takes for white space; others, such as a no-break space, may be part of a name.
 const blanks = " \t\n\v\f\r"
 
-// withoutComments returns SQL with a blank in the place of each comment. Of the comments whose content a server executes, the content stays
-// where the newest MariaDB would execute it.
+// withoutComments returns SQL with a blank in the place of each comment. Of the comments whose content a server
+// executes, the content stays where the newest MariaDB would execute it.
 func withoutComments(text string) (string, error) {
 	var out strings.Builder
 	executed := false // within a comment whose content stays
@@ -88,8 +88,8 @@ func hasVersion(text string) bool {
 	return strings.HasPrefix(text, "/*!") || strings.HasPrefix(text, "/*M!")
 }
 
-// executableComment returns the length of the opening of a comment whose content MariaDB executes, 0 for any other text. It passes over
-// what is for MySQL from version 5.7 on, unless marked as its own by an M.
+// executableComment returns the length of the opening of a comment whose content MariaDB executes, 0 for any other
+// text. It passes over what is for MySQL from version 5.7 on, unless marked as its own by an M.
 func executableComment(text string) int {
 	if !hasVersion(text) {
 		return 0
