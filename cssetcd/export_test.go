@@ -27,7 +27,7 @@ func CatalogueOf(s *kv.Snapshot) *Snapshot { return newSnapshot(s, 0) }
 
 // OpenViewRemembering is OpenView with another bound on the touched keys that the view remembers.
 func OpenViewRemembering(ctx context.Context, c *Client, most int) (*View, error) {
-	return openView(ctx, c, viewSettings{most: most})
+	return openView(ctx, c, viewSettings{maxSize: most})
 }
 
 // HoldUpdates keeps the view from taking in what it is told, until release.

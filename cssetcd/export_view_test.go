@@ -16,7 +16,7 @@ func (s *Snapshot) KnownSchemas() int {
 
 // ViewByHand returns a view without an etcd, and what tells it of updates. Close ends it.
 func ViewByHand(start *kv.Snapshot) (v *View, tell func(kv.Update)) {
-	v = &View{done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{most: keepTouches}}
+	v = &View{done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{maxSize: keepTouches}}
 	v.cancel = func() { close(v.done) }
 	v.state.Store(&viewState{snapshot: newSnapshot(start, 0), seq: 1, condition: Condition{Phase: Live}, changed: make(chan struct{})})
 	return v, v.update

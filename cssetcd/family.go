@@ -122,8 +122,8 @@ func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, 
 // guards.
 func publishedTogether(creates []operation) iter.Seq[[]operation] {
 	const (
-		most    = 120 // guards; etcd takes 128 and some belong to no table
-		ofTable = 12  // guards of a table at most beside those of what it reads: of its keys and of ranges
+		maxGuards = 120 // guards; etcd takes 128 and some belong to no table
+		ofTable   = 12  // guards of a table at most beside those of what it reads: of its keys and of ranges
 	)
 	return func(yield func([]operation) bool) {
 		var part []operation
@@ -135,7 +135,7 @@ func publishedTogether(creates []operation) iter.Seq[[]operation] {
 					more++
 				}
 			}
-			if len(part) > 0 && cost+more > most {
+			if len(part) > 0 && cost+more > maxGuards {
 				if !yield(part) {
 					return
 				}

@@ -62,8 +62,8 @@ func openFile(path string, opts []Option) (*Client, error) {
 // locked, so that the link stays and all names of the file share a lock. It refuses what is no file: reading a device
 // may never end.
 func followed(path string) (string, error) {
-	const most = 40 // as the kernel
-	for range most {
+	const maxLinks = 40 // as the kernel
+	for range maxLinks {
 		target, err := os.Readlink(path)
 		if err != nil { // it is no link
 			return path, checkRegular(path)

@@ -9,10 +9,10 @@ import (
 // recentTouches are the paths that the last updates of a view touched, so that a subscriber's difference costs no walk
 // through two snapshots. Their memory is bounded; a subscriber that is further behind is served by comparing snapshots.
 type recentTouches struct {
-	mu    sync.Mutex
-	steps []touchStep // oldest first, without gaps
-	size  int         // steps and paths in them
-	most  int         // size may not exceed this
+	mu      sync.Mutex
+	steps   []touchStep // oldest first, without gaps
+	size    int         // steps and paths in them
+	maxSize int         // size may not exceed this
 }
 
 // touchStep is the update that led to state seq.
@@ -28,7 +28,7 @@ func (r *recentTouches) add(seq uint64, touched []kv.Path) {
 	defer r.mu.Unlock()
 	r.steps = append(r.steps, touchStep{seq, touched})
 	r.size += 1 + len(touched)
-	for r.size > r.most {
+	for r.size > r.maxSize {
 		r.size -= 1 + len(r.steps[0].touched)
 		r.steps[0] = touchStep{}
 		r.steps = r.steps[1:]

@@ -107,11 +107,11 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 	}
 	res.Present = plan.present(have)
 	missing := 0
-	var most rehearsal
+	var trial rehearsal
 	for change := range plan.stage(have) {
 		res.Transactions++
 		missing += plan.counted(change)
-		most.see(change)
+		trial.see(change)
 	}
 	res.Revision = have.Revision
 	if o.dryRun {
@@ -121,7 +121,7 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		return res, ErrReadOnly
 	}
 	if res.Removed > 0 {
-		if err := most.check(ctx, c.store); err != nil {
+		if err := trial.check(ctx, c.store); err != nil {
 			return res, fmt.Errorf("nothing was removed: %w", err)
 		}
 		if _, err := kv.Run(ctx, c.store, kv.Op{Name: "wipe before a restore", Reads: wipeReads, Plan: o.wipe}); err != nil {

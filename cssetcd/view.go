@@ -50,7 +50,7 @@ type ViewOption func(*viewSettings) error
 
 type viewSettings struct {
 	compareEvery time.Duration
-	most         int
+	maxSize      int
 }
 
 // CompareEvery says how often a view compares all it shows with etcd at the same revision, which costs a load of the
@@ -64,7 +64,7 @@ func CompareEvery(d time.Duration) ViewOption {
 // ErrVersionMismatch for a CSS of a version that this package does not know and with ErrOldServer for an etcd whose
 // watches lose events.
 func OpenView(ctx context.Context, c *Client, opts ...ViewOption) (*View, error) {
-	settings := viewSettings{most: keepTouches}
+	settings := viewSettings{maxSize: keepTouches}
 	if c == nil {
 		return nil, &Error{Op: "open view", Err: fmt.Errorf("%w: the client is nil", ErrInvalid)}
 	}
@@ -95,7 +95,7 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 		return nil, err
 	}
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{most: settings.most}}
+	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{maxSize: settings.maxSize}}
 	v.state.Store(&viewState{
 		snapshot:  newSnapshot(s, cluster),
 		seq:       1,
