@@ -57,8 +57,9 @@ func ExampleClient() {
 		check(err)
 		fmt.Println(chunk.ID, chunk.Nodes)
 	}
-	// Output: css: delete node worker-2: chunks have replicas on the node:
-	// /DBS/lsst/TABLES/Object/CHUNKS/1234/REPLICAS/0000000002 1234 [worker-1 worker-2]
+	// Output:
+	// css: delete node worker-2: chunks have replicas on the node: /DBS/lsst/TABLES/Object/CHUNKS/1234/REPLICAS/0000000002
+	// 1234 [worker-1 worker-2]
 }
 
 func ExampleClient_CreateTable() {
@@ -78,8 +79,10 @@ func ExampleClient_CreateTable() {
 	source.Name.Table = "SOURCE"
 	_, err = client.CreateTable(ctx, source)
 	fmt.Println(err)
-	// Output: <nil> css: create table lsst.Source: table exists css: create table lsst.SOURCE: table exists: as
-	// /DBS/lsst/TABLES/Source, and names may not differ in upper and lower case only
+	// Output:
+	// <nil>
+	// css: create table lsst.Source: table exists
+	// css: create table lsst.SOURCE: table exists: as /DBS/lsst/TABLES/Source, and names may not differ in upper and lower case only
 }
 
 // Two operators react to the same thing; one of them is second.
