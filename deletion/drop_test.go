@@ -15,6 +15,7 @@ import (
 
 // A drop waits for the query that is running, and for no other; a query after the mark is refused.
 func TestDropWaitsForARunningQuery(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	one, two := f.Czar("one"), f.Czar("two")
@@ -63,6 +64,7 @@ func TestDropWaitsForARunningQuery(t *testing.T) {
 
 // Without czars and queries a drop ends when its delay does.
 func TestDropEndsWithItsDelay(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("idle")
@@ -109,6 +111,7 @@ func TestCancelledDropLeavesNothing(t *testing.T) {
 
 // With After nothing changes for anybody until the time has come.
 func TestLaterDrop(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")
@@ -134,6 +137,7 @@ func TestLaterDrop(t *testing.T) {
 
 // A status that somebody writes by hand begins a drop, and READY by hand ends one.
 func TestStatusesByHand(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")
@@ -162,6 +166,7 @@ func TestStatusesByHand(t *testing.T) {
 
 // A database is dropped with its tables, when no query uses any of them and drops of its tables have ended.
 func TestDropOfADatabase(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")
@@ -194,6 +199,7 @@ func TestDropOfADatabase(t *testing.T) {
 
 // With the policy to cancel, running queries are told to end when the agreed delay is over.
 func TestPolicyCancelAbortsQueries(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")
@@ -222,6 +228,7 @@ func TestPolicyCancelAbortsQueries(t *testing.T) {
 
 // A czar that dies is not waited for for ever, and one that leaves in order not at all.
 func TestDeadAndLeavingCzars(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	leaving, dead := f.Czar("leaving"), f.Czar("dead")
@@ -244,6 +251,7 @@ func TestDeadAndLeavingCzars(t *testing.T) {
 
 // A czar that is evicted by mistake registers anew, and its queries go on.
 func TestEvictedCzarGoesOn(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")

@@ -39,6 +39,7 @@ func TestUnreadableRecords(t *testing.T) {
 
 // Whatever is below czar/ is taken for a czar, and ends as a silent one does.
 func TestStrayRegistrations(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	f.Put("czar/a/b", `{"name":"stray","fence":"1s"}`)
@@ -50,6 +51,7 @@ func TestStrayRegistrations(t *testing.T) {
 
 // A gate that is closing keeps its registration for the queries that run, and gets another when it loses it.
 func TestClosingGateRegistersAnew(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("closing")

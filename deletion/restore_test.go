@@ -41,6 +41,7 @@ func (f *fleet) alarm() {
 
 // A full etcd refuses what writes. Queries go on for as long as it answers; drops wait until it has room again.
 func TestFullEtcdStopsNoQuery(t *testing.T) {
+	t.Parallel()
 	f := newFleetOn(t, embedetcdtest.ForTest(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
 	f.Coordinate()
 	c := f.Czar("one")
@@ -107,6 +108,7 @@ func (b *backedUp) restore(t *testing.T, prepare func(*clientv3.Client)) {
 // carried out under them: that czar was without a proof, registers anew, and ends what the restored catalogue does not have READY. That is
 // so when history-reset is run before anybody else comes, as documented, and when nobody runs it.
 func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
+	t.Parallel()
 	for name, reset := range map[string]bool{"history-reset first": true, "no history-reset": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackedUp(t)

@@ -36,6 +36,7 @@ func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
 
 // A czar that is cut off stops by itself before the drop goes on without it, and goes on when it has etcd back.
 func TestCzarThatIsCutOff(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	css, link := f.behindProxy()
@@ -79,6 +80,7 @@ func TestCzarThatIsCutOff(t *testing.T) {
 
 // An etcd that is away for less than the fence stops no query.
 func TestShortOutageStopsNothing(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	long := quick
 	long.Fence, long.Wait = 10*time.Second, 13*time.Second
@@ -102,6 +104,7 @@ func TestShortOutageStopsNothing(t *testing.T) {
 
 // A czar that was evicted while it is cut off is left the time in which it may still dispatch.
 func TestEvictedWhileCutOff(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	css, link := f.behindProxy()
@@ -129,6 +132,7 @@ func TestEvictedWhileCutOff(t *testing.T) {
 
 // After etcd's history was reset each czar registers anew.
 func TestResetHistory(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
 	c := f.Czar("one")
@@ -264,6 +268,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 
 // Whoever closes a gate that has given its registration up is told that drops may wait for it; nothing keeps it waiting.
 func TestCloseWithoutAProof(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	css, link := f.behindProxy()
 	c := f.With(css).Czar("cut off")

@@ -81,6 +81,7 @@ func TestFailedRemovalIsShownAndRetried(t *testing.T) {
 
 // A drop whose data cannot be removed is abandoned by hand, which frees the name.
 func TestAbandonedDropFreesTheName(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate(with(&dropper{fails: 1000}))
 	drop, err := f.DropTable(t.Context(), object)
@@ -110,6 +111,7 @@ func TestJobOfADatabase(t *testing.T) {
 
 // When the coordinator is gone another one goes on, and what the first one still sends is refused.
 func TestAnotherCoordinatorGoesOn(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	var mu sync.Mutex
 	leads := map[string]bool{}
@@ -156,6 +158,7 @@ func (k *tracker) Clear(_ context.Context, j coordinator.Job) (bool, string, err
 
 // A drop waits for queries of czars that do not speak the protocol.
 func TestTrackerHoldsADropUp(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	k := &tracker{reason: "query 17 of a C++ czar"}
 	f.Coordinate(func(c *coordinator.Config) { c.Tracker = k })

@@ -32,6 +32,7 @@ func (f *fleet) createMany(n int) (names []cssetcd.TableName) {
 
 // Of many drops at once each has its data removed once, also where the name is in use again at once.
 func TestDataAreRemovedOnce(t *testing.T) {
+	t.Parallel()
 	f := newFleet(t)
 	var mu sync.Mutex
 	times := map[cssetcd.Revision]int{} // by mark

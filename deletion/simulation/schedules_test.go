@@ -78,7 +78,7 @@ func TestSchedules(t *testing.T) {
 		replay(t, text)
 		return
 	}
-	n := uint64(40_000)
+	n := uint64(20_000)
 	if raceDetector {
 		n = 300
 		t.Log("a world has one goroutine only, so under the race detector there are few; make test runs all of them without")

@@ -4,11 +4,11 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 // The bounds of the exhaustive check: each adds other kinds of events to a small world.
@@ -120,15 +120,22 @@ func nothingGoesWrong(t *testing.T, least int, sets []set) (taken map[string]boo
 	taken = map[string]bool{}
 	states := 0
 	began := time.Now()
-	for _, s := range sets {
-		c := &checker{bounds: s.bounds, timing: s.timing}
-		start := time.Now()
-		c.run()
-		require.Empty(t, c.broken, s.name)
-		states += len(c.seen)
-		maps.Copy(taken, c.taken)
-		t.Logf("%s: %d states in %s", s.name, len(c.seen), time.Since(start).Round(time.Millisecond))
-	}
+	var mu sync.Mutex
+	t.Run("bounds", func(t *testing.T) {
+		for _, s := range sets {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				c := &checker{bounds: s.bounds, timing: s.timing}
+				c.run()
+				assert.Empty(t, c.broken)
+				t.Logf("%d states", len(c.seen))
+				mu.Lock()
+				defer mu.Unlock()
+				states += len(c.seen)
+				maps.Copy(taken, c.taken)
+			})
+		}
+	})
 	t.Logf("%d states in %s", states, time.Since(began).Round(time.Millisecond))
 	assert.GreaterOrEqual(t, states, least)
 	return taken
@@ -156,6 +163,7 @@ func TestKeysLoseNothing(t *testing.T) {
 	}
 	for _, s := range sets {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			exact := &checker{bounds: s.bounds, timing: s.timing, coarse: map[stateKey]struct{}{}}
 			exact.run()
 			usual := &checker{bounds: s.bounds, timing: s.timing}

@@ -70,6 +70,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 	for _, m := range withoutRule {
 		all |= m.rule
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			c := &checker{bounds: m.bounds, kept: variant{Rules: Without(m.rule)}}
 			assertBreaks(t, c, m.broken)
 		})
@@ -95,6 +96,7 @@ func TestEveryDetailIsNeeded(t *testing.T) {
 		{"an old query after the drop", newID, variant{Rules: Without(WaitBeforeDeleting)}, "S1", noTable},
 	} {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			assertBreaks(t, &checker{bounds: m.bounds, kept: m.kept, only: m.only}, m.broken)
 		})
 	}
