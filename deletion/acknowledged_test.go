@@ -25,12 +25,14 @@ func TestWhatDidNotLandIsSentAgain(t *testing.T) {
 			asked = append(asked, x.Name)
 		}
 	}
-	first, second, third := protocol.TableName("d", "first"), protocol.TableName("d", "second"), protocol.TableName("d", "third")
+	first, second, third := protocol.TableName("d", "first"), protocol.TableName("d", "second"), protocol.TableName("d",
+		"third")
 	var observations []protocol.Observation
 	var acks []protocol.Acknowledgement
 	for i, n := range []protocol.Name{first, second, third} {
 		mark := protocol.Revision(10 + i)
-		observations = append(observations, protocol.Observation{Name: n, Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 3, Modified: mark}})
+		observations = append(observations, protocol.Observation{Name: n,
+			Entry: protocol.Entry{Standing: protocol.DropPending, Incarnation: 3, Modified: mark}})
 		acks = append(acks, protocol.Acknowledgement{Name: n, Mark: mark, ID: "a", Registered: 5})
 	}
 	ctx := t.Context()

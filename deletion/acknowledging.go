@@ -20,8 +20,8 @@ type acking struct {
 // maxAcks is how many acknowledgements a transaction has, as etcd bounds the keys that it looks at and writes.
 const maxAcks = 40
 
-// next takes out what one transaction acknowledges. One is on its way at a time: what is due meanwhile goes together then. What a registration that is over had to
-// say nobody needs to hear.
+// next takes out what one transaction acknowledges. One is on its way at a time: what is due meanwhile goes together
+// then. What a registration that is over had to say nobody needs to hear.
 func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
 	if a.running {
 		return nil
@@ -76,9 +76,10 @@ func (a *acking) tell(log *slog.Logger, err error) {
 	a.said = text
 }
 
-// acknowledge makes acknowledgements in one transaction. Those that do not hold any more, because a drop was taken back for instance, are left out. It returns those that
-// landed.
-func acknowledge(ctx context.Context, st kv.Store, registration protocol.RegistrationContext, all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
+// acknowledge makes acknowledgements in one transaction. Those that do not hold any more, because a drop was taken back
+// for instance, are left out. It returns those that landed.
+func acknowledge(ctx context.Context, st kv.Store, registration protocol.RegistrationContext,
+	all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
 	for len(all) > 0 {
 		_, err := st.Commit(ctx, registration.Acknowledge(all...))
 		if err == nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// What does not hold any more keeps nothing else from being acknowledged, and all that holds is acknowledged in one transaction.
+// What does not hold any more keeps nothing else from being acknowledged, and all that holds is acknowledged in one
+// transaction.
 func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	f := newFleet(t)
 	store, err := kv.NewEtcd(f.Etcd, f.CSS.Prefix())
@@ -30,7 +31,8 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	mark := func(n cssetcd.TableName) protocol.Acknowledgement {
 		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
 		require.NoError(t, err)
-		return protocol.Acknowledgement{Name: protocol.TableName(n.DB, n.Table), Mark: d.Mark(), ID: "a", Registered: entered.Revision}
+		return protocol.Acknowledgement{Name: protocol.TableName(n.DB, n.Table), Mark: d.Mark(), ID: "a",
+			Registered: entered.Revision}
 	}
 	var all []protocol.Acknowledgement
 	for i := range 5 {

@@ -6,7 +6,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// admission is the side of a gate that queries use. They read it without a lock; only the registrar writes, but for the counts.
+// admission is the side of a gate that queries use. They read it without a lock; only the registrar writes, but for the
+// counts.
 type admission struct {
 	clock   edge.Clock
 	slots   slots

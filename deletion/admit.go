@@ -8,14 +8,17 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// Admit counts a query on the tables that it was planned with, and on their databases: on all or on none. It costs no I/O and no allocation for
-// up to four tables. It returns ErrGone, ErrDropPending, ErrNotReady, ErrStale, which can be tried again, and ErrClosed; of these the first that it finds, in the order of the
-// tables. Without an error, Release has to be called; with one there is nothing to release, and the Ref is the zero Ref.
+// Admit counts a query on the tables that it was planned with, and on their databases: on all or on none. It costs no
+// I/O and no allocation for up to four tables. It returns ErrGone, ErrDropPending, ErrNotReady, ErrStale, which can be
+// tried again, and ErrClosed; of these the first that it finds, in the order of the tables. Without an error, Release
+// has to be called; with one there is nothing to release, and the Ref is the zero Ref.
 //
-// The tables are those that a snapshot of the gate's view shows, or a read of its client: what counts is the name and the incarnation. A table that is nil or
-// without an incarnation, as one that was made by hand, is ErrInvalid. One of another catalogue, or of a file, is refused like one that is gone or not there yet, unless name and
-// incarnation happen to be those of a table here: within one cluster that cannot be, and of another cluster's nobody can tell. A table that is named twice is
-// counted twice, and one Release releases both. Without tables a query is admitted while this czar has a proof; it holds nothing up, and Close does not wait for it.
+// The tables are those that a snapshot of the gate's view shows, or a read of its client: what counts is the name and
+// the incarnation. A table that is nil or without an incarnation, as one that was made by hand, is ErrInvalid. One of
+// another catalogue, or of a file, is refused like one that is gone or not there yet, unless name and incarnation
+// happen to be those of a table here: within one cluster that cannot be, and of another cluster's nobody can tell. A
+// table that is named twice is counted twice, and one Release releases both. Without tables a query is admitted while
+// this czar has a proof; it holds nothing up, and Close does not wait for it.
 func (g *Gate) Admit(tables ...*cssetcd.Table) (r Ref, err error) {
 	r.gate = &g.admission
 	seen := g.seen.Load() // before the count: what it shows is blocked then
@@ -68,14 +71,16 @@ func (a *admission) refusal(t *cssetcd.Table) error {
 	case t == nil:
 		return failed(admitting, "", fmt.Errorf("%w: a table is nil", cssetcd.ErrInvalid))
 	case t.Incarnation <= 0:
-		return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: the table has no incarnation, so it was not read from etcd", cssetcd.ErrInvalid))
+		return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: the table has no incarnation, so it was not read from "+
+			"etcd", cssetcd.ErrInvalid))
 	case a.closing.Load():
 		return failed(admittingOn, t.Name.String(), ErrClosed)
 	}
 	if err := refusalIn(a.latest(), t); err != nil {
 		return err
 	}
-	return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale))
+	return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: it was planned with what this gate has not seen yet",
+		ErrStale))
 }
 
 // refusalIn says what is wrong with a table and its database, as a snapshot shows them; nil for nothing.

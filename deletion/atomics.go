@@ -7,7 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// What queries and the gate's goroutine share. With the tag explore a test decides which of them goes on at each use; see explore_test.go.
+// What queries and the gate's goroutine share. With the tag explore a test decides which of them goes on at each use;
+// see explore_test.go.
 type (
 	atomicBool           = atomic.Bool
 	atomicUint32         = atomic.Uint32

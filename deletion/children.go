@@ -27,9 +27,11 @@ func (e *ChildrenError) Error() string {
 // Unwrap returns ErrHasChildren.
 func (e *ChildrenError) Unwrap() error { return ErrHasChildren }
 
-// Children returns the tables that cannot be queried any more after a drop of a table, "LSST.Object", or of a database, "LSST": those that are partitioned by it, or by
-// a table of the database, or that match it, and are not dropped with it. Tables that are marked to be dropped themselves are left out, and so are those that
-// cannot be read. It costs one read of what ties tables to each other, and of a table that is no director only its own. Drops check by themselves, unless they are forced.
+// Children returns the tables that cannot be queried any more after a drop of a table, "LSST.Object", or of a database,
+// "LSST": those that are partitioned by it, or by a table of the database, or that match it, and are not dropped with
+// it. Tables that are marked to be dropped themselves are left out, and so are those that cannot be read. It costs one
+// read of what ties tables to each other, and of a table that is no director only its own. Drops check by themselves,
+// unless they are forced.
 func Children(ctx context.Context, css *cssetcd.Client, name string) ([]cssetcd.TableName, error) {
 	n, err := ParseName(name)
 	if err != nil {

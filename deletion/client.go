@@ -32,7 +32,8 @@ type Client struct {
 	store *kv.Etcd
 }
 
-// NewClient returns a client for the catalogue of another. It fails with ErrInvalid for one on a file, where nothing has to be waited for.
+// NewClient returns a client for the catalogue of another. It fails with ErrInvalid for one on a file, where nothing
+// has to be waited for.
 func NewClient(css *cssetcd.Client) (*Client, error) {
 	store, err := edge.Open(css)
 	if err != nil {
@@ -53,11 +54,13 @@ type dropConfig struct {
 	force  bool
 }
 
-// After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds from 2 to a day; with 0 it is marked now.
+// After leaves the table fully usable for that long before it is marked; a coordinator marks it then. Whole seconds
+// from 2 to a day; with 0 it is marked now.
 func After(d time.Duration) Option { return func(c *dropConfig) { c.after = d } }
 
-// Delay is the agreed delay: at least that long is it from the mark, after which no query begins, to the point of no return. Until then the drop can be
-// cancelled. Whole seconds from 2 to a day, or 0. Without it, it is that of the settings, 30 s where there are none.
+// Delay is the agreed delay: at least that long is it from the mark, after which no query begins, to the point of no
+// return. Until then the drop can be cancelled. Whole seconds from 2 to a day, or 0. Without it, it is that of the
+// settings, 30 s where there are none.
 func Delay(d time.Duration) Option { return func(c *dropConfig) { c.delay = &d } }
 
 // WithPolicy says what becomes of running queries. Without it, the drop waits for them.
@@ -66,7 +69,8 @@ func WithPolicy(p Policy) Option { return func(c *dropConfig) { c.policy = p } }
 // By says who wants the drop, for those who look at it. Without it that is the host and the process.
 func By(who string) Option { return func(c *dropConfig) { c.by = who } }
 
-// Force drops a director, or its database, although tables that are partitioned by it stay. They cannot be queried any more.
+// Force drops a director, or its database, although tables that are partitioned by it stay. They cannot be queried any
+// more.
 func Force() Option { return func(c *dropConfig) { c.force = true } }
 
 // CheckDelay returns what is wrong with a duration for After or Delay, if anything.
@@ -95,15 +99,17 @@ func dropConfigOf(opts []Option) (dropConfig, error) {
 	return c, nil
 }
 
-// DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as a whole or not at all. It returns
-// ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and with After ErrNotReady and ErrRequested. A table of any status can be dropped. A drop
-// without After replaces one that was requested for later.
+// DropTable begins to drop a table and returns when the mark, or the request for a later one, is in etcd. It happens as
+// a whole or not at all. It returns ErrNoSuchTable, ErrDropPending when a drop of it has begun, ErrHasChildren, and
+// with After ErrNotReady and ErrRequested. A table of any status can be dropped. A drop without After replaces one that
+// was requested for later.
 func (c *Client) DropTable(ctx context.Context, n cssetcd.TableName, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.TableName(n.DB, n.Table), opts)
 }
 
-// DropDatabase begins to drop a database with all its tables, as DropTable does. Drops of its tables that have begun go on by themselves, and the database waits for
-// them. It returns ErrNoSuchDB, ErrDropPending, ErrHasChildren, and ErrTooLarge for one of more than 10,000 tables, forced or not.
+// DropDatabase begins to drop a database with all its tables, as DropTable does. Drops of its tables that have begun go
+// on by themselves, and the database waits for them. It returns ErrNoSuchDB, ErrDropPending, ErrHasChildren, and
+// ErrTooLarge for one of more than 10,000 tables, forced or not.
 func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*Drop, error) {
 	return c.drop(ctx, protocol.DatabaseName(db), opts)
 }
@@ -130,12 +136,13 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, config dropConfig) 
 	if config.delay != nil {
 		delay = *config.delay
 	}
-	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: config.policy, By: config.by, Since: protocol.Stamp(time.Now())}
+	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: config.policy, By: config.by,
+		Since: protocol.Stamp(time.Now())}
 	return c.mark(ctx, n, config, terms)
 }
 
-// mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out by then, another is
-// granted.
+// mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out
+// by then, another is granted.
 func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, terms protocol.Terms) (*Drop, error) {
 	for {
 		leased := time.Duration(terms.Delay) * time.Second
@@ -176,8 +183,8 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, t
 // aSecond is for what does not matter much: it is tried, and nobody waits long for it.
 const aSecond = time.Second
 
-// lengthen has a lease begin anew, so that it lasts as long as was asked from the mark on, and not from when it was granted, which was before. Should
-// that fail, it is shorter by the time that the mark took.
+// lengthen has a lease begin anew, so that it lasts as long as was asked from the mark on, and not from when it was
+// granted, which was before. Should that fail, it is shorter by the time that the mark took.
 func (c *Client) lengthen(ctx context.Context, lease int64) {
 	if lease == 0 {
 		return
@@ -205,13 +212,15 @@ func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
 	}
 	if least := time.Duration(granted) * time.Second; least > d {
 		c.revoke(ctx, lease)
-		return 0, fmt.Errorf("%w: %s is shorter than the leases of this etcd, which last %s at least", cssetcd.ErrInvalid, d, least)
+		return 0, fmt.Errorf("%w: %s is shorter than the leases of this etcd, which last %s at least", cssetcd.ErrInvalid, d,
+			least)
 	}
 	return lease, nil
 }
 
-// check refuses to drop a database of more tables than an intent can name and, unless forced, what other tables are partitioned by that stay. It is not a part of
-// the transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
+// check refuses to drop a database of more tables than an intent can name and, unless forced, what other tables are
+// partitioned by that stay. It is not a part of the transaction: a child that is created at the same moment is not
+// seen, and is as useless as one that was created a moment before.
 func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
 	db, table := n.Parts()
 	var children []cssetcd.TableName
@@ -230,7 +239,8 @@ func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
 	return err
 }
 
-func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, force bool) ([]cssetcd.TableName, error) {
+func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, force bool) ([]cssetcd.TableName,
+	error) {
 	var concerned []string // all databases
 	if force {
 		concerned = []string{db}
@@ -242,7 +252,8 @@ func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, 
 	case err != nil:
 		return nil, err
 	case all.tables(db) > maxTables:
-		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first", cssetcd.ErrTooLarge, maxTables)
+		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first",
+			cssetcd.ErrTooLarge, maxTables)
 	case force:
 		return nil, nil
 	}
@@ -252,20 +263,20 @@ func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, 
 // maxTables is as many tables as the intent to drop their database can name.
 const maxTables = 10_000
 
-// Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop, and ErrTooLate after the point of
-// no return.
+// Undo takes a drop back, or a request for one: what was marked has the status again that it had. It returns ErrNoDrop,
+// and ErrTooLate after the point of no return.
 func (c *Client) Undo(ctx context.Context, name string) error {
 	return c.run(ctx, "cancel the drop of", name, protocol.Undo)
 }
 
-// Retry has the coordinator try again at once to remove the data of a drop whose last attempt failed. It returns ErrNoDrop, and ErrTooEarly before the point of
-// no return.
+// Retry has the coordinator try again at once to remove the data of a drop whose last attempt failed. It returns
+// ErrNoDrop, and ErrTooEarly before the point of no return.
 func (c *Client) Retry(ctx context.Context, name string) error {
 	return c.run(ctx, "retry the drop of", name, protocol.TryAgain)
 }
 
-// Abandon frees the name of a drop after the point of no return although its data are not all removed. They stay where they are, and a table that is created under the
-// same name may meet them. It returns ErrNoDrop and ErrTooEarly.
+// Abandon frees the name of a drop after the point of no return although its data are not all removed. They stay where
+// they are, and a table that is created under the same name may meet them. It returns ErrNoDrop and ErrTooEarly.
 func (c *Client) Abandon(ctx context.Context, name string) error {
 	return c.run(ctx, "abandon the drop of", name, protocol.Abandon)
 }
@@ -278,8 +289,9 @@ func (c *Client) run(ctx context.Context, op, name string, make func(protocol.Na
 	return failed(op, name, err)
 }
 
-// Evict ends the registration of a czar that does not answer, so that drops need not wait for it. The czar, if it lives, notices within its next confirmation and registers
-// anew; its queries go on where their tables are still there. It returns ErrNoSuchCzar.
+// Evict ends the registration of a czar that does not answer, so that drops need not wait for it. The czar, if it
+// lives, notices within its next confirmation and registers anew; its queries go on where their tables are still there.
+// It returns ErrNoSuchCzar.
 func (c *Client) Evict(ctx context.Context, id string) error {
 	_, err := kv.Run(ctx, c.store, protocol.Evict(id, edge.Owner()))
 	return failed("evict czar", id, err)
@@ -291,7 +303,8 @@ func ParseName(text string) (protocol.Name, error) {
 	if err == nil {
 		return protocol.TableName(n.DB, n.Table), nil
 	}
-	if key := protocol.DatabaseName(text); !strings.Contains(text, ".") && protocol.IsName(string(key)) && key.IsDatabase() {
+	if key := protocol.DatabaseName(text); !strings.Contains(text, ".") && protocol.IsName(string(key)) &&
+		key.IsDatabase() {
 		return key, nil
 	}
 	return "", err

@@ -22,8 +22,10 @@ func TestRefusedDrops(t *testing.T) {
 	f := newFleet(t)
 	director := cssetcd.TableName{DB: "Gaia", Table: "Director"}
 	for _, name := range []string{"Director", "Child"} {
-		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "Gaia", Table: name}, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
+		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "Gaia", Table: name},
+			Schema:       "(id BIGINT)",
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}},
+			cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 	}
 	before, err := f.CSS.Snapshot(t.Context(), 0)
@@ -38,7 +40,8 @@ func TestRefusedDrops(t *testing.T) {
 	_, err = f.DropDatabase(t.Context(), "None")
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 	for _, bad := range []deletion.Option{
-		deletion.Delay(time.Second), deletion.Delay(2500 * time.Millisecond), deletion.Delay(-1), deletion.After(time.Millisecond),
+		deletion.Delay(time.Second), deletion.Delay(2500 * time.Millisecond), deletion.Delay(-1),
+		deletion.After(time.Millisecond),
 		deletion.Delay(48 * time.Hour), deletion.WithPolicy("soon"),
 	} {
 		require.ErrorIs(t, drop(object, bad), cssetcd.ErrInvalid)
@@ -101,7 +104,8 @@ func TestTraceOfACzarReplays(t *testing.T) {
 		}
 	}
 	for _, kind := range []protocol.CzarEffectKind{
-		protocol.CzarRegister, protocol.CzarConfirm, protocol.CzarBlock, protocol.CzarOpen, protocol.CzarAbort, protocol.CzarAcknowledge, protocol.CzarLeave,
+		protocol.CzarRegister, protocol.CzarConfirm, protocol.CzarBlock, protocol.CzarOpen, protocol.CzarAbort,
+		protocol.CzarAcknowledge, protocol.CzarLeave,
 	} {
 		assert.Positive(t, kinds[kind], kind)
 	}

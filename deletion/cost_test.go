@@ -24,7 +24,8 @@ type asked struct {
 	keys  []string
 }
 
-func (a *asked) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (a *asked) intercept(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := invoke(ctx, method, req, reply, cc, opts...)
 	a.calls[method[strings.LastIndexByte(method, '/')+1:]]++
 	switch r := reply.(type) {
@@ -48,7 +49,8 @@ func (a *asked) take(r *etcdserverpb.RangeResponse) {
 func (f *fleet) watched() (*cssetcd.Client, *asked) {
 	f.T.Helper()
 	a := &asked{calls: map[string]int{}}
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: fleettest.Server.Endpoints(), DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(a.intercept)}})
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: fleettest.Server.Endpoints(),
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(a.intercept)}})
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
@@ -84,10 +86,12 @@ func TestStatusOfOneDropReadsNoOther(t *testing.T) {
 		require.NoError(t, err)
 		return yes
 	}
-	assert.Equal(t, []bool{true, true, false, false}, []bool{begun("LSST"), begun("LSST.T3"), begun("LSST.Object"), begun("Gaia")})
+	assert.Equal(t, []bool{true, true, false, false}, []bool{begun("LSST"), begun("LSST.T3"), begun("LSST.Object"),
+		begun("Gaia")})
 }
 
-// The check of children reads neither schemas nor chunks, of which there are millions, and not what a table that is no director is related to.
+// The check of children reads neither schemas nor chunks, of which there are millions, and not what a table that is no
+// director is related to.
 func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	f := newFleet(t)
 	director := cssetcd.TableName{DB: "Gaia", Table: "Director"}
@@ -96,7 +100,8 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	for _, name := range []string{"Director", "Child"} {
 		n := cssetcd.TableName{DB: "Gaia", Table: name}
 		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}},
+			cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 		for chunk := range 3 {
 			_, err := f.CSS.AddChunk(t.Context(), n, chunk, "worker1")
@@ -127,7 +132,8 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	}
 }
 
-// A database holds its directors for the tables of others, and goes without a question only when it is forced, or when those go, too.
+// A database holds its directors for the tables of others, and goes without a question only when it is forced, or when
+// those go, too.
 func TestChildrenInAnotherDatabase(t *testing.T) {
 	f := newFleet(t)
 	other := cssetcd.TableName{DB: "Other", Table: "Child"}
@@ -137,7 +143,8 @@ func TestChildrenInAnotherDatabase(t *testing.T) {
 	}
 	for _, n := range []cssetcd.TableName{{DB: "Gaia", Table: "Director"}, {DB: "Gaia", Table: "Own"}, other} {
 		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}}, cssetcd.AllowUnqueryable())
+			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}},
+			cssetcd.AllowUnqueryable())
 		require.NoError(t, err)
 	}
 	children, err := deletion.Children(t.Context(), f.CSS, "Gaia")

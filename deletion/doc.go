@@ -37,14 +37,15 @@
 // # How a drop goes
 //
 // One transaction marks the table with a status PENDING_DROP: and records the drop. From the mark on no query begins. A
-// lease of etcd keeps the agreed delay, [Delay]; until it is over the drop can be cancelled. Leases can last longer than
-// asked, when etcd's leader changes, never shorter. With [After] the mark itself is made later, if the table is still
-// the same then.
+// lease of etcd keeps the agreed delay, [Delay]; until it is over the drop can be cancelled. Leases can last longer
+// than asked, when etcd's leader changes, never shorter. With [After] the mark itself is made later, if the table is
+// still the same then.
 //
-// The drop waits for the delay; for each czar that was registered at the mark, until it acknowledges or is registered no
-// more; for the drops of its tables, if it is a database; and for queries of C++ czars, if the coordinator tracks those.
-// [Client.Drops] says what each drop waits for, by name. Then the catalogue forgets the table, which is the point of no
-// return; the coordinator removes the data, again and again until that succeeds; and only then is the name free.
+// The drop waits for the delay; for each czar that was registered at the mark, until it acknowledges or is registered
+// no more; for the drops of its tables, if it is a database; and for queries of C++ czars, if the coordinator tracks
+// those. [Client.Drops] says what each drop waits for, by name. Then the catalogue forgets the table, which is the
+// point of no return; the coordinator removes the data, again and again until that succeeds; and only then is the name
+// free.
 //
 // With the policy [Cancel], queries that still run after the delay are told to end by [Ref.Done], with the next
 // confirmation, 2 s later at most. They stay told when the drop is cancelled after that.
@@ -99,10 +100,10 @@
 // # What can still go wrong
 //
 // A process that is paused between MayDispatch and the sending for longer than its lease and W - H together, some 25 s
-// (W - H, 15 s, when it is evicted), is taken for gone. What it then sends meets a table that may have been removed: the
-// worker refuses it, or, if the name is in use again, answers with rows of the new table. The same holds for chunk
-// queries that a network held back for so long, for a machine whose clocks all stop while it is suspended, and for chunk
-// queries of a czar that died, for which a drop waits 85 s. A worker that compares the incarnation with each chunk query
-// can close this window; Qserv's do not today. Clocks that run more than a tenth wrong, and an etcd that loses what it
-// acknowledged, void the promise for czars that are cut off; those that answer are still waited for.
+// (W - H, 15 s, when it is evicted), is taken for gone. What it then sends meets a table that may have been removed:
+// the worker refuses it, or, if the name is in use again, answers with rows of the new table. The same holds for chunk
+// queries that a network held back for so long, for a machine whose clocks all stop while it is suspended, and for
+// chunk queries of a czar that died, for which a drop waits 85 s. A worker that compares the incarnation with each
+// chunk query can close this window; Qserv's do not today. Clocks that run more than a tenth wrong, and an etcd that
+// loses what it acknowledged, void the promise for czars that are cut off; those that answer are still waited for.
 package deletion

@@ -32,8 +32,9 @@ func (d *Drop) Incarnation() cssetcd.Revision { return d.incarnation }
 // Cancel takes the drop back, as [Client.Undo] does.
 func (d *Drop) Cancel(ctx context.Context) error { return d.client.Undo(ctx, d.name.String()) }
 
-// Wait returns nil when the drop has ended: its data are removed as far as the Dropper does that, and the name is free. It returns ErrCancelled when the drop was undone,
-// and otherwise the error of ctx with what the drop waits for. While etcd cannot be reached it goes on.
+// Wait returns nil when the drop has ended: its data are removed as far as the Dropper does that, and the name is free.
+// It returns ErrCancelled when the drop was undone, and otherwise the error of ctx with what the drop waits for. While
+// etcd cannot be reached it goes on.
 func (d *Drop) Wait(ctx context.Context) error {
 	watching, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()

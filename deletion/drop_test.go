@@ -34,7 +34,8 @@ func TestDropWaitsForARunningQuery(t *testing.T) {
 	require.Eventually(t, func() bool {
 		s, err := f.Status(t.Context(), "LSST.Object")
 		require.NoError(t, err)
-		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" && s.Waiting[0].Why == "1 query is running on it"
+		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" &&
+			s.Waiting[0].Why == "1 query is running on it"
 	}, within, 50*time.Millisecond)
 	require.NoError(t, running.MayDispatch())
 	running.Release()
@@ -178,7 +179,8 @@ func TestDropOfADatabase(t *testing.T) {
 	require.NoError(t, err)
 	_, err = f.DropTable(t.Context(), source)
 	require.ErrorIs(t, err, deletion.ErrDropPending)
-	_, err = f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "New"}, Schema: "(id BIGINT)"})
+	_, err = f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "New"},
+		Schema: "(id BIGINT)"})
 	require.ErrorIs(t, err, cssetcd.ErrDropPending)
 	_, err = c.View.WaitRevision(f.Soon(), d.Mark())
 	require.NoError(t, err)

@@ -18,8 +18,10 @@ import (
 var wrongs = []struct{ name, file, was, becomes string }{
 	{"counted before it is blocked", "slot.go", `return protocol.UseCount(s.count.Or(uint64(by))).Queries()`,
 		`n := s.queries(); now := protocol.UseCount(s.count.Or(uint64(by))).Queries(); if MUTATED { return n }; return now`},
-	{"a database is blocked in one table only", "slot.go", `if t.block(by) > 0 {`, `if MUTATED && len(w.used) > 0 { break }; if t.block(by) > 0 {`},
-	{"a new count over what is blocked", "slot.go", `if !ok {`, `if MUTATED { next, ok = protocol.UseCount(old)+1, true }; if !ok {`},
+	{"a database is blocked in one table only", "slot.go", `if t.block(by) > 0 {`,
+		`if MUTATED && len(w.used) > 0 { break }; if t.block(by) > 0 {`},
+	{"a new count over what is blocked", "slot.go", `if !ok {`,
+		`if MUTATED { next, ok = protocol.UseCount(old)+1, true }; if !ok {`},
 	{"a release that tells nobody", "slot.go", `return next.Blocked()`, `return next.Blocked() && !MUTATED`},
 	{"seen before it is blocked", "registrar.go", `r.step(ctx, e)
 	r.queries.seen.Store(s)`, `if MUTATED { r.queries.seen.Store(s) }; r.step(ctx, e); r.queries.seen.Store(s)`},
@@ -29,28 +31,38 @@ var wrongs = []struct{ name, file, was, becomes string }{
 	var drained`, `if !MUTATED { r.publish() }
 	}
 	var drained`},
-	{"leaves while queries run", "registrar.go", `if r.queries.slots.total() > 0 {`, `if r.queries.slots.total() > 0 && !MUTATED {`},
-	{"seen is read after the count", "admit.go", `now != seen {`, `(MUTATED && now != g.seen.Load()) || (!MUTATED && now != seen) {`},
-	{"the fence is read before the count", "admit.go", `seen := g.seen.Load()`, `early := g.fence.Load(); seen := g.seen.Load()`},
-	{"the fence is read before the count", "admit.go", `fence := g.fence.Load()`, `fence := g.fence.Load(); if MUTATED { fence = early }`},
-	{"closing is read before the count", "admit.go", `r.gate = &g.admission`, `closed := g.closing.Load(); r.gate = &g.admission`},
+	{"leaves while queries run", "registrar.go", `if r.queries.slots.total() > 0 {`,
+		`if r.queries.slots.total() > 0 && !MUTATED {`},
+	{"seen is read after the count", "admit.go", `now != seen {`,
+		`(MUTATED && now != g.seen.Load()) || (!MUTATED && now != seen) {`},
+	{"the fence is read before the count", "admit.go", `seen := g.seen.Load()`,
+		`early := g.fence.Load(); seen := g.seen.Load()`},
+	{"the fence is read before the count", "admit.go", `fence := g.fence.Load()`,
+		`fence := g.fence.Load(); if MUTATED { fence = early }`},
+	{"closing is read before the count", "admit.go", `r.gate = &g.admission`,
+		`closed := g.closing.Load(); r.gate = &g.admission`},
 	{"closing is read before the count", "admit.go", `case g.closing.Load():
 		r.uncount()`, `case MUTATED && closed, !MUTATED && g.closing.Load():
 		r.uncount()`},
 	{"a refused query stays counted", "admit.go", `if err := refusalIn(now, t); err != nil {
 				r.uncount()`, `if err := refusalIn(now, t); err != nil {
 				if !MUTATED { r.uncount() }`},
-	{"told is read after the count", "ref.go", `r.used[r.n] = u`, `if MUTATED { u.aborts = table.aborts.Load() }; r.used[r.n] = u`},
+	{"told is read after the count", "ref.go", `r.used[r.n] = u`,
+		`if MUTATED { u.aborts = table.aborts.Load() }; r.used[r.n] = u`},
 	{"the fence is read after what it was told", "ref.go", `fence := r.gate.fence.Load()
 	stopped, aborted := r.gate.stopped.Load(), r.aborted()`, `fence := r.gate.fence.Load()
 	stopped, aborted := r.gate.stopped.Load(), r.aborted()
 	if MUTATED { fence = r.gate.fence.Load() }`},
-	{"who closes is asked before the release", "ref.go", `awaited := false`, `closing := r.gate.closing.Load(); awaited := false`},
-	{"who closes is asked before the release", "ref.go", `awaited || r.gate.closing.Load()`, `awaited || MUTATED && closing || !MUTATED && r.gate.closing.Load()`},
+	{"who closes is asked before the release", "ref.go", `awaited := false`,
+		`closing := r.gate.closing.Load(); awaited := false`},
+	{"who closes is asked before the release", "ref.go", `awaited || r.gate.closing.Load()`,
+		`awaited || MUTATED && closing || !MUTATED && r.gate.closing.Load()`},
 	{"each copy is released", "ref.go", `if state>>1 != r.generation {`, `if state>>1 != r.generation && !MUTATED {`},
-	{"a copy is released by a look and not a swap", "ref.go", `if !r.stub.state.CompareAndSwap(state, (r.generation+1)<<1) {`,
+	{"a copy is released by a look and not a swap", "ref.go",
+		`if !r.stub.state.CompareAndSwap(state, (r.generation+1)<<1) {`,
 		`if MUTATED { r.stub.state.CompareAndSwap(r.stub.state.Load(), (r.generation+1)<<1) } else if !r.stub.state.CompareAndSwap(state, (r.generation+1)<<1) {`},
-	{"a watch is not noted", "ref.go", `CompareAndSwap(state, state|watched)`, `CompareAndSwap(state, state|map[bool]uint64{false: watched}[MUTATED])`},
+	{"a watch is not noted", "ref.go", `CompareAndSwap(state, state|watched)`,
+		`CompareAndSwap(state, state|map[bool]uint64{false: watched}[MUTATED])`},
 	{"a watch is not looked at when it is made", "ref.go", `ws.tell(w) // it`, `if !MUTATED { ws.tell(w) } // it`},
 }
 
@@ -78,7 +90,8 @@ func TestExploreFindsWhatIsWrong(t *testing.T) {
 		texts[w.file] = strings.Replace(texts[w.file], w.was, mark, 1)
 	}
 	for i, w := range wrongs {
-		texts[w.file] = strings.Replace(texts[w.file], "\x00"+string(rune('A'+i)), strings.ReplaceAll(w.becomes, "MUTATED", `mutated("`+w.name+`")`), 1)
+		texts[w.file] = strings.Replace(texts[w.file], "\x00"+string(rune('A'+i)), strings.ReplaceAll(w.becomes, "MUTATED",
+			`mutated("`+w.name+`")`), 1)
 	}
 	for file, text := range texts {
 		changed := filepath.Join(dir, file)
@@ -91,7 +104,8 @@ func TestExploreFindsWhatIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	file := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(file, overlay, 0o600))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", "explore", "-overlay", file, "-run", "^TestExploredMutants$", "-count=1", "-v", ".")
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-tags", "explore", "-overlay", file, "-run",
+		"^TestExploredMutants$", "-count=1", "-v", ".")
 	cmd.Env = append(os.Environ(), inside+"=1")
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))

@@ -15,8 +15,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// explorer runs some threads one at a time, in every order of their uses of what they share that can make a difference: of two uses that do not depend on each
-// other it tries one order (sleep sets). The code that runs is that of the gate.
+// explorer runs some threads one at a time, in every order of their uses of what they share that can make a difference:
+// of two uses that do not depend on each other it tries one order (sleep sets). The code that runs is that of the gate.
 type explorer struct {
 	threads []*thread
 	running *thread
@@ -51,8 +51,8 @@ func (x *explorer) violated(format string, args ...any) {
 	}
 }
 
-// note is a use of what the test itself knows of all threads, so that it is tried in every order, too. What queries note of themselves, without a write, does not
-// depend on each other.
+// note is a use of what the test itself knows of all threads, so that it is tried in every order, too. What queries
+// note of themselves, without a write, does not depend on each other.
 func (x *explorer) note(write bool) { reach(x, write) }
 
 func (x *explorer) spawn(name string, body func()) {
@@ -90,7 +90,8 @@ func (x *explorer) advance(t *thread) {
 
 func (a access) dependsOn(b access) bool { return a.of == b.of && (a.write || b.write) }
 
-// explore tries a scenario, which sets up threads and returns what has to be true in the end. It returns the first violation.
+// explore tries a scenario, which sets up threads and returns what has to be true in the end. It returns the first
+// violation.
 func (x *explorer) explore(setUp func(*explorer) (finally func())) string {
 	reached = x.reached
 	defer func() { reached = nil }()
@@ -112,7 +113,8 @@ func (x *explorer) explore(setUp func(*explorer) (finally func())) string {
 	}
 }
 
-// run runs the threads along the path, and beyond its end where nobody was yet. It reports false when what is left was tried in another order.
+// run runs the threads along the path, and beyond its end where nobody was yet. It reports false when what is left was
+// tried in another order.
 func (x *explorer) run() bool {
 	for _, t := range x.threads {
 		x.advance(t)
@@ -273,10 +275,12 @@ func (e *explored) query(tables ...*cssetcd.Table) func() {
 	}
 }
 
-func (e *explored) observation(n protocol.Name, s protocol.Standing, incarnation, modified protocol.Revision, as *cssetcd.Snapshot) {
+func (e *explored) observation(n protocol.Name, s protocol.Standing, incarnation, modified protocol.Revision,
+	as *cssetcd.Snapshot) {
 	e.shown.Store(as)
 	entry := protocol.Entry{Standing: s, Incarnation: incarnation, Modified: modified}
-	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: []protocol.Observation{{Name: n, Entry: entry}}}, as)
+	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: []protocol.Observation{{Name: n,
+		Entry: entry}}}, as)
 }
 
 // mark has the view show that the first table is marked, and the gate look at it.
@@ -291,13 +295,15 @@ func (e *explored) markDatabase() {
 // markUnseen is what follows from a mark, without the view.
 func (e *explored) markUnseen() {
 	entry := protocol.Entry{Standing: protocol.DropPending, Incarnation: e.tables[0].Incarnation, Modified: 200}
-	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw, Observations: []protocol.Observation{{Name: nameOf(e.tables[0]), Entry: entry}}}, e.marked)
+	e.look(e.t.Context(), protocol.CzarEvent{Kind: protocol.CzarSaw,
+		Observations: []protocol.Observation{{Name: nameOf(e.tables[0]), Entry: entry}}}, e.marked)
 }
 
 // cancel is a proof that comes with the order to end queries on the first table.
 func (e *explored) cancel() {
 	e.event(protocol.CzarEvent{
-		Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.Now(), Cancel: []protocol.Cancelling{{Name: nameOf(e.tables[0]), Mark: 200}},
+		Kind: protocol.CzarConfirmed, ID: "one", Sent: e.clock.Now(),
+		Cancel: []protocol.Cancelling{{Name: nameOf(e.tables[0]), Mark: 200}},
 	})
 }
 
@@ -333,7 +339,8 @@ func (e *explored) settled(what ...string) {
 	}
 }
 
-// scenarios are what is explored: threads, and what has to be true when they have ended. Those with few orders come first.
+// scenarios are what is explored: threads, and what has to be true when they have ended. Those with few orders come
+// first.
 var scenarios = []struct {
 	name  string
 	setUp func(*explored) (finally func())
@@ -484,8 +491,8 @@ var scenarios = []struct {
 	}},
 }
 
-// Whatever the order in which queries and the gate come to what they share: what is acknowledged is not used, who is told to end does, and all that is counted is
-// counted no more in the end.
+// Whatever the order in which queries and the gate come to what they share: what is acknowledged is not used, who is
+// told to end does, and all that is counted is counted no more in the end.
 func TestExplore(t *testing.T) {
 	s := showsOf(t)
 	for _, one := range scenarios {

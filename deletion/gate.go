@@ -12,8 +12,9 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// Gate lets the queries of one czar in, and keeps drops waiting for them. A czar process has one; a second one is another czar, whose queries the first knows
-// nothing of. It comes from OpenGate, must not be copied, and is safe for concurrent use.
+// Gate lets the queries of one czar in, and keeps drops waiting for them. A czar process has one; a second one is
+// another czar, whose queries the first knows nothing of. It comes from OpenGate, must not be copied, and is safe for
+// concurrent use.
 type Gate struct {
 	admission // what queries read and count
 	_         [64]byte
@@ -21,12 +22,14 @@ type Gate struct {
 	cancel    context.CancelFunc
 }
 
-// OpenGate registers this process as a czar and returns when queries can be admitted. The context bounds the opening only. The view must be one of the catalogue that the client
-// works on, in the same cluster and below the same prefix, and stay open until the gate is closed; a gate whose view is closed before closes, too. The gate writes the registration
-// and its confirmations to etcd by itself, also where the client is read-only.
+// OpenGate registers this process as a czar and returns when queries can be admitted. The context bounds the opening
+// only. The view must be one of the catalogue that the client works on, in the same cluster and below the same prefix,
+// and stay open until the gate is closed; a gate whose view is closed before closes, too. The gate writes the
+// registration and its confirmations to etcd by itself, also where the client is read-only.
 //
-// It fails with ErrInvalid when the client or the view is nil, is of a file, or they are of different catalogues, and for what is wrong with the options, all of it together; with ErrTiming when the settings in etcd do
-// not fit together; with ErrClosed when the view is closed; and with the last trouble when ctx ends before.
+// It fails with ErrInvalid when the client or the view is nil, is of a file, or they are of different catalogues, and
+// for what is wrong with the options, all of it together; with ErrTiming when the settings in etcd do not fit together;
+// with ErrClosed when the view is closed; and with the last trouble when ctx ends before.
 func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts ...GateOption) (*Gate, error) {
 	g, err := newGate(ctx, css, view, opts)
 	if err != nil {
@@ -92,7 +95,8 @@ func closedGate(config gateConfig) *Gate {
 	return g
 }
 
-// Healthy returns nil while queries can be admitted, and otherwise why they cannot: what a health check of a czar reports. It asks nothing of etcd.
+// Healthy returns nil while queries can be admitted, and otherwise why they cannot: what a health check of a czar
+// reports. It asks nothing of etcd.
 func (g *Gate) Healthy() error {
 	switch {
 	case g.closing.Load():
@@ -103,11 +107,13 @@ func (g *Gate) Healthy() error {
 	return nil
 }
 
-// Close ends the registration in order: no query is admitted any more, those that are running go on to their end, and then the registration is deleted, so
-// that no drop waits for this czar. When ctx ends before, or etcd cannot be reached, the registration stays, and the coordinator ends it after a while;
-// queries that are still running then must not dispatch any more. A gate without a proof, because it was cut off for H, has given its registration up before: Close fails at once, since
-// the registration may be there. Close returns when nothing of the gate runs. It may be called again, and by several goroutines at
-// once; after it has failed, it fails each time. A query that is never released keeps it waiting until ctx ends.
+// Close ends the registration in order: no query is admitted any more, those that are running go on to their end, and
+// then the registration is deleted, so that no drop waits for this czar. When ctx ends before, or etcd cannot be
+// reached, the registration stays, and the coordinator ends it after a while; queries that are still running then must
+// not dispatch any more. A gate without a proof, because it was cut off for H, has given its registration up before:
+// Close fails at once, since the registration may be there. Close returns when nothing of the gate runs. It may be
+// called again, and by several goroutines at once; after it has failed, it fails each time. A query that is never
+// released keeps it waiting until ctx ends.
 func (g *Gate) Close(ctx context.Context) error {
 	g.closing.Store(true)
 	g.kick()
@@ -120,7 +126,8 @@ func (g *Gate) Close(ctx context.Context) error {
 	case <-g.gone:
 		g.stop()
 		if g.czar.Unended() {
-			return failed("close the gate", "", fmt.Errorf("%w, so the registration that it had may stay until the coordinator ends it, and drops wait for that", cmp.Or(g.why(), ErrStale)))
+			return failed("close the gate", "", fmt.Errorf("%w, so the registration that it had may stay until the "+
+				"coordinator ends it, and drops wait for that", cmp.Or(g.why(), ErrStale)))
 		}
 		return nil
 	default:
@@ -130,7 +137,8 @@ func (g *Gate) Close(ctx context.Context) error {
 		running = "queries are still running"
 	}
 	g.stop()
-	return failed("close the gate", "", fmt.Errorf("%s, and the registration stays: the coordinator ends it, and drops wait for that: %w", running, cmp.Or(ctx.Err(), ErrClosed)))
+	return failed("close the gate", "", fmt.Errorf("%s, and the registration stays: the coordinator ends it, and drops "+
+		"wait for that: %w", running, cmp.Or(ctx.Err(), ErrClosed)))
 }
 
 // stop ends everything that runs, and all that a query might still do.

@@ -11,8 +11,8 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 )
 
-// BenchmarkAdmit compares admitting and releasing a query with the least that it could cost: the same readings of the clock, an
-// atomic load and two atomic additions.
+// BenchmarkAdmit compares admitting and releasing a query with the least that it could cost: the same readings of the
+// clock, an atomic load and two atomic additions.
 func BenchmarkAdmit(b *testing.B) {
 	f := newFleet(b)
 	_, err := f.SetTiming(b.Context(), deletion.DefaultTiming) // a busy machine does not end the measuring

@@ -19,7 +19,8 @@ type CzarStep struct {
 	Effects []protocol.CzarEffect
 }
 
-// Replay returns a czar without a process: given the events of a trace, it returns the effects that they have. It is for tests.
+// Replay returns a czar without a process: given the events of a trace, it returns the effects that they have. It is
+// for tests.
 func Replay(t Timing) func(protocol.CzarEvent) []protocol.CzarEffect {
 	czar := protocol.Czar{Timing: t}
 	return czar.Step
@@ -38,11 +39,12 @@ type gateConfig struct {
 // maxNameLength bounds the name of a czar, in bytes. People read it in tables.
 const maxNameLength = 200
 
-// CzarName says what operators read where this czar holds a drop up. Without it that is the host and the number of the process. It must be of 1 to 200 bytes of
-// printable UTF-8. It need not be unique: czars are told apart by an id.
+// CzarName says what operators read where this czar holds a drop up. Without it that is the host and the number of the
+// process. It must be of 1 to 200 bytes of printable UTF-8. It need not be unique: czars are told apart by an id.
 func CzarName(name string) GateOption { return func(c *gateConfig) { c.name = name } }
 
-// GateLogger receives what is worth knowing and is not returned as an error. Without it nothing is logged. It must not be nil.
+// GateLogger receives what is worth knowing and is not returned as an error. Without it nothing is logged. It must not
+// be nil.
 func GateLogger(log *slog.Logger) GateOption { return func(c *gateConfig) { c.log = log } }
 
 // GateTrace is called with each step, by one goroutine. It is for tests. It must not be nil.

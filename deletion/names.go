@@ -13,14 +13,15 @@ import (
 // readAgain is the pause between two attempts to read what there is.
 const readAgain = 200 * time.Millisecond
 
-// readNames reads what there is of databases and tables after a registration, until that succeeds: see [protocol.Czar.Resynced]. The view had shown
-// since before.
+// readNames reads what there is of databases and tables after a registration, until that succeeds: see
+// [protocol.Czar.Resynced]. The view had shown since before.
 func (r *registrar) readNames(ctx context.Context, id string, since protocol.Revision) {
 	for {
 		have, err := namesIn(ctx, r.store)
 		if err == nil {
 			seen := protocol.CzarEvent{
-				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Observations: protocol.ObservationsIn(have), Whole: true, Since: since,
+				Kind: protocol.CzarSaw, ID: id, At: have.Revision, Observations: protocol.ObservationsIn(have), Whole: true,
+				Since: since,
 			}
 			select {
 			case r.answers <- answer{event: seen}:
@@ -29,7 +30,8 @@ func (r *registrar) readNames(ctx context.Context, id string, since protocol.Rev
 			return
 		}
 		if ctx.Err() == nil {
-			r.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted", "err", err)
+			r.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted",
+				"err", err)
 		}
 		select {
 		case <-time.After(readAgain):

@@ -14,7 +14,8 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 )
 
-// A gate or a coordinator whose view is of another catalogue than its client would wait for the wrong drops: it is refused before it has written anything.
+// A gate or a coordinator whose view is of another catalogue than its client would wait for the wrong drops: it is
+// refused before it has written anything.
 func TestViewOfAnotherCatalogue(t *testing.T) {
 	f := newFleet(t)
 	other, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
@@ -55,7 +56,8 @@ func TestViewOfAnotherCatalogue(t *testing.T) {
 		css  *cssetcd.Client
 		view *cssetcd.View
 	}{
-		"below /test": {f.CSS, prefix}, "cluster": {f.CSS, elsewhere}, "client is nil": {nil, same}, "view is nil": {f.CSS, nil},
+		"below /test": {f.CSS, prefix}, "cluster": {f.CSS, elsewhere}, "client is nil": {nil, same}, "view is nil": {f.CSS,
+			nil},
 	} {
 		for _, err := range []error{open(wrong.css, wrong.view), coordinate(wrong.css, wrong.view)} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)

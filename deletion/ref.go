@@ -1,10 +1,12 @@
 package deletion
 
-// Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released and its czar's registration is not ended, no drop of
-// these tables goes past the point of no return. A registration is ended when the czar was silent for too long, or was evicted; MayDispatch refuses before a drop goes on.
+// Ref is the use that one query makes of its tables, from [Gate.Admit] to Release. As long as it is not released and
+// its czar's registration is not ended, no drop of these tables goes past the point of no return. A registration is
+// ended when the czar was silent for too long, or was evicted; MayDispatch refuses before a drop goes on.
 //
-// It is a small value. It may be copied: all copies are one use, which the first Release of any of them ends. Its methods may be called by several
-// goroutines at once, and in any order; what comes after Release, or is asked of the zero Ref, is answered like a use that has ended.
+// It is a small value. It may be copied: all copies are one use, which the first Release of any of them ends. Its
+// methods may be called by several goroutines at once, and in any order; what comes after Release, or is asked of the
+// zero Ref, is answered like a use that has ended.
 type Ref struct {
 	gate       *admission
 	stub       *stub // nil: it was never admitted
@@ -23,7 +25,8 @@ type use struct {
 // inlineUses is how many tables a query has without an allocation.
 const inlineUses = 4
 
-// stub is what all copies of a Ref share. It serves one query after the other, and knows by its generation which one: a Ref of an earlier generation was released.
+// stub is what all copies of a Ref share. It serves one query after the other, and knows by its generation which one: a
+// Ref of an earlier generation was released.
 type stub struct {
 	state atomicUint64 // the generation, and in the lowest bit whether somebody watches
 	watch atomicPointer[watch]
@@ -63,8 +66,9 @@ func (r *Ref) begin() {
 	r.generation = r.stub.state.Load() >> 1
 }
 
-// Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known to have ended,
-// and not when cancelling them begins. Each later call does nothing, whoever makes it, and so does that of the zero Ref. It closes Done.
+// Release ends the use. It is called when the results are in, or when the chunk queries that were cancelled are known
+// to have ended, and not when cancelling them begins. Each later call does nothing, whoever makes it, and so does that
+// of the zero Ref. It closes Done.
 func (r Ref) Release() {
 	if r.stub == nil {
 		return
@@ -119,15 +123,17 @@ func (r *Ref) aborted() bool {
 	return false
 }
 
-// MayDispatch returns nil when the query may send a chunk query now. It is asked right before each is sent, those that are repeated
-// included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too long: ask again in a moment, or give the query
-// up. ErrAborted and ErrClosed say that the query has to end, the second because the gate gave up waiting for it in Close. ErrReleased says that it was released,
-// or never admitted, which is a mistake of the caller: nothing keeps its tables.
+// MayDispatch returns nil when the query may send a chunk query now. It is asked right before each is sent, those that
+// are repeated included. It costs some tens of nanoseconds. ErrStale says that etcd has not confirmed this czar for too
+// long: ask again in a moment, or give the query up. ErrAborted and ErrClosed say that the query has to end, the second
+// because the gate gave up waiting for it in Close. ErrReleased says that it was released, or never admitted, which is
+// a mistake of the caller: nothing keeps its tables.
 func (r Ref) MayDispatch() error {
 	if r.stub == nil {
 		return failed(dispatching, "", ErrReleased)
 	}
-	// The fence first: what was aborted before the fence was moved on is then seen to be. The release last: it counted until then.
+	// The fence first: what was aborted before the fence was moved on is then seen to be. The release last: it counted
+	// until then.
 	fence := r.gate.fence.Load()
 	stopped, aborted := r.gate.stopped.Load(), r.aborted()
 	switch {
@@ -143,10 +149,11 @@ func (r Ref) MayDispatch() error {
 	return nil
 }
 
-// Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to cancel queries, because
-// this czar's registration was ended meanwhile and what it uses is not READY any more, or because Close gave up waiting for it. To be cut off from etcd alone does
-// not close it; MayDispatch then returns ErrStale. The query then cancels its chunk queries, waits until they have ended, and calls
-// Release. Release closes it, too, whether it was asked for before or after; that of the zero Ref is closed.
+// Done returns a channel that is closed when the query has to end: because what it uses is dropped with the policy to
+// cancel queries, because this czar's registration was ended meanwhile and what it uses is not READY any more, or
+// because Close gave up waiting for it. To be cut off from etcd alone does not close it; MayDispatch then returns
+// ErrStale. The query then cancels its chunk queries, waits until they have ended, and calls Release. Release closes
+// it, too, whether it was asked for before or after; that of the zero Ref is closed.
 func (r Ref) Done() <-chan struct{} {
 	if r.stub == nil {
 		return ended

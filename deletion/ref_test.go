@@ -38,7 +38,8 @@ func unopened(t testing.TB) *Gate {
 func newLonely(t testing.TB, tables int) (*lonely, []*cssetcd.Table) {
 	var all []*cssetcd.Table
 	for i := range tables {
-		all = append(all, &cssetcd.Table{Name: cssetcd.TableName{DB: survey, Table: fmt.Sprint("T", i)}, Incarnation: cssetcd.Revision(10 + i)})
+		all = append(all, &cssetcd.Table{Name: cssetcd.TableName{DB: survey, Table: fmt.Sprint("T", i)},
+			Incarnation: cssetcd.Revision(10 + i)})
 	}
 	return lonelyWith(t, all), all
 }
@@ -66,7 +67,8 @@ func (g *lonely) sees(n protocol.Name, s protocol.Standing, incarnation, modifie
 	if g.there[n] = e; s == protocol.Gone {
 		delete(g.there, n)
 	}
-	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: modified, Observations: []protocol.Observation{{Name: n, Entry: e}}})
+	g.event(protocol.CzarEvent{Kind: protocol.CzarSaw, At: modified, Observations: []protocol.Observation{{Name: n,
+		Entry: e}}})
 }
 
 // register has etcd accept a registration and its first proof.
@@ -189,7 +191,8 @@ func TestQueryOnManyTables(t *testing.T) {
 		waiting := ref.Done()
 		name, incarnation := nameOf(tables[told]), tables[told].Incarnation
 		g.sees(name, protocol.DropPending, incarnation, 200)
-		g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: g.clock.Now(), Cancel: []protocol.Cancelling{{Name: name, Mark: 200}}})
+		g.event(protocol.CzarEvent{Kind: protocol.CzarConfirmed, ID: "one", Sent: g.clock.Now(),
+			Cancel: []protocol.Cancelling{{Name: name, Mark: 200}}})
 		require.ErrorIs(t, ref.MayDispatch(), ErrAborted, "table %d", told)
 		require.True(t, over(waiting))
 		require.NoError(t, bystander.MayDispatch())
@@ -199,7 +202,8 @@ func TestQueryOnManyTables(t *testing.T) {
 	}
 }
 
-// A query that is refused because a database is blocked counts nowhere, and one that runs on its tables keeps the database.
+// A query that is refused because a database is blocked counts nowhere, and one that runs on its tables keeps the
+// database.
 func TestBlockedDatabase(t *testing.T) {
 	g, tables := newLonely(t, 3)
 	sky := protocol.DatabaseName(survey)
@@ -261,7 +265,8 @@ func (g *lonely) acknowledged() (names []protocol.Name) {
 	return names
 }
 
-// Without a proof no query is admitted, from the step in which that is known, and those that run go by the proof that they had.
+// Without a proof no query is admitted, from the step in which that is known, and those that run go by the proof that
+// they had.
 func TestLostProofIsPublished(t *testing.T) {
 	g, tables := newLonely(t, 1)
 	running := g.query(tables...)
@@ -311,14 +316,16 @@ func TestSlotDoesNotUnderflow(t *testing.T) {
 func TestGateOptionsAreChecked(t *testing.T) {
 	for name, opt := range map[string]GateOption{
 		"nil": nil, "GateLogger": GateLogger(nil), "GateTrace": GateTrace(nil), "CzarName": CzarName(""),
-		"printable": CzarName("two\nlines"), "bytes": CzarName(string(make([]byte, maxNameLength+1))), "CzarName: \"\\xff\"": CzarName("\xff"),
+		"printable": CzarName("two\nlines"), "bytes": CzarName(string(make([]byte, maxNameLength+1))),
+		"CzarName: \"\\xff\"": CzarName("\xff"),
 	} {
 		_, err := gateConfigOf([]GateOption{CzarName("one"), opt, nil})
 		require.ErrorIs(t, err, cssetcd.ErrInvalid)
 		require.ErrorContains(t, err, name)
 		require.ErrorContains(t, err, ";", "both are reported")
 	}
-	_, err := gateConfigOf([]GateOption{CzarName("czar-1, Zürich"), GateLogger(slog.Default()), GateTrace(func(CzarStep) {})})
+	_, err := gateConfigOf([]GateOption{CzarName("czar-1, Zürich"), GateLogger(slog.Default()),
+		GateTrace(func(CzarStep) {})})
 	require.NoError(t, err)
 }
 
@@ -379,7 +386,8 @@ func (s shows) tables(t testing.TB) (all []*cssetcd.Table) {
 	return all
 }
 
-// What the view shows and the gate has not taken in yet is ErrStale where it is new, and refuses where it is marked; nothing stays counted.
+// What the view shows and the gate has not taken in yet is ErrStale where it is new, and refuses where it is marked;
+// nothing stays counted.
 func TestAdmitWhatIsNotSeenYet(t *testing.T) {
 	s := showsOf(t)
 	tables := s.tables(t)
@@ -391,7 +399,8 @@ func TestAdmitWhatIsNotSeenYet(t *testing.T) {
 		err   error
 	}{
 		{s.ready, tables[1], ErrStale}, {s.ready, tables[0], nil},
-		{s.marked, tables[0], ErrDropPending}, {s.databaseMarked, tables[0], ErrDropPending}, {s.databaseMarked, tables[1], ErrDropPending},
+		{s.marked, tables[0], ErrDropPending}, {s.databaseMarked, tables[0], ErrDropPending}, {s.databaseMarked, tables[1],
+			ErrDropPending},
 	} {
 		g.latest = func() *cssetcd.Snapshot { return one.shown }
 		ref, err := g.Admit(one.table)

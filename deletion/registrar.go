@@ -13,8 +13,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// registrar keeps a czar registered and tells the queries what follows from the catalogue. What it holds belongs to its goroutine, run, but for the
-// channels.
+// registrar keeps a czar registered and tells the queries what follows from the catalogue. What it holds belongs to its
+// goroutine, run, but for the channels.
 type registrar struct {
 	queries *admission
 	view    *cssetcd.View
@@ -74,7 +74,8 @@ func (r *registrar) run(ctx context.Context) {
 	}
 }
 
-// follow passes on what the view shows. A gate whose view is closed has no eyes, and drops would wait for it for ever: it closes.
+// follow passes on what the view shows. A gate whose view is closed has no eyes, and drops would wait for it for ever:
+// it closes.
 func (r *registrar) follow(ctx context.Context, changes *cssetcd.Subscription) {
 	for {
 		u, err := changes.Next(ctx)
@@ -98,12 +99,14 @@ func (r *registrar) follow(ctx context.Context, changes *cssetcd.Subscription) {
 func (r *registrar) saw(ctx context.Context, u cssetcd.Update) {
 	e := protocol.CzarEvent{Kind: protocol.CzarSaw}
 	if u.Regressed {
-		r.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision", u.To.Revision())
+		r.log.Warn("etcd went back, or is another one: no query is admitted until this czar has registered anew", "revision",
+			u.To.Revision())
 		e.Kind, e.Observations = protocol.CzarSawAnother, edge.Whole(u.To)
 	} else {
 		var healed bool
 		if e.Observations, healed = edge.Changed(u); healed {
-			e.Observations, e.Whole, e.Since = edge.Whole(u.To), true, u.From.Revision() // what was missed may be what another history says
+			// what was missed may be what another history says
+			e.Observations, e.Whole, e.Since = edge.Whole(u.To), true, u.From.Revision()
 		}
 	}
 	r.look(ctx, e, u.To)
@@ -124,7 +127,8 @@ func (r *registrar) step(ctx context.Context, e protocol.CzarEvent) {
 	}
 	effects := r.czar.Step(e)
 	r.trace(CzarStep{e, effects})
-	// A proof that is gone is gone before anything else happens; one that is new counts only after what it must not bring back is ended.
+	// A proof that is gone is gone before anything else happens; one that is new counts only after what it must not bring
+	// back is ended.
 	lost := r.czar.ID == ""
 	if lost {
 		r.publish()

@@ -37,7 +37,8 @@ func (r *registrar) begin(ctx context.Context, x protocol.CzarEffect) {
 	case protocol.CzarConfirm:
 		r.ask(ctx, func(ctx context.Context) answer { return r.confirm(ctx, x, registration, heartbeat, lease) })
 	case protocol.CzarAcknowledge:
-		r.acking.waiting = append(r.acking.waiting, protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID, Registered: x.Registered})
+		r.acking.waiting = append(r.acking.waiting, protocol.Acknowledgement{Name: x.Name, Mark: x.Mark, ID: x.ID,
+			Registered: x.Registered})
 	case protocol.CzarLeave:
 		r.ask(ctx, func(ctx context.Context) answer { return r.depart(ctx, x, registration) })
 	default:
@@ -48,7 +49,8 @@ func (r *registrar) begin(ctx context.Context, x protocol.CzarEffect) {
 // ask asks etcd beside the gate's goroutine, which takes in the answer.
 func (r *registrar) ask(ctx context.Context, question func(context.Context) answer) {
 	fence := r.czar.Timing.Fence
-	within := max(fence/4, min(fence/2, time.Second)) // an etcd that is slow still confirms, and one that is silent is asked again in time
+	// an etcd that is slow still confirms, and one that is silent is asked again in time
+	within := max(fence/4, min(fence/2, time.Second))
 	r.work.Go(func() {
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
@@ -63,7 +65,8 @@ func (r *registrar) ask(ctx context.Context, question func(context.Context) answ
 func (r *registrar) heartbeat(x protocol.CzarEffect) protocol.Heartbeat {
 	told := r.czar.ToldToEnd()
 	return protocol.Heartbeat{
-		Seen: r.czar.Seen, Running: r.running(x.Look), Told: r.running(told[:min(len(told), protocol.MaxLooked)]), Trouble: protocol.Shortened(r.acking.said),
+		Seen: r.czar.Seen, Running: r.running(x.Look), Told: r.running(told[:min(len(told), protocol.MaxLooked)]),
+		Trouble: protocol.Shortened(r.acking.said),
 	}
 }
 
@@ -77,7 +80,8 @@ func (r *registrar) running(on []protocol.Name) map[string]int {
 	return queries
 }
 
-// register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that id.
+// register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that
+// id.
 func (r *registrar) register(ctx context.Context) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}}
 	registration, err := edge.ReadRegistrationContext(ctx, r.store)
@@ -107,7 +111,8 @@ func (r *registrar) grant(ctx context.Context, registration protocol.Registratio
 }
 
 // confirm sends a proof, and keeps the lease of the czar's life.
-func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext, heartbeat protocol.Heartbeat, lease clientv3.LeaseID) answer {
+func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext,
+	heartbeat protocol.Heartbeat, lease clientv3.LeaseID) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: x.ID, Sent: x.Sent}}
 	look := x.Look
 	got, err := r.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), look))
@@ -124,7 +129,8 @@ func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registra
 	switch {
 	case errors.Is(err, kv.ErrGuard):
 		out.event.Kind = protocol.CzarRefused
-		out.err = errors.New("the registration of this czar was ended: it had not been heard of for too long, an operator evicted it, or etcd was restored from a backup")
+		out.err = errors.New("the registration of this czar was ended: it had not been heard of for too long, an operator " +
+			"evicted it, or etcd was restored from a backup")
 		return out
 	case errors.Is(err, kv.ErrOutcomeUnknown): // whether it was accepted makes no difference
 		out.err = errors.New("etcd did not answer")
@@ -138,7 +144,8 @@ func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registra
 	return out
 }
 
-// keepAlive keeps the lease of the czar's life, off the way of the proof. Should it be gone, the next confirmation gets another.
+// keepAlive keeps the lease of the czar's life, off the way of the proof. Should it be gone, the next confirmation gets
+// another.
 func (r *registrar) keepAlive(lease clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(context.Background(), aSecond)
 	defer cancel()
@@ -157,7 +164,8 @@ func (r *registrar) turnOf(names []protocol.Name) []protocol.Name {
 	return slices.Concat(names[first:], names[:first])[:protocol.MaxLooked]
 }
 
-func (r *registrar) depart(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext) answer {
+func (r *registrar) depart(ctx context.Context, x protocol.CzarEffect,
+	registration protocol.RegistrationContext) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarGone, ID: x.ID}}
 	_, err := r.store.Commit(ctx, registration.Leave(x.ID, x.Registered))
 	if err != nil && !errors.Is(err, kv.ErrGuard) { // refused: it is ending without us
@@ -178,7 +186,8 @@ func (r *registrar) take(ctx context.Context, a answer) {
 	if a.registration != nil {
 		r.registration = *a.registration
 	}
-	if a.lease != 0 && (a.event.ID == r.czar.ID || a.event.Kind == protocol.CzarEntered) { // else it is that of a life that is to end
+	// else it is that of a life that is to end
+	if a.lease != 0 && (a.event.ID == r.czar.ID || a.event.Kind == protocol.CzarEntered) {
 		r.lease = a.lease
 	}
 	r.step(ctx, a.event)
@@ -205,7 +214,8 @@ func (r *registrar) troubled(err error) {
 
 func (r *registrar) confirmed(full error) {
 	if full != nil && !r.full {
-		r.log.Warn("etcd is full: queries go on, but this czar cannot acknowledge drops, nor register anew should it have to", "err", full)
+		r.log.Warn("etcd is full: queries go on, but this czar cannot acknowledge drops, nor register anew should it have to",
+			"err", full)
 	}
 	r.full = full != nil
 	r.queries.trouble.Store(nil)

@@ -85,7 +85,8 @@ func (b *backedUp) backUp(t *testing.T) {
 	require.NoError(t, b.Restart(t.Context()))
 }
 
-// restore brings the copy back, after every proof has run out. Before anybody else reaches it, prepare does, at another address.
+// restore brings the copy back, after every proof has run out. Before anybody else reaches it, prepare does, at another
+// address.
 func (b *backedUp) restore(t *testing.T, prepare func(*clientv3.Client)) {
 	t.Helper()
 	require.NoError(t, b.Stop())
@@ -93,7 +94,8 @@ func (b *backedUp) restore(t *testing.T, prepare func(*clientv3.Client)) {
 	require.NoError(t, os.CopyFS(b.dir, os.DirFS(b.copy)))
 	time.Sleep(quick.Fence * 5 / 4) // what the documents ask for: fence, and a tenth more for clocks that are slow
 	if prepare != nil {
-		apart, err := embedetcd.Start(t.Context(), embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+		apart, err := embedetcd.Start(t.Context(), embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true,
+			Tick: 10 * time.Millisecond})
 		require.NoError(t, err)
 		etcd, err := apart.Client()
 		require.NoError(t, err)
@@ -104,9 +106,10 @@ func (b *backedUp) restore(t *testing.T, prepare func(*clientv3.Client)) {
 	require.NoError(t, b.Restart(t.Context()))
 }
 
-// A drop that was cancelled since the backup is under way again after the restore, acknowledged by a czar that has let queries in since. It is not
-// carried out under them: that czar was without a proof, registers anew, and ends what the restored catalogue does not have READY. That is
-// so when history-reset is run before anybody else comes, as documented, and when nobody runs it.
+// A drop that was cancelled since the backup is under way again after the restore, acknowledged by a czar that has let
+// queries in since. It is not carried out under them: that czar was without a proof, registers anew, and ends what the
+// restored catalogue does not have READY. That is so when history-reset is run before anybody else comes, as
+// documented, and when nobody runs it.
 func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 	t.Parallel()
 	for name, reset := range map[string]bool{"history-reset first": true, "no history-reset": false} {

@@ -9,8 +9,9 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// slot counts the queries on one incarnation of a table. There is one for each incarnation and process, whatever becomes of the czar's registration. It fills
-// a cache line, so that queries on different tables do not wait for each other.
+// slot counts the queries on one incarnation of a table. There is one for each incarnation and process, whatever
+// becomes of the czar's registration. It fills a cache line, so that queries on different tables do not wait for each
+// other.
 type slot struct {
 	key    slotKey
 	count  atomicUint64 // a protocol.UseCount
@@ -53,8 +54,9 @@ func (s *slot) open(by protocol.UseCount) { s.count.And(^uint64(by)) }
 func (s *slot) queries() int  { return protocol.UseCount(s.count.Load()).Queries() }
 func (s *slot) blocked() bool { return protocol.UseCount(s.count.Load()).Blocked() }
 
-// slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and removes. A database has none of its own: it is
-// blocked in the slot of each of its tables, and used when one of them is. So a query is counted once for a table, and not where the queries on all tables meet.
+// slots are those of all incarnations that queries can use or still use. Only the gate's own goroutine adds and
+// removes. A database has none of its own: it is blocked in the slot of each of its tables, and used when one of them
+// is. So a query is counted once for a table, and not where the queries on all tables meet.
 type slots struct {
 	index     *slotIndex
 	databases map[string]*database
@@ -136,8 +138,8 @@ func (s *slots) of(n protocol.Name, incarnation cssetcd.Revision) iter.Seq[*slot
 	}
 }
 
-// block keeps queries from an incarnation and reports whether none uses it any more. Each slot is blocked before its count is looked at, so what has drained
-// stays so.
+// block keeps queries from an incarnation and reports whether none uses it any more. Each slot is blocked before its
+// count is looked at, so what has drained stays so.
 func (s *slots) block(n protocol.Name, incarnation cssetcd.Revision) (drained bool) {
 	by := protocol.ByTable
 	if n.IsDatabase() {

@@ -8,8 +8,9 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// slotIndex finds slots by name and incarnation, for any number of readers that never wait and one goroutine that changes it. A look-up is on the way of every
-// query, so it is a hash table in one array: a third of the time of a general concurrent map.
+// slotIndex finds slots by name and incarnation, for any number of readers that never wait and one goroutine that
+// changes it. A look-up is on the way of every query, so it is a hash table in one array: a third of the time of a
+// general concurrent map.
 type slotIndex struct {
 	cells atomicPointer[[]atomicPointer[slot]] // a power of two of them, never full
 	used  int                                  // cells that are not nil
@@ -28,7 +29,8 @@ func newSlotIndex() *slotIndex {
 	return i
 }
 
-// slotKey is a table, or a database, whose table is "", in one incarnation. What one transaction created has one incarnation.
+// slotKey is a table, or a database, whose table is "", in one incarnation. What one transaction created has one
+// incarnation.
 type slotKey struct {
 	name        cssetcd.TableName
 	incarnation cssetcd.Revision
@@ -37,8 +39,8 @@ type slotKey struct {
 // seed is another one in each process, so that nobody chooses names that meet.
 var seed = maphash.MakeSeed()
 
-// first is the cell where a slot is if no other was there before it. Incarnations tell almost all slots apart, and the ends of names those that one
-// transaction created: it costs no look at the whole name.
+// first is the cell where a slot is if no other was there before it. Incarnations tell almost all slots apart, and the
+// ends of names those that one transaction created: it costs no look at the whole name.
 func (k *slotKey) first() uint64 {
 	ends := uint64(lastTwo(k.name.Table))<<16 | uint64(lastTwo(k.name.DB))
 	high, low := bits.Mul64(uint64(k.incarnation)^0x9e3779b97f4a7c15, ends^0xbf58476d1ce4e5b9)
@@ -52,9 +54,11 @@ func lastTwo(s string) uint16 {
 	return 0
 }
 
-// second is where the search goes on, cell by cell. It is of the whole name: one transaction may create many tables whose names end alike, or of one name in many databases.
+// second is where the search goes on, cell by cell. It is of the whole name: one transaction may create many tables
+// whose names end alike, or of one name in many databases.
 func (k *slotKey) second() uint64 {
-	return bits.RotateLeft64(maphash.String(seed, k.name.DB), 1) ^ maphash.String(seed, k.name.Table) + uint64(k.incarnation)
+	return bits.RotateLeft64(maphash.String(seed, k.name.DB), 1) ^ maphash.String(seed, k.name.Table) +
+		uint64(k.incarnation)
 }
 
 func (k *slotKey) equals(o *slotKey) bool {
@@ -67,7 +71,8 @@ func (i *slotIndex) find(k slotKey) *slot {
 	return s
 }
 
-// search returns a slot and the cell it is in, or nil and the cell in which it would be put; and how many cells it looked at.
+// search returns a slot and the cell it is in, or nil and the cell in which it would be put; and how many cells it
+// looked at.
 func (i *slotIndex) search(k *slotKey) (s *slot, cell *atomicPointer[slot], steps int) {
 	cells := *i.cells.Load()
 	mask := uint64(len(cells) - 1)

@@ -35,7 +35,8 @@ func TestSlotIndexIsAMap(t *testing.T) {
 	})
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200_000 {
-		at := slotKey{cssetcd.TableName{DB: "d", Table: string(rune('a' + random.IntN(5)))}, cssetcd.Revision(8 + random.IntN(100))}
+		at := slotKey{cssetcd.TableName{DB: "d", Table: string(rune('a' + random.IntN(5)))},
+			cssetcd.Revision(8 + random.IntN(100))}
 		switch known := model[at]; {
 		case known == nil:
 			model[at] = &slot{key: at}
@@ -66,9 +67,18 @@ func TestSlotIndexIsAMap(t *testing.T) {
 func TestSlotIndexHasShortWays(t *testing.T) {
 	const slots = 10_000
 	for what, name := range map[string]func(i int) cssetcd.TableName{
-		"tables that end alike":        func(i int) cssetcd.TableName { return cssetcd.TableName{DB: "d", Table: fmt.Sprintf("T%d_2026", i)} },
-		"one table of many databases":  func(i int) cssetcd.TableName { return cssetcd.TableName{DB: fmt.Sprintf("d%d_x", i), Table: "Object"} },
-		"tables of one letter or none": func(i int) cssetcd.TableName { return cssetcd.TableName{DB: fmt.Sprint(i), Table: "T"} },
+		"tables that end alike": func(i int) cssetcd.TableName {
+			return cssetcd.TableName{DB: "d",
+				Table: fmt.Sprintf("T%d_2026", i)}
+		},
+		"one table of many databases": func(i int) cssetcd.TableName {
+			return cssetcd.TableName{DB: fmt.Sprintf("d%d_x", i),
+				Table: "Object"}
+		},
+		"tables of one letter or none": func(i int) cssetcd.TableName {
+			return cssetcd.TableName{DB: fmt.Sprint(i),
+				Table: "T"}
+		},
 	} {
 		index := newSlotIndex()
 		key := func(i int) slotKey { return slotKey{name(i), 7} }

@@ -13,8 +13,11 @@ import (
 func TestStaleGateSaysWhy(t *testing.T) {
 	g := unopened(t)
 	g.fence.Store(&protocol.Fence{Carried: protocol.Proof{Length: time.Second}})
-	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered within the last 1s: this czar is not registered yet")
+	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered "+
+		"within the last 1s: this czar is not registered yet")
 	g.trouble.Store(nil)
-	g.fence.Store(&protocol.Fence{Proof: protocol.Proof{Valid: true, Length: time.Minute}, Carried: protocol.Proof{Length: time.Second}})
-	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered within the last 1m0s")
+	g.fence.Store(&protocol.Fence{Proof: protocol.Proof{Valid: true, Length: time.Minute},
+		Carried: protocol.Proof{Length: time.Second}})
+	assert.EqualError(t, g.stale("ask"), "ask: the view is stale: etcd has not confirmed that this czar is registered "+
+		"within the last 1m0s")
 }

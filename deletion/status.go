@@ -30,10 +30,11 @@ type Status struct {
 	Left        time.Duration    `json:"left_ns,omitempty"`      // of the lease that the phase waits for, if it does
 	Waiting     []Blocker        `json:"waiting_for,omitempty"`  // czars that have not acknowledged
 	Occupied    bool             `json:"tables_first,omitempty"` // a database that waits for drops of its tables
-	Coordinated bool             `json:"coordinated,omitempty"`  // a coordinator runs; asked only where a drop waits for nothing else that is known
-	Attempts    int              `json:"attempts,omitempty"`     // to remove the data that failed
-	Error       string           `json:"error,omitempty"`        // why the last one did
-	Trouble     string           `json:"trouble,omitempty"`      // of the attempt that is under way
+	// a coordinator runs; asked only where a drop waits for nothing else that is known
+	Coordinated bool   `json:"coordinated,omitempty"`
+	Attempts    int    `json:"attempts,omitempty"` // to remove the data that failed
+	Error       string `json:"error,omitempty"`    // why the last one did
+	Trouble     string `json:"trouble,omitempty"`  // of the attempt that is under way
 }
 
 // The phases of a drop, as a Status tells them.
@@ -59,7 +60,8 @@ func (s Status) Summary() string {
 	case s.Phase == PhaseRequested:
 		return fmt.Sprintf("it is marked in %s", s.Left.Round(time.Second))
 	case s.Phase == PhaseFailed && s.Trouble != "":
-		return fmt.Sprintf("removing the data failed %d times: %s; it is tried again, with trouble: %s", s.Attempts, s.Error, s.Trouble)
+		return fmt.Sprintf("removing the data failed %d times: %s; it is tried again, with trouble: %s", s.Attempts, s.Error,
+			s.Trouble)
 	case s.Phase == PhaseFailed:
 		return fmt.Sprintf("removing the data failed %d times and is tried again: %s", s.Attempts, s.Error)
 	case s.Phase == PhaseDropping && s.Trouble != "":
@@ -79,7 +81,8 @@ func (s Status) Summary() string {
 	}
 	switch {
 	case len(waits) == 0 && s.Coordinated: // only that one knows why
-		return "it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for"
+		return "it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says " +
+			"which it waits for"
 	case len(waits) == 0:
 		return "it waits for a coordinator; css-sync serve is one"
 	}
@@ -109,7 +112,8 @@ func (c *Client) Drops(ctx context.Context) ([]Status, error) {
 // maxAsked is how many leases are asked for at a time.
 const maxAsked = 16
 
-// Status returns one of them, by its name, a request before a drop. It returns ErrNoDrop. It reads what concerns that one only.
+// Status returns one of them, by its name, a request before a drop. It returns ErrNoDrop. It reads what concerns that
+// one only.
 func (c *Client) Status(ctx context.Context, name string) (Status, error) {
 	const op = "show the drop of"
 	n, err := ParseName(name)
@@ -130,7 +134,8 @@ func (c *Client) Status(ctx context.Context, name string) (Status, error) {
 	return Status{}, failed(op, name, cmp.Or(err, edge.Joined(faults), ErrNoDrop))
 }
 
-// Begun reports whether a drop or a request is under way that concerns a name: of itself, of the database of a table, or of a table of a database.
+// Begun reports whether a drop or a request is under way that concerns a name: of itself, of the database of a table,
+// or of a table of a database.
 func (c *Client) Begun(ctx context.Context, name string) (bool, error) {
 	n, err := ParseName(name)
 	if err != nil {
@@ -153,8 +158,9 @@ func (c *Client) requested(ctx context.Context, r protocol.Requested) Status {
 
 func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) Status {
 	s := Status{
-		Name: d.Name.String(), Phase: string(d.Intent.Phase), Incarnation: d.Intent.Incarnation, Mark: d.Mark, Policy: d.Intent.Policy,
-		By: d.Intent.By, Since: d.Intent.Since, Attempts: d.Intent.Attempts, Error: d.Intent.Error, Trouble: d.Intent.Trouble,
+		Name: d.Name.String(), Phase: string(d.Intent.Phase), Incarnation: d.Intent.Incarnation, Mark: d.Mark,
+		Policy: d.Intent.Policy, By: d.Intent.By, Since: d.Intent.Since,
+		Attempts: d.Intent.Attempts, Error: d.Intent.Error, Trouble: d.Intent.Trouble,
 	}
 	if d.Intent.Phase == protocol.Dropping {
 		if d.Intent.Error != "" {
@@ -179,7 +185,8 @@ func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) 
 
 // coordinated reports whether a coordinator runs, as far as can be read.
 func (c *Client) coordinated(ctx context.Context) bool {
-	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(paths.Coordinators)+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(paths.Coordinators)+"/", clientv3.WithPrefix(),
+		clientv3.WithCountOnly())
 	return err == nil && candidates.Count > 0
 }
 
@@ -194,7 +201,8 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	told := r.Heartbeat.Told[d.Name.String()]
 	switch n := r.Heartbeat.Running[d.Name.String()]; {
 	case r.Ending:
-		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second))
+		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait,
+			protocol.Outlasts(r.Fence)).Round(time.Second))
 	case !r.Alive:
 		b.Why = "it does not answer"
 	case n == 1:
@@ -208,7 +216,8 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	case r.Heartbeat.Trouble != "":
 		b.Why = "its acknowledgement does not reach etcd: " + r.Heartbeat.Trouble
 	case r.Heartbeat.Seen < d.Mark:
-		b.Why = fmt.Sprintf("it has said nothing since the mark; without a word for %s it is taken for silent", f.Timing.Alive)
+		b.Why = fmt.Sprintf("it has said nothing since the mark; without a word for %s it is taken for silent",
+			f.Timing.Alive)
 	default:
 		b.Why = "it is about to acknowledge"
 	}
@@ -242,7 +251,10 @@ type Czar struct {
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
 	f, faults, err := edge.Observer{Store: c.store}.ReadCzars(ctx)
 	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
-		err = edge.Joined(slices.DeleteFunc(faults, func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }))
+		err = edge.Joined(slices.DeleteFunc(faults, func(f error) bool {
+			return !errors.As(f,
+				new(*protocol.RegistrationError))
+		}))
 	}
 	all := []Czar{}
 	for _, r := range f.Registrations {

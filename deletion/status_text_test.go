@@ -26,7 +26,8 @@ func TestSummary(t *testing.T) {
 		"the data are being removed, with trouble: slow":          {Phase: PhaseDropping, Trouble: "slow"},
 		"the data are being removed":                              {Phase: PhaseDropping},
 		"it waits for a coordinator; css-sync serve is one":       {Phase: PhaseMarked},
-		"it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which it waits for": {
+		"it waits for the coordinator, which is about to go on; if it asks for queries of C++ czars, its log says which " +
+			"it waits for": {
 			Phase: PhaseMarked, Coordinated: true},
 		"it waits for 2s more of the agreed delay, for czar c (busy), for drops of its tables": {
 			Phase: PhaseMarked, Left: 2 * time.Second, Waiting: []Blocker{{Name: "c", Why: "busy"}}, Occupied: true},
@@ -42,15 +43,22 @@ func TestBlocker(t *testing.T) {
 	seen := protocol.Heartbeat{Seen: 50}
 	with := func(l protocol.Heartbeat) protocol.Heartbeat { l.Seen = 50; return l }
 	for want, r := range map[string]protocol.Registered{
-		"it does not answer; its registration is being ended, which takes 40s in all": {Ending: true, Fence: 10 * time.Second},
-		"it does not answer":                                                               {Heartbeat: seen},
-		"1 query is running on it":                                                         {Alive: true, Heartbeat: with(protocol.Heartbeat{Running: on(1)})},
-		"2 queries are running on it":                                                      {Alive: true, Heartbeat: with(protocol.Heartbeat{Running: on(2)})},
-		"1 query on it was told to end and has not":                                        {Alive: true, Heartbeat: with(protocol.Heartbeat{Told: on(1)})},
-		"2 queries on it were told to end and have not":                                    {Alive: true, Heartbeat: with(protocol.Heartbeat{Told: on(2)})},
-		"its acknowledgement does not reach etcd: no space":                                {Alive: true, Heartbeat: protocol.Heartbeat{Trouble: "no space"}},
-		"it has said nothing since the mark; without a word for 9s it is taken for silent": {Alive: true, Heartbeat: protocol.Heartbeat{Seen: 49}},
-		"it is about to acknowledge":                                                       {Alive: true, Heartbeat: seen},
+		"it does not answer; its registration is being ended, which takes 40s in all": {Ending: true,
+			Fence: 10 * time.Second},
+		"it does not answer": {Heartbeat: seen},
+		"1 query is running on it": {Alive: true,
+			Heartbeat: with(protocol.Heartbeat{Running: on(1)})},
+		"2 queries are running on it": {Alive: true,
+			Heartbeat: with(protocol.Heartbeat{Running: on(2)})},
+		"1 query on it was told to end and has not": {Alive: true,
+			Heartbeat: with(protocol.Heartbeat{Told: on(1)})},
+		"2 queries on it were told to end and have not": {Alive: true,
+			Heartbeat: with(protocol.Heartbeat{Told: on(2)})},
+		"its acknowledgement does not reach etcd: no space": {Alive: true,
+			Heartbeat: protocol.Heartbeat{Trouble: "no space"}},
+		"it has said nothing since the mark; without a word for 9s it is taken for silent": {Alive: true,
+			Heartbeat: protocol.Heartbeat{Seen: 49}},
+		"it is about to acknowledge": {Alive: true, Heartbeat: seen},
 	} {
 		r.ID, r.Record.Name = "7", "czar-7"
 		f := protocol.Facts{Registrations: []protocol.Registered{r}}

@@ -26,7 +26,8 @@ func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
 	p, err := proxy.Start("tcp", at.Host)
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() { _ = p.Close() })
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{p.Addr()}, DialTimeout: time.Second, Logger: zap.NewNop()})
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{p.Addr()}, DialTimeout: time.Second,
+		Logger: zap.NewNop()})
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
@@ -221,7 +222,8 @@ func TestGateClosesWithItsView(t *testing.T) {
 	require.NoError(t, d.Wait(f.Soon()))
 }
 
-// A lease that etcd has lost is replaced, and a proof that had to be sent twice for that is as old as it was when it was first sent.
+// A lease that etcd has lost is replaced, and a proof that had to be sent twice for that is as old as it was when it
+// was first sent.
 func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	f := newFleet(t)
 	var mu sync.Mutex
@@ -250,7 +252,8 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	require.NotEqual(t, clientv3.NoLease, before)
 	_, err := f.Etcd.Revoke(t.Context(), before)
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { now := lease(); return now != clientv3.NoLease && now != before }, within, time.Millisecond)
+	require.Eventually(t, func() bool { now := lease(); return now != clientv3.NoLease && now != before }, within,
+		time.Millisecond)
 	confirmations := func() int {
 		mu.Lock()
 		defer mu.Unlock()
@@ -266,7 +269,8 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	}
 }
 
-// Whoever closes a gate that has given its registration up is told that drops may wait for it; nothing keeps it waiting.
+// Whoever closes a gate that has given its registration up is told that drops may wait for it; nothing keeps it
+// waiting.
 func TestCloseWithoutAProof(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)

@@ -68,8 +68,8 @@ func (c *Coordinator) report(lead *leadership, a protocol.Action, err error) {
 	}
 }
 
-// before returns the status that somebody wrote over by hand, which cancelling is to bring back. Where that is not known any more, it is one that
-// lets nobody in.
+// before returns the status that somebody wrote over by hand, which cancelling is to bring back. Where that is not
+// known any more, it is one that lets nobody in.
 func (c *Coordinator) before(ctx context.Context, a protocol.Action) string {
 	at := protocol.PathOf(a.Name)
 	then, err := c.store.Fetch(ctx, a.Found.Entry.Modified-1, kv.Key(at))
@@ -79,8 +79,8 @@ func (c *Coordinator) before(ctx context.Context, a protocol.Action) string {
 	return then.At(at).Value
 }
 
-// describe returns what a drop removes, as the catalogue shows it at the mark or later. From the mark on no table is created in a
-// database, so what is found then is all.
+// describe returns what a drop removes, as the catalogue shows it at the mark or later. From the mark on no table is
+// created in a database, so what is found then is all.
 func (c *Coordinator) describe(ctx context.Context, mark protocol.Revision, n protocol.Name) ([]protocol.Table, error) {
 	s, err := c.cfg.View.WaitRevision(ctx, mark)
 	if err != nil {

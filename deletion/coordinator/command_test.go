@@ -18,7 +18,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
-var commandJob = coordinator.Job{Database: "LSST", Incarnation: 57, Mark: 61, History: "H", Tables: []coordinator.JobTable{{Table: "Object", Incarnation: 57, ChunkLevel: 2}}}
+var commandJob = coordinator.Job{Database: "LSST", Incarnation: 57, Mark: 61, History: "H",
+	Tables: []coordinator.JobTable{{Table: "Object", Incarnation: 57, ChunkLevel: 2}}}
 
 // script writes a program of sh.
 func script(t *testing.T, text string) string {
@@ -56,7 +57,8 @@ func TestCommandNeedNotReadTheJob(t *testing.T) {
 
 func TestCommandThatFailsSaysWhy(t *testing.T) {
 	t.Parallel()
-	err := command(t, "echo >&2 worker-1 is down\necho >&2\nprintf >&2 'try later \\377'\nexit 3").Drop(t.Context(), commandJob)
+	err := command(t, "echo >&2 worker-1 is down\necho >&2\nprintf >&2 'try later \\377'\nexit 3").Drop(t.Context(),
+		commandJob)
 	require.Error(t, err)
 	assert.Equal(t, "the command sh: exit status 3: worker-1 is down; try later ?", err.Error())
 
@@ -112,7 +114,8 @@ func TestCommandIsKilledWithItsChildren(t *testing.T) {
 			case <-time.After(20 * time.Second):
 				t.Fatal("it goes on")
 			}
-			require.Eventually(t, func() bool { return gone(child) }, 20*time.Second, 10*time.Millisecond, "what it started goes on")
+			require.Eventually(t, func() bool { return gone(child) }, 20*time.Second, 10*time.Millisecond,
+				"what it started goes on")
 		})
 	}
 }
@@ -136,7 +139,8 @@ func TestCommandLeavesNothingBehind(t *testing.T) {
 	require.NoError(t, err)
 	child, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return syscall.Kill(child, 0) != nil || zombie(child) }, within, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return syscall.Kill(child, 0) != nil || zombie(child) }, within,
+		10*time.Millisecond)
 }
 
 // zombie reports whether a process has ended and nobody has asked how.

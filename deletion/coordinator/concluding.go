@@ -9,7 +9,8 @@ import (
 )
 
 // conclude writes down what an attempt came to, and from which revision on facts show it.
-func (c *Coordinator) conclude(ctx context.Context, lead *leadership, a protocol.Action, err error) (outcome, protocol.Revision) {
+func (c *Coordinator) conclude(ctx context.Context, lead *leadership, a protocol.Action, err error) (outcome,
+	protocol.Revision) {
 	log := c.cfg.Logger.With("name", a.Name.String())
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -51,7 +52,8 @@ func (c *Coordinator) finish(lead *leadership, a protocol.Action) (protocol.Revi
 	return now.Revision, nil
 }
 
-// noteFailure writes down why data could not be removed, and returns the revision from which on that shows; 0 where it is not known to.
+// noteFailure writes down why data could not be removed, and returns the revision from which on that shows; 0 where it
+// is not known to.
 func (c *Coordinator) noteFailure(lead *leadership, a protocol.Action, why error) protocol.Revision {
 	at, err := c.noteIn(lead, a, func(a protocol.Action) kv.Change { return lead.Failed(a, why) })
 	if err != nil {
@@ -65,13 +67,17 @@ func (c *Coordinator) noteTrouble(lead *leadership, t told) {
 	if t.text != "" {
 		c.cfg.Logger.Warn("removing the data of what was dropped takes long", "name", t.Name.String(), "because", t.text)
 	}
-	if _, err := c.noteIn(lead, t.Action, func(a protocol.Action) kv.Change { return lead.Troubled(a, t.text) }); err != nil {
+	if _, err := c.noteIn(lead, t.Action, func(a protocol.Action) kv.Change {
+		return lead.Troubled(a,
+			t.text)
+	}); err != nil {
 		c.cfg.Logger.Debug("the trouble of a removal could not be noted", "name", t.Name.String(), "err", err)
 	}
 }
 
 // noteIn changes the intent of a drop as it is now.
-func (c *Coordinator) noteIn(lead *leadership, a protocol.Action, change func(protocol.Action) kv.Change) (protocol.Revision, error) {
+func (c *Coordinator) noteIn(lead *leadership, a protocol.Action,
+	change func(protocol.Action) kv.Change) (protocol.Revision, error) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
 	have, err := c.store.Fetch(ctx, 0, kv.Key(protocol.IntentOf(a.Name)))

@@ -42,14 +42,16 @@ type Step struct {
 	Leading bool
 }
 
-// Replay returns a coordinator without a process: given what the steps of a trace read, it returns the actions that follow. It is for tests.
+// Replay returns a coordinator without a process: given what the steps of a trace read, it returns the actions that
+// follow. It is for tests.
 func Replay() func(protocol.Facts, protocol.Time) []protocol.Action {
 	var c protocol.Coordinator
 	return c.Step
 }
 
-// Coordinator carries drops out. Any number of them may run: one leads, the others watch and take over when it is gone. What one that lost the lead
-// without noticing still sends is refused by etcd, because each transaction proves the lead.
+// Coordinator carries drops out. Any number of them may run: one leads, the others watch and take over when it is gone.
+// What one that lost the lead without noticing still sends is refused by etcd, because each transaction proves the
+// lead.
 type Coordinator struct {
 	cfg      Config
 	store    *kv.Etcd
@@ -76,7 +78,8 @@ type leadership struct {
 	term leader.Term
 }
 
-// New returns a coordinator. It fails with ErrInvalid for a catalogue on a file, for a view of another prefix, and for a TTL that etcd cannot keep.
+// New returns a coordinator. It fails with ErrInvalid for a catalogue on a file, for a view of another prefix, and for
+// a TTL that etcd cannot keep.
 func New(cfg Config) (*Coordinator, error) {
 	if err := edge.Paired(cfg.Catalogue, cfg.View); err != nil {
 		return nil, &deletion.Error{Op: "make a coordinator", Err: err}
@@ -89,7 +92,8 @@ func New(cfg Config) (*Coordinator, error) {
 		cfg.TTL = 10 * time.Second
 	}
 	if cfg.TTL < time.Second || cfg.TTL%time.Second != 0 {
-		return nil, &deletion.Error{Op: "make a coordinator", Err: fmt.Errorf("%w: TTL %s: must be whole seconds", cssetcd.ErrInvalid, cfg.TTL)}
+		return nil, &deletion.Error{Op: "make a coordinator", Err: fmt.Errorf("%w: TTL %s: must be whole seconds",
+			cssetcd.ErrInvalid, cfg.TTL)}
 	}
 	if cfg.Dropper == nil {
 		cfg.Dropper = Nothing{}
@@ -109,8 +113,9 @@ func New(cfg Config) (*Coordinator, error) {
 	return c, nil
 }
 
-// Run takes part until ctx ends, and returns its error. It returns earlier only when the view is closed, or with ErrTiming when the settings in etcd do not fit
-// together at the start, or with ErrInvalid when the view is of another catalogue.
+// Run takes part until ctx ends, and returns its error. It returns earlier only when the view is closed, or with
+// ErrTiming when the settings in etcd do not fit together at the start, or with ErrInvalid when the view is of another
+// catalogue.
 func (c *Coordinator) Run(ctx context.Context) error {
 	if err := edge.Identical(ctx, c.cfg.Catalogue, c.cfg.View); errors.Is(err, cssetcd.ErrInvalid) {
 		return &deletion.Error{Op: "coordinate drops", Err: err}
@@ -160,8 +165,9 @@ func (c *Coordinator) wake() {
 	}
 }
 
-// loop reads, decides and acts, whenever something may have changed and from time to time. After a read it rests for as long as that took: what happens
-// meanwhile is then read together, and with thousands of drops there is time for all else.
+// loop reads, decides and acts, whenever something may have changed and from time to time. After a read it rests for as
+// long as that took: what happens meanwhile is then read together, and with thousands of drops there is time for all
+// else.
 func (c *Coordinator) loop(ctx context.Context) error {
 	defer c.removals.wait()
 	defer c.tracks.wait()
@@ -181,7 +187,8 @@ func (c *Coordinator) loop(ctx context.Context) error {
 	}
 }
 
-// round is one look at everything. It returns when to look again if nothing wakes the coordinator before, and how long reading took.
+// round is one look at everything. It returns when to look again if nothing wakes the coordinator before, and how long
+// reading took.
 func (c *Coordinator) round(ctx context.Context) (next, took time.Duration) {
 	began := time.Now()
 	f, faults, err := c.read(ctx)
@@ -241,7 +248,8 @@ func (c *Coordinator) do(lead *leadership, f protocol.Facts, actions []protocol.
 	c.executeAll(lead, executions)
 }
 
-// readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody. longestRead bounds one that was too short.
+// readLimit bounds a read: a coordinator that hangs on a broken connection helps nobody. longestRead bounds one that
+// was too short.
 const (
 	readLimit   = 5 * time.Second
 	longestRead = time.Minute

@@ -177,7 +177,8 @@ func TestTrackerHoldsADropUp(t *testing.T) {
 // A lease of a coordinator lasts whole seconds.
 func TestTTLOfACoordinator(t *testing.T) {
 	f := newFleet(t)
-	for ttl, fits := range map[time.Duration]bool{time.Second: true, 0: true, 3 * time.Second: true, 999 * time.Millisecond: false, 1500 * time.Millisecond: false, -time.Second: false} {
+	for ttl, fits := range map[time.Duration]bool{time.Second: true, 0: true, 3 * time.Second: true,
+		999 * time.Millisecond: false, 1500 * time.Millisecond: false, -time.Second: false} {
 		_, err := coordinator.New(coordinator.Config{Catalogue: f.CSS, View: f.View(), TTL: ttl})
 		if fits {
 			require.NoError(t, err, ttl)

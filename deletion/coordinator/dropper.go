@@ -8,10 +8,10 @@ import (
 
 // Dropper removes the data of what the catalogue has forgotten.
 //
-// Drop is called after the point of no return, by one coordinator at a time as a rule. It is called again, with the same Job, after a
-// failure, and by another coordinator when the first is gone, which may still be at work or paused in the middle of it. So it has to be idempotent,
-// and an attempt that goes on late must not touch a table that was created anew under the same name: the incarnation tells the two apart.
-// When it returns nil, the name becomes free.
+// Drop is called after the point of no return, by one coordinator at a time as a rule. It is called again, with the
+// same Job, after a failure, and by another coordinator when the first is gone, which may still be at work or paused in
+// the middle of it. So it has to be idempotent, and an attempt that goes on late must not touch a table that was
+// created anew under the same name: the incarnation tells the two apart. When it returns nil, the name becomes free.
 type Dropper interface {
 	Drop(ctx context.Context, job Job) error
 }
@@ -29,22 +29,26 @@ type Job struct {
 	Mark cssetcd.Revision `json:"mark"`
 	// Tables are the tables to remove, one when a table is dropped.
 	Tables []JobTable `json:"tables"`
-	// Keep are tables of the database that the catalogue held when the attempt began and whose names look like those of chunk tables of Tables, such as
-	// Object_5. They belong to others and must not be touched.
+	// Keep are tables of the database that the catalogue held when the attempt began and whose names look like those of
+	// chunk tables of Tables, such as Object_5. They belong to others and must not be touched.
 	Keep []string `json:"keep,omitempty"`
-	// Held returns those of some names that are tables of the database in the catalogue as it is now; they must not be touched, whatever they look like. What is to be
-	// removed is looked for first, and this asked then: what a worker has of a table that the catalogue got meanwhile came later. It fails with ErrDropEnded for an attempt that
-	// is late: the drop has ended. nil where nobody can be asked, and Keep is all that is known; see [Job.Holds].
+	// Held returns those of some names that are tables of the database in the catalogue as it is now; they must not be
+	// touched, whatever they look like. What is to be removed is looked for first, and this asked then: what a worker has
+	// of a table that the catalogue got meanwhile came later. It fails with ErrDropEnded for an attempt that is late: the
+	// drop has ended. nil where nobody can be asked, and Keep is all that is known; see [Job.Holds].
 	Held func(ctx context.Context, names []string) ([]string, error) `json:"-"`
-	// Tell shows operators what an attempt that goes on has trouble with, in a text that changes when that does; "" when it is over. nil where nobody listens.
+	// Tell shows operators what an attempt that goes on has trouble with, in a text that changes when that does; "" when
+	// it is over. nil where nobody listens.
 	Tell func(trouble string) `json:"-"`
 }
 
-// JobTable is one table of a Job. Tables that were created in one transaction have one incarnation, so the name belongs to it.
+// JobTable is one table of a Job. Tables that were created in one transaction have one incarnation, so the name belongs
+// to it.
 type JobTable struct {
 	Table       string           `json:"table"`
 	Incarnation cssetcd.Revision `json:"incarnation"`
-	// ChunkLevel is 0 for a table that workers hold whole, 1 for a chunked table, 2 for one with sub-chunks, as [cssetcd.Table.ChunkLevel] says.
+	// ChunkLevel is 0 for a table that workers hold whole, 1 for a chunked table, 2 for one with sub-chunks, as
+	// [cssetcd.Table.ChunkLevel] says.
 	ChunkLevel int `json:"chunk_level"`
 }
 

@@ -9,14 +9,16 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// executeAll passes the points of no return of tables, many in a transaction: each that etcd makes is one more for every czar to follow.
+// executeAll passes the points of no return of tables, many in a transaction: each that etcd makes is one more for
+// every czar to follow.
 func (c *Coordinator) executeAll(lead *leadership, all []protocol.Action) {
 	for part := range slices.Chunk(all, protocol.MaxExecutions) {
 		c.executeTogether(lead, part)
 	}
 }
 
-// executeTogether passes some in one transaction. Where that is refused, because of one of them perhaps, each is tried by itself.
+// executeTogether passes some in one transaction. Where that is refused, because of one of them perhaps, each is tried
+// by itself.
 func (c *Coordinator) executeTogether(lead *leadership, part []protocol.Action) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()

@@ -66,7 +66,8 @@ func TestPointsOfNoReturnAreOneRevision(t *testing.T) {
 	names, drops := f.dropMany(5)
 	watching, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	events := f.Etcd.Watch(watching, f.CSS.Prefix()+"/css/DBS/"+names[0].DB+"/TABLES/", clientv3.WithPrefix(), clientv3.WithFilterPut(), clientv3.WithCreatedNotify())
+	events := f.Etcd.Watch(watching, f.CSS.Prefix()+"/css/DBS/"+names[0].DB+"/TABLES/", clientv3.WithPrefix(),
+		clientv3.WithFilterPut(), clientv3.WithCreatedNotify())
 	<-events
 	f.Coordinate()
 	revisions := map[int64]bool{}
@@ -82,7 +83,8 @@ func TestPointsOfNoReturnAreOneRevision(t *testing.T) {
 	assert.Len(t, revisions, 1)
 }
 
-// Whatever room a removal leaves is taken by the next at once: with thousands of drops a look at everything for each few would never end.
+// Whatever room a removal leaves is taken by the next at once: with thousands of drops a look at everything for each
+// few would never end.
 func TestRemovalsNeedNoLookBetween(t *testing.T) {
 	f := newFleet(t)
 	const tables = 40 // more than have room at a time

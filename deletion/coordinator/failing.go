@@ -2,8 +2,8 @@ package coordinator
 
 import "github.com/qserv/css-etcd/deletion/internal/protocol"
 
-// failing is what did not succeed in the last round of a coordinator, and in this one. What fails is tried again in each round, for as long as etcd is
-// full perhaps; it is logged when it begins to fail, and when it fails otherwise.
+// failing is what did not succeed in the last round of a coordinator, and in this one. What fails is tried again in
+// each round, for as long as etcd is full perhaps; it is logged when it begins to fail, and when it fails otherwise.
 type failing struct{ last, now map[subject]string }
 
 // subject is what an action is about: a czar, or a name and its mark.

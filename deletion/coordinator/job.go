@@ -33,11 +33,12 @@ func jobOf(n protocol.Name, i protocol.Intent, mark protocol.Revision) Job {
 	return j
 }
 
-// ErrDropEnded says that what an attempt removes data for has ended meanwhile: another coordinator has done it, or somebody gave it up.
+// ErrDropEnded says that what an attempt removes data for has ended meanwhile: another coordinator has done it, or
+// somebody gave it up.
 var ErrDropEnded = errors.New("the drop has ended meanwhile")
 
-// held returns which names are those of tables that the catalogue holds, as of now or later. It fails with ErrDropEnded when the drop has ended: an attempt that
-// is late goes no further then.
+// held returns which names are those of tables that the catalogue holds, as of now or later. It fails with ErrDropEnded
+// when the drop has ended: an attempt that is late goes no further then.
 func (c *Coordinator) held(ctx context.Context, a protocol.Action, names []string) (held []string, err error) {
 	have, err := c.store.Fetch(ctx, 0, kv.Key(protocol.IntentOf(a.Name)))
 	if err != nil {
@@ -59,7 +60,8 @@ func (c *Coordinator) held(ctx context.Context, a protocol.Action, names []strin
 	return held, nil
 }
 
-// Holds returns those of some names that are tables of the catalogue, and must not be touched. It asks Held where that is there, and looks into Keep else.
+// Holds returns those of some names that are tables of the catalogue, and must not be touched. It asks Held where that
+// is there, and looks into Keep else.
 func (j Job) Holds(ctx context.Context, names []string) ([]string, error) {
 	if j.Held != nil {
 		return j.Held(ctx, names)
@@ -67,8 +69,9 @@ func (j Job) Holds(ctx context.Context, names []string) ([]string, error) {
 	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !slices.Contains(j.Keep, n) }), nil
 }
 
-// Owns reports whether a table of a worker has the name of the table or, where that is chunked, one that its chunk tables have: t_<digits> and
-// tFullOverlap_<digits>, letter by letter. That is Qserv's convention. A table that the catalogue holds may have such a name, too: see [Job.Held].
+// Owns reports whether a table of a worker has the name of the table or, where that is chunked, one that its chunk
+// tables have: t_<digits> and tFullOverlap_<digits>, letter by letter. That is Qserv's convention. A table that the
+// catalogue holds may have such a name, too: see [Job.Held].
 func (t JobTable) Owns(name string) bool {
 	rest, ok := strings.CutPrefix(name, t.Table)
 	if !ok || rest == "" {
@@ -101,8 +104,8 @@ func lookAlikes(of []JobTable, all func(yield func(*cssetcd.Table, error) bool))
 	return names
 }
 
-// Jobs returns what is past the point of no return and not removed yet, as Droppers are given it. It fails when that of any drop cannot
-// be read, and with ErrInvalid for a catalogue on a file.
+// Jobs returns what is past the point of no return and not removed yet, as Droppers are given it. It fails when that of
+// any drop cannot be read, and with ErrInvalid for a catalogue on a file.
 func Jobs(ctx context.Context, css *cssetcd.Client) ([]Job, error) {
 	const listing = "list what is being removed"
 	store, err := edge.Open(css)

@@ -8,8 +8,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// How many drops have their data removed at the same time, and how long each has its place for itself. One that takes longer may be hanging, and makes room for
-// another one; there is room for so many of them.
+// How many drops have their data removed at the same time, and how long each has its place for itself. One that takes
+// longer may be hanging, and makes room for another one; there is room for so many of them.
 const (
 	maxRemovals = 8
 	maxLate     = 56
@@ -44,8 +44,9 @@ const (
 	endDue            // the attempt hangs, and an operator wants another one
 )
 
-// due returns what is to be done about the data of a drop that is past the point of no return, as facts of a revision show it. A success is remembered until newer facts
-// show its end: so data are removed once, however long ago the facts were read. It does not say whether there is room for another attempt.
+// due returns what is to be done about the data of a drop that is past the point of no return, as facts of a revision
+// show it. A success is remembered until newer facts show its end: so data are removed once, however long ago the facts
+// were read. It does not say whether there is room for another attempt.
 func (m removal) due(at protocol.Revision, retry int, now time.Time) errand {
 	wanted := retry != m.retry
 	switch {
@@ -78,10 +79,12 @@ const (
 	attemptFailed         // data are left
 	attemptEnded          // it was told to end: by an operator, or because this process leads no more
 	freeingFailed         // the data are removed, but whether the name is free is not known
-	freeingLate           // the data are removed, but the intent was not as it was read, or this process leads no more: look again
+	// the data are removed, but the intent was not as it was read, or this process leads no more: look again
+	freeingLate
 )
 
-// ended returns it after an attempt. At is the revision from which on facts show what it came to; 0 where that is not known.
+// ended returns it after an attempt. At is the revision from which on facts show what it came to; 0 where that is not
+// known.
 func (m removal) ended(o outcome, at protocol.Revision, now time.Time) removal {
 	m.running, m.trouble = false, ""
 	m.settled = max(m.settled, at)
@@ -118,7 +121,8 @@ func room(running []removal, now time.Time) bool {
 	return len(running)-late < maxRemovals && len(running) < maxRemovals+maxLate
 }
 
-// inTurn sorts drops so that each comes to an attempt, however many fail: those first for which an operator wants one, and then those that failed least often.
+// inTurn sorts drops so that each comes to an attempt, however many fail: those first for which an operator wants one,
+// and then those that failed least often.
 func inTurn(drops []protocol.Action, of func(protocol.Action) removal) []protocol.Action {
 	slices.SortStableFunc(drops, func(a, b protocol.Action) int {
 		x, y := of(a), of(b)

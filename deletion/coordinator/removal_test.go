@@ -29,22 +29,29 @@ func TestDue(t *testing.T) {
 		{"while it runs, and an operator wants another", running, 60, 1, lateAfter - 1, nothingDue},
 		{"while it hangs, and an operator wants another", running, 60, 1, lateAfter, endDue},
 		{"freed, on facts from before that", running.ended(nameFreed, 70, noon), 69, 0, time.Hour, nothingDue},
-		{"freed, and an operator wants another, on facts from before that", running.ended(nameFreed, 70, noon), 69, 1, time.Hour, nothingDue},
+		{"freed, and an operator wants another, on facts from before that", running.ended(nameFreed, 70, noon), 69, 1,
+			time.Hour, nothingDue},
 		{"freed, and there again", running.ended(nameFreed, 70, noon), 70, 0, 0, freeingDue},
 		{"failed, on facts from before that was noted", failed, 69, 0, time.Hour, nothingDue},
 		{"failed a moment ago", failed, 70, 0, firstPause - 1, nothingDue},
 		{"failed a while ago", failed, 70, 0, firstPause, attemptDue},
 		{"failed a moment ago, and an operator wants another", failed, 70, 1, 0, attemptDue},
-		{"failed a moment ago, as the operator wanted", none.begun(1, noon).ended(attemptFailed, 70, noon), 70, 1, 0, nothingDue},
+		{"failed a moment ago, as the operator wanted", none.begun(1, noon).ended(attemptFailed, 70, noon), 70, 1, 0,
+			nothingDue},
 		{"failed, and the reason could not be noted", running.ended(attemptFailed, 0, noon), 60, 0, firstPause, attemptDue},
 		{"told to end", running.ended(attemptEnded, 0, noon), 60, 1, 0, attemptDue},
 		{"removed, the name not known to be free", running.ended(freeingFailed, 0, noon), 60, 0, firstPause, freeingDue},
-		{"removed, the name not known to be free, a moment ago", running.ended(freeingFailed, 0, noon), 60, 0, firstPause - 1, nothingDue},
+		{"removed, the name not known to be free, a moment ago", running.ended(freeingFailed, 0, noon), 60, 0, firstPause - 1,
+			nothingDue},
 		{"removed, and somebody wrote to the intent", running.ended(freeingLate, 0, noon), 60, 0, 0, freeingDue},
 		{"removed, and an operator wants another attempt", running.ended(freeingLate, 0, noon), 60, 1, 0, freeingDue},
-		{"removed in an earlier attempt, the freeing fails again", running.ended(freeingFailed, 0, noon).begun(0, noon).ended(freeingFailed, 0, noon), 60, 0, time.Hour, freeingDue},
+		{"removed in an earlier attempt, the freeing fails again", running.ended(freeingFailed, 0, noon).begun(0,
+			noon).ended(freeingFailed, 0, noon), 60, 0, time.Hour, freeingDue},
 	} {
-		t.Run(test.name, func(t *testing.T) { assert.Equal(t, test.want, test.m.due(test.at, test.retry, noon.Add(test.after))) })
+		t.Run(test.name, func(t *testing.T) {
+			assert.Equal(t, test.want, test.m.due(test.at, test.retry,
+				noon.Add(test.after)))
+		})
 	}
 }
 
@@ -78,7 +85,8 @@ func TestInTurn(t *testing.T) {
 		return protocol.Action{Mark: mark, Intent: protocol.Intent{Retry: retry}}
 	}
 	var order []protocol.Revision
-	for _, a := range inTurn([]protocol.Action{drop(1, 0), drop(2, 0), drop(3, 0), drop(4, 1), drop(5, 0)}, func(a protocol.Action) removal { return known[a.Mark] }) {
+	for _, a := range inTurn([]protocol.Action{drop(1, 0), drop(2, 0), drop(3, 0), drop(4, 1), drop(5, 0)},
+		func(a protocol.Action) removal { return known[a.Mark] }) {
 		order = append(order, a.Mark)
 	}
 	assert.Equal(t, []protocol.Revision{4, 3, 5, 2, 1}, order)

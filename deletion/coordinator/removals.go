@@ -48,9 +48,10 @@ func (r *removals) of(a protocol.Action) *entry {
 	return m
 }
 
-// advance begins what is due of the drops that facts of a revision show past the point of no return, for as long as there is room, and returns the
-// troubles of attempts that are running which their intents do not tell yet.
-func (r *removals) advance(c *Coordinator, lead *leadership, at protocol.Revision, drops []protocol.Action) (untold []told) {
+// advance begins what is due of the drops that facts of a revision show past the point of no return, for as long as
+// there is room, and returns the troubles of attempts that are running which their intents do not tell yet.
+func (r *removals) advance(c *Coordinator, lead *leadership, at protocol.Revision,
+	drops []protocol.Action) (untold []told) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()

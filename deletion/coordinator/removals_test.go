@@ -66,7 +66,8 @@ func TestDataAreRemovedOnce(t *testing.T) {
 	}
 }
 
-// Removals that hang make room for others, are shown as such while they do, and end when an operator wants another attempt or gives the drop up.
+// Removals that hang make room for others, are shown as such while they do, and end when an operator wants another
+// attempt or gives the drop up.
 func TestRemovalsThatHang(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
@@ -100,7 +101,8 @@ func TestRemovalsThatHang(t *testing.T) {
 		assert.Zero(t, s.Attempts)
 		return s.Trouble
 	}
-	require.Eventually(t, func() bool { return shown("LSST.T0") == "worker-3 does not answer" }, within, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return shown("LSST.T0") == "worker-3 does not answer" }, within,
+		10*time.Millisecond)
 	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
 	require.NoError(t, err)
 	require.NoError(t, d.Wait(f.Soon()), "eight that hang hold up nothing else")
@@ -126,7 +128,8 @@ func TestDroppersAskTheCatalogue(t *testing.T) {
 	f := newFleet(t)
 	director := cssetcd.TableName{DB: "LSST", Table: "Director"}
 	_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: director, Schema: "(id BIGINT)",
-		Partitioning: &cssetcd.Partitioning{DirDB: "LSST", DirTable: "Director", DirColumn: "id", SubChunks: false}}, cssetcd.AllowUnqueryable())
+		Partitioning: &cssetcd.Partitioning{DirDB: "LSST", DirTable: "Director", DirColumn: "id", SubChunks: false}},
+		cssetcd.AllowUnqueryable())
 	require.NoError(t, err)
 	f.Put("css/DBS/LSST/TABLES/Director_5", "READY") // past the rules
 	asked := make(chan error, 1)

@@ -9,10 +9,12 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// QueryTracker knows of queries of czars that do not speak the protocol: those of C++ Qserv. A drop goes on when it says that none is left.
+// QueryTracker knows of queries of czars that do not speak the protocol: those of C++ Qserv. A drop goes on when it
+// says that none is left.
 type QueryTracker interface {
-	// Clear reports whether no such query can be using what the job names; reason says in a few words what it waits for when not. It is
-	// asked again and again from the mark on, by a coordinator that keeps asking until it is true. It must not block for long.
+	// Clear reports whether no such query can be using what the job names; reason says in a few words what it waits for
+	// when not. It is asked again and again from the mark on, by a coordinator that keeps asking until it is true. It must
+	// not block for long.
 	Clear(ctx context.Context, job Job) (clear bool, reason string, err error)
 }
 
@@ -37,7 +39,8 @@ func (t *tracks) wait() { t.work.Wait() }
 // askEvery is how often the tracker is asked about one drop.
 const askEvery = time.Second
 
-// judge says of each drop what it waits for, and asks about those that wait. A drop that was clear once stays so: what begins later sees the mark.
+// judge says of each drop what it waits for, and asks about those that wait. A drop that was clear once stays so: what
+// begins later sees the mark.
 func (t *tracks) judge(ctx context.Context, f *protocol.Facts, wake func()) {
 	if t.tracker == nil {
 		return

@@ -32,14 +32,16 @@ func TestTrackerIsAsked(t *testing.T) {
 		name protocol.Name
 		job  Job
 	}{
-		{protocol.TableName("LSST", "Object"), Job{Database: "LSST", Incarnation: 7, Mark: 9, Tables: []JobTable{{Table: "Object", Incarnation: 7}}}},
+		{protocol.TableName("LSST", "Object"), Job{Database: "LSST", Incarnation: 7, Mark: 9,
+			Tables: []JobTable{{Table: "Object", Incarnation: 7}}}},
 		{protocol.DatabaseName("LSST"), Job{Database: "LSST", Whole: true, Incarnation: 7, Mark: 9}},
 	} {
 		q := &asked{clear: true, reason: "of no account"}
 		var ts tracks
 		ts.init(q)
 		k, woken := &track{waits: "not asked yet"}, false
-		ts.ask(t.Context(), k, protocol.Drop{Found: protocol.Found{Name: test.name}, Mark: 9, Intent: protocol.Intent{Incarnation: 7}}, func() { woken = true })
+		ts.ask(t.Context(), k, protocol.Drop{Found: protocol.Found{Name: test.name}, Mark: 9,
+			Intent: protocol.Intent{Incarnation: 7}}, func() { woken = true })
 		ts.wait()
 		assert.Equal(t, test.job, q.job)
 		assert.Empty(t, k.waits)

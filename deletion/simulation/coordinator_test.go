@@ -67,7 +67,8 @@ func (k *coordinator) ask() answer {
 	return a
 }
 
-// hear takes in what was read, and acts on it where it believes that it leads. A phantom goes on to believe so without its key.
+// hear takes in what was read, and acts on it where it believes that it leads. A phantom goes on to believe so without
+// its key.
 func (k *coordinator) hear(a answer) {
 	w := k.w
 	phantom := !w.healing && k.leads && w.chance(0.3)
@@ -156,7 +157,8 @@ func (k *coordinator) commit(lead protocol.Leadership, a protocol.Action, lease 
 	tables := k.tables(a)
 	k.send(func() {
 		before := w.etcd.now
-		_, err := w.etcd.commit(fmt.Sprintf("%s: %s %s%s at %d", k.name, a.Kind, a.Name, a.ID, a.Mark), lead.Change(a, lease, tables))
+		_, err := w.etcd.commit(fmt.Sprintf("%s: %s %s%s at %d", k.name, a.Kind, a.Name, a.ID, a.Mark), lead.Change(a, lease,
+			tables))
 		if err != nil || w.etcd.now == before {
 			return
 		}

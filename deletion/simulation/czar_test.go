@@ -102,7 +102,8 @@ func (c *czar) carryOut(f protocol.CzarEffect) {
 // looksDrained prepares to tell that no query on a blocked incarnation is counted.
 func (c *czar) looksDrained(u protocol.Use) {
 	if count := c.useCounts[u]; count.Blocked() && count.Queries() == 0 {
-		c.drained = append(c.drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: u.Name, Incarnation: u.Incarnation})
+		c.drained = append(c.drained, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: u.Name,
+			Incarnation: u.Incarnation})
 		if c.state.Entry(u.Name).Incarnation != u.Incarnation {
 			delete(c.useCounts, u) // as a czar does that is to run for long
 		}
@@ -112,7 +113,8 @@ func (c *czar) looksDrained(u protocol.Use) {
 // tellDrained tells it, now or later: what is told late has to be true still.
 func (c *czar) tellDrained(d protocol.CzarEvent) {
 	tell := func() {
-		if count := c.useCounts[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; count.Blocked() && count.Queries() == 0 {
+		if count := c.useCounts[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; count.Blocked() &&
+			count.Queries() == 0 {
 			c.feed(d)
 		}
 	}
@@ -193,9 +195,11 @@ func (c *czar) confirm(f protocol.CzarEffect) {
 		if !e.renew(lease) {
 			lease = e.grant(registration.Timing.Alive)
 		}
-		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(registration.Confirm(f.ID, f.Registered, protocol.Heartbeat{}, lease, f.Look)))
+		got, err = e.commit("confirm "+f.ID, c.w.ofCzar(registration.Confirm(f.ID, f.Registered, protocol.Heartbeat{}, lease,
+			f.Look)))
 		if errors.Is(err, errNoSpace) {
-			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(registration.ConfirmByReading(f.ID, f.Registered, f.Look)))
+			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(registration.ConfirmByReading(f.ID, f.Registered,
+				f.Look)))
 			c.w.counts.full++
 		}
 		if err == nil {
@@ -228,7 +232,8 @@ func (c *czar) acknowledge(f protocol.CzarEffect) {
 	a := protocol.Acknowledgement{Name: f.Name, Mark: f.Mark, ID: f.ID, Registered: f.Registered}
 	var err error
 	c.send(func() {
-		_, err = c.w.etcd.commit(fmt.Sprintf("acknowledge %s at %d by %s", a.Name, a.Mark, a.ID), c.w.ofCzar(registration.Acknowledge(a)))
+		_, err = c.w.etcd.commit(fmt.Sprintf("acknowledge %s at %d by %s", a.Name, a.Mark, a.ID),
+			c.w.ofCzar(registration.Acknowledge(a)))
 	}, func(heard bool) {
 		kind := protocol.CzarAcked
 		if !heard || err != nil {

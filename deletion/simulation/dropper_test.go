@@ -10,7 +10,8 @@ import (
 
 var errDropper = errors.New("the workers do not answer")
 
-// remove has the data removed, and then frees the name. An attempt that is given up may still arrive at the workers, much later.
+// remove has the data removed, and then frees the name. An attempt that is given up may still arrive at the workers,
+// much later.
 func (k *coordinator) remove(lead protocol.Leadership, a protocol.Action, done func()) {
 	w := k.w
 	delay := w.between(10*time.Millisecond, 300*time.Millisecond)
@@ -26,7 +27,8 @@ func (k *coordinator) remove(lead protocol.Leadership, a protocol.Action, done f
 	w.after(&k.process, timeout, func() {
 		k.send(func() {
 			before := w.etcd.now
-			_, _ = w.etcd.commit(fmt.Sprintf("%s: the removal of %s failed", k.name, a.Name), lead.Failed(a, errDropper)) // tried again
+			// tried again
+			_, _ = w.etcd.commit(fmt.Sprintf("%s: the removal of %s failed", k.name, a.Name), lead.Failed(a, errDropper))
 			if w.etcd.now != before {
 				w.oracle.led(w, lead, before, "failed")
 			}

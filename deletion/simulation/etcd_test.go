@@ -115,7 +115,8 @@ func (e *etcd) commit(what string, c kv.Change) (*kv.Snapshot, error) {
 	return got, nil
 }
 
-// ofAnyMember is what etcd does with a transaction that only compares: a member answers from what it knows, however much it lags.
+// ofAnyMember is what etcd does with a transaction that only compares: a member answers from what it knows, however
+// much it lags.
 func (e *etcd) ofAnyMember(what string, c kv.Change) (*kv.Snapshot, error) {
 	lagging := e.past[max(0, len(e.past)-1-e.w.rng.IntN(40)):][0]
 	got, err := kv.NewMemoryAt(lagging, func(*kv.Snapshot) error { return nil }).Commit(context.Background(), c)

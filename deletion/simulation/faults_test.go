@@ -121,8 +121,9 @@ func (w *world) revokeAlive() {
 	}
 }
 
-// restore sets etcd back to what it was. It is down until every proof has lapsed, as whoever restores it has to see to: who registered since is forgotten, so
-// nobody could wait for those. Its history has a new name at once or, as it should not be, some time later.
+// restore sets etcd back to what it was. It is down until every proof has lapsed, as whoever restores it has to see to:
+// who registered since is forgotten, so nobody could wait for those. Its history has a new name at once or, as it
+// should not be, some time later.
 func (w *world) restore() {
 	down := time.Duration(float64(slowTiming.Fence)/0.9) + time.Second
 	if w.options.hasty {

@@ -158,7 +158,8 @@ func (c *czar) unsettled() string {
 		if is.Standing != knows.Standing || is.Incarnation != knows.Incarnation {
 			return "it does not know of " + string(c.w.names[i])
 		}
-		if u := (protocol.Use{Name: c.w.names[i], Incarnation: is.Incarnation}); is.Standing == protocol.Ready && c.useCounts[u].Blocked() {
+		if u := (protocol.Use{Name: c.w.names[i], Incarnation: is.Incarnation}); is.Standing == protocol.Ready &&
+			c.useCounts[u].Blocked() {
 			return "it blocks " + string(c.w.names[i])
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// TestEveryRuleIsNeededHere takes away one rule at a time, in a world that then breaks, and in which nothing goes wrong with it.
+// TestEveryRuleIsNeededHere takes away one rule at a time, in a world that then breaks, and in which nothing goes wrong
+// with it.
 func TestEveryRuleIsNeededHere(t *testing.T) {
 	if os.Getenv("SEARCH") != "" {
 		search(t)
@@ -36,7 +37,8 @@ func TestEveryRuleIsNeededHere(t *testing.T) {
 	assert.Equal(t, protocol.OlderIsAnother<<1-1, all, "every rule is here")
 }
 
-// search prints the table anew: for each rule the first seed whose world breaks, in the way that the table says or else in any.
+// search prints the table anew: for each rule the first seed whose world breaks, in the way that the table says or else
+// in any.
 func search(t *testing.T) {
 	t.Helper()
 	const most = 30_000
@@ -51,7 +53,8 @@ func search(t *testing.T) {
 				break
 			}
 			if kept, _ := simulate(broken.seed, 0, n.tune); kept == nil && (n.broken == "" || n.broken == broken.invariant) {
-				line = fmt.Sprintf("\t{name: %q, rule: protocol.%s, seed: %d, broken: %q},", n.name, n.name, broken.seed, broken.invariant)
+				line = fmt.Sprintf("\t{name: %q, rule: protocol.%s, seed: %d, broken: %q},", n.name, n.name, broken.seed,
+					broken.invariant)
 				break
 			}
 			first = broken.seed + 1

@@ -58,7 +58,8 @@ func (o *oracle) reads(q *query) {
 	}
 }
 
-// removes looks at a removal of data (S5). Revisions that are used again after a restore are the one thing that incarnations cannot tell apart.
+// removes looks at a removal of data (S5). Revisions that are used again after a restore are the one thing that
+// incarnations cannot tell apart.
 func (o *oracle) removes(w *world, n protocol.Name, rows, dropped kv.Revision) {
 	gone := o.gone[protocol.Use{Name: n, Incarnation: rows}]
 	switch {
@@ -170,7 +171,8 @@ func (o *oracle) rightful(w *world, a protocol.Action, before *kv.Snapshot) {
 	}
 }
 
-// undecided: a table that goes with its database must not have a drop of its own, which could be undone or is under way.
+// undecided: a table that goes with its database must not have a drop of its own, which could be undone or is under
+// way.
 func (o *oracle) undecided(w *world, n protocol.Name, before *kv.Snapshot) {
 	db, table := n.Parts()
 	for _, p := range []kv.Path{paths.Intent(db, table), paths.Request(db, table)} {
@@ -225,7 +227,8 @@ func (o *oracle) after(c *czar, e protocol.CzarEvent) {
 	}
 }
 
-// knowsAsOf returns the revision of what a czar knows of a name: of one that it does not know, that nothing was there up to what it has seen.
+// knowsAsOf returns the revision of what a czar knows of a name: of one that it does not know, that nothing was there
+// up to what it has seen.
 func (c *czar) knowsAsOf(n protocol.Name) kv.Revision {
 	if e := c.state.Entry(n); e != (protocol.Entry{}) {
 		return e.Modified

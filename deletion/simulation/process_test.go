@@ -70,8 +70,9 @@ func (p *process) heal() {
 	p.pausedUntil, p.cutUntil, p.deafUntil = p.w.now, p.w.now, p.w.now
 }
 
-// send carries a request to etcd and tells the process whether an answer came in time. What was not answered may have been done all the
-// same, and may still be, but not by an etcd that was restored since: connections end with the etcd that they are to.
+// send carries a request to etcd and tells the process whether an answer came in time. What was not answered may have
+// been done all the same, and may still be, but not by an etcd that was restored since: connections end with the etcd
+// that they are to.
 func (p *process) send(request func(), answered func(heard bool)) {
 	w := p.w
 	fate := w.fate()

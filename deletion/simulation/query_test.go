@@ -168,7 +168,8 @@ func (q *query) gap() time.Duration {
 	return q.c.w.options.longest
 }
 
-// reachWorkers is the arrival of a chunk query, at once. What arrives late is the window that nothing but the worker can close: it is counted.
+// reachWorkers is the arrival of a chunk query, at once. What arrives late is the window that nothing but the worker
+// can close: it is counted.
 func (q *query) reachWorkers() {
 	w := q.c.w
 	w.oracle.reads(q)
@@ -193,7 +194,8 @@ func (q *query) end() {
 	q.c.release(q)
 }
 
-// abort tells queries on something, or on anything that is blocked, to end: they dispatch no more at once, and end when their chunk queries have.
+// abort tells queries on something, or on anything that is blocked, to end: they dispatch no more at once, and end when
+// their chunk queries have.
 func (c *czar) abort(on protocol.Use) {
 	for _, q := range slices.Clone(c.queries) {
 		hit := slices.ContainsFunc(q.uses, func(u protocol.Use) bool {

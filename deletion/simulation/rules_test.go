@@ -17,12 +17,14 @@ func needNamed(name string) need {
 	return need{}
 }
 
-// needed are the rules, each with a seed whose world breaks without it, and what then breaks. SEARCH=1 looks for the seeds anew.
+// needed are the rules, each with a seed whose world breaks without it, and what then breaks. SEARCH=1 looks for the
+// seeds anew.
 var needed = []need{
 	{name: "WaitBeforeDeleting", rule: protocol.WaitBeforeDeleting, seed: 631, broken: "S2"},
 	{name: "WaitOutlastsProof", rule: protocol.WaitOutlastsProof, seed: 8307, broken: "S2", tune: slowAtFirst},
 	{name: "ProofNeedsRegistration", rule: protocol.ProofNeedsRegistration, seed: 80, broken: "S2"},
-	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending, unseen: "no world of 30,000 has an answer that is late by as much as W exceeds a proof; the exhaustive check has"},
+	{name: "ProofDatesFromSending", rule: protocol.ProofDatesFromSending,
+		unseen: "no world of 30,000 has an answer that is late by as much as W exceeds a proof; the exhaustive check has"},
 	{name: "AckNamesMark", rule: protocol.AckNamesMark, seed: 3, broken: "L4"},
 	{name: "AckOnlyDrained", rule: protocol.AckOnlyDrained, seed: 1, broken: "S2"},
 	{name: "ExecuteNeedsMark", rule: protocol.ExecuteNeedsMark, seed: 9, broken: "S4"},
@@ -40,7 +42,8 @@ var needed = []need{
 	{name: "AdmitChecksSnapshot", rule: protocol.AdmitChecksSnapshot, seed: 1, broken: "S1"},
 	{name: "AdmitCountsDatabase", rule: protocol.AdmitCountsDatabase, seed: 1, broken: "S2"},
 	{name: "AdmitIsWhole", rule: protocol.AdmitIsWhole, seed: 1, broken: "S2"},
-	{name: "ExecuteNeedsIntent", rule: protocol.ExecuteNeedsIntent, unseen: "nothing changes an intent while the mark stands, so ExecuteNeedsMark refuses all that this would"},
+	{name: "ExecuteNeedsIntent", rule: protocol.ExecuteNeedsIntent,
+		unseen: "nothing changes an intent while the mark stands, so ExecuteNeedsMark refuses all that this would"},
 	{name: "DatabaseNeedsEmpty", rule: protocol.DatabaseNeedsEmpty, seed: 14, broken: "S4"},
 	{name: "TableNeedsDatabase", rule: protocol.TableNeedsDatabase, seed: 1, broken: "S7"},
 	{name: "CreateNeedsNoIntent", rule: protocol.CreateNeedsNoIntent, seed: 7, broken: "S7"},
@@ -48,10 +51,14 @@ var needed = []need{
 	{name: "CzarNeedsHistory", rule: protocol.CzarNeedsHistory, seed: 2306, broken: "S2", tune: endedTwice},
 	{name: "ExecuteNeedsAcks", rule: protocol.ExecuteNeedsAcks, seed: 1, broken: "S2"},
 	{name: "CancelNeedsDelay", rule: protocol.CancelNeedsDelay, seed: 4, broken: "S10"},
-	{name: "ProofReadsLatest", rule: protocol.ProofReadsLatest, unseen: "no world of 30,000 has a full etcd, a member that lags and an ending at the same time; the exhaustive check has"},
+	{name: "ProofReadsLatest", rule: protocol.ProofReadsLatest,
+		unseen: "no world of 30,000 has a full etcd, a member that lags and an ending at the same time; the exhaustive " +
+			"check has"},
 	{name: "LapsedRegistersAnew", rule: protocol.LapsedRegistersAnew, seed: 3, broken: "S2", tune: restored},
 	{name: "ResyncCompares", rule: protocol.ResyncCompares, seed: 648, broken: "S2", tune: restored},
-	{name: "OlderIsAnother", rule: protocol.OlderIsAnother, unseen: "no world of 30,000 has a mark that was undone since the backup and is acknowledged in it; the exhaustive check has"},
+	{name: "OlderIsAnother", rule: protocol.OlderIsAnother,
+		unseen: "no world of 30,000 has a mark that was undone since the backup and is acknowledged in it; the exhaustive " +
+			"check has"},
 	{name: "RemoveByIncarnation", rule: protocol.RemoveByIncarnation, seed: 17, broken: "S5"},
 }
 
@@ -64,7 +71,8 @@ type need struct {
 	unseen string       // why no world here shows it
 }
 
-// restored has an etcd that is restored and keeps the name of its history for long, while queries go on as soon as they may.
+// restored has an etcd that is restored and keeps the name of its history for long, while queries go on as soon as they
+// may.
 func restored(w *world) {
 	w.options.stubborn, w.options.longest, w.options.gap, w.options.renames = true, 2*timing.Wait, 2*timing.Wait, false
 	if !w.options.restores {
@@ -78,8 +86,8 @@ func slowAtFirst(w *world) {
 	w.at(nil, w.between(0, w.options.chaos/2), func() { w.etcd.configure(timing) })
 }
 
-// endedTwice has a registration ended at the same revision of two histories: a coordinator that saw the first ending takes the second for it, and
-// waits no more. That is safe only because no proof was accepted in between.
+// endedTwice has a registration ended at the same revision of two histories: a coordinator that saw the first ending
+// takes the second for it, and waits no more. That is safe only because no proof was accepted in between.
 func endedTwice(w *world) {
 	w.options.bumps, w.options.stubborn, w.options.longest = false, true, 2*timing.Wait
 	c, dropped := w.czars[0], protocol.TableName("A", "x")

@@ -32,8 +32,8 @@ func simulate(seed uint64, without protocol.Rule, tune func(*world)) (broken *fa
 	return broken, w.counts
 }
 
-// simulateMany runs the schedules of the seeds from first on, on all processors, until one breaks. It returns the failure of the smallest
-// seed that broke.
+// simulateMany runs the schedules of the seeds from first on, on all processors, until one breaks. It returns the
+// failure of the smallest seed that broke.
 func simulateMany(first, n uint64, without protocol.Rule, tune func(*world)) (*failure, counts) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // worlds are small and short
 	var next, stop atomic.Uint64

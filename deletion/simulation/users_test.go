@@ -98,12 +98,13 @@ func (w *world) undo(n protocol.Name) {
 func (w *world) byHand(n protocol.Name, status string) {
 	p := protocol.PathOf(n)
 	w.operate(func() kv.Op {
-		return kv.Op{Name: "write " + status + " to " + n.String(), Reads: []kv.Span{kv.Key(p)}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if !have.At(p).Exists() {
-				return kv.Change{}, errNotNow
-			}
-			return kv.Change{Puts: []kv.Put{{Path: p, Value: status}}}, nil
-		}}
+		return kv.Op{Name: "write " + status + " to " + n.String(), Reads: []kv.Span{kv.Key(p)},
+			Plan: func(have *kv.Snapshot) (kv.Change, error) {
+				if !have.At(p).Exists() {
+					return kv.Change{}, errNotNow
+				}
+				return kv.Change{Puts: []kv.Put{{Path: p, Value: status}}}, nil
+			}}
 	}, nil)
 }
 
@@ -129,7 +130,8 @@ func (w *world) create(n protocol.Name) {
 				db != n && w.without&protocol.TableNeedsDatabase == 0 && !there(protocol.PathOf(db)) {
 				return kv.Change{}, errNotNow
 			}
-			return kv.Change{Puts: []kv.Put{{Path: p, Value: string(cssetcd.StatusReady)}, {Path: spelling, Value: string(n)}}}, nil
+			return kv.Change{Puts: []kv.Put{{Path: p, Value: string(cssetcd.StatusReady)}, {Path: spelling, Value: string(n)}}},
+				nil
 		}}
 	}, nil)
 }
@@ -142,7 +144,8 @@ func (w *world) evict() {
 	}
 }
 
-// operate plans an operation on what is read and commits it under the derived guards, once. The answer to either may be lost.
+// operate plans an operation on what is read and commits it under the derived guards, once. The answer to either may be
+// lost.
 func (w *world) operate(make func() kv.Op, committed func()) {
 	var op kv.Op
 	var have *kv.Snapshot

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// versioned is the other way that was thought of: one version of the whole catalogue, which every czar has to have reached before queries of any
-// go on, so that nobody plans on what another knows to be dropped.
+// versioned is the other way that was thought of: one version of the whole catalogue, which every czar has to have
+// reached before queries of any go on, so that nobody plans on what another knows to be dropped.
 type versioned struct {
 	version kv.Revision
 	seen    []kv.Revision // by czar
@@ -27,8 +27,8 @@ func (v *versioned) admits() bool {
 	return true
 }
 
-// TestSchemaVersionStopsOthers: while one czar lags, a version of everything stops the queries of all czars on a table that nobody
-// drops. The protocol does not: each czar goes on as long as it has a proof, and knows its own.
+// TestSchemaVersionStopsOthers: while one czar lags, a version of everything stops the queries of all czars on a table
+// that nobody drops. The protocol does not: each czar goes on as long as it has a proof, and knows its own.
 func TestSchemaVersionStopsOthers(t *testing.T) {
 	global := versioned{version: 1, seen: []kv.Revision{1, 1}}
 	require.True(t, global.admits())

@@ -53,8 +53,8 @@ func (c *czar) look() {
 	}
 }
 
-// lookAtRestored is how a view meets an etcd that was restored: it notices, or has to load anew and finds differences, or follows as if nothing
-// had been, until it compares itself.
+// lookAtRestored is how a view meets an etcd that was restored: it notices, or has to load anew and finds differences,
+// or follows as if nothing had been, until it compares itself.
 func (c *czar) lookAtRestored() {
 	w, v := c.w, &c.view
 	switch {

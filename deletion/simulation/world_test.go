@@ -15,11 +15,13 @@ import (
 // What all worlds share. W is as short as the rules allow, so that whatever cuts it a little short is seen.
 var (
 	timing = protocol.Timing{
-		Confirm: 2 * time.Second, Fence: 8 * time.Second, Wait: 10 * time.Second, Alive: 5 * time.Second, Delay: 2 * time.Second,
+		Confirm: 2 * time.Second, Fence: 8 * time.Second, Wait: 10 * time.Second, Alive: 5 * time.Second,
+		Delay: 2 * time.Second,
 	}
 	// slowTiming is what some worlds begin with, so that czars are registered whose proofs last longer than W in force.
 	slowTiming = protocol.Timing{
-		Confirm: 2 * time.Second, Fence: 16 * time.Second, Wait: 20 * time.Second, Alive: 5 * time.Second, Delay: 2 * time.Second,
+		Confirm: 2 * time.Second, Fence: 16 * time.Second, Wait: 20 * time.Second, Alive: 5 * time.Second,
+		Delay: 2 * time.Second,
 	}
 )
 

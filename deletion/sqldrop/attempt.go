@@ -16,8 +16,8 @@ const (
 	dropsAtOne = 100 // tables of one DROP statement: it holds locks on all of them, and its end is where ctx is heard
 )
 
-// attempt removes one table from one server. It can be paused between any two statements while another one does the same, or
-// finishes it and more; at is called there.
+// attempt removes one table from one server. It can be paused between any two statements while another one does the
+// same, or finishes it and more; at is called there.
 type attempt struct {
 	*session
 	database string
@@ -42,8 +42,8 @@ func (a *attempt) run(ctx context.Context) (int, error) {
 	return a.clear(ctx)
 }
 
-// checkGrant fails for a user who may not drop any table of the schema: such a user does not see all tables either, and what is
-// not seen would be taken for gone.
+// checkGrant fails for a user who may not drop any table of the schema: such a user does not see all tables either, and
+// what is not seen would be taken for gone.
 func (a *attempt) checkGrant(ctx context.Context) error {
 	err := a.exec(ctx, "check grant", "DROP TABLE IF EXISTS "+in(a.database, a.marks.trash))
 	if mysqlconn.Is(err, mysqlconn.ErBadDB) {
@@ -71,7 +71,8 @@ func (a *attempt) takeAway(ctx context.Context) error {
 			return err
 		}
 		if try == takeAways {
-			return fmt.Errorf("its tables keep changing; is something creating or dropping them, or those of %s?: %w", markers, err)
+			return fmt.Errorf("its tables keep changing; is something creating or dropping them, or those of %s?: %w", markers,
+				err)
 		}
 	}
 }
@@ -88,8 +89,9 @@ func (a *attempt) spent(ctx context.Context) (bool, error) {
 	return len(found) > 0, err
 }
 
-// tables returns the names of the tables to take away: of those that are there, all that the catalogue does not hold. It is asked last, and after the tables were looked for:
-// what is made in the catalogue first, and then on a server, cannot be among them. So this also finds out, once the connection is there, whether the drop has ended.
+// tables returns the names of the tables to take away: of those that are there, all that the catalogue does not hold.
+// It is asked last, and after the tables were looked for: what is made in the catalogue first, and then on a server,
+// cannot be among them. So this also finds out, once the connection is there, whether the drop has ended.
 func (a *attempt) tables(ctx context.Context) ([]string, error) {
 	a.at("list tables")
 	found, err := a.names(ctx, a.database, a.table.Table, false, a.table.Owns)
@@ -131,7 +133,10 @@ func (a *attempt) rename(ctx context.Context, tables []string) error {
 func (a *attempt) clear(ctx context.Context) (dropped int, err error) {
 	for range clearings {
 		a.at("list trash")
-		left, err := a.names(ctx, a.database, a.marks.trash, true, func(name string) bool { return strings.HasPrefix(name, a.marks.trash) })
+		left, err := a.names(ctx, a.database, a.marks.trash, true, func(name string) bool {
+			return strings.HasPrefix(name,
+				a.marks.trash)
+		})
 		if err != nil || len(left) == 0 {
 			return dropped, err
 		}
@@ -146,11 +151,12 @@ func (a *attempt) clear(ctx context.Context) (dropped int, err error) {
 		}
 		dropped += len(left)
 	}
-	return dropped, fmt.Errorf("tables that begin with %s are still there after they were dropped", in(a.database, a.marks.trash))
+	return dropped, fmt.Errorf("tables that begin with %s are still there after they were dropped",
+		in(a.database, a.marks.trash))
 }
 
-// dropKeys drops the foreign keys that tables have which were taken away, so that they do not hold up one another, nor other tables that are to be removed. A key of a
-// table that stays does, and is not touched.
+// dropKeys drops the foreign keys that tables have which were taken away, so that they do not hold up one another, nor
+// other tables that are to be removed. A key of a table that stays does, and is not touched.
 func (a *attempt) dropKeys(ctx context.Context, of []entry) error {
 	for _, e := range of {
 		keys, err := a.foreignKeys(ctx, a.database, e.name)
@@ -159,7 +165,8 @@ func (a *attempt) dropKeys(ctx context.Context, of []entry) error {
 		}
 		for _, key := range keys {
 			statement := "ALTER TABLE " + in(a.database, e.name) + " DROP FOREIGN KEY " + mysqlconn.QuoteName(key)
-			if err := a.exec(ctx, "drop foreign keys", statement); err != nil && !overtaken(err) && !mysqlconn.Is(err, mysqlconn.ErNoSuchKey) {
+			if err := a.exec(ctx, "drop foreign keys", statement); err != nil && !overtaken(err) && !mysqlconn.Is(err,
+				mysqlconn.ErNoSuchKey) {
 				return err
 			}
 		}

@@ -28,10 +28,11 @@ type attemptSeen struct {
 	from string
 }
 
-// stays returns why a marker may not be removed; "" when nobody can need it any more. It protects a table that has the name now from an attempt that is late. So it may go when
-// the drop has ended, because an attempt asks whether it has, once it has its connection and before it takes anything away, and when no attempt has a connection that could
-// have asked before that: the markers were listed first, then the drops, then the connections. It is kept for a while because an etcd that is restored from a backup may have
-// the drop again.
+// stays returns why a marker may not be removed; "" when nobody can need it any more. It protects a table that has the
+// name now from an attempt that is late. So it may go when the drop has ended, because an attempt asks whether it has,
+// once it has its connection and before it takes anything away, and when no attempt has a connection that could have
+// asked before that: the markers were listed first, then the drops, then the connections. It is kept for a while
+// because an etcd that is restored from a backup may have the drop again.
 func (m Marker) stays(underWay map[string]bool, attempts []attemptSeen, keep time.Duration) string {
 	_, id, _ := strings.Cut(strings.TrimPrefix(m.Name, "css_"), "_")
 	switch {
@@ -40,31 +41,37 @@ func (m Marker) stays(underWay map[string]bool, attempts []attemptSeen, keep tim
 	case m.Age < keep:
 		return fmt.Sprintf("it is younger than %s, and a backup of etcd may have its drop", keep)
 	case len(attempts) > 0:
-		return fmt.Sprintf("an attempt to remove data is connected, as process %d from %s, and may be a late one; when it has ended, or was killed, try again",
+		return fmt.Sprintf("an attempt to remove data is connected, as process %d from %s, and may be a late one; when it "+
+			"has ended, or was killed, try again",
 			attempts[0].id, attempts[0].from)
 	}
 	return ""
 }
 
-// Clean removes the markers that nobody can need any more, and returns all that it found, with the reason why one stays; with dryRun it removes none. UnderWay returns the drops
-// whose data are being removed, and is asked once the markers are listed. A server that fails does not keep the others from being cleaned.
+// Clean removes the markers that nobody can need any more, and returns all that it found, with the reason why one
+// stays; with dryRun it removes none. UnderWay returns the drops whose data are being removed, and is asked once the
+// markers are listed. A server that fails does not keep the others from being cleaned.
 //
-// It rests on this: whoever calls Drop on these servers gives jobs with coordinator.Job.Held, as a coordinator does; and the user sees the connections of all who do, because
-// they are the same user or because it has the privilege PROCESS.
-func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]coordinator.Job, error), keep time.Duration, dryRun bool) (all []Marker, err error) {
+// It rests on this: whoever calls Drop on these servers gives jobs with coordinator.Job.Held, as a coordinator does;
+// and the user sees the connections of all who do, because they are the same user or because it has the privilege
+// PROCESS.
+func (d *Dropper) Clean(ctx context.Context, underWay func(context.Context) ([]coordinator.Job, error),
+	keep time.Duration, dryRun bool) (all []Marker, err error) {
 	var faults *multierror.Error
 	for _, server := range d.config.Servers {
 		found, err := d.cleanOne(ctx, server, underWay, keep, dryRun)
 		all = append(all, found...)
 		if err != nil {
 			grant := "`GRANT CREATE, DROP, ALTER, INSERT ON " + markers + ".* TO ...`"
-			faults = multierror.Append(faults, fmt.Errorf("sqldrop: the MySQL server %s: %w", server.Addr, explain(server.User, grant, err)))
+			faults = multierror.Append(faults, fmt.Errorf("sqldrop: the MySQL server %s: %w", server.Addr, explain(server.User,
+				grant, err)))
 		}
 	}
 	return all, errlist.Join(faults)
 }
 
-func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay func(context.Context) ([]coordinator.Job, error), keep time.Duration, dryRun bool) ([]Marker, error) {
+func (d *Dropper) cleanOne(ctx context.Context, server *mysql.Config, underWay func(context.Context) ([]coordinator.Job,
+	error), keep time.Duration, dryRun bool) ([]Marker, error) {
 	s, err := openWorker(ctx, server, d.config.LockWait)
 	if err != nil {
 		return nil, err
@@ -132,7 +139,8 @@ func (s *session) markers(ctx context.Context, addr string) (found []Marker, err
 
 // attempts lists the connections of others that attempts have.
 func (s *session) attempts(ctx context.Context) (all []attemptSeen, err error) {
-	rows, err := s.QueryContext(ctx, "SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> CONNECTION_ID() ORDER BY ID", markers)
+	rows, err := s.QueryContext(ctx, "SELECT ID, HOST FROM information_schema.PROCESSLIST WHERE DB = ? AND ID <> "+
+		"CONNECTION_ID() ORDER BY ID", markers)
 	if err != nil {
 		return nil, err
 	}

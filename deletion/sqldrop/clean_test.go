@@ -17,7 +17,8 @@ import (
 // clean removes markers, and returns why that of a job stays; "" when it is gone.
 func (w *world) clean(job coordinator.Job, dryRun bool, underWay ...coordinator.Job) string {
 	w.t.Helper()
-	all, err := w.dropper().Clean(w.t.Context(), func(context.Context) ([]coordinator.Job, error) { return underWay, nil }, 0, dryRun)
+	all, err := w.dropper().Clean(w.t.Context(), func(context.Context) ([]coordinator.Job, error) { return underWay, nil },
+		0, dryRun)
 	require.NoError(w.t, err)
 	_, spent, _ := sqldrop.Names(job.Database, job.Tables[0])
 	for _, m := range all {
@@ -54,7 +55,8 @@ func TestMarkersThatNobodyNeeds(t *testing.T) {
 	close(resumed)
 	require.NoError(t, <-done)
 
-	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond, "a connection that was closed is gone soon")
+	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond,
+		"a connection that was closed is gone soon")
 	w.marked(old)
 	require.Equal(t, "its drop has not ended", w.clean(other, false, other))
 	w.marked(other)
@@ -67,7 +69,10 @@ func TestMarkersThatNobodyNeeds(t *testing.T) {
 	require.ErrorIs(t, w.dropper().Drop(t.Context(), old), coordinator.ErrDropEnded)
 	w.intact("Object")
 
-	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) { return nil, deletion.ErrTiming }, 0, false)
+	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) {
+		return nil,
+			deletion.ErrTiming
+	}, 0, false)
 	require.ErrorIs(t, err, deletion.ErrTiming, "what is not known to have ended stays")
 	w.marked(other)
 }
@@ -78,7 +83,8 @@ func TestCleaningIsNoAttempt(t *testing.T) {
 	w.create("Object")
 	old := w.job(0, "Object")
 	w.drop(old)
-	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond, "the connection that dropped is gone soon")
+	require.Eventually(t, func() bool { return w.clean(old, true) == "" }, patience, 10*time.Millisecond,
+		"the connection that dropped is gone soon")
 	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) {
 		assert.Empty(t, w.clean(old, true), "while another is connected")
 		return nil, nil

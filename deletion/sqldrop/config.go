@@ -16,7 +16,8 @@ import (
 // DefaultLockWait is how long a Dropper waits for queries that still use a table.
 const DefaultLockWait = time.Minute
 
-// Unless the caller chose others: a server that is not there is noticed soon, and taking 100,000 tables away is given its time.
+// Unless the caller chose others: a server that is not there is noticed soon, and taking 100,000 tables away is given
+// its time.
 const (
 	statementTimeout = 10 * time.Minute
 )
@@ -25,8 +26,8 @@ const (
 type Config struct {
 	// Servers are all MySQL servers that may hold data. DBName is not used. They are not changed.
 	Servers []*mysql.Config
-	// LockWait is how long a statement waits for queries that use a table, and keeps later queries on that table waiting: whole
-	// seconds, 0 is [DefaultLockWait]. Then Drop fails with [ErrBusy].
+	// LockWait is how long a statement waits for queries that use a table, and keeps later queries on that table waiting:
+	// whole seconds, 0 is [DefaultLockWait]. Then Drop fails with [ErrBusy].
 	LockWait time.Duration
 	Logger   *slog.Logger // nil: nothing is logged
 }
@@ -46,7 +47,8 @@ func (c Config) validated() (Config, error) {
 		c.LockWait = DefaultLockWait
 	}
 	if c.LockWait < time.Second || c.LockWait%time.Second != 0 {
-		faults = multierror.Append(faults, fmt.Errorf("the LockWait %s is not a whole number of seconds from 1 on", c.LockWait))
+		faults = multierror.Append(faults, fmt.Errorf("the LockWait %s is not a whole number of seconds from 1 on",
+			c.LockWait))
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -54,8 +56,8 @@ func (c Config) validated() (Config, error) {
 	return c, errlist.Join(faults)
 }
 
-// sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Names and values
-// of the session's variables come in pairs.
+// sessionConfig returns the configuration of a connection on which the server behaves as this package expects. Names
+// and values of the session's variables come in pairs.
 func sessionConfig(server *mysql.Config, read time.Duration, variables ...string) (*mysql.Config, error) {
 	// ANSI_QUOTES and NO_BACKSLASH_ESCAPES must be off.
 	return mysqlconn.Config(server, read, append(variables, "sql_mode", "'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")...)

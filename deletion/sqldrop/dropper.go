@@ -39,13 +39,14 @@ func New(config Config) (*Dropper, error) {
 	return &Dropper{config, func(*mysql.Config, string) {}, usualPatience}, nil
 }
 
-// Drop removes the tables of a job from all servers, at the same time from each. It returns nil when all of them are gone
-// everywhere, and may be called again with the same job at any time: it never touches a table of a later incarnation, nor one that the catalogue holds. A server
-// that fails does not keep the others from being tried, nor does a table; what a server does not answer about, and what failed, it tells while it goes on. The
-// errors are those of the package, or one that says that the job is not one.
+// Drop removes the tables of a job from all servers, at the same time from each. It returns nil when all of them are
+// gone everywhere, and may be called again with the same job at any time: it never touches a table of a later
+// incarnation, nor one that the catalogue holds. A server that fails does not keep the others from being tried, nor
+// does a table; what a server does not answer about, and what failed, it tells while it goes on. The errors are those
+// of the package, or one that says that the job is not one.
 //
-// An end of ctx ends the connections. The statements under way go on in the servers; the next call finds out what became of
-// them.
+// An end of ctx ends the connections. The statements under way go on in the servers; the next call finds out what
+// became of them.
 func (d *Dropper) Drop(ctx context.Context, job coordinator.Job) error {
 	if err := checkJob(job); err != nil {
 		return fmt.Errorf("sqldrop: %w", err)
@@ -80,14 +81,16 @@ func checkJob(job coordinator.Job) error {
 		return errors.New("the job names no database")
 	}
 	if slices.Contains(reserved, strings.ToLower(job.Database)) {
-		return fmt.Errorf("the database %s is the server's own or holds the marks of drops; nothing is removed from it", job.Database)
+		return fmt.Errorf("the database %s is the server's own or holds the marks of drops; nothing is removed from it",
+			job.Database)
 	}
 	for _, t := range job.Tables {
 		if t.Table == "" {
 			return fmt.Errorf("a table of the job in the database %s has no name", job.Database)
 		}
 		if t.Incarnation <= 0 {
-			return fmt.Errorf("the table %s.%s of the job has the incarnation %d; it must be positive", job.Database, t.Table, t.Incarnation)
+			return fmt.Errorf("the table %s.%s of the job has the incarnation %d; it must be positive", job.Database, t.Table,
+				t.Incarnation)
 		}
 	}
 	return nil
@@ -96,13 +99,14 @@ func checkJob(job coordinator.Job) error {
 // maxFaults is how many tables an error of one server names.
 const maxFaults = 20
 
-// dropFrom removes the tables from one server. A table that fails does not keep the others from being tried; those to which a foreign key of another one refers are
-// tried again when that one is gone.
+// dropFrom removes the tables from one server. A table that fails does not keep the others from being tried; those to
+// which a foreign key of another one refers are tried again when that one is gone.
 func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job coordinator.Job, p *serverProgress) error {
 	if len(job.Tables) == 0 {
 		return nil
 	}
-	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", mysqlconn.QuoteName(job.Database)) + "`, and the same on " + markers
+	grant := "`" + fmt.Sprintf("GRANT CREATE, DROP, ALTER, INSERT ON %s.* TO ...", mysqlconn.QuoteName(job.Database)) +
+		"`, and the same on " + markers
 	p.at("", "connect")
 	s, err := openAttempt(ctx, server, d.config.LockWait)
 	if err != nil {
@@ -127,7 +131,8 @@ func (d *Dropper) dropFrom(ctx context.Context, server *mysql.Config, job coordi
 		return left, faults
 	}
 	left, faults := remove(job.Tables)
-	if slices.ContainsFunc(faults, func(err error) bool { return errors.Is(err, ErrReferenced) }) && len(left) == len(faults) {
+	if slices.ContainsFunc(faults, func(err error) bool { return errors.Is(err, ErrReferenced) }) &&
+		len(left) == len(faults) {
 		p.again()
 		_, faults = remove(left)
 	}
@@ -145,7 +150,8 @@ func someOf(faults []error) error {
 }
 
 // dropTable removes one table from one server.
-func (d *Dropper) dropTable(ctx context.Context, s *session, server *mysql.Config, job coordinator.Job, t coordinator.JobTable, p *serverProgress) error {
+func (d *Dropper) dropTable(ctx context.Context, s *session, server *mysql.Config, job coordinator.Job,
+	t coordinator.JobTable, p *serverProgress) error {
 	a := &attempt{s, job.Database, t, job, marksOf(job, t), func(step string) {
 		p.at(job.Database+"."+t.Table, step)
 		d.at(server, step)

@@ -21,8 +21,10 @@ func incarnationOf(n int64) cssetcd.Revision { return cssetcd.Revision(n) }
 
 func TestDropRemovesATableWithItsChunksAndNothingElse(t *testing.T) {
 	w := newWorld(t)
-	others := []string{"Object_backup", "Object2", "Object2_1", "object", "object_1", "ObjectFullOverlap", "Source", "Source_1", "Object_1_2"}
-	w.create(append(others, "Object", "Object_1", "Object_22", "Object_1234567890", "ObjectFullOverlap_1", "ObjectFullOverlap_22")...)
+	others := []string{"Object_backup", "Object2", "Object2_1", "object", "object_1", "ObjectFullOverlap", "Source",
+		"Source_1", "Object_1_2"}
+	w.create(append(others, "Object", "Object_1", "Object_22", "Object_1234567890", "ObjectFullOverlap_1",
+		"ObjectFullOverlap_22")...)
 	var log bytes.Buffer
 	d := w.dropper(func(c *sqldrop.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	job := w.job(2, "Object")

@@ -11,8 +11,8 @@ import (
 
 // What callers tell apart with [errors.Is].
 var (
-	// ErrUnavailable says that a MySQL server does not answer, ended the connection or may not be written to. What became of the
-	// statement under way is not known; the next attempt finds out.
+	// ErrUnavailable says that a MySQL server does not answer, ended the connection or may not be written to. What became
+	// of the statement under way is not known; the next attempt finds out.
 	ErrUnavailable = errors.New("MySQL is not available")
 	// ErrUnauthorized says that a MySQL server refused the user, or what the user wanted to do.
 	ErrUnauthorized = errors.New("MySQL refuses the user")
@@ -26,8 +26,8 @@ var (
 	ErrServer = errors.New("this MySQL server is not supported")
 )
 
-// explain gives an error of the driver its meaning and a sentence; grant is what the user needs. An error that has its meaning
-// already, or none that is known here, is returned as it is.
+// explain gives an error of the driver its meaning and a sentence; grant is what the user needs. An error that has its
+// meaning already, or none that is known here, is returned as it is.
 func explain(user, grant string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
 		return err
@@ -38,7 +38,8 @@ func explain(user, grant string, err error) error {
 	case mysqlconn.NotGranted(err):
 		return fmt.Errorf("%w %q; it needs what %s gives: %w", ErrUnauthorized, user, grant, err)
 	case mysqlconn.Locked(err):
-		return fmt.Errorf("%w: a query or another session still uses it; SHOW PROCESSLIST on that server shows which: %w", ErrBusy, err)
+		return fmt.Errorf("%w: a query or another session still uses it; SHOW PROCESSLIST on that server shows which: %w",
+			ErrBusy, err)
 	case mysqlconn.Referenced(err):
 		return fmt.Errorf("%w: drop that key, or that table: %w", ErrReferenced, err)
 	case mysqlconn.Is(err, mysqlconn.ErStatementTimeout) || mysqlconn.Unavailable(err):
@@ -49,7 +50,8 @@ func explain(user, grant string, err error) error {
 
 // ofTheTable reports whether an error is about one table, so that others can be removed all the same.
 func ofTheTable(err error) bool {
-	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrServer, coordinator.ErrDropEnded, context.Canceled, context.DeadlineExceeded} {
+	for _, known := range []error{ErrUnavailable, ErrUnauthorized, ErrServer, coordinator.ErrDropEnded, context.Canceled,
+		context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return false
 		}

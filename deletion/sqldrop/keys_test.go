@@ -27,7 +27,8 @@ func (w *world) refer(child, parent string) {
 	w.exec("ALTER TABLE " + w.in(child) + " ADD FOREIGN KEY (b) REFERENCES " + w.in(parent) + " (a)")
 }
 
-// Rule: foreign keys between the tables that are removed are no obstacle, whichever comes first, in a circle, to itself, or among chunks.
+// Rule: foreign keys between the tables that are removed are no obstacle, whichever comes first, in a circle, to
+// itself, or among chunks.
 func TestForeignKeysAmongWhatIsRemoved(t *testing.T) {
 	w := newWorld(t)
 	for _, tables := range []string{"parent first", "child first"} {
@@ -50,17 +51,20 @@ func TestForeignKeysAmongWhatIsRemoved(t *testing.T) {
 	}
 }
 
-// Rule: a foreign key of a table that stays is told and not broken, and the other tables are removed all the same; when the key is gone, so is the table.
+// Rule: a foreign key of a table that stays is told and not broken, and the other tables are removed all the same; when
+// the key is gone, so is the table.
 func TestForeignKeyOfATableThatStays(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"Object", "Source", "Stays"} {
 		w.parent(name)
 	}
-	w.exec("ALTER TABLE " + w.in("Stays") + " ADD CONSTRAINT of_stays FOREIGN KEY (b) REFERENCES " + w.in("Object") + " (a)")
+	w.exec("ALTER TABLE " + w.in("Stays") + " ADD CONSTRAINT of_stays FOREIGN KEY (b) REFERENCES " + w.in("Object") +
+		" (a)")
 	job := w.job(0, "Object", "Source")
 	err := w.dropper().Drop(t.Context(), job)
 	require.ErrorIs(t, err, sqldrop.ErrReferenced)
-	assert.ErrorContains(t, err, "remove "+w.database+".Object: a foreign key of a table that stays refers to it: drop that key, or that table: ")
+	assert.ErrorContains(t, err, "remove "+w.database+".Object: a foreign key of a table that stays refers to it: drop "+
+		"that key, or that table: ")
 	assert.NotContains(t, w.tables(), "Object", "it is taken away")
 	assert.NotContains(t, w.tables(), "Source")
 	var a int
@@ -72,7 +76,8 @@ func TestForeignKeyOfATableThatStays(t *testing.T) {
 	w.intact("Stays")
 }
 
-// Rule: a table that fails does not keep the others from being tried, and is told by server and name, also while the attempt goes on.
+// Rule: a table that fails does not keep the others from being tried, and is told by server and name, also while the
+// attempt goes on.
 func TestTableInUseKeepsNoOther(t *testing.T) {
 	w := newWorld(t)
 	w.create("a", "b", "c", "d")
@@ -92,7 +97,8 @@ func TestTableInUseKeepsNoOther(t *testing.T) {
 	assert.Contains(t, all[0], "the MySQL server "+w.config.Addr+": it has not answered since ")
 	assert.Contains(t, all[0], `, at the step "rename" of `+w.database+".a")
 	assert.True(t, slices.ContainsFunc(all, func(s string) bool {
-		return strings.Contains(s, w.database+".a: a table is in use") && strings.Contains(s, `at the step "rename" of `+w.database+".c")
+		return strings.Contains(s, w.database+".a: a table is in use") && strings.Contains(s,
+			`at the step "rename" of `+w.database+".c")
 	}), "%q", all)
 }
 
@@ -114,7 +120,8 @@ func (s *said) all() []string {
 	return slices.Clone(s.texts)
 }
 
-// Rule: a server that takes connections and says nothing is named while the others are at work, and given up within seconds.
+// Rule: a server that takes connections and says nothing is named while the others are at work, and given up within
+// seconds.
 func TestServerSaysNothing(t *testing.T) {
 	w := newWorld(t)
 	w.create("t")
@@ -139,7 +146,8 @@ func TestServerSaysNothing(t *testing.T) {
 	assert.Contains(t, said.all()[0], `, at the step "connect"`)
 }
 
-// Rule: a table that the catalogue holds is not touched, whatever it is called; also one that it got while the attempt was under way.
+// Rule: a table that the catalogue holds is not touched, whatever it is called; also one that it got while the attempt
+// was under way.
 func TestTablesOfTheCatalogueStay(t *testing.T) {
 	w := newWorld(t)
 	w.create("Object", "Object_1", "Object_5", "ObjectFullOverlap_5", "Object_6")

@@ -24,7 +24,8 @@ import (
 	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 )
 
-// server is that of all tests that need no other; nil where MariaDB is not installed. Each test has schemas of its own in it.
+// server is that of all tests that need no other; nil where MariaDB is not installed. Each test has schemas of its own
+// in it.
 var server *mariadbd.Server
 
 func TestMain(m *testing.M) {

@@ -36,13 +36,17 @@ func TestMarkerStays(t *testing.T) {
 		{"the fence of a late attempt", mine.fence, 2 * time.Hour, nil, nil, ""},
 		{"its drop goes on", mine.spent, 2 * time.Hour, []coordinator.Job{job}, nil, "its drop has not ended"},
 		{"the drop of its fence goes on", mine.fence, 2 * time.Hour, []coordinator.Job{job}, nil, "its drop has not ended"},
-		{"another drop goes on", mine.spent, 2 * time.Hour, []coordinator.Job{{Database: "LSST", History: "another", Tables: job.Tables}}, nil, ""},
-		{"it is young", mine.spent, time.Minute, nil, nil, "it is younger than 1h0m0s, and a backup of etcd may have its drop"},
+		{"another drop goes on", mine.spent, 2 * time.Hour, []coordinator.Job{{Database: "LSST", History: "another",
+			Tables: job.Tables}}, nil, ""},
+		{"it is young", mine.spent, time.Minute, nil, nil,
+			"it is younger than 1h0m0s, and a backup of etcd may have its drop"},
 		{"an attempt is connected", mine.spent, 2 * time.Hour, nil, late,
-			"an attempt to remove data is connected, as process 17 from host:1, and may be a late one; when it has ended, or was killed, try again"},
+			"an attempt to remove data is connected, as process 17 from host:1, and may be a late one; when it has ended, or " +
+				"was killed, try again"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			assert.Equal(t, test.want, Marker{Name: test.marker, Age: test.age}.stays(idsOf(test.underWay), test.attempts, time.Hour))
+			assert.Equal(t, test.want, Marker{Name: test.marker, Age: test.age}.stays(idsOf(test.underWay), test.attempts,
+				time.Hour))
 		})
 	}
 }

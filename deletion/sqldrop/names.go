@@ -24,9 +24,9 @@ type marks struct {
 	trash string // what the names begin with that they are given
 }
 
-// marksOf returns the names for a table. Database and table are part of them because tables made in one transaction have one
-// incarnation, and the history because after a restore of etcd revisions are given out again; as a hash, because they can be as
-// long as a name may be.
+// marksOf returns the names for a table. Database and table are part of them because tables made in one transaction
+// have one incarnation, and the history because after a restore of etcd revisions are given out again; as a hash,
+// because they can be as long as a name may be.
 func marksOf(job coordinator.Job, t coordinator.JobTable) marks {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q.%q.%q", job.History, job.Database, t.Table))
 	id := fmt.Sprintf("%016x_%x", uint64(t.Incarnation), sum[:8])
@@ -38,7 +38,8 @@ func in(schema, name string) string {
 	return mysqlconn.QuoteName(schema) + "." + mysqlconn.QuoteName(name)
 }
 
-// renameStatement returns the one statement that takes tables away. The fence comes first: a statement that is late fails there.
+// renameStatement returns the one statement that takes tables away. The fence comes first: a statement that is late
+// fails there.
 func renameStatement(m marks, database string, tables []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "RENAME TABLE %s TO %s", in(markers, m.fence), in(markers, m.spent))

@@ -90,8 +90,8 @@ var beginnings = []struct {
 	}},
 }
 
-// Rule: an attempt that was paused before any of its statements and goes on after another one finished, and after the table was
-// created anew, does not touch the new table.
+// Rule: an attempt that was paused before any of its statements and goes on after another one finished, and after the
+// table was created anew, does not touch the new table.
 func TestPausedAttemptDoesNotTouchANewTable(t *testing.T) {
 	for _, schema := range []string{"kept", "made anew"} {
 		for _, begin := range beginnings {
@@ -140,7 +140,8 @@ func TestTwoPausedAttempts(t *testing.T) {
 				w.create(tables...)
 				a := w.pausedAt(i, job)
 				b := w.pausedAt(j, job)
-				what := fmt.Sprintf("the first paused before %q, the second before %q, the first ends first: %v", a.step, b.step, firstEnds)
+				what := fmt.Sprintf("the first paused before %q, the second before %q, the first ends first: %v", a.step, b.step,
+					firstEnds)
 				ended = a.ended
 				last := a.ended || b.ended
 				ends, late := b, a

@@ -71,7 +71,8 @@ func (s *serverProgress) trouble(now time.Time, patience time.Duration) string {
 		if s.table != "" {
 			of = " of " + s.table
 		}
-		texts = append(texts, fmt.Sprintf("it has not answered since %s, at the step %q%s", s.since.UTC().Format("15:04:05 UTC"), s.step, of))
+		texts = append(texts, fmt.Sprintf("it has not answered since %s, at the step %q%s",
+			s.since.UTC().Format("15:04:05 UTC"), s.step, of))
 	}
 	if len(texts) == 0 {
 		return ""

@@ -53,7 +53,8 @@ func queries(ctx context.Context, qmeta *mysql.Config, job coordinator.Job) ([]q
 // queriesStatement returns the statement and its arguments. QMeta's collation may find more than is meant, never less.
 func queriesStatement(schema string, job coordinator.Job) (string, []any) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "SELECT DISTINCT queryId, czarId, submitted FROM %s NATURAL JOIN %s WHERE completed IS NULL AND dbName IN (?, ?)",
+	fmt.Fprintf(&b, "SELECT DISTINCT queryId, czarId, submitted FROM %s NATURAL JOIN %s WHERE completed IS NULL AND "+
+		"dbName IN (?, ?)",
 		in(schema, "QInfo"), in(schema, "QTable"))
 	args := []any{job.Database, shortened(job.Database)}
 	if !job.Whole {
@@ -91,7 +92,8 @@ func describe(found []query) string {
 			fmt.Fprintf(&b, ", and %d more", len(found)-i)
 			break
 		}
-		fmt.Fprintf(&b, "%squery %d of czar %d since %s", separator, q.id, q.czar, q.submitted.UTC().Format("2006-01-02 15:04:05 UTC"))
+		fmt.Fprintf(&b, "%squery %d of czar %d since %s", separator, q.id, q.czar,
+			q.submitted.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
 	return b.String()
 }

@@ -18,7 +18,8 @@ type session struct {
 	maxPacket int // bytes of a statement that the server takes
 }
 
-// greeting bounds how long connecting takes: a server that takes a connection and says nothing is noticed within seconds.
+// greeting bounds how long connecting takes: a server that takes a connection and says nothing is noticed within
+// seconds.
 const greeting = 10 * time.Second
 
 // open connects to a server.
@@ -38,7 +39,8 @@ func open(ctx context.Context, config *mysql.Config) (*session, error) {
 
 // openWorker connects to a server that tables are removed from. It fails with ErrServer on one where that is not safe.
 func openWorker(ctx context.Context, server *mysql.Config, lockWait time.Duration) (*session, error) {
-	config, err := sessionConfig(server, lockWait+statementTimeout, "lock_wait_timeout", strconv.Itoa(int(lockWait/time.Second)))
+	config, err := sessionConfig(server, lockWait+statementTimeout, "lock_wait_timeout",
+		strconv.Itoa(int(lockWait/time.Second)))
 	if err != nil {
 		return nil, err
 	}
@@ -84,21 +86,25 @@ func (s *session) settle(ctx context.Context) error {
 func (s *session) examine(ctx context.Context) error {
 	var version string
 	var lowerCase int
-	err := s.QueryRowContext(ctx, "SELECT VERSION(), @@lower_case_table_names, @@max_allowed_packet").Scan(&version, &lowerCase, &s.maxPacket)
+	err := s.QueryRowContext(ctx, "SELECT VERSION(), @@lower_case_table_names, @@max_allowed_packet").Scan(&version,
+		&lowerCase, &s.maxPacket)
 	switch {
 	case err != nil:
 		return err
 	case !atomicRename(version):
-		return fmt.Errorf("%w: it is version %s, on which a crash could split a RENAME TABLE; it takes MariaDB 10.6 or MySQL 8.0, or a later one",
+		return fmt.Errorf("%w: it is version %s, on which a crash could split a RENAME TABLE; it takes MariaDB 10.6 or "+
+			"MySQL 8.0, or a later one",
 			ErrServer, version)
 	case lowerCase != 0:
-		return fmt.Errorf("%w: lower_case_table_names is %d there, so that it takes two names for one; it has to be 0, as on any Linux",
+		return fmt.Errorf("%w: lower_case_table_names is %d there, so that it takes two names for one; it has to be 0, as "+
+			"on any Linux",
 			ErrServer, lowerCase)
 	}
 	return nil
 }
 
-// atomicRename reports whether RENAME TABLE of several tables is atomic even when the server dies, going by its version.
+// atomicRename reports whether RENAME TABLE of several tables is atomic even when the server dies, going by its
+// version.
 func atomicRename(version string) bool {
 	major, rest, _ := strings.Cut(version, ".")
 	minor, _, _ := strings.Cut(rest, ".")
@@ -116,9 +122,10 @@ func atomicRename(version string) bool {
 	return a >= 8
 }
 
-// names returns the names in a schema that begin with a prefix and for which want says yes; with types, also which of them are
-// views, for which the server has to open each. A schema that does not exist has no names.
-func (s *session) names(ctx context.Context, schema, prefix string, types bool, want func(name string) bool) ([]entry, error) {
+// names returns the names in a schema that begin with a prefix and for which want says yes; with types, also which of
+// them are views, for which the server has to open each. A schema that does not exist has no names.
+func (s *session) names(ctx context.Context, schema, prefix string, types bool, want func(name string) bool) ([]entry,
+	error) {
 	kind := "''"
 	if types {
 		kind = "TABLE_TYPE"

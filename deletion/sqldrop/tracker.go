@@ -36,8 +36,8 @@ type TrackerConfig struct {
 	QMeta *mysql.Config
 	// Applied returns the revision that kvData shows, from which C++ czars read; see [MirrorApplied].
 	Applied func(ctx context.Context) (cssetcd.Revision, error)
-	// Registration is the agreed longest time that a C++ czar takes from reading kvData for a query to having registered that query
-	// in QMeta.
+	// Registration is the agreed longest time that a C++ czar takes from reading kvData for a query to having registered
+	// that query in QMeta.
 	Registration time.Duration
 	Pause        time.Duration    // 0 is [DefaultPause]
 	Now          func() time.Time // nil: time.Now
@@ -51,23 +51,24 @@ func MirrorApplied(target *mysql.Config) func(context.Context) (cssetcd.Revision
 	}
 }
 
-// Tracker tells when no query of a C++ czar is left on a table that was marked: such a czar reads kvData for every query and
-// then registers the query in QMeta. It is clear when kvData has been seen to show the mark, then the time Registration has
-// gone by, and then QMeta has been read twice with no query in it that is not completed, the Pause apart.
+// Tracker tells when no query of a C++ czar is left on a table that was marked: such a czar reads kvData for every
+// query and then registers the query in QMeta. It is clear when kvData has been seen to show the mark, then the time
+// Registration has gone by, and then QMeta has been read twice with no query in it that is not completed, the Pause
+// apart.
 //
 // # Bounds
 //
-// This is bounded, not exact. A query of a czar that takes longer than Registration to register, say because it was suspended
-// in between, is missed, and so is one that reads an old kvData, say on a replica. And QMeta says of a query that it runs until
-// its czar says otherwise: the rows of a czar that died block for ever. The reason names them. When it is certain that such a
-// query does not run any more, complete it by hand:
+// This is bounded, not exact. A query of a czar that takes longer than Registration to register, say because it was
+// suspended in between, is missed, and so is one that reads an old kvData, say on a replica. And QMeta says of a query
+// that it runs until its czar says otherwise: the rows of a czar that died block for ever. The reason names them. When
+// it is certain that such a query does not run any more, complete it by hand:
 //
 //	UPDATE qservMeta.QInfo SET status = 'ABORTED', completed = NOW() WHERE queryId = 17 AND completed IS NULL
 //
 // # Memory
 //
-// How far a job has come is kept in memory, for the last 1,000 jobs asked about. After a restart the waiting starts anew. A
-// Tracker keeps no connection open and needs no closing.
+// How far a job has come is kept in memory, for the last 1,000 jobs asked about. After a restart the waiting starts
+// anew. A Tracker keeps no connection open and needs no closing.
 type Tracker struct {
 	config TrackerConfig
 	qmeta  *mysql.Config
@@ -140,9 +141,9 @@ func (t *Tracker) setDefaults() {
 	}
 }
 
-// Clear reports whether no query of a C++ czar can be using what the job names; see [Tracker]. It takes a few round trips, and
-// at most ten seconds. It fails as Applied does, or with [ErrUnavailable] or [ErrUnauthorized] when QMeta cannot be read; what
-// was waited for before is not lost then.
+// Clear reports whether no query of a C++ czar can be using what the job names; see [Tracker]. It takes a few round
+// trips, and at most ten seconds. It fails as Applied does, or with [ErrUnavailable] or [ErrUnauthorized] when QMeta
+// cannot be read; what was waited for before is not lost then.
 func (t *Tracker) Clear(ctx context.Context, job coordinator.Job) (clear bool, reason string, err error) {
 	if err := checkJob(job); err != nil {
 		return false, "", fmt.Errorf("sqldrop: %w", err)
@@ -196,7 +197,8 @@ func (t *Tracker) forgetOldest() {
 	delete(t.waits, oldest)
 }
 
-// awaitMark returns what is to be waited for until all czars that read kvData before the mark have registered their queries.
+// awaitMark returns what is to be waited for until all czars that read kvData before the mark have registered their
+// queries.
 func (t *Tracker) awaitMark(ctx context.Context, w *wait, job coordinator.Job) (reason string, err error) {
 	applied, err := t.config.Applied(ctx)
 	if err != nil {
@@ -223,7 +225,8 @@ func (t *Tracker) awaitEmpty(ctx context.Context, w *wait, job coordinator.Job) 
 	found, err := queries(ctx, t.qmeta, job)
 	if err != nil {
 		grant := "`GRANT SELECT ON " + mysqlconn.QuoteName(t.qmeta.DBName) + ".* TO ...`"
-		return false, "", fmt.Errorf("sqldrop: read QMeta on the MySQL server %s: %w", t.qmeta.Addr, explain(t.qmeta.User, grant, err))
+		return false, "", fmt.Errorf("sqldrop: read QMeta on the MySQL server %s: %w", t.qmeta.Addr, explain(t.qmeta.User,
+			grant, err))
 	}
 	if len(found) > 0 {
 		w.empty = time.Time{}

@@ -64,7 +64,8 @@ func (q *qmeta) tracker() *sqldrop.Tracker {
 // register does what a czar does for a query on tables of one database.
 func (q *qmeta) register(id int, database string, tables ...string) {
 	q.t.Helper()
-	q.exec("INSERT INTO "+q.in("QInfo")+" (queryId, czarId, query, submitted) VALUES (?, 3, 'SELECT', FROM_UNIXTIME(?))", id, 1_700_000_000+id)
+	q.exec("INSERT INTO "+q.in("QInfo")+" (queryId, czarId, query, submitted) VALUES (?, 3, 'SELECT', FROM_UNIXTIME(?))",
+		id, 1_700_000_000+id)
 	for _, table := range tables {
 		q.exec("INSERT INTO "+q.in("QTable")+" VALUES (?, ?, ?)", id, database, table)
 	}
@@ -113,7 +114,8 @@ func TestTrackerWaitsInOrder(t *testing.T) {
 	assert.Equal(t, "the mirror in MySQL shows revision 499, the mark is 500", q.waits(tracker, job))
 	q.pass(time.Hour)
 	q.applied = mark
-	assert.Equal(t, "C++ czars have 1m0s more to register queries that they began before they could see the mark", q.waits(tracker, job))
+	assert.Equal(t, "C++ czars have 1m0s more to register queries that they began before they could see the mark",
+		q.waits(tracker, job))
 	q.pass(registration - time.Millisecond)
 	assert.Contains(t, q.waits(tracker, job), "C++ czars have 1ms more")
 	q.register(1, "LSST", "Object")
@@ -299,8 +301,10 @@ func TestTrackerCannotReadQMeta(t *testing.T) {
 
 func TestFaultsOfATracker(t *testing.T) {
 	_, err := sqldrop.NewTracker(sqldrop.TrackerConfig{Pause: -1})
-	require.EqualError(t, err, "sqldrop: a tracker: no Applied is given; the Registration 0s is not positive; the Pause -1ns is negative; no QMeta is given")
-	q := sqldrop.TrackerConfig{QMeta: mysql.NewConfig(), Applied: sqldrop.MirrorApplied(mysql.NewConfig()), Registration: 1}
+	require.EqualError(t, err, "sqldrop: a tracker: no Applied is given; the Registration 0s is not positive; the "+
+		"Pause -1ns is negative; no QMeta is given")
+	q := sqldrop.TrackerConfig{QMeta: mysql.NewConfig(), Applied: sqldrop.MirrorApplied(mysql.NewConfig()),
+		Registration: 1}
 	tracker, err := sqldrop.NewTracker(q)
 	require.NoError(t, err)
 	_, _, err = tracker.Clear(t.Context(), coordinator.Job{})

@@ -50,7 +50,8 @@ func TestQueryStillUsesAChunk(t *testing.T) {
 	job := w.job(1, "Object")
 	err := d.Drop(t.Context(), job)
 	require.ErrorIs(t, err, sqldrop.ErrBusy)
-	assert.ErrorContains(t, err, "remove "+w.database+".Object: a table is in use: a query or another session still uses it; "+
+	assert.ErrorContains(t, err, "remove "+w.database+".Object: a table is in use: a query or another session still "+
+		"uses it; "+
 		"SHOW PROCESSLIST on that server shows which")
 	w.intact(chunked...)
 	release()
@@ -59,7 +60,8 @@ func TestQueryStillUsesAChunk(t *testing.T) {
 	w.marked(job)
 }
 
-// Rule: a server that cannot be reached does not keep the others from being cleared; the error names it, and not the password.
+// Rule: a server that cannot be reached does not keep the others from being cleared; the error names it, and not the
+// password.
 func TestServerCannotBeReached(t *testing.T) {
 	w := newWorld(t)
 	w.create(chunked...)
@@ -125,7 +127,8 @@ func TestUserWithoutThePrivileges(t *testing.T) {
 		t.Helper()
 		err := d.Drop(t.Context(), job)
 		require.ErrorIs(t, err, sqldrop.ErrUnauthorized)
-		assert.ErrorContains(t, err, "it needs what `GRANT CREATE, DROP, ALTER, INSERT ON `"+w.database+"`.* TO ...`, and the same on css_drops gives")
+		assert.ErrorContains(t, err, "it needs what `GRANT CREATE, DROP, ALTER, INSERT ON `"+w.database+"`.* TO ...`, and "+
+			"the same on css_drops gives")
 		assert.NotContains(t, err.Error(), "secret")
 		w.intact(chunked...)
 		_, spent, _ := sqldrop.Names(w.database, job.Tables[0])
@@ -181,7 +184,8 @@ func TestConnectionIsKilledBeforeEachStatement(t *testing.T) {
 func (w *world) kill(user *mysql.Config) {
 	w.t.Helper()
 	var id int64
-	row := w.sql.QueryRow("SELECT MAX(ID) FROM information_schema.PROCESSLIST WHERE USER = ? AND COMMAND <> 'Killed'", user.User)
+	row := w.sql.QueryRow("SELECT MAX(ID) FROM information_schema.PROCESSLIST WHERE USER = ? AND COMMAND <> 'Killed'",
+		user.User)
 	if assert.NoError(w.t, row.Scan(&id)) {
 		_, err := w.sql.Exec(fmt.Sprintf("KILL CONNECTION %d", id))
 		assert.NoError(w.t, err)
@@ -206,7 +210,8 @@ func TestConnectionIsKilledWithinTheRename(t *testing.T) {
 	w.marked(job)
 }
 
-// Rule: a statement that is still under way in the server after its attempt is gone does no harm either, whoever gets the locks first.
+// Rule: a statement that is still under way in the server after its attempt is gone does no harm either, whoever gets
+// the locks first.
 func TestStatementOutlivesItsAttempt(t *testing.T) {
 	w := newWorld(t)
 	w.create(chunked...)
@@ -221,7 +226,8 @@ func TestStatementOutlivesItsAttempt(t *testing.T) {
 	go func() { second <- w.dropper().Drop(t.Context(), job) }()
 	require.Eventually(t, func() bool {
 		var n int
-		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'").Scan(&n)
+		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table " +
+			"metadata lock'").Scan(&n)
 		return err == nil && n > 0
 	}, patience, 2*time.Millisecond)
 	release()
@@ -237,12 +243,14 @@ func (w *world) idle() {
 	w.t.Helper()
 	require.Eventually(w.t, func() bool {
 		var n int
-		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO IS NOT NULL AND ID <> CONNECTION_ID()").Scan(&n)
+		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO IS NOT NULL AND ID <> " +
+			"CONNECTION_ID()").Scan(&n)
 		return err == nil && n == 0
 	}, patience, 2*time.Millisecond)
 }
 
-// Rule: a server that dies in the middle of it has taken away all tables or none, and the next attempt does what is left.
+// Rule: a server that dies in the middle of it has taken away all tables or none, and the next attempt does what is
+// left.
 func TestServerDies(t *testing.T) {
 	mariadbdtest.Require(t)
 	own := mariadbdtest.ForTest(t, mariadbd.Options{})
@@ -272,7 +280,8 @@ func TestServerDies(t *testing.T) {
 		killing.Wait()
 		require.NoError(t, own.Restart(t.Context()))
 		left := len(w.namesIn(w.database, "Object%"))
-		t.Logf("killed %s after %q began: %d of %d tables have their names; %v", within.after, within.step, left, len(tables), err)
+		t.Logf("killed %s after %q began: %d of %d tables have their names; %v", within.after, within.step, left, len(tables),
+			err)
 		assert.Contains(t, []int{0, len(tables)}, left)
 		w.drop(job)
 		w.intact()
@@ -280,7 +289,8 @@ func TestServerDies(t *testing.T) {
 	}
 	log, err := os.ReadFile(own.LogFile())
 	require.NoError(t, err)
-	t.Logf("the server undid or completed a statement after %d of its deaths", strings.Count(string(log), "DDL_LOG: Crash recovery executed"))
+	t.Logf("the server undid or completed a statement after %d of its deaths", strings.Count(string(log),
+		"DDL_LOG: Crash recovery executed"))
 }
 
 // Rule: a statement that is too long is not tried, and the error says what to set.

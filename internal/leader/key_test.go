@@ -17,7 +17,8 @@ import (
 // found returns the candidates' keys in etcd, the oldest first.
 func found(t *testing.T, client *clientv3.Client) []*kv {
 	t.Helper()
-	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision,
+		clientv3.SortAscend))
 	require.NoError(t, err)
 	var all []*kv
 	for _, k := range got.Kvs {
@@ -44,7 +45,8 @@ func deleted(t *testing.T, client *clientv3.Client, keys ...string) int64 {
 	return done.Header.Revision
 }
 
-// awaitOneLeader waits until n candidates stand with keys that are newer than a revision and on leases, and exactly that one leads whose key is the oldest.
+// awaitOneLeader waits until n candidates stand with keys that are newer than a revision and on leases, and exactly
+// that one leads whose key is the oldest.
 func awaitOneLeader(t *testing.T, client *clientv3.Client, since int64, all map[string]*candidate) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -81,7 +83,8 @@ func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
 	assert.Contains(t, a.log.String(), "key="+key+" ")
 }
 
-// Whichever keys of two are deleted, one leads afterwards, the one whose key is the oldest; and nobody led more often than it had to.
+// Whichever keys of two are deleted, one leads afterwards, the one whose key is the oldest; and nobody led more often
+// than it had to.
 func TestKeysOfTwoAreDeleted(t *testing.T) {
 	t.Parallel()
 	server := startEtcd(t)

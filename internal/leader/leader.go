@@ -1,10 +1,11 @@
 // Package leader lets one of several processes do a piece of work at a time, and another when that one is gone.
 //
-// A process leads for as long as the key that it was elected with is there, and is the oldest one. It looks at that key whenever something may have
-// happened to it, and from time to time: a lease that is alive proves nothing once its key is gone.
+// A process leads for as long as the key that it was elected with is there, and is the oldest one. It looks at that key
+// whenever something may have happened to it, and from time to time: a lease that is alive proves nothing once its key
+// is gone.
 //
-// It is for liveness only. A process that is cut off or paused may go on for a while after another has taken over: what the
-// work writes has to be fenced where it is written, in etcd by [Term.Key] and [Term.Created].
+// It is for liveness only. A process that is cut off or paused may go on for a while after another has taken over: what
+// the work writes has to be fenced where it is written, in etcd by [Term.Key] and [Term.Created].
 package leader
 
 import (
@@ -35,7 +36,8 @@ type Term struct {
 	looks   chan<- struct{}
 }
 
-// Look has the leader look at its key at once, without waiting for that: a transaction that the key was to prove was refused, say.
+// Look has the leader look at its key at once, without waiting for that: a transaction that the key was to prove was
+// refused, say.
 func (t Term) Look() {
 	select {
 	case t.looks <- struct{}{}:
@@ -43,9 +45,10 @@ func (t Term) Look() {
 	}
 }
 
-// Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends with that of
-// Run or when the leadership is lost, by the loss of the lease or of the key; then Run campaigns again, with another key. It returns the error of ctx, or
-// what work returned by itself. On return the candidacy is withdrawn, so that another takes over at once.
+// Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends
+// with that of Run or when the leadership is lost, by the loss of the lease or of the key; then Run campaigns again,
+// with another key. It returns the error of ctx, or what work returned by itself. On return the candidacy is withdrawn,
+// so that another takes over at once.
 func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error) error {
 	c := candidacy{Config: cfg}
 	said := ""

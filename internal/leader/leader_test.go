@@ -78,7 +78,8 @@ func (s *said) String() string {
 // losses counts how often it was said that a candidacy has ended.
 func (s *said) losses() int { return strings.Count(s.String(), "trying again") }
 
-func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error, ttls ...time.Duration) *candidate {
+func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error,
+	ttls ...time.Duration) *candidate {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	c := &candidate{stop: cancel, done: make(chan error, 1)}
@@ -111,7 +112,8 @@ func untilTheEnd(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
 func keys(t *testing.T, client *clientv3.Client) []string {
 	t.Helper()
-	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision, clientv3.SortAscend))
+	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision,
+		clientv3.SortAscend))
 	require.NoError(t, err)
 	var names []string
 	for _, kv := range got.Kvs {
@@ -257,7 +259,8 @@ func (r *refusing) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, 
 	return nil, *r.err.Load()
 }
 
-// An etcd that refuses for the same reason again and again is told of once, and once more when the reason is another one.
+// An etcd that refuses for the same reason again and again is told of once, and once more when the reason is another
+// one.
 func TestAnOutageIsToldOnce(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, startEtcd(t))

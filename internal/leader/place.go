@@ -33,8 +33,8 @@ type place struct {
 	strays   []candidate // older keys that are on no lease of their own: nobody's, and they would stay for ever
 }
 
-// placeOf returns where the candidate mine stands, given all keys below the prefix. Leadership is a key and not a lease: a lease that is alive proves
-// nothing when its key was deleted, or put again.
+// placeOf returns where the candidate mine stands, given all keys below the prefix. Leadership is a key and not a
+// lease: a lease that is alive proves nothing when its key was deleted, or put again.
 func placeOf(prefix string, found []candidate, mine candidate) place {
 	var p place
 	present := false

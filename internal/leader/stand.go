@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// stand puts this candidate's key and watches over it from then on: elected is closed when it leads, and the session ends when its key is gone.
+// stand puts this candidate's key and watches over it from then on: elected is closed when it leads, and the session
+// ends when its key is gone.
 func (s *session) stand() error {
 	key := candidateKey(s.prefix, int64(s.lease))
 	put, err := s.etcd.Put(s.ctx, key, s.name, clientv3.WithLease(s.lease))
@@ -23,7 +24,8 @@ func (s *session) stand() error {
 	return nil
 }
 
-// watch asks for a look whenever a candidate's key is deleted, its own included. It is for speed only: a watch may be late, or silent.
+// watch asks for a look whenever a candidate's key is deleted, its own included. It is for speed only: a watch may be
+// late, or silent.
 func (s *session) watch() {
 	ctx := clientv3.WithRequireLeader(s.ctx)
 	for s.ctx.Err() == nil {
@@ -36,13 +38,15 @@ func (s *session) watch() {
 	}
 }
 
-// Three looks in the time of a lease; and one that has not seen its key for two of those times does not know that it leads.
+// Three looks in the time of a lease; and one that has not seen its key for two of those times does not know that it
+// leads.
 const (
 	looksInTTL    = 3
 	unseenForTTLs = 2
 )
 
-// attend looks at the keys, whenever that is asked for and from time to time, and does what follows from them, until the session ends.
+// attend looks at the keys, whenever that is asked for and from time to time, and does what follows from them, until
+// the session ends.
 func (s *session) attend() {
 	said := ""
 	for seen := time.Now(); ; {
@@ -94,9 +98,11 @@ func (s *session) remove(strays []candidate) error {
 	for _, c := range strays {
 		asFound := clientv3.Compare(clientv3.ModRevision(c.key), "=", c.modified)
 		if _, err := s.etcd.Txn(ctx).If(asFound).Then(clientv3.OpDelete(c.key)).Commit(); err != nil {
-			return fmt.Errorf("remove the key %s, which is on no lease of its own and would hold all candidates up: %w", c.key, err)
+			return fmt.Errorf("remove the key %s, which is on no lease of its own and would hold all candidates up: %w", c.key,
+				err)
 		}
-		s.log.Warn("a candidate's key was removed: it was on no lease of its own, so nobody kept it, and it would have held all others up", "key", c.key)
+		s.log.Warn("a candidate's key was removed: it was on no lease of its own, so nobody kept it, and it would have "+
+			"held all others up", "key", c.key)
 	}
 	return nil
 }

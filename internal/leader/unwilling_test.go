@@ -38,7 +38,8 @@ func (u *unwilling) refuses(what *atomic.Bool) bool {
 	return false
 }
 
-func (u *unwilling) Put(ctx context.Context, key, value string, opts ...clientv3.OpOption) (*clientv3.PutResponse, error) {
+func (u *unwilling) Put(ctx context.Context, key, value string, opts ...clientv3.OpOption) (*clientv3.PutResponse,
+	error) {
 	if u.refuses(&u.putting) {
 		return nil, errUnwilling
 	}
@@ -101,7 +102,8 @@ func TestTheLastCandidacyEndsFirst(t *testing.T) {
 	assert.Len(t, leases.Leases, 1, "the last lease was ended")
 }
 
-// Whoever does not see the keys does not know that it leads: neither before it has seen them, nor when that is too long ago.
+// Whoever does not see the keys does not know that it leads: neither before it has seen them, nor when that is too long
+// ago.
 func TestKeysThatAreNotShown(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, startEtcd(t))
@@ -121,7 +123,8 @@ func TestKeysThatAreNotShown(t *testing.T) {
 	a.awaitLeading(t)
 }
 
-// A key on no lease is removed, which makes nobody the leader who stands behind another one; and it is said when it is done.
+// A key on no lease is removed, which makes nobody the leader who stands behind another one; and it is said when it is
+// done.
 func TestStrayKeyBeforeTwo(t *testing.T) {
 	t.Parallel()
 	client := newClient(t, startEtcd(t))

@@ -20,7 +20,8 @@ func Open(css *cssetcd.Client) (*kv.Etcd, error) {
 	return kv.NewEtcd(css.Etcd(), css.Prefix())
 }
 
-// ReadRegistrationContext reads the settings and the history of etcd. It fails with ErrTiming when the settings do not fit together.
+// ReadRegistrationContext reads the settings and the history of etcd. It fails with ErrTiming when the settings do not
+// fit together.
 func ReadRegistrationContext(ctx context.Context, st kv.Store) (protocol.RegistrationContext, error) {
 	have, err := st.Fetch(ctx, 0, protocol.RegistrationContextReads()...)
 	if err != nil {
@@ -37,12 +38,14 @@ func Paired(css *cssetcd.Client, view *cssetcd.View) error {
 	case view == nil:
 		return fmt.Errorf("%w: the view is nil", cssetcd.ErrInvalid)
 	case css.Prefix() != view.Client().Prefix():
-		return fmt.Errorf("%w: the view is of the catalogue below %s, and the client works on %s", cssetcd.ErrInvalid, view.Client().Prefix(), css.Prefix())
+		return fmt.Errorf("%w: the view is of the catalogue below %s, and the client works on %s", cssetcd.ErrInvalid,
+			view.Client().Prefix(), css.Prefix())
 	}
 	return nil
 }
 
-// Identical fails where a client and a view are not of one catalogue: what the view shows would not be what is dropped. It asks etcd where they do not share a client.
+// Identical fails where a client and a view are not of one catalogue: what the view shows would not be what is dropped.
+// It asks etcd where they do not share a client.
 func Identical(ctx context.Context, css *cssetcd.Client, view *cssetcd.View) error {
 	if css == view.Client() {
 		return nil
@@ -56,9 +59,11 @@ func Identical(ctx context.Context, css *cssetcd.Client, view *cssetcd.View) err
 	case err != nil:
 		return err
 	case ours.Cluster != shown.Cluster:
-		return fmt.Errorf("%w: the view is of the cluster %x, and the client works on %x", cssetcd.ErrInvalid, shown.Cluster, ours.Cluster)
+		return fmt.Errorf("%w: the view is of the cluster %x, and the client works on %x", cssetcd.ErrInvalid, shown.Cluster,
+			ours.Cluster)
 	case ours != shown:
-		return fmt.Errorf("%w: the view is of the catalogue with the history %q, and the client works on %q", cssetcd.ErrInvalid, shown.History, ours.History)
+		return fmt.Errorf("%w: the view is of the catalogue with the history %q, and the client works on %q",
+			cssetcd.ErrInvalid, shown.History, ours.History)
 	}
 	return nil
 }

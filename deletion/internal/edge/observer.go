@@ -23,7 +23,8 @@ func (o Observer) Read(ctx context.Context, marked []protocol.Name) (protocol.Fa
 	return again(func() (protocol.Facts, []error, error) { return o.readOnce(ctx, marked) })
 }
 
-// ReadOne reads what concerns the drop of one name, or the request for it, at one revision: what other drops there are does not matter.
+// ReadOne reads what concerns the drop of one name, or the request for it, at one revision: what other drops there are
+// does not matter.
 func (o Observer) ReadOne(ctx context.Context, n protocol.Name) (protocol.Facts, []error, error) {
 	return again(func() (protocol.Facts, []error, error) {
 		first, err := o.Store.Fetch(ctx, 0, protocol.OneReads(n)...)
@@ -76,8 +77,9 @@ func again(read func() (protocol.Facts, []error, error)) (protocol.Facts, []erro
 	return f, faults, err
 }
 
-// readOnce reads everything at one revision. Marked names those that were seen with a mark; faults are records that cannot be read, of which
-// drops are left out. It fails with ErrTiming when the settings do not fit together: nothing may be decided by them.
+// readOnce reads everything at one revision. Marked names those that were seen with a mark; faults are records that
+// cannot be read, of which drops are left out. It fails with ErrTiming when the settings do not fit together: nothing
+// may be decided by them.
 func (o Observer) readOnce(ctx context.Context, marked []protocol.Name) (f protocol.Facts, faults []error, err error) {
 	have, err := o.Store.Fetch(ctx, 0, protocol.FactReads()...)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 func Whole(s *cssetcd.Snapshot) (observations []protocol.Observation) {
 	for key, e := range s.Below(paths.Databases) {
 		if protocol.IsName(key) {
-			observations = append(observations, protocol.Observation{Name: protocol.Name(key), Entry: protocol.EntryOf(e, s.Revision())})
+			observations = append(observations, protocol.Observation{Name: protocol.Name(key), Entry: protocol.EntryOf(e,
+				s.Revision())})
 		}
 	}
 	return observations
@@ -20,7 +21,8 @@ func Whole(s *cssetcd.Snapshot) (observations []protocol.Observation) {
 func Changed(u cssetcd.Update) (observations []protocol.Observation, healed bool) {
 	for _, k := range u.Keys {
 		if protocol.IsName(k.Key) {
-			observations = append(observations, protocol.Observation{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New, u.To.Revision())})
+			observations = append(observations, protocol.Observation{Name: protocol.Name(k.Key), Entry: protocol.EntryOf(k.New,
+				u.To.Revision())})
 			healed = healed || k.New.Exists() && k.New.Mod <= u.From.Revision()
 		}
 	}

@@ -32,7 +32,8 @@ func Prefix() string { return fmt.Sprintf("/test%d", prefixes.Add(1)) }
 // Main runs the tests of a package with one etcd, and looks for goroutines that are left over.
 func Main(m *testing.M) {
 	var err error
-	Server, err = embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	Server, err = embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 10 * time.Millisecond})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -132,7 +133,8 @@ type Czar struct {
 func (f *Fleet) Czar(name string, opts ...deletion.GateOption) *Czar {
 	f.T.Helper()
 	v := f.View()
-	g, err := deletion.OpenGate(f.Soon(), f.CSS, v, append(opts, deletion.CzarName(name), deletion.GateLogger(Log(f.T)))...)
+	g, err := deletion.OpenGate(f.Soon(), f.CSS, v, append(opts, deletion.CzarName(name),
+		deletion.GateLogger(Log(f.T)))...)
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -61,7 +61,8 @@ const (
 	Unready              // anything else: being made, or failed
 )
 
-// Entry is what a revision of the catalogue says of a name. Of what is not there it says when that was seen, in Modified.
+// Entry is what a revision of the catalogue says of a name. Of what is not there it says when that was seen, in
+// Modified.
 type Entry struct {
 	Standing    Standing `json:"standing"`
 	Incarnation Revision `json:"incarnation,omitempty"` // when its key was created

@@ -12,7 +12,8 @@ type variant struct {
 	snapshotFirst bool // a query looks at the snapshot first and at the fence later
 	lateDrain     bool // a czar is told late that it counted no query
 	hasty         bool // etcd is restored before all proofs have run out
-	abortsCounted bool // what ends queries reaches those that are counted and not admitted: no mistake, but no look at the snapshot either
+	// what ends queries reaches those that are counted and not admitted: no mistake, but no look at the snapshot either
+	abortsCounted bool
 }
 
 // checker explores all states, those first that are reached by the fewest steps.

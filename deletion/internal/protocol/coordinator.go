@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// Coordinator is what one coordinator process knows besides what it reads: since when registrations have been ending. Every process keeps it,
-// whether it leads or not, so that another one need not begin to wait anew. It is not safe for concurrent use.
+// Coordinator is what one coordinator process knows besides what it reads: since when registrations have been ending.
+// Every process keeps it, whether it leads or not, so that another one need not begin to wait anew. It is not safe for
+// concurrent use.
 type Coordinator struct {
 	Rules   Rules
 	endings map[string]ending // by id
@@ -71,7 +72,8 @@ func (c *Coordinator) Step(f Facts, now Time) (actions []Action) {
 			if kind == Execute {
 				d.Intent.History = f.History
 			}
-			actions = append(actions, Action{Kind: kind, Name: d.Name, Mark: d.Mark, Modified: d.Modified, Found: d.Found, Intent: d.Intent})
+			actions = append(actions, Action{Kind: kind, Name: d.Name, Mark: d.Mark, Modified: d.Modified, Found: d.Found,
+				Intent: d.Intent})
 		}
 	}
 	for _, r := range f.Registrations {
@@ -92,7 +94,8 @@ func byHand(t Timing) Terms {
 
 // next returns what is to become of a request.
 func (r Requested) next() (ActionKind, bool) {
-	same := r.Entry.Standing == Ready && r.Entry.Incarnation == r.Request.Incarnation && r.Entry.Modified == r.Request.Modified
+	same := r.Entry.Standing == Ready && r.Entry.Incarnation == r.Request.Incarnation &&
+		r.Entry.Modified == r.Request.Modified
 	switch {
 	case !same || r.Marked || r.ParentDropping:
 		return Withdraw, true

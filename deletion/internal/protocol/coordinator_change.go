@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// The transactions of a coordinator. Each is guarded by the key that it was elected with and by all that it was decided on.
+// The transactions of a coordinator. Each is guarded by the key that it was elected with and by all that it was decided
+// on.
 
 // Leadership is the key that a coordinator was elected with.
 type Leadership struct {
@@ -23,14 +24,16 @@ func (l Leadership) change(guards ...kv.Guard) kv.Change {
 	if l.Rules.keep(LeaderProves) {
 		guards = append(guards, kv.Guard{Kind: kv.CreateIs, Path: l.Key, Revision: l.Created})
 	}
-	return kv.Change{Guards: append(guards, kv.Guard{Kind: kv.ValueIs, Path: paths.Of(paths.Version), Value: cssetcd.Version})}
+	return kv.Change{Guards: append(guards, kv.Guard{Kind: kv.ValueIs, Path: paths.Of(paths.Version),
+		Value: cssetcd.Version})}
 }
 
 func unchanged(p kv.Path, at Revision) kv.Guard {
 	return kv.Guard{Kind: kv.ModIs, Path: p, Revision: at}
 }
 
-// NeedsLease reports whether the transaction of an action puts a hold, so that its lease, of Action.Delay seconds, has to be there before.
+// NeedsLease reports whether the transaction of an action puts a hold, so that its lease, of Action.Delay seconds, has
+// to be there before.
 func (a Action) NeedsLease() bool {
 	return (a.Kind == MarkNow || a.Kind == Adopt) && a.terms().Delay > 0
 }
@@ -45,7 +48,8 @@ func (a Action) terms() Terms {
 	return a.Intent.Terms
 }
 
-// Change returns the transaction of an action. Remove has none: it is followed by Removed or Failed. Lease is that of the hold.
+// Change returns the transaction of an action. Remove has none: it is followed by Removed or Failed. Lease is that of
+// the hold.
 func (l Leadership) Change(a Action, lease int64, tables []Table) kv.Change {
 	switch a.Kind {
 	case MarkNow:
@@ -97,7 +101,8 @@ func (l Leadership) mark(c kv.Change, f Found, was string, t Terms, lease int64)
 	return c
 }
 
-// marking is what a mark needs: the key as it was found, no other drop of it, and the database of a table as it was, and not on its way out.
+// marking is what a mark needs: the key as it was found, no other drop of it, and the database of a table as it was,
+// and not on its way out.
 func marking(f Found, rules Rules) []kv.Guard {
 	guards := []kv.Guard{unchanged(f.Name.path(), f.Entry.Modified), {Kind: kv.Absent, Path: f.Name.intent()}}
 	if !f.Name.IsDatabase() && rules.keep(TableNeedsDatabase) {
@@ -193,7 +198,8 @@ func (l Leadership) Troubled(a Action, trouble string) kv.Change {
 	return c
 }
 
-// Renewed returns the removal of data with the intent as it is now; false when the drop has ended. have shows the intent.
+// Renewed returns the removal of data with the intent as it is now; false when the drop has ended. have shows the
+// intent.
 func Renewed(a Action, have *kv.Snapshot) (Action, bool) {
 	e := have.At(a.Name.intent())
 	i, err := decode[Intent](a.Name.intent(), e)

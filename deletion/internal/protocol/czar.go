@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Czar is what one czar process knows of its registration and of the catalogue, and what follows from that. It is not safe for
-// concurrent use. The zero Czar with its Timing is that of a process that has just begun.
+// Czar is what one czar process knows of its registration and of the catalogue, and what follows from that. It is not
+// safe for concurrent use. The zero Czar with its Timing is that of a process that has just begun.
 type Czar struct {
 	Timing Timing
 	Rules  Rules
@@ -82,8 +82,8 @@ func (c *Czar) keepProof() {
 	c.proof = Proof{}
 }
 
-// Accept notes that a proof of the present registration was accepted, and when it had been sent. Queries carried over from earlier
-// registrations live by it from now on: those that do not survive must have been ended before it was sent.
+// Accept notes that a proof of the present registration was accepted, and when it had been sent. Queries carried over
+// from earlier registrations live by it from now on: those that do not survive must have been ended before it was sent.
 func (c *Czar) Accept(sent, answered Time) {
 	if !c.Rules.keep(ProofDatesFromSending) {
 		sent = answered
@@ -93,20 +93,23 @@ func (c *Czar) Accept(sent, answered Time) {
 	}
 }
 
-// lapsed reports whether the registration has been without a proof for longer than one lasts. In that time etcd may have been restored from a
-// backup that has this registration, and what the czar has acknowledged, but not what it has seen since: so it does not go on with it.
+// lapsed reports whether the registration has been without a proof for longer than one lasts. In that time etcd may
+// have been restored from a backup that has this registration, and what the czar has acknowledged, but not what it has
+// seen since: so it does not go on with it.
 func (c *Czar) lapsed(now Time) bool {
 	return c.ID != "" && now.Age(c.base) > c.Timing.Fence && c.Rules.keep(LapsedRegistersAnew)
 }
 
-// Unended reports whether the czar has given up its last registration, and has no other, while that may still be there: then drops wait until it was ended.
+// Unended reports whether the czar has given up its last registration, and has no other, while that may still be there:
+// then drops wait until it was ended.
 func (c *Czar) Unended() bool { return c.unended }
 
 // Entering reports whether a registration is on its way.
 func (c *Czar) Entering() bool { return c.entering }
 
-// Resynced reports whether the czar knows all that etcd held when it registered, or later. That its view shows that revision is not enough: where
-// etcd was restored since the view was opened and has grown past what that had shown, the view may follow it without a look at what had been before.
+// Resynced reports whether the czar knows all that etcd held when it registered, or later. That its view shows that
+// revision is not enough: where etcd was restored since the view was opened and has grown past what that had shown, the
+// view may follow it without a look at what had been before.
 func (c *Czar) Resynced() bool {
 	resynced := c.compared || c.Seen >= c.Registered && !c.Rules.keep(ResyncCompares)
 	return c.ID != "" && (resynced || !c.Rules.keep(ResyncBeforeProof))
@@ -121,9 +124,10 @@ type Transitions struct {
 	Open  []Revision
 }
 
-// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes nothing. What is gone is
-// forgotten: of a name that the czar does not know, it is known that nothing was there up to Seen. A view that has missed something says so,
-// and what it shows then was read from etcd as of a revision that is not older than Seen.
+// See takes in what a later revision of the catalogue says of a name. An entry that is older than what is known changes
+// nothing. What is gone is forgotten: of a name that the czar does not know, it is known that nothing was there up to
+// Seen. A view that has missed something says so, and what it shows then was read from etcd as of a revision that is
+// not older than Seen.
 func (c *Czar) See(n Name, e Entry, healed bool) (t Transitions) {
 	old, known := c.entries[n]
 	if !known && !healed && c.Rules.keep(UnknownWasNotThere) {
@@ -157,8 +161,8 @@ func (c *Czar) See(n Name, e Entry, healed bool) (t Transitions) {
 	return t
 }
 
-// Forget makes all that is known of the catalogue and of proofs worthless: etcd went back, or is another one. It returns that on
-// which no query may go on.
+// Forget makes all that is known of the catalogue and of proofs worthless: etcd went back, or is another one. It
+// returns that on which no query may go on.
 func (c *Czar) Forget() (block []Use) {
 	for _, n := range slices.Sorted(maps.Keys(c.entries)) {
 		if e := c.entries[n]; e.Incarnation != 0 {
@@ -171,7 +175,8 @@ func (c *Czar) Forget() (block []Use) {
 	return block
 }
 
-// Use is one thing that a query uses, as it was planned. What one transaction created has one incarnation, so the name belongs to it.
+// Use is one thing that a query uses, as it was planned. What one transaction created has one incarnation, so the name
+// belongs to it.
 type Use struct {
 	Name        Name
 	Incarnation Revision

@@ -10,7 +10,8 @@ import (
 
 // The transactions of a czar. Each is a value; whoever has a store commits it as it is, its guards included.
 
-// RegistrationContext is what a registration stands on: the settings and the history of etcd as they were when the czar began to register.
+// RegistrationContext is what a registration stands on: the settings and the history of etcd as they were when the czar
+// began to register.
 type RegistrationContext struct {
 	Timing  Timing
 	Config  Revision // the ModRevision of the settings; 0: there are none
@@ -47,20 +48,23 @@ func (rc RegistrationContext) Register(id, name string, now time.Time, lease int
 			{Kind: kv.ModIs, Path: paths.Config, Revision: rc.Config},
 			rc.sameHistory(),
 		},
-		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Heartbeat{}.Encode(), Lease: lease}},
+		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Heartbeat{}.Encode(),
+			Lease: lease}},
 	}
 }
 
 // Confirm proves that a czar is registered, and looks at the drops that its queries hold up.
-func (rc RegistrationContext) Confirm(id string, registered Revision, heartbeat Heartbeat, lease int64, look []Name) kv.Change {
+func (rc RegistrationContext) Confirm(id string, registered Revision, heartbeat Heartbeat, lease int64,
+	look []Name) kv.Change {
 	c := rc.proof(id, registered, look)
 	c.Puts = []kv.Put{{Path: alivePath(id), Value: heartbeat.Encode(), Lease: lease}}
 	return c
 }
 
-// ConfirmByReading proves the same where etcd refuses writes because it is full. It is as good a proof: to end a registration is a write, which comes
-// after the read in etcd's order, and whoever makes it waits from then on. It has to be a linearizable read for that. Etcd takes a transaction that
-// reads nothing for one that any member may answer from what it happens to know, so this one reads the registration.
+// ConfirmByReading proves the same where etcd refuses writes because it is full. It is as good a proof: to end a
+// registration is a write, which comes after the read in etcd's order, and whoever makes it waits from then on. It has
+// to be a linearizable read for that. Etcd takes a transaction that reads nothing for one that any member may answer
+// from what it happens to know, so this one reads the registration.
 func (rc RegistrationContext) ConfirmByReading(id string, registered Revision, look []Name) kv.Change {
 	c := rc.proof(id, registered, look)
 	if rc.Rules.keep(ProofReadsLatest) {
@@ -83,7 +87,8 @@ func (rc RegistrationContext) proof(id string, registered Revision, look []Name)
 // MaxLooked is how many drops one confirmation can look at: each is two reads, and etcd bounds those of a transaction.
 const MaxLooked = 50
 
-// ToCancel returns those of the drops that were looked at whose queries are to be aborted now: that is their policy, and the agreed delay is over.
+// ToCancel returns those of the drops that were looked at whose queries are to be aborted now: that is their policy,
+// and the agreed delay is over.
 func (rc RegistrationContext) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	for _, n := range look {
 		e := got.At(n.intent())
@@ -96,11 +101,14 @@ func (rc RegistrationContext) ToCancel(got *kv.Snapshot, look []Name) (all []Can
 	return all
 }
 
-// Acknowledge says that a czar has no query on what is marked and admits none. Several acknowledgements are of one registration; they land together or not at all.
+// Acknowledge says that a czar has no query on what is marked and admits none. Several acknowledgements are of one
+// registration; they land together or not at all.
 func (rc RegistrationContext) Acknowledge(all ...Acknowledgement) kv.Change {
-	c := kv.Change{Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(all[0].ID), Revision: all[0].Registered}, rc.sameHistory()}}
+	c := kv.Change{Guards: []kv.Guard{{Kind: kv.ModIs, Path: czarPath(all[0].ID), Revision: all[0].Registered},
+		rc.sameHistory()}}
 	for _, a := range all {
-		if put := (kv.Put{Path: ackPath(a.Mark, a.ID)}); !slices.Contains(c.Puts, put) { // some may have been marked by one transaction
+		// some may have been marked by one transaction
+		if put := (kv.Put{Path: ackPath(a.Mark, a.ID)}); !slices.Contains(c.Puts, put) {
 			c.Puts = append(c.Puts, put)
 		}
 		if rc.Rules.keep(AckNamesMark) {

@@ -4,22 +4,30 @@ package protocol
 
 // moves names what a czar does; of two czars, each has its own.
 type moves struct {
-	register, entered, keptOut, proofArrives, proofRead, proofAnswered, proofLost, ackArrives, ackLost, goAway, empty, leaveArrives, leaveAnswered,
-	leaveLost, sees, told, reads, jumps, repeats, misses, finds, notices, compares, plan, count, countAll, giveUp, fence, look, end, hears string
+	register, entered, keptOut, proofArrives, proofRead, proofAnswered, proofLost, ackArrives, ackLost, goAway, empty,
+	leaveArrives, leaveAnswered,
+	leaveLost, sees, told, reads, jumps, repeats, misses, finds, notices, compares, plan, count, countAll, giveUp, fence,
+	look, end, hears string
 }
 
 var czarMoves = [maxCzars]moves{named(""), named(" of the other czar")}
 
 func named(of string) moves {
 	return moves{
-		"register" + of, "the answer to the registration" + of + " arrives", "the answer to the registration" + of + " is lost",
-		"the proof" + of + " arrives", "the proof" + of + " is had by reading", "the answer to the proof" + of + " arrives", "the proof" + of + " or its answer is lost",
-		"the acknowledgement" + of + " arrives", "the acknowledgement" + of + " is lost", "be asked to go" + of, "be empty" + of,
-		"the leave" + of + " arrives", "the answer to the leave" + of + " arrives", "the leave" + of + " or its answer is lost",
+		"register" + of, "the answer to the registration" + of + " arrives", "the answer to the registration" + of +
+			" is lost",
+		"the proof" + of + " arrives", "the proof" + of + " is had by reading", "the answer to the proof" + of + " arrives",
+		"the proof" + of + " or its answer is lost",
+		"the acknowledgement" + of + " arrives", "the acknowledgement" + of + " is lost", "be asked to go" + of, "be empty" +
+			of,
+		"the leave" + of + " arrives", "the answer to the leave" + of + " arrives", "the leave" + of +
+			" or its answer is lost",
 		"the view" + of + " sees", "the view" + of + " is told the revision", "all names" + of + " are read anew",
-		"the view" + of + " jumps to the present", "the watch" + of + " repeats itself", "the view" + of + " misses a creation",
+		"the view" + of + " jumps to the present", "the watch" + of + " repeats itself", "the view" + of +
+			" misses a creation",
 		"the view" + of + " finds what it missed", "the view" + of + " notices that etcd was restored",
-		"the view" + of + " compares itself with the restored etcd", "plan" + of, "count" + of, "count on the database" + of, "give up" + of,
+		"the view" + of + " compares itself with the restored etcd", "plan" + of, "count" + of, "count on the database" + of,
+		"give up" + of,
 		"look at the fence" + of, "look and admit" + of, "the query" + of + " ends", "hear late of being drained" + of,
 	}
 }

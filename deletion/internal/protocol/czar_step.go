@@ -7,19 +7,21 @@ import (
 
 // CzarEvent is something that happened to a czar. Which fields count depends on its kind.
 type CzarEvent struct {
-	Kind         CzarEventKind `json:"kind"`
-	Now          Time          `json:"now"`
-	ID           string        `json:"id,omitempty"`   // of the registration that an answer is about, or after which all was read
+	Kind CzarEventKind `json:"kind"`
+	Now  Time          `json:"now"`
+	// of the registration that an answer is about, or after which all was read
+	ID           string        `json:"id,omitempty"`
 	At           Revision      `json:"at,omitempty"`   // of what was seen, or of a registration
 	Sent         Time          `json:"sent,omitzero"`  // when what was answered had been sent
 	Mark         Revision      `json:"mark,omitempty"` // of an acknowledgement
 	Name         Name          `json:"name,omitempty"`
 	Incarnation  Revision      `json:"incarnation,omitempty"`
 	Observations []Observation `json:"observations,omitempty"`
-	Whole        bool          `json:"whole,omitempty"` // Observations is all that etcd holds as of At, as was read after the view had shown Since
-	Since        Revision      `json:"since,omitempty"`
-	Timing       *Timing       `json:"timing,omitempty"` // that the registration was made with; nil: as before
-	Cancel       []Cancelling  `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
+	// Observations is all that etcd holds as of At, as was read after the view had shown Since
+	Whole  bool         `json:"whole,omitempty"`
+	Since  Revision     `json:"since,omitempty"`
+	Timing *Timing      `json:"timing,omitempty"` // that the registration was made with; nil: as before
+	Cancel []Cancelling `json:"cancel,omitempty"` // drops whose policy is to abort queries, as a confirmation found
 }
 
 // Cancelling is a drop whose policy is to abort queries.
@@ -33,9 +35,10 @@ type CzarEventKind string
 
 // What happens to a czar.
 const (
-	CzarTicked      CzarEventKind = "tick"         // time has passed
-	CzarSaw         CzarEventKind = "saw"          // its view shows Observations and all before, as of At
-	CzarSawAnother  CzarEventKind = "saw-another"  // etcd went back or is another one; Observations is the whole catalogue as of At
+	CzarTicked CzarEventKind = "tick" // time has passed
+	CzarSaw    CzarEventKind = "saw"  // its view shows Observations and all before, as of At
+	// etcd went back or is another one; Observations is the whole catalogue as of At
+	CzarSawAnother  CzarEventKind = "saw-another"
 	CzarEntered     CzarEventKind = "entered"      // it is registered as ID, at At
 	CzarKeptOut     CzarEventKind = "kept-out"     // it is not registered
 	CzarConfirmed   CzarEventKind = "confirmed"    // the proof sent at Sent was accepted
@@ -67,9 +70,11 @@ type CzarEffectKind string
 
 // What a czar does.
 const (
-	CzarBlock       CzarEffectKind = "block" // admit no more queries on an incarnation; and when none is counted, say CzarDrained
-	CzarOpen        CzarEffectKind = "open"  // admit queries again
-	CzarAbort       CzarEffectKind = "abort" // tell all queries on an incarnation, or without a name on any that is blocked, to end; they dispatch no more
+	// admit no more queries on an incarnation; and when none is counted, say CzarDrained
+	CzarBlock CzarEffectKind = "block"
+	CzarOpen  CzarEffectKind = "open" // admit queries again
+	// tell all queries on an incarnation, or without a name on any that is blocked, to end; they dispatch no more
+	CzarAbort       CzarEffectKind = "abort"
 	CzarRegister    CzarEffectKind = "register"
 	CzarConfirm     CzarEffectKind = "confirm"
 	CzarAcknowledge CzarEffectKind = "acknowledge"
@@ -142,7 +147,8 @@ func (c *Czar) takeIn(e CzarEvent) (effects []CzarEffect) {
 	return nil
 }
 
-// sawWhole takes in all that etcd holds, which may be less than what the view has shown by now. What it does not hold is gone.
+// sawWhole takes in all that etcd holds, which may be less than what the view has shown by now. What it does not hold
+// is gone.
 func (c *Czar) sawWhole(e CzarEvent) []CzarEffect {
 	shown := make(map[Name]Entry, len(e.Observations))
 	for _, s := range e.Observations {
@@ -160,8 +166,8 @@ func (c *Czar) sawWhole(e CzarEvent) []CzarEffect {
 	return c.saw(observations, e.At >= c.Seen)
 }
 
-// goesBack reports whether what is known cannot be of the history that etcd shows: then etcd was restored from a backup. In one history what
-// is known of a name as of a revision is shown like that, or something newer.
+// goesBack reports whether what is known cannot be of the history that etcd shows: then etcd was restored from a
+// backup. In one history what is known of a name as of a revision is shown like that, or something newer.
 func (c *Czar) goesBack(e CzarEvent, shown map[Name]Entry) bool {
 	if e.At < e.Since {
 		return true
@@ -202,7 +208,8 @@ func (c *Czar) saw(observations []Observation, healed bool) (effects []CzarEffec
 	return effects
 }
 
-// askAgain lets what did not land be tried again. What is on its way is not sent twice: with many drops and an etcd that is slow, that would never end.
+// askAgain lets what did not land be tried again. What is on its way is not sent twice: with many drops and an etcd
+// that is slow, that would never end.
 func (c *Czar) askAgain() {
 	for n := range c.duty.failed {
 		p := c.pending[n]
@@ -229,14 +236,16 @@ func (c *Czar) act(e CzarEvent) (effects []CzarEffect) {
 	if !c.proving {
 		if p, due := c.Confirmation(e.Now); due {
 			c.proving = true
-			effects = append(effects, CzarEffect{Kind: CzarConfirm, ID: p.ID, Registered: p.Registered, Sent: p.Sent, Look: c.undrained()})
+			effects = append(effects, CzarEffect{Kind: CzarConfirm, ID: p.ID, Registered: p.Registered, Sent: p.Sent,
+				Look: c.undrained()})
 		}
 	}
 	for _, a := range c.Acknowledgements() {
 		p := c.pending[a.Name]
 		p.asked = a.Mark
 		c.note(a.Name, p)
-		effects = append(effects, CzarEffect{Kind: CzarAcknowledge, Name: a.Name, Mark: a.Mark, ID: a.ID, Registered: a.Registered})
+		effects = append(effects, CzarEffect{Kind: CzarAcknowledge, Name: a.Name, Mark: a.Mark, ID: a.ID,
+			Registered: a.Registered})
 	}
 	if e.Kind == CzarEmpty && !c.departing && c.MayLeave(0) {
 		c.departing = true

@@ -28,7 +28,8 @@ func count(effects []CzarEffect, kind CzarEffectKind) (n int) {
 	return n
 }
 
-// What is on its way is not sent again: with a slow etcd and many drops that would never end. What has failed is, with the next tick.
+// What is on its way is not sent again: with a slow etcd and many drops that would never end. What has failed is, with
+// the next tick.
 func TestAcknowledgementsAreSentOnce(t *testing.T) {
 	c := entered(t)
 	drained := CzarEvent{Kind: CzarDrained, Name: "/DBS/d/TABLES/t", Incarnation: 3}
@@ -101,7 +102,8 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 	c := entered(t)
 	before := c.Clone()
 	for i, n := range manyDrops(c, 10, 1000) {
-		c.Step(CzarEvent{Kind: CzarSaw, At: 10_000 + Revision(i), Observations: []Observation{{n, Entry{Modified: 10_000 + Revision(i)}}}})
+		c.Step(CzarEvent{Kind: CzarSaw, At: 10_000 + Revision(i),
+			Observations: []Observation{{n, Entry{Modified: 10_000 + Revision(i)}}}})
 	}
 	assert.Equal(t, before.entries, c.entries)
 	assert.Equal(t, before.pending, c.pending)
@@ -114,7 +116,8 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 func TestStepsDoNotLookAtAllThatIsPending(t *testing.T) {
 	c := entered(t)
 	manyDrops(c, 10, 1000)
-	assert.LessOrEqual(t, testing.AllocsPerRun(10, func() { c.Step(CzarEvent{Kind: CzarTicked}) }), 8.0, "nothing is collected or sorted")
+	assert.LessOrEqual(t, testing.AllocsPerRun(10, func() { c.Step(CzarEvent{Kind: CzarTicked}) }), 8.0,
+		"nothing is collected or sorted")
 }
 
 // Confirmations look at the drops that queries hold up, and at no other.
@@ -130,7 +133,8 @@ func TestConfirmationsLookAtWhatIsHeld(t *testing.T) {
 		t.Fatal("nothing is confirmed")
 		return nil
 	}
-	c.Step(CzarEvent{Kind: CzarSaw, At: 8, Whole: true, ID: "a", Observations: []Observation{{"/DBS/d/TABLES/t", Entry{DropPending, 3, 6}}}})
+	c.Step(CzarEvent{Kind: CzarSaw, At: 8, Whole: true, ID: "a", Observations: []Observation{{"/DBS/d/TABLES/t",
+		Entry{DropPending, 3, 6}}}})
 	c.Step(CzarEvent{Kind: CzarConfirmed, ID: "a"})
 	later := func(d time.Duration) Time { return Time{Mono: d, Wall: d} }
 	require.Equal(t, []Name{"/DBS/d/TABLES/t"}, looked(later(c.Timing.Confirm+time.Second)))

@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// duties are the names about which a czar has something to do, so that a step need not look at all that is pending to find them.
+// duties are the names about which a czar has something to do, so that a step need not look at all that is pending to
+// find them.
 type duties struct {
 	due    map[Name]struct{} // to be acknowledged and not asked for
 	failed map[Name]struct{} // asked for without success

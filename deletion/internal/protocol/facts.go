@@ -35,8 +35,9 @@ type Found struct {
 // Drop is a drop as it was found.
 type Drop struct {
 	Found
-	Intent       Intent   `json:"intent"`
-	Mark         Revision `json:"mark"`     // P: CreateRevision of the intent, and the ModRevision of the key that was marked
+	Intent Intent `json:"intent"`
+	// P: CreateRevision of the intent, and the ModRevision of the key that was marked
+	Mark         Revision `json:"mark"`
 	Modified     Revision `json:"modified"` // of the intent
 	Held         bool     `json:"held,omitempty"`
 	Occupied     bool     `json:"occupied,omitempty"`     // of a database: drops or requests of its tables have not ended
@@ -75,7 +76,8 @@ func CzarReads() []kv.Span {
 	return append(RegistrationContextReads(), kv.Below(paths.Czars), kv.Below(paths.Alive))
 }
 
-// OneReads are the keys below which all lies that facts of one drop, or request, are made of, but for the keys of names and AcksReads.
+// OneReads are the keys below which all lies that facts of one drop, or request, are made of, but for the keys of names
+// and AcksReads.
 func OneReads(n Name) []kv.Span {
 	reads := append(CzarReads(), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()))
 	if db, table := n.Parts(); table == "" {
@@ -84,7 +86,8 @@ func OneReads(n Name) []kv.Span {
 	return append(reads, kv.Key(n.Database().intent()))
 }
 
-// BegunReads are where drops and requests are that concern a name: its own, those of its database and those of its tables.
+// BegunReads are where drops and requests are that concern a name: its own, those of its database and those of its
+// tables.
 func BegunReads(n Name) []kv.Span {
 	db, table := n.Parts()
 	reads := []kv.Span{kv.Key(n.intent()), kv.Key(n.request())}
@@ -103,8 +106,8 @@ func AcksReads(n Name, have *kv.Snapshot) []kv.Span {
 	return reads
 }
 
-// NamesIn returns the names whose keys [ReadFacts] needs to see, databases of tables included: those of drops and requests, and those
-// that were seen with a mark.
+// NamesIn returns the names whose keys [ReadFacts] needs to see, databases of tables included: those of drops and
+// requests, and those that were seen with a mark.
 func NamesIn(have *kv.Snapshot, marked []Name) []Name {
 	all := map[Name]bool{}
 	add := func(n Name) { all[n], all[n.Database()] = true, true }
@@ -129,11 +132,12 @@ func nameOf(db, table string) Name {
 // PathOf returns where the key of a name is.
 func PathOf(n Name) kv.Path { return n.path() }
 
-// ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision. Records that cannot be read
-// are left out and returned as faults.
+// ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision.
+// Records that cannot be read are left out and returned as faults.
 func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry) (f Facts, faults []error) {
 	r := reader{have: have, entries: entries}
-	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision, Timing: DefaultTiming}
+	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision,
+		Timing: DefaultTiming}
 	if g, err := ReadRegistrationContext(have); err != nil {
 		r.faults = append(r.faults, err)
 	} else {
@@ -238,8 +242,8 @@ func (e *RegistrationError) Error() string {
 }
 func (e *RegistrationError) Unwrap() error { return e.Err }
 
-// PresentAt returns the ids of the registrations that a snapshot shows and that were there at a mark: those that were created before it. No id is used twice, and
-// those that have gone since hold nothing up.
+// PresentAt returns the ids of the registrations that a snapshot shows and that were there at a mark: those that were
+// created before it. No id is used twice, and those that have gone since hold nothing up.
 func PresentAt(have *kv.Snapshot, mark Revision) (ids []string) {
 	for p, e := range have.Range(kv.Below(paths.Czars)) {
 		if e.Create <= mark {

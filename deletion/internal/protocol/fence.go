@@ -25,8 +25,8 @@ func (f *Fence) Admits(now Time) bool {
 	return f.Present && f.lasts(f.Proof, now) || !f.Rules.keep(AdmitChecksProof)
 }
 
-// MayDispatch reports whether a query that was admitted may send a chunk query now. It was admitted by a proof, and while that registration is
-// there it has one: without one, the query is of an earlier registration.
+// MayDispatch reports whether a query that was admitted may send a chunk query now. It was admitted by a proof, and
+// while that registration is there it has one: without one, the query is of an earlier registration.
 func (f *Fence) MayDispatch(now Time) bool {
 	if f.Proof.Valid {
 		return f.lasts(f.Proof, now)

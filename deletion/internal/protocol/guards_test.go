@@ -16,8 +16,8 @@ import (
 	"github.com/qserv/css-etcd/internal/paths"
 )
 
-// The transactions of the protocol, each by itself: what it leaves, and that it does not commit when something that it was decided on
-// has changed meanwhile.
+// The transactions of the protocol, each by itself: what it leaves, and that it does not commit when something that it
+// was decided on has changed meanwhile.
 
 var (
 	table, db = protocol.TableName("d", "t"), protocol.DatabaseName("d")
@@ -152,7 +152,8 @@ var between = map[string]func(store){
 
 var leads = []string{"another leads", "the version is another one"}
 
-// TestTransactions: each transaction with what must have been there, what it leaves of that and of what it writes, and what it does not bear.
+// TestTransactions: each transaction with what must have been there, what it leaves of that and of what it writes, and
+// what it does not bear.
 func TestTransactions(t *testing.T) {
 	nothing := func(store) {}
 	for _, c := range []struct {
@@ -166,18 +167,21 @@ func TestTransactions(t *testing.T) {
 		{
 			"mark what was requested", store.requested, coordinator(protocol.MarkNow),
 			map[kv.Path]string{tablePath: by, intent: "*", hold: "", dbPath: "READY"}, []kv.Path{request},
-			append(leads, "the request was written", "the request has time again", "the key was written", "the intent was written",
+			append(leads, "the request was written", "the request has time again", "the key was written",
+				"the intent was written",
 				"the database was written", "the database is being dropped"),
 		},
 		{
-			"withdraw a request", func(s store) { s.requested(); s.put(later, ""); s.put(tablePath, "READY") }, coordinator(protocol.Withdraw),
+			"withdraw a request", func(s store) { s.requested(); s.put(later, ""); s.put(tablePath, "READY") },
+			coordinator(protocol.Withdraw),
 			map[kv.Path]string{tablePath: "READY"}, []kv.Path{request, later},
 			append(leads, "the request was written"),
 		},
 		{
 			"adopt a mark", func(s store) { s.put(tablePath, "PENDING_DROP:x") }, coordinator(protocol.Adopt),
 			map[kv.Path]string{tablePath: "PENDING_DROP:x", intent: "*", hold: ""}, nil,
-			append(leads, "the key was written", "the intent was written", "the database was written", "the database is being dropped"),
+			append(leads, "the key was written", "the intent was written", "the database was written",
+				"the database is being dropped"),
 		},
 		{
 			"end an intent", func(s store) { s.marked(table, protocol.Marked); s.put(hold, ""); s.put(tablePath, "READY") },
@@ -207,7 +211,8 @@ func TestTransactions(t *testing.T) {
 				"a table of it is being dropped", "a drop of a table is requested"),
 		},
 		{
-			"data are removed", func(s store) { s.marked(table, protocol.Dropping); s.put(hold, "") }, coordinator(protocol.Remove),
+			"data are removed", func(s store) { s.marked(table, protocol.Dropping); s.put(hold, "") },
+			coordinator(protocol.Remove),
 			nil, []kv.Path{intent, hold, spelling, ack},
 			append(leads, "the intent was written", "the drop is another one", "the spelling is another one's"),
 		},
@@ -252,7 +257,8 @@ func TestTransactions(t *testing.T) {
 			[]string{"the registration was written", "the history is another one"},
 		},
 		{
-			"acknowledge", func(s store) { s.registered(false); s.marked(table, protocol.Marked) }, czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
+			"acknowledge", func(s store) { s.registered(false); s.marked(table, protocol.Marked) },
+			czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
 				a := protocol.Acknowledgement{Name: table, Mark: s.at(intent).Create, ID: "a", Registered: s.at(czar).Mod}
 				return g.Acknowledge(a)
 			}),
@@ -260,7 +266,8 @@ func TestTransactions(t *testing.T) {
 			[]string{"the registration was written", "the history is another one", "the drop is another one"},
 		},
 		{
-			"leave", func(s store) { s.registered(false); s.put(alive, "") }, czarDoes(func(g protocol.RegistrationContext, s store) kv.Change {
+			"leave", func(s store) { s.registered(false); s.put(alive, "") }, czarDoes(func(g protocol.RegistrationContext,
+				s store) kv.Change {
 				return g.Leave("a", s.at(czar).Mod)
 			}),
 			nil, []kv.Path{czar, alive},

@@ -6,7 +6,7 @@ import "strings"
 //
 //	S1  no query is admitted on a table that is gone, and no chunk query is sent to one
 //	S2  no table is dropped while a query uses it
-//	S4  no drop is carried out that was cancelled, before its delay is over, or by a decision on something that was changed since
+//	S4  no drop is carried out that was cancelled, before its delay is over, or by a decision on what has changed since
 //	S5  no query reads a table that was made under the name of its own
 //	S7  no name is used again before the drop of its last bearer has ended
 //	S9  no transaction of a coordinator that was deposed is committed
@@ -36,7 +36,8 @@ func (c *checker) wrong(w *world) string {
 	return ""
 }
 
-// wrongToAdmit returns what is wrong with an admission. A query that is paused between its two looks was admitted at the first, at the fence, if at all.
+// wrongToAdmit returns what is wrong with an admission. A query that is paused between its two looks was admitted at
+// the first, at the fence, if at all.
 func (c *checker) wrongToAdmit(w *world, p *process) string {
 	for n := range c.bounds.names() {
 		if p.query.stage == admitted && !c.bounds.looks && w.keys[n].Incarnation != p.query.uses[n] && c.watches("S1") {

@@ -9,8 +9,8 @@ import (
 // stateKey names a state: two states of one key have the same future.
 type stateKey [16]byte
 
-// encoder writes down what makes a difference in a state, and nothing else. Of revisions only the order counts, and of times only how long
-// ago they were.
+// encoder writes down what makes a difference in a state, and nothing else. Of revisions only the order counts, and of
+// times only how long ago they were.
 type encoder struct {
 	b    []byte
 	revs []int // where in b revisions are
@@ -19,7 +19,9 @@ type encoder struct {
 	old  int // what is older than that is just old
 	kept variant
 
-	exact bool // write down all that there is: see TestKeysLoseNothing; where etcd is restored always: what did not count may count again
+	// write down all that there is: see TestKeysLoseNothing; where etcd is restored always: what did not count may count
+	// again
+	exact bool
 }
 
 func (e *encoder) rev(r Revision) {
@@ -188,7 +190,8 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	if c.entering {
 		e.age(int(c.asked.Mono / tick))
 	}
-	e.flags(c.Seen >= c.Registered && !e.kept.keep(ResyncCompares), c.Leaving, c.proving, c.entering, c.departing, c.stayed, c.reconciled)
+	e.flags(c.Seen >= c.Registered && !e.kept.keep(ResyncCompares), c.Leaving, c.proving, c.entering, c.departing,
+		c.stayed, c.reconciled)
 	if e.exact {
 		e.rev(c.Seen)
 		e.proof(c.tried)
@@ -230,7 +233,8 @@ func (e *encoder) known(p *process, n int) {
 	entry := p.czar.entries[names[n]]
 	e.entry(entry)
 	pending, ok := p.czar.pending[names[n]]
-	e.flags(ok, pending.drained, pending.aborted, pending.asked == entry.Modified, pending.acked == entry.Modified, pending.failed)
+	e.flags(ok, pending.drained, pending.aborted, pending.asked == entry.Modified, pending.acked == entry.Modified,
+		pending.failed)
 }
 
 func (e *encoder) query(p *process, b bounds) {

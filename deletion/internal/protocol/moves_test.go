@@ -170,9 +170,9 @@ func (c *checker) readsLate(w *world) bool {
 	return false
 }
 
-// action lets what a coordinator decided arrive: the point of no return, on which all depends, whenever; the rest in most bounds at once,
-// or not now. That leaves nothing out, since what is guarded there stays true or never becomes true again: what arrives late
-// could as well be decided late.
+// action lets what a coordinator decided arrive: the point of no return, on which all depends, whenever; the rest in
+// most bounds at once, or not now. That leaves nothing out, since what is guarded there stays true or never becomes
+// true again: what arrives late could as well be decided late.
 func (c *checker) action(w *world, d *decision, next nexter) {
 	n := place(d.Name)
 	switch {

@@ -44,7 +44,8 @@ type set struct {
 // briefTiming has proofs of one tick, for bounds that are large otherwise.
 var briefTiming = Timing{Fence: tick, Wait: tick}
 
-// alone skips what has no goroutine but its own and takes ten times as long under the race detector; make test runs it without.
+// alone skips what has no goroutine but its own and takes ten times as long under the race detector; make test runs it
+// without.
 func alone(t *testing.T) {
 	t.Helper()
 	if raceDetector {
@@ -83,7 +84,8 @@ func TestNothingGoesWrong(t *testing.T) {
 
 // allMoves returns the names of all that may happen, but for what another czar does and for what is a mistake.
 func allMoves() (all []string) {
-	for _, of := range [][allNames]string{create, mark, markByHand, readyByHand, ask, askedEnough, unask, heldEnough, undo, redelay, decide, arrive} {
+	for _, of := range [][allNames]string{create, mark, markByHand, readyByHand, ask, askedEnough, unask, heldEnough, undo,
+		redelay, decide, arrive} {
 		all = append(all, of[:]...)
 	}
 	for _, k := range []ActionKind{MarkNow, Withdraw, Adopt, EndIntent, Remove, BeginEnding, Deregister} {
@@ -141,8 +143,8 @@ func nothingGoesWrong(t *testing.T, least int, sets []set) (taken map[string]boo
 	return taken
 }
 
-// TestKeysLoseNothing explores small bounds by all that there is in a state, and finds nothing that the usual way leaves out, which takes states
-// for one that differ in what should make no difference.
+// TestKeysLoseNothing explores small bounds by all that there is in a state, and finds nothing that the usual way
+// leaves out, which takes states for one that differ in what should make no difference.
 func TestKeysLoseNothing(t *testing.T) {
 	alone(t)
 	sets := []set{
@@ -159,7 +161,8 @@ func TestKeysLoseNothing(t *testing.T) {
 	if os.Getenv("SOAK") != "" {
 		sets = append(sets,
 			set{"drops under a new id", newID, briefTiming},
-			set{"drops and creations in a database", bounds{marks: 2, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming})
+			set{"drops and creations in a database", bounds{marks: 2, creates: 1, db: true, dbMarks: true, requests: true},
+				briefTiming})
 	}
 	for _, s := range sets {
 		t.Run(s.name, func(t *testing.T) {

@@ -9,7 +9,8 @@ func (c *checker) viewing(w *world, i int, m *moves, next nexter) {
 		c.missing(w, i, m, next)
 	}
 	switch {
-	case p.seen < len(w.log) && p.missesAny(w.log[p.seen]): // a change of what is not known shows that something is missing
+	// a change of what is not known shows that something is missing
+	case p.seen < len(w.log) && p.missesAny(w.log[p.seen]):
 	case p.seen < len(w.log):
 		next(m.sees, func(w *world) string { c.sees(w, i, w.log[w.czars[i].seen], 1); return "" })
 	case p.czar.ID != "" && p.czar.Seen < p.czar.Registered && !c.kept.keep(ResyncCompares): // else nothing depends on it

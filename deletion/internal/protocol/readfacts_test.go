@@ -30,7 +30,8 @@ func (s store) entry(n protocol.Name) protocol.Entry {
 // TestFacts: all that a coordinator finds, each with what it is decided by.
 func TestFacts(t *testing.T) {
 	s := newStore(t)
-	byHand, asked, gone := protocol.TableName("d", "byhand"), protocol.TableName("d", "asked"), protocol.TableName("d", "gone")
+	byHand, asked, gone := protocol.TableName("d", "byhand"), protocol.TableName("d", "asked"), protocol.TableName("d",
+		"gone")
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode())
 	s.marked(table, protocol.Marked) // which puts two acknowledgements, one of them of another mark
 	s.put(paths.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
@@ -59,9 +60,11 @@ func TestFacts(t *testing.T) {
 	assert.Equal(t, protocol.Facts{
 		At: now, History: "h", RegistrationsAt: now, Timing: timing,
 		Drops: []protocol.Drop{
-			{Found: found(gone), Intent: protocol.Intent{Phase: protocol.Dropping}, Mark: s.at(paths.Intent(gone.Parts())).Create,
+			{Found: found(gone), Intent: protocol.Intent{Phase: protocol.Dropping},
+				Mark:     s.at(paths.Intent(gone.Parts())).Create,
 				Modified: s.at(paths.Intent(gone.Parts())).Mod},
-			{Found: found(table), Intent: protocol.Intent{Incarnation: s.at(tablePath).Create, Phase: protocol.Marked, Was: "READY", Terms: terms},
+			{Found: found(table), Intent: protocol.Intent{Incarnation: s.at(tablePath).Create, Phase: protocol.Marked,
+				Was: "READY", Terms: terms},
 				Mark: mark, Modified: s.at(intent).Mod, Held: true, Present: []string{"a"}, Acknowledged: []string{"a"}},
 		},
 		Requests: []protocol.Requested{
@@ -70,7 +73,8 @@ func TestFacts(t *testing.T) {
 		},
 		Unasked: []protocol.Found{found(byHand)},
 		Registrations: []protocol.Registered{
-			{ID: "a", Modified: s.at(czar).Mod, Fence: 5 * time.Second, Alive: true, Record: protocol.Registration{Name: "here", Fence: "5s"},
+			{ID: "a", Modified: s.at(czar).Mod, Fence: 5 * time.Second, Alive: true, Record: protocol.Registration{Name: "here",
+				Fence: "5s"},
 				Heartbeat: protocol.Heartbeat{Seen: 9}},
 			{ID: "later", Modified: s.at(paths.Czars + "/later").Mod, Ending: true, Fence: 5 * time.Second,
 				Record: protocol.Registration{Fence: "5s", Ending: true}},
@@ -83,7 +87,8 @@ func acknowledged(mark protocol.Revision) kv.Path {
 	return paths.Acks + kv.Path("/"+strconv.FormatInt(int64(mark), 10)+"/a")
 }
 
-// TestFactsOfADatabase: it is occupied by drops and by requests of its tables, and what is in it knows that it is on its way out.
+// TestFactsOfADatabase: it is occupied by drops and by requests of its tables, and what is in it knows that it is on
+// its way out.
 func TestFactsOfADatabase(t *testing.T) {
 	for name, c := range map[string]struct {
 		before   func(store)
@@ -157,8 +162,10 @@ func TestReadsOfOne(t *testing.T) {
 	s.marked(db, protocol.Marked)
 	for _, n := range []protocol.Name{table, db} {
 		have := kvtest.MustFetch(t, s, protocol.OneReads(n)...)
-		have = kvtest.MustFetch(t, s, append(protocol.OneReads(n), append(protocol.AcksReads(n, have), protocol.BegunReads(n)...)...)...)
-		for _, p := range []kv.Path{protocol.IntentOf(n), paths.Request(n.Parts()), paths.Later(n.Parts()), paths.Hold(n.Parts()), protocol.PathOf(n), czar, alive} {
+		have = kvtest.MustFetch(t, s, append(protocol.OneReads(n), append(protocol.AcksReads(n, have),
+			protocol.BegunReads(n)...)...)...)
+		for _, p := range []kv.Path{protocol.IntentOf(n), paths.Request(n.Parts()), paths.Later(n.Parts()),
+			paths.Hold(n.Parts()), protocol.PathOf(n), czar, alive} {
 			assert.Equal(t, s.at(p), have.At(p), p)
 		}
 		assert.True(t, have.Shows(kv.Key(paths.Intent("d", ""))))
@@ -180,19 +187,23 @@ func TestReadsOfOne(t *testing.T) {
 		return false
 	}
 	for p, of := range map[kv.Path][2]bool{ // of the table, of the database
-		intent: {true, true}, request: {true, true}, paths.Intent("d", ""): {true, true}, paths.Request("d", ""): {true, true},
-		paths.Intent("d", "other"): {false, true}, paths.Request("d", "other"): {false, true}, paths.Intent("d2", ""): {false, false},
+		intent: {true, true}, request: {true, true}, paths.Intent("d", ""): {true, true}, paths.Request("d", ""): {true,
+			true},
+		paths.Intent("d", "other"): {false, true}, paths.Request("d", "other"): {false, true}, paths.Intent("d2", ""): {false,
+			false},
 	} {
 		assert.Equal(t, of, [2]bool{concerned(table, p), concerned(db, p)}, p)
 	}
 }
 
-// TestAcknowledgementsTogether: those of tables that were marked at once are one key; when one has no drop any more, the others are found that have.
+// TestAcknowledgementsTogether: those of tables that were marked at once are one key; when one has no drop any more,
+// the others are found that have.
 func TestAcknowledgementsTogether(t *testing.T) {
 	s := newStore(t)
 	s.registered(false)
 	other := protocol.TableName("d", "other")
-	puts := []kv.Put{{Path: intent, Value: "{}"}, {Path: protocol.IntentOf(other), Value: "{}"}, {Path: protocol.PathOf(other), Value: by}}
+	puts := []kv.Put{{Path: intent, Value: "{}"}, {Path: protocol.IntentOf(other), Value: "{}"},
+		{Path: protocol.PathOf(other), Value: by}}
 	mark := kvtest.MustCommit(t, s, kv.Change{Puts: puts})
 	s.put(protocol.IntentOf(db), "{}")
 	g, err := protocol.ReadRegistrationContext(s.have())
@@ -227,7 +238,8 @@ func TestRemovalsGoOn(t *testing.T) {
 	kvtest.MustCommit(t, s, l.Failed(renewed, assert.AnError))
 	failed, ok := protocol.Renewed(a, s.have())
 	require.True(t, ok)
-	assert.Equal(t, [3]any{assert.AnError.Error(), 1, ""}, [3]any{failed.Intent.Error, failed.Intent.Attempts, failed.Intent.Trouble})
+	assert.Equal(t, [3]any{assert.AnError.Error(), 1, ""}, [3]any{failed.Intent.Error, failed.Intent.Attempts,
+		failed.Intent.Trouble})
 
 	for _, c := range []struct {
 		name   string

@@ -46,12 +46,13 @@ type Intent struct {
 	Phase       Phase    `json:"phase"`
 	Was         string   `json:"was"` // the status before the mark, which an undrop brings back
 	Terms
-	Tables   []Table `json:"tables,omitempty"`  // what to remove; known from Dropping on
-	History  string  `json:"history,omitempty"` // of etcd; in another one the same incarnation is another table; known from Dropping on
-	Error    string  `json:"error,omitempty"`   // why the last attempt to remove the data failed
-	Attempts int     `json:"attempts,omitempty"`
-	Trouble  string  `json:"trouble,omitempty"` // what the attempt that is under way has trouble with
-	Retry    int     `json:"retry,omitempty"`   // counts the times that an operator wanted another attempt at once
+	Tables []Table `json:"tables,omitempty"` // what to remove; known from Dropping on
+	// of etcd; in another one the same incarnation is another table; known from Dropping on
+	History  string `json:"history,omitempty"`
+	Error    string `json:"error,omitempty"` // why the last attempt to remove the data failed
+	Attempts int    `json:"attempts,omitempty"`
+	Trouble  string `json:"trouble,omitempty"` // what the attempt that is under way has trouble with
+	Retry    int    `json:"retry,omitempty"`   // counts the times that an operator wanted another attempt at once
 }
 
 // Table describes a table to whoever removes its data.

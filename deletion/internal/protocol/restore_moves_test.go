@@ -1,7 +1,7 @@
 package protocol
 
-// What becomes of everybody when etcd is restored from a backup. Nobody tells them: that the history has another name now is left out, since it
-// may come later than all of this.
+// What becomes of everybody when etcd is restored from a backup. Nobody tells them: that the history has another name
+// now is left out, since it may come later than all of this.
 
 // image is what a backup has.
 type image struct {
@@ -24,10 +24,15 @@ func (c *checker) restoring(w *world, next nexter) {
 		return
 	}
 	next("etcd is restored", func(w *world) string { c.restore(w, w.rev+1); return "" })
-	next("etcd is restored, and revisions are given out again", func(w *world) string { c.restore(w, w.backup.rev); return "" })
+	next("etcd is restored, and revisions are given out again", func(w *world) string {
+		c.restore(w,
+			w.backup.rev)
+		return ""
+	})
 }
 
-// restore brings etcd back after every proof has run out, as whoever restores it has to see to. Nothing that was sent before arrives.
+// restore brings etcd back after every proof has run out, as whoever restores it has to see to. Nothing that was sent
+// before arrives.
 func (c *checker) restore(w *world, at Revision) {
 	if !c.kept.hasty {
 		w.now += int(c.timing.Fence/tick) + 1
@@ -65,7 +70,8 @@ func (c *checker) breaks(w *world, i int) {
 	}
 }
 
-// meets is how a view meets an etcd that was restored. It notices, if etcd is at an older revision, or it compares itself with etcd, or neither.
+// meets is how a view meets an etcd that was restored. It notices, if etcd is at an older revision, or it compares
+// itself with etcd, or neither.
 func (c *checker) meets(w *world, i int, m *moves, next nexter) {
 	p := w.czars[i]
 	if !p.foreign {

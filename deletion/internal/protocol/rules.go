@@ -1,7 +1,7 @@
 package protocol
 
-// Rule is one of the rules on which the safety of the protocol rests. Production keeps them all; a check that breaks one must
-// see the protocol fail.
+// Rule is one of the rules on which the safety of the protocol rests. Production keeps them all; a check that breaks
+// one must see the protocol fail.
 type Rule uint64
 
 // The rules. Each says who keeps it.

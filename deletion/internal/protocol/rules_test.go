@@ -17,12 +17,13 @@ type missing struct {
 
 const (
 	used, wrongRows         = "S2: a table is dropped while a query uses it", "S5"
-	cancelled, early, stale = "S4: a drop that was cancelled", "S4: a drop is carried out before", "S4: a drop is carried out as it was before"
-	tableEarly              = "S4: a table is dropped with its database before"
-	nameTaken, inDropped    = "S7: a name is used again", "S7: a table is created in a database"
-	deposed, toldEarly      = "S9", "S10"
-	noTable                 = "S1: a chunk query may be sent to a table that is gone"
-	tooLate                 = "S1: a query is admitted on a table that is gone"
+	cancelled, early, stale = "S4: a drop that was cancelled", "S4: a drop is carried out before",
+		"S4: a drop is carried out as it was before"
+	tableEarly           = "S4: a table is dropped with its database before"
+	nameTaken, inDropped = "S7: a name is used again", "S7: a table is created in a database"
+	deposed, toldEarly   = "S9", "S10"
+	noTable              = "S1: a chunk query may be sent to a table that is gone"
+	tooLate              = "S1: a query is admitted on a table that is gone"
 )
 
 var withoutRule = []missing{
@@ -60,7 +61,8 @@ var withoutRule = []missing{
 	{"OlderIsAnother", OlderIsAnother, restoring, used},
 }
 
-// bySimulator are the rules that take a richer world than this one to be missed: etcd that is set back to a backup, and data to be removed.
+// bySimulator are the rules that take a richer world than this one to be missed: etcd that is set back to a backup, and
+// data to be removed.
 const bySimulator = CzarNeedsHistory | RemoveByIncarnation
 
 // TestEveryRuleIsNeeded takes away one rule at a time: then something goes wrong.
@@ -78,7 +80,8 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 	assert.Equal(t, lastRule<<1-1, all, "every rule is here")
 }
 
-// TestEveryDetailIsNeeded makes mistakes that no rule names, and those of the rules whose harm the shortest way to another harm hides.
+// TestEveryDetailIsNeeded makes mistakes that no rule names, and those of the rules whose harm the shortest way to
+// another harm hides.
 func TestEveryDetailIsNeeded(t *testing.T) {
 	alone(t)
 	for _, m := range []struct {
@@ -110,8 +113,8 @@ func assertBreaks(t *testing.T, c *checker, broken string) {
 	t.Logf("%d states in %s: %s", len(c.seen), time.Since(began).Round(time.Millisecond), c.broken)
 }
 
-// A gate looks at its view's snapshot only where that is newer than what it has blocked by. For the rest it is enough that what ends queries reaches those, too, that
-// are counted and not admitted yet.
+// A gate looks at its view's snapshot only where that is newer than what it has blocked by. For the rest it is enough
+// that what ends queries reaches those, too, that are counted and not admitted yet.
 func TestAbortsReachWhatIsCounted(t *testing.T) {
 	alone(t)
 	for _, b := range []bounds{newID, again} {

@@ -33,7 +33,8 @@ var ErrTiming = errors.New("the settings of the deletion protocol do not fit tog
 // drift is the share by which a clock may run too fast or too slow.
 const drift = 0.1
 
-// Outlasts returns how long to wait on one clock for what lasts for the given time on another to be over, with both at their worst.
+// Outlasts returns how long to wait on one clock for what lasts for the given time on another to be over, with both at
+// their worst.
 func Outlasts(fence time.Duration) time.Duration {
 	return time.Duration(float64(fence) * (1 + drift) / (1 - drift))
 }
@@ -56,16 +57,21 @@ func (t Timing) Check() error {
 		name  string
 		value time.Duration
 	}{{"confirm", t.Confirm}, {"fence", t.Fence}, {"wait", t.Wait}, {"alive", t.Alive}} {
-		wrong(d.value < shortestTime || d.value > longestLease, "%s is %s and must be from %s to %s", d.name, d.value, shortestTime, longestLease)
+		wrong(d.value < shortestTime || d.value > longestLease, "%s is %s and must be from %s to %s", d.name, d.value,
+			shortestTime, longestLease)
 	}
 	if faults != nil {
 		return fmt.Errorf("%w: %w", ErrTiming, joined(faults)) // what follows would calculate with them
 	}
-	wrong(t.Fence < 4*t.Confirm, "fence is %s and must be at least 4 times confirm, %s, so that a lost confirmation or two stop no query", t.Fence, 4*t.Confirm)
-	wrong(t.Wait < Outlasts(t.Fence), "wait is %s and must be at least %s, since the clocks of two machines may differ by a tenth each and fence is %s",
+	wrong(t.Fence < 4*t.Confirm, "fence is %s and must be at least 4 times confirm, %s, so that a lost confirmation or "+
+		"two stop no query", t.Fence, 4*t.Confirm)
+	wrong(t.Wait < Outlasts(t.Fence), "wait is %s and must be at least %s, since the clocks of two machines may differ "+
+		"by a tenth each and fence is %s",
 		t.Wait, Outlasts(t.Fence).Round(time.Millisecond), t.Fence)
-	wrong(t.Alive < shortestLease || t.Alive%time.Second != 0, "alive is %s and must be whole seconds, at least %s: it is a lease", t.Alive, shortestLease)
-	wrong(t.Alive < 2*t.Confirm, "alive is %s and must be at least twice confirm, %s, or czars that do well are taken for silent", t.Alive, 2*t.Confirm)
+	wrong(t.Alive < shortestLease || t.Alive%time.Second != 0,
+		"alive is %s and must be whole seconds, at least %s: it is a lease", t.Alive, shortestLease)
+	wrong(t.Alive < 2*t.Confirm, "alive is %s and must be at least twice confirm, %s, or czars that do well are taken "+
+		"for silent", t.Alive, 2*t.Confirm)
 	if err := CheckDelay(t.Delay); err != nil {
 		faults = multierror.Append(faults, fmt.Errorf("delay: %w", err))
 	}
@@ -85,7 +91,8 @@ func CheckDelay(d time.Duration) error {
 	if d == 0 || d >= shortestLease && d%time.Second == 0 && d <= longestLease {
 		return nil
 	}
-	return fmt.Errorf("%s: must be 0, or whole seconds from %s to %s, since a lease of etcd keeps the time", d, shortestLease, longestLease)
+	return fmt.Errorf("%s: must be 0, or whole seconds from %s to %s, since a lease of etcd keeps the time", d,
+		shortestLease, longestLease)
 }
 
 // longestLease is a day: each new leader of etcd begins all leases anew, so longer ones might never end.
@@ -102,7 +109,8 @@ type timingJSON struct {
 
 // MarshalJSON writes durations as texts.
 func (t Timing) MarshalJSON() ([]byte, error) {
-	return json.Marshal(timingJSON{t.Confirm.String(), t.Fence.String(), t.Wait.String(), t.Alive.String(), t.Delay.String()})
+	return json.Marshal(timingJSON{t.Confirm.String(), t.Fence.String(), t.Wait.String(), t.Alive.String(),
+		t.Delay.String()})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. What is missing keeps its default.

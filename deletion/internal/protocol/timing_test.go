@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// TestTimingThatFits: each bound is still allowed, and what lies beyond it is refused with what is wrong and what would do.
+// TestTimingThatFits: each bound is still allowed, and what lies beyond it is refused with what is wrong and what would
+// do.
 func TestTimingThatFits(t *testing.T) {
 	const ms, s, h = time.Millisecond, time.Second, time.Hour
 	least := protocol.Timing{Confirm: 20 * ms, Fence: 80 * ms, Wait: protocol.Outlasts(80 * ms), Alive: 2 * s}
@@ -31,15 +32,19 @@ func TestTimingThatFits(t *testing.T) {
 		{least, func(t *protocol.Timing) { t.Alive = 20*ms - 1 }, "alive is 19.999999ms and must be from 20ms to 24h0m0s"},
 		{most, func(t *protocol.Timing) { t.Wait++ }, "wait is 24h0m0.000000001s and must be from 20ms to 24h0m0s"},
 		{most, func(t *protocol.Timing) { t.Alive++ }, "alive is 24h0m0.000000001s and must be from 20ms to 24h0m0s"},
-		{most, func(t *protocol.Timing) { t.Fence, t.Alive = 0, 0 }, "fence is 0s and must be from 20ms to 24h0m0s\nalive is 0s and must be from 20ms to 24h0m0s"},
+		{most, func(t *protocol.Timing) { t.Fence, t.Alive = 0, 0 },
+			"fence is 0s and must be from 20ms to 24h0m0s\nalive is 0s and must be from 20ms to 24h0m0s"},
 		{tight, func(t *protocol.Timing) { t.Fence-- },
 			"fence is 19.999999999s and must be at least 4 times confirm, 20s, so that a lost confirmation or two stop no query"},
 		{tight, func(t *protocol.Timing) { t.Wait-- },
-			"wait is 24.444444443s and must be at least 24.444s, since the clocks of two machines may differ by a tenth each and fence is 20s"},
+			"wait is 24.444444443s and must be at least 24.444s, since the clocks of two machines may differ by a tenth each " +
+				"and fence is 20s"},
 		{tight, func(t *protocol.Timing) { t.Alive = 9 * s },
 			"alive is 9s and must be at least twice confirm, 10s, or czars that do well are taken for silent"},
-		{tight, func(t *protocol.Timing) { t.Alive += ms }, "alive is 10.001s and must be whole seconds, at least 2s: it is a lease"},
-		{least, func(t *protocol.Timing) { t.Alive = s }, "alive is 1s and must be whole seconds, at least 2s: it is a lease"},
+		{tight, func(t *protocol.Timing) { t.Alive += ms },
+			"alive is 10.001s and must be whole seconds, at least 2s: it is a lease"},
+		{least, func(t *protocol.Timing) { t.Alive = s },
+			"alive is 1s and must be whole seconds, at least 2s: it is a lease"},
 		{tight, func(t *protocol.Timing) { t.Delay = s },
 			"delay: 1s: must be 0, or whole seconds from 2s to 24h0m0s, since a lease of etcd keeps the time"},
 	} {
@@ -53,16 +58,19 @@ func TestTimingThatFits(t *testing.T) {
 // TestDelays: a delay is kept by a lease of etcd, which has whole seconds.
 func TestDelays(t *testing.T) {
 	for d, fits := range map[time.Duration]bool{
-		0: true, 1: false, time.Second: false, 2*time.Second - 1: false, 2 * time.Second: true, 2*time.Second + 1: false, 3 * time.Second: true,
-		24 * time.Hour: true, 24*time.Hour + time.Second: false, -time.Second: false, -2 * time.Second: false,
+		0: true, 1: false, time.Second: false, 2*time.Second - 1: false, 2 * time.Second: true, 2*time.Second + 1: false,
+		3 * time.Second: true,
+		24 * time.Hour:  true, 24*time.Hour + time.Second: false, -time.Second: false, -2 * time.Second: false,
 	} {
 		assert.Equal(t, fits, protocol.CheckDelay(d) == nil, d)
 	}
 }
 
-// TestTimingAsItIsKept: what is written is read again, what is missing has its default, and what cannot be used is refused.
+// TestTimingAsItIsKept: what is written is read again, what is missing has its default, and what cannot be used is
+// refused.
 func TestTimingAsItIsKept(t *testing.T) {
-	own := protocol.Timing{Confirm: time.Second, Fence: 10 * time.Second, Wait: 20 * time.Second, Alive: 4 * time.Second, Delay: 5 * time.Second}
+	own := protocol.Timing{Confirm: time.Second, Fence: 10 * time.Second, Wait: 20 * time.Second, Alive: 4 * time.Second,
+		Delay: 5 * time.Second}
 	for text, want := range map[string]protocol.Timing{
 		"": protocol.DefaultTiming, "{}": protocol.DefaultTiming,
 		`{"confirm":"1s","fence":"10s","wait":"20s","alive":"4s","delay":"5s"}`: own,

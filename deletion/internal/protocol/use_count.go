@@ -1,10 +1,10 @@
 package protocol
 
-// UseCount is what a czar counts for one incarnation: the queries that use it, and whether it is blocked. It is one machine word, so that
-// a czar can hold it in an atomic: a query is counted only where nothing is blocked, in one step.
+// UseCount is what a czar counts for one incarnation: the queries that use it, and whether it is blocked. It is one
+// machine word, so that a czar can hold it in an atomic: a query is counted only where nothing is blocked, in one step.
 //
-// A czar may count a database in the counts of its tables: it is blocked when each of them is, and drained when each counts no query after it was blocked. A
-// table that appears while its database is blocked begins blocked.
+// A czar may count a database in the counts of its tables: it is blocked when each of them is, and drained when each
+// counts no query after it was blocked. A table that appears while its database is blocked begins blocked.
 type UseCount uint64
 
 // What a count is blocked by.

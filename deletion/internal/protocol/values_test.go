@@ -88,7 +88,8 @@ func TestNames(t *testing.T) {
 // TestEntries: what a status means to queries; of what is not there it is said when that was seen.
 func TestEntries(t *testing.T) {
 	for value, want := range map[string]protocol.Standing{
-		"READY": protocol.Ready, "PENDING_DROP:x": protocol.DropPending, "DO_NOT_USE": protocol.Unready, "PENDING_CREATE:x": protocol.Unready, "": protocol.Unready,
+		"READY": protocol.Ready, "PENDING_DROP:x": protocol.DropPending, "DO_NOT_USE": protocol.Unready,
+		"PENDING_CREATE:x": protocol.Unready, "": protocol.Unready,
 	} {
 		got := protocol.EntryOf(kv.Entry{Value: value, Create: 3, Mod: 5}, 9)
 		assert.Equal(t, protocol.Entry{Standing: want, Incarnation: 3, Modified: 5}, got, value)
@@ -104,13 +105,16 @@ func TestShortened(t *testing.T) {
 	assert.Equal(t, "a?b", protocol.Shortened("a\xffb"))
 }
 
-// TestConfirmationsLook: a confirmation reads the intents of what it is to look at, and finds those whose queries are to end.
+// TestConfirmationsLook: a confirmation reads the intents of what it is to look at, and finds those whose queries are
+// to end.
 func TestConfirmationsLook(t *testing.T) {
-	other, waits, unread, dropped := protocol.TableName("d", "o"), protocol.TableName("d", "w"), protocol.TableName("d", "u"), protocol.TableName("d", "x")
+	other, waits, unread, dropped := protocol.TableName("d", "o"), protocol.TableName("d", "w"), protocol.TableName("d",
+		"u"), protocol.TableName("d", "x")
 	s := newStore(t)
 	s.registered(false)
 	s.marked(table, protocol.Marked)
-	s.put(protocol.IntentOf(waits), protocol.Intent{Phase: protocol.Marked, Terms: protocol.Terms{Policy: protocol.Wait}}.Encode())
+	s.put(protocol.IntentOf(waits), protocol.Intent{Phase: protocol.Marked,
+		Terms: protocol.Terms{Policy: protocol.Wait}}.Encode())
 	s.put(protocol.IntentOf(dropped), protocol.Intent{Phase: protocol.Dropping, Terms: terms}.Encode())
 	s.put(protocol.IntentOf(unread), "{")
 	look := []protocol.Name{other, waits, unread, dropped, table}
@@ -125,7 +129,8 @@ func TestConfirmationsLook(t *testing.T) {
 	assert.Empty(t, g.ToCancel(got, look), "queries have the agreed delay")
 }
 
-// TestProofByReading: etcd answers a transaction that reads nothing from whatever a member happens to know, so the proof has to read.
+// TestProofByReading: etcd answers a transaction that reads nothing from whatever a member happens to know, so the
+// proof has to read.
 func TestProofByReading(t *testing.T) {
 	c := protocol.RegistrationContext{}.ConfirmByReading("a", 3, nil)
 	assert.False(t, c.Writes())
@@ -136,7 +141,8 @@ func TestProofByReading(t *testing.T) {
 // TestLivesAreOnTheirLease: a czar that dies without a word is noticed by its lease.
 func TestLivesAreOnTheirLease(t *testing.T) {
 	var g protocol.RegistrationContext
-	for _, c := range []kv.Change{g.Register("a", "here", time.Unix(0, 0), lease), g.Confirm("a", 3, protocol.Heartbeat{}, lease, nil)} {
+	for _, c := range []kv.Change{g.Register("a", "here", time.Unix(0, 0), lease), g.Confirm("a", 3, protocol.Heartbeat{},
+		lease, nil)} {
 		assert.Contains(t, c.Puts, kv.Put{Path: alive, Value: `{"seen":0}`, Lease: lease})
 	}
 }
@@ -159,7 +165,8 @@ func TestSettingsOfARegistration(t *testing.T) {
 // What lies below a name, and the packed keys beside it, are no names.
 func TestObservationsAreOfNames(t *testing.T) {
 	b := kv.NewSnapshot(9, kv.Below(paths.CSS)).Edit()
-	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t", "/DBS/d/TABLES/t/schema", "/NODES/w"} {
+	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t",
+		"/DBS/d/TABLES/t/schema", "/NODES/w"} {
 		b.Put(paths.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
 	}
 	var names []protocol.Name

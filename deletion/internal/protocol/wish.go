@@ -22,27 +22,30 @@ var (
 
 // Mark begins a drop now. The lease is that of the hold, of as many seconds as the terms say; 0 for a delay of 0.
 func Mark(n Name, t Terms, lease int64) kv.Op {
-	return kv.Op{Name: "mark " + n.String() + " to be dropped", Reads: wishReads(n), Plan: func(have *kv.Snapshot) (kv.Change, error) {
-		f, err := find(n, have)
-		if err != nil {
-			return kv.Change{}, err
-		}
-		was := f.Status
-		if f.Entry.Standing == DropPending { // by hand, and what it was before is not known here
-			was = string(cssetcd.StatusIgnore)
-		}
-		c := kv.Change{Guards: marking(f, Rules{}), Puts: marks(f, was, t, lease)}
-		c.Deletes = []kv.Span{kv.Key(n.request()), kv.Key(n.later())}
-		if lease == 0 {
-			c.Deletes = append(c.Deletes, kv.Key(n.hold()))
-		}
-		return c, nil
-	}}
+	return kv.Op{Name: "mark " + n.String() + " to be dropped", Reads: wishReads(n),
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			f, err := find(n, have)
+			if err != nil {
+				return kv.Change{}, err
+			}
+			was := f.Status
+			if f.Entry.Standing == DropPending { // by hand, and what it was before is not known here
+				was = string(cssetcd.StatusIgnore)
+			}
+			c := kv.Change{Guards: marking(f, Rules{}), Puts: marks(f, was, t, lease)}
+			c.Deletes = []kv.Span{kv.Key(n.request()), kv.Key(n.later())}
+			if lease == 0 {
+				c.Deletes = append(c.Deletes, kv.Key(n.hold()))
+			}
+			return c, nil
+		}}
 }
 
-// MarkLater asks for a mark when the lease is gone, of as many seconds as after says. Until then nothing changes for anybody.
+// MarkLater asks for a mark when the lease is gone, of as many seconds as after says. Until then nothing changes for
+// anybody.
 func MarkLater(n Name, after time.Duration, t Terms, lease int64) kv.Op {
-	return kv.Op{Name: "request the drop of " + n.String(), Reads: wishReads(n), Plan: func(have *kv.Snapshot) (kv.Change, error) {
+	return kv.Op{Name: "request the drop of " + n.String(), Reads: wishReads(n), Plan: func(have *kv.Snapshot) (kv.Change,
+		error) {
 		f, err := find(n, have)
 		switch {
 		case err != nil:
@@ -63,7 +66,8 @@ func MarkLater(n Name, after time.Duration, t Terms, lease int64) kv.Op {
 // wishReads is what an operation on a drop looks at. Each is guarded, so that it is decided on what is.
 func wishReads(n Name) []kv.Span {
 	all := []kv.Span{
-		kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()), kv.Key(paths.Of(paths.Version)),
+		kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()),
+		kv.Key(paths.Of(paths.Version)),
 	}
 	if db := n.Database(); db != n {
 		all = append(all, kv.Key(db.path()), kv.Key(db.intent()))
@@ -94,7 +98,8 @@ func find(n Name, have *kv.Snapshot) (Found, error) {
 
 // Undo takes a drop back: what was marked is as it was before. It fails with ErrTooLate after the point of no return.
 func Undo(n Name) kv.Op {
-	return kv.Op{Name: "cancel the drop of " + n.String(), Reads: wishReads(n), Plan: func(have *kv.Snapshot) (kv.Change, error) {
+	return kv.Op{Name: "cancel the drop of " + n.String(), Reads: wishReads(n), Plan: func(have *kv.Snapshot) (kv.Change,
+		error) {
 		var c kv.Change
 		if have.At(n.request()).Exists() {
 			c.Deletes = []kv.Span{kv.Key(n.request()), kv.Key(n.later())}
@@ -131,13 +136,16 @@ func TryAgain(n Name) kv.Op {
 
 // Abandon frees the name although its data may not all be removed.
 func Abandon(n Name) kv.Op {
-	return afterExecution("abandon the drop of ", n, SpellingReads(n), true, func(have *kv.Snapshot, _ Intent, e kv.Entry) kv.Change {
+	return afterExecution("abandon the drop of ", n, SpellingReads(n), true, func(have *kv.Snapshot, _ Intent,
+		e kv.Entry) kv.Change {
 		return kv.Change{Deletes: append(n.traces(e.Create), paths.Forget(have, string(n))...)}
 	})
 }
 
-// afterExecution is an operation on a drop past the point of no return; or on one that cannot be read, which nobody else can end.
-func afterExecution(what string, n Name, more []kv.Span, unreadable bool, change func(*kv.Snapshot, Intent, kv.Entry) kv.Change) kv.Op {
+// afterExecution is an operation on a drop past the point of no return; or on one that cannot be read, which nobody
+// else can end.
+func afterExecution(what string, n Name, more []kv.Span, unreadable bool, change func(*kv.Snapshot, Intent,
+	kv.Entry) kv.Change) kv.Op {
 	reads := append([]kv.Span{kv.Key(n.intent())}, more...)
 	return kv.Op{Name: what + n.String(), Reads: reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
 		e := have.At(n.intent())
@@ -187,7 +195,8 @@ func IntentOf(n Name) kv.Path { return n.intent() }
 
 // ProgressReads is what [ProgressOf] needs to see.
 func ProgressReads(n Name) []kv.Span {
-	return []kv.Span{kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.request()), kv.Key(n.Database().path()), kv.Key(n.Database().intent())}
+	return []kv.Span{kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.request()), kv.Key(n.Database().path()),
+		kv.Key(n.Database().intent())}
 }
 
 // ProgressOf returns how far the drop of an incarnation has come.
@@ -216,7 +225,8 @@ func ProgressOf(n Name, incarnation Revision, have *kv.Snapshot) Progress {
 
 // SetTiming writes the settings.
 func SetTiming(t Timing) kv.Op {
-	return kv.Op{Name: "change the settings", Reads: []kv.Span{kv.Key(paths.Config)}, Plan: func(*kv.Snapshot) (kv.Change, error) {
+	return kv.Op{Name: "change the settings", Reads: []kv.Span{kv.Key(paths.Config)}, Plan: func(*kv.Snapshot) (kv.Change,
+		error) {
 		return kv.Change{Puts: []kv.Put{{Path: paths.Config, Value: encode(t)}}}, nil
 	}}
 }

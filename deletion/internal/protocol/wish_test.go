@@ -50,30 +50,47 @@ func TestWishes(t *testing.T) {
 		leaves  map[kv.Path]string
 		removes []kv.Path
 	}{
-		{"mark", "mark", func(s store) { s.requested(); s.put(later, "") }, nil, "", map[kv.Path]string{tablePath: by, hold: ""}, []kv.Path{request, later}},
-		{"without a delay", "mark at once", func(s store) { s.put(hold, "old") }, nil, "", map[kv.Path]string{tablePath: "PENDING_DROP:"}, []kv.Path{hold}},
-		{"a database", "mark database", nothing, nil, "", map[kv.Path]string{dbPath: by, paths.Hold("d", ""): "", tablePath: "READY"}, nil},
-		{"what is marked by hand", "mark", func(s store) { s.put(tablePath, "PENDING_DROP:x") }, nil, "", map[kv.Path]string{tablePath: "PENDING_DROP:x"}, nil},
-		{"what is marked", "mark", phase(table, protocol.Marked), cssetcd.ErrDropPending, "", map[kv.Path]string{tablePath: by}, []kv.Path{hold}},
-		{"in a database that is dropped", "mark", phase(db, protocol.Marked), cssetcd.ErrDropPending, "its database", nil, []kv.Path{intent}},
-		{"what is not there", "mark", func(s store) { s.remove(tablePath) }, cssetcd.ErrNoSuchTable, "", nil, []kv.Path{intent, tablePath}},
-		{"in what is not there", "mark", func(s store) { s.remove(tablePath); s.remove(dbPath) }, cssetcd.ErrNoSuchDB, "", nil, []kv.Path{intent}},
-		{"a database that is not there", "mark database", func(s store) { s.remove(dbPath) }, cssetcd.ErrNoSuchDB, "", nil, []kv.Path{dbPath}},
-		{"in another version", "mark", func(s store) { s.put(version, "99") }, cssetcd.ErrVersionMismatch, "", nil, []kv.Path{intent}},
+		{"mark", "mark", func(s store) { s.requested(); s.put(later, "") }, nil, "", map[kv.Path]string{tablePath: by,
+			hold: ""}, []kv.Path{request, later}},
+		{"without a delay", "mark at once", func(s store) { s.put(hold, "old") }, nil, "",
+			map[kv.Path]string{tablePath: "PENDING_DROP:"}, []kv.Path{hold}},
+		{"a database", "mark database", nothing, nil, "", map[kv.Path]string{dbPath: by, paths.Hold("d", ""): "",
+			tablePath: "READY"}, nil},
+		{"what is marked by hand", "mark", func(s store) { s.put(tablePath, "PENDING_DROP:x") }, nil, "",
+			map[kv.Path]string{tablePath: "PENDING_DROP:x"}, nil},
+		{"what is marked", "mark", phase(table, protocol.Marked), cssetcd.ErrDropPending, "",
+			map[kv.Path]string{tablePath: by}, []kv.Path{hold}},
+		{"in a database that is dropped", "mark", phase(db, protocol.Marked), cssetcd.ErrDropPending, "its database", nil,
+			[]kv.Path{intent}},
+		{"what is not there", "mark", func(s store) { s.remove(tablePath) }, cssetcd.ErrNoSuchTable, "", nil,
+			[]kv.Path{intent, tablePath}},
+		{"in what is not there", "mark", func(s store) { s.remove(tablePath); s.remove(dbPath) }, cssetcd.ErrNoSuchDB, "",
+			nil, []kv.Path{intent}},
+		{"a database that is not there", "mark database", func(s store) { s.remove(dbPath) }, cssetcd.ErrNoSuchDB, "", nil,
+			[]kv.Path{dbPath}},
+		{"in another version", "mark", func(s store) { s.put(version, "99") }, cssetcd.ErrVersionMismatch, "", nil,
+			[]kv.Path{intent}},
 
 		{"later", "mark later", nothing, nil, "", map[kv.Path]string{tablePath: "READY", later: ""}, []kv.Path{intent, hold}},
-		{"later what is not there", "mark later", func(s store) { s.remove(tablePath) }, cssetcd.ErrNoSuchTable, "", nil, []kv.Path{request, later}},
-		{"later what is not READY", "mark later", func(s store) { s.put(tablePath, "DO_NOT_USE") }, protocol.ErrNotReady, "DO_NOT_USE", nil, []kv.Path{request}},
+		{"later what is not there", "mark later", func(s store) { s.remove(tablePath) }, cssetcd.ErrNoSuchTable, "", nil,
+			[]kv.Path{request, later}},
+		{"later what is not READY", "mark later", func(s store) { s.put(tablePath, "DO_NOT_USE") }, protocol.ErrNotReady,
+			"DO_NOT_USE", nil, []kv.Path{request}},
 		{"later twice", "mark later", store.requested, protocol.ErrRequestMade, "", nil, []kv.Path{later}},
 
-		{"undo a mark", "undo", func(s store) { s.marked(table, protocol.Marked); s.put(hold, "") }, nil, "", map[kv.Path]string{tablePath: "READY"}, []kv.Path{intent, hold, ack}},
-		{"undo a request", "undo", func(s store) { s.requested(); s.put(later, "") }, nil, "", map[kv.Path]string{tablePath: "READY"}, []kv.Path{request, later}},
+		{"undo a mark", "undo", func(s store) { s.marked(table, protocol.Marked); s.put(hold, "") }, nil, "",
+			map[kv.Path]string{tablePath: "READY"}, []kv.Path{intent, hold, ack}},
+		{"undo a request", "undo", func(s store) { s.requested(); s.put(later, "") }, nil, "",
+			map[kv.Path]string{tablePath: "READY"}, []kv.Path{request, later}},
 		{"undo both", "undo", func(s store) { s.marked(table, protocol.Marked); s.requested(); s.put(later, "") }, nil, "",
 			map[kv.Path]string{tablePath: "READY"}, []kv.Path{intent, request, later}},
-		{"undo over a newer status", "undo", func(s store) { s.marked(table, protocol.Marked); s.put(tablePath, "FAILED:x") }, nil, "",
+		{"undo over a newer status", "undo", func(s store) { s.marked(table, protocol.Marked); s.put(tablePath, "FAILED:x") },
+			nil, "",
 			map[kv.Path]string{tablePath: "FAILED:x"}, []kv.Path{intent}},
-		{"undo of what is gone", "undo", func(s store) { s.marked(table, protocol.Marked); s.remove(tablePath) }, nil, "", nil, []kv.Path{intent, tablePath}},
-		{"undo too late", "undo", phase(table, protocol.Dropping), protocol.ErrTooLate, "", map[kv.Path]string{intent: "*"}, nil},
+		{"undo of what is gone", "undo", func(s store) { s.marked(table, protocol.Marked); s.remove(tablePath) }, nil, "",
+			nil, []kv.Path{intent, tablePath}},
+		{"undo too late", "undo", phase(table, protocol.Dropping), protocol.ErrTooLate, "", map[kv.Path]string{intent: "*"},
+			nil},
 		{"undo nothing", "undo", nothing, protocol.ErrNoDrop, "", map[kv.Path]string{tablePath: "READY"}, nil},
 		{"undo what cannot be read", "undo", unread(intent), nil, "holds", map[kv.Path]string{intent: "{"}, nil},
 
@@ -83,14 +100,18 @@ func TestWishes(t *testing.T) {
 		{"retry what cannot be read", "retry", unread(intent), nil, "holds", map[kv.Path]string{intent: "{"}, nil},
 
 		{"abandon", "abandon", phase(table, protocol.Dropping), nil, "", nil, []kv.Path{intent, spelling, ack}},
-		{"abandon, and keep another's spelling", "abandon", func(s store) { s.marked(table, protocol.Dropping); s.put(spelling, "/DBS/d/TABLES/T") }, nil, "",
+		{"abandon, and keep another's spelling", "abandon",
+			func(s store) { s.marked(table, protocol.Dropping); s.put(spelling, "/DBS/d/TABLES/T") }, nil, "",
 			map[kv.Path]string{spelling: "*"}, []kv.Path{intent}},
-		{"abandon too early", "abandon", phase(table, protocol.Marked), protocol.ErrTooEarly, "", map[kv.Path]string{intent: "*"}, nil},
+		{"abandon too early", "abandon", phase(table, protocol.Marked), protocol.ErrTooEarly, "",
+			map[kv.Path]string{intent: "*"}, nil},
 		{"abandon nothing", "abandon", nothing, protocol.ErrNoDrop, "", nil, nil},
 		{"abandon what cannot be read", "abandon", unread(intent), nil, "", nil, []kv.Path{intent}},
 
-		{"evict", "evict", func(s store) { s.registered(false) }, nil, "", map[kv.Path]string{czar: `{"name":"","fence":"1s","ending":true,"end_by":"me"}`}, nil},
-		{"evict twice", "evict", func(s store) { s.registered(true) }, nil, "", map[kv.Path]string{czar: `{"name":"","fence":"1s","ending":true}`}, nil},
+		{"evict", "evict", func(s store) { s.registered(false) }, nil, "",
+			map[kv.Path]string{czar: `{"name":"","fence":"1s","ending":true,"end_by":"me"}`}, nil},
+		{"evict twice", "evict", func(s store) { s.registered(true) }, nil, "",
+			map[kv.Path]string{czar: `{"name":"","fence":"1s","ending":true}`}, nil},
 		{"evict nobody", "evict", nothing, protocol.ErrNoSuchCzar, "", nil, []kv.Path{czar}},
 		{"evict what cannot be read", "evict", unread(czar), nil, "holds", map[kv.Path]string{czar: "{"}, nil},
 
@@ -138,7 +159,8 @@ func TestWishesWriteDown(t *testing.T) {
 		require.NoError(t, err)
 	}
 	run(wishes["mark later"])
-	assert.Equal(t, protocol.Request{Incarnation: k.Create, Modified: k.Mod, After: 600, Terms: terms}.Encode(), s.at(request).Value)
+	assert.Equal(t, protocol.Request{Incarnation: k.Create, Modified: k.Mod, After: 600, Terms: terms}.Encode(),
+		s.at(request).Value)
 	run(wishes["mark"])
 	want := protocol.Intent{Incarnation: k.Create, Phase: protocol.Marked, Was: "READY", Terms: terms}
 	assert.Equal(t, want.Encode(), s.at(intent).Value)
@@ -172,19 +194,23 @@ func TestWishesDecideOnWhatIs(t *testing.T) {
 		spoilt []string
 	}{
 		"mark": {func(store) {}, []string{
-			"the key was written", "the intent was written", "the database was written", "the database is being dropped", "the request was written",
+			"the key was written", "the intent was written", "the database was written", "the database is being dropped",
+			"the request was written",
 			"the delay is not over", "the request has time again", "the version is another one",
 		}},
-		"undo":    {func(s store) { s.marked(table, protocol.Marked) }, []string{"the key was written", "the intent was written", "the request was written"}},
-		"retry":   {func(s store) { s.marked(table, protocol.Dropping) }, []string{"the intent was written"}},
-		"abandon": {func(s store) { s.marked(table, protocol.Dropping) }, []string{"the intent was written", "the spelling is another one's"}},
-		"evict":   {func(s store) { s.registered(false) }, []string{"the registration was written"}},
+		"undo": {func(s store) { s.marked(table, protocol.Marked) }, []string{"the key was written",
+			"the intent was written", "the request was written"}},
+		"retry": {func(s store) { s.marked(table, protocol.Dropping) }, []string{"the intent was written"}},
+		"abandon": {func(s store) { s.marked(table, protocol.Dropping) }, []string{"the intent was written",
+			"the spelling is another one's"}},
+		"evict": {func(s store) { s.registered(false) }, []string{"the registration was written"}},
 	} {
 		for _, name := range c.spoilt {
 			s := newStore(t)
 			c.before(s)
 			commits := 0
-			first := kvtest.Hooks{Store: s, OnCommit: func(ctx context.Context, change kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+			first := kvtest.Hooks{Store: s, OnCommit: func(ctx context.Context, change kv.Change,
+				next kvtest.Commit) (*kv.Snapshot, error) {
 				if commits++; commits == 1 {
 					between[name](s)
 					got, err := next(ctx, change)
@@ -210,14 +236,22 @@ func TestProgress(t *testing.T) {
 		{"requested", store.requested, protocol.UnderWay},
 		{"marked", func(s store) { s.marked(table, protocol.Marked) }, protocol.UnderWay},
 		{"marked by hand", func(s store) { s.put(tablePath, "PENDING_DROP:x") }, protocol.UnderWay},
-		{"its data are being removed", func(s store) { s.marked(table, protocol.Dropping); s.remove(tablePath) }, protocol.UnderWay},
+		{"its data are being removed", func(s store) { s.marked(table, protocol.Dropping); s.remove(tablePath) },
+			protocol.UnderWay},
 		{"an intent that cannot be read", unread(intent), protocol.UnderWay},
 		{"gone", func(s store) { s.remove(tablePath) }, protocol.Done},
 		{"gone, and made again", func(s store) { s.remove(tablePath); s.put(tablePath, "READY") }, protocol.Done},
-		{"made again, and that is marked", func(s store) { s.remove(tablePath); s.put(tablePath, "READY"); s.marked(table, protocol.Marked) }, protocol.Done},
+		{"made again, and that is marked", func(s store) {
+			s.remove(tablePath)
+			s.put(tablePath, "READY")
+			s.marked(table,
+				protocol.Marked)
+		}, protocol.Done},
 		{"its database is marked", func(s store) { s.marked(db, protocol.Marked) }, protocol.UnderWay},
-		{"gone before its database was marked", func(s store) { s.remove(tablePath); s.marked(db, protocol.Marked) }, protocol.Done},
-		{"gone with its database", func(s store) { s.marked(db, protocol.Dropping); s.remove(tablePath); s.remove(dbPath) }, protocol.UnderWay},
+		{"gone before its database was marked", func(s store) { s.remove(tablePath); s.marked(db, protocol.Marked) },
+			protocol.Done},
+		{"gone with its database", func(s store) { s.marked(db, protocol.Dropping); s.remove(tablePath); s.remove(dbPath) },
+			protocol.UnderWay},
 		{"gone with its database, which has ended", func(s store) { s.remove(tablePath); s.remove(dbPath) }, protocol.Done},
 	} {
 		s := newStore(t)

@@ -5,9 +5,10 @@ import (
 	"time"
 )
 
-// The exhaustive check tries everything that can happen, in every order, with one table in one database, one or two czar processes and the
-// coordinators, within small bounds. Czars and coordinators are the real ones, driven through Step alone. What etcd does is written by hand,
-// for speed; each write names the builder of the transaction that it stands for.
+// The exhaustive check tries everything that can happen, in every order, with one table in one database, one or two
+// czar processes and the coordinators, within small bounds. Czars and coordinators are the real ones, driven through
+// Step alone. What etcd does is written by hand, for speed; each write names the builder of the transaction that it
+// stands for.
 //
 // Time passes in ticks; messages arrive late or never; leases, registrations and decisions go at any moment.
 
@@ -49,15 +50,16 @@ type bounds struct {
 	misses     bool // a view that misses a creation, and finds it later
 	leases     bool // leases of czars are lost, and made again by confirmations: coordinators begin to end registrations
 	evicts     bool // operators begin to end any registration at any time
-	slowReads  bool // coordinators that read registrations late; without, they know everything at once, which lets them do the most
-	slowSends  bool // every decision of a coordinator may arrive late, not only the point of no return
-	deposes    bool // coordinators that are deposed
-	slowEntry  bool // answers to registrations that come late or never
-	cancels    bool // drops do not wait for queries, but abort them
-	plans      bool // queries planned long before they are counted
-	full       bool // proofs that are had by reading, since etcd is full
-	restores   bool // etcd is restored from a backup
-	looks      bool // queries that look at the fence and later at the snapshot, not at both at once
+	// coordinators that read registrations late; without, they know everything at once, which lets them do the most
+	slowReads bool
+	slowSends bool // every decision of a coordinator may arrive late, not only the point of no return
+	deposes   bool // coordinators that are deposed
+	slowEntry bool // answers to registrations that come late or never
+	cancels   bool // drops do not wait for queries, but abort them
+	plans     bool // queries planned long before they are counted
+	full      bool // proofs that are had by reading, since etcd is full
+	restores  bool // etcd is restored from a backup
+	looks     bool // queries that look at the fence and later at the snapshot, not at both at once
 }
 
 func (b bounds) names() int {
@@ -67,7 +69,8 @@ func (b bounds) names() int {
 	return 1
 }
 
-// world is a state of everything. A copy is another world: what it points to is never changed in place, but replaced; see [world.own].
+// world is a state of everything. A copy is another world: what it points to is never changed in place, but replaced;
+// see [world.own].
 type world struct {
 	now     int
 	rev     Revision
@@ -266,7 +269,8 @@ func (w *world) reads() {
 func (w *world) registered() (all []Registered) {
 	for i, r := range w.read {
 		if r.there {
-			all = append(all, Registered{ID: idOf(i), Modified: r.modified, Ending: r.ending, Fence: w.czars[0].czar.Timing.Fence, Alive: r.alive})
+			all = append(all, Registered{ID: idOf(i), Modified: r.modified, Ending: r.ending,
+				Fence: w.czars[0].czar.Timing.Fence, Alive: r.alive})
 		}
 	}
 	return all
@@ -291,7 +295,8 @@ func (w *world) facts(b bounds, timing Timing) Facts {
 		}
 		if a.there {
 			r := Request{Incarnation: a.incarnation, Modified: a.key, Terms: Terms{Delay: 1}}
-			f.Requests = append(f.Requests, Requested{Found: found, Request: r, Modified: a.modified, Due: !a.early, Marked: i.there})
+			f.Requests = append(f.Requests, Requested{Found: found, Request: r, Modified: a.modified, Due: !a.early,
+				Marked: i.there})
 		}
 	}
 	return f
