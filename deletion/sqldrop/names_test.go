@@ -61,7 +61,7 @@ func TestBelongsIsAsARegularExpressionSays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base := name.Draw(t, "base")
 		candidate := name.Draw(t, "candidate")
-		switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		switch rapid.SampledFrom([]int{0, 1, 2, 2, 2, 3, 3, 3}).Draw(t, "kind") {
 		case 1:
 			candidate = base + candidate
 		case 2:
@@ -80,7 +80,9 @@ func TestBelongsIsAsARegularExpressionSays(t *testing.T) {
 		}
 		assert.Equal(t, want, coordinator.JobTable{Table: base, ChunkLevel: level}.Owns(candidate))
 	})
-	assert.Greater(t, found, 5)
+	if !testing.Short() { // which tries a fifth as many
+		assert.Greater(t, found, 5)
+	}
 }
 
 // Rule: all names made are within MySQL's limit, and differ where incarnation, database or table do.
