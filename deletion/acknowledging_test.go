@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // What does not hold any more keeps nothing else from being acknowledged, and all that holds is acknowledged in one
@@ -49,12 +49,12 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	landed, err := deletion.Acknowledge(t.Context(), store, registration, slices.Clone(all))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Acknowledgement{all[0], all[2], all[3]}, landed)
-	after, err := store.Fetch(t.Context(), 0, kv.Below(paths.Acks))
+	after, err := store.Fetch(t.Context(), 0, kv.Below(csskey.Acks))
 	require.NoError(t, err)
 	assert.Equal(t, before.Revision+1, after.Revision, "one transaction")
 	assert.Equal(t, 3, after.Len())
 
-	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(paths.Czars)}})
+	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(csskey.Czars)}})
 	require.NoError(t, err)
 	landed, err = deletion.Acknowledge(t.Context(), store, registration, all)
 	require.NoError(t, err)

@@ -160,7 +160,7 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, t
 		d := &Drop{client: c, name: n}
 		plan := op.Plan
 		op.Plan = func(have *kv.Snapshot) (kv.Change, error) {
-			d.incarnation = have.At(protocol.PathOf(n)).Create
+			d.incarnation = have.At(n.Path()).Create
 			return plan(have)
 		}
 		at, err := kv.Run(ctx, c.store, op)

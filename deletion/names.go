@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // readAgain is the pause between two attempts to read what there is.
@@ -43,23 +43,23 @@ func (r *registrar) readNames(ctx context.Context, id string, since protocol.Rev
 
 // namesIn reads the keys of databases and tables, and not what lies below tables that are on record.
 func namesIn(ctx context.Context, st *kv.Etcd) (*kv.Snapshot, error) {
-	records, err := st.Fetch(ctx, 0, kv.Below(paths.Fold))
+	records, err := st.Fetch(ctx, 0, kv.Below(csskey.Fold))
 	if err != nil {
 		return nil, err
 	}
 	var known []kv.Span
-	for _, e := range records.Range(kv.Below(paths.Fold)) {
-		if _, table, ok := paths.Split(e.Value); ok && table != "" {
-			known = append(known, kv.Below(paths.Of(e.Value)))
+	for _, e := range records.Range(kv.Below(csskey.Fold)) {
+		if _, table, ok := csskey.Split(e.Value); ok && table != "" {
+			known = append(known, kv.Below(csskey.Of(e.Value)))
 		}
 	}
-	have, _, err := st.LoadAround(ctx, records.Revision, belowTable, known, kv.Below(paths.Of(paths.Databases)))
+	have, _, err := st.LoadAround(ctx, records.Revision, belowTable, known, kv.Below(csskey.Of(csskey.Databases)))
 	return have, err
 }
 
 // belowTable leaves out what lies below a table.
 func belowTable(p kv.Path) (kv.Span, bool) {
-	key := strings.TrimPrefix(string(p), string(paths.CSS))
+	key := strings.TrimPrefix(string(p), string(csskey.CSS))
 	const slashes = 4 // of /DBS/<db>/TABLES/<table>
 	end := 0
 	for range slashes {
@@ -69,8 +69,8 @@ func belowTable(p kv.Path) (kv.Span, bool) {
 		}
 		end += 1 + n
 	}
-	if _, table, ok := paths.Split(key[:end]); !ok || table == "" {
+	if _, table, ok := csskey.Split(key[:end]); !ok || table == "" {
 		return kv.Span{}, false
 	}
-	return kv.Below(paths.Of(key[:end])), true
+	return kv.Below(csskey.Of(key[:end])), true
 }

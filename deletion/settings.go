@@ -7,8 +7,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Timing are the durations of the protocol, which all czars and coordinators of a catalogue share: Confirm, c, how
@@ -42,12 +42,12 @@ func (c *Client) SetTiming(ctx context.Context, t Timing) (cssetcd.Revision, err
 func (c *Client) ResetHistory(ctx context.Context) (cssetcd.Revision, error) {
 	name := rand.Text()
 	at, err := kv.Run(ctx, c.store, kv.Op{
-		Name: "reset history", Reads: []kv.Span{kv.Key(paths.History), kv.Key(paths.Of(paths.Version))},
+		Name: "reset history", Reads: []kv.Span{kv.Key(csskey.History), kv.Key(csskey.Of(csskey.Version))},
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if !have.At(paths.Of(paths.Version)).Exists() {
+			if !have.At(csskey.Of(csskey.Version)).Exists() {
 				return kv.Change{}, cssetcd.ErrVersionMissing
 			}
-			return kv.Change{Puts: []kv.Put{{Path: paths.History, Value: name}}}, nil
+			return kv.Change{Puts: []kv.Put{{Path: csskey.History, Value: name}}}, nil
 		},
 	})
 	return at, failed("reset the history", "", err)

@@ -15,7 +15,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/paths"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // Status is how far a drop has come, and what it waits for.
@@ -152,7 +152,7 @@ func (c *Client) requested(ctx context.Context, r protocol.Requested) Status {
 	db, table := r.Name.Parts()
 	return Status{
 		Name: r.Name.String(), Phase: PhaseRequested, Incarnation: r.Request.Incarnation, Policy: r.Request.Policy,
-		By: r.Request.By, Since: r.Request.Since, Left: c.left(ctx, c.store.EtcdKey(paths.Later(db, table))),
+		By: r.Request.By, Since: r.Request.Since, Left: c.left(ctx, c.store.EtcdKey(csskey.Later(db, table))),
 	}
 }
 
@@ -171,7 +171,7 @@ func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) 
 	s.Occupied = d.Occupied
 	if d.Held {
 		db, table := d.Name.Parts()
-		s.Left = c.left(ctx, c.store.EtcdKey(paths.Hold(db, table)))
+		s.Left = c.left(ctx, c.store.EtcdKey(csskey.Hold(db, table)))
 	}
 	var coordinator protocol.Coordinator
 	for _, id := range coordinator.Blocking(f, d) {
@@ -185,7 +185,7 @@ func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) 
 
 // coordinated reports whether a coordinator runs, as far as can be read.
 func (c *Client) coordinated(ctx context.Context) bool {
-	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(paths.Coordinators)+"/", clientv3.WithPrefix(),
+	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(csskey.Coordinators)+"/", clientv3.WithPrefix(),
 		clientv3.WithCountOnly())
 	return err == nil && candidates.Count > 0
 }

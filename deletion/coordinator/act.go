@@ -8,8 +8,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // act carries out one action. What fails is decided anew with the next look.
@@ -71,7 +71,7 @@ func (c *Coordinator) report(lead *leadership, a protocol.Action, err error) {
 // before returns the status that somebody wrote over by hand, which cancelling is to bring back. Where that is not
 // known any more, it is one that lets nobody in.
 func (c *Coordinator) before(ctx context.Context, a protocol.Action) string {
-	at := protocol.PathOf(a.Name)
+	at := a.Name.Path()
 	then, err := c.store.Fetch(ctx, a.Found.Entry.Modified-1, kv.Key(at))
 	if err != nil || !then.At(at).Exists() || cssetcd.Status(then.At(at).Value).State() == cssetcd.StatePendingDrop {
 		return string(cssetcd.StatusIgnore)
@@ -91,8 +91,8 @@ func (c *Coordinator) describe(ctx context.Context, mark protocol.Revision, n pr
 		return []protocol.Table{describe(s, db, table)}, nil
 	}
 	var all []protocol.Table
-	for key := range s.Below(paths.Tables(db)) {
-		if _, table, ok := paths.Split(key); ok && table != "" {
+	for key := range s.Below(csskey.TablesKey(db)) {
+		if _, table, ok := csskey.Split(key); ok && table != "" {
 			all = append(all, describe(s, db, table))
 		}
 	}
@@ -101,13 +101,13 @@ func (c *Coordinator) describe(ctx context.Context, mark protocol.Revision, n pr
 
 func describe(s *cssetcd.Snapshot, db, table string) protocol.Table {
 	name := cssetcd.TableName{DB: db, Table: table}
-	e, _ := s.Key(paths.Table(db, table))
+	e, _ := s.Key(csskey.TableKey(db, table))
 	out := protocol.Table{Table: table, Incarnation: e.Create}
 	if t, err := s.Table(name); err == nil {
 		out.ChunkLevel = t.ChunkLevel()
 		return out
 	}
-	for range s.Below(paths.Table(db, table) + "/partitioning") { // it cannot be read, but it is there
+	for range s.Below(csskey.TableKey(db, table) + "/partitioning") { // it cannot be read, but it is there
 		out.ChunkLevel = 1
 	}
 	return out

@@ -37,7 +37,7 @@ func (c *Coordinator) conclude(ctx context.Context, lead *leadership, a protocol
 func (c *Coordinator) finish(lead *leadership, a protocol.Action) (protocol.Revision, error) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
-	have, err := c.store.Fetch(ctx, 0, append(protocol.SpellingReads(a.Name), kv.Key(protocol.IntentOf(a.Name)))...)
+	have, err := c.store.Fetch(ctx, 0, append(protocol.SpellingReads(a.Name), kv.Key(a.Name.Intent()))...)
 	if err != nil {
 		return 0, err
 	}
@@ -80,7 +80,7 @@ func (c *Coordinator) noteIn(lead *leadership, a protocol.Action,
 	change func(protocol.Action) kv.Change) (protocol.Revision, error) {
 	ctx, cancel := context.WithTimeout(lead.ctx, readLimit)
 	defer cancel()
-	have, err := c.store.Fetch(ctx, 0, kv.Key(protocol.IntentOf(a.Name)))
+	have, err := c.store.Fetch(ctx, 0, kv.Key(a.Name.Intent()))
 	if err != nil {
 		return 0, err
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/leader"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Config says what a coordinator works on and with.
@@ -128,7 +128,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	group.Go(func() error { return c.watch(ctx) })
 	group.Go(func() error {
 		return leader.Run(ctx, leader.Config{
-			Etcd: c.etcd, Key: c.store.EtcdKey(paths.Coordinators), Name: c.cfg.Name, TTL: c.cfg.TTL, Log: c.cfg.Logger,
+			Etcd: c.etcd, Key: c.store.EtcdKey(csskey.Coordinators), Name: c.cfg.Name, TTL: c.cfg.TTL, Log: c.cfg.Logger,
 		}, c.lead)
 	})
 	group.Go(func() error { return c.loop(ctx) })
@@ -325,9 +325,9 @@ func (c *Coordinator) watch(ctx context.Context) error {
 		below kv.Path
 		opts  []clientv3.OpOption
 	}{
-		{paths.Drops, nil},
-		{paths.Czars, nil},
-		{paths.Alive, []clientv3.OpOption{clientv3.WithFilterPut()}}, // confirmations are no news
+		{csskey.Drops, nil},
+		{csskey.Czars, nil},
+		{csskey.Alive, []clientv3.OpOption{clientv3.WithFilterPut()}}, // confirmations are no news
 	} {
 		group.Go(func() error {
 			for {

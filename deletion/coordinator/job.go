@@ -11,8 +11,8 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // jobOf is what a Dropper is given.
@@ -40,7 +40,7 @@ var ErrDropEnded = errors.New("the drop has ended meanwhile")
 // held returns which names are those of tables that the catalogue holds, as of now or later. It fails with ErrDropEnded
 // when the drop has ended: an attempt that is late goes no further then.
 func (c *Coordinator) held(ctx context.Context, a protocol.Action, names []string) (held []string, err error) {
-	have, err := c.store.Fetch(ctx, 0, kv.Key(protocol.IntentOf(a.Name)))
+	have, err := c.store.Fetch(ctx, 0, kv.Key(a.Name.Intent()))
 	if err != nil {
 		return nil, fmt.Errorf("ask the catalogue which tables it holds: %w", err)
 	}
@@ -53,7 +53,7 @@ func (c *Coordinator) held(ctx context.Context, a protocol.Action, names []strin
 	}
 	db, _ := a.Name.Parts()
 	for _, n := range names {
-		if e, there := s.Key(paths.Table(db, n)); there && e.Exists() {
+		if e, there := s.Key(csskey.TableKey(db, n)); there && e.Exists() {
 			held = append(held, n)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // coordinator is one process that coordinates drops, or stands by.
@@ -55,7 +55,7 @@ func (k *coordinator) ask() answer {
 	e.renew(k.lease)
 	a := answer{facts: e.fact()}
 	oldest := kv.Revision(0)
-	for p, entry := range e.now.Range(kv.Below(paths.Coordinators)) {
+	for p, entry := range e.now.Range(kv.Below(csskey.Coordinators)) {
 		if p == k.lead.Key && entry.Create == k.lead.Created {
 			a.present = true
 		}
@@ -100,7 +100,7 @@ func (k *coordinator) mixed(f protocol.Facts) protocol.Facts {
 
 func (k *coordinator) campaign() {
 	k.terms++
-	key := kv.Path(fmt.Sprintf("%s/%s-%d", paths.Coordinators, k.name, k.terms))
+	key := kv.Path(fmt.Sprintf("%s/%s-%d", csskey.Coordinators, k.name, k.terms))
 	var got *kv.Snapshot
 	var err error
 	var lease int64
@@ -181,8 +181,8 @@ func (k *coordinator) tables(a protocol.Action) (all []protocol.Table) {
 	if table != "" {
 		return []protocol.Table{{Table: table, Incarnation: a.Found.Entry.Incarnation}}
 	}
-	for p, e := range k.w.etcd.now.Range(kv.Below(paths.Of(paths.Tables(db)))) {
-		name := p[len(paths.Of(paths.Tables(db)))+1:]
+	for p, e := range k.w.etcd.now.Range(kv.Below(csskey.Of(csskey.TablesKey(db)))) {
+		name := p[len(csskey.Of(csskey.TablesKey(db)))+1:]
 		all = append(all, protocol.Table{Table: string(name), Incarnation: e.Create})
 	}
 	return all

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // czar is one process: what the protocol knows, and all that carries it out.
@@ -166,7 +166,7 @@ func (c *czar) enter(registration protocol.RegistrationContext, kept func()) {
 // ofCzar is a transaction of a czar, less the guard of the history where that rule is taken away.
 func (w *world) ofCzar(c kv.Change) kv.Change {
 	if w.without&protocol.CzarNeedsHistory != 0 {
-		c.Guards = slices.DeleteFunc(c.Guards, func(g kv.Guard) bool { return g.Path == paths.History })
+		c.Guards = slices.DeleteFunc(c.Guards, func(g kv.Guard) bool { return g.Path == csskey.History })
 	}
 	return c
 }

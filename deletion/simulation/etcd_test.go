@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // etcd is a store with leases. Its transactions are those of the real store in memory, so every guard is looked at.
@@ -173,7 +173,7 @@ func (e *etcd) note(before *kv.Snapshot, c kv.Change) {
 // repeated reports whether a change only wrote again what a czar writes all the time.
 func (e *etcd) repeated(before *kv.Snapshot, c kv.Change) bool {
 	return len(c.Deletes) == 0 && !slices.ContainsFunc(c.Puts, func(p kv.Put) bool {
-		return !strings.HasPrefix(string(p.Path), string(paths.Alive)+"/") || !before.At(p.Path).Exists()
+		return !strings.HasPrefix(string(p.Path), string(csskey.Alive)+"/") || !before.At(p.Path).Exists()
 	})
 }
 
@@ -251,7 +251,7 @@ func (e *etcd) compact(at kv.Revision) {
 }
 
 func (e *etcd) configure(t protocol.Timing) {
-	_, _ = e.commit("settings", kv.Change{Puts: []kv.Put{{Path: paths.Config, Value: encodeTiming(t)}}}) // has no guard
+	_, _ = e.commit("settings", kv.Change{Puts: []kv.Put{{Path: csskey.Config, Value: encodeTiming(t)}}}) // has no guard
 }
 
 func encodeTiming(t protocol.Timing) string {
@@ -282,7 +282,7 @@ func (e *etcd) readFacts() protocol.Facts {
 	}
 	entries := map[protocol.Name]kv.Entry{}
 	for _, n := range protocol.NamesIn(have, marked) {
-		entries[n] = e.now.At(protocol.PathOf(n))
+		entries[n] = e.now.At(n.Path())
 	}
 	f, faults := protocol.ReadFacts(have, entries)
 	for _, err := range faults {

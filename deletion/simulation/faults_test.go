@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // planFaults draws what goes wrong, and when.
@@ -116,7 +116,7 @@ func (w *world) revokeAlive() {
 	if c == nil || c.state.ID == "" {
 		return
 	}
-	if l := w.etcd.leaseAt(paths.Alive + "/" + kv.Path(c.state.ID)); l != nil {
+	if l := w.etcd.leaseAt(csskey.Alive + "/" + kv.Path(c.state.ID)); l != nil {
 		w.etcd.revoke(l.id)
 	}
 }
@@ -164,13 +164,13 @@ func (e *etcd) resetHistory() {
 		return
 	}
 	_, _ = e.commit("reset the history", kv.Change{ // has no guard
-		Puts: []kv.Put{{Path: paths.History, Value: fmt.Sprintf("history %d", e.timeline)}},
+		Puts: []kv.Put{{Path: csskey.History, Value: fmt.Sprintf("history %d", e.timeline)}},
 	})
 }
 
 // release gives what lived on a lease one that begins anew, as a restored etcd does.
 func (e *etcd) release() {
-	for _, root := range []kv.Path{paths.Alive, paths.Coordinators, paths.Drops} {
+	for _, root := range []kv.Path{csskey.Alive, csskey.Coordinators, csskey.Drops} {
 		for p := range e.now.Range(kv.Below(root)) {
 			if ttl, leased := e.lasted[p]; leased {
 				e.leaseOf[p] = e.grant(ttl)

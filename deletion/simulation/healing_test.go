@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // What has to happen in the end, after all faults have healed:
@@ -74,7 +74,7 @@ func (w *world) look(began time.Duration) {
 // punctual looks at what has to happen within a stated time.
 func (w *world) punctual(began time.Duration) {
 	if w.now > began+longWait && w.etcd.up() {
-		for p := range w.etcd.now.Range(kv.Below(paths.Czars)) {
+		for p := range w.etcd.now.Range(kv.Below(csskey.Czars)) {
 			if id := string(p[strings.LastIndexByte(string(p), '/')+1:]); !w.registered(id) && w.old(id, p) {
 				w.fail("L2", "the registration %s of a czar that is gone is still there", id)
 			}
@@ -123,7 +123,7 @@ func (w *world) unsettled() (invariant, what string) {
 	if f := w.etcd.fact(); len(f.Drops)+len(f.Requests) > 0 {
 		return "L1", fmt.Sprintf("%d drops and %d requests have not ended", len(f.Drops), len(f.Requests))
 	}
-	for p := range w.etcd.now.Range(kv.Below(paths.Drops)) {
+	for p := range w.etcd.now.Range(kv.Below(csskey.Drops)) {
 		return "L4", "there is still " + string(p)
 	}
 	for i, p := range w.paths {
@@ -131,7 +131,7 @@ func (w *world) unsettled() (invariant, what string) {
 			return "L1", "there is still a mark on " + string(w.names[i])
 		}
 	}
-	for p := range w.etcd.now.Range(kv.Below(paths.Czars)) {
+	for p := range w.etcd.now.Range(kv.Below(csskey.Czars)) {
 		if id := string(p[strings.LastIndexByte(string(p), '/')+1:]); !w.registered(id) {
 			return "L2", "there is still the registration " + id
 		}

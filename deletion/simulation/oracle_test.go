@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // oracle knows all and says when something happens that must not. S1 to S9 are the promises of the protocol:
@@ -100,14 +100,14 @@ func (o *oracle) changed(w *world, n protocol.Name, was, is kv.Entry) {
 func (o *oracle) created(w *world, n protocol.Name, is kv.Entry) {
 	delete(o.gone, protocol.Use{Name: n, Incarnation: is.Create}) // of another history
 	w.counts.creates++
-	if w.etcd.now.At(paths.Intent(n.Parts())).Exists() {
+	if w.etcd.now.At(csskey.Intent(n.Parts())).Exists() {
 		w.fail("S7", "%s is created before its drop has ended", n)
 	}
 	if n.IsDatabase() {
 		return
 	}
 	db := n.Database()
-	if !w.etcd.now.At(protocol.PathOf(db)).Exists() || w.etcd.now.At(paths.Intent(db.Parts())).Exists() {
+	if !w.etcd.now.At(db.Path()).Exists() || w.etcd.now.At(csskey.Intent(db.Parts())).Exists() {
 		w.fail("S7", "%s is created in a database that is being dropped", n)
 	}
 	if rows, there := w.rows[n]; there && !o.strange[n] {
@@ -119,7 +119,7 @@ func (o *oracle) created(w *world, n protocol.Name, is kv.Entry) {
 
 // marked notes when the delay of a mark is over: a hold counts from when its lease was granted.
 func (o *oracle) marked(w *world, c kv.Change, intent kv.Path, mark kv.Revision) {
-	db, table, request, ok := paths.Dropped(intent)
+	db, table, request, ok := csskey.Dropped(intent)
 	if !ok || request {
 		return
 	}
@@ -129,7 +129,7 @@ func (o *oracle) marked(w *world, c kv.Change, intent kv.Path, mark kv.Revision)
 		w.fail("faults", "%s: %s", intent, err)
 	}
 	delete(o.since, mark)
-	at := slices.IndexFunc(c.Puts, func(p kv.Put) bool { return p.Path == paths.Hold(db, table) })
+	at := slices.IndexFunc(c.Puts, func(p kv.Put) bool { return p.Path == csskey.Hold(db, table) })
 	switch {
 	case at >= 0:
 		o.earliest[mark] = w.etcd.leases[c.Puts[at].Lease].granted + time.Duration(i.Delay)*time.Second
@@ -160,13 +160,13 @@ func (o *oracle) executed(w *world, a protocol.Action, before *kv.Snapshot) {
 
 // rightful: the drop is the one that was decided on, was not undone, and its delay is over.
 func (o *oracle) rightful(w *world, a protocol.Action, before *kv.Snapshot) {
-	key, intent := before.At(protocol.PathOf(a.Name)), before.At(paths.Intent(a.Name.Parts()))
+	key, intent := before.At(a.Name.Path()), before.At(csskey.Intent(a.Name.Parts()))
 	switch {
 	case intent.Create != a.Mark || intent.Mod != a.Modified:
 		w.fail("S4", "%s is dropped by a stale decision: the intent is another", a.Name)
 	case key.Mod != a.Mark || protocol.EntryOf(key, 0).Standing != protocol.DropPending:
 		w.fail("S4", "%s is dropped although it is %q since %d and was marked at %d", a.Name, key.Value, key.Mod, a.Mark)
-	case before.At(paths.Hold(a.Name.Parts())).Exists() || w.now < o.earliest[a.Mark]:
+	case before.At(csskey.Hold(a.Name.Parts())).Exists() || w.now < o.earliest[a.Mark]:
 		w.fail("S4", "%s is dropped before its delay is over", a.Name)
 	}
 }
@@ -175,7 +175,7 @@ func (o *oracle) rightful(w *world, a protocol.Action, before *kv.Snapshot) {
 // way.
 func (o *oracle) undecided(w *world, n protocol.Name, before *kv.Snapshot) {
 	db, table := n.Parts()
-	for _, p := range []kv.Path{paths.Intent(db, table), paths.Request(db, table)} {
+	for _, p := range []kv.Path{csskey.Intent(db, table), csskey.Request(db, table)} {
 		if before.At(p).Exists() {
 			w.fail("S4", "%s is dropped with its database before its own drop is decided", n)
 		}
@@ -239,7 +239,7 @@ func (c *czar) knowsAsOf(n protocol.Name) kv.Revision {
 // cancels looks at what a czar is told to end (S10).
 func (o *oracle) cancels(w *world, told []protocol.Cancelling) {
 	for _, t := range told {
-		if w.etcd.now.At(paths.Hold(t.Name.Parts())).Exists() {
+		if w.etcd.now.At(csskey.Hold(t.Name.Parts())).Exists() {
 			w.fail("S10", "queries on %s are told to end before the agreed delay is over", t.Name)
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 var errNotNow = errors.New("not as it would have to be")
@@ -96,7 +96,7 @@ func (w *world) undo(n protocol.Name) {
 
 // byHand writes a status as somebody does who knows nothing of drops.
 func (w *world) byHand(n protocol.Name, status string) {
-	p := protocol.PathOf(n)
+	p := n.Path()
 	w.operate(func() kv.Op {
 		return kv.Op{Name: "write " + status + " to " + n.String(), Reads: []kv.Span{kv.Key(p)},
 			Plan: func(have *kv.Snapshot) (kv.Change, error) {
@@ -110,15 +110,15 @@ func (w *world) byHand(n protocol.Name, status string) {
 
 // create makes a table or a database of that name anew, as the catalogue's own operation does.
 func (w *world) create(n protocol.Name) {
-	p, spelling := protocol.PathOf(n), paths.Spelling(string(n))
+	p, spelling := n.Path(), csskey.Spelling(string(n))
 	var needed []kv.Path // to be absent
 	if w.without&protocol.CreateNeedsNoIntent == 0 {
-		needed = append(needed, paths.Intent(n.Parts()))
+		needed = append(needed, csskey.Intent(n.Parts()))
 	}
-	reads := []kv.Span{kv.Key(p), kv.Key(spelling), kv.Key(paths.Of(paths.Version))}
+	reads := []kv.Span{kv.Key(p), kv.Key(spelling), kv.Key(csskey.Of(csskey.Version))}
 	if db := n.Database(); db != n && w.without&protocol.TableNeedsDatabase == 0 {
-		needed = append(needed, paths.Intent(db.Parts()))
-		reads = append(reads, kv.Key(protocol.PathOf(db)))
+		needed = append(needed, csskey.Intent(db.Parts()))
+		reads = append(reads, kv.Key(db.Path()))
 	}
 	for _, path := range needed {
 		reads = append(reads, kv.Key(path))
@@ -127,7 +127,7 @@ func (w *world) create(n protocol.Name) {
 		return kv.Op{Name: "create " + n.String(), Reads: reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			there := func(path kv.Path) bool { return have.At(path).Exists() }
 			if db := n.Database(); there(p) || slices.ContainsFunc(needed, there) ||
-				db != n && w.without&protocol.TableNeedsDatabase == 0 && !there(protocol.PathOf(db)) {
+				db != n && w.without&protocol.TableNeedsDatabase == 0 && !there(db.Path()) {
 				return kv.Change{}, errNotNow
 			}
 			return kv.Change{Puts: []kv.Put{{Path: p, Value: string(cssetcd.StatusReady)}, {Path: spelling, Value: string(n)}}},
@@ -190,7 +190,7 @@ func derive(c kv.Change, have *kv.Snapshot, reads []kv.Span) kv.Change {
 	for _, p := range c.Puts {
 		if have.Shows(kv.Key(p.Path)) {
 			add(p.Path)
-		} else if !strings.HasPrefix(string(p.Path), string(paths.Drops)+"/") {
+		} else if !strings.HasPrefix(string(p.Path), string(csskey.Drops)+"/") {
 			panic("not declared as read: " + string(p.Path))
 		}
 	}

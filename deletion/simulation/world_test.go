@@ -8,8 +8,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // What all worlds share. W is as short as the rules allow, so that whatever cuts it a little short is seen.
@@ -156,20 +156,20 @@ func (w *world) found() {
 		}
 		b.Put(p, kv.Entry{Value: value, Create: at, Mod: at})
 	}
-	put(paths.Of(paths.Version), cssetcd.Version)
-	put(paths.History, "history 0")
+	put(csskey.Of(csskey.Version), cssetcd.Version)
+	put(csskey.History, "history 0")
 	begin := timing
 	if w.chance(0.1) {
 		begin = slowTiming
 		w.at(nil, w.between(0, w.options.chaos), func() { w.etcd.configure(timing) })
 	}
-	put(paths.Config, encodeTiming(begin))
+	put(csskey.Config, encodeTiming(begin))
 	add := func(n protocol.Name) {
-		w.names, w.paths = append(w.names, n), append(w.paths, protocol.PathOf(n))
-		put(protocol.PathOf(n), string(cssetcd.StatusReady))
-		put(paths.Spelling(string(n)), string(n))
+		w.names, w.paths = append(w.names, n), append(w.paths, n.Path())
+		put(n.Path(), string(cssetcd.StatusReady))
+		put(csskey.Spelling(string(n)), string(n))
 		if !n.IsDatabase() {
-			w.rows[n] = b.At(protocol.PathOf(n)).Create
+			w.rows[n] = b.At(n.Path()).Create
 		}
 	}
 	add(untouchedDB)

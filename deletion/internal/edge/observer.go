@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/errlist"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -37,7 +37,7 @@ func (o Observer) ReadOne(ctx context.Context, n protocol.Name) (protocol.Facts,
 		}
 		entries := map[protocol.Name]kv.Entry{}
 		for _, name := range []protocol.Name{n, n.Database()} {
-			entries[name] = rest.At(protocol.PathOf(name))
+			entries[name] = rest.At(name.Path())
 		}
 		f, faults := protocol.ReadFacts(taken(first, rest), entries)
 		return f, faults, nil
@@ -92,14 +92,14 @@ func (o Observer) readOnce(ctx context.Context, marked []protocol.Name) (f proto
 	for names := range slices.Chunk(protocol.NamesIn(have, marked), maxKeys) {
 		spans := make([]kv.Span, len(names))
 		for i, n := range names {
-			spans[i] = kv.Key(protocol.PathOf(n))
+			spans[i] = kv.Key(n.Path())
 		}
 		got, err := o.Store.Fetch(ctx, have.Revision, spans...)
 		if err != nil {
 			return f, nil, err
 		}
 		for _, n := range names {
-			entries[n] = got.At(protocol.PathOf(n))
+			entries[n] = got.At(n.Path())
 		}
 	}
 	f, faults = protocol.ReadFacts(have, entries)
@@ -107,14 +107,4 @@ func (o Observer) readOnce(ctx context.Context, marked []protocol.Name) (f proto
 }
 
 // Joined makes one error of faults; nil of none.
-func Joined(faults []error) error {
-	all := multierror.Append(nil, faults...)
-	all.ErrorFormat = func(faults []error) string {
-		var texts []string
-		for _, f := range faults {
-			texts = append(texts, f.Error())
-		}
-		return strings.Join(texts, "; ")
-	}
-	return all.ErrorOrNil()
-}
+func Joined(faults []error) error { return errlist.Join(multierror.Append(nil, faults...)) }

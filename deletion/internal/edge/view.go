@@ -3,12 +3,12 @@ package edge
 import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/paths"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // Whole is all that a snapshot shows, what cannot be read as a table or database included.
 func Whole(s *cssetcd.Snapshot) (observations []protocol.Observation) {
-	for key, e := range s.Below(paths.Databases) {
+	for key, e := range s.Below(csskey.Databases) {
 		if protocol.IsName(key) {
 			observations = append(observations, protocol.Observation{Name: protocol.Name(key), Entry: protocol.EntryOf(e,
 				s.Revision())})

@@ -4,8 +4,8 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Revision is etcd's.
@@ -15,14 +15,14 @@ type Revision = kv.Revision
 type Name string
 
 // TableName returns the name of a table.
-func TableName(db, table string) Name { return Name(paths.Table(db, table)) }
+func TableName(db, table string) Name { return Name(csskey.TableKey(db, table)) }
 
 // DatabaseName returns the name of a database.
-func DatabaseName(db string) Name { return Name(paths.Database(db)) }
+func DatabaseName(db string) Name { return Name(csskey.DatabaseKey(db)) }
 
 // Parts returns the database and the table; the table is "" for a database.
 func (n Name) Parts() (db, table string) {
-	db, table, _ = paths.Split(string(n))
+	db, table, _ = csskey.Split(string(n))
 	return db, table
 }
 
@@ -42,13 +42,16 @@ func (n Name) String() string {
 }
 
 // IsName reports whether a CSS key is that of a table or a database.
-func IsName(key string) bool { _, _, ok := paths.Split(key); return ok }
+func IsName(key string) bool { _, _, ok := csskey.Split(key); return ok }
 
-func (n Name) path() kv.Path    { return paths.Of(string(n)) }
-func (n Name) intent() kv.Path  { return paths.Intent(n.Parts()) }
-func (n Name) hold() kv.Path    { return paths.Hold(n.Parts()) }
-func (n Name) request() kv.Path { return paths.Request(n.Parts()) }
-func (n Name) later() kv.Path   { return paths.Later(n.Parts()) }
+// Path returns where the key of the name is.
+func (n Name) Path() kv.Path { return csskey.Of(string(n)) }
+
+// Intent returns where the intent to drop it is.
+func (n Name) Intent() kv.Path  { return csskey.Intent(n.Parts()) }
+func (n Name) hold() kv.Path    { return csskey.Hold(n.Parts()) }
+func (n Name) request() kv.Path { return csskey.Request(n.Parts()) }
+func (n Name) later() kv.Path   { return csskey.Later(n.Parts()) }
 
 // Standing is what a status means to queries.
 type Standing uint8
@@ -92,8 +95,8 @@ type Observation struct {
 
 // ObservationsIn returns all names that a snapshot of the catalogue holds.
 func ObservationsIn(have *kv.Snapshot) (observations []Observation) {
-	for p, e := range have.Range(kv.Below(paths.Of(paths.Databases))) {
-		if key := strings.TrimPrefix(string(p), string(paths.CSS)); IsName(key) {
+	for p, e := range have.Range(kv.Below(csskey.Of(csskey.Databases))) {
+		if key := strings.TrimPrefix(string(p), string(csskey.CSS)); IsName(key) {
 			observations = append(observations, Observation{Name(key), EntryOf(e, have.Revision)})
 		}
 	}

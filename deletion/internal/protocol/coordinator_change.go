@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // The transactions of a coordinator. Each is guarded by the key that it was elected with and by all that it was decided
@@ -24,7 +24,7 @@ func (l Leadership) change(guards ...kv.Guard) kv.Change {
 	if l.Rules.keep(LeaderProves) {
 		guards = append(guards, kv.Guard{Kind: kv.CreateIs, Path: l.Key, Revision: l.Created})
 	}
-	return kv.Change{Guards: append(guards, kv.Guard{Kind: kv.ValueIs, Path: paths.Of(paths.Version),
+	return kv.Change{Guards: append(guards, kv.Guard{Kind: kv.ValueIs, Path: csskey.Of(csskey.Version),
 		Value: cssetcd.Version})}
 }
 
@@ -63,7 +63,7 @@ func (l Leadership) Change(a Action, lease int64, tables []Table) kv.Change {
 	case Adopt:
 		return l.mark(l.change(), a.Found, cmp.Or(a.Intent.Was, string(cssetcd.StatusReady)), a.Intent.Terms, lease)
 	case EndIntent:
-		c := l.change(unchanged(a.Name.intent(), a.Modified), unchanged(a.Name.path(), a.seenAt()))
+		c := l.change(unchanged(a.Name.Intent(), a.Modified), unchanged(a.Name.Path(), a.seenAt()))
 		c.Deletes = a.Name.traces(a.Mark)
 		return c
 	case Execute:
@@ -88,7 +88,7 @@ func (a Action) seenAt() Revision {
 
 // traces is what is kept of a drop that can be undone: the intent, the hold and the acknowledgements.
 func (n Name) traces(mark Revision) []kv.Span {
-	return []kv.Span{kv.Key(n.intent()), kv.Key(n.hold()), kv.Below(acksOf(mark))}
+	return []kv.Span{kv.Key(n.Intent()), kv.Key(n.hold()), kv.Below(acksOf(mark))}
 }
 
 // mark adds a mark to a transaction: from its revision on, P, no query begins on what was found.
@@ -104,10 +104,10 @@ func (l Leadership) mark(c kv.Change, f Found, was string, t Terms, lease int64)
 // marking is what a mark needs: the key as it was found, no other drop of it, and the database of a table as it was,
 // and not on its way out.
 func marking(f Found, rules Rules) []kv.Guard {
-	guards := []kv.Guard{unchanged(f.Name.path(), f.Entry.Modified), {Kind: kv.Absent, Path: f.Name.intent()}}
+	guards := []kv.Guard{unchanged(f.Name.Path(), f.Entry.Modified), {Kind: kv.Absent, Path: f.Name.Intent()}}
 	if !f.Name.IsDatabase() && rules.keep(TableNeedsDatabase) {
 		db := f.Name.Database()
-		guards = append(guards, unchanged(db.path(), f.Parent), kv.Guard{Kind: kv.Absent, Path: db.intent()})
+		guards = append(guards, unchanged(db.Path(), f.Parent), kv.Guard{Kind: kv.Absent, Path: db.Intent()})
 	}
 	return guards
 }
@@ -119,8 +119,8 @@ func marks(f Found, was string, t Terms, lease int64) []kv.Put {
 		status = f.Status
 	}
 	puts := []kv.Put{
-		{Path: f.Name.path(), Value: status},
-		{Path: f.Name.intent(), Value: Intent{Incarnation: f.Entry.Incarnation, Phase: Marked, Was: was, Terms: t}.Encode()},
+		{Path: f.Name.Path(), Value: status},
+		{Path: f.Name.Intent(), Value: Intent{Incarnation: f.Entry.Incarnation, Phase: Marked, Was: was, Terms: t}.Encode()},
 	}
 	if lease != 0 {
 		puts = append(puts, kv.Put{Path: f.Name.hold(), Lease: lease})
@@ -149,43 +149,43 @@ func (l Leadership) ExecuteAll(all []Execution) kv.Change {
 // execute adds a point of no return to a transaction: the catalogue forgets what was marked.
 func (l Leadership) execute(c kv.Change, a Action, tables []Table) kv.Change {
 	if l.Rules.keep(ExecuteNeedsIntent) {
-		c.Guards = append(c.Guards, unchanged(a.Name.intent(), a.Modified))
+		c.Guards = append(c.Guards, unchanged(a.Name.Intent(), a.Modified))
 	}
 	if l.Rules.keep(ExecuteNeedsDelay) {
 		c.Guards = append(c.Guards, kv.Guard{Kind: kv.Absent, Path: a.Name.hold()})
 	}
 	if l.Rules.keep(ExecuteNeedsMark) {
-		c.Guards = append(c.Guards, unchanged(a.Name.path(), a.Mark))
+		c.Guards = append(c.Guards, unchanged(a.Name.Path(), a.Mark))
 	}
 	if db, table := a.Name.Parts(); table == "" && l.Rules.keep(DatabaseNeedsEmpty) {
-		c.Guards = append(c.Guards, kv.Guard{Kind: kv.NothingBelow, Path: paths.TableIntents(db)},
-			kv.Guard{Kind: kv.NothingBelow, Path: paths.TableRequests(db)})
+		c.Guards = append(c.Guards, kv.Guard{Kind: kv.NothingBelow, Path: csskey.TableIntents(db)},
+			kv.Guard{Kind: kv.NothingBelow, Path: csskey.TableRequests(db)})
 	}
 	i := a.Intent
 	i.Phase, i.Tables = Dropping, tables
-	c.Puts = append(c.Puts, kv.Put{Path: a.Name.intent(), Value: i.Encode()})
-	c.Deletes = append(append(c.Deletes, kv.Tree(a.Name.path())...), kv.Below(acksOf(a.Mark)))
+	c.Puts = append(c.Puts, kv.Put{Path: a.Name.Intent(), Value: i.Encode()})
+	c.Deletes = append(append(c.Deletes, kv.Tree(a.Name.Path())...), kv.Below(acksOf(a.Mark)))
 	return c
 }
 
 // Removed frees the name: all data are removed. have shows SpellingReads of the name.
 func (l Leadership) Removed(a Action, have *kv.Snapshot) kv.Change {
-	c := l.change(unchanged(a.Name.intent(), a.Modified))
-	spelling := paths.Spelling(string(a.Name))
+	c := l.change(unchanged(a.Name.Intent(), a.Modified))
+	spelling := csskey.Spelling(string(a.Name))
 	c.Guards = append(c.Guards, unchanged(spelling, have.At(spelling).Mod))
-	c.Deletes = append(a.Name.traces(a.Mark), paths.Forget(have, string(a.Name))...)
+	c.Deletes = append(a.Name.traces(a.Mark), csskey.Forget(have, string(a.Name))...)
 	return c
 }
 
 // SpellingReads is what [Leadership.Removed] needs to see.
-func SpellingReads(n Name) []kv.Span { return kv.Tree(paths.Spelling(string(n))) }
+func SpellingReads(n Name) []kv.Span { return kv.Tree(csskey.Spelling(string(n))) }
 
 // Failed notes that an attempt to remove the data failed.
 func (l Leadership) Failed(a Action, why error) kv.Change {
 	i := a.Intent
 	i.Error, i.Attempts, i.Trouble = Shortened(why.Error()), i.Attempts+1, ""
-	c := l.change(unchanged(a.Name.intent(), a.Modified))
-	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
+	c := l.change(unchanged(a.Name.Intent(), a.Modified))
+	c.Puts = []kv.Put{{Path: a.Name.Intent(), Value: i.Encode()}}
 	return c
 }
 
@@ -193,16 +193,16 @@ func (l Leadership) Failed(a Action, why error) kv.Change {
 func (l Leadership) Troubled(a Action, trouble string) kv.Change {
 	i := a.Intent
 	i.Trouble = trouble
-	c := l.change(unchanged(a.Name.intent(), a.Modified))
-	c.Puts = []kv.Put{{Path: a.Name.intent(), Value: i.Encode()}}
+	c := l.change(unchanged(a.Name.Intent(), a.Modified))
+	c.Puts = []kv.Put{{Path: a.Name.Intent(), Value: i.Encode()}}
 	return c
 }
 
 // Renewed returns the removal of data with the intent as it is now; false when the drop has ended. have shows the
 // intent.
 func Renewed(a Action, have *kv.Snapshot) (Action, bool) {
-	e := have.At(a.Name.intent())
-	i, err := decode[Intent](a.Name.intent(), e)
+	e := have.At(a.Name.Intent())
+	i, err := decode[Intent](a.Name.Intent(), e)
 	if !e.Exists() || err != nil || e.Create != a.Mark || i.Phase != Dropping {
 		return a, false
 	}

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // The transactions of a czar. Each is a value; whoever has a store commits it as it is, its guards included.
@@ -21,22 +21,22 @@ type RegistrationContext struct {
 
 // RegistrationContextReads is what [ReadRegistrationContext] needs to see.
 func RegistrationContextReads() []kv.Span {
-	return []kv.Span{kv.Key(paths.Config), kv.Key(paths.History)}
+	return []kv.Span{kv.Key(csskey.Config), kv.Key(csskey.History)}
 }
 
 // ReadRegistrationContext reads the settings. It fails with ErrTiming when they do not fit together.
 func ReadRegistrationContext(have *kv.Snapshot) (RegistrationContext, error) {
-	e := have.At(paths.Config)
+	e := have.At(csskey.Config)
 	t, err := ParseTiming(e.Value)
-	return RegistrationContext{Timing: t, Config: e.Mod, History: have.At(paths.History)}, err
+	return RegistrationContext{Timing: t, Config: e.Mod, History: have.At(csskey.History)}, err
 }
 
 // sameHistory guards that etcd has not been set back or replaced since.
 func (rc RegistrationContext) sameHistory() kv.Guard {
 	if !rc.History.Exists() {
-		return kv.Guard{Kind: kv.Absent, Path: paths.History}
+		return kv.Guard{Kind: kv.Absent, Path: csskey.History}
 	}
-	return kv.Guard{Kind: kv.ValueIs, Path: paths.History, Value: rc.History.Value}
+	return kv.Guard{Kind: kv.ValueIs, Path: csskey.History, Value: rc.History.Value}
 }
 
 // Register registers a czar under a new id. The lease is that of its life.
@@ -45,7 +45,7 @@ func (rc RegistrationContext) Register(id, name string, now time.Time, lease int
 	return kv.Change{
 		Guards: []kv.Guard{
 			{Kind: kv.Absent, Path: czarPath(id)},
-			{Kind: kv.ModIs, Path: paths.Config, Revision: rc.Config},
+			{Kind: kv.ModIs, Path: csskey.Config, Revision: rc.Config},
 			rc.sameHistory(),
 		},
 		Puts: []kv.Put{{Path: czarPath(id), Value: r.Encode()}, {Path: alivePath(id), Value: Heartbeat{}.Encode(),
@@ -79,7 +79,7 @@ func (rc RegistrationContext) proof(id string, registered Revision, look []Name)
 		c.Guards = append(c.Guards, kv.Guard{Kind: kv.ModIs, Path: czarPath(id), Revision: registered})
 	}
 	for _, n := range look {
-		c.Gets = append(c.Gets, kv.Key(n.intent()), kv.Key(n.hold()))
+		c.Gets = append(c.Gets, kv.Key(n.Intent()), kv.Key(n.hold()))
 	}
 	return c
 }
@@ -91,8 +91,8 @@ const MaxLooked = 50
 // and the agreed delay is over.
 func (rc RegistrationContext) ToCancel(got *kv.Snapshot, look []Name) (all []Cancelling) {
 	for _, n := range look {
-		e := got.At(n.intent())
-		i, err := decode[Intent](n.intent(), e)
+		e := got.At(n.Intent())
+		i, err := decode[Intent](n.Intent(), e)
 		cancels := e.Exists() && err == nil && i.Phase == Marked && i.Policy == Cancel
 		if cancels && (!got.At(n.hold()).Exists() || !rc.Rules.keep(CancelNeedsDelay)) {
 			all = append(all, Cancelling{n, e.Create})
@@ -112,7 +112,7 @@ func (rc RegistrationContext) Acknowledge(all ...Acknowledgement) kv.Change {
 			c.Puts = append(c.Puts, put)
 		}
 		if rc.Rules.keep(AckNamesMark) {
-			c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.intent(), Revision: a.Mark})
+			c.Guards = append(c.Guards, kv.Guard{Kind: kv.CreateIs, Path: a.Name.Intent(), Revision: a.Mark})
 		}
 	}
 	return c

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Facts are what a coordinator has read, at one revision.
@@ -68,40 +68,40 @@ type Registered struct {
 
 // FactReads is what [ReadFacts] needs to see besides the keys of names.
 func FactReads() []kv.Span {
-	return append(CzarReads(), kv.Below(paths.Drops))
+	return append(CzarReads(), kv.Below(csskey.Drops))
 }
 
 // CzarReads are what the registrations in facts are made of.
 func CzarReads() []kv.Span {
-	return append(RegistrationContextReads(), kv.Below(paths.Czars), kv.Below(paths.Alive))
+	return append(RegistrationContextReads(), kv.Below(csskey.Czars), kv.Below(csskey.Alive))
 }
 
 // OneReads are the keys below which all lies that facts of one drop, or request, are made of, but for the keys of names
 // and AcksReads.
 func OneReads(n Name) []kv.Span {
-	reads := append(CzarReads(), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()))
+	reads := append(CzarReads(), kv.Key(n.Intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()))
 	if db, table := n.Parts(); table == "" {
-		return append(reads, kv.Below(paths.TableIntents(db)), kv.Below(paths.TableRequests(db)))
+		return append(reads, kv.Below(csskey.TableIntents(db)), kv.Below(csskey.TableRequests(db)))
 	}
-	return append(reads, kv.Key(n.Database().intent()))
+	return append(reads, kv.Key(n.Database().Intent()))
 }
 
 // BegunReads are where drops and requests are that concern a name: its own, those of its database and those of its
 // tables.
 func BegunReads(n Name) []kv.Span {
 	db, table := n.Parts()
-	reads := []kv.Span{kv.Key(n.intent()), kv.Key(n.request())}
+	reads := []kv.Span{kv.Key(n.Intent()), kv.Key(n.request())}
 	if table == "" {
-		return append(reads, kv.Below(paths.TableIntents(db)), kv.Below(paths.TableRequests(db)))
+		return append(reads, kv.Below(csskey.TableIntents(db)), kv.Below(csskey.TableRequests(db)))
 	}
-	return append(reads, kv.Key(n.Database().intent()), kv.Key(n.Database().request()))
+	return append(reads, kv.Key(n.Database().Intent()), kv.Key(n.Database().request()))
 }
 
 // AcksReads are the acknowledgements of the drop that OneReads show, and the keys of the name and of its database.
 func AcksReads(n Name, have *kv.Snapshot) []kv.Span {
-	reads := []kv.Span{kv.Key(n.path()), kv.Below(acksOf(have.At(n.intent()).Create))}
+	reads := []kv.Span{kv.Key(n.Path()), kv.Below(acksOf(have.At(n.Intent()).Create))}
 	if !n.IsDatabase() {
-		reads = append(reads, kv.Key(n.Database().path()))
+		reads = append(reads, kv.Key(n.Database().Path()))
 	}
 	return reads
 }
@@ -111,8 +111,8 @@ func AcksReads(n Name, have *kv.Snapshot) []kv.Span {
 func NamesIn(have *kv.Snapshot, marked []Name) []Name {
 	all := map[Name]bool{}
 	add := func(n Name) { all[n], all[n.Database()] = true, true }
-	for p := range have.Range(kv.Below(paths.Drops)) {
-		if db, table, _, ok := paths.Dropped(p); ok {
+	for p := range have.Range(kv.Below(csskey.Drops)) {
+		if db, table, _, ok := csskey.Dropped(p); ok {
 			add(nameOf(db, table))
 		}
 	}
@@ -129,22 +129,19 @@ func nameOf(db, table string) Name {
 	return TableName(db, table)
 }
 
-// PathOf returns where the key of a name is.
-func PathOf(n Name) kv.Path { return n.path() }
-
 // ReadFacts makes facts of what was read: have shows FactReads, entries are the keys of NamesIn at the same revision.
 // Records that cannot be read are left out and returned as faults.
 func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry) (f Facts, faults []error) {
 	r := reader{have: have, entries: entries}
-	f = Facts{At: have.Revision, History: have.At(paths.History).Value, RegistrationsAt: have.Revision,
+	f = Facts{At: have.Revision, History: have.At(csskey.History).Value, RegistrationsAt: have.Revision,
 		Timing: DefaultTiming}
 	if g, err := ReadRegistrationContext(have); err != nil {
 		r.faults = append(r.faults, err)
 	} else {
 		f.Timing = g.Timing
 	}
-	for p, e := range have.Range(kv.Below(paths.Drops)) {
-		db, table, request, ok := paths.Dropped(p)
+	for p, e := range have.Range(kv.Below(csskey.Drops)) {
+		db, table, request, ok := csskey.Dropped(p)
 		switch n := nameOf(db, table); {
 		case !ok:
 		case request:
@@ -155,7 +152,7 @@ func ReadFacts(have *kv.Snapshot, entries map[Name]kv.Entry) (f Facts, faults []
 	}
 	slices.SortFunc(f.Drops, func(a, b Drop) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	for _, n := range slices.Sorted(maps.Keys(entries)) {
-		if found := r.found(n); found.Entry.Standing == DropPending && !have.At(n.intent()).Exists() {
+		if found := r.found(n); found.Entry.Standing == DropPending && !have.At(n.Intent()).Exists() {
 			f.Unasked = append(f.Unasked, found)
 		}
 	}
@@ -173,20 +170,20 @@ func (r *reader) found(n Name) Found {
 	f := Found{Name: n, Entry: EntryOf(r.entries[n], r.have.Revision), Status: r.entries[n].Value}
 	if !n.IsDatabase() {
 		f.Parent = r.entries[n.Database()].Mod
-		f.ParentDropping = r.have.At(n.Database().intent()).Exists()
+		f.ParentDropping = r.have.At(n.Database().Intent()).Exists()
 	}
 	return f
 }
 
 func (r *reader) drop(f *Facts, n Name, e kv.Entry) {
-	i, err := decode[Intent](n.intent(), e)
+	i, err := decode[Intent](n.Intent(), e)
 	if err != nil {
 		r.faults = append(r.faults, err)
 		return
 	}
 	d := Drop{Found: r.found(n), Intent: i, Mark: e.Create, Modified: e.Mod, Held: r.have.At(n.hold()).Exists()}
 	if db, table := n.Parts(); table == "" {
-		d.Occupied = !r.have.Empty(kv.Below(paths.TableIntents(db))) || !r.have.Empty(kv.Below(paths.TableRequests(db)))
+		d.Occupied = !r.have.Empty(kv.Below(csskey.TableIntents(db))) || !r.have.Empty(kv.Below(csskey.TableRequests(db)))
 	}
 	if i.Phase == Marked {
 		d.Present = PresentAt(r.have, e.Create)
@@ -205,12 +202,12 @@ func (r *reader) request(f *Facts, n Name, e kv.Entry) {
 	}
 	f.Requests = append(f.Requests, Requested{
 		Found: r.found(n), Request: q, Modified: e.Mod,
-		Due: !r.have.At(n.later()).Exists(), Marked: r.have.At(n.intent()).Exists(),
+		Due: !r.have.At(n.later()).Exists(), Marked: r.have.At(n.Intent()).Exists(),
 	})
 }
 
 func (r *reader) registrations() (all []Registered) {
-	for p, e := range r.have.Range(kv.Below(paths.Czars)) {
+	for p, e := range r.have.Range(kv.Below(csskey.Czars)) {
 		id := czarIDOf(p)
 		g := Registered{ID: id, Modified: e.Mod}
 		record, err := decode[Registration](p, e)
@@ -245,7 +242,7 @@ func (e *RegistrationError) Unwrap() error { return e.Err }
 // PresentAt returns the ids of the registrations that a snapshot shows and that were there at a mark: those that were
 // created before it. No id is used twice, and those that have gone since hold nothing up.
 func PresentAt(have *kv.Snapshot, mark Revision) (ids []string) {
-	for p, e := range have.Range(kv.Below(paths.Czars)) {
+	for p, e := range have.Range(kv.Below(csskey.Czars)) {
 		if e.Create <= mark {
 			ids = append(ids, czarIDOf(p))
 		}
@@ -254,6 +251,6 @@ func PresentAt(have *kv.Snapshot, mark Revision) (ids []string) {
 }
 
 // czarIDOf returns the id of a registration: all that follows, whoever wrote it.
-func czarIDOf(p kv.Path) string { return strings.TrimPrefix(string(p), string(paths.Czars)+"/") }
+func czarIDOf(p kv.Path) string { return strings.TrimPrefix(string(p), string(csskey.Czars)+"/") }
 
 func last(p kv.Path) string { return string(p[strings.LastIndexByte(string(p), '/')+1:]) }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // The transactions of the protocol, each by itself: what it leaves, and that it does not commit when something that it
@@ -21,22 +21,22 @@ import (
 
 var (
 	table, db = protocol.TableName("d", "t"), protocol.DatabaseName("d")
-	tablePath = protocol.PathOf(table)
-	dbPath    = protocol.PathOf(db)
-	spelling  = paths.Spelling(string(table))
-	intent    = paths.Intent("d", "t")
-	hold      = paths.Hold("d", "t")
-	request   = paths.Request("d", "t")
-	later     = paths.Later("d", "t")
-	czar      = paths.Czars + "/a"
-	alive     = paths.Alive + "/a"
-	version   = paths.Of(paths.Version)
-	ack       = paths.Acks + "/9/a" // of what is marked first
-	otherAck  = paths.Acks + "/99/a"
+	tablePath = table.Path()
+	dbPath    = db.Path()
+	spelling  = csskey.Spelling(string(table))
+	intent    = csskey.Intent("d", "t")
+	hold      = csskey.Hold("d", "t")
+	request   = csskey.Request("d", "t")
+	later     = csskey.Later("d", "t")
+	czar      = csskey.Czars + "/a"
+	alive     = csskey.Alive + "/a"
+	version   = csskey.Of(csskey.Version)
+	ack       = csskey.Acks + "/9/a" // of what is marked first
+	otherAck  = csskey.Acks + "/99/a"
 )
 
 const (
-	election = paths.Coordinators + "/7"
+	election = csskey.Coordinators + "/7"
 	lease    = 77
 	by       = "PENDING_DROP:2026-11-21T00:00:00Z:by=me"
 )
@@ -52,7 +52,7 @@ type store struct {
 func newStore(t *testing.T) store {
 	s := store{kv.NewMemory(), t}
 	s.put(version, cssetcd.Version)
-	s.put(paths.History, "h")
+	s.put(csskey.History, "h")
 	s.put(election, "")
 	s.put(dbPath, "READY")
 	s.put(tablePath, "READY")
@@ -73,8 +73,8 @@ func (s store) at(p kv.Path) kv.Entry { return s.have().At(p) }
 
 // marked puts an intent in a phase, and with it what the mark writes.
 func (s store) marked(n protocol.Name, phase protocol.Phase) {
-	i := protocol.Intent{Incarnation: s.at(protocol.PathOf(n)).Create, Phase: phase, Was: "READY", Terms: terms}
-	puts := []kv.Put{{Path: protocol.IntentOf(n), Value: i.Encode()}, {Path: protocol.PathOf(n), Value: by}}
+	i := protocol.Intent{Incarnation: s.at(n.Path()).Create, Phase: phase, Was: "READY", Terms: terms}
+	puts := []kv.Put{{Path: n.Intent(), Value: i.Encode()}, {Path: n.Path(), Value: by}}
 	kvtest.MustCommit(s.t, s, kv.Change{Puts: puts})
 	s.put(ack, "")
 	s.put(otherAck, "")
@@ -93,7 +93,7 @@ func (s store) registered(ending bool) {
 func (s store) action(kind protocol.ActionKind) protocol.Action {
 	have, entries := s.have(), map[protocol.Name]kv.Entry{}
 	for _, n := range protocol.NamesIn(have, []protocol.Name{table}) {
-		entries[n] = have.At(protocol.PathOf(n))
+		entries[n] = have.At(n.Path())
 	}
 	f, faults := protocol.ReadFacts(have, entries)
 	require.Empty(s.t, faults)
@@ -131,19 +131,19 @@ func czarDoes(change func(protocol.RegistrationContext, store) kv.Change) func(s
 var between = map[string]func(store){
 	"another leads":                     func(s store) { s.remove(election); s.put(election, "") },
 	"the version is another one":        func(s store) { s.put(version, "99") },
-	"the history is another one":        func(s store) { s.put(paths.History, "other") },
-	"the settings were written":         func(s store) { s.put(paths.Config, "{}") },
+	"the history is another one":        func(s store) { s.put(csskey.History, "other") },
+	"the settings were written":         func(s store) { s.put(csskey.Config, "{}") },
 	"the key was written":               func(s store) { s.put(tablePath, "READY") },
 	"the database was written":          func(s store) { s.put(dbPath, "READY") },
-	"the database is being dropped":     func(s store) { s.put(paths.Intent("d", ""), "{}") },
+	"the database is being dropped":     func(s store) { s.put(csskey.Intent("d", ""), "{}") },
 	"the intent was written":            func(s store) { s.put(intent, "{}") },
-	"the database's intent was written": func(s store) { s.put(paths.Intent("d", ""), "{}") },
+	"the database's intent was written": func(s store) { s.put(csskey.Intent("d", ""), "{}") },
 	"the request was written":           func(s store) { s.put(request, "{}") },
 	"the request has time again":        func(s store) { s.put(later, "") },
 	"the delay is not over":             func(s store) { s.put(hold, "") },
-	"the database's delay is not over":  func(s store) { s.put(paths.Hold("d", ""), "") },
-	"a table of it is being dropped":    func(s store) { s.put(paths.Intent("d", "other"), "{}") },
-	"a drop of a table is requested":    func(s store) { s.put(paths.Request("d", "other"), "{}") },
+	"the database's delay is not over":  func(s store) { s.put(csskey.Hold("d", ""), "") },
+	"a table of it is being dropped":    func(s store) { s.put(csskey.Intent("d", "other"), "{}") },
+	"a drop of a table is requested":    func(s store) { s.put(csskey.Request("d", "other"), "{}") },
 	"the spelling is another one's":     func(s store) { s.put(spelling, "/DBS/d/TABLES/T") },
 	"the registration was written":      func(s store) { s.put(czar, "{}") },
 	"the czar is alive":                 func(s store) { s.put(alive, "{}") },
@@ -206,7 +206,7 @@ func TestTransactions(t *testing.T) {
 				require.Equal(s.t, db, a.Name)
 				return coordinator(protocol.Execute)(s)
 			},
-			map[kv.Path]string{paths.Intent("d", ""): "*"}, []kv.Path{dbPath, tablePath},
+			map[kv.Path]string{csskey.Intent("d", ""): "*"}, []kv.Path{dbPath, tablePath},
 			append(leads, "the database's intent was written", "the database's delay is not over", "the database was written",
 				"a table of it is being dropped", "a drop of a table is requested"),
 		},
@@ -242,7 +242,7 @@ func TestTransactions(t *testing.T) {
 			[]string{"the registration was written", "the settings were written", "the history is another one"},
 		},
 		{
-			"register without a history", func(s store) { s.remove(paths.History) },
+			"register without a history", func(s store) { s.remove(csskey.History) },
 			czarDoes(func(g protocol.RegistrationContext, _ store) kv.Change {
 				return g.Register("a", "here", time.Unix(0, 0), lease)
 			}),

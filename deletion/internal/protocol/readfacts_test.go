@@ -9,22 +9,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // facts returns what a coordinator reads.
 func (s store) facts(marked ...protocol.Name) (protocol.Facts, []error) {
 	have, entries := kvtest.MustFetch(s.t, s, protocol.FactReads()...), map[protocol.Name]kv.Entry{}
 	for _, n := range protocol.NamesIn(have, marked) {
-		entries[n] = s.at(protocol.PathOf(n))
+		entries[n] = s.at(n.Path())
 	}
 	return protocol.ReadFacts(have, entries)
 }
 
 func (s store) entry(n protocol.Name) protocol.Entry {
-	return protocol.EntryOf(s.at(protocol.PathOf(n)), s.have().Revision)
+	return protocol.EntryOf(s.at(n.Path()), s.have().Revision)
 }
 
 // TestFacts: all that a coordinator finds, each with what it is decided by.
@@ -34,26 +34,26 @@ func TestFacts(t *testing.T) {
 		"gone")
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode())
 	s.marked(table, protocol.Marked) // which puts two acknowledgements, one of them of another mark
-	s.put(paths.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
+	s.put(csskey.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
 	s.put(alive, protocol.Heartbeat{Seen: 9}.Encode())
 	s.put(hold, "")
 	mark := s.at(intent).Create
 	s.remove(ack)
 	s.put(acknowledged(mark), "")
-	s.put(protocol.PathOf(byHand), "PENDING_DROP:x")
-	s.put(protocol.PathOf(asked), "READY")
+	s.put(byHand.Path(), "PENDING_DROP:x")
+	s.put(asked.Path(), "READY")
 	request := protocol.Request{Incarnation: 1, Modified: 2, Terms: terms}
-	s.put(paths.Request(asked.Parts()), request.Encode())
-	s.put(paths.Later(asked.Parts()), "")
-	s.put(paths.Intent(gone.Parts()), protocol.Intent{Phase: protocol.Dropping}.Encode())
-	s.put(paths.Request(gone.Parts()), request.Encode())
-	s.put(paths.Config, `{"confirm":"1s","fence":"4s","wait":"5s"}`)
+	s.put(csskey.Request(asked.Parts()), request.Encode())
+	s.put(csskey.Later(asked.Parts()), "")
+	s.put(csskey.Intent(gone.Parts()), protocol.Intent{Phase: protocol.Dropping}.Encode())
+	s.put(csskey.Request(gone.Parts()), request.Encode())
+	s.put(csskey.Config, `{"confirm":"1s","fence":"4s","wait":"5s"}`)
 
 	f, faults := s.facts(byHand)
 	require.Empty(t, faults)
 	now, parent := s.have().Revision, s.at(dbPath).Mod
 	found := func(n protocol.Name) protocol.Found {
-		return protocol.Found{Name: n, Entry: s.entry(n), Status: s.at(protocol.PathOf(n)).Value, Parent: parent}
+		return protocol.Found{Name: n, Entry: s.entry(n), Status: s.at(n.Path()).Value, Parent: parent}
 	}
 	timing := protocol.DefaultTiming
 	timing.Confirm, timing.Fence, timing.Wait = time.Second, 4*time.Second, 5*time.Second
@@ -61,22 +61,22 @@ func TestFacts(t *testing.T) {
 		At: now, History: "h", RegistrationsAt: now, Timing: timing,
 		Drops: []protocol.Drop{
 			{Found: found(gone), Intent: protocol.Intent{Phase: protocol.Dropping},
-				Mark:     s.at(paths.Intent(gone.Parts())).Create,
-				Modified: s.at(paths.Intent(gone.Parts())).Mod},
+				Mark:     s.at(csskey.Intent(gone.Parts())).Create,
+				Modified: s.at(csskey.Intent(gone.Parts())).Mod},
 			{Found: found(table), Intent: protocol.Intent{Incarnation: s.at(tablePath).Create, Phase: protocol.Marked,
 				Was: "READY", Terms: terms},
 				Mark: mark, Modified: s.at(intent).Mod, Held: true, Present: []string{"a"}, Acknowledged: []string{"a"}},
 		},
 		Requests: []protocol.Requested{
-			{Found: found(asked), Request: request, Modified: s.at(paths.Request(asked.Parts())).Mod},
-			{Found: found(gone), Request: request, Modified: s.at(paths.Request(gone.Parts())).Mod, Due: true, Marked: true},
+			{Found: found(asked), Request: request, Modified: s.at(csskey.Request(asked.Parts())).Mod},
+			{Found: found(gone), Request: request, Modified: s.at(csskey.Request(gone.Parts())).Mod, Due: true, Marked: true},
 		},
 		Unasked: []protocol.Found{found(byHand)},
 		Registrations: []protocol.Registered{
 			{ID: "a", Modified: s.at(czar).Mod, Fence: 5 * time.Second, Alive: true, Record: protocol.Registration{Name: "here",
 				Fence: "5s"},
 				Heartbeat: protocol.Heartbeat{Seen: 9}},
-			{ID: "later", Modified: s.at(paths.Czars + "/later").Mod, Ending: true, Fence: 5 * time.Second,
+			{ID: "later", Modified: s.at(csskey.Czars + "/later").Mod, Ending: true, Fence: 5 * time.Second,
 				Record: protocol.Registration{Fence: "5s", Ending: true}},
 		},
 	}, f)
@@ -84,7 +84,7 @@ func TestFacts(t *testing.T) {
 
 // acknowledged returns where czar a acknowledges a mark.
 func acknowledged(mark protocol.Revision) kv.Path {
-	return paths.Acks + kv.Path("/"+strconv.FormatInt(int64(mark), 10)+"/a")
+	return csskey.Acks + kv.Path("/"+strconv.FormatInt(int64(mark), 10)+"/a")
 }
 
 // TestFactsOfADatabase: it is occupied by drops and by requests of its tables, and what is in it knows that it is on
@@ -97,8 +97,8 @@ func TestFactsOfADatabase(t *testing.T) {
 		"nothing in it":        {func(store) {}, false},
 		"a drop in it":         {func(s store) { s.marked(table, protocol.Dropping) }, true},
 		"a request in it":      {store.requested, true},
-		"a drop in another":    {func(s store) { s.put(paths.Intent("d2", "t"), "{}") }, false},
-		"a request in another": {func(s store) { s.put(paths.Request("d2", "t"), "{}") }, false},
+		"a drop in another":    {func(s store) { s.put(csskey.Intent("d2", "t"), "{}") }, false},
+		"a request in another": {func(s store) { s.put(csskey.Request("d2", "t"), "{}") }, false},
 	} {
 		s := newStore(t)
 		c.before(s)
@@ -124,10 +124,10 @@ func TestFactsOfADatabase(t *testing.T) {
 // TestFactsThatCannotBeRead are told and left out; a czar that cannot be read is waited for as long as any can be.
 func TestFactsThatCannotBeRead(t *testing.T) {
 	s := newStore(t)
-	unread(paths.Config, intent, paths.Request("d", "r"), czar)(s)
-	s.put(paths.Czars+"/odd", `{"fence":"soon"}`)
-	s.put(paths.Drops+"/elsewhere", "")
-	s.put(paths.Drops+"/db/d/what", "{}")
+	unread(csskey.Config, intent, csskey.Request("d", "r"), czar)(s)
+	s.put(csskey.Czars+"/odd", `{"fence":"soon"}`)
+	s.put(csskey.Drops+"/elsewhere", "")
+	s.put(csskey.Drops+"/db/d/what", "{}")
 	f, faults := s.facts()
 	assert.Equal(t, protocol.DefaultTiming, f.Timing)
 	assert.Empty(t, f.Drops)
@@ -164,15 +164,15 @@ func TestReadsOfOne(t *testing.T) {
 		have := kvtest.MustFetch(t, s, protocol.OneReads(n)...)
 		have = kvtest.MustFetch(t, s, append(protocol.OneReads(n), append(protocol.AcksReads(n, have),
 			protocol.BegunReads(n)...)...)...)
-		for _, p := range []kv.Path{protocol.IntentOf(n), paths.Request(n.Parts()), paths.Later(n.Parts()),
-			paths.Hold(n.Parts()), protocol.PathOf(n), czar, alive} {
+		for _, p := range []kv.Path{n.Intent(), csskey.Request(n.Parts()), csskey.Later(n.Parts()),
+			csskey.Hold(n.Parts()), n.Path(), czar, alive} {
 			assert.Equal(t, s.at(p), have.At(p), p)
 		}
-		assert.True(t, have.Shows(kv.Key(paths.Intent("d", ""))))
-		assert.True(t, have.Shows(kv.Key(paths.Request("d", ""))))
+		assert.True(t, have.Shows(kv.Key(csskey.Intent("d", ""))))
+		assert.True(t, have.Shows(kv.Key(csskey.Request("d", ""))))
 		if n == db {
-			assert.False(t, have.Empty(kv.Below(paths.TableIntents("d"))))
-			assert.False(t, have.Empty(kv.Below(paths.TableRequests("d"))))
+			assert.False(t, have.Empty(kv.Below(csskey.TableIntents("d"))))
+			assert.False(t, have.Empty(kv.Below(csskey.TableRequests("d"))))
 		} else {
 			assert.Equal(t, s.at(dbPath), have.At(dbPath))
 			assert.Equal(t, s.at(mine), have.At(mine))
@@ -187,9 +187,10 @@ func TestReadsOfOne(t *testing.T) {
 		return false
 	}
 	for p, of := range map[kv.Path][2]bool{ // of the table, of the database
-		intent: {true, true}, request: {true, true}, paths.Intent("d", ""): {true, true}, paths.Request("d", ""): {true,
+		intent: {true, true}, request: {true, true}, csskey.Intent("d", ""): {true, true}, csskey.Request("d", ""): {true,
 			true},
-		paths.Intent("d", "other"): {false, true}, paths.Request("d", "other"): {false, true}, paths.Intent("d2", ""): {false,
+		csskey.Intent("d", "other"): {false, true}, csskey.Request("d", "other"): {false, true}, csskey.Intent("d2",
+			""): {false,
 			false},
 	} {
 		assert.Equal(t, of, [2]bool{concerned(table, p), concerned(db, p)}, p)
@@ -202,20 +203,20 @@ func TestAcknowledgementsTogether(t *testing.T) {
 	s := newStore(t)
 	s.registered(false)
 	other := protocol.TableName("d", "other")
-	puts := []kv.Put{{Path: intent, Value: "{}"}, {Path: protocol.IntentOf(other), Value: "{}"},
-		{Path: protocol.PathOf(other), Value: by}}
+	puts := []kv.Put{{Path: intent, Value: "{}"}, {Path: other.Intent(), Value: "{}"},
+		{Path: other.Path(), Value: by}}
 	mark := kvtest.MustCommit(t, s, kv.Change{Puts: puts})
-	s.put(protocol.IntentOf(db), "{}")
+	s.put(db.Intent(), "{}")
 	g, err := protocol.ReadRegistrationContext(s.have())
 	require.NoError(t, err)
 	of := func(n protocol.Name) protocol.Acknowledgement {
-		return protocol.Acknowledgement{Name: n, Mark: s.at(protocol.IntentOf(n)).Create, ID: "a", Registered: s.at(czar).Mod}
+		return protocol.Acknowledgement{Name: n, Mark: s.at(n.Intent()).Create, ID: "a", Registered: s.at(czar).Mod}
 	}
 	all := []protocol.Acknowledgement{of(table), of(other), of(db)}
 	change := g.Acknowledge(all...)
 	first, second := acknowledged(mark), acknowledged(mark+1)
 	assert.Equal(t, []kv.Put{{Path: first}, {Path: second}}, change.Puts)
-	s.remove(protocol.IntentOf(other))
+	s.remove(other.Intent())
 	_, err = s.Commit(t.Context(), change)
 	require.ErrorIs(t, err, kv.ErrGuard)
 	have := kvtest.MustFetch(t, s, g.AcknowledgeReads(all...)...)

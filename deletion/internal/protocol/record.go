@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // Phase is how far a drop has come.
@@ -125,8 +125,8 @@ func ackPath(mark Revision, id string) kv.Path {
 }
 
 func acksOf(mark Revision) kv.Path {
-	return paths.Acks + "/" + kv.Path(strconv.FormatInt(int64(mark), 10))
+	return csskey.Acks + "/" + kv.Path(strconv.FormatInt(int64(mark), 10))
 }
 
-func czarPath(id string) kv.Path  { return paths.Czars + "/" + kv.Path(id) }
-func alivePath(id string) kv.Path { return paths.Alive + "/" + kv.Path(id) }
+func czarPath(id string) kv.Path  { return csskey.Czars + "/" + kv.Path(id) }
+func alivePath(id string) kv.Path { return csskey.Alive + "/" + kv.Path(id) }

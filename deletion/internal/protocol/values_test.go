@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // TestUseCount: nothing is counted while either the table or its database is blocked; what is counted stays counted.
@@ -113,17 +113,17 @@ func TestConfirmationsLook(t *testing.T) {
 	s := newStore(t)
 	s.registered(false)
 	s.marked(table, protocol.Marked)
-	s.put(protocol.IntentOf(waits), protocol.Intent{Phase: protocol.Marked,
+	s.put(waits.Intent(), protocol.Intent{Phase: protocol.Marked,
 		Terms: protocol.Terms{Policy: protocol.Wait}}.Encode())
-	s.put(protocol.IntentOf(dropped), protocol.Intent{Phase: protocol.Dropping, Terms: terms}.Encode())
-	s.put(protocol.IntentOf(unread), "{")
+	s.put(dropped.Intent(), protocol.Intent{Phase: protocol.Dropping, Terms: terms}.Encode())
+	s.put(unread.Intent(), "{")
 	look := []protocol.Name{other, waits, unread, dropped, table}
 	g, err := protocol.ReadRegistrationContext(s.have())
 	require.NoError(t, err)
 	got, err := s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Heartbeat{}, lease, look))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Cancelling{{Name: table, Mark: s.at(intent).Create}}, g.ToCancel(got, look))
-	s.put(paths.Hold(table.Parts()), "")
+	s.put(csskey.Hold(table.Parts()), "")
 	got, err = s.Commit(t.Context(), g.Confirm("a", s.at(czar).Mod, protocol.Heartbeat{}, lease, look))
 	require.NoError(t, err)
 	assert.Empty(t, g.ToCancel(got, look), "queries have the agreed delay")
@@ -150,24 +150,24 @@ func TestLivesAreOnTheirLease(t *testing.T) {
 // TestSettingsOfARegistration: a czar registers under the settings that it read, and not beside later ones.
 func TestSettingsOfARegistration(t *testing.T) {
 	s := newStore(t)
-	s.put(paths.Config, `{"confirm":"1s","fence":"4s","wait":"5s"}`)
+	s.put(csskey.Config, `{"confirm":"1s","fence":"4s","wait":"5s"}`)
 	g, err := protocol.ReadRegistrationContext(kvtest.MustFetch(t, s, protocol.RegistrationContextReads()...))
 	require.NoError(t, err)
 	assert.Equal(t, 4*time.Second, g.Timing.Fence)
 	_, err = s.Commit(t.Context(), g.Register("a", "here", time.Unix(0, 0), lease))
 	require.NoError(t, err)
 	assert.Equal(t, `{"name":"here","fence":"4s","since":"1970-01-01T00:00:00Z"}`, s.at(czar).Value)
-	s.put(paths.Config, `{"confirm":"1h"}`)
+	s.put(csskey.Config, `{"confirm":"1h"}`)
 	_, err = protocol.ReadRegistrationContext(s.have())
 	require.ErrorIs(t, err, protocol.ErrTiming)
 }
 
 // What lies below a name, and the packed keys beside it, are no names.
 func TestObservationsAreOfNames(t *testing.T) {
-	b := kv.NewSnapshot(9, kv.Below(paths.CSS)).Edit()
+	b := kv.NewSnapshot(9, kv.Below(csskey.CSS)).Edit()
 	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t",
 		"/DBS/d/TABLES/t/schema", "/NODES/w"} {
-		b.Put(paths.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
+		b.Put(csskey.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
 	}
 	var names []protocol.Name
 	for _, s := range protocol.ObservationsIn(b.Snapshot(9)) {

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // What stands in the way of what somebody wants of a drop.
@@ -66,25 +66,25 @@ func MarkLater(n Name, after time.Duration, t Terms, lease int64) kv.Op {
 // wishReads is what an operation on a drop looks at. Each is guarded, so that it is decided on what is.
 func wishReads(n Name) []kv.Span {
 	all := []kv.Span{
-		kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()),
-		kv.Key(paths.Of(paths.Version)),
+		kv.Key(n.Path()), kv.Key(n.Intent()), kv.Key(n.hold()), kv.Key(n.request()), kv.Key(n.later()),
+		kv.Key(csskey.Of(csskey.Version)),
 	}
 	if db := n.Database(); db != n {
-		all = append(all, kv.Key(db.path()), kv.Key(db.intent()))
+		all = append(all, kv.Key(db.Path()), kv.Key(db.Intent()))
 	}
 	return all
 }
 
 // find returns what is to be dropped, unless it is not there or is being dropped already.
 func find(n Name, have *kv.Snapshot) (Found, error) {
-	e, db := have.At(n.path()), n.Database()
-	f := Found{Name: n, Entry: EntryOf(e, have.Revision), Status: e.Value, Parent: have.At(db.path()).Mod}
+	e, db := have.At(n.Path()), n.Database()
+	f := Found{Name: n, Entry: EntryOf(e, have.Revision), Status: e.Value, Parent: have.At(db.Path()).Mod}
 	switch {
-	case have.At(paths.Of(paths.Version)).Value != cssetcd.Version:
+	case have.At(csskey.Of(csskey.Version)).Value != cssetcd.Version:
 		return f, cssetcd.ErrVersionMismatch
-	case have.At(n.intent()).Exists():
+	case have.At(n.Intent()).Exists():
 		return f, cssetcd.ErrDropPending
-	case have.At(db.intent()).Exists():
+	case have.At(db.Intent()).Exists():
 		return f, fmt.Errorf("%w: its database is being dropped", cssetcd.ErrDropPending)
 	case e.Exists():
 		return f, nil
@@ -104,14 +104,14 @@ func Undo(n Name) kv.Op {
 		if have.At(n.request()).Exists() {
 			c.Deletes = []kv.Span{kv.Key(n.request()), kv.Key(n.later())}
 		}
-		e := have.At(n.intent())
+		e := have.At(n.Intent())
 		if !e.Exists() {
 			if c.Deletes == nil {
 				return c, ErrNoDrop
 			}
 			return c, nil
 		}
-		i, err := decode[Intent](n.intent(), e)
+		i, err := decode[Intent](n.Intent(), e)
 		switch {
 		case err != nil:
 			return kv.Change{}, err
@@ -119,8 +119,8 @@ func Undo(n Name) kv.Op {
 			return kv.Change{}, ErrTooLate
 		}
 		c.Deletes = append(c.Deletes, n.traces(e.Create)...)
-		if have.At(n.path()).Mod == e.Create { // otherwise something newer is there, which stays
-			c.Puts = []kv.Put{{Path: n.path(), Value: i.Was}}
+		if have.At(n.Path()).Mod == e.Create { // otherwise something newer is there, which stays
+			c.Puts = []kv.Put{{Path: n.Path(), Value: i.Was}}
 		}
 		return c, nil
 	}}
@@ -130,7 +130,7 @@ func Undo(n Name) kv.Op {
 func TryAgain(n Name) kv.Op {
 	return afterExecution("retry the drop of ", n, nil, false, func(_ *kv.Snapshot, i Intent, _ kv.Entry) kv.Change {
 		i.Retry++
-		return kv.Change{Puts: []kv.Put{{Path: n.intent(), Value: i.Encode()}}}
+		return kv.Change{Puts: []kv.Put{{Path: n.Intent(), Value: i.Encode()}}}
 	})
 }
 
@@ -138,7 +138,7 @@ func TryAgain(n Name) kv.Op {
 func Abandon(n Name) kv.Op {
 	return afterExecution("abandon the drop of ", n, SpellingReads(n), true, func(have *kv.Snapshot, _ Intent,
 		e kv.Entry) kv.Change {
-		return kv.Change{Deletes: append(n.traces(e.Create), paths.Forget(have, string(n))...)}
+		return kv.Change{Deletes: append(n.traces(e.Create), csskey.Forget(have, string(n))...)}
 	})
 }
 
@@ -146,13 +146,13 @@ func Abandon(n Name) kv.Op {
 // else can end.
 func afterExecution(what string, n Name, more []kv.Span, unreadable bool, change func(*kv.Snapshot, Intent,
 	kv.Entry) kv.Change) kv.Op {
-	reads := append([]kv.Span{kv.Key(n.intent())}, more...)
+	reads := append([]kv.Span{kv.Key(n.Intent())}, more...)
 	return kv.Op{Name: what + n.String(), Reads: reads, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-		e := have.At(n.intent())
+		e := have.At(n.Intent())
 		if !e.Exists() {
 			return kv.Change{}, ErrNoDrop
 		}
-		i, err := decode[Intent](n.intent(), e)
+		i, err := decode[Intent](n.Intent(), e)
 		switch {
 		case err != nil && unreadable:
 		case err != nil:
@@ -190,26 +190,23 @@ const (
 	Done              // it is gone, and its name free
 )
 
-// IntentOf returns where the intent to drop a name is.
-func IntentOf(n Name) kv.Path { return n.intent() }
-
 // ProgressReads is what [ProgressOf] needs to see.
 func ProgressReads(n Name) []kv.Span {
-	return []kv.Span{kv.Key(n.path()), kv.Key(n.intent()), kv.Key(n.request()), kv.Key(n.Database().path()),
-		kv.Key(n.Database().intent())}
+	return []kv.Span{kv.Key(n.Path()), kv.Key(n.Intent()), kv.Key(n.request()), kv.Key(n.Database().Path()),
+		kv.Key(n.Database().Intent())}
 }
 
 // ProgressOf returns how far the drop of an incarnation has come.
 func ProgressOf(n Name, incarnation Revision, have *kv.Snapshot) Progress {
-	if e := have.At(n.intent()); e.Exists() {
-		if i, err := decode[Intent](n.intent(), e); err != nil || i.Incarnation == incarnation {
+	if e := have.At(n.Intent()); e.Exists() {
+		if i, err := decode[Intent](n.Intent(), e); err != nil || i.Incarnation == incarnation {
 			return UnderWay
 		}
 	}
 	db := n.Database()
-	along := db != n && have.At(db.intent()).Exists() // its database is being dropped, and takes it along
-	if have.At(n.path()).Create != incarnation {
-		if along && !have.At(db.path()).Exists() {
+	along := db != n && have.At(db.Intent()).Exists() // its database is being dropped, and takes it along
+	if have.At(n.Path()).Create != incarnation {
+		if along && !have.At(db.Path()).Exists() {
 			return UnderWay
 		}
 		return Done
@@ -217,7 +214,7 @@ func ProgressOf(n Name, incarnation Revision, have *kv.Snapshot) Progress {
 	if along {
 		return UnderWay
 	}
-	if have.At(n.request()).Exists() || EntryOf(have.At(n.path()), have.Revision).Standing == DropPending {
+	if have.At(n.request()).Exists() || EntryOf(have.At(n.Path()), have.Revision).Standing == DropPending {
 		return UnderWay
 	}
 	return Undone
@@ -225,8 +222,8 @@ func ProgressOf(n Name, incarnation Revision, have *kv.Snapshot) Progress {
 
 // SetTiming writes the settings.
 func SetTiming(t Timing) kv.Op {
-	return kv.Op{Name: "change the settings", Reads: []kv.Span{kv.Key(paths.Config)}, Plan: func(*kv.Snapshot) (kv.Change,
+	return kv.Op{Name: "change the settings", Reads: []kv.Span{kv.Key(csskey.Config)}, Plan: func(*kv.Snapshot) (kv.Change,
 		error) {
-		return kv.Change{Puts: []kv.Put{{Path: paths.Config, Value: encode(t)}}}, nil
+		return kv.Change{Puts: []kv.Put{{Path: csskey.Config, Value: encode(t)}}}, nil
 	}}
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
-	"github.com/qserv/css-etcd/internal/paths"
 )
 
 // wishes are what somebody may want of drops.
@@ -54,7 +54,7 @@ func TestWishes(t *testing.T) {
 			hold: ""}, []kv.Path{request, later}},
 		{"without a delay", "mark at once", func(s store) { s.put(hold, "old") }, nil, "",
 			map[kv.Path]string{tablePath: "PENDING_DROP:"}, []kv.Path{hold}},
-		{"a database", "mark database", nothing, nil, "", map[kv.Path]string{dbPath: by, paths.Hold("d", ""): "",
+		{"a database", "mark database", nothing, nil, "", map[kv.Path]string{dbPath: by, csskey.Hold("d", ""): "",
 			tablePath: "READY"}, nil},
 		{"what is marked by hand", "mark", func(s store) { s.put(tablePath, "PENDING_DROP:x") }, nil, "",
 			map[kv.Path]string{tablePath: "PENDING_DROP:x"}, nil},
@@ -116,7 +116,8 @@ func TestWishes(t *testing.T) {
 		{"evict what cannot be read", "evict", unread(czar), nil, "holds", map[kv.Path]string{czar: "{"}, nil},
 
 		{"settings", "write settings", nothing, nil, "",
-			map[kv.Path]string{paths.Config: `{"confirm":"2s","fence":"1m0s","wait":"1m15s","alive":"10s","delay":"30s"}`}, nil},
+			map[kv.Path]string{csskey.Config: `{"confirm":"2s","fence":"1m0s","wait":"1m15s","alive":"10s","delay":"30s"}`},
+			nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newStore(t)
@@ -264,7 +265,7 @@ func TestProgress(t *testing.T) {
 	have := kvtest.MustFetch(t, s, protocol.ProgressReads(db)...)
 	assert.Equal(t, protocol.Undone, protocol.ProgressOf(db, s.at(dbPath).Create, have), "a database")
 	s.remove(dbPath)
-	s.put(protocol.IntentOf(db), protocol.Intent{Phase: protocol.Dropping, Incarnation: 3}.Encode())
+	s.put(db.Intent(), protocol.Intent{Phase: protocol.Dropping, Incarnation: 3}.Encode())
 	have = kvtest.MustFetch(t, s, protocol.ProgressReads(db)...)
 	assert.Equal(t, protocol.Done, protocol.ProgressOf(db, 4, have), "a database of another incarnation is on its way out")
 }
