@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -128,7 +127,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	group.Go(func() error { return c.watch(ctx) })
 	group.Go(func() error {
 		return leader.Run(ctx, leader.Config{
-			Etcd: c.etcd, Key: c.store.EtcdKey(csskey.Coordinators), Name: c.cfg.Name, TTL: c.cfg.TTL, Log: c.cfg.Logger,
+			Etcd: c.etcd, Root: c.store.EtcdKey(""), Key: c.store.EtcdKey(csskey.Coordinators),
+			Name: c.cfg.Name, TTL: c.cfg.TTL, Log: c.cfg.Logger,
 		}, c.lead)
 	})
 	group.Go(func() error { return c.loop(ctx) })
@@ -138,8 +138,8 @@ func (c *Coordinator) Run(ctx context.Context) error {
 // lead is what this process does when it is elected.
 func (c *Coordinator) lead(ctx context.Context, term leader.Term) error {
 	c.cfg.Logger.Info("this process coordinates drops")
-	key := kv.Path(strings.TrimPrefix(term.Key, c.store.EtcdKey("")))
-	c.setLeading(&leadership{protocol.Leadership{Key: key, Created: protocol.Revision(term.Created)}, ctx, term})
+	proof := protocol.Leadership{Key: kv.Path(term.Path), Created: protocol.Revision(term.Created)}
+	c.setLeading(&leadership{proof, ctx, term})
 	defer c.setLeading(nil)
 	<-ctx.Done()
 	return ctx.Err()

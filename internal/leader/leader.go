@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -22,6 +23,7 @@ import (
 // Config says who campaigns, and where.
 type Config struct {
 	Etcd *clientv3.Client
+	Root string        // the first part of Key that Term.Path leaves out, such as the prefix of a catalogue
 	Key  string        // candidates write one key each below it, and nothing else has one there
 	Name string        // of this candidate, for whoever looks at the keys; host and process id, say
 	TTL  time.Duration // after which a candidate that is not heard of is replaced; whole seconds
@@ -31,6 +33,7 @@ type Config struct {
 // Term is one time of being elected.
 type Term struct {
 	Key     string           // with which this process was elected, in etcd
+	Path    string           // what follows Config.Root in it
 	Created int64            // the CreateRevision of that key; another one of its name proves nothing
 	Lease   clientv3.LeaseID // on which the key is; it ends with the term, and so do keys that work puts on it
 	looks   chan<- struct{}
@@ -111,7 +114,7 @@ func (c *candidacy) term(ctx context.Context, work func(context.Context, Term) e
 		return s.cause(s.ctx.Err())
 	}
 	c.Log.Debug("elected", "key", s.mine.key)
-	err = work(s.ctx, Term{Key: s.mine.key, Created: s.mine.created, Lease: s.lease, looks: s.looks})
+	err = work(s.ctx, Term{Key: s.mine.key, Path: strings.TrimPrefix(s.mine.key, c.Root), Created: s.mine.created, Lease: s.lease, looks: s.looks})
 	if lost := s.lost(); lost != nil && ctx.Err() == nil {
 		return lost
 	}
