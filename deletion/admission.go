@@ -9,7 +9,6 @@ import (
 // admission is the side of a gate that queries use. They read it without a lock; only the registrar writes, but for the
 // counts.
 type admission struct {
-	clock   edge.Clock
 	slots   slots
 	latest  func() *cssetcd.Snapshot // that of the view
 	fence   atomicPointer[protocol.Fence]
@@ -17,6 +16,7 @@ type admission struct {
 	closing atomicBool                      // no query is admitted
 	stopped atomicBool                      // none goes on
 	trouble atomicPointer[trouble]
+	clock   edge.Clock // after what changes, and before the space: it shares no line with counts
 	_       [64]byte // what follows is written while queries read what is above
 	watches watches
 	kicks   signal // a query has ended that somebody waits for
