@@ -16,7 +16,7 @@ type admission struct {
 	closing atomicBool                      // no query is admitted
 	stopped atomicBool                      // none goes on
 	trouble atomicPointer[trouble]
-	clock   edge.Clock // after what changes, and before the space: it shares no line with counts
+	clock   edge.Clock
 	_       [64]byte // what follows is written while queries read what is above
 	watches watches
 	kicks   signal // a query has ended that somebody waits for
