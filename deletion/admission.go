@@ -30,11 +30,11 @@ func (a *admission) kick() { a.kicks.give() }
 
 // abort tells queries to end: those on one incarnation, or without a name all on anything that is blocked.
 func (a *admission) abort(n protocol.Name, incarnation protocol.Revision) {
-	for _, w := range a.slots.waiting {
-		if n != "" && (w.name != n || w.incarnation != incarnation) {
+	for u, used := range a.slots.waiting {
+		if n != "" && (u.Name != n || u.Incarnation != incarnation) {
 			continue
 		}
-		for _, t := range w.used {
+		for _, t := range used {
 			t.aborts.Add(1)
 		}
 	}

@@ -19,7 +19,7 @@ var wrongs = []struct{ name, file, was, becomes string }{
 	{"counted before it is blocked", "slot.go", `return protocol.UseCount(s.count.Or(uint64(by))).Queries()`,
 		`n := s.queries(); now := protocol.UseCount(s.count.Or(uint64(by))).Queries(); if MUTATED { return n }; return now`},
 	{"a database is blocked in one table only", "slot.go", `if t.block(by) > 0 {`,
-		`if MUTATED && len(w.used) > 0 { break }; if t.block(by) > 0 {`},
+		`if MUTATED && len(used) > 0 { break }; if t.block(by) > 0 {`},
 	{"a new count over what is blocked", "slot.go", `if !ok {`,
 		`if MUTATED { next, ok = protocol.UseCount(old)+1, true }; if !ok {`},
 	{"a release that tells nobody", "slot.go", `return next.Blocked()`, `return next.Blocked() && !MUTATED`},

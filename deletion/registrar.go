@@ -171,12 +171,12 @@ func (r *registrar) publish() {
 
 // drain tells of what was waited for and is not used any more.
 func (r *registrar) drain(ctx context.Context) {
-	for _, w := range r.queries.slots.drained() {
-		if r.czar.Entry(w.name).Incarnation != w.incarnation {
-			r.queries.slots.forget(w.name, w.incarnation)
+	for _, u := range r.queries.slots.drained() {
+		if r.czar.Entry(u.Name).Incarnation != u.Incarnation {
+			r.queries.slots.forget(u.Name, u.Incarnation)
 			continue
 		}
-		r.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: w.name, Incarnation: w.incarnation})
+		r.step(ctx, protocol.CzarEvent{Kind: protocol.CzarDrained, Name: u.Name, Incarnation: u.Incarnation})
 	}
 }
 

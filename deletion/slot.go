@@ -60,7 +60,7 @@ func (s *slot) blocked() bool { return protocol.UseCount(s.count.Load()).Blocked
 type slots struct {
 	index     *slotIndex
 	databases map[string]*database
-	waiting   map[slotKey]wait
+	waiting   map[protocol.Use][]*slot // what is blocked, with the slots that counted queries when last seen
 }
 
 // database is what is known of the tables of a database, of whatever incarnation they are.
@@ -69,15 +69,8 @@ type database struct {
 	tables map[*slot]bool
 }
 
-// wait is for what is blocked, until no query uses it.
-type wait struct {
-	name        protocol.Name
-	incarnation cssetcd.Revision
-	used        []*slot // that counted queries when last seen
-}
-
 func newSlots() slots {
-	return slots{index: newSlotIndex(), databases: map[string]*database{}, waiting: map[slotKey]wait{}}
+	return slots{index: newSlotIndex(), databases: map[string]*database{}, waiting: map[protocol.Use][]*slot{}}
 }
 
 func keyOf(n protocol.Name, incarnation cssetcd.Revision) slotKey {
@@ -89,7 +82,7 @@ func keyOf(n protocol.Name, incarnation cssetcd.Revision) slotKey {
 func (s *slots) open(n protocol.Name, incarnation cssetcd.Revision) {
 	key := keyOf(n, incarnation)
 	db := s.database(key.name.DB)
-	delete(s.waiting, key)
+	delete(s.waiting, protocol.Use{Name: n, Incarnation: incarnation})
 	if !n.IsDatabase() {
 		s.table(key, db).open(protocol.ByTable)
 		return
@@ -99,7 +92,7 @@ func (s *slots) open(n protocol.Name, incarnation cssetcd.Revision) {
 		t.open(protocol.ByDatabase)
 	}
 	// Whatever was waited for under this name is not blocked any more.
-	maps.DeleteFunc(s.waiting, func(_ slotKey, w wait) bool { return w.name == n })
+	maps.DeleteFunc(s.waiting, func(u protocol.Use, _ []*slot) bool { return u.Name == n })
 }
 
 func (s *slots) database(name string) *database {
@@ -146,28 +139,27 @@ func (s *slots) block(n protocol.Name, incarnation cssetcd.Revision) (drained bo
 		by = protocol.ByDatabase
 		s.database(keyOf(n, incarnation).name.DB).open = false
 	}
-	w := wait{name: n, incarnation: incarnation}
+	var used []*slot
 	for t := range s.of(n, incarnation) {
 		if t.block(by) > 0 {
-			w.used = append(w.used, t)
+			used = append(used, t)
 		}
 	}
-	if len(w.used) > 0 {
-		s.waiting[keyOf(n, incarnation)] = w
+	if len(used) > 0 {
+		s.waiting[protocol.Use{Name: n, Incarnation: incarnation}] = used
 	}
-	return len(w.used) == 0
+	return len(used) == 0
 }
 
 // drained returns what was waited for and is not used any more.
-func (s *slots) drained() (all []wait) {
-	for key, w := range s.waiting {
-		w.used = slices.DeleteFunc(w.used, func(t *slot) bool { return t.queries() == 0 })
-		if len(w.used) > 0 {
-			s.waiting[key] = w
+func (s *slots) drained() (all []protocol.Use) {
+	for u, used := range s.waiting {
+		if used = slices.DeleteFunc(used, func(t *slot) bool { return t.queries() == 0 }); len(used) > 0 {
+			s.waiting[u] = used
 			continue
 		}
-		delete(s.waiting, key)
-		all = append(all, w)
+		delete(s.waiting, u)
+		all = append(all, u)
 	}
 	return all
 }
