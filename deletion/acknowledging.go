@@ -2,12 +2,11 @@ package deletion
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"slices"
 
+	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // acking are the acknowledgements of a gate that wait for a transaction. It belongs to the gate's goroutine.
@@ -46,7 +45,7 @@ func (r *registrar) sendAcknowledgements(ctx context.Context) {
 		return
 	}
 	r.ask(ctx, func(ctx context.Context) answer {
-		landed, err := acknowledge(ctx, r.store, registration, all)
+		landed, err := edge.Acknowledge(ctx, r.store, registration, all)
 		return answer{acks: all, landed: landed, err: err}
 	})
 }
@@ -74,29 +73,4 @@ func (a *acking) tell(log *slog.Logger, err error) {
 		log.Warn("drops wait for this czar, whose acknowledgements do not reach etcd; they are sent again", "err", err)
 	}
 	a.said = text
-}
-
-// acknowledge makes acknowledgements in one transaction. Those that do not hold any more, because a drop was taken back
-// for instance, are left out. It returns those that landed.
-func acknowledge(ctx context.Context, st kv.Store, registration protocol.RegistrationContext,
-	all []protocol.Acknowledgement) (landed []protocol.Acknowledgement, err error) {
-	for len(all) > 0 {
-		_, err := st.Commit(ctx, registration.Acknowledge(all...))
-		if err == nil {
-			return all, nil
-		}
-		if !errors.Is(err, kv.ErrGuard) {
-			return nil, err
-		}
-		have, err := st.Fetch(ctx, 0, registration.AcknowledgeReads(all...)...)
-		if err != nil {
-			return nil, err
-		}
-		still := registration.Acknowledgeable(have, all)
-		if len(still) == len(all) {
-			return nil, nil // it changes at this moment
-		}
-		all = still
-	}
-	return nil, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -46,7 +47,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 
 	before, err := store.Fetch(t.Context(), 0)
 	require.NoError(t, err)
-	landed, err := deletion.Acknowledge(t.Context(), store, registration, slices.Clone(all))
+	landed, err := edge.Acknowledge(t.Context(), store, registration, slices.Clone(all))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Acknowledgement{all[0], all[2], all[3]}, landed)
 	after, err := store.Fetch(t.Context(), 0, kv.Below(csskey.Acks))
@@ -56,7 +57,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 
 	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(csskey.Czars)}})
 	require.NoError(t, err)
-	landed, err = deletion.Acknowledge(t.Context(), store, registration, all)
+	landed, err = edge.Acknowledge(t.Context(), store, registration, all)
 	require.NoError(t, err)
 	assert.Empty(t, landed, "the registration is over")
 }

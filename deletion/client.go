@@ -149,7 +149,7 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, t
 		if config.after > 0 {
 			leased = config.after
 		}
-		lease, err := c.grant(ctx, leased)
+		lease, err := edge.Grant(ctx, c.store, leased)
 		if err != nil {
 			return nil, err
 		}
@@ -169,53 +169,15 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, t
 			if config.after == 0 {
 				d.mark = at
 			}
-			c.lengthen(ctx, lease)
+			edge.Lengthen(ctx, c.store, lease)
 			return d, nil
 		case errors.Is(err, rpctypes.ErrLeaseNotFound) && ctx.Err() == nil:
 			continue
 		case lease != 0 && !errors.Is(err, kv.ErrOutcomeUnknown):
-			c.revoke(ctx, lease)
+			edge.Revoke(ctx, c.store, lease)
 		}
 		return nil, err
 	}
-}
-
-// aSecond is for what does not matter much: it is tried, and nobody waits long for it.
-const aSecond = time.Second
-
-// lengthen has a lease begin anew, so that it lasts as long as was asked from the mark on, and not from when it was
-// granted, which was before. Should that fail, it is shorter by the time that the mark took.
-func (c *Client) lengthen(ctx context.Context, lease int64) {
-	if lease == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, aSecond)
-	defer cancel()
-	_, _ = c.etcd.KeepAliveOnce(ctx, clientv3.LeaseID(lease))
-}
-
-// revoke gives a lease back on which nothing hangs. It would run out by itself.
-func (c *Client) revoke(ctx context.Context, lease int64) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), aSecond)
-	defer cancel()
-	_, _ = c.etcd.Revoke(ctx, clientv3.LeaseID(lease))
-}
-
-// grant gets a lease of exactly that long; 0 for none.
-func (c *Client) grant(ctx context.Context, d time.Duration) (int64, error) {
-	if d == 0 {
-		return 0, nil
-	}
-	lease, granted, err := c.store.Grant(ctx, int64(d/time.Second))
-	if err != nil {
-		return 0, err
-	}
-	if least := time.Duration(granted) * time.Second; least > d {
-		c.revoke(ctx, lease)
-		return 0, fmt.Errorf("%w: %s is shorter than the leases of this etcd, which last %s at least", cssetcd.ErrInvalid, d,
-			least)
-	}
-	return lease, nil
 }
 
 // check refuses to drop a database of more tables than an intent can name and, unless forced, what other tables are
@@ -245,19 +207,19 @@ func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, 
 	if force {
 		concerned = []string{db}
 	}
-	all, err := relations(ctx, c.css, concerned...)
+	all, err := edge.Relations(ctx, c.css, concerned...)
 	switch {
 	case errors.Is(err, cssetcd.ErrNoSuchDB):
 		return nil, nil // which the mark tells
 	case err != nil:
 		return nil, err
-	case all.tables(db) > maxTables:
+	case all.Tables(db) > maxTables:
 		return nil, fmt.Errorf("%w: it has more than %d tables, which one drop cannot describe; drop tables of it first",
 			cssetcd.ErrTooLarge, maxTables)
 	case force:
 		return nil, nil
 	}
-	return all.children(n), nil
+	return all.Children(n), nil
 }
 
 // maxTables is as many tables as the intent to drop their database can name.

@@ -92,10 +92,8 @@
 //	the view is closed before the gate  the gate closes and leaves with its last query; Cancel does not end that query
 //	Close while queries run             waits; when its context ends it fails, and the queries are told to end
 //	Close without a proof               fails soon: the registration may stay for alive and W together, 85 s
-//	the zero Gate, a copy, a nil        a panic, or undefined; go vet finds copies
-//	context
-//	a table removed at once (Unsafe of  running queries are not told; Admit returns ErrGone
-//	cssetcd)
+//	the zero Gate, a copied Gate        a panic, or undefined; go vet finds copies
+//	a table removed with cssetcd.Unsafe running queries are not told; Admit returns ErrGone
 //
 // # What can still go wrong
 //

@@ -147,7 +147,7 @@ func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registra
 // keepAlive keeps the lease of the czar's life, off the way of the proof. Should it be gone, the next confirmation gets
 // another.
 func (r *registrar) keepAlive(lease clientv3.LeaseID) {
-	ctx, cancel := context.WithTimeout(context.Background(), aSecond)
+	ctx, cancel := context.WithTimeout(context.Background(), edge.ASecond)
 	defer cancel()
 	if _, err := r.etcd.KeepAliveOnce(ctx, lease); err != nil {
 		r.log.Debug("the lease of this czar's life is not kept", "err", err)

@@ -1,4 +1,0 @@
-package deletion
-
-// Acknowledge is acknowledge, for tests.
-var Acknowledge = acknowledge
