@@ -3,10 +3,8 @@ package mirror_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,51 +16,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// The servers of all tests. Each test has a prefix in the one and a database in the other.
-var (
-	etcdServer  *embedetcd.Server
-	mysqlServer *mariadbd.Server // nil where MariaDB is not installed
-)
-
-func TestMain(m *testing.M) {
-	os.Exit(withServers(m))
-}
-
-func withServers(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var err error
-	etcdServer, err = embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
-	if err == nil {
-		mysqlServer, err = mariadbd.Start(ctx, mariadbd.Options{})
-	}
-	if err != nil && !errors.Is(err, mariadbd.ErrNotInstalled) {
-		fmt.Fprintln(os.Stderr, "start the servers of the tests:", err)
-		return 1
-	}
-	code := m.Run()
-	if mysqlServer != nil {
-		err = mysqlServer.Close()
-	}
-	if err = errors.Join(err, etcdServer.Close()); err != nil && mysqlServer != nil {
-		fmt.Fprintln(os.Stderr, "close the servers of the tests:", err)
-		code = 1
-	}
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "goroutines are left over after the tests:", err)
-		code = 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // world is a catalogue in etcd and a database in MySQL.
 type world struct {
@@ -78,15 +38,12 @@ var worlds atomic.Int32
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	mariadbdtest.Require(t)
 	n := worlds.Add(1)
-	w := &world{t: t, prefix: fmt.Sprintf("/test%d", n), target: mysqlServer.Config(fmt.Sprintf("css_%d", n))}
-	etcd, err := etcdServer.Client()
-	require.NoError(t, err)
-	w.etcd = etcd
-	t.Cleanup(func() { assert.NoError(t, etcd.Close()) })
+	w := &world{t: t, prefix: fmt.Sprintf("/test%d", n), target: testkit.SharedMariaDB(t).Config(fmt.Sprintf("css_%d", n))}
+	w.etcd = testkit.SharedEtcdClient()
 	w.put("/css_meta/version", "1")
-	w.client, err = cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(w.prefix))
+	var err error
+	w.client, err = cssetcd.New(t.Context(), w.etcd, cssetcd.WithPrefix(w.prefix))
 	require.NoError(t, err)
 	other := w.target.Clone()
 	other.MultiStatements = true

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -61,7 +62,7 @@ func TestTakesOverQservsTable(t *testing.T) {
 }
 
 func createDatabase(w *world) {
-	server := mysqlServer.Config("")
+	server := testkit.SharedMariaDB(w.t).Config("")
 	db := openSQL(w.t, server)
 	_, err := db.Exec("CREATE DATABASE " + w.target.DBName)
 	require.NoError(w.t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -185,12 +186,12 @@ func TestMySQLGoesAwayAndComesBack(t *testing.T) {
 	m := w.mirror()
 	w.run(m)
 	w.await(w.put("/DBS/a", "1"))
-	require.NoError(t, mysqlServer.Kill())
+	require.NoError(t, testkit.SharedMariaDB(t).Kill())
 	rev := w.put("/DBS/a", "2", "/DBS/b", "3")
 	s := awaitStatus(t, m, func(s mirror.Status) bool { return s.Phase == mirror.Waiting })
 	assert.ErrorIs(t, s.Err, mirror.ErrUnavailable)
 	assert.Positive(t, awaitStatus(t, m, func(s mirror.Status) bool { return s.Lag > 0 }).Lag)
-	require.NoError(t, mysqlServer.Restart(t.Context()))
+	require.NoError(t, testkit.SharedMariaDB(t).Restart(t.Context()))
 	w.await(rev)
 	assert.NoError(t, awaitStatus(t, m, following).Err)
 	w.agree()

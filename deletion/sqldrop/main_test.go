@@ -1,11 +1,8 @@
 package sqldrop_test
 
 import (
-	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,46 +12,15 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-// server is that of all tests that need no other; nil where MariaDB is not installed. Each test has schemas of its own
-// in it.
-var server *mariadbd.Server
-
-func TestMain(m *testing.M) {
-	os.Exit(withServer(m))
-}
-
-func withServer(m *testing.M) int {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	var err error
-	// The tests make thousands of tables, for each of which the server would wait for the disk several times.
-	server, err = mariadbd.Start(ctx, mariadbd.Options{Args: []string{"--innodb-flush-method=nosync", "--sync-frm=0"}})
-	if err != nil && !errors.Is(err, mariadbd.ErrNotInstalled) {
-		fmt.Fprintln(os.Stderr, "start the server of the tests:", err)
-		return 1
-	}
-	code := m.Run()
-	if server != nil {
-		if err := server.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, "close the server of the tests:", err)
-			code = 1
-		}
-	}
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, "goroutines are left over after the tests:", err)
-		code = 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const patience = 30 * time.Second
 
@@ -72,8 +38,7 @@ type world struct {
 // newWorld returns a schema that does not exist yet on the server of all tests.
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	mariadbdtest.Require(t)
-	return worldOn(t, server)
+	return worldOn(t, testkit.SharedMariaDB(t))
 }
 
 func worldOn(t testing.TB, server *mariadbd.Server) *world {

@@ -1,14 +1,8 @@
 package kv_test
 
 import (
-	"context"
-	"flag"
 	"fmt"
-	"os"
-	"runtime"
-	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -24,38 +17,15 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // soon is how long a test waits for what must happen.
 const soon = time.Minute
 
-// shared is the etcd of all tests that neither stop nor compact it; each has a prefix of its own.
-var shared struct {
-	sync.Mutex
-	server *embedetcd.Server
-	client *clientv3.Client
-}
-
 func TestMain(m *testing.M) {
-	flag.Parse()
-	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		_ = flag.Set("test.parallel", "4") // the parallel tests mostly wait for delays to pass
-	}
-	code := m.Run()
-	if shared.server != nil {
-		_ = shared.client.Close()
-		_ = shared.server.Close()
-	}
-	// The connections between members of a cluster end a few seconds after the members.
-	err := goleak.Find()
-	for began := time.Now(); err != nil && time.Since(began) < soon; {
-		err = goleak.Find()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "goroutines are left:", err)
-		code = 1
-	}
-	os.Exit(code)
+	testkit.Parallel(4) // the parallel tests mostly wait for delays to pass
+	testkit.Main(m)
 }
 
 var prefixes atomic.Int64
@@ -63,16 +33,7 @@ var prefixes atomic.Int64
 // newStore returns a store below a prefix of its own on the shared etcd.
 func newStore(t testing.TB) *kv.Etcd {
 	t.Helper()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.server == nil {
-		server, err := embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true})
-		require.NoError(t, err)
-		shared.server = server
-		shared.client, err = server.Client()
-		require.NoError(t, err)
-	}
-	return storeOn(t, shared.client)
+	return storeOn(t, testkit.SharedEtcdClient())
 }
 
 // newStoreAlone returns a store on an etcd whose revision only its test raises.

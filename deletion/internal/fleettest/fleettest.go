@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,7 +17,7 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // Server is the etcd of all tests of the package. Each test has a prefix of its own.
@@ -31,26 +30,8 @@ func Prefix() string { return fmt.Sprintf("/test%d", prefixes.Add(1)) }
 
 // Main runs the tests of a package with one etcd, and looks for goroutines that are left over.
 func Main(m *testing.M) {
-	var err error
-	Server, err = embedetcd.Start(context.Background(), embedetcd.Options{UnsafeNoFsync: true,
-		Tick: 10 * time.Millisecond})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	embedetcdtest.Main(closing{m})
-}
-
-// closing ends the etcd of the tests before anyone looks for goroutines that are left over.
-type closing struct{ *testing.M }
-
-func (c closing) Run() int {
-	code := c.M.Run()
-	if err := Server.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	return code
+	Server = testkit.SharedEtcd()
+	testkit.Main(m)
 }
 
 // Quick is the default timing, some 50 times as fast; leases cannot be shorter.
