@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"context"
@@ -140,21 +140,21 @@ func (d *drops) hurtCoordinator(c *child, rng *rand.Rand) {
 func (d *drops) hurtEtcd(rng *rand.Rand) {
 	began := time.Now()
 	defer func() { d.troubled(everyone, began) }()
-	leader := d.members.leader()
+	leader := d.members.Leader()
 	if leader < 0 {
 		return
 	}
 	if d.turn("leaders")%2 == 0 {
-		d.members.kill(leader)
+		d.members.Kill(leader)
 		time.Sleep(span(rng, 2*time.Second))
-		d.members.start(leader)
-		d.members.awaitServing(leader)
+		d.members.Start(leader)
+		d.members.AwaitServing(leader)
 		d.count("kills of the leader of etcd")
 		return
 	}
-	d.members.signal(leader, syscall.SIGSTOP)
+	d.members.Signal(leader, syscall.SIGSTOP)
 	time.Sleep(span(rng, 4*time.Second))
-	d.members.signal(leader, syscall.SIGCONT)
+	d.members.Signal(leader, syscall.SIGCONT)
 	d.count("pauses of the leader of etcd")
 }
 

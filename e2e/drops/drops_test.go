@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // dropsPlan is how hard a run of drops is.
@@ -111,15 +113,8 @@ func TestWithoutTheGate(t *testing.T) {
 }
 
 func TestSoakDrops(t *testing.T) {
-	if !soak() {
-		t.Skip("the long form runs with SOAK=1, as make soak does")
-	}
-	lasts := 20 * time.Minute
-	if text := os.Getenv("SOAK_TIME"); text != "" {
-		var err error
-		lasts, err = time.ParseDuration(text)
-		require.NoError(t, err)
-	}
+	testkit.Soak(t)
+	lasts := testkit.SoakTime(t, 20*time.Minute)
 	plan := normalDrops(t, lasts)
 	minutes := max(1, int(lasts/time.Minute))
 	plan.atLeast = map[string]int{

@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"context"
@@ -18,6 +18,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // czarProcess is a query coordinator with real queries on the workers.
@@ -76,7 +77,7 @@ func (z *czarProcess) connect() (seeing, css *cssetcd.Client, end func(), err er
 	var both [2]*cssetcd.Client
 	var etcds []*clientv3.Client
 	for i, endpoints := range [][]string{z.role.View, z.role.Etcd} {
-		etcd, err := dialEtcd(endpoints)
+		etcd, err := testkit.Dial(endpoints...)
 		if err != nil {
 			return nil, nil, nil, err
 		}

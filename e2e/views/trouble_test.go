@@ -1,4 +1,4 @@
-package e2e_test
+package views_test
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/url"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
@@ -45,15 +45,8 @@ func TestViewsUnderTrouble(t *testing.T) {
 }
 
 func TestSoakViews(t *testing.T) {
-	if !soak() {
-		t.Skip("the long form runs with SOAK=1, as make soak does")
-	}
-	lasts := time.Hour
-	if text := os.Getenv("SOAK_TIME"); text != "" {
-		var err error
-		lasts, err = time.ParseDuration(text)
-		require.NoError(t, err)
-	}
+	testkit.Soak(t)
+	lasts := testkit.SoakTime(t, time.Hour)
 	defer debug.SetGCPercent(debug.SetGCPercent(50)) // ten views of a million keys are ten times as large as any program's
 	runViews(t, viewsPlan{
 		lasts: lasts, keys: 1_000_000, databases: 500, views: 10, pace: 20 * time.Millisecond,
@@ -66,7 +59,7 @@ func TestSoakViews(t *testing.T) {
 type viewsRun struct {
 	t       *testing.T
 	plan    viewsPlan
-	members *members
+	members *testkit.Members
 	etcd    *clientv3.Client // of all members, past the proxies
 	client  *cssetcd.Client
 	proxies []*proxy.Proxy
@@ -81,7 +74,7 @@ type viewsRun struct {
 
 func runViews(t *testing.T, plan viewsPlan) {
 	began := time.Now()
-	r := &viewsRun{t: t, plan: plan, members: startMembers(t, 3, plan.quota), did: map[string]int{}}
+	r := &viewsRun{t: t, plan: plan, members: testkit.StartMembers(t, 3, plan.quota), did: map[string]int{}}
 	goroutines := runtime.NumGoroutine()
 	t.Run("run", func(t *testing.T) { // whose cleaning up is over when it ends
 		r.t = t
@@ -97,7 +90,7 @@ func runViews(t *testing.T, plan viewsPlan) {
 
 func (r *viewsRun) open() {
 	t, ctx := r.t, context.Background()
-	r.etcd = r.members.client()
+	r.etcd = r.members.Client()
 	t.Cleanup(func() { _ = r.etcd.Close() })
 	var err error
 	r.client, err = cssetcd.New(ctx, r.etcd)
@@ -106,8 +99,8 @@ func (r *viewsRun) open() {
 	require.NoError(t, err)
 	r.fill(ctx)
 	var through []string
-	for i := range r.members.settings {
-		u, err := url.Parse(r.members.endpoint(i))
+	for _, endpoint := range r.members.Endpoints() {
+		u, err := url.Parse(endpoint)
 		require.NoError(t, err)
 		p, err := proxy.Start("tcp", u.Host)
 		require.NoError(t, err)
@@ -119,7 +112,8 @@ func (r *viewsRun) open() {
 		if i%3 == 0 { // some know one member only
 			endpoints = through[i%len(through):][:1]
 		}
-		etcd := clientOf(t, endpoints...)
+		etcd, err := testkit.Dial(endpoints...)
+		require.NoError(t, err)
 		t.Cleanup(func() { _ = etcd.Close() })
 		r.views = append(r.views, watch(t, etcd, cssetcd.CompareEvery(r.plan.check/3)))
 	}
@@ -305,9 +299,9 @@ func (r *viewsRun) disturb(ctx context.Context, i int) {
 func (r *viewsRun) restart(i int) {
 	r.calm.Lock()
 	defer r.calm.Unlock()
-	r.members.kill(i)
-	r.members.start(i)
-	r.members.awaitServing(i)
+	r.members.Kill(i)
+	r.members.Start(i)
+	r.members.AwaitServing(i)
 }
 
 // loseHistory compacts all that the views have not seen, while nothing reaches them, and lets them load.

@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package e2e_test
+package mirror_test
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // killPlan is how hard a run of TestKills is.
@@ -35,9 +36,7 @@ func TestKills(t *testing.T) {
 }
 
 func TestSoakKills(t *testing.T) {
-	if !soak() {
-		t.Skip("the long form runs with SOAK=1, as make soak does")
-	}
+	testkit.Soak(t)
 	runKills(t, killPlan{serve: 100, maria: 20, big: 100_000})
 }
 
@@ -68,7 +67,7 @@ func runKills(t *testing.T, plan killPlan) {
 			time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
 			require.NoError(t, w.maria.Restart(ctx))
 		} else {
-			server.kill()
+			server.Kill()
 			kills++
 			server = w.serve()
 		}

@@ -1,4 +1,4 @@
-package e2e_test
+package mirror_test
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 )
 
 // sharedData is where catalogues written by upstream are, in a checkout that has them beside it.
-const sharedData = "../../shared/data"
+const sharedData = "../../../shared/data"
 
 // shared returns the path of a file of upstream's, or skips the test.
 func shared(t *testing.T, name string) string {

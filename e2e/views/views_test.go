@@ -1,4 +1,4 @@
-package e2e_test
+package views_test
 
 import (
 	"context"
@@ -14,26 +14,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
-
-// clientOf returns a client that looks for lost servers often. The caller closes it.
-func clientOf(t *testing.T, endpoints ...string) *clientv3.Client {
-	t.Helper()
-	c, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: time.Second,
-		})},
-	})
-	require.NoError(t, err)
-	return c
-}
 
 // watched is a view whose every update is followed, which must not go back in time.
 type watched struct {
@@ -180,8 +164,8 @@ func differences(want, have *cssetcd.Snapshot) (all []string) {
 // over. Neither that view nor one that can go to another member goes back in time or has to load.
 func TestViewOfAPausedMember(t *testing.T) {
 	const pauses = 3
-	m := startMembers(t, 3, 0)
-	direct := m.client()
+	m := testkit.StartMembers(t, 3, 0)
+	direct := m.Client()
 	defer direct.Close()
 	ctx := context.Background()
 	c, err := cssetcd.New(ctx, direct)
@@ -190,15 +174,15 @@ func TestViewOfAPausedMember(t *testing.T) {
 	require.NoError(t, err)
 	n := 0
 	for pause := range pauses {
-		leader := m.leader()
+		leader := m.Leader()
 		for leader < 0 {
-			leader = m.leader()
+			leader = m.Leader()
 		}
 		paused := (leader + 1) % 3
 		if pause == pauses-1 {
 			paused = leader
 		}
-		near, anywhere, awake := m.client(paused), m.client(), m.client((paused+1)%3, (paused+2)%3)
+		near, anywhere, awake := m.Client(paused), m.Client(), m.Client((paused+1)%3, (paused+2)%3)
 		write := func(times int) {
 			for range times {
 				n++
@@ -212,14 +196,14 @@ func TestViewOfAPausedMember(t *testing.T) {
 			require.Eventually(t, func() bool { return counter(w.view.Snapshot()) == n }, 2*time.Minute, time.Millisecond, what)
 		}
 		shows(one, "before")
-		m.signal(paused, syscall.SIGSTOP)
+		m.Signal(paused, syscall.SIGSTOP)
 		write(30)
 		shows(any, "another member tells")
 		if pause == 0 {
 			require.Eventually(t, func() bool { return one.view.Condition().Phase == cssetcd.Stale }, time.Minute, 10*time.Millisecond)
 		}
 		assert.Less(t, counter(one.view.Snapshot()), n, "a member that is stopped tells nothing")
-		m.signal(paused, syscall.SIGCONT)
+		m.Signal(paused, syscall.SIGCONT)
 		write(5)
 		for _, w := range []*watched{one, any} {
 			shows(w, "afterwards")

@@ -1,4 +1,4 @@
-package e2e_test
+package testkit
 
 import (
 	"context"
@@ -18,13 +18,15 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 
 	"github.com/qserv/css-etcd/internal/freeport"
 )
 
-// memberVariable makes the program of the tests a member of an etcd instead, with the value as its settings: a process of its
-// own can be killed and paused, and its memory is not that of the test.
-const memberVariable = "CSS_E2E_MEMBER"
+// memberVariable makes the program of the tests a member of an etcd instead, with the value as its settings: a process of
+// its own can be killed and paused, and its memory is not that of the test.
+const memberVariable = "CSS_TESTKIT_MEMBER"
 
 type memberSettings struct {
 	Name, Dir, Client, Peer, Initial string
@@ -68,16 +70,17 @@ func runMember(s memberSettings) error {
 	return <-etcd.Err()
 }
 
-// members are the processes of one etcd.
-type members struct {
-	t        *testing.T
+// Members are the processes of one etcd.
+type Members struct {
+	t        testing.TB
 	settings []memberSettings
-	running  []*exec.Cmd
+	running  []*Process
 }
 
-func startMembers(t *testing.T, n int, quota int64) *members {
+// StartMembers starts an etcd of n processes, which end with the test. Quota 0 is that of etcd.
+func StartMembers(t testing.TB, n int, quota int64) *Members {
 	t.Helper()
-	m := &members{t: t, running: make([]*exec.Cmd, n)}
+	m := &Members{t: t, running: make([]*Process, n)}
 	address := func() string {
 		port, err := freeport.Pick()
 		require.NoError(t, err)
@@ -91,51 +94,57 @@ func startMembers(t *testing.T, n int, quota int64) *members {
 	}
 	t.Cleanup(func() {
 		for i := range m.running {
-			m.kill(i)
+			m.Kill(i)
 		}
 	})
 	for i := range m.settings {
 		m.settings[i].Initial = strings.Join(initial, ",")
-		m.start(i)
+		m.Start(i)
 	}
 	for i := range m.settings {
-		m.awaitServing(i)
+		m.AwaitServing(i)
 	}
 	return m
 }
 
-func (m *members) start(i int) {
+// Start starts a member that was killed.
+func (m *Members) Start(i int) {
 	m.t.Helper()
 	text, err := json.Marshal(m.settings[i])
 	require.NoError(m.t, err)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), memberVariable+"="+string(text))
 	cmd.Stderr = os.Stderr
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	require.NoError(m.t, cmd.Start())
-	m.running[i] = cmd
+	m.running[i], err = Start(cmd)
+	require.NoError(m.t, err)
 }
 
-// kill ends a member as a loss of power does, but for the disk.
-func (m *members) kill(i int) {
-	if cmd := m.running[i]; cmd != nil {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+// Kill ends a member as a loss of power does, but for the disk.
+func (m *Members) Kill(i int) {
+	if p := m.running[i]; p != nil {
+		p.Kill()
 		m.running[i] = nil
 	}
 }
 
-func (m *members) signal(i int, s syscall.Signal) {
-	m.t.Helper()
-	require.NoError(m.t, m.running[i].Process.Signal(s))
+// Signal sends a signal to a member.
+func (m *Members) Signal(i int, s syscall.Signal) { m.running[i].Signal(s) }
+
+// Endpoint is where a member serves clients.
+func (m *Members) Endpoint(i int) string { return m.settings[i].Client }
+
+// Endpoints are those of all members.
+func (m *Members) Endpoints() (all []string) {
+	for i := range m.settings {
+		all = append(all, m.Endpoint(i))
+	}
+	return all
 }
 
-func (m *members) endpoint(i int) string { return m.settings[i].Client }
-
-// awaitServing waits until a member answers a linearizable read, for which it must have caught up.
-func (m *members) awaitServing(i int) {
+// AwaitServing waits until a member answers a linearizable read, for which it must have caught up.
+func (m *Members) AwaitServing(i int) {
 	m.t.Helper()
-	c := m.client(i)
+	c := m.Client(i)
 	defer c.Close()
 	require.Eventually(m.t, func() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -145,33 +154,43 @@ func (m *members) awaitServing(i int) {
 	}, 2*time.Minute, 20*time.Millisecond, "member %d does not serve", i)
 }
 
-// client returns a client of some members, or of all. The caller closes it.
-func (m *members) client(which ...int) *clientv3.Client {
+// Client returns a client of some members, or of all. The caller closes it.
+func (m *Members) Client(which ...int) *clientv3.Client {
 	m.t.Helper()
-	var endpoints []string
-	for i := range m.settings {
-		endpoints = append(endpoints, m.endpoint(i))
-	}
+	endpoints := m.Endpoints()
 	if len(which) > 0 {
 		endpoints = nil
 		for _, i := range which {
-			endpoints = append(endpoints, m.endpoint(i))
+			endpoints = append(endpoints, m.Endpoint(i))
 		}
 	}
-	return clientOf(m.t, endpoints...)
+	c, err := Dial(endpoints...)
+	require.NoError(m.t, err)
+	return c
 }
 
-// leader returns the member that leads, or -1 when none says so.
-func (m *members) leader() int {
-	c := m.client()
+// Leader returns the member that leads, or -1 when none says so.
+func (m *Members) Leader() int {
+	c := m.Client()
 	defer c.Close()
 	for i := range m.settings {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		s, err := c.Status(ctx, m.endpoint(i))
+		s, err := c.Status(ctx, m.Endpoint(i))
 		cancel()
 		if err == nil && s.Leader == s.Header.MemberId {
 			return i
 		}
 	}
 	return -1
+}
+
+// Dial returns a client that looks for lost servers often. The caller closes it.
+func Dial(endpoints ...string) (*clientv3.Client, error) {
+	return clientv3.New(clientv3.Config{
+		Endpoints: endpoints, Logger: zap.NewNop(),
+		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: time.Second,
+		})},
+	})
 }

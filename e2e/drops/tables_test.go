@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"context"
@@ -68,8 +68,12 @@ func (d *drops) createDatabase(ctx context.Context, db string) error {
 
 // createTable makes a table that cannot be used, fills it on the workers with rows of its incarnation, and lets it be used.
 func (d *drops) createTable(ctx context.Context, n cssetcd.TableName) error {
-	table := object(n.DB, n.Table)
-	table.Status = cssetcd.StatusIgnore
+	table := cssetcd.Table{
+		Name: n, Status: cssetcd.StatusIgnore, Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE)",
+		Partitioning: &cssetcd.Partitioning{
+			DirDB: n.DB, DirTable: n.Table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01, SubChunks: true,
+		},
+	}
 	err := surely(ctx, func(ctx context.Context) error {
 		var b cssetcd.Batch
 		b.CreateTable(table)

@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // coordinatorTTL is after how long a coordinator that is gone is replaced.
@@ -21,7 +22,7 @@ const coordinatorTTL = 2 * time.Second
 func runCoordinator(r role) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	etcd, err := dialEtcd(r.Etcd)
+	etcd, err := testkit.Dial(r.Etcd...)
 	if err != nil {
 		return err
 	}

@@ -1,14 +1,11 @@
-package e2e_test
+package mirror_test
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"fmt"
 	"os/exec"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -19,7 +16,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 const schema = "qservCssData"
@@ -36,12 +33,10 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx := context.Background()
-	w := &world{t: t, maria: mariadbdtest.ForTest(t, mariadbd.Options{})}
-	var err error
+	w := &world{t: t, maria: testkit.MariaDB(t, mariadbd.Options{})}
 	// The long forms write more history than etcd's default quota holds.
-	w.etcd, err = embedetcd.Start(ctx, embedetcd.Options{UnsafeNoFsync: true, AutoCompaction: time.Minute, Quota: 8 << 30})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, w.etcd.Close()) })
+	w.etcd = testkit.Etcd(t, embedetcd.Options{AutoCompaction: time.Minute, Quota: 8 << 30})
+	var err error
 	w.raw, err = w.etcd.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.raw.Close() })
@@ -60,66 +55,17 @@ func (w *world) args(command ...string) []string {
 // run runs css-sync to its end and returns its exit code and output.
 func (w *world) run(ctx context.Context, command ...string) (code int, out string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(ctx, cssSync, w.args(command...)...)
-	text, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		w.t.Fatalf("css-sync %v: %v", command, err)
-	}
-	return cmd.ProcessState.ExitCode(), string(text)
-}
-
-// process is a css-sync that runs until it is ended.
-type process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	log  *tail
-}
-
-// tail keeps the end of what a process wrote.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (l *tail) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text = append(l.text, p...)
-	if over := len(l.text) - 1<<14; over > 0 {
-		l.text = bytes.Clone(l.text[over:])
-	}
-	return len(p), nil
-}
-
-func (l *tail) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return string(l.text)
+	return testkit.Run(ctx, w.t, testkit.Program(w.t, "css-sync"), w.args(command...)...)
 }
 
 // start starts css-sync; it is killed at the end of the test at the latest.
-func (w *world) start(command ...string) *process {
+func (w *world) start(command ...string) *testkit.Process {
 	w.t.Helper()
-	p := &process{cmd: exec.Command(cssSync, w.args(command...)...), done: make(chan struct{}), log: &tail{}}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(w.t, p.cmd.Start())
-	go func() {
-		defer close(p.done)
-		_ = p.cmd.Wait()
-	}()
-	w.t.Cleanup(p.kill)
-	return p
-}
-
-// kill ends the process with SIGKILL and waits for it.
-func (p *process) kill() {
-	_ = p.cmd.Process.Signal(syscall.SIGKILL)
-	<-p.done
+	return testkit.StartForTest(w.t, exec.Command(testkit.Program(w.t, "css-sync"), w.args(command...)...))
 }
 
 // serve starts the daemon. Deleting most of a catalogue is part of the scenarios, and a killed daemon is replaced quickly.
-func (w *world) serve() *process {
+func (w *world) serve() *testkit.Process {
 	return w.start("serve", "--allow-mass-delete", "--session-ttl", "2s")
 }
 
@@ -144,7 +90,7 @@ func (w *world) etcdRevision(ctx context.Context) (int64, error) {
 }
 
 // awaitApplied waits until the mirror has applied rev or later.
-func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *process) {
+func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *testkit.Process) {
 	w.t.Helper()
 	var applied int64
 	var last error
@@ -154,11 +100,11 @@ func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *proc
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("after %s the mirror has applied revision %d and not %d (%v)\n%s", limit, applied, rev, last, p.log)
+			w.t.Fatalf("after %s the mirror has applied revision %d and not %d (%v)\n%s", limit, applied, rev, last, p.Log())
 		}
 		select {
-		case <-p.done:
-			w.t.Fatalf("css-sync serve ended by itself: %s\n%s", p.cmd.ProcessState, p.log)
+		case <-p.Done():
+			w.t.Fatalf("css-sync serve ended by itself: %s\n%s", p.State(), p.Log())
 		default:
 		}
 	}

@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"context"
@@ -18,8 +18,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // dropTiming is the default timing, some thirty times as fast; leases cannot be shorter.
@@ -40,7 +40,7 @@ var harmless = dropTiming.Alive + dropTiming.Wait - dropTiming.Fence
 type drops struct {
 	t            *testing.T
 	plan         dropsPlan
-	members      *members
+	members      *testkit.Members
 	etcd         *clientv3.Client
 	css          *cssetcd.Client
 	client       *deletion.Client
@@ -85,12 +85,12 @@ func (d *drops) troubled(czar int, from time.Time) {
 // startDrops starts everything, with one table that nobody touches.
 func startDrops(t *testing.T, plan dropsPlan) *drops {
 	t.Helper()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	t.Logf("the seed is %d", plan.seed)
 	d := &drops{t: t, plan: plan, workers: map[string]*sql.DB{}, did: map[string]int{}, turns: map[string]int{}}
 	sockets := d.startWorkers()
-	d.members = startMembers(t, 3, 8<<30)
-	d.etcd = d.members.client()
+	d.members = testkit.StartMembers(t, 3, 8<<30)
+	d.etcd = d.members.Client()
 	t.Cleanup(func() { _ = d.etcd.Close() })
 	var err error
 	d.css, err = cssetcd.New(t.Context(), d.etcd)
@@ -117,7 +117,7 @@ func (d *drops) startWorkers() map[string]string {
 	sockets := map[string]string{}
 	for i := range 2 {
 		node := fmt.Sprintf("worker-%d", i+1)
-		sockets[node] = mariadbdtest.ForTest(d.t, mariadbd.Options{}).Socket()
+		sockets[node] = testkit.MariaDB(d.t, mariadbd.Options{}).Socket()
 		db, err := openWorker(sockets[node])
 		require.NoError(d.t, err)
 		d.t.Cleanup(func() { _ = db.Close() })
@@ -135,7 +135,7 @@ func (d *drops) startChildren(sockets map[string]string) {
 	common := role{Workers: sockets, Seed: d.plan.seed, Queries: d.plan.queries, Gated: d.plan.gated, Window: d.plan.window}
 	for i := range d.plan.coordinators {
 		r := common
-		r.Kind, r.Name, r.Etcd = "coordinator", fmt.Sprintf("coordinator-%d", i+1), d.endpoints()
+		r.Kind, r.Name, r.Etcd = "coordinator", fmt.Sprintf("coordinator-%d", i+1), d.members.Endpoints()
 		d.coordinators = append(d.coordinators, newChild(d.t, dir, r))
 	}
 	for i := range d.plan.czars {
@@ -162,17 +162,10 @@ func (d *drops) startChildren(sockets map[string]string) {
 	}
 }
 
-func (d *drops) endpoints() (all []string) {
-	for i := range d.members.settings {
-		all = append(all, d.members.endpoint(i))
-	}
-	return all
-}
-
 // way returns proxies to all members.
 func (d *drops) way() (all []*proxy.Proxy) {
 	d.t.Helper()
-	for _, e := range d.endpoints() {
+	for _, e := range d.members.Endpoints() {
 		p, err := proxy.Start("tcp", strings.TrimPrefix(e, "http://"))
 		require.NoError(d.t, err)
 		d.t.Cleanup(func() { _ = p.Close() })

@@ -1,4 +1,4 @@
-package e2e_test
+package drops_test
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -14,10 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
+
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // roleVariable makes the program of the tests a czar or a coordinator instead, with the value as its settings.
@@ -55,17 +52,6 @@ func init() {
 	os.Exit(0)
 }
 
-// dialEtcd returns a client that looks for lost servers often.
-func dialEtcd(endpoints []string) (*clientv3.Client, error) {
-	return clientv3.New(clientv3.Config{
-		Endpoints: endpoints, Logger: zap.NewNop(),
-		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-			MinConnectTimeout: time.Second,
-		})},
-	})
-}
-
 // lines writes values to a file, each as one line and at once, so that a kill loses none that was written.
 type lines struct {
 	mu   sync.Mutex
@@ -96,8 +82,8 @@ type child struct {
 	role role
 	dir  string
 	runs []run
-	cmd  *exec.Cmd
-	done chan struct{}
+	// process is nil while none runs.
+	process *testkit.Process
 }
 
 // run are the files of one process.
@@ -129,54 +115,33 @@ func (c *child) start() error {
 	cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
 	cmd.Stdout, cmd.Stderr = log, log
 	c.runs = append(c.runs, now)
-	c.done, err = startBound(cmd)
+	p, err := testkit.Start(cmd)
 	if err == nil {
-		c.cmd = cmd
+		c.process = p
 	}
 	return err
 }
 
-// startBound starts a process that the kernel kills when this one ends. The signal is sent when the thread that forked ends, which
-// therefore lives as long as the process.
-func startBound(cmd *exec.Cmd) (done chan struct{}, err error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	done = make(chan struct{})
-	started := make(chan error, 1)
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	return done, <-started
-}
-
-func (c *child) signal(s syscall.Signal) { _ = c.cmd.Process.Signal(s) }
+func (c *child) signal(s syscall.Signal) { c.process.Signal(s) }
 
 // kill ends the process as a loss of power does.
 func (c *child) kill() {
-	if c.cmd == nil {
-		return
+	if c.process != nil {
+		c.process.Kill()
+		c.process = nil
 	}
-	c.signal(syscall.SIGKILL)
-	<-c.done
-	c.cmd = nil
 }
 
 // end asks the process to end in order.
 func (c *child) end() {
-	if c.cmd == nil {
+	if c.process == nil {
 		return
 	}
 	c.signal(syscall.SIGTERM)
 	select {
-	case <-c.done:
-		assert.Equal(c.t, 0, c.cmd.ProcessState.ExitCode(), "%s\n%s", c.role.Name, c.tail())
-		c.cmd = nil
+	case <-c.process.Done():
+		assert.Equal(c.t, 0, c.process.State().ExitCode(), "%s\n%s", c.role.Name, c.tail())
+		c.process = nil
 	case <-time.After(time.Minute):
 		c.t.Errorf("%s does not end\n%s", c.role.Name, c.tail())
 		c.kill()
