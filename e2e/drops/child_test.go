@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -81,6 +82,7 @@ type child struct {
 	t    *testing.T
 	role role
 	dir  string
+	mu   sync.Mutex // of runs
 	runs []run
 	// process is nil while none runs.
 	process *testkit.Process
@@ -94,6 +96,13 @@ func newChild(t *testing.T, dir string, r role) *child {
 	c := &child{t: t, role: r, dir: dir}
 	t.Cleanup(c.kill)
 	return c
+}
+
+// files are those of all processes so far.
+func (c *child) files() []run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.runs)
 }
 
 // start starts the next process.
@@ -114,7 +123,9 @@ func (c *child) start() error {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+string(text))
 	cmd.Stdout, cmd.Stderr = log, log
+	c.mu.Lock()
 	c.runs = append(c.runs, now)
+	c.mu.Unlock()
 	p, err := testkit.Start(cmd)
 	if err == nil {
 		c.process = p
@@ -160,7 +171,7 @@ func (c *child) tail() string {
 // checkLogs looks for what no process may log.
 func (c *child) checkLogs() {
 	c.t.Helper()
-	for _, r := range c.runs {
+	for _, r := range c.files() {
 		text, err := os.ReadFile(r.log)
 		require.NoError(c.t, err)
 		for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {

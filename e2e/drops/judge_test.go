@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -30,9 +31,11 @@ type verdict struct {
 // judge reads what all czars wrote down.
 func (d *drops) judge() verdict {
 	d.t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	v := verdict{counts: map[string]int{}}
 	for i, c := range d.czars {
-		for _, run := range c.runs {
+		for _, run := range c.files() {
 			eachLine(d.t, run.results, func(line []byte) {
 				var r result
 				require.NoError(d.t, json.Unmarshal(line, &r))
@@ -103,9 +106,43 @@ func (d *drops) report(v verdict) {
 		assert.Empty(t, first(v.stillBroken), "queries on a table that nobody drops")
 		assert.LessOrEqual(t, v.unexplained, 5+v.still/20, "a czar without trouble has its proof")
 	}
-	d.did["queries"], d.did["queries that went well"], d.did["queries held up after a check"] = v.total, v.counts[queryOK], v.halted
+	did := d.tally(v)
 	for what, least := range d.plan.atLeast {
-		assert.GreaterOrEqual(t, d.did[what], least, what)
+		assert.GreaterOrEqual(t, did[what], least, what)
+	}
+}
+
+// tally counts all that was done so far.
+func (d *drops) tally(v verdict) map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	did := maps.Clone(d.did)
+	did[queryMissing], did[queryWrong] = v.counts[queryMissing], v.counts[queryWrong]
+	did["queries"], did["queries that went well"], did["queries held up after a check"] = v.total, v.counts[queryOK], v.halted
+	steps := func(children []*child) (n int) {
+		for _, c := range children {
+			for _, run := range c.files() {
+				eachLine(d.t, run.trace, func([]byte) { n++ })
+			}
+		}
+		return n
+	}
+	did["steps of czars"], did["steps of coordinators"] = steps(d.czars), steps(d.coordinators)
+	return did
+}
+
+// awaitEnough returns when the run may end: after its time, and when all has happened as often as the plan asks for. A busy
+// machine takes longer for that, up to a limit.
+func (d *drops) awaitEnough(limit time.Duration) {
+	time.Sleep(d.plan.lasts)
+	for began := time.Now(); time.Since(began) < limit && !d.t.Failed(); time.Sleep(time.Second) {
+		did, enough := d.tally(d.judge()), true
+		for what, least := range d.plan.atLeast {
+			enough = enough && did[what] >= least
+		}
+		if enough && (d.plan.gated || did[queryMissing]+did[queryWrong] > 0) {
+			return
+		}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // over reports whether nothing new is to begin.
-func (d *drops) over() bool { return time.Now().After(d.end) || d.t.Failed() }
+func (d *drops) over() bool { return d.ending.Load() || d.t.Failed() }
 
 // lane makes one table after another and drops each, sometimes in vain.
 func (d *drops) lane(rng *rand.Rand, base string) {

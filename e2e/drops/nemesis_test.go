@@ -21,11 +21,10 @@ func (d *drops) nemesis(all *sync.WaitGroup) {
 		rng := rand.New(rand.NewPCG(d.plan.seed, part))
 		all.Go(func() {
 			for {
-				next := time.Now().Add(pause/2 + time.Duration(rng.Int64N(int64(pause))))
-				if next.After(d.end) || d.t.Failed() {
+				time.Sleep(pause/2 + time.Duration(rng.Int64N(int64(pause))))
+				if d.over() {
 					return
 				}
-				time.Sleep(time.Until(next))
 				do(rng)
 			}
 		})

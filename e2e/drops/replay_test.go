@@ -16,17 +16,16 @@ func (d *drops) replay() {
 	d.t.Helper()
 	czarSteps, coordinatorSteps := 0, 0
 	for _, c := range d.czars {
-		for _, r := range c.runs {
+		for _, r := range c.files() {
 			czarSteps += replayCzar(d.t, r.trace)
 		}
 	}
 	for _, c := range d.coordinators {
-		for _, r := range c.runs {
+		for _, r := range c.files() {
 			coordinatorSteps += replayCoordinator(d.t, r.trace)
 		}
 	}
 	d.t.Logf("replayed %d steps of czars and %d of coordinators", czarSteps, coordinatorSteps)
-	d.did["steps of czars"], d.did["steps of coordinators"] = czarSteps, coordinatorSteps
 }
 
 // replayCzar replays the steps of one process and returns how many there were.

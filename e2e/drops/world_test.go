@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,7 +51,7 @@ type drops struct {
 	czars        []*child
 	coordinators []*child
 	began        time.Time
-	end          time.Time
+	ending       atomic.Bool // nothing new is to begin
 
 	mu       sync.Mutex
 	did      map[string]int
@@ -156,7 +157,7 @@ func (d *drops) startChildren(sockets map[string]string) {
 	}
 	for _, c := range d.czars {
 		require.Eventually(d.t, func() bool {
-			info, err := os.Stat(c.runs[0].results)
+			info, err := os.Stat(c.files()[0].results)
 			return err == nil && info.Size() > 0
 		}, time.Minute, 50*time.Millisecond, "%s runs no query", c.role.Name)
 	}
