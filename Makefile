@@ -14,7 +14,7 @@ PROFILE := coverage/profile.txt
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
 deps: ## Install the Debian packages that are missing (needs root)
@@ -36,6 +36,10 @@ demo: deps-if-possible build ## Show the whole system at work on this machine
 .PHONY: test
 test: deps-if-possible ## Run all tests with the race detector (COVER=1: with coverage)
 	@COVER="$(COVER)" PROFILE="$(PROFILE)" GO="$(GO)" scripts/test.sh
+
+.PHONY: test-short
+test-short: deps-if-possible ## Run the tests that are quick, for while one works
+	@SHORT=1 GO="$(GO)" scripts/test.sh
 
 .PHONY: e2e
 e2e: deps-if-possible ## Run only the scenarios over real processes

@@ -67,7 +67,8 @@ func (p dropsPlan) bound() time.Duration {
 // members of etcd are stopped, killed and cut off, for no longer than a drop waits. No query meets a table that is gone or another one of
 // its name, and every drop ends in time (S1 to S6). Each process did what the state machines of the protocol say.
 func TestDropsUnderTrouble(t *testing.T) {
-	plan := normalDrops(t, 20*time.Second)
+	testkit.Long(t, "drops need tens of seconds of trouble")
+	plan := normalDrops(t, 15*time.Second)
 	plan.atLeast = map[string]int{
 		"queries that went well": 150, "queries held up after a check": 2, "drops": 6, "drops of databases": 1, "undos": 1,
 		"re-creations": 3, "kills of czars": 2, "pauses of czars": 6,
@@ -82,7 +83,8 @@ func TestDropsUnderTrouble(t *testing.T) {
 // TestLongPauses: a czar may be stopped for longer than a drop waits, right after a check. What it then asks for may be gone; that is
 // the window that workers without fences leave open, and nothing else is.
 func TestLongPauses(t *testing.T) {
-	plan := normalDrops(t, 10*time.Second)
+	testkit.Long(t, "drops need tens of seconds of trouble")
+	plan := normalDrops(t, 8*time.Second)
 	plan.again, plan.queries, plan.shortest, plan.pause, plan.etcdTrouble = false, 6, 5*time.Second, 8*time.Second, 0
 	plan.atLeast = map[string]int{"queries that went well": 100, "drops": 3, "pauses of czars": 3}
 	d := runDrops(t, plan)
@@ -103,7 +105,8 @@ func (d *drops) checkPauses(v verdict) {
 
 // TestWithoutTheGate: the same without the gates goes wrong, so the others can tell.
 func TestWithoutTheGate(t *testing.T) {
-	plan := normalDrops(t, 4*time.Second)
+	testkit.Long(t, "drops need tens of seconds of trouble")
+	plan := normalDrops(t, 2*time.Second)
 	plan.gated = false
 	plan.atLeast = map[string]int{"queries that went well": 50, "drops": 3}
 	d := runDrops(t, plan)

@@ -32,6 +32,7 @@ func (p killPlan) String() string {
 // their kvIds (M1 to M5). The writer drops subtrees, writes names that differ in case only past the library, and deletes a
 // hundred thousand keys in one revision.
 func TestKills(t *testing.T) {
+	testkit.Long(t, "ten kills take half a minute")
 	runKills(t, killPlan{serve: 8, maria: 2, big: 20_000})
 }
 

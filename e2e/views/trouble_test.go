@@ -37,6 +37,7 @@ type viewsPlan struct {
 // TestViewsUnderTrouble: while members are killed, connections break and fall silent, and history is compacted, views stay equal to
 // etcd, never go back in time and never show part of a transaction (V1, V2, V3, V5).
 func TestViewsUnderTrouble(t *testing.T) {
+	testkit.Long(t, "it takes a quarter of a minute of trouble")
 	runViews(t, viewsPlan{
 		lasts: 12 * time.Second, keys: 3000, databases: 10, views: 4, pace: 5 * time.Millisecond,
 		compact: time.Second, check: 3 * time.Second, trouble: 300 * time.Millisecond, restart: 3 * time.Second, losing: 3 * time.Second,

@@ -163,6 +163,7 @@ func differences(want, have *cssetcd.Snapshot) (all []string) {
 // TestViewOfAPausedMember (V3): the member that a view follows is stopped for a while, as a process, and then tells what is long
 // over. Neither that view nor one that can go to another member goes back in time or has to load.
 func TestViewOfAPausedMember(t *testing.T) {
+	testkit.Long(t, "members are paused for longer than a view waits")
 	const pauses = 3
 	m := testkit.StartMembers(t, 3, 0)
 	direct := m.Client()
