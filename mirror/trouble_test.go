@@ -167,7 +167,7 @@ func TestConnectionsAreKilled(t *testing.T) {
 			time.Sleep(3 * time.Millisecond)
 		}
 	})
-	for i := range 100 {
+	for i := 0; i < 100 || killed.Load() <= 5 && !t.Failed(); i++ { // a busy machine kills less often
 		w.put("/DBS/a", strconv.Itoa(i), fmt.Sprintf("/DBS/a/%d", i), "x")
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -176,7 +176,6 @@ func TestConnectionsAreKilled(t *testing.T) {
 	w.await(w.put("/DBS/a", "end"))
 	awaitStatus(t, m, following)
 	t.Logf("%d connections killed", killed.Load())
-	assert.Greater(t, killed.Load(), int32(5))
 	w.agree()
 }
 

@@ -56,6 +56,30 @@ func TestSoakViews(t *testing.T) {
 	})
 }
 
+// atLeast is how often what has to happen. Troubles of a connection wait for each other, and for a member that is killed.
+func (p viewsPlan) atLeast() map[string]int {
+	least := map[string]int{}
+	for what, pause := range map[string]time.Duration{
+		"writes": 20 * p.pace, "compactions": 3 * p.compact, "troubles of a connection": 10 * p.trouble,
+		"kills of a member": 4 * p.restart, "losses of history": 4 * p.losing, "checks of all views": 4 * p.check,
+	} {
+		least[what] = max(1, int(p.lasts/pause))
+	}
+	return least
+}
+
+// enough reports whether all has happened as often as it has to.
+func (r *viewsRun) enough() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for what, least := range r.plan.atLeast() {
+		if r.did[what] < least {
+			return false
+		}
+	}
+	return true
+}
+
 // viewsRun is a run of that.
 type viewsRun struct {
 	t       *testing.T
@@ -223,8 +247,10 @@ func (r *viewsRun) run() {
 	every(r.plan.trouble, "troubles of a connection", r.disturb)
 	every(r.plan.restart, "kills of a member", func(context.Context, int) { r.restart(rand.IntN(3)) })
 	every(r.plan.losing, "losses of history", func(ctx context.Context, _ int) { r.loseHistory(ctx) })
-	for end := time.Now().Add(r.plan.lasts); time.Now().Before(end) && !r.t.Failed(); {
-		time.Sleep(min(r.plan.check, time.Until(end)))
+	end := time.Now().Add(r.plan.lasts)
+	limit := end.Add(r.plan.lasts + 3*time.Minute) // a busy machine takes longer until enough has happened
+	for !r.t.Failed() && (time.Now().Before(end) || time.Now().Before(limit) && !r.enough()) {
+		time.Sleep(r.plan.check)
 		r.calm.Lock() // a load of a million keys does not come through when connections break all the time
 		r.views[rand.IntN(len(r.views))].equalsAlive(r.t, r.client)
 		r.calm.Unlock()
@@ -379,12 +405,8 @@ func (r *viewsRun) report(began time.Time) {
 	first, last := average(r.heaps[:quarter]), average(r.heaps[len(r.heaps)-quarter:])
 	t.Logf("live heap %d MB in the first quarter, %d MB in the last", first>>20, last>>20)
 	assert.Less(t, last, first+first/10+30<<20, "the heap grows")
-	// Troubles of a connection wait for each other, and for a member that is killed: on a busy machine for most of the time.
-	for what, pause := range map[string]time.Duration{
-		"writes": 20 * r.plan.pace, "compactions": 3 * r.plan.compact, "troubles of a connection": 10 * r.plan.trouble,
-		"kills of a member": 4 * r.plan.restart, "losses of history": 4 * r.plan.losing, "checks of all views": 4 * r.plan.check,
-	} {
-		assert.GreaterOrEqual(t, r.did[what], max(1, int(r.plan.lasts/pause)), "%s", what)
+	for what, least := range r.plan.atLeast() {
+		assert.GreaterOrEqual(t, r.did[what], least, "%s", what)
 	}
 	assert.Positive(t, sum.Loads, "no view lost its history")
 	assert.Positive(t, sum.Comparisons, "no view compared itself")
