@@ -6,6 +6,7 @@ set -euo pipefail
 
 go=${GO:-go}
 longest=400 # lines of a file that is not a test
+widest=120  # characters of a line
 failed=0
 
 # check NAME COMMAND...: the command has to succeed; its output is of interest
@@ -40,6 +41,39 @@ sources() {
 long_files() {
 	sources '*.go' ':!*_test.go' | xargs -0 -r awk -v most="$longest" '
 		FNR == most + 1 { print FILENAME " has more than " most " lines; split it" }'
+}
+
+# Go: all lines but those of raw strings over several lines, which are texts of
+# programs, code in doc comments, and what follows "// Output:" in an example.
+wide_code() {
+	# shellcheck disable=SC2016 # the dollars are those of awk
+	sources '*.go' | LC_ALL=C xargs -0 -r awk -v most="$widest" '
+		function width(line) { gsub(/[\200-\277]/, "", line); return length(line) } # UTF-8, in any awk
+		FNR == 1 { raw = output = 0 }
+		{
+			begins_raw = raw
+			code = $0
+			comment = !raw && code ~ /^[ \t]*\/\//
+			if (comment && code ~ /\/\/ (Unordered o|O)utput:/) output = 1
+			if (!comment) {
+				output = 0
+				if (!raw) gsub(/"([^"\\]|\\.)*"|\047`\047/, "", code)
+				if (!raw && code !~ /`.*\/\/.*`/) sub(/\/\/.*/, "", code)
+				raw = (raw + gsub(/`/, "", code)) % 2
+			}
+			if (width($0) > most && !begins_raw && !raw && !output && $0 !~ /^[ \t]*\/\/\t/)
+				print FILENAME ":" FNR ": " width($0) " characters"
+		}'
+}
+
+# Documents: all lines but rows of tables that have links, and code blocks.
+wide_documents() {
+	# shellcheck disable=SC2016 # the dollars are those of awk
+	sources '*.md' | LC_ALL=C xargs -0 -r awk -v most="$widest" '
+		function width(line) { gsub(/[\200-\277]/, "", line); return length(line) } # UTF-8, in any awk
+		FNR == 1 { code = 0 }
+		/^ *```/ { code = !code }
+		width($0) > most && !code && !(/^\|/ && /\]\(/) { print FILENAME ":" FNR ": " width($0) " characters" }'
 }
 
 large_files() {
