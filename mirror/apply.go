@@ -23,9 +23,9 @@ type step struct {
 // maxRowsPerStatement bounds a statement beside its size in bytes.
 const maxRowsPerStatement = 1000
 
-// apply executes a step in one transaction. It returns ErrFenced when another mirror took over or the last commit came to
-// another end than was believed, errDrift when kvData is not what the plan was made for, and errBusy when the transaction was
-// rolled back for another one. Except for those, the outcome of a failed commit is unknown.
+// apply executes a step in one transaction. It returns ErrFenced when another mirror took over or the last commit came
+// to another end than was believed, errDrift when kvData is not what the plan was made for, and errBusy when the
+// transaction was rolled back for another one. Except for those, the outcome of a failed commit is unknown.
 func (c *connection) apply(ctx context.Context, s step, maxBytes int) error {
 	tx, err := c.BeginTx(ctx, nil)
 	if err != nil {
@@ -55,8 +55,8 @@ type writer struct {
 	maxBytes int // of the keys and values of one statement
 }
 
-// fence moves the revision on. It comes first: it locks the state row, so that a take-over waits for this transaction, and
-// nothing is written by a mirror that may not write.
+// fence moves the revision on. It comes first: it locks the state row, so that a take-over waits for this transaction,
+// and nothing is written by a mirror that may not write.
 func (w writer) fence(s step) error {
 	result, err := w.tx.ExecContext(w.ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, quarantined = ?,
 		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`,
@@ -74,12 +74,14 @@ func (w writer) fence(s step) error {
 	return w.adopt(s.adopt)
 }
 
-// adopt makes the table one of another catalogue. It is part of the transaction that makes its rows those of that catalogue.
+// adopt makes the table one of another catalogue. It is part of the transaction that makes its rows those of that
+// catalogue.
 func (w writer) adopt(by *claim) error {
 	if by == nil {
 		return nil
 	}
-	_, err := w.tx.ExecContext(w.ctx, "UPDATE css_mirror_state SET mirror_name = ?, cluster_id = ?, history = ?, prefix = ? WHERE id = 1",
+	_, err := w.tx.ExecContext(w.ctx,
+		"UPDATE css_mirror_state SET mirror_name = ?, cluster_id = ?, history = ?, prefix = ? WHERE id = 1",
 		by.name, by.identity.Cluster, by.identity.History, by.identity.Prefix)
 	if err != nil {
 		return fmt.Errorf("adopt the table: %w", err)
@@ -113,14 +115,15 @@ func (w writer) rows(p *plan.Plan) error {
 	return nil
 }
 
-// insert writes new rows. Never ON DUPLICATE KEY UPDATE, REPLACE or IGNORE: where the collation takes the key of another row
-// for this one, they would overwrite that row.
+// insert writes new rows. Never ON DUPLICATE KEY UPDATE, REPLACE or IGNORE: where the collation takes the key of
+// another row for this one, they would overwrite that row.
 func (w writer) insert(rows []plan.Row) error {
 	args := make([]any, 0, 4*len(rows))
 	for _, r := range rows {
 		args = append(args, r.ID, r.Key, r.Value, parentArg(r))
 	}
-	return w.exec(len(rows), "INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES "+placeholders("(?,?,?,?)", len(rows)), args...)
+	return w.exec(len(rows), "INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES "+placeholders("(?,?,?,?)",
+		len(rows)), args...)
 }
 
 func (w writer) update(u plan.Update) error {
@@ -128,13 +131,15 @@ func (w writer) update(u plan.Update) error {
 		u.New.Key, u.New.Value, parentArg(u.New), u.Old.ID, u.Old.Key)
 }
 
-// delete removes rows. The server checks the foreign key row by row, so it must meet children first within a statement, too.
+// delete removes rows. The server checks the foreign key row by row, so it must meet children first within a statement,
+// too.
 func (w writer) delete(rows []plan.Row) error {
 	args := make([]any, 0, len(rows))
 	for _, r := range rows {
 		args = append(args, r.ID)
 	}
-	return w.exec(len(rows), "DELETE FROM kvData WHERE kvId IN ("+placeholders("?", len(rows))+") ORDER BY LENGTH(kvKey) DESC", args...)
+	return w.exec(len(rows), "DELETE FROM kvData WHERE kvId IN ("+placeholders("?",
+		len(rows))+") ORDER BY LENGTH(kvKey) DESC", args...)
 }
 
 // exec executes a statement that must find a number of rows.

@@ -6,7 +6,8 @@ import (
 	"iter"
 )
 
-// batches cuts a list into parts of at most maxRowsPerStatement elements and, unless one element alone is larger, maxBytes.
+// batches cuts a list into parts of at most maxRowsPerStatement elements and, unless one element alone is larger,
+// maxBytes.
 func batches[T any](list []T, maxBytes int, size func(T) int) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
 		for len(list) > 0 {
@@ -25,12 +26,12 @@ func batches[T any](list []T, maxBytes int, size func(T) int) iter.Seq[[]T] {
 	}
 }
 
-// leastPacket is what the server must take for every row: a value of 65,535 bytes of which each is escaped, its key, and a full batch of small rows
-// around it.
+// leastPacket is what the server must take for every row: a value of 65,535 bytes of which each is escaped, its key,
+// and a full batch of small rows around it.
 const leastPacket = 256 << 10
 
-// statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and the
-// rest of the statement needs room, too.
+// statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and
+// the rest of the statement needs room, too.
 func (c *connection) statementBytes(ctx context.Context) (int, error) {
 	const most = 4 << 20
 	var packet int

@@ -13,7 +13,8 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// BenchmarkLoad loads a table of 100,000 rows, and the same rows by plain INSERTs of 1,000 rows through the same driver.
+// BenchmarkLoad loads a table of 100,000 rows, and the same rows by plain INSERTs of 1,000 rows through the same
+// driver.
 func BenchmarkLoad(b *testing.B) {
 	const n = 100_000
 	w := newWorld(b)

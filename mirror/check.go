@@ -25,15 +25,16 @@ type Report struct {
 // InAgreement reports whether kvData shows exactly the catalogue of its revision.
 func (r Report) InAgreement() bool { return len(r.Differences) == 0 }
 
-// How long Check follows a mirror that moves on faster than etcd keeps its history, and how long it waits for one that does not.
+// How long Check follows a mirror that moves on faster than etcd keeps its history, and how long it waits for one that
+// does not.
 const (
 	checkTries = 5
 	checkPause = time.Second
 )
 
-// Check compares kvData with the catalogue at exactly the revision that kvData shows, so that what changes meanwhile is no
-// difference. It writes nothing and holds nobody up. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData], with an error
-// that is cssetcd.ErrCompacted when etcd no longer has that revision, and as etcd and MySQL do.
+// Check compares kvData with the catalogue at exactly the revision that kvData shows, so that what changes meanwhile is
+// no difference. It writes nothing and holds nobody up. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData],
+// with an error that is cssetcd.ErrCompacted when etcd no longer has that revision, and as etcd and MySQL do.
 func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Report, error) {
 	if err := validateTarget(target); err != nil {
 		return Report{}, fmt.Errorf("mirror: %w", err)
@@ -48,7 +49,8 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 			return report, err
 		}
 		if try == checkTries {
-			return report, fmt.Errorf("check: kvData shows revision %d, which etcd no longer has, so there is nothing to compare it with; "+
+			return report, fmt.Errorf("check: kvData shows revision %d, which etcd no longer has, so there is nothing to "+
+				"compare it with; "+
 				"bring it up to date with `css-sync mirror --once`: %w", report.Revision, err)
 		}
 		if err := wait.UpTo(ctx, checkPause); err != nil {
@@ -57,7 +59,9 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 	}
 }
 
-func checkOnce(ctx context.Context, target *mysql.Config, catalogue Catalogue, identity cssetcd.Identity) (Report, error) {
+func checkOnce(
+	ctx context.Context, target *mysql.Config, catalogue Catalogue, identity cssetcd.Identity,
+) (Report, error) {
 	state, table, err := readTable(ctx, target)
 	if err != nil {
 		return Report{}, fmt.Errorf("check: %w", err)

@@ -40,7 +40,8 @@ func TestReadState(t *testing.T) {
 	require.NoError(t, err)
 	s.Updated = time.Time{}
 	assert.Equal(t, mirror.State{
-		Mirror: mirror.DefaultName, Term: 1, Identity: identity, Applied: rev, Rows: 6, Quarantined: 1, Owner: "host:1", Format: 1,
+		Mirror: mirror.DefaultName, Term: 1, Identity: identity, Applied: rev, Rows: 6, Quarantined: 1, Owner: "host:1",
+		Format: 1,
 	}, s)
 	w.exec("UPDATE css_mirror_state SET format = 2")
 	_, err = mirror.ReadState(t.Context(), w.target)

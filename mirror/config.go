@@ -18,8 +18,8 @@ import (
 type Feed interface {
 	// Snapshot returns what was seen last: at first the newest, then To of the last update.
 	Snapshot() *cssetcd.Snapshot
-	// Next waits for the catalogue to move on and returns the exact difference. An error of ctx loses nothing; with a ctx that
-	// has ended it returns what is ready, and only else that error.
+	// Next waits for the catalogue to move on and returns the exact difference. An error of ctx loses nothing; with a ctx
+	// that has ended it returns what is ready, and only else that error.
 	Next(ctx context.Context) (cssetcd.Update, error)
 }
 
@@ -42,7 +42,8 @@ const DefaultName = "default"
 type Config struct {
 	Feed      Feed
 	Catalogue Catalogue
-	// Target says how MySQL is reached; its DBName, "qservCssData" in a Qserv, is the database of kvData. It is not changed.
+	// Target says how MySQL is reached; its DBName, "qservCssData" in a Qserv, is the database of kvData. It is not
+	// changed.
 	Target *mysql.Config
 	Name   string // tells mirrors apart; "" is DefaultName
 	Owner  string // who this is, for whoever reads css_mirror_state: host and process
@@ -99,8 +100,8 @@ const (
 // sessionConfig returns the target with what the mirror's correctness rests on.
 func sessionConfig(target *mysql.Config) (*mysql.Config, error) {
 	c, err := mysqlconn.Config(target, ioTimeout,
-		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace the
-		// id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
+		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace
+		// the id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
 		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"innodb_lock_wait_timeout", lockTimeout, "foreign_key_checks", "1", "unique_checks", "1")
 	if err != nil {

@@ -22,8 +22,8 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// connect opens a connection to the target's database, with READ COMMITTED: the mirror's own transactions read nothing that
-// they rely on, and lock less so.
+// connect opens a connection to the target's database, with READ COMMITTED: the mirror's own transactions read nothing
+// that they rely on, and lock less so.
 func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 	config, err := sessionConfig(target)
 	if err != nil {
@@ -64,7 +64,8 @@ func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, er
 		" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
 	c.Close()
 	if err != nil {
-		return nil, fmt.Errorf("the database %s does not exist and cannot be created: %w", target.DBName, explain(target, err))
+		return nil, fmt.Errorf("the database %s does not exist and cannot be created: %w", target.DBName,
+			explain(target, err))
 	}
 	return connect(ctx, target)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// DryRun says what [Mirror.Once] would do with the newest snapshot of the feed, and refuses what it would refuse, but writes nothing: no table is
-// made and no other mirror is disturbed. What that one does meanwhile may make the numbers wrong.
+// DryRun says what [Mirror.Once] would do with the newest snapshot of the feed, and refuses what it would refuse, but
+// writes nothing: no table is made and no other mirror is disturbed. What that one does meanwhile may make the numbers
+// wrong.
 func (m *Mirror) DryRun(ctx context.Context) (Result, error) {
 	result, err := m.dryRun(ctx)
 	if err != nil {
@@ -44,7 +45,8 @@ func (m *Mirror) dryRun(ctx context.Context) (Result, error) {
 	}, nil
 }
 
-// found returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be made.
+// found returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be
+// made.
 func (m *Mirror) found(ctx context.Context, by claim) (*plan.Table, error) {
 	c, err := connect(ctx, m.cfg.Target)
 	missing := mysqlconn.Is(err, mysqlconn.ErBadDB)

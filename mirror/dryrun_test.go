@@ -21,7 +21,8 @@ func (w *world) dryRun(change ...func(*mirror.Config)) mirror.Result {
 // TestDryRunSaysWhatOnceDoes, and makes and changes nothing.
 func TestDryRunSaysWhatOnceDoes(t *testing.T) {
 	w := newWorld(t)
-	rev := w.put("/DBS/lsst", "READY", "/DBS/lsst/TABLES/Object", "READY", "/DBS/LSST", "READY", "/DBS/a", "READY", "/DBS/gone", "")
+	rev := w.put("/DBS/lsst", "READY", "/DBS/lsst/TABLES/Object", "READY", "/DBS/LSST", "READY", "/DBS/a", "READY",
+		"/DBS/gone", "")
 	_, err := w.mirror().DryRun(t.Context())
 	require.NoError(t, err)
 	_, err = mirror.ReadState(t.Context(), w.target)

@@ -44,8 +44,8 @@ var (
 // wantedPrivileges are those that a mirror uses; it can do without the last two where all tables exist.
 const wantedPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES"
 
-// explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that is known
-// here, is returned as it is.
+// explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that
+// is known here, is returned as it is.
 func explain(target *mysql.Config, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
 		return err
@@ -56,7 +56,8 @@ func explain(target *mysql.Config, err error) error {
 	case mysqlconn.NotGranted(err):
 		return fmt.Errorf("%w %q at %s; it needs what `GRANT %s ON %s.* TO ...` gives: %w",
 			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, mysqlconn.QuoteName(target.DBName), err)
-	case mysqlconn.Is(err, mysqlconn.ErDuplicate, mysqlconn.ErRowIsReferenced, mysqlconn.ErNoReferencedRow, mysqlconn.ErRowChanged):
+	case mysqlconn.Is(err, mysqlconn.ErDuplicate, mysqlconn.ErRowIsReferenced, mysqlconn.ErNoReferencedRow,
+		mysqlconn.ErRowChanged):
 		return fmt.Errorf("%w: %w", errDrift, err)
 	case mysqlconn.Locked(err):
 		return fmt.Errorf("%w: %w", errBusy, err)
@@ -82,7 +83,8 @@ func smallPacket(target *mysql.Config, cause error) error {
 
 func hasMeaning(err error) bool {
 	for _, known := range []error{
-		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrBrake,
+		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket,
+		ErrBrake,
 		errDrift, errBusy,
 	} {
 		if errors.Is(err, known) {

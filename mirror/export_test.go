@@ -12,8 +12,9 @@ import (
 // Hurry shortens the times that a mirror waits, but for the one after it was overtaken.
 func (m *Mirror) Hurry(fenced time.Duration) {
 	m.pace = pace{
-		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond, refused: 50 * time.Millisecond,
-		fenced: fenced, catchUp: time.Second,
+		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond,
+		refused: 50 * time.Millisecond,
+		fenced:  fenced, catchUp: time.Second,
 	}
 }
 

@@ -41,8 +41,8 @@ func TestFollows(t *testing.T) {
 	w.agree()
 }
 
-// snapshots is a reader's REPEATABLE READ transactions, one after the other, until the test is told to stop it. It tells how
-// many there were.
+// snapshots is a reader's REPEATABLE READ transactions, one after the other, until the test is told to stop it. It
+// tells how many there were.
 func (w *world) snapshots(look func(tx *sql.Tx) error) (reads *atomic.Int64, stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	var wg sync.WaitGroup
@@ -131,8 +131,8 @@ func TestHugeRevisionIsOneTransaction(t *testing.T) {
 	w.agree()
 }
 
-// deleteMany deletes what begins with a text in one transaction, which on a busy machine can take longer than etcd cares to
-// answer for.
+// deleteMany deletes what begins with a text in one transaction, which on a busy machine can take longer than etcd
+// cares to answer for.
 func (w *world) deleteMany(start string) cssetcd.Revision {
 	w.t.Helper()
 	key := w.prefix + "/css" + start

@@ -41,13 +41,15 @@ type Result struct {
 // onceTries bounds how often Once takes the table over: whoever it took it from may take it back.
 const onceTries = 5
 
-// Once makes kvData show the newest snapshot of the feed, in one transaction, and says what that took. A mirror that runs
-// elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be returned; what was refused
-// or failed has changed nothing but the term, save for a commit whose answer was lost, which Once reports as [ErrUnavailable].
+// Once makes kvData show the newest snapshot of the feed, in one transaction, and says what that took. A mirror that
+// runs elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be returned; what
+// was refused or failed has changed nothing but the term, save for a commit whose answer was lost, which Once reports
+// as [ErrUnavailable].
 func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
-		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, errDrift) || errors.Is(err, errBusy)) {
+		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, errDrift) ||
+			errors.Is(err, errBusy)) {
 			return result, err
 		}
 		if err := wait.UpTo(ctx, m.pace.first); err != nil {
@@ -90,8 +92,8 @@ func (m *Mirror) merge(ctx context.Context, s *session) (*cssetcd.Snapshot, *pla
 	return to, p, err
 }
 
-// drain takes what the feed has ready. While the mirror waited, or was refused, nobody did; and what it was refused for may be
-// in the past.
+// drain takes what the feed has ready. While the mirror waited, or was refused, nobody did; and what it was refused for
+// may be in the past.
 func (m *Mirror) drain(ctx context.Context) error {
 	ready, cancel := context.WithCancel(ctx)
 	cancel() // a feed gives what it has, and does not wait
@@ -108,9 +110,9 @@ func (m *Mirror) drain(ctx context.Context) error {
 	}
 }
 
-// catchUp lets the feed come up to the catalogue that the session found in etcd: to the same cluster, since an address may
-// have come to lead to another one for a while, and to the revision that kvData shows already, written by whoever had the table
-// before, so that readers do not see the catalogue go back.
+// catchUp lets the feed come up to the catalogue that the session found in etcd: to the same cluster, since an address
+// may have come to lead to another one for a while, and to the revision that kvData shows already, written by whoever
+// had the table before, so that readers do not see the catalogue go back.
 func (m *Mirror) catchUp(ctx context.Context, s *session) error {
 	short, cancel := context.WithTimeout(ctx, m.pace.catchUp)
 	defer cancel()
@@ -121,7 +123,8 @@ func (m *Mirror) catchUp(ctx context.Context, s *session) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case short.Err() != nil && m.ofAnotherCluster(s):
-			return fmt.Errorf("the feed is of the etcd cluster %x, and etcd says that it is %x", m.cfg.Feed.Snapshot().Cluster(), s.cluster)
+			return fmt.Errorf("the feed is of the etcd cluster %x, and etcd says that it is %x",
+				m.cfg.Feed.Snapshot().Cluster(), s.cluster)
 		case short.Err() != nil:
 			return m.wentBack(ctx, s.state.Applied)
 		case err != nil:
@@ -135,13 +138,14 @@ func (m *Mirror) ofAnotherCluster(s *session) bool {
 	return m.cfg.Feed.Snapshot().Cluster() != s.cluster
 }
 
-// isBehind is never said when etcd went back, and of a table that is to be adopted: its revisions are those of another catalogue.
+// isBehind is never said when etcd went back, and of a table that is to be adopted: its revisions are those of another
+// catalogue.
 func (m *Mirror) isBehind(s *session) bool {
 	return !m.regressed && s.adopt == nil && m.cfg.Feed.Snapshot().Revision() < s.state.Applied
 }
 
-// wentBack returns nil when etcd itself has not reached the revision that kvData shows, as after a restore, and an error when
-// the feed is merely late.
+// wentBack returns nil when etcd itself has not reached the revision that kvData shows, as after a restore, and an
+// error when the feed is merely late.
 func (m *Mirror) wentBack(ctx context.Context, shown cssetcd.Revision) error {
 	_, err := m.cfg.Catalogue.Snapshot(ctx, shown)
 	switch {
@@ -150,5 +154,6 @@ func (m *Mirror) wentBack(ctx context.Context, shown cssetcd.Revision) error {
 	case err != nil && !errors.Is(err, cssetcd.ErrCompacted):
 		return fmt.Errorf("ask etcd for the revision %d that kvData shows: %w", shown, err)
 	}
-	return fmt.Errorf("the feed is at revision %d, and kvData already shows revision %d", m.cfg.Feed.Snapshot().Revision(), shown)
+	return fmt.Errorf("the feed is at revision %d, and kvData already shows revision %d",
+		m.cfg.Feed.Snapshot().Revision(), shown)
 }

@@ -70,13 +70,17 @@ func (w writer) quarantine(c quarantineChange) error {
 			return err
 		}
 	}
-	for records := range batches(c.record, w.maxBytes, func(q plan.Quarantined) int { return maxKeyShown + len(q.Detail) }) {
+	for records := range batches(c.record, w.maxBytes, func(q plan.Quarantined) int {
+		return maxKeyShown +
+			len(q.Detail)
+	}) {
 		args := make([]any, 0, 6*len(records))
 		for _, q := range records {
 			h := sha256.Sum256([]byte(q.Key))
 			args = append(args, h[:], []byte(shown(q).Key), []byte(q.Reason), []byte(q.Detail), q.Mod, q.ValueBytes)
 		}
-		query := `INSERT INTO css_mirror_quarantine (key_hash, css_key, reason, detail, mod_revision, value_bytes, since) VALUES ` +
+		query := `INSERT INTO css_mirror_quarantine (
+		key_hash, css_key, reason, detail, mod_revision, value_bytes, since) VALUES ` +
 			placeholders("(?,?,?,?,?,?,UTC_TIMESTAMP(6))", len(records)) + ` ON DUPLICATE KEY UPDATE reason = VALUES(reason),
 			detail = VALUES(detail), mod_revision = VALUES(mod_revision), value_bytes = VALUES(value_bytes)`
 		if _, err := w.tx.ExecContext(w.ctx, query, args...); err != nil {
@@ -99,8 +103,8 @@ type Quarantined struct {
 	Since time.Time // by the server's clock
 }
 
-// ReadQuarantine returns what is in quarantine, in the byte order of the keys, at most limit of it; 0 is no limit. It fails as
-// [ReadState] does.
+// ReadQuarantine returns what is in quarantine, in the byte order of the keys, at most limit of it; 0 is no limit. It
+// fails as [ReadState] does.
 func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) ([]Quarantined, error) {
 	if err := validateTarget(target); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)

@@ -230,14 +230,19 @@ func TestRefusesATableThatIsNotQservs(t *testing.T) {
 	const qservs = "CHARSET utf8mb3 COLLATE utf8mb3_general_ci"
 	const columns = "kvKey CHAR(255) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT"
 	for _, tt := range []struct{ name, create, sentence string }{
-		{"another table", "CREATE TABLE kvData (a INT PRIMARY KEY)", "the column a is not one of Qserv's; the column kvId is missing"},
+		{"another table", "CREATE TABLE kvData (a INT PRIMARY KEY)",
+			"the column a is not one of Qserv's; the column kvId is missing"},
 		{"engine", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") ENGINE=MyISAM " + qservs, "MyISAM"},
 		{"view", "CREATE TABLE t (a INT); CREATE VIEW kvData AS SELECT a FROM t", "it is a view"},
-		{"character set", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET latin1", "the character set latin1"},
-		{"collation", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET utf8mb3 COLLATE utf8mb3_bin", "collation utf8mb3_bin"},
-		{"short key", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(100) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT)" + qservs,
+		{"character set", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET latin1",
+			"the character set latin1"},
+		{"collation", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET utf8mb3 COLLATE utf8mb3_bin",
+			"collation utf8mb3_bin"},
+		{"short key", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(100) NOT NULL UNIQUE, kvVal TEXT NOT NULL, " +
+			"parentKvId INT)" + qservs,
 			"the column kvKey is char of length 100"},
-		{"no unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, kvVal TEXT NOT NULL, parentKvId INT)" + qservs,
+		{"no unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, kvVal TEXT NOT NULL, " +
+			"parentKvId INT)" + qservs,
 			"the column kvKey has no unique index"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,13 +21,15 @@ type pace struct {
 }
 
 var usualPace = pace{
-	idle: time.Second, first: 100 * time.Millisecond, most: 10 * time.Second, refused: 10 * time.Second, fenced: 2 * time.Second,
+	idle: time.Second, first: 100 * time.Millisecond, most: 10 * time.Second, refused: 10 * time.Second,
+	fenced:  2 * time.Second,
 	catchUp: 5 * time.Second,
 }
 
-// Run keeps kvData equal to the catalogue until ctx ends, whose error it then returns, or until the feed does. Trouble with
-// MySQL, a brake that is on, another mirror that took the table: all of that shows in Status, is logged when it begins and when
-// it ends, and is tried again. So is what an operator has to correct, because correcting it is then enough.
+// Run keeps kvData equal to the catalogue until ctx ends, whose error it then returns, or until the feed does. Trouble
+// with MySQL, a brake that is on, another mirror that took the table: all of that shows in Status, is logged when it
+// begins and when it ends, and is tried again. So is what an operator has to correct, because correcting it is then
+// enough.
 func (m *Mirror) Run(ctx context.Context) error {
 	defer func() { m.status.enter(Stopped, nil) }()
 	delay := m.pace.first
@@ -52,7 +54,8 @@ func (m *Mirror) Run(ctx context.Context) error {
 
 // needsSomeone reports whether an error stays until someone does something.
 func needsSomeone(err error) bool {
-	for _, known := range []error{ErrBrake, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrPacket, ErrUnauthorized, plan.ErrNoIDs} {
+	for _, known := range []error{ErrBrake, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrPacket, ErrUnauthorized,
+		plan.ErrNoIDs} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -100,8 +103,8 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	return true, m.follow(ctx, s)
 }
 
-// follow brings update after update to kvData. A revision at which nothing changed is written late: together with the next
-// change, or when it has been long enough.
+// follow brings update after update to kvData. A revision at which nothing changed is written late: together with the
+// next change, or when it has been long enough.
 func (m *Mirror) follow(ctx context.Context, s *session) error {
 	unwritten := s.state.Applied
 	for {

@@ -84,7 +84,8 @@ func hasTable(ctx context.Context, q querier, name string) (bool, error) {
 // inspectKvData returns ErrNotKvData, with all that is wrong, unless kvData can hold what the plan is made for.
 func inspectKvData(ctx context.Context, q querier, database string) error {
 	var faults []string
-	for _, inspect := range []func(context.Context, querier) ([]string, error){inspectTable, inspectColumns, inspectUnique} {
+	for _, inspect := range []func(context.Context, querier) ([]string, error){inspectTable, inspectColumns,
+		inspectUnique} {
 		more, err := inspect(ctx, q)
 		if err != nil {
 			return fmt.Errorf("inspect kvData: %w", err)
@@ -152,7 +153,8 @@ func inspectColumns(ctx context.Context, q querier) (faults []string, err error)
 		case want.text && charset != "utf8" && charset != "utf8mb3":
 			faults = append(faults, fmt.Sprintf("the column %s has the character set %s and not utf8mb3", name, charset))
 		case name == "kvKey" && collation != "utf8_general_ci" && collation != "utf8mb3_general_ci":
-			faults = append(faults, fmt.Sprintf("the column %s has the collation %s and not utf8mb3_general_ci", name, collation))
+			faults = append(faults, fmt.Sprintf("the column %s has the collation %s and not utf8mb3_general_ci", name,
+				collation))
 		}
 	}
 	for _, name := range []string{"kvId", "kvKey", "kvVal", "parentKvId"} {

@@ -11,8 +11,8 @@ import (
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// session is one take-over of the table: a connection, a term, and what kvData is known to hold. The first error that is not
-// sure to have changed nothing ends it, and the next session finds out by reading everything again.
+// session is one take-over of the table: a connection, a term, and what kvData is known to hold. The first error that
+// is not sure to have changed nothing ends it, and the next session finds out by reading everything again.
 type session struct {
 	*connection
 	state    State  // as of this session's last commit
@@ -95,8 +95,8 @@ func brake(table *plan.Table, p *plan.Plan, to *cssetcd.Snapshot, allowMassDelet
 	return nil
 }
 
-// follow makes kvData show the snapshot after an update. It reports whether it wrote: when nothing but the revision changed it
-// leaves that to the caller.
+// follow makes kvData show the snapshot after an update. It reports whether it wrote: when nothing but the revision
+// changed it leaves that to the caller.
 func (s *session) follow(ctx context.Context, u cssetcd.Update) (wrote bool, err error) {
 	keys := make([]string, len(u.Keys))
 	for i, change := range u.Keys {

@@ -52,7 +52,8 @@ func missingDatabase(target *mysql.Config, err error) error {
 	return err
 }
 
-// readState reads the row, with a lock where the suffix says so. It fails with ErrNoMirror when there is no row or no table.
+// readState reads the row, with a lock where the suffix says so. It fails with ErrNoMirror when there is no row or no
+// table.
 func readState(ctx context.Context, q querier, database, suffix string) (State, error) {
 	var s State
 	err := q.QueryRowContext(ctx, `SELECT mirror_name, term, cluster_id, history, prefix, applied, row_count, quarantined,
@@ -67,7 +68,8 @@ func readState(ctx context.Context, q querier, database, suffix string) (State, 
 	case err != nil:
 		return State{}, fmt.Errorf("read css_mirror_state: %w", err)
 	case s.Format > stateFormat:
-		return State{}, fmt.Errorf("%w: it is %d and this program knows %d; use the newer program", ErrNewerFormat, s.Format, stateFormat)
+		return State{}, fmt.Errorf("%w: it is %d and this program knows %d; use the newer program", ErrNewerFormat, s.Format,
+			stateFormat)
 	}
 	return s, nil
 }
@@ -79,9 +81,10 @@ type claim struct {
 	adopt       bool
 }
 
-// takeOver makes this mirror the one that may write, and returns the state with the new term. From then on no other mirror's
-// transaction goes through: one that was under way has been waited for, and its revision is in the state returned. A table that
-// shows something else and is to be adopted still shows that afterwards: what it is about changes together with its rows.
+// takeOver makes this mirror the one that may write, and returns the state with the new term. From then on no other
+// mirror's transaction goes through: one that was under way has been waited for, and its revision is in the state
+// returned. A table that shows something else and is to be adopted still shows that afterwards: what it is about
+// changes together with its rows.
 func (c *connection) takeOver(ctx context.Context, by claim) (s State, adopting bool, err error) {
 	tx, err := c.BeginTx(ctx, nil)
 	if err != nil {
@@ -123,8 +126,8 @@ func (c *connection) takeOver(ctx context.Context, by claim) (s State, adopting 
 	return s, adopting, nil
 }
 
-// matches returns ErrIdentity unless the table shows what the claim is about. An empty history is that of an etcd in which no
-// catalogue had been made; one has been since.
+// matches returns ErrIdentity unless the table shows what the claim is about. An empty history is that of an etcd in
+// which no catalogue had been made; one has been since.
 func (by claim) matches(s State) error {
 	was, is := s.Identity, by.identity
 	if was.History == "" {
@@ -134,7 +137,8 @@ func (by claim) matches(s State) error {
 		return nil
 	}
 	if was == is {
-		return fmt.Errorf("%w: kvData is kept by the mirror %q of this same catalogue, and this is %q; give --mirror-name %[2]s, "+
+		return fmt.Errorf("%w: kvData is kept by the mirror %q of this same catalogue, and this is %q; give --mirror-name "+
+			"%[2]s, "+
 			"or say once with `css-sync mirror --once --adopt` that the name has changed", ErrIdentity, s.Mirror, by.name)
 	}
 	return fmt.Errorf("%w: kvData is the mirror %q of %s, and this is the mirror %q of %s; "+

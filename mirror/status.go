@@ -29,7 +29,8 @@ type Status struct {
 	Rows        int
 	Quarantined int
 	Term        int64
-	Lag         time.Duration // for how long a change has been known, or could have been, that kvData does not show; 0: none
+	// for how long a change has been known, or could have been, that kvData does not show; 0: none
+	Lag time.Duration
 }
 
 // statusKeeper keeps the status. It is safe for concurrent use.

@@ -127,7 +127,8 @@ func TestServerWithoutStrictMode(t *testing.T) {
 	w.setGlobal("sql_mode", "")
 	mode, err := mirror.SessionVariable(t.Context(), w.target, "sql_mode")
 	require.NoError(t, err)
-	assert.ElementsMatch(t, []string{"STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO", "NO_ENGINE_SUBSTITUTION"}, strings.Split(mode, ","))
+	assert.ElementsMatch(t, []string{"STRICT_ALL_TABLES", "NO_AUTO_VALUE_ON_ZERO", "NO_ENGINE_SUBSTITUTION"},
+		strings.Split(mode, ","))
 	key := "/" + strings.Repeat("k", 254)
 	w.put(key, strings.Repeat("v", 65_535), key+"k", "v", "/v", strings.Repeat("v", 65_536))
 	w.once()
@@ -136,8 +137,8 @@ func TestServerWithoutStrictMode(t *testing.T) {
 	assert.Empty(t, w.keys("/v"))
 }
 
-// Rule M6: two keys that the collation cannot keep apart never overwrite each other, in either order, and the younger gets the
-// row when the older goes.
+// Rule M6: two keys that the collation cannot keep apart never overwrite each other, in either order, and the younger
+// gets the row when the older goes.
 func TestCollisionsWhileFollowing(t *testing.T) {
 	for _, tt := range []struct{ name, older, younger string }{
 		{"case", "/DBS/a", "/DBS/A"}, {"case, other way", "/DBS/A", "/DBS/a"},
@@ -183,13 +184,16 @@ func TestFoldAgreesWithTheServer(t *testing.T) {
 	w.once()
 	weights, err := mirror.LoadWeights(t.Context(), w.target)
 	require.NoError(t, err)
-	letters := []string{"a", "A", "á", "Ä", "å", "b", "ß", "s", "S", "ss", "ω", "Ω", "é", "e", "ı", "i", "İ", "ſ", "ÿ", "Y", "đ", "d", "Ð",
-		"ø", "o", "ł", "l", "\u00a0", " ", "\t", "\x00", "/", "／", "\u212a", "k", "я", "Я", "ё", "е", "ｱ", "ア", "\u0301", "\u200b", "\uffff", "字"}
+	letters := []string{"a", "A", "á", "Ä", "å", "b", "ß", "s", "S", "ss", "ω", "Ω", "é", "e", "ı", "i", "İ", "ſ", "ÿ",
+		"Y", "đ", "d", "Ð",
+		"ø", "o", "ł", "l", "\u00a0", " ", "\t", "\x00", "/", "／", "\u212a", "k", "я", "Я", "ё", "е", "ｱ", "ア", "\u0301",
+		"\u200b", "\uffff", "字"}
 	for _, a := range letters {
 		for _, b := range letters {
 			var same bool
 			require.NoError(t, w.sql.QueryRowContext(t.Context(),
-				"SELECT CONVERT(? USING utf8mb3) COLLATE utf8mb3_general_ci = CONVERT(? USING utf8mb3)", "/x"+a, "/x"+b).Scan(&same))
+				"SELECT CONVERT(? USING utf8mb3) COLLATE utf8mb3_general_ci = CONVERT(? USING utf8mb3)", "/x"+a,
+				"/x"+b).Scan(&same))
 			assert.Equal(t, same, weights.Fold("/x"+a) == weights.Fold("/x"+b), "%q and %q", a, b)
 		}
 	}
@@ -239,7 +243,8 @@ func TestRepairsATangledTable(t *testing.T) {
 	for _, d := range report.Differences {
 		kinds[d.Kind]++
 	}
-	assert.Equal(t, map[plan.Kind]int{plan.WrongKey: 1, plan.WrongValue: 1, plan.WrongParent: 2, plan.Missing: 1, plan.Extra: 7}, kinds)
+	assert.Equal(t, map[plan.Kind]int{plan.WrongKey: 1, plan.WrongValue: 1, plan.WrongParent: 2, plan.Missing: 1,
+		plan.Extra: 7}, kinds)
 	result := w.once()
 	assert.Equal(t, [3]int{1, 3, 7}, [3]int{result.Inserted, result.Updated, result.Deleted})
 	assert.Equal(t, id, w.rows()["/DBS/a"].id)

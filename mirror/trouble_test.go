@@ -111,7 +111,8 @@ func TestTakeOverWaitsForATransaction(t *testing.T) {
 	}()
 	w.awaitStatement("%css_mirror_state WHERE id = 1%")
 	release()
-	require.ErrorContains(t, <-refused, fmt.Sprintf("the feed is at revision %d, and kvData already shows revision", old.Revision()))
+	require.ErrorContains(t, <-refused, fmt.Sprintf("the feed is at revision %d, and kvData already shows revision",
+		old.Revision()))
 	state, err := mirror.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.GreaterOrEqual(t, state.Applied, rev)
@@ -203,7 +204,8 @@ func TestDriftIsRepaired(t *testing.T) {
 		{"key changed", "UPDATE kvData SET kvKey = '/DBS/A' WHERE kvKey = '/DBS/a'"},
 		{"key taken", "INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/A/new', 'x')"},
 		{"id taken", "INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/other', 'x')"},
-		{"child added", "INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/gone/x', 'x', kvId FROM kvData WHERE kvKey = '/DBS/gone'"},
+		{"child added", "INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/gone/x', 'x', kvId FROM kvData WHERE " +
+			"kvKey = '/DBS/gone'"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)

@@ -30,7 +30,8 @@ var someStatuses = []cssetcd.Status{cssetcd.StatusReady, cssetcd.StatusReady, cs
 
 func pick[T any](c *chooser, from []T) T { return from[c.draw(len(from))] }
 
-// mostlyFirst draws a name, seldom the last, which keeps another away while it is there: all are as likely where names are to be freed.
+// mostlyFirst draws a name, seldom the last, which keeps another away while it is there: all are as likely where names
+// are to be freed.
 func (c *chooser) mostlyFirst(names []string, fairly bool) string {
 	if fairly || c.draw(12) == 0 {
 		return pick(c, names)

@@ -7,13 +7,15 @@ import (
 	"pgregory.net/rapid"
 )
 
-// names differ in more than case, so that any two may stand beside each other. Some sort around the slash that follows a name.
+// names differ in more than case, so that any two may stand beside each other. Some sort around the slash that follows
+// a name.
 var names = []string{"a", "a b", "a!", "a0", "b", "lsst", "Object", "x_y", strings.Repeat("n", 64)}
 
 var (
 	name     = rapid.SampledFrom(names)
-	statuses = rapid.SampledFrom([]string{"READY", "READY", "READY", "DO_NOT_USE", "PENDING_DROP:x", "PENDING_CREATE:x", "FAILED:x", "", "other"})
-	values   = rapid.OneOf(
+	statuses = rapid.SampledFrom([]string{"READY", "READY", "READY", "DO_NOT_USE", "PENDING_DROP:x", "PENDING_CREATE:x",
+		"FAILED:x", "", "other"})
+	values = rapid.OneOf(
 		rapid.SampledFrom([]string{"", "1", "0.5", "/", "\"\\\n\x01", "é日", "a ", "READY"}),
 		rapid.String().Filter(fits),
 	)
@@ -24,8 +26,9 @@ func fits(s string) bool {
 	return len(s) <= 1000 && !strings.ContainsFunc(s, func(r rune) bool { return r == 0 || r > 0xffff })
 }
 
-// Catalogue draws the keys and values of a catalogue that keeps all rules: databases and tables of every shape, in packed and
-// plain form, some of them without the keys above them, nodes, chunks, and keys that mean nothing. There may be pending drops.
+// Catalogue draws the keys and values of a catalogue that keeps all rules: databases and tables of every shape, in
+// packed and plain form, some of them without the keys above them, nodes, chunks, and keys that mean nothing. There may
+// be pending drops.
 func Catalogue() *rapid.Generator[map[string]string] {
 	return rapid.Custom(func(t *rapid.T) map[string]string {
 		c := map[string]string{"/css_meta/version": "1"}
@@ -36,7 +39,8 @@ func Catalogue() *rapid.Generator[map[string]string] {
 			c["/NODES/"+nodes.Draw(t, "node")] = "ACTIVE"
 		}
 		for id := range rapid.IntRange(0, 2).Draw(t, "partitionings") {
-			c[fmt.Sprintf("/PARTITIONING/_%010d/.packed.json", id+1)] = `{"nStripes":"85","nSubStripes":"12","overlap":"0.016670"} `
+			c[fmt.Sprintf("/PARTITIONING/_%010d/.packed.json",
+				id+1)] = `{"nStripes":"85","nSubStripes":"12","overlap":"0.016670"} `
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "other keys") {
 			c["/other/"+name.Draw(t, "other")] = values.Draw(t, "value")
@@ -63,7 +67,8 @@ func drawTable(t *rapid.T, c map[string]string, key string) {
 	switch rapid.IntRange(0, 3).Draw(t, "kind") {
 	case 1:
 		c[key+"/partitioning"] = ""
-		c[key+"/partitioning/.packed.json"] = fmt.Sprintf(`{"dirDb":"lsst","dirTable":"%s","subChunks":"1"} `, name.Draw(t, "director"))
+		c[key+"/partitioning/.packed.json"] = fmt.Sprintf(`{"dirDb":"lsst","dirTable":"%s","subChunks":"1"} `,
+			name.Draw(t, "director"))
 	case 2:
 		c[key+"/partitioning/dirTable"] = name.Draw(t, "director")
 	case 3:

@@ -29,7 +29,8 @@ type history struct {
 	failed     map[string]int // by the kinds of the error
 }
 
-// record adds what became of an op. One that was not tried leaves nothing. One of unknown outcome may take effect until the end.
+// record adds what became of an op. One that was not tried leaves nothing. One of unknown outcome may take effect until
+// the end.
 func (h *history) record(client int, called int64, o op, a answer) {
 	returned := h.clock.Add(1)
 	h.mu.Lock()
@@ -52,8 +53,8 @@ func (h *history) record(client int, called int64, o op, a answer) {
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: o, Call: called, Output: a, Return: returned})
 }
 
-// oneByOne says that the catalogue behaves as if one operation was done after the other. Groups have nothing to do with each other, but for the
-// ids of partitionings, which the model leaves out.
+// oneByOne says that the catalogue behaves as if one operation was done after the other. Groups have nothing to do with
+// each other, but for the ids of partitionings, which the model leaves out.
 var oneByOne = porcupine.Model{
 	Partition: func(all []porcupine.Operation) [][]porcupine.Operation {
 		groups := map[int][]porcupine.Operation{}

@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// explains reports whether the answer is what the op returns when it takes effect on the model now, and lets it take effect.
+// explains reports whether the answer is what the op returns when it takes effect on the model now, and lets it take
+// effect.
 func (s *state) explains(o op, got answer) bool {
 	if o.reads() {
 		want, ok := s.part(o)
@@ -47,7 +48,8 @@ func (s *state) missing(o op) error {
 	return cssetcd.ErrNoSuchTable
 }
 
-// apply changes the model as the op does, or not at all. The answer tells the revision, and decides conditions on a revision that is unknown.
+// apply changes the model as the op does, or not at all. The answer tells the revision, and decides conditions on a
+// revision that is unknown.
 func (s *state) apply(o op, got answer) (changed bool, err error) {
 	next := s.clone()
 	if o.verb != commitBatch {
@@ -256,8 +258,8 @@ func (s *state) changeKey(o op) (bool, error) {
 	return true, nil
 }
 
-// permitted checks the conditions of an op. Where the model does not know the revision, the answer tells whether it was the one, and nothing else:
-// what is refused for another reason was at the right revision.
+// permitted checks the conditions of an op. Where the model does not know the revision, the answer tells whether it was
+// the one, and nothing else: what is refused for another reason was at the right revision.
 func (o op) permitted(status cssetcd.Status, modified cssetcd.Revision, got answer) error {
 	if o.ifStatus != nil && *o.ifStatus != status {
 		return cssetcd.ErrStatusMismatch
@@ -272,7 +274,8 @@ func (o op) permitted(status cssetcd.Status, modified cssetcd.Revision, got answ
 	return nil
 }
 
-// onMissing is what an op says that finds nothing: one that may drop what is missing has conditions all the same, which nothing cannot meet.
+// onMissing is what an op says that finds nothing: one that may drop what is missing has conditions all the same, which
+// nothing cannot meet.
 func (o op) onMissing(err error) error {
 	switch {
 	case !o.lenient:

@@ -66,7 +66,8 @@ func (o op) String() string {
 	}
 	var s strings.Builder
 	fmt.Fprintf(&s, "%s (%d)", o.verb, o.number)
-	for _, part := range []string{o.db, o.like, o.node, o.key, strings.Trim(o.table.String(), "."), strings.Join(o.nodes, "+"), string(o.status)} {
+	for _, part := range []string{o.db, o.like, o.node, o.key, strings.Trim(o.table.String(), "."),
+		strings.Join(o.nodes, "+"), string(o.status)} {
 		if part != "" {
 			fmt.Fprintf(&s, " %s", part)
 		}
@@ -101,11 +102,13 @@ func (o op) newTable() cssetcd.Table {
 	switch o.number % 3 {
 	case 1:
 		t.Partitioning = &cssetcd.Partitioning{
-			DirDB: o.table.DB, DirTable: o.table.Table, DirColumn: "id", LatColumn: "decl", LonColumn: "ra", Overlap: 0.5, SubChunks: true,
+			DirDB: o.table.DB, DirTable: o.table.Table, DirColumn: "id", LatColumn: "decl", LonColumn: "ra", Overlap: 0.5,
+			SubChunks: true,
 		}
 		t.SharedScan = &cssetcd.SharedScan{LockInMem: true, Rating: 1}
 	case 2:
-		t.Match = &cssetcd.Match{DirTable1: "x.a", DirColumn1: "i", DirTable2: "x.b", DirColumn2: "j", FlagColumn: "f", AngSep: 0.125}
+		t.Match = &cssetcd.Match{DirTable1: "x.a", DirColumn1: "i", DirTable2: "x.b", DirColumn2: "j", FlagColumn: "f",
+			AngSep: 0.125}
 	}
 	return t
 }
@@ -113,7 +116,8 @@ func (o op) newTable() cssetcd.Table {
 func (o op) schema() string { return fmt.Sprintf("(c%d INT)", o.number) }
 
 func (o op) newNode() cssetcd.Node {
-	return cssetcd.Node{Name: o.node, Type: "worker", Host: fmt.Sprintf("host%d", o.number), Port: 5012, State: cssetcd.NodeState(o.status)}
+	return cssetcd.Node{Name: o.node, Type: "worker", Host: fmt.Sprintf("host%d", o.number), Port: 5012,
+		State: cssetcd.NodeState(o.status)}
 }
 
 func (o op) sharedScan() cssetcd.SharedScan {
@@ -169,11 +173,13 @@ func kinds(err error) string {
 	}
 	var names []string
 	for _, kind := range []error{
-		cssetcd.ErrNotFound, cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrNoSuchChunk, cssetcd.ErrNoSuchKey,
+		cssetcd.ErrNotFound, cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrNoSuchChunk,
+		cssetcd.ErrNoSuchKey,
 		cssetcd.ErrExists, cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrKeyExists,
 		cssetcd.ErrPrecondition, cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch, cssetcd.ErrNodeInUse,
 		cssetcd.ErrInvalid, cssetcd.ErrInvalidName, cssetcd.ErrBadValue, cssetcd.ErrVersionMissing, cssetcd.ErrReadOnly,
-		cssetcd.ErrDuplicateColumn, cssetcd.ErrUnqueryable, cssetcd.ErrTooLarge, cssetcd.ErrCompacted, cssetcd.ErrFutureRevision, cssetcd.ErrNotEmpty,
+		cssetcd.ErrDuplicateColumn, cssetcd.ErrUnqueryable, cssetcd.ErrTooLarge, cssetcd.ErrCompacted,
+		cssetcd.ErrFutureRevision, cssetcd.ErrNotEmpty,
 	} {
 		if errors.Is(err, kind) {
 			names = append(names, kind.Error())
@@ -197,7 +203,8 @@ func (o op) carryOut(ctx context.Context, c *cssetcd.Client) answer {
 	switch {
 	case errors.Is(err, cssetcd.ErrOutcomeUnknown):
 		return answer{unknown: true}
-	case errors.Is(err, cssetcd.ErrUnavailable) || errors.Is(err, cssetcd.ErrContended) || errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, cssetcd.ErrUnavailable) || errors.Is(err, cssetcd.ErrContended) ||
+		errors.Is(err, context.DeadlineExceeded):
 		return answer{idle: true, err: err.Error()}
 	case err != nil:
 		return answer{err: kinds(err)}
@@ -334,8 +341,8 @@ func universeOf(group int) universe {
 func (u universe) hasDB(name string) bool   { return slices.Contains(u.dbs, name) }
 func (u universe) hasNode(name string) bool { return slices.Contains(u.nodes, name) }
 
-// plainDatabase is a database without the id of its partitioning, which depends on who came first, and without the revision that only snapshots
-// tell.
+// plainDatabase is a database without the id of its partitioning, which depends on who came first, and without the
+// revision that only snapshots tell.
 func plainDatabase(db *cssetcd.Database) cssetcd.Database {
 	plain := *db
 	plain.Revision = 0

@@ -11,8 +11,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// state is a catalogue, or what belongs to one group in it, as plain maps. As a model, its revisions are those that operations
-// returned; one that nobody was told is 0 and equals any other.
+// state is a catalogue, or what belongs to one group in it, as plain maps. As a model, its revisions are those that
+// operations returned; one that nobody was told is 0 and equals any other.
 type state struct {
 	dbs    map[string]cssetcd.Database
 	tables map[cssetcd.TableName]cssetcd.Table
@@ -31,7 +31,8 @@ func newState() *state {
 
 func (s *state) clone() *state {
 	return &state{
-		dbs: maps.Clone(s.dbs), tables: maps.Clone(s.tables), chunks: maps.Clone(s.chunks), nodes: maps.Clone(s.nodes), keys: maps.Clone(s.keys),
+		dbs: maps.Clone(s.dbs), tables: maps.Clone(s.tables), chunks: maps.Clone(s.chunks), nodes: maps.Clone(s.nodes),
+		keys: maps.Clone(s.keys),
 		last: s.last,
 	}
 }
@@ -107,7 +108,8 @@ func (s *state) part(o op) (part *state, ok bool) {
 
 // shows reports whether somebody who looked at the model could have seen got.
 func (s *state) shows(got *state) bool {
-	if len(s.dbs) != len(got.dbs) || len(s.tables) != len(got.tables) || len(s.nodes) != len(got.nodes) || len(s.chunks) != len(got.chunks) {
+	if len(s.dbs) != len(got.dbs) || len(s.tables) != len(got.tables) || len(s.nodes) != len(got.nodes) ||
+		len(s.chunks) != len(got.chunks) {
 		return false
 	}
 	for name, want := range s.dbs {
@@ -157,7 +159,8 @@ func (s *state) String() string {
 		fmt.Fprintf(&out, "%s: %q %s at %d, %d; ", name, db.Status, db.ReleaseStatus, db.Incarnation, db.Modified)
 	}
 	for name, t := range s.tables {
-		fmt.Fprintf(&out, "%s: %q %s at %d, %d, chunks %v; ", name, t.Status, t.Schema, t.Incarnation, t.Modified, s.chunks[name])
+		fmt.Fprintf(&out, "%s: %q %s at %d, %d, chunks %v; ", name, t.Status, t.Schema, t.Incarnation, t.Modified,
+			s.chunks[name])
 	}
 	for _, name := range sortedKeys(s.nodes) {
 		n := s.nodes[name]

@@ -21,13 +21,13 @@ type Harness struct {
 	// Again returns one more client on the catalogue of the first. Nil: the first client serves all writers.
 	Again func(t *testing.T, first *cssetcd.Client) *cssetcd.Client
 
-	// Stored returns everything that is kept below the prefix of a client's catalogue, by its path without the prefix: "css/DBS/lsst",
-	// "fold/dbs/lsst". Nil: only the catalogue itself is looked at after a run.
+	// Stored returns everything that is kept below the prefix of a client's catalogue, by its path without the prefix:
+	// "css/DBS/lsst", "fold/dbs/lsst". Nil: only the catalogue itself is looked at after a run.
 	Stored func(t *testing.T, c *cssetcd.Client) map[string]string
 
-	// Trouble begins to make trouble for the catalogue of a client, such as answers that are lost or a leader that is stopped. It
-	// returns a client for each of n writers, and what ends the trouble: after that all is well and nothing is under way any more. What
-	// end returns is how often there was what trouble. Nil: the writers have none.
+	// Trouble begins to make trouble for the catalogue of a client, such as answers that are lost or a leader that is
+	// stopped. It returns a client for each of n writers, and what ends the trouble: after that all is well and nothing is
+	// under way any more. What end returns is how often there was what trouble. Nil: the writers have none.
 	Trouble func(t *testing.T, first *cssetcd.Client, n int) (writers []*cssetcd.Client, end func() map[string]int)
 
 	// Least is how often there must have been what trouble for [TestWriters] to pass.
@@ -37,8 +37,8 @@ type Harness struct {
 	Operations int
 }
 
-// TestClient runs the conformance suite: what every catalogue does, whatever it is kept in. It writes nothing but what lies in catalogues that
-// the harness opens. It takes some thousand operations.
+// TestClient runs the conformance suite: what every catalogue does, whatever it is kept in. It writes nothing but what
+// lies in catalogues that the harness opens. It takes some thousand operations.
 func TestClient(t *testing.T, h Harness) {
 	for _, part := range []struct {
 		name string
@@ -84,7 +84,8 @@ type step struct {
 // limit is how long an operation of the suite may take on a store that is well.
 const limit = time.Minute
 
-// run does the steps in their order. What fails must change nothing, and say so in an error of the right kinds that names its operation.
+// run does the steps in their order. What fails must change nothing, and say so in an error of the right kinds that
+// names its operation.
 func run(t *testing.T, c *cssetcd.Client, steps ...step) {
 	t.Helper()
 	last := cssetcd.Revision(0)
@@ -134,7 +135,8 @@ func ok(t *testing.T) func(cssetcd.Revision, error) cssetcd.Revision {
 }
 
 var (
-	lsst    = cssetcd.Database{Name: "lsst", StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667}}
+	lsst = cssetcd.Database{Name: "lsst", StorageClass: "L2", ReleaseStatus: "RELEASED",
+		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667}}
 	object  = cssetcd.TableName{DB: "lsst", Table: "Object"}
 	nowhere = cssetcd.TableName{DB: "nowhere", Table: "Object"}
 	missing = cssetcd.TableName{DB: "lsst", Table: "Missing"}
@@ -148,7 +150,8 @@ func director() cssetcd.Table {
 	return cssetcd.Table{
 		Name: object, Schema: "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
 		Partitioning: &cssetcd.Partitioning{
-			DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.25, SubChunks: true,
+			DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.25,
+			SubChunks: true,
 		},
 		SharedScan: &cssetcd.SharedScan{LockInMem: true, Rating: 2},
 	}

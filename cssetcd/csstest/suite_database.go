@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// testBeginning: where there is no catalogue, operations on what must be there say so, and the first creation makes one.
+// testBeginning: where there is no catalogue, operations on what must be there say so, and the first creation makes
+// one.
 func testBeginning(t *testing.T, h Harness) {
 	ctx, c := t.Context(), h.Open(t)
 	_, err := c.Database(ctx, "lsst")
@@ -31,25 +32,29 @@ func testBeginning(t *testing.T, h Harness) {
 	assert.NotEmpty(t, after.History)
 }
 
-func createDatabase(db cssetcd.Database, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func createDatabase(db cssetcd.Database, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.CreateDatabase(ctx, db, opts...)
 	}
 }
 
-func createLike(name, like string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func createLike(name, like string, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.CreateDatabaseLike(ctx, name, like, opts...)
 	}
 }
 
-func setDatabaseStatus(name string, s cssetcd.Status, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func setDatabaseStatus(name string, s cssetcd.Status, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.SetDatabaseStatus(ctx, name, s, opts...)
 	}
 }
 
-func dropDatabase(name string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func dropDatabase(name string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision,
+	error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.DropDatabase(ctx, name, opts...)
 	}
@@ -63,15 +68,20 @@ func testDatabases(t *testing.T, h Harness) {
 		step{what: "again if it does not exist", do: createDatabase(lsst, cssetcd.IfNotExists()), same: true},
 		step{what: "like another", do: createLike("copy", "lsst")},
 		step{what: "like another, again", do: createLike("copy", "lsst"), want: cssetcd.ErrDBExists},
-		step{what: "like another, again if it does not exist", do: createLike("copy", "nothing", cssetcd.IfNotExists()), same: true},
+		step{what: "like another, again if it does not exist", do: createLike("copy", "nothing", cssetcd.IfNotExists()),
+			same: true},
 		step{what: "like nothing", do: createLike("more", "nothing"), want: cssetcd.ErrNoSuchDB},
-		step{what: "without a partitioning", do: createDatabase(cssetcd.Database{Name: "plain", Status: cssetcd.StatusIgnore})},
+		step{what: "without a partitioning", do: createDatabase(cssetcd.Database{Name: "plain",
+			Status: cssetcd.StatusIgnore})},
 		step{what: "set the status", do: setDatabaseStatus("plain", cssetcd.Failed("reason"))},
-		step{what: "set the status of nothing", do: setDatabaseStatus("nothing", cssetcd.StatusReady), want: cssetcd.ErrNoSuchDB},
+		step{what: "set the status of nothing", do: setDatabaseStatus("nothing", cssetcd.StatusReady),
+			want: cssetcd.ErrNoSuchDB},
 	)
 	for name, want := range map[string]cssetcd.Database{
-		"lsst":  {Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: lsst.Striping},
-		"copy":  {Name: "copy", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: lsst.Striping},
+		"lsst": {Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED",
+			Striping: lsst.Striping},
+		"copy": {Name: "copy", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "RELEASED",
+			Striping: lsst.Striping},
 		"plain": {Name: "plain", Status: "FAILED:reason", StorageClass: "L2", ReleaseStatus: "RELEASED"},
 	} {
 		got, err := c.Database(t.Context(), name)

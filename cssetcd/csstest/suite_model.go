@@ -13,8 +13,8 @@ import (
 // modelRuns is how many catalogues the test with the model fills.
 const modelRuns = 12
 
-// testModel does random operations on a catalogue and on a model of it, and compares what they return and what is there after each. The
-// same names are used over and over.
+// testModel does random operations on a catalogue and on a model of it, and compares what they return and what is there
+// after each. The same names are used over and over.
 func testModel(t *testing.T, h Harness) {
 	runs, ops, wrote := 0, 0, 0
 	failed := false

@@ -14,19 +14,22 @@ func addNewNode(n cssetcd.Node) func(context.Context, *cssetcd.Client) (cssetcd.
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) { return c.AddNode(ctx, n) }
 }
 
-func setState(name string, s cssetcd.NodeState, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func setState(name string, s cssetcd.NodeState, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.SetNodeState(ctx, name, s, opts...)
 	}
 }
 
-func removeNode(name string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func removeNode(name string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision,
+	error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.DeleteNode(ctx, name, opts...)
 	}
 }
 
-func addReplicas(n cssetcd.TableName, id int, nodes ...string) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func addReplicas(n cssetcd.TableName, id int, nodes ...string) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.AddChunk(ctx, n, id, nodes...)
 	}
@@ -72,7 +75,8 @@ func testChunks(t *testing.T, h Harness) {
 		step{what: "of a table without chunks", do: addReplicas(plain, 1, "worker-1"), want: cssetcd.ErrInvalid},
 		step{what: "chunk 0", do: addReplicas(object, 0, "worker-2")},
 		step{what: "chunk 10", do: addReplicas(object, 10, "worker-2")},
-		step{what: "on a node that is not there", do: addReplicas(object, 8, "worker-1", "worker-9"), want: cssetcd.ErrNoSuchNode},
+		step{what: "on a node that is not there", do: addReplicas(object, 8, "worker-1", "worker-9"),
+			want: cssetcd.ErrNoSuchNode},
 		step{what: "of nothing", do: addReplicas(missing, 8, "worker-1"), want: cssetcd.ErrNoSuchTable},
 		step{what: "of nothing nowhere", do: addReplicas(nowhere, 8, "worker-1"), want: errNoDB},
 		step{what: "on no node", do: addReplicas(object, 8), want: cssetcd.ErrInvalid},
@@ -83,7 +87,8 @@ func testChunks(t *testing.T, h Harness) {
 	)
 	got, err := c.Chunks(t.Context(), object)
 	require.NoError(t, err)
-	assert.Equal(t, []cssetcd.Chunk{{ID: 0, Nodes: []string{"worker-2"}}, {ID: 7, Nodes: []string{"worker-1", "worker-2"}}}, collect(t, got))
+	assert.Equal(t, []cssetcd.Chunk{{ID: 0, Nodes: []string{"worker-2"}},
+		{ID: 7, Nodes: []string{"worker-1", "worker-2"}}}, collect(t, got))
 	_, err = c.Chunks(t.Context(), missing)
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 	run(t, c,

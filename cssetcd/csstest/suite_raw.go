@@ -10,7 +10,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-func put(key, value string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func put(key, value string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision,
+	error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.Raw().Put(ctx, key, value, opts...)
 	}
@@ -70,15 +71,18 @@ func testRaw(t *testing.T, h Harness) {
 	assert.Equal(t, []string{"bb"}, sortedKeys(children))
 }
 
-// testCaseOnly: names that differ in case only cannot be there together, however they came; when the first is gone the other is free.
+// testCaseOnly: names that differ in case only cannot be there together, however they came; when the first is gone the
+// other is free.
 func testCaseOnly(t *testing.T, h Harness) {
 	upper := cssetcd.TableName{DB: "lsst", Table: "OBJECT"}
 	run(t, filled(t, h),
 		step{what: "a database", do: createDatabase(cssetcd.Database{Name: "LSST"}), want: cssetcd.ErrDBExists},
-		step{what: "a database leniently", do: createDatabase(cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists()), want: cssetcd.ErrDBExists},
+		step{what: "a database leniently", do: createDatabase(cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists()),
+			want: cssetcd.ErrDBExists},
 		step{what: "a database like another", do: createLike("LSST", "lsst"), want: cssetcd.ErrDBExists},
 		step{what: "a table", do: createNewTable(cssetcd.Table{Name: upper}), want: cssetcd.ErrTableExists},
-		step{what: "a table leniently", do: createNewTable(cssetcd.Table{Name: upper}, cssetcd.IfNotExists()), want: cssetcd.ErrTableExists},
+		step{what: "a table leniently", do: createNewTable(cssetcd.Table{Name: upper}, cssetcd.IfNotExists()),
+			want: cssetcd.ErrTableExists},
 		step{what: "a node", do: addNewNode(cssetcd.Node{Name: "Worker-1"}), want: cssetcd.ErrNodeExists},
 		step{what: "a key of a table", do: put("/DBS/lsst/TABLES/OBJECT/schema", ""), want: cssetcd.ErrKeyExists},
 		step{what: "drop in another case", do: drop(upper), want: cssetcd.ErrNoSuchTable},
@@ -87,7 +91,8 @@ func testCaseOnly(t *testing.T, h Harness) {
 		step{what: "the first table", do: createNewTable(director()), want: cssetcd.ErrTableExists},
 		step{what: "drop the database", do: dropDatabase("lsst")},
 		step{what: "the other database", do: createDatabase(cssetcd.Database{Name: "LSST"})},
-		step{what: "the first table in it", do: createNewTable(cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "Object"}})},
+		step{what: "the first table in it", do: createNewTable(cssetcd.Table{Name: cssetcd.TableName{DB: "LSST",
+			Table: "Object"}})},
 		step{what: "delete the node", do: remove("/NODES/worker-1")},
 		step{what: "the other node", do: addNewNode(cssetcd.Node{Name: "Worker-1"})},
 	)

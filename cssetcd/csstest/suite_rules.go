@@ -68,27 +68,34 @@ func testConditions(t *testing.T, h Harness) {
 		step{what: "revision differs", do: setStatus(object, "x", other), want: cssetcd.ErrRevisionMismatch},
 		step{what: "one of two differs", do: setStatus(object, "x", ready, other), want: cssetcd.ErrRevisionMismatch},
 		step{what: "drop, status differs", do: drop(object, ignore), want: cssetcd.ErrStatusMismatch},
-		step{what: "schema, revision differs", do: setTableSchema(object, "(i INT)", other), want: cssetcd.ErrRevisionMismatch},
-		step{what: "shared scan, status differs", do: setScan(object, cssetcd.SharedScan{}, ignore), want: cssetcd.ErrStatusMismatch},
+		step{what: "schema, revision differs", do: setTableSchema(object, "(i INT)", other),
+			want: cssetcd.ErrRevisionMismatch},
+		step{what: "shared scan, status differs", do: setScan(object, cssetcd.SharedScan{}, ignore),
+			want: cssetcd.ErrStatusMismatch},
 		step{what: "database, status differs", do: setDatabaseStatus("lsst", "x", ignore), want: cssetcd.ErrStatusMismatch},
 		step{what: "database, drop, status differs", do: dropDatabase("lsst", ignore), want: cssetcd.ErrStatusMismatch},
 		step{what: "node, state differs", do: setState("worker-1", "x", ignore), want: cssetcd.ErrStatusMismatch},
-		step{what: "node, delete, revision differs", do: removeNode("worker-1", cssetcd.IfRevision(1)), want: cssetcd.ErrRevisionMismatch},
+		step{what: "node, delete, revision differs", do: removeNode("worker-1", cssetcd.IfRevision(1)),
+			want: cssetcd.ErrRevisionMismatch},
 		step{what: "what is missing is missing first", do: setStatus(missing, "x", ignore), want: cssetcd.ErrNoSuchTable},
 		step{what: "both hold", do: setStatus(object, cssetcd.StatusIgnore, ready, then)},
 		step{what: "and no longer", do: setStatus(object, cssetcd.StatusIgnore, then), want: cssetcd.ErrRevisionMismatch},
 		step{what: "an option that means nothing", do: setStatus(object, "x", cssetcd.IfExists()), want: cssetcd.ErrInvalid},
-		step{what: "an option that means nothing, creating", do: createNewTable(cssetcd.Table{Name: missing}, ready), want: cssetcd.ErrInvalid},
+		step{what: "an option that means nothing, creating", do: createNewTable(cssetcd.Table{Name: missing}, ready),
+			want: cssetcd.ErrInvalid},
 		step{what: "drop if", do: drop(object, ignore)},
 	)
 }
 
 func testInvalid(t *testing.T, h Harness) {
 	for child, parent := range map[error]error{
-		cssetcd.ErrNoSuchDB: cssetcd.ErrNotFound, cssetcd.ErrNoSuchTable: cssetcd.ErrNotFound, cssetcd.ErrNoSuchNode: cssetcd.ErrNotFound,
-		cssetcd.ErrDBExists: cssetcd.ErrExists, cssetcd.ErrTableExists: cssetcd.ErrExists, cssetcd.ErrNodeExists: cssetcd.ErrExists,
+		cssetcd.ErrNoSuchDB: cssetcd.ErrNotFound, cssetcd.ErrNoSuchTable: cssetcd.ErrNotFound,
+		cssetcd.ErrNoSuchNode: cssetcd.ErrNotFound,
+		cssetcd.ErrDBExists:   cssetcd.ErrExists, cssetcd.ErrTableExists: cssetcd.ErrExists,
+		cssetcd.ErrNodeExists:     cssetcd.ErrExists,
 		cssetcd.ErrStatusMismatch: cssetcd.ErrPrecondition, cssetcd.ErrRevisionMismatch: cssetcd.ErrPrecondition,
-		cssetcd.ErrNodeInUse: cssetcd.ErrPrecondition, cssetcd.ErrInvalidName: cssetcd.ErrInvalid, cssetcd.ErrBadValue: cssetcd.ErrInvalid,
+		cssetcd.ErrNodeInUse: cssetcd.ErrPrecondition, cssetcd.ErrInvalidName: cssetcd.ErrInvalid,
+		cssetcd.ErrBadValue: cssetcd.ErrInvalid,
 	} {
 		require.ErrorIs(t, child, parent)
 	}
@@ -103,14 +110,21 @@ func testInvalid(t *testing.T, h Harness) {
 		step{what: "an empty name", do: createDatabase(cssetcd.Database{}), want: cssetcd.ErrInvalidName},
 		step{what: "a slash", do: createDatabase(cssetcd.Database{Name: "a/b"}), want: cssetcd.ErrInvalidName},
 		step{what: "a dot", do: createDatabase(cssetcd.Database{Name: "a.b"}), want: cssetcd.ErrInvalidName},
-		step{what: "a long name", do: createDatabase(cssetcd.Database{Name: strings.Repeat("n", 65)}), want: cssetcd.ErrInvalidName},
+		step{what: "a long name", do: createDatabase(cssetcd.Database{Name: strings.Repeat("n", 65)}),
+			want: cssetcd.ErrInvalidName},
 		step{what: "a letter that is not ASCII", do: addNewNode(cssetcd.Node{Name: "wörker"}), want: cssetcd.ErrInvalidName},
-		step{what: "no stripes", do: createDatabase(cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{SubStripes: 1}}), want: cssetcd.ErrInvalid},
-		step{what: "no director", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning.DirTable = "" })), want: cssetcd.ErrInvalid},
-		step{what: "no number", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning.Overlap = math.NaN() })), want: cssetcd.ErrInvalid},
-		step{what: "a column twice", do: createNewTable(table(func(d *cssetcd.Table) { d.Schema = "(a INT, A INT)" })), want: cssetcd.ErrDuplicateColumn},
-		step{what: "scans without chunks", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning = nil })), want: cssetcd.ErrInvalid},
-		step{what: "a value that is too long", do: setStatus(object, cssetcd.Status(strings.Repeat("x", 65_536))), want: cssetcd.ErrBadValue},
+		step{what: "no stripes", do: createDatabase(cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{SubStripes: 1}}),
+			want: cssetcd.ErrInvalid},
+		step{what: "no director", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning.DirTable = "" })),
+			want: cssetcd.ErrInvalid},
+		step{what: "no number", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning.Overlap = math.NaN() })),
+			want: cssetcd.ErrInvalid},
+		step{what: "a column twice", do: createNewTable(table(func(d *cssetcd.Table) { d.Schema = "(a INT, A INT)" })),
+			want: cssetcd.ErrDuplicateColumn},
+		step{what: "scans without chunks", do: createNewTable(table(func(d *cssetcd.Table) { d.Partitioning = nil })),
+			want: cssetcd.ErrInvalid},
+		step{what: "a value that is too long", do: setStatus(object, cssetcd.Status(strings.Repeat("x", 65_536))),
+			want: cssetcd.ErrBadValue},
 		step{what: "a character of four bytes", do: setStatus(object, "\U0001F30C"), want: cssetcd.ErrBadValue},
 		step{what: "a port", do: addNewNode(cssetcd.Node{Name: "n", Port: 65536}), want: cssetcd.ErrInvalid},
 		step{what: "a chunk below 0", do: addReplicas(object, -1, "worker-1"), want: cssetcd.ErrInvalid},
@@ -126,8 +140,10 @@ func testRevisions(t *testing.T, h Harness) {
 	last := ok(t)(first.CreateDatabase(ctx, lsst))
 	at := map[cssetcd.Revision]map[string]cssetcd.Entry{last: contents(t, first)}
 	for i, write := range []func(context.Context, *cssetcd.Client) (cssetcd.Revision, error){
-		createNewTable(director()), setStatus(object, "a"), setStatus(object, "a"), addNewNode(cssetcd.Node{Name: "worker-1"}),
-		addReplicas(object, 1, "worker-1"), removeChunk(object, 1), drop(object), createNewTable(director()), dropDatabase("lsst"),
+		createNewTable(director()), setStatus(object, "a"), setStatus(object, "a"),
+		addNewNode(cssetcd.Node{Name: "worker-1"}),
+		addReplicas(object, 1, "worker-1"), removeChunk(object, 1), drop(object), createNewTable(director()),
+		dropDatabase("lsst"),
 	} {
 		rev := ok(t)(write(ctx, clients[i%2]))
 		require.Greater(t, rev, last, "%d", i)
@@ -164,7 +180,8 @@ func testDumpAndRestore(t *testing.T, h Harness) {
 	_, err = to.Restore(ctx, d)
 	require.NoError(t, err, "again, which finds all of it")
 	run(t, to,
-		step{what: "names are protected", do: createNewTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "object"}}), want: cssetcd.ErrTableExists},
+		step{what: "names are protected", do: createNewTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst",
+			Table: "object"}}), want: cssetcd.ErrTableExists},
 		step{what: "nodes are protected", do: removeNode("worker-1"), want: cssetcd.ErrNodeInUse},
 		step{what: "something else", do: put("/else", "")},
 	)

@@ -10,31 +10,36 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-func createNewTable(table cssetcd.Table, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func createNewTable(table cssetcd.Table, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.CreateTable(ctx, table, opts...)
 	}
 }
 
-func setStatus(n cssetcd.TableName, s cssetcd.Status, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func setStatus(n cssetcd.TableName, s cssetcd.Status, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.SetTableStatus(ctx, n, s, opts...)
 	}
 }
 
-func setTableSchema(n cssetcd.TableName, schema string, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func setTableSchema(n cssetcd.TableName, schema string, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.SetTableSchema(ctx, n, schema, opts...)
 	}
 }
 
-func setScan(n cssetcd.TableName, s cssetcd.SharedScan, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func setScan(n cssetcd.TableName, s cssetcd.SharedScan, opts ...cssetcd.WriteOption) func(context.Context,
+	*cssetcd.Client) (cssetcd.Revision, error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.SetSharedScan(ctx, n, s, opts...)
 	}
 }
 
-func drop(n cssetcd.TableName, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision, error) {
+func drop(n cssetcd.TableName, opts ...cssetcd.WriteOption) func(context.Context, *cssetcd.Client) (cssetcd.Revision,
+	error) {
 	return func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
 		return c.DropTable(ctx, n, opts...)
 	}
@@ -47,9 +52,11 @@ func testTables(t *testing.T, h Harness) {
 		step{what: "the database", do: createDatabase(lsst)},
 		step{what: "create", do: createNewTable(director())},
 		step{what: "again", do: createNewTable(director()), want: cssetcd.ErrTableExists},
-		step{what: "again if it does not exist", do: createNewTable(cssetcd.Table{Name: object}, cssetcd.IfNotExists()), same: true},
+		step{what: "again if it does not exist", do: createNewTable(cssetcd.Table{Name: object}, cssetcd.IfNotExists()),
+			same: true},
 		step{what: "in no database", do: createNewTable(cssetcd.Table{Name: nowhere}), want: cssetcd.ErrNoSuchDB},
-		step{what: "in no database, if it does not exist", do: createNewTable(cssetcd.Table{Name: nowhere}, cssetcd.IfNotExists()), want: cssetcd.ErrNoSuchDB},
+		step{what: "in no database, if it does not exist", do: createNewTable(cssetcd.Table{Name: nowhere},
+			cssetcd.IfNotExists()), want: cssetcd.ErrNoSuchDB},
 		step{what: "set the status", do: setStatus(object, cssetcd.StatusIgnore)},
 		step{what: "set the status of nothing", do: setStatus(missing, cssetcd.StatusIgnore), want: cssetcd.ErrNoSuchTable},
 		step{what: "set the status of nothing nowhere", do: setStatus(nowhere, cssetcd.StatusIgnore), want: errNoDB},
@@ -97,7 +104,8 @@ func testMatchTables(t *testing.T, h Harness) {
 	c := filled(t, h)
 	table := cssetcd.Table{
 		Name: cssetcd.TableName{DB: "lsst", Table: "Match"}, Status: cssetcd.StatusReady, Schema: "(a INT, b INT)",
-		Match: &cssetcd.Match{DirTable1: "lsst.Object", DirColumn1: "a", DirTable2: "other.Object", DirColumn2: "b", FlagColumn: "flags", AngSep: 0.5},
+		Match: &cssetcd.Match{DirTable1: "lsst.Object", DirColumn1: "a", DirTable2: "other.Object", DirColumn2: "b",
+			FlagColumn: "flags", AngSep: 0.5},
 	}
 	half := table
 	half.Match = &cssetcd.Match{DirTable1: "lsst.Object", DirColumn1: "a"}

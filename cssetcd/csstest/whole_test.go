@@ -39,8 +39,9 @@ func TestOrphansAreFound(t *testing.T) {
 		"a name without its spelling":   {"fold/nodes/worker-2", "", "the spelling of /NODES/worker-2 is not kept"},
 		"a reference to nothing":        {"", "ref/worker-9=", "is of no node"},
 		"something unknown":             {"", "unknown=", "nobody knows"},
-		"a chunk without replicas":      {"", "css/DBS/lsst/TABLES/Object/CHUNKS/9=", "chunk 9 of lsst.Object has no replica"},
-		"a value that cannot be read":   {"", "css/DBS/lsst/.packed.json=x", "/DBS/lsst/.packed.json"},
+		"a chunk without replicas": {"", "css/DBS/lsst/TABLES/Object/CHUNKS/9=",
+			"chunk 9 of lsst.Object has no replica"},
+		"a value that cannot be read": {"", "css/DBS/lsst/.packed.json=x", "/DBS/lsst/.packed.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := filled(t, h)

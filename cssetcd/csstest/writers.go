@@ -17,10 +17,12 @@ import (
 // patience is how long an operation may take amid trouble.
 const patience = 30 * time.Second
 
-// TestWriters lets two writers do ten thousand random operations between them, amid the harness's trouble, and then shows that
+// TestWriters lets two writers do ten thousand random operations between them, amid the harness's trouble, and then
+// shows that
 //
-//   - there is an order of the operations, in keeping with the times at which they began and ended, in which each returned what it had to,
-//     and that ends with what is there: so nothing came back after it was dropped, and nothing was said to exist that did not;
+//   - there is an order of the operations, in keeping with the times at which they began and ended, in which each
+//     returned what it had to, and that ends with what is there: so nothing came back after it was dropped, and nothing
+//     was said to exist that did not;
 //   - no key is left without what it belongs to;
 //   - every name that is free can be used, and no other.
 //
@@ -42,7 +44,8 @@ type workload struct {
 	writers, operations, groups int
 }
 
-func (w workload) run(t *testing.T, h Harness, trouble func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client, func() map[string]int)) {
+func (w workload) run(t *testing.T, h Harness, trouble func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client,
+	func() map[string]int)) {
 	first := h.Open(t)
 	ok(t)(first.Raw().Put(t.Context(), "/other", ""))
 	clients, end := w.clients(t, h, first), func() map[string]int { return nil }
@@ -59,7 +62,8 @@ func (w workload) run(t *testing.T, h Harness, trouble func(*testing.T, *cssetcd
 		require.NotNil(t, a.read, "the look at the end: %v", a)
 		done.record(w.writers, called, o, a)
 	}
-	t.Logf("%d operations of %d writers in %.1f s: %d wrote, %d overlapped others, %d outcomes unknown, %d not tried; refused: %v; trouble: %v",
+	t.Logf("%d operations of %d writers in %.1f s: %d wrote, %d overlapped others, %d outcomes unknown, %d not tried; "+
+		"refused: %v; trouble: %v",
 		w.operations, w.writers, took.Seconds(), done.wrote, done.overlapped, done.unknown, done.idle, done.failed, troubles)
 
 	began = time.Now()
@@ -82,7 +86,8 @@ func (w workload) enough(t *testing.T, h Harness, done *history, troubles map[st
 	}
 	assert.Greater(t, done.wrote, w.operations/15, "operations that wrote")
 	for _, kind := range []error{
-		cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrNoSuchNode, cssetcd.ErrNodeInUse, cssetcd.ErrNoSuchTable,
+		cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrNoSuchNode, cssetcd.ErrNodeInUse,
+		cssetcd.ErrNoSuchTable,
 		cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch,
 	} {
 		assert.Greater(t, done.failed[kinds(kind)], w.operations/3_500, "%v", kind)

@@ -56,7 +56,10 @@ func runCzar(r role) error {
 		return err
 	}
 	defer end()
-	if z.view, err = openSoon(ctx, func(ctx context.Context) (*cssetcd.View, error) { return cssetcd.OpenView(ctx, seeing) }); err != nil {
+	if z.view, err = openSoon(ctx, func(ctx context.Context) (*cssetcd.View,
+		error) {
+		return cssetcd.OpenView(ctx, seeing)
+	}); err != nil {
 		return endedOr(ctx, err)
 	}
 	defer z.view.Close()
@@ -82,7 +85,10 @@ func (z *czarProcess) connect() (seeing, css *cssetcd.Client, end func(), err er
 			return nil, nil, nil, err
 		}
 		etcds = append(etcds, etcd)
-		both[i], err = openSoon(context.Background(), func(ctx context.Context) (*cssetcd.Client, error) { return cssetcd.New(ctx, etcd) })
+		both[i], err = openSoon(context.Background(), func(ctx context.Context) (*cssetcd.Client,
+			error) {
+			return cssetcd.New(ctx, etcd)
+		})
 		if err != nil {
 			return nil, nil, nil, err
 		}

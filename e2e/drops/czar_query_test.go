@@ -26,12 +26,13 @@ const (
 
 // result is one query, as a czar writes it down.
 type result struct {
-	At     time.Time     `json:"at"` // when it had ended
-	Tables []string      `json:"tables"`
-	What   string        `json:"what"`
-	Why    string        `json:"why,omitempty"`
-	Chunks int           `json:"chunks,omitempty"` // that were asked
-	Gap    time.Duration `json:"gap,omitempty"`    // from before a check that was passed to the answer: of the chunk that failed, or the longest
+	At     time.Time `json:"at"` // when it had ended
+	Tables []string  `json:"tables"`
+	What   string    `json:"what"`
+	Why    string    `json:"why,omitempty"`
+	Chunks int       `json:"chunks,omitempty"` // that were asked
+	// from before a check that was passed to the answer: of the chunk that failed, or the longest
+	Gap time.Duration `json:"gap,omitempty"`
 }
 
 // pass is what a query has when it was admitted.
@@ -125,7 +126,8 @@ func choose(s *cssetcd.Snapshot, rng *rand.Rand) (tables []*cssetcd.Table) {
 }
 
 // chunk asks one worker for one chunk, if that may be.
-func (z *czarProcess) chunk(ctx context.Context, r *result, pass pass, c cssetcd.Chunk, tables []*cssetcd.Table, rng *rand.Rand) {
+func (z *czarProcess) chunk(ctx context.Context, r *result, pass pass, c cssetcd.Chunk, tables []*cssetcd.Table,
+	rng *rand.Rand) {
 	checked := time.Now()
 	if err := pass.MayDispatch(); err != nil {
 		r.What, r.Why = queryEnded, reason(err)
@@ -189,7 +191,8 @@ func statement(chunk int, tables []*cssetcd.Table) string {
 			t := tables[min(i, len(tables)-1)].Name
 			from[i] = fmt.Sprintf("`%s`.`%s%s_%d`", t.DB, t.Table, kind, chunk)
 		}
-		parts = append(parts, fmt.Sprintf("SELECT a.incarnation, b.incarnation FROM %s a JOIN %s b USING (objectId)", from[0], from[1]))
+		parts = append(parts, fmt.Sprintf("SELECT a.incarnation, b.incarnation FROM %s a JOIN %s b USING (objectId)",
+			from[0], from[1]))
 	}
 	return strings.Join(parts, " UNION ALL ")
 }

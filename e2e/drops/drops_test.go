@@ -36,9 +36,11 @@ type dropsPlan struct {
 // normalDrops is the plan of the short forms.
 func normalDrops(t *testing.T, lasts time.Duration) dropsPlan {
 	return dropsPlan{
-		seed: seedOf(t), lasts: lasts, czars: 5, coordinators: 2, queries: 3, gated: true, again: true, window: 60 * time.Millisecond,
-		pause: 1300 * time.Millisecond, silence: 8 * time.Second,
-		czarTrouble: 3 * time.Second, coordinatorTrouble: 6 * time.Second, etcdTrouble: 12 * time.Second, blindness: 3 * time.Second,
+		seed: seedOf(t), lasts: lasts, czars: 5, coordinators: 2, queries: 3, gated: true, again: true,
+		window: 60 * time.Millisecond,
+		pause:  1300 * time.Millisecond, silence: 8 * time.Second,
+		czarTrouble: 3 * time.Second, coordinatorTrouble: 6 * time.Second, etcdTrouble: 12 * time.Second,
+		blindness:  3 * time.Second,
 		compaction: 5 * time.Second,
 	}
 }
@@ -55,17 +57,19 @@ func seedOf(t *testing.T) uint64 {
 	return seed
 }
 
-// bound is how long a drop may take beyond its delays. It waits for the last query that began before its mark, on a czar that may be
-// stopped; or until a czar that is gone has been silent, seen to be, and left alone for a while; by a coordinator that may be gone
-// itself, and a leader of etcd likewise. A czar that is cut off is one that is gone. The rest is for machines that are busy with other tests.
+// bound is how long a drop may take beyond its delays. It waits for the last query that began before its mark, on a
+// czar that may be stopped; or until a czar that is gone has been silent, seen to be, and left alone for a while; by a
+// coordinator that may be gone itself, and a leader of etcd likewise. A czar that is cut off is one that is gone. The
+// rest is for machines that are busy with other tests.
 func (p dropsPlan) bound() time.Duration {
 	const slowQuery, election, slack = 5 * time.Second, 5 * time.Second, 30 * time.Second
 	return slowQuery + p.pause + dropTiming.Alive + dropTiming.Wait*5/4 + 2*coordinatorTTL + election + slack
 }
 
-// TestDropsUnderTrouble: tables and databases are dropped, undropped and made again while czars query them, and czars, coordinators and
-// members of etcd are stopped, killed and cut off, for no longer than a drop waits. No query meets a table that is gone or another one of
-// its name, and every drop ends in time (S1 to S6). Each process did what the state machines of the protocol say.
+// TestDropsUnderTrouble: tables and databases are dropped, undropped and made again while czars query them, and czars,
+// coordinators and members of etcd are stopped, killed and cut off, for no longer than a drop waits. No query meets a
+// table that is gone or another one of its name, and every drop ends in time (S1 to S6). Each process did what the
+// state machines of the protocol say.
 func TestDropsUnderTrouble(t *testing.T) {
 	testkit.Long(t, "drops need tens of seconds of trouble")
 	plan := normalDrops(t, 15*time.Second)
@@ -80,8 +84,8 @@ func TestDropsUnderTrouble(t *testing.T) {
 	assert.Empty(t, first(v.broken), "%d queries met what was dropped", len(v.broken))
 }
 
-// TestLongPauses: a czar may be stopped for longer than a drop waits, right after a check. What it then asks for may be gone; that is
-// the window that workers without fences leave open, and nothing else is.
+// TestLongPauses: a czar may be stopped for longer than a drop waits, right after a check. What it then asks for may be
+// gone; that is the window that workers without fences leave open, and nothing else is.
 func TestLongPauses(t *testing.T) {
 	testkit.Long(t, "drops need tens of seconds of trouble")
 	plan := normalDrops(t, 8*time.Second)
@@ -93,8 +97,8 @@ func TestLongPauses(t *testing.T) {
 	d.checkPauses(v)
 }
 
-// checkPauses: whoever met what was dropped had been stopped. The second is the longest that a confirmation takes: the czar's life may
-// have been renewed so long before its last proof.
+// checkPauses: whoever met what was dropped had been stopped. The second is the longest that a confirmation takes: the
+// czar's life may have been renewed so long before its last proof.
 func (d *drops) checkPauses(v verdict) {
 	least := harmless - time.Second
 	for _, r := range v.broken {
@@ -121,8 +125,10 @@ func TestSoakDrops(t *testing.T) {
 	plan := normalDrops(t, lasts)
 	minutes := max(1, int(lasts/time.Minute))
 	plan.atLeast = map[string]int{
-		"queries that went well": 500 * minutes, "drops": 15 * minutes, "undos": 2 * minutes, "re-creations": 15 * minutes, "kills of czars": 5 * minutes,
-		"pauses of czars": 20 * minutes, "evictions": minutes, "kills of coordinators": minutes, "pauses of coordinators": minutes,
+		"queries that went well": 500 * minutes, "drops": 15 * minutes, "undos": 2 * minutes, "re-creations": 15 * minutes,
+		"kills of czars":  5 * minutes,
+		"pauses of czars": 20 * minutes, "evictions": minutes, "kills of coordinators": minutes,
+		"pauses of coordinators": minutes,
 	}
 	d := runDrops(t, plan)
 	v := d.judge()

@@ -98,9 +98,11 @@ func (d *drops) report(v verdict) {
 	t := d.t
 	t.Logf("seed %d, %s: %d queries: %v", d.plan.seed, time.Since(d.began).Round(time.Second), v.total, v.counts)
 	t.Logf("did %v", d.did)
-	t.Logf("%d queries were held up between a check and the right answer, for up to %s", v.halted, v.gap.Round(time.Millisecond))
+	t.Logf("%d queries were held up between a check and the right answer, for up to %s", v.halted,
+		v.gap.Round(time.Millisecond))
 	t.Logf("the longest drop took %s beyond its delays, %s are allowed", d.longest.Round(time.Millisecond), d.plan.bound())
-	t.Logf("on the table that nobody drops: %d queries, %d without a proof, %d of these with no trouble of their czar", v.still, v.stale, v.unexplained)
+	t.Logf("on the table that nobody drops: %d queries, %d without a proof, %d of these with no trouble of their czar",
+		v.still, v.stale, v.unexplained)
 	assert.Empty(t, first(v.failed), "queries failed for no reason of ours")
 	if d.plan.gated {
 		assert.Empty(t, first(v.stillBroken), "queries on a table that nobody drops")
@@ -118,7 +120,8 @@ func (d *drops) tally(v verdict) map[string]int {
 	defer d.mu.Unlock()
 	did := maps.Clone(d.did)
 	did[queryMissing], did[queryWrong] = v.counts[queryMissing], v.counts[queryWrong]
-	did["queries"], did["queries that went well"], did["queries held up after a check"] = v.total, v.counts[queryOK], v.halted
+	did["queries"], did["queries that went well"], did["queries held up after a check"] = v.total, v.counts[queryOK],
+		v.halted
 	steps := func(children []*child) (n int) {
 		for _, c := range children {
 			for _, run := range c.files() {
@@ -131,8 +134,8 @@ func (d *drops) tally(v verdict) map[string]int {
 	return did
 }
 
-// awaitEnough returns when the run may end: after its time, and when all has happened as often as the plan asks for. A busy
-// machine takes longer for that, up to a limit.
+// awaitEnough returns when the run may end: after its time, and when all has happened as often as the plan asks for. A
+// busy machine takes longer for that, up to a limit.
 func (d *drops) awaitEnough(limit time.Duration) {
 	time.Sleep(d.plan.lasts)
 	for began := time.Now(); time.Since(began) < limit && !d.t.Failed(); time.Sleep(time.Second) {

@@ -46,7 +46,8 @@ func (d *drops) lane(rng *rand.Rand, base string) {
 	}
 }
 
-// gone checks that no worker has the tables any more: when a drop has ended, they are removed, and css_trash is another lane's.
+// gone checks that no worker has the tables any more: when a drop has ended, they are removed, and css_trash is another
+// lane's.
 func (d *drops) gone(ctx context.Context, where string, args ...any) {
 	for node, worker := range d.workers {
 		all, err := tablesOf(ctx, worker, where+" AND TABLE_NAME NOT LIKE 'css_trash%'", args...)
@@ -119,7 +120,8 @@ func (d *drops) drop(ctx context.Context, rng *rand.Rand, name string) (dropped 
 	}
 	if w.undo {
 		time.Sleep(w.undoAfter)
-		err := surely(ctx, func(ctx context.Context) error { return d.client.Undo(ctx, name) }, deletion.ErrNoDrop, deletion.ErrTooLate)
+		err := surely(ctx, func(ctx context.Context) error { return d.client.Undo(ctx, name) }, deletion.ErrNoDrop,
+			deletion.ErrTooLate)
 		if err != nil {
 			return false, err
 		}

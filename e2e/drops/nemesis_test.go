@@ -106,7 +106,8 @@ func (d *drops) hurtCzar(i int, rng *rand.Rand) {
 	}
 }
 
-// evict is what an operator may do to a czar that is silent: it may live, and its queries go on for as long as it has a proof.
+// evict is what an operator may do to a czar that is silent: it may live, and its queries go on for as long as it has a
+// proof.
 func (d *drops) evict(name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -157,7 +158,8 @@ func (d *drops) hurtEtcd(rng *rand.Rand) {
 	d.count("pauses of the leader of etcd")
 }
 
-// blind keeps the watch of the first czar's view back for longer than any delay, while its gate confirms by another way.
+// blind keeps the watch of the first czar's view back for longer than any delay, while its gate confirms by another
+// way.
 func (d *drops) blind(rng *rand.Rand) {
 	began := time.Now()
 	defer func() { d.troubled(0, began) }()

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 )
 
-// replay gives what each process saw to the state machines that the model checks, anew. They must do what the process did: then it did
-// nothing of its own.
+// replay gives what each process saw to the state machines that the model checks, anew. They must do what the process
+// did: then it did nothing of its own.
 func (d *drops) replay() {
 	d.t.Helper()
 	czarSteps, coordinatorSteps := 0, 0

@@ -41,7 +41,8 @@ func surely(ctx context.Context, try func(context.Context) error, fine ...error)
 		attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
 		err := try(attempt)
 		cancel()
-		again := errors.Is(err, cssetcd.ErrUnavailable) || errors.Is(err, cssetcd.ErrOutcomeUnknown) || errors.Is(err, cssetcd.ErrContended) ||
+		again := errors.Is(err, cssetcd.ErrUnavailable) || errors.Is(err, cssetcd.ErrOutcomeUnknown) ||
+			errors.Is(err, cssetcd.ErrContended) ||
 			errors.Is(err, context.DeadlineExceeded)
 		switch {
 		case err == nil || slices.ContainsFunc(fine, func(f error) bool { return errors.Is(err, f) }):
@@ -60,18 +61,21 @@ func (d *drops) createDatabase(ctx context.Context, db string) error {
 	}
 	return surely(ctx, func(ctx context.Context) error {
 		_, err := d.css.CreateDatabase(ctx, cssetcd.Database{
-			Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667},
+			Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12,
+				Overlap: 0.01667},
 		})
 		return err
 	}, cssetcd.ErrDBExists)
 }
 
-// createTable makes a table that cannot be used, fills it on the workers with rows of its incarnation, and lets it be used.
+// createTable makes a table that cannot be used, fills it on the workers with rows of its incarnation, and lets it be
+// used.
 func (d *drops) createTable(ctx context.Context, n cssetcd.TableName) error {
 	table := cssetcd.Table{
 		Name: n, Status: cssetcd.StatusIgnore, Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE)",
 		Partitioning: &cssetcd.Partitioning{
-			DirDB: n.DB, DirTable: n.Table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01, SubChunks: true,
+			DirDB: n.DB, DirTable: n.Table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01,
+			SubChunks: true,
 		},
 	}
 	err := surely(ctx, func(ctx context.Context) error {

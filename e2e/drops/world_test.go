@@ -32,12 +32,12 @@ var dropTiming = deletion.Timing{
 	Delay:   2 * time.Second,
 }
 
-// harmless is how long a czar may be stopped right after a check that it passed: no drop gets past the point of no return before. Its life
-// lasts from the renewal before its last proof, and the wait only begins then.
+// harmless is how long a czar may be stopped right after a check that it passed: no drop gets past the point of no
+// return before. Its life lasts from the renewal before its last proof, and the wait only begins then.
 var harmless = dropTiming.Alive + dropTiming.Wait - dropTiming.Fence
 
-// drops is a catalogue in three members of etcd, data on two MySQL servers, czars that query them, coordinators that remove them,
-// and somebody who makes, drops and undrops tables.
+// drops is a catalogue in three members of etcd, data on two MySQL servers, czars that query them, coordinators that
+// remove them, and somebody who makes, drops and undrops tables.
 type drops struct {
 	t            *testing.T
 	plan         dropsPlan
@@ -133,7 +133,8 @@ func (d *drops) startChildren(sockets map[string]string) {
 	dir, err := os.MkdirTemp("", "css-drops-")
 	require.NoError(d.t, err)
 	d.t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	common := role{Workers: sockets, Seed: d.plan.seed, Queries: d.plan.queries, Gated: d.plan.gated, Window: d.plan.window}
+	common := role{Workers: sockets, Seed: d.plan.seed, Queries: d.plan.queries, Gated: d.plan.gated,
+		Window: d.plan.window}
 	for i := range d.plan.coordinators {
 		r := common
 		r.Kind, r.Name, r.Etcd = "coordinator", fmt.Sprintf("coordinator-%d", i+1), d.members.Endpoints()
@@ -191,7 +192,8 @@ func (d *drops) finish() {
 	}
 	closing.Wait()
 	left := func() []string { return d.keys("/drop/", "/czar/", "/alive/") }
-	assert.Eventually(t, func() bool { return len(left()) == 0 }, time.Minute, 100*time.Millisecond, "keys of drops or czars are left")
+	assert.Eventually(t, func() bool { return len(left()) == 0 }, time.Minute, 100*time.Millisecond,
+		"keys of drops or czars are left")
 	if t.Failed() {
 		t.Logf("left in etcd: %q", left())
 	}
@@ -202,7 +204,8 @@ func (d *drops) finish() {
 		c.checkLogs()
 	}
 	assert.ElementsMatch(t, d.spellings(), d.keys("/fold/dbs/"), "spellings are kept of what is there and of nothing else")
-	assert.ElementsMatch(t, d.tablesInCatalogue(), d.tablesOnWorkers(), "the workers hold what the catalogue has and nothing else")
+	assert.ElementsMatch(t, d.tablesInCatalogue(), d.tablesOnWorkers(),
+		"the workers hold what the catalogue has and nothing else")
 	if t.Failed() {
 		for _, c := range append(d.coordinators, d.czars...) {
 			t.Logf("the last of %s:\n%s", c.role.Name, c.tail())

@@ -31,7 +31,8 @@ type upstreamRow struct{ key, value, parent string }
 
 func tableRows(t *testing.T, db *sql.DB, schema string) []upstreamRow {
 	t.Helper()
-	rows, err := db.Query("SELECT c.kvKey, c.kvVal, COALESCE(p.kvKey, '(none)') FROM " + schema + ".kvData c LEFT JOIN " + schema +
+	rows, err := db.Query("SELECT c.kvKey, c.kvVal, COALESCE(p.kvKey, '(none)') FROM " + schema + ".kvData c LEFT JOIN " +
+		schema +
 		".kvData p ON p.kvId = c.parentKvId ORDER BY c.kvKey COLLATE utf8mb3_bin")
 	require.NoError(t, err)
 	defer rows.Close()
@@ -59,8 +60,8 @@ func (w *world) load(schema, file string) {
 	require.NoError(w.t, err)
 }
 
-// TestUpstreamCatalogue: what upstream's own code wrote into kvData, and what we make of its dump by way of etcd, are the same
-// rows with the same parents.
+// TestUpstreamCatalogue: what upstream's own code wrote into kvData, and what we make of its dump by way of etcd, are
+// the same rows with the same parents.
 func TestUpstreamCatalogue(t *testing.T) {
 	dump, table := shared(t, "qserv-integration-catalog.json"), shared(t, "qserv-kvData.sql")
 	ctx := context.Background()
@@ -94,8 +95,8 @@ func TestTakeOver(t *testing.T) {
 	w.agree(ctx)
 }
 
-// TestSurvey does with the project's own catalogue what TestUpstreamCatalogue does with upstream's: the rows are those of the
-// dump, by a reckoning of the test's own. Tables of others in the schema are left alone (M9).
+// TestSurvey does with the project's own catalogue what TestUpstreamCatalogue does with upstream's: the rows are those
+// of the dump, by a reckoning of the test's own. Tables of others in the schema are left alone (M9).
 func TestSurvey(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
@@ -131,7 +132,8 @@ func TestSurvey(t *testing.T) {
 		names = append(names, name)
 	}
 	require.NoError(t, tables.Err())
-	assert.ElementsMatch(t, []string{"kvData", "css_mirror_state", "css_mirror_quarantine", "meridian_y1_EmptyChunks"}, names)
+	assert.ElementsMatch(t, []string{"kvData", "css_mirror_state", "css_mirror_quarantine", "meridian_y1_EmptyChunks"},
+		names)
 	again := filepath.Join(t.TempDir(), "again.json")
 	code, out = w.run(ctx, "dump", "-o", again)
 	require.Equal(t, 0, code, out)

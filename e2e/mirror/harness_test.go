@@ -45,8 +45,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// args are the connection flags of css-sync in this world. A machine that is busy with other tests gets more time than an
-// operator would wait.
+// args are the connection flags of css-sync in this world. A machine that is busy with other tests gets more time than
+// an operator would wait.
 func (w *world) args(command ...string) []string {
 	return append(command, "--endpoints", strings.Join(w.etcd.Endpoints(), ","), "--mysql-dsn", w.maria.DSN(schema),
 		"--dial-timeout", "60s", "--command-timeout", "120s")
@@ -64,7 +64,8 @@ func (w *world) start(command ...string) *testkit.Process {
 	return testkit.StartForTest(w.t, exec.Command(testkit.Program(w.t, "css-sync"), w.args(command...)...))
 }
 
-// serve starts the daemon. Deleting most of a catalogue is part of the scenarios, and a killed daemon is replaced quickly.
+// serve starts the daemon. Deleting most of a catalogue is part of the scenarios, and a killed daemon is replaced
+// quickly.
 func (w *world) serve() *testkit.Process {
 	return w.start("serve", "--allow-mass-delete", "--session-ttl", "2s")
 }
@@ -139,7 +140,8 @@ func object(db, table string) cssetcd.Table {
 	return cssetcd.Table{
 		Name: cssetcd.TableName{DB: db, Table: table}, Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE)",
 		Partitioning: &cssetcd.Partitioning{
-			DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01, SubChunks: true,
+			DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01,
+			SubChunks: true,
 		},
 		SharedScan: &cssetcd.SharedScan{LockInMem: true, Rating: 1},
 	}
@@ -149,7 +151,8 @@ func object(db, table string) cssetcd.Table {
 func (w *world) seed(ctx context.Context, db string, tables int) {
 	w.t.Helper()
 	_, err := w.client.CreateDatabase(ctx, cssetcd.Database{
-		Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667},
+		Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12,
+			Overlap: 0.01667},
 	})
 	require.NoError(w.t, err)
 	for i := range tables {

@@ -28,9 +28,9 @@ func (p killPlan) String() string {
 	return fmt.Sprintf("%d kills of css-sync serve, %d of mariadbd, revisions of %d keys", p.serve, p.maria, p.big)
 }
 
-// TestKills: whatever is killed while the catalogue changes, MySQL ends equal to etcd, and rows that did not change keep
-// their kvIds (M1 to M5). The writer drops subtrees, writes names that differ in case only past the library, and deletes a
-// hundred thousand keys in one revision.
+// TestKills: whatever is killed while the catalogue changes, MySQL ends equal to etcd, and rows that did not change
+// keep their kvIds (M1 to M5). The writer drops subtrees, writes names that differ in case only past the library, and
+// deletes a hundred thousand keys in one revision.
 func TestKills(t *testing.T) {
 	testkit.Long(t, "ten kills take half a minute")
 	runKills(t, killPlan{serve: 8, maria: 2, big: 20_000})
@@ -47,7 +47,8 @@ func runKills(t *testing.T, plan killPlan) {
 	w := newWorld(t)
 	w.seed(ctx, "still", 20)
 	for i := range 3 {
-		_, err := w.client.AddNode(ctx, cssetcd.Node{Name: fmt.Sprintf("worker-%d", i), Type: "worker", Host: "w", Port: 5012})
+		_, err := w.client.AddNode(ctx, cssetcd.Node{Name: fmt.Sprintf("worker-%d", i), Type: "worker", Host: "w",
+			Port: 5012})
 		require.NoError(t, err)
 	}
 	server := w.serve()
@@ -91,7 +92,8 @@ func runKills(t *testing.T, plan killPlan) {
 	w.agree(ctx)
 	w.equalRows(ctx, db)
 	assert.Equal(t, still, kvIDs(t, db, "/DBS/still/"), "unchanged rows keep their kvIds")
-	t.Logf("killed css-sync %d times and mariadbd %d times in %s; the writer made %d changes, %d of them deleted %d keys in one revision",
+	t.Logf("killed css-sync %d times and mariadbd %d times in %s; the writer made %d changes, %d of them deleted %d "+
+		"keys in one revision",
 		kills, mariaKills, time.Since(began).Round(time.Second), stats.changes, bigs, plan.big)
 	assert.GreaterOrEqual(t, kills, plan.serve)
 	assert.GreaterOrEqual(t, mariaKills, plan.maria)
@@ -176,8 +178,8 @@ func unless(err, expected error) error {
 	return err
 }
 
-// spellings writes keys that differ in case only, past the library, and moves a subtree from one spelling to another in one
-// transaction.
+// spellings writes keys that differ in case only, past the library, and moves a subtree from one spelling to another in
+// one transaction.
 func (w *world) spellings(ctx context.Context, i int) error {
 	const root = "/qserv/css/SPELLINGS"
 	key := root + "/" + []string{"abc", "ABC", "aBc"}[rand.IntN(3)]

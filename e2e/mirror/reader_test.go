@@ -57,7 +57,8 @@ func TestReaderSeesWholeTransactions(t *testing.T) {
 	require.Greater(t, len(seen), 10, "the reader hardly saw the table change")
 }
 
-// readTogether reads the keys in four statements of one transaction and requires that they are all there with one value, or none.
+// readTogether reads the keys in four statements of one transaction and requires that they are all there with one
+// value, or none.
 func readTogether(t *testing.T, db *sql.DB, keys int) (value string, ok bool) {
 	t.Helper()
 	tx, err := db.BeginTx(context.Background(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})

@@ -12,8 +12,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// equalRows compares kvData with etcd by a reckoning of its own, which shares no code with css-sync: the rows of all keys
-// and their ancestors, where of keys that differ in case only the oldest counts.
+// equalRows compares kvData with etcd by a reckoning of its own, which shares no code with css-sync: the rows of all
+// keys and their ancestors, where of keys that differ in case only the oldest counts.
 func (w *world) equalRows(ctx context.Context, db *sql.DB) {
 	t := w.t
 	t.Helper()

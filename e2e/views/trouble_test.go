@@ -34,13 +34,14 @@ type viewsPlan struct {
 	quota                                    int64
 }
 
-// TestViewsUnderTrouble: while members are killed, connections break and fall silent, and history is compacted, views stay equal to
-// etcd, never go back in time and never show part of a transaction (V1, V2, V3, V5).
+// TestViewsUnderTrouble: while members are killed, connections break and fall silent, and history is compacted, views
+// stay equal to etcd, never go back in time and never show part of a transaction (V1, V2, V3, V5).
 func TestViewsUnderTrouble(t *testing.T) {
 	testkit.Long(t, "it takes a quarter of a minute of trouble")
 	runViews(t, viewsPlan{
 		lasts: 12 * time.Second, keys: 3000, databases: 10, views: 4, pace: 5 * time.Millisecond,
-		compact: time.Second, check: 3 * time.Second, trouble: 300 * time.Millisecond, restart: 3 * time.Second, losing: 3 * time.Second,
+		compact: time.Second, check: 3 * time.Second, trouble: 300 * time.Millisecond, restart: 3 * time.Second,
+		losing:  3 * time.Second,
 		longest: 500 * time.Millisecond,
 	})
 }
@@ -51,12 +52,14 @@ func TestSoakViews(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(50)) // ten views of a million keys are ten times as large as any program's
 	runViews(t, viewsPlan{
 		lasts: lasts, keys: 1_000_000, databases: 500, views: 10, pace: 20 * time.Millisecond,
-		compact: 10 * time.Second, check: time.Minute, trouble: 5 * time.Second, restart: 40 * time.Second, losing: 2 * time.Minute,
+		compact: 10 * time.Second, check: time.Minute, trouble: 5 * time.Second, restart: 40 * time.Second,
+		losing:  2 * time.Minute,
 		longest: 12 * time.Second, quota: 8 << 30,
 	})
 }
 
-// atLeast is how often what has to happen. Troubles of a connection wait for each other, and for a member that is killed.
+// atLeast is how often what has to happen. Troubles of a connection wait for each other, and for a member that is
+// killed.
 func (p viewsPlan) atLeast() map[string]int {
 	least := map[string]int{}
 	for what, pause := range map[string]time.Duration{
@@ -105,12 +108,14 @@ func runViews(t *testing.T, plan viewsPlan) {
 		r.t = t
 		r.open()
 		filled := time.Since(began)
-		t.Logf("%d keys in %d databases, %d views, after %v", r.views[0].view.Snapshot().Len(), plan.databases, plan.views, filled.Round(time.Millisecond))
+		t.Logf("%d keys in %d databases, %d views, after %v", r.views[0].view.Snapshot().Len(), plan.databases, plan.views,
+			filled.Round(time.Millisecond))
 		r.run()
 		r.report(began)
 	})
 	goroutines++ // that which looks
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines }, time.Minute, 10*time.Millisecond, "goroutines are left")
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines }, time.Minute, 10*time.Millisecond,
+		"goroutines are left")
 }
 
 func (r *viewsRun) open() {
@@ -151,7 +156,8 @@ func (p viewsPlan) chunksEach() int { return max(1, (p.keys/(p.databases*tablesE
 
 func (p viewsPlan) table(i int) (key string, puts map[string]string) {
 	key = fmt.Sprintf("/qserv/css/DBS/db%03d/TABLES/Object%02d", i/tablesEach, i%tablesEach)
-	puts = map[string]string{key: "READY", key + "/schema": soakSchemas[i%tablesEach], key + "/sharedScan/.packed.json": `{"scanRating":"1"} `}
+	puts = map[string]string{key: "READY", key + "/schema": soakSchemas[i%tablesEach],
+		key + "/sharedScan/.packed.json": `{"scanRating":"1"} `}
 	for c := range p.chunksEach() {
 		chunk := fmt.Sprintf("%s/CHUNKS/%d", key, c)
 		puts[chunk], puts[chunk+"/REPLICAS/1/.packed.json"] = "", `{"nodeName":"worker-0"} `
@@ -399,7 +405,8 @@ func (r *viewsRun) report(began time.Time) {
 		sum.Comparisons += c.Comparisons
 		updates += w.updates.Load()
 	}
-	t.Logf("%v: %v; the views took %d changes in %d updates, were in trouble %d times, loaded anew %d times and found themselves equal to etcd %d times",
+	t.Logf("%v: %v; the views took %d changes in %d updates, were in trouble %d times, loaded anew %d times and found "+
+		"themselves equal to etcd %d times",
 		time.Since(began).Round(time.Second), r.did, sum.Changes, updates, sum.Troubles, sum.Loads, sum.Comparisons)
 	quarter := max(1, len(r.heaps)/4)
 	first, last := average(r.heaps[:quarter]), average(r.heaps[len(r.heaps)-quarter:])

@@ -160,8 +160,8 @@ func differences(want, have *cssetcd.Snapshot) (all []string) {
 	return all
 }
 
-// TestViewOfAPausedMember (V3): the member that a view follows is stopped for a while, as a process, and then tells what is long
-// over. Neither that view nor one that can go to another member goes back in time or has to load.
+// TestViewOfAPausedMember (V3): the member that a view follows is stopped for a while, as a process, and then tells
+// what is long over. Neither that view nor one that can go to another member goes back in time or has to load.
 func TestViewOfAPausedMember(t *testing.T) {
 	testkit.Long(t, "members are paused for longer than a view waits")
 	const pauses = 3
@@ -201,7 +201,8 @@ func TestViewOfAPausedMember(t *testing.T) {
 		write(30)
 		shows(any, "another member tells")
 		if pause == 0 {
-			require.Eventually(t, func() bool { return one.view.Condition().Phase == cssetcd.Stale }, time.Minute, 10*time.Millisecond)
+			require.Eventually(t, func() bool { return one.view.Condition().Phase == cssetcd.Stale }, time.Minute,
+				10*time.Millisecond)
 		}
 		assert.Less(t, counter(one.view.Snapshot()), n, "a member that is stopped tells nothing")
 		m.Signal(paused, syscall.SIGCONT)

@@ -1,11 +1,11 @@
 // Package compaction keeps etcd's history short: it compacts to what was the newest revision some time ago.
 //
-// etcd keeps every value that every key ever had until it is told not to. The confirmations of czars are many small writes, which nobody reads
-// again.
+// etcd keeps every value that every key ever had until it is told not to. The confirmations of czars are many small
+// writes, which nobody reads again.
 //
-// Any number of processes may do this for one etcd. None has to be elected: compacting twice does nothing, and each knows for itself what was the newest revision
-// when. A process that has just begun knows nothing and compacts nothing until it has run for as long as history is kept. Where they keep different
-// lengths of history, the shortest counts.
+// Any number of processes may do this for one etcd. None has to be elected: compacting twice does nothing, and each
+// knows for itself what was the newest revision when. A process that has just begun knows nothing and compacts nothing
+// until it has run for as long as history is kept. Where they keep different lengths of history, the shortest counts.
 package compaction
 
 import (
@@ -26,12 +26,14 @@ type Config struct {
 	Key string
 	// Keep is how much history stays: at least that, and up to Every more.
 	Keep time.Duration
-	// Every is how often the newest revision is noted and history compacted. 0: a minute, or a quarter of Keep when that is less.
+	// Every is how often the newest revision is noted and history compacted. 0: a minute, or a quarter of Keep when that
+	// is less.
 	Every time.Duration
 	Log   *slog.Logger // nil: nothing is logged
 }
 
-// Run compacts until ctx ends, and returns its error. Failures are logged and tried again with the next turn. It returns at once when Keep is not positive.
+// Run compacts until ctx ends, and returns its error. Failures are logged and tried again with the next turn. It
+// returns at once when Keep is not positive.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Keep <= 0 {
 		return fmt.Errorf("compaction: a history of %s cannot be kept", cfg.Keep)
@@ -110,7 +112,8 @@ func (c *compactor) compact(ctx context.Context) error {
 	return nil
 }
 
-// note notes the newest revision. One that is lower than before is that of an etcd that was restored from a backup: what was known is of another history.
+// note notes the newest revision. One that is lower than before is that of an etcd that was restored from a backup:
+// what was known is of another history.
 func (c *compactor) note(at time.Time, revision int64) {
 	if n := len(c.notes); n > 0 && revision < c.notes[n-1].revision {
 		c.notes, c.compacted = nil, 0

@@ -96,7 +96,8 @@ func TestSeveralDoNotDisturbEachOther(t *testing.T) {
 	etcd := start(t)
 	log := &text{}
 	cfg := compaction.Config{
-		Etcd: etcd, Key: "any", Keep: 100 * time.Millisecond, Every: 20 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Etcd: etcd, Key: "any", Keep: 100 * time.Millisecond, Every: 20 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(log, nil)),
 	}
 	for range 3 {
 		run(t, cfg)
@@ -118,7 +119,8 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	require.NoError(t, broken.Close())
 	log := &text{}
 	stop := run(t, compaction.Config{
-		Etcd: broken, Key: "any", Keep: time.Second, Every: 10 * time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Etcd: broken, Key: "any", Keep: time.Second, Every: 10 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(log, nil)),
 	})
 	require.Eventually(t, func() bool { return log.String() != "" }, within, 10*time.Millisecond)
 	time.Sleep(200 * time.Millisecond)

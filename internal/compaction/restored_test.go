@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// TestWhatIsKnownIsOfOneHistory: an etcd that was restored from a backup has lower revisions, and what was known of the other is forgotten.
+// TestWhatIsKnownIsOfOneHistory: an etcd that was restored from a backup has lower revisions, and what was known of the
+// other is forgotten.
 func TestWhatIsKnownIsOfOneHistory(t *testing.T) {
 	c := compactor{cfg: Config{Keep: time.Hour}}
 	begin := time.Now()

@@ -27,7 +27,8 @@ func StartCluster(ctx context.Context, n int) ([]*Server, error) {
 // and Listen must be empty: they differ from member to member.
 func StartClusterWith(ctx context.Context, n int, opts Options) ([]*Server, error) {
 	if n < 1 || opts.Dir != "" || opts.Name != "" || opts.Listen != "" {
-		return nil, errors.New("embedetcd: a cluster needs at least one member and chooses directories, names and addresses itself")
+		return nil, errors.New("embedetcd: a cluster needs at least one member and chooses directories, names and " +
+			"addresses itself")
 	}
 	members := make([]*Server, 0, n)
 	memberships, err := clusterOf(n)

@@ -30,7 +30,8 @@ func TestFatal(t *testing.T) {
 			<-done
 			assert.Equal(t, "failed to commit tx: no space left on device", <-told)
 			assert.Empty(t, told)
-			assert.PanicsWithValue(t, "failed to commit tx: no space left on device", func() { call(newZap(nil, nil, t.Context())) })
+			assert.PanicsWithValue(t, "failed to commit tx: no space left on device",
+				func() { call(newZap(nil, nil, t.Context())) })
 		})
 	}
 }

@@ -94,7 +94,8 @@ func clientURL(listen string) (url.URL, error) {
 	case "http":
 		return withPort(*u)
 	default:
-		return url.URL{}, fmt.Errorf("embedetcd: listen address %q: the embedded etcd knows http and unix, not %q", listen, u.Scheme)
+		return url.URL{}, fmt.Errorf("embedetcd: listen address %q: the embedded etcd knows http and unix, not %q", listen,
+			u.Scheme)
 	}
 }
 
@@ -104,7 +105,8 @@ func withPort(u url.URL) (url.URL, error) {
 		return url.URL{}, fmt.Errorf("embedetcd: listen address %q: use host:port: %w", u.Host, err)
 	}
 	if host != "localhost" && net.ParseIP(host) == nil {
-		return url.URL{}, fmt.Errorf("embedetcd: listen address %q: etcd listens on IP addresses and localhost, not on names", u.Host)
+		return url.URL{}, fmt.Errorf("embedetcd: listen address %q: etcd listens on IP addresses and localhost, not on "+
+			"names", u.Host)
 	}
 	if port == "0" {
 		free, err := freeport.Pick()

@@ -130,7 +130,8 @@ func (r *run) awaitReady(ctx context.Context) error {
 	case <-r.etcd.Server.StopNotify():
 		return errors.New("embedetcd: etcd stopped during its start")
 	case <-ctx.Done():
-		return fmt.Errorf("embedetcd: etcd does not serve after %v, which for a member of a cluster may mean that no majority is up: %w",
+		return fmt.Errorf("embedetcd: etcd does not serve after %v, which for a member of a cluster may mean that no "+
+			"majority is up: %w",
 			time.Since(began).Round(time.Millisecond), ctx.Err())
 	}
 }

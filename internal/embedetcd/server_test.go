@@ -253,7 +253,8 @@ func TestServerPrintsNothing(t *testing.T) {
 	os.Stdout, os.Stderr = w, w
 	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
 
-	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true, Tick: 30 * time.Millisecond})
+	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 30 * time.Millisecond})
 	require.NoError(t, err)
 	c, err := embedetcd.ClusterClient(members)
 	require.NoError(t, err)

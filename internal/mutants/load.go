@@ -60,7 +60,10 @@ func load(ctx context.Context, goTool, pkg string) (*source, error) {
 			}
 		}
 	}
-	s.known = importer.ForCompiler(s.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
+	s.known = importer.ForCompiler(s.fset, "gc", func(path string) (io.ReadCloser,
+		error) {
+		return os.Open(exports[path])
+	})
 	return s, nil
 }
 
@@ -99,7 +102,8 @@ func (s *source) compiles(m mutant) bool {
 	return err == nil
 }
 
-// overlay writes what the go command needs to build with other files, by their path below the module; dir is for it alone.
+// overlay writes what the go command needs to build with other files, by their path below the module; dir is for it
+// alone.
 func (s *source) overlay(files map[string]string, dir string) (string, error) {
 	replace := map[string]string{}
 	for file, text := range files {
@@ -120,8 +124,8 @@ func (s *source) overlay(files map[string]string, dir string) (string, error) {
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
-// together returns the files in which all mutants that stand in functions can be switched on by their place in the list, from 1 on, and
-// the places of the rest.
+// together returns the files in which all mutants that stand in functions can be switched on by their place in the
+// list, from 1 on, and the places of the rest.
 func (s *source) together(all []mutant) (files map[string]string, rest []int) {
 	files = map[string]string{}
 	for file, parsed := range s.parsed {

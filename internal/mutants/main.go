@@ -1,5 +1,6 @@
-// Command mutants changes lines of a package, one at a time, and looks whether a test notices. The tree stays as it is: the
-// changed file is laid over it while a test binary is built. It fails when a mutant survives that the document gives no reason for.
+// Command mutants changes lines of a package, one at a time, and looks whether a test notices. The tree stays as it is:
+// the changed file is laid over it while a test binary is built. It fails when a mutant survives that the document
+// gives no reason for.
 package main
 
 import (

@@ -224,7 +224,8 @@ func (m *maker) elements(list []ast.Expr, end token.Pos) {
 }
 
 var otherOps = map[token.Token]token.Token{
-	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.EQL: token.NEQ, token.NEQ: token.EQL,
+	token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR, token.EQL: token.NEQ,
+	token.NEQ: token.EQL,
 	token.ADD: token.SUB, token.SUB: token.ADD, token.MUL: token.QUO, token.QUO: token.MUL,
 	token.AND: token.OR, token.OR: token.AND, token.AND_NOT: token.OR, token.SHL: token.SHR, token.SHR: token.SHL,
 }

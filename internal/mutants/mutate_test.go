@@ -16,7 +16,8 @@ import (
 // changed returns what the mutants of a function's body are, as their names tell.
 func changed(t *testing.T, body string) (names []string) {
 	t.Helper()
-	all, err := mutantsOf("p/f.go", []byte("package p\n\nfunc (x *T) f(a, b int, c, d bool) (int, error) {\n"+body+"\n}\n"))
+	all, err := mutantsOf("p/f.go",
+		[]byte("package p\n\nfunc (x *T) f(a, b int, c, d bool) (int, error) {\n"+body+"\n}\n"))
 	require.NoError(t, err)
 	for _, m := range all {
 		name, ok := strings.CutPrefix(m.name, "p/f.go T.f: ")
@@ -56,7 +57,8 @@ func TestRules(t *testing.T) {
 			[]string{"without x.l = []T{{n: a}, y}", "without {n: a}", "without n: a", "without y"}},
 		{"arguments", "x.g(a, b)", []string{"without x.g(a, b)", "without a", "without b"}},
 		{"the same twice", "x.g(); x.g()", []string{"without x.g()", "without x.g() (2)"}},
-		{"words for people", "x.log.Debug(\"that\", \"n\", a+1); x.Log.Warn(\"n\", a+1); l := x.Logger.With(a+1); log.Info(a+1); panic(a+1)", nil},
+		{"words for people", "x.log.Debug(\"that\", \"n\", a+1); x.Log.Warn(\"n\", a+1); l := x.Logger.With(a+1); " +
+			"log.Info(a+1); panic(a+1)", nil},
 		{"a communication", "select { case <-x.ch: x.g() }", []string{"without x.g()"}},
 	} {
 		t.Run(c.name, func(t *testing.T) { assert.Equal(t, c.want, changed(t, c.body)) })
@@ -100,7 +102,8 @@ func TestCompiles(t *testing.T) {
 	assert.Contains(t, names, "without handedOut.ports[port] = true")
 	assert.Contains(t, names, "without defer handedOut.Unlock()")
 	assert.NotContains(t, names, "without highest-lowest", "an argument that is needed")
-	assert.NotContains(t, names, "without return 0, fmt.Errorf(\"%w in %d tries between %d and %d: %w\", ErrNone, t...", "a result that is needed")
+	assert.NotContains(t, names, "without return 0, fmt.Errorf(\"%w in %d tries between %d and %d: %w\", ErrNone, t...",
+		"a result that is needed")
 
 	wanted.only = "`" + all[3].name + "`"
 	one, err := s.mutants(wanted)
@@ -112,7 +115,8 @@ func TestCompiles(t *testing.T) {
 func TestFittingTests(t *testing.T) {
 	in, other := block{"p/f.go", place{3, 1}, place{5, 2}}, block{"p/f.go", place{7, 1}, place{9, 2}}
 	b := &binary{pkg: "p"}
-	slow, quick := test{binary: b, name: "slow", ran: []block{in, other}, took: 1e10}, test{binary: b, name: "quick", ran: []block{in}}
+	slow, quick := test{binary: b, name: "slow", ran: []block{in, other}, took: 1e10},
+		test{binary: b, name: "quick", ran: []block{in}}
 	s := &trial{blocks: map[block]bool{in: true, other: true}, tests: []test{slow, quick}}
 	names := func(m mutant) (all [][]string) {
 		for _, batch := range batches(s.fitting(m)) {
@@ -130,13 +134,16 @@ func TestFittingTests(t *testing.T) {
 	assert.Equal(t, [][]string{{"quick"}, {"slow"}}, names(mutant{file: "p/f.go", at: place{5, 2}}), "in no statement")
 }
 
-// TestSwitched: each function hands over to the copy whose number is asked for; what stands in no function is for a build of its own.
+// TestSwitched: each function hands over to the copy whose number is asked for; what stands in no function is for a
+// build of its own.
 func TestSwitched(t *testing.T) {
-	src := "package p\n\nconst c = 1\n\nfunc (*T) f(_ int, b ...string) (n int) { return 1 }\n\nfunc g[K any](k K) { h() }\n\nfunc h() {}\n"
+	src := "package p\n\nconst c = 1\n\nfunc (*T) f(_ int, b ...string) (n int) { return 1 }\n\nfunc g[K any](k K) { " +
+		"h() }\n\nfunc h() {}\n"
 	fset := token.NewFileSet()
 	parsed, err := parser.ParseFile(fset, "p/f.go", src, parser.SkipObjectResolution)
 	require.NoError(t, err)
-	s := &source{files: map[string][]byte{"p/f.go": []byte(src)}, fset: fset, parsed: map[string]*ast.File{"p/f.go": parsed}}
+	s := &source{files: map[string][]byte{"p/f.go": []byte(src)}, fset: fset,
+		parsed: map[string]*ast.File{"p/f.go": parsed}}
 	all, err := mutantsOf("p/f.go", []byte(src))
 	require.NoError(t, err)
 	here := map[int]mutant{}

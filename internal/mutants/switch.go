@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// Building a test binary takes longer than most tests. So all mutants in functions go into one: each is a copy of its function, and
-// the function hands over to the copy whose number is in the environment.
+// Building a test binary takes longer than most tests. So all mutants in functions go into one: each is a copy of its
+// function, and the function hands over to the copy whose number is in the environment.
 
 // active is the variable with the number of the mutant that is tried, in the environment.
 const active = "MUTANT"
 
-// switched returns a file in which each of the mutants can be switched on by its number, and those that stand in no function.
+// switched returns a file in which each of the mutants can be switched on by its number, and those that stand in no
+// function.
 func (s *source) switched(file string, all map[int]mutant) (text string, rest []int) {
 	src, parsed := s.files[file], s.parsed[file]
 	at := func(p token.Pos) int { return s.fset.Position(p).Offset }
@@ -39,7 +40,8 @@ func (s *source) switched(file string, all map[int]mutant) (text string, rest []
 			continue
 		}
 		out.Write(src[done:at(f.Pos())])
-		fmt.Fprintf(&out, "%s { if mutantActive != 0 { switch mutantActive { %s } }\n", h.signature(f.Name.Name), cases.String())
+		fmt.Fprintf(&out, "%s { if mutantActive != 0 { switch mutantActive { %s } }\n", h.signature(f.Name.Name),
+			cases.String())
 		done = at(f.Body.Lbrace) + 1
 	}
 	out.Write(src[done:])
@@ -130,5 +132,6 @@ func (h header) params(each func(name string, t ast.Expr)) {
 
 // activated is the file that reads which mutant is tried.
 func activated(pkg string) string {
-	return fmt.Sprintf("package %s\n\nimport (\n\t\"os\"\n\t\"strconv\"\n)\n\nvar mutantActive, _ = strconv.Atoi(os.Getenv(%q))\n", pkg, active)
+	return fmt.Sprintf("package %s\n\nimport (\n\t\"os\"\n\t\"strconv\"\n)\n\nvar mutantActive, _ = "+
+		"strconv.Atoi(os.Getenv(%q))\n", pkg, active)
 }

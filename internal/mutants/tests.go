@@ -101,7 +101,8 @@ func (t *trial) baseline(ctx context.Context, pkg, changed, tmp string) error {
 	if err := build(ctx, t.goTool, pkg, path, "-cover", "-covermode=set", "-coverpkg="+module+changed); err != nil {
 		return err
 	}
-	if help, _ := exec.CommandContext(ctx, path, "-help").CombinedOutput(); bytes.Contains(help, []byte("rapid.nofailfile")) {
+	if help, _ := exec.CommandContext(ctx, path, "-help").CombinedOutput(); bytes.Contains(help,
+		[]byte("rapid.nofailfile")) {
 		b.args = []string{"-rapid.nofailfile"}
 	}
 	list, err := exec.CommandContext(ctx, path, "-test.list", t.run).Output()
@@ -162,7 +163,8 @@ const most = 4 << 20
 var failure = regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*|goroutines are left.*)`)
 
 // fails runs some tests of a binary with a mutant, 0 for none, and returns the first failure, "" for none.
-func (b *binary) fails(ctx context.Context, path string, names []string, limit time.Duration, number int, more ...string) string {
+func (b *binary) fails(ctx context.Context, path string, names []string, limit time.Duration, number int,
+	more ...string) string {
 	tmp, err := os.MkdirTemp(filepath.Dir(path), "run")
 	if err != nil {
 		return err.Error()

@@ -58,8 +58,8 @@ func Referenced(err error) bool {
 	return Is(err, 1217, ErRowIsReferenced, 3730) // the last is MySQL 8's
 }
 
-// Unavailable reports whether an error is one of the connection, or the server said that it is going down, is full, ended
-// the connection or may not be written to.
+// Unavailable reports whether an error is one of the connection, or the server said that it is going down, is full,
+// ended the connection or may not be written to.
 func Unavailable(err error) bool {
 	switch Number(err) {
 	case 1040, 1129, 1203, 1226, // too many connections or errors, of all or of this user
@@ -78,7 +78,8 @@ func broken(err error) bool {
 		return true
 	}
 	for _, known := range []error{
-		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrBusyBuffer, mysql.ErrMalformPkt, mysql.ErrPktSync, mysql.ErrPktSyncMul,
+		driver.ErrBadConn, mysql.ErrInvalidConn, mysql.ErrBusyBuffer, mysql.ErrMalformPkt, mysql.ErrPktSync,
+		mysql.ErrPktSyncMul,
 		sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF, context.DeadlineExceeded,
 	} {
 		if errors.Is(err, known) {

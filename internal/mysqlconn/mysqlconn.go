@@ -1,5 +1,6 @@
-// Package mysqlconn has what all connections to MySQL need: a configuration on which the server behaves the same whatever
-// its own settings are, one connection that is never replaced silently by another, and what errors of the driver mean.
+// Package mysqlconn has what all connections to MySQL need: a configuration on which the server behaves the same
+// whatever its own settings are, one connection that is never replaced silently by another, and what errors of the
+// driver mean.
 package mysqlconn
 
 import (
@@ -17,7 +18,8 @@ import (
 const dialTimeout = 5 * time.Second
 
 // Config returns a configuration in which times are UTC, texts are utf8mb4, and a read or write takes at most the given
-// time where the server's configuration does not say otherwise. Names and values of the session's variables come in pairs.
+// time where the server's configuration does not say otherwise. Names and values of the session's variables come in
+// pairs.
 func Config(server *mysql.Config, limit time.Duration, variables ...string) (*mysql.Config, error) {
 	c := server.Clone()
 	c.InterpolateParams = true

@@ -1,5 +1,5 @@
-// Package proxy puts a TCP connection's worst days into a test's hands: it passes connections on to a server and on request
-// cuts them, lets them fall silent in one or both directions, or loses them without a sign.
+// Package proxy puts a TCP connection's worst days into a test's hands: it passes connections on to a server and on
+// request cuts them, lets them fall silent in one or both directions, or loses them without a sign.
 //
 // Everything between two programs that really talk over sockets can be tried that way, with nothing replaced in either.
 //
@@ -73,9 +73,9 @@ func Start(network, server string) (*Proxy, error) {
 // Addr returns where clients connect, as host:port.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Pause makes the given directions fall silent, besides those that are already: no byte arrives and no end of a connection is
-// seen. What is sent meanwhile arrives after Resume, as over a network that was down for a while. New connections are
-// accepted, as a kernel does it, and are as silent.
+// Pause makes the given directions fall silent, besides those that are already: no byte arrives and no end of a
+// connection is seen. What is sent meanwhile arrives after Resume, as over a network that was down for a while. New
+// connections are accepted, as a kernel does it, and are as silent.
 func (p *Proxy) Pause(d Direction) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -115,8 +115,8 @@ func (p *Proxy) Up() {
 	p.down = false
 }
 
-// Strand loses the connections there are: nothing ever passes on them again and nothing is closed, as when a firewall has
-// forgotten them. New ones work.
+// Strand loses the connections there are: nothing ever passes on them again and nothing is closed, as when a firewall
+// has forgotten them. New ones work.
 func (p *Proxy) Strand() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -148,7 +148,8 @@ func TestPassesBothWays(t *testing.T) {
 }
 
 func TestPausedBytesArriveAfterResume(t *testing.T) {
-	for name, d := range map[string]proxy.Direction{"both": proxy.Both, "to server": proxy.ToServer, "to client": proxy.ToClient} {
+	for name, d := range map[string]proxy.Direction{"both": proxy.Both, "to server": proxy.ToServer,
+		"to client": proxy.ToClient} {
 		t.Run(name, func(t *testing.T) {
 			p := echo(t, "tcp")
 			c := dial(t, p)

@@ -15,8 +15,8 @@ import (
 // quickTick makes a single member serve within a few hundredths of a second.
 const quickTick = 10 * time.Millisecond
 
-// Etcd returns a running single-member etcd that is closed when the test ends. It does not wait for the disk, and it ticks
-// every 10 ms unless opts say otherwise.
+// Etcd returns a running single-member etcd that is closed when the test ends. It does not wait for the disk, and it
+// ticks every 10 ms unless opts say otherwise.
 func Etcd(t testing.TB, opts embedetcd.Options) *embedetcd.Server {
 	t.Helper()
 	opts.UnsafeNoFsync = true
@@ -51,8 +51,8 @@ func closeServer(t testing.TB, server *embedetcd.Server) {
 }
 
 // SharedEtcd returns the single-member etcd of all tests in this process, which is started when it is needed first and
-// closed by [Main]. Each test has a prefix of its own; one that stops it, compacts it or looks at all keys needs [Etcd]. It
-// panics when etcd does not start: examples have no test to fail.
+// closed by [Main]. Each test has a prefix of its own; one that stops it, compacts it or looks at all keys needs
+// [Etcd]. It panics when etcd does not start: examples have no test to fail.
 func SharedEtcd() *embedetcd.Server {
 	server, err := sharedEtcd()
 	if err != nil {

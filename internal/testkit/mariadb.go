@@ -13,9 +13,9 @@ import (
 	"github.com/qserv/css-etcd/internal/mariadbd"
 )
 
-// MariaDB returns a running server that is closed when the test ends. On a machine without MariaDB it skips the test, except
-// where the environment has CI=true: there a missing server fails the test, because a run that skipped what it is for must
-// not look like a success.
+// MariaDB returns a running server that is closed when the test ends. On a machine without MariaDB it skips the test,
+// except where the environment has CI=true: there a missing server fails the test, because a run that skipped what it
+// is for must not look like a success.
 //
 // The system tables are created once for all servers of the process that are not given a directory: that takes several
 // times as long as starting a server.
@@ -92,7 +92,8 @@ func installed(t testing.TB) string {
 	return dir
 }
 
-// RequireMariaDB skips or fails the test, as [MariaDB] does, when the server is not installed, and otherwise does nothing.
+// RequireMariaDB skips or fails the test, as [MariaDB] does, when the server is not installed, and otherwise does
+// nothing.
 func RequireMariaDB(t testing.TB) {
 	t.Helper()
 	err := mariadbd.Installed()
@@ -108,8 +109,8 @@ func RequireMariaDB(t testing.TB) {
 }
 
 // SharedMariaDB returns the server of all tests in this process, which is started when it is needed first and closed by
-// [Main]. It does not wait for the disk: tests make thousands of tables, each of which would wait several times. Each test
-// has a schema of its own.
+// [Main]. It does not wait for the disk: tests make thousands of tables, each of which would wait several times. Each
+// test has a schema of its own.
 func SharedMariaDB(t testing.TB) *mariadbd.Server {
 	t.Helper()
 	RequireMariaDB(t)

@@ -24,8 +24,8 @@ import (
 	"github.com/qserv/css-etcd/internal/freeport"
 )
 
-// memberVariable makes the program of the tests a member of an etcd instead, with the value as its settings: a process of
-// its own can be killed and paused, and its memory is not that of the test.
+// memberVariable makes the program of the tests a member of an etcd instead, with the value as its settings: a process
+// of its own can be killed and paused, and its memory is not that of the test.
 const memberVariable = "CSS_TESTKIT_MEMBER"
 
 type memberSettings struct {
@@ -88,7 +88,8 @@ func StartMembers(t testing.TB, n int, quota int64) *Members {
 	}
 	var initial []string
 	for i := range n {
-		s := memberSettings{Name: fmt.Sprintf("member-%d", i+1), Dir: t.TempDir(), Client: address(), Peer: address(), Quota: quota}
+		s := memberSettings{Name: fmt.Sprintf("member-%d", i+1), Dir: t.TempDir(), Client: address(), Peer: address(),
+			Quota: quota}
 		initial = append(initial, s.Name+"="+s.Peer)
 		m.settings = append(m.settings, s)
 	}
@@ -189,7 +190,8 @@ func Dial(endpoints ...string) (*clientv3.Client, error) {
 	return clientv3.New(clientv3.Config{
 		Endpoints: endpoints, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			Backoff: backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+				MaxDelay: time.Second},
 			MinConnectTimeout: time.Second,
 		})},
 	})

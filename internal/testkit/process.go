@@ -21,8 +21,8 @@ var programs struct {
 	built map[string]string
 }
 
-// Program returns the path of a command of this module, such as "css-sync", which is built at its first use and removed by
-// [Main].
+// Program returns the path of a command of this module, such as "css-sync", which is built at its first use and removed
+// by [Main].
 func Program(t testing.TB, name string) string {
 	t.Helper()
 	programs.mu.Lock()

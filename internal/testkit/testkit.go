@@ -43,8 +43,8 @@ func closeShared() (err error) {
 	return err
 }
 
-// Main runs the tests of a package, closes what they share, and then fails the package if goroutines are left over. To be
-// called by TestMain; it does not return. Unlike goleak's own main it waits for connections between the members of a
+// Main runs the tests of a package, closes what they share, and then fails the package if goroutines are left over. To
+// be called by TestMain; it does not return. Unlike goleak's own main it waits for connections between the members of a
 // cluster, which etcd leaves to their timeout of five seconds.
 func Main(m interface{ Run() int }, opts ...goleak.Option) {
 	code := m.Run()
@@ -70,8 +70,8 @@ func awaitNoLeak(most time.Duration, opts []goleak.Option) error {
 	}
 }
 
-// Parallel lets n tests run at a time unless the command line says how many, where they mostly wait for servers and leases.
-// To be called before [Main].
+// Parallel lets n tests run at a time unless the command line says how many, where they mostly wait for servers and
+// leases. To be called before [Main].
 func Parallel(n int) {
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
