@@ -1,6 +1,6 @@
-// Command czar shows how a query coordinator of Qserv uses the catalogue: it has all of it in memory, plans each query from one
-// snapshot, lets its gate keep drops of the table waiting while the query runs, and tells what changes. Here a query is a line of standard input
-// that names a table:
+// Command czar shows how a query coordinator of Qserv uses the catalogue. It has all of it in memory, plans each query
+// from one snapshot, lets its gate keep drops of the table waiting while the query runs, and logs what changes. Here a
+// query is a line of standard input that names a table:
 //
 //	echo lsst.Object | go run ./examples/czar 127.0.0.1:2379
 package main
@@ -50,7 +50,8 @@ func run(endpoints []string) error {
 	defer view.Close() // which ends the following, too
 	changes := view.Subscribe()
 	following.Go(func() { logSchemas(changes) })
-	gate, err := deletion.OpenGate(opening, client, view, deletion.CzarName("example"), deletion.GateLogger(slog.Default()))
+	gate, err := deletion.OpenGate(opening, client, view,
+		deletion.CzarName("example"), deletion.GateLogger(slog.Default()))
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func answer(gate *deletion.Gate, snapshot *cssetcd.Snapshot, query string) error
 	}
 	ref, err := gate.Admit(table) // all tables of a query at once
 	if err != nil {
-		return err // errors.Is(err, deletion.ErrStale): try again in a moment; otherwise it is marked to be dropped, gone, or not READY
+		return err // errors.Is(err, deletion.ErrStale): try again in a moment; otherwise it is marked, gone, or not READY
 	}
 	defer ref.Release() // when nothing of the query runs any more: until then the table is there
 	columns, err := snapshot.Columns(name)
@@ -118,7 +119,8 @@ func logSchemas(changes *cssetcd.Subscription) {
 		}
 		for _, change := range update.Keys {
 			if is, _ := path.Match("/DBS/*/TABLES/*/schema", change.Key); is {
-				slog.Info("schema", "key", change.Key, "revision", update.To.Revision(), "old", change.Old.Value, "new", change.New.Value)
+				slog.Info("schema", "key", change.Key, "revision", update.To.Revision(),
+					"old", change.Old.Value, "new", change.New.Value)
 			}
 		}
 	}
