@@ -35,14 +35,20 @@ func catalogue(t *testing.T) (*cssetcd.Client, string) {
 	client, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	var b cssetcd.Batch
-	b.CreateDatabase(cssetcd.Database{Name: "lsst", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.0167}})
+	b.CreateDatabase(cssetcd.Database{
+		Name: "lsst", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.0167},
+	})
 	b.CreateTable(cssetcd.Table{
-		Name:         object,
-		Schema:       "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE, KEY (objectId))",
-		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true},
+		Name:   object,
+		Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE, KEY (objectId))",
+		Partitioning: &cssetcd.Partitioning{
+			DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true,
+		},
 	})
 	b.CreateTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Filter"}, Schema: "(id INT)"})
-	b.CreateTable(cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Half"}, Schema: "(id INT)", Status: cssetcd.StatusIgnore})
+	b.CreateTable(cssetcd.Table{
+		Name: cssetcd.TableName{DB: "lsst", Table: "Half"}, Schema: "(id INT)", Status: cssetcd.StatusIgnore,
+	})
 	b.AddNode(cssetcd.Node{Name: "worker-1", Type: "worker", Host: "worker-1.example.org", Port: 5012})
 	_, err = client.Commit(t.Context(), &b)
 	require.NoError(t, err)
@@ -99,7 +105,8 @@ func (c *czar) ask(query string) {
 func (c *czar) await(pattern string) {
 	c.t.Helper()
 	p := regexp.MustCompile(pattern)
-	require.Eventually(c.t, func() bool { return p.MatchString(c.said()) }, patience, 5*time.Millisecond, "%s does not appear", pattern)
+	found := func() bool { return p.MatchString(c.said()) }
+	require.Eventually(c.t, found, patience, 5*time.Millisecond, "%s does not appear", pattern)
 }
 
 // wait expects the czar to end by itself, and well.
@@ -119,18 +126,22 @@ func TestExampleCzarPlansAndFollows(t *testing.T) {
 	client, endpoint := catalogue(t)
 	c := start(t, endpoint)
 	c.ask("lsst.Object")
-	c.await(`lsst\.Object: chunk level 2, partitioning &\{DirDB:lsst DirTable:Object .*columns \[\{objectId BIGINT NOT NULL\} \{ra DOUBLE\} \{decl DOUBLE\}\]`)
+	c.await(`lsst\.Object: chunk level 2, partitioning &\{DirDB:lsst DirTable:Object .*` +
+		`columns \[\{objectId BIGINT NOT NULL\} \{ra DOUBLE\} \{decl DOUBLE\}\]`)
 	c.ask("lsst.Filter")
 	c.await(`lsst\.Filter: chunk level 0, partitioning <nil>, columns \[\{id INT\}\]`)
 	for query, answer := range map[string]string{
-		"lsst.Half": `admit a query on lsst\.Half: not READY: it has the status DO_NOT_USE`, "lsst.Nothing": `table lsst\.Nothing: no such table`,
+		"lsst.Half":     `admit a query on lsst\.Half: not READY: it has the status DO_NOT_USE`,
+		"lsst.Nothing":  `table lsst\.Nothing: no such table`,
 		"nobody.Object": `table nobody\.Object: .*no such database`, "Object": `"Object" is not of the form database\.table`,
 	} {
 		c.ask(query)
 		c.await(answer)
 	}
 
-	_, err := client.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "New"}, Schema: "(a INT)"})
+	_, err := client.CreateTable(t.Context(), cssetcd.Table{
+		Name: cssetcd.TableName{DB: "lsst", Table: "New"}, Schema: "(a INT)",
+	})
 	require.NoError(t, err)
 	c.await(`INFO schema key=/DBS/lsst/TABLES/New/schema revision=\d+ old="" new="\(a INT\)"`)
 	_, err = client.DropTable(t.Context(), cssetcd.TableName{DB: "lsst", Table: "New"})
