@@ -100,8 +100,12 @@ func newSession(t *testing.T) *session {
 	endpoint := etcd.Endpoints()[0]
 	port, err := freeport.Pick()
 	require.NoError(t, err)
-	s.env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"), "HOME="+s.dir, "ETCDCTL_ENDPOINTS="+endpoint,
-		fmt.Sprintf("OWN_ETCD=127.0.0.1:%d", port))
+	own := slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "CSS_SYNC_") || strings.HasPrefix(v, "ETCDCTL_")
+	})
+	s.env = append(own, "PATH="+programs+":"+os.Getenv("PATH"), "HOME="+s.dir, "ETCDCTL_ENDPOINTS="+endpoint,
+		fmt.Sprintf("OWN_ETCD=127.0.0.1:%d", port),
+		"CSS_SYNC_DIAL_TIMEOUT=60s", "CSS_SYNC_COMMAND_TIMEOUT=120s") // the machine may be busy
 	examples, err := filepath.Abs("../examples")
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(examples, filepath.Join(s.dir, "examples")))
@@ -132,7 +136,7 @@ func (s *session) run(blocks []block) {
 		script += s.script(b)
 	}
 	s.write("script", script)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "script")
 	cmd.Dir, cmd.Env = s.dir, append(s.env, "SOCKET="+s.maria.Socket())
