@@ -141,9 +141,9 @@ func (r dropResult) write(w io.Writer) {
 	case r.Way == wayProtocol:
 		fmt.Fprintf(w, "%s is marked to be dropped, revision %d; no query begins on it from now on\n", r.what, r.Revision)
 		if r.DelaySeconds > 0 {
-			fmt.Fprintf(w, "it can be got back for %s: %s\n", delay, back)
+			fmt.Fprintf(w, "to undo within %s: %s\n", delay, back)
 		} else {
-			fmt.Fprintf(w, "it can be got back until the czars have agreed: %s\n", back)
+			fmt.Fprintf(w, "to undo until the czars have agreed: %s\n", back)
 		}
 	default:
 		fmt.Fprintf(w, "%s dropped, revision %d\n", r.what, r.Revision)

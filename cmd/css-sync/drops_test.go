@@ -106,7 +106,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 
 	out := c.ok("table", "drop", "LSST.Filter", "--delay", "1h")
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
-	assert.Contains(t, out, "; no query begins on it from now on\nit can be got back for 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
+	assert.Contains(t, out, "; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
 	text := c.awaitShow("LSST.Filter", func(v dropView) bool {
 		return len(v.WaitingFor) == 1 && strings.Contains(v.WaitingFor[0].Why, "running on it")
 	})
@@ -244,7 +244,7 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "are cancelled")
 	assert.Equal(t, "requested", decode[[]dropView](t, c.ok("drops", "list", "-w", "json"))[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
-	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"), "it can be got back until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync serve is one\n")
+	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"), "to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync serve is one\n")
 	c.ok("drops", "cancel", "LSST.Filter")
 
 	ctx, cancel := context.WithCancel(t.Context())

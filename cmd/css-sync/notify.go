@@ -15,6 +15,6 @@ func (p *program) notify(state string) {
 		_ = conn.Close()
 	}
 	if err != nil {
-		p.Log.Warn("systemd cannot be told how the daemon stands", "socket", name, "err", err)
+		p.Log.Warn("sd_notify failed", "socket", name, "err", err)
 	}
 }

@@ -144,7 +144,7 @@ func TestServeWithoutACatalogue(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	serve := c.process("serve", "--no-mirror")
-	serve.await(t, "css-sync serves")
+	serve.await(t, "daemon started")
 	c.ok("db", "create", "First")
 	serve.signal(t, syscall.SIGTERM)
 	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())

@@ -96,7 +96,7 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	case err != nil:
 		return nil, err
 	case target == nil && !f.noMirror:
-		return nil, cli.InvalidUse(cmd, "where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
+		return nil, cli.InvalidUse(cmd, "no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
 	case target != nil && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
 		target = nil // MySQL is known from the environment, or for drops
 	}
@@ -128,7 +128,7 @@ func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config,
 		return err
 	}
 	defer d.view.Close()
-	p.Log.Info("css-sync serves", "version", version, "endpoints", p.Connection.Endpoints, "prefix", p.Connection.Prefix,
+	p.Log.Info("daemon started", "version", version, "endpoints", p.Connection.Endpoints, "prefix", p.Connection.Prefix,
 		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
 	parts = append(parts, d.reconcileNames)
 	if target != nil {

@@ -88,7 +88,7 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 	case f.commandTimeout < 0:
 		return cli.InvalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
 	case len(qmeta) > 1:
-		return cli.InvalidUse(cmd, "%s and %s say both where QMeta is; give one of them", qmeta[0], qmeta[1])
+		return cli.InvalidUse(cmd, "%s and %s are mutually exclusive", qmeta[0], qmeta[1])
 	case cli.Source(f.flags, "qmeta-grace") != "" && len(qmeta) == 0:
 		return cli.InvalidUse(cmd, "%s is for --qmeta-dsn, which is not given", cli.Source(f.flags, "qmeta-grace"))
 	case f.qmetaGrace <= 0:

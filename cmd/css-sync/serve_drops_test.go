@@ -27,7 +27,7 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"table drop D.T --policy kill":                                  `--policy "kill" is neither wait nor cancel`,
 		"table drop D.T --after 1s":                                     "--after 1s: must be 0, or whole seconds from 2s",
 		"db drop D --delay 2500ms":                                      "--delay 2.5s: must be 0, or whole seconds from 2s",
-		"drops":                                                         "drops: say what to do: list, show, wait, cancel, retry, abandon, czars, evict, clean",
+		"drops":                                                         "drops: missing subcommand: list, show, wait, cancel, retry, abandon, czars, evict, clean",
 		"drops clean":                                                   "where are the workers? give --worker-dsn or --worker-dsn-file",
 		"drops clean --worker-dsn u:secret@/ --older-than=-1s":          "--older-than is -1s and must be 0 or above",
 		"drops show":                                                    "NAME is missing",
@@ -35,7 +35,7 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"drops list --css file:///x.json":                               "it works on etcd only",
 		"config show --css file:///x.json":                              "it works on etcd only",
 		"drops wait D.T --timeout -1s":                                  "--timeout is -1s and must be 0 or above",
-		"config":                                                        "config: say what to do: show, set",
+		"config":                                                        "config: missing subcommand: show, set",
 		"serve --no-mirror --no-drops --drop-command x":                 "--drop-command is for carrying drops out, which --no-drops leaves to others",
 		"serve --no-mirror --drop-command x --worker-dsn u:secret@/":    "--drop-command and --worker-dsn say both what removes data",
 		"serve --no-mirror --drop-command=":                             "--drop-command is empty",
@@ -48,7 +48,7 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"serve --no-mirror --worker-dsn-file /nowhere":                  "--worker-dsn-file: open /nowhere: no such file",
 		"serve --no-mirror --qmeta-grace 1m":                            "--qmeta-grace is for --qmeta-dsn",
 		"serve --no-mirror --qmeta-dsn u@/ --qmeta-grace 0s":            "--qmeta-grace is 0s and must be above 0",
-		"serve --no-mirror --qmeta-dsn u@/ --qmeta-dsn-file x":          "--qmeta-dsn and --qmeta-dsn-file say both where QMeta is",
+		"serve --no-mirror --qmeta-dsn u@/ --qmeta-dsn-file x":          "--qmeta-dsn and --qmeta-dsn-file are mutually exclusive",
 		"serve --no-mirror --qmeta-dsn u:secret":                        "--qmeta-dsn: it is neither of the form",
 		"serve --no-mirror --qmeta-dsn u:secret@/":                      "--qmeta-dsn needs to know where kvData is",
 		"serve --no-mirror --qmeta-dsn-file /nowhere":                   "--qmeta-dsn-file: open /nowhere: no such file",
@@ -131,7 +131,7 @@ func TestDropsStandBy(t *testing.T) {
 	second := c.process("serve", "--no-mirror", "--session-ttl", "2s")
 	idle := c.process("serve", "--no-mirror", "--no-drops")
 	second.await(t, "standing by")
-	idle.await(t, `msg="css-sync serves"`)
+	idle.await(t, `msg="daemon started"`)
 	require.NoError(t, first.cmd.Process.Kill())
 	first.wait(t)
 	c.run("table", "drop", "LSST.Filter", "--wait")

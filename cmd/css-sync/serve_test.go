@@ -119,7 +119,7 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 	c := elsewhere(t)
 	args := []string{"serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client", "unix://" + socket}
 	serve := c.process(args...)
-	serve.await(t, `msg="css-sync serves"`)
+	serve.await(t, `msg="daemon started"`)
 	at := []string{"--endpoints", "unix://" + socket}
 	c.ok(append(at, "db", "create", "D")...)
 	assert.Contains(t, c.fails(cli.ExitError, args...), "the etcd data directory is in use")
@@ -127,7 +127,7 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
 
 	serve = c.process(args...)
-	serve.await(t, `msg="css-sync serves"`)
+	serve.await(t, `msg="daemon started"`)
 	assert.Contains(t, c.ok(append(at, "db", "show", "D")...), "READY")
 	serve.signal(t, syscall.SIGTERM)
 	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
@@ -237,7 +237,7 @@ func TestServeTellsSystemd(t *testing.T) {
 	ctx, cancel = context.WithCancel(t.Context())
 	defer cancel()
 	serve = c.start(ctx, "serve", "--no-mirror")
-	serve.await(t, "systemd cannot be told")
+	serve.await(t, "sd_notify failed")
 	cancel()
 	assert.Equal(t, cli.ExitOK, serve.wait(t), "which is no reason to fail")
 }

@@ -19,10 +19,10 @@ func TestWrongUse(t *testing.T) {
 	tests := map[string]string{
 		"frobnicate":                       `there is no command "frobnicate"`,
 		"tabel list":                       `there is no command "tabel"; did you mean table?`,
-		"db":                               "db: say what to do: list, show, families, create, set-status, drop",
+		"db":                               "db: missing subcommand: list, show, families, create, set-status, drop",
 		"db shw":                           `db: there is no command "shw"; did you mean show?`,
 		"db show":                          "db show: DATABASE is missing",
-		"db show A B":                      `db show: "B" is one argument too many`,
+		"db show A B":                      `db show: unexpected argument "B"`,
 		"db list --frob":                   "db list: unknown flag: --frob",
 		"db list -w yaml":                  `--write-out "yaml" is neither table nor json`,
 		"db list --log-level loud":         `--log-level "loud" is none of debug, info, warn and error`,
@@ -34,17 +34,17 @@ func TestWrongUse(t *testing.T) {
 		"db create D --like E --stripes 3": "--like takes all from the other database",
 		"db create D --with-tables":        "--with-tables needs --like",
 		"db create D --with-tables --like E --if-not-exists": "leave out --if-not-exists",
-		"chunk":                                    "chunk: say what to do: list, show, add, delete",
+		"chunk":                                    "chunk: missing subcommand: list, show, add, delete",
 		"chunk add D.T":                            "chunk add: ID is missing",
 		"chunk add D.T 1":                          "chunk add: NODE is missing",
 		"chunk add D.T x n":                        `"x" is not the id of a chunk`,
 		"chunk show D.T 01":                        `"01" is not the id of a chunk`,
-		"chunk show D.T 1 2":                       `"2" is one argument too many`,
+		"chunk show D.T 1 2":                       `unexpected argument "2"`,
 		"chunk delete D 1":                         `"D" is not of the form database.table`,
 		"chunk list D":                             `"D" is not of the form database.table`,
-		"completion":                               "completion: say what to do: bash, zsh, fish, powershell",
+		"completion":                               "completion: missing subcommand: bash, zsh, fish, powershell",
 		"completion bsh":                           `there is no command "bsh"; did you mean bash`,
-		"completion bash x":                        `"x" is one argument too many`,
+		"completion bash x":                        `unexpected argument "x"`,
 		"db set-status D REDY":                     `status "REDY" is none of READY`,
 		"table show Object":                        `"Object" is not of the form database.table`,
 		"table show A.B.C":                         "a dot separates database and table",
@@ -62,8 +62,8 @@ func TestWrongUse(t *testing.T) {
 		"restore":                                             "restore: FILE is missing",
 		"restore /nowhere":                                    "open /nowhere: no such file",
 		"mirror":                                              "say --once",
-		"mirror --once":                                       "where is MySQL?",
-		"check":                                               "where is MySQL?",
+		"mirror --once":                                       "no MySQL server configured",
+		"check":                                               "no MySQL server configured",
 		"mirror --once --mirror-name a/b":                     `--mirror-name "a/b" must not be empty nor have a slash`,
 		"serve --mirror-name=":                                `--mirror-name "" must not be empty nor have a slash`,
 		"check --mysql-dsn secret":                            "--mysql-dsn: it is not of the form",
@@ -71,11 +71,11 @@ func TestWrongUse(t *testing.T) {
 		"check --mysql-dsn-file /nowhere":                     "--mysql-dsn-file: open /nowhere: no such file",
 		"check --czar-config /nowhere":                        "--czar-config: open /nowhere: no such file",
 		"check --czar-config " + schema:                       "neither a section, nor key = value",
-		"check --mysql-dsn a@/b --czar-config c":              "--mysql-dsn and --czar-config say both where MySQL is",
+		"check --mysql-dsn a@/b --czar-config c":              "--mysql-dsn and --czar-config are mutually exclusive",
 		"serve":                                               "or --no-mirror to do without",
 		"serve --no-mirror --data-dir d --endpoints e:1":      "--endpoints names an etcd elsewhere and --data-dir runs one here",
 		"serve --no-mirror --listen-client 127.0.0.1:1":       "--listen-client is for the etcd of --data-dir",
-		"version 1":                                           `"1" is one argument too many`,
+		"version 1":                                           `unexpected argument "1"`,
 	}
 	for line, want := range tests {
 		t.Run(line, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestWrongUse(t *testing.T) {
 func TestWrongUseFromTheEnvironment(t *testing.T) {
 	c := elsewhere(t)
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG say both where MySQL is")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG are mutually exclusive")
 	c.environment = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
 	assert.Contains(t, c.fails(cli.ExitInvalid, "serve", "--no-mirror"), "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}

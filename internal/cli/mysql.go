@@ -83,7 +83,7 @@ func (m *mysqlFlags) chosen() (string, error) {
 		return given[0], nil
 	}
 	return "", &UsageError{
-		fmt.Errorf("%s and %s say both where MySQL is; give one of them", Source(m.flags, given[0]), Source(m.flags, given[1])), "css-sync --help",
+		fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])), "css-sync --help",
 	}
 }
 
@@ -91,7 +91,7 @@ func (m *mysqlFlags) chosen() (string, error) {
 func (p *Program) MustTarget() (*mysql.Config, error) {
 	target, err := p.MySQL.Target(p.Connection.DialTimeout)
 	if target == nil && err == nil {
-		err = &UsageError{errors.New("where is MySQL? give --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
+		err = &UsageError{errors.New("no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
 	}
 	return target, err
 }

@@ -75,7 +75,7 @@ func Group(use, short, id string, parts ...*cobra.Command) *cobra.Command {
 		for _, part := range cmd.Commands() {
 			names = append(names, part.Name())
 		}
-		return InvalidUse(cmd, "say what to do: %s", strings.Join(names, ", "))
+		return InvalidUse(cmd, "missing subcommand: %s", strings.Join(names, ", "))
 	}
 	g.AddCommand(parts...)
 	return g
@@ -110,7 +110,7 @@ func Takes(names ...string) cobra.PositionalArgs {
 		case len(args) < least:
 			return InvalidUse(cmd, "%s is missing", strings.TrimSuffix(names[len(args)], "..."))
 		case len(args) > most:
-			return InvalidUse(cmd, "%q is one argument too many", args[most])
+			return InvalidUse(cmd, "unexpected argument %q", args[most])
 		}
 		return nil
 	}

@@ -89,7 +89,7 @@ func TestReadFaults(t *testing.T) {
 		"open bracket":      {"\n[css\n", "line 2: the section's name has no closing bracket"},
 		"key twice":         {"[css]\nport=1\nport=2\n", "line 3: port stands twice in section [css]"},
 		"unknown keys":      {"[css]\nport=1\nuser=a\nhost=secret\n", `"host" is no key that Qserv reads; it reads technology, hostname, port, username, password, database, socket; "user" is no key`},
-		"section twice":     {"[css]\nport=1\n[a]\n[css]\n", "line 4: section [css] stands in it twice"},
+		"section twice":     {"[css]\nport=1\n[a]\n[css]\n", "line 4: duplicate section [css]"},
 		"a line of 100,000": {"[css]\nport=" + strings.Repeat("1", 100_000), "token too long"},
 	}
 	for name, test := range tests {

@@ -24,7 +24,7 @@ func section(r io.Reader, name string) (map[string]string, error) {
 			}
 			inside = strings.TrimSpace(title) == name
 			if inside && found {
-				return nil, fmt.Errorf("line %d: section [%s] stands in it twice", n, name)
+				return nil, fmt.Errorf("line %d: duplicate section [%s]", n, name)
 			}
 			found = found || inside
 		default:
