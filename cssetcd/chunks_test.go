@@ -8,7 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // manyChunks returns chunks on both workers.
@@ -89,7 +89,7 @@ func TestAddChunksChecksAllFirst(t *testing.T) {
 // TestAddChunksOnASmallEtcd that takes fewer keys in a transaction than etcd does by itself.
 func TestAddChunksOnASmallEtcd(t *testing.T) {
 	t.Parallel()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{MaxTxnOps: 64})
+	server := testkit.Etcd(t, embedetcd.Options{MaxTxnOps: 64})
 	c, _ := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	ok(t)(c.AddChunks(t.Context(), object, manyChunks(40)...))

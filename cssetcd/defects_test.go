@@ -20,7 +20,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // The tests of this file are numbered as the list of upstream's defects in docs/FORMAT.md. Races are run for real, by
@@ -367,7 +367,7 @@ func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
 // defectEtcd returns an etcd that the test may stop, with a client of it and a CSS.
 func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Client) {
 	t.Helper()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })

@@ -137,7 +137,7 @@ func (d *Dump) sort() (faults []error) {
 	}
 	for i := 1; i < len(d.rows); i++ {
 		if d.rows[i].key == d.rows[i-1].key {
-			faults = append(faults, fmt.Errorf("key %s stands in it twice", d.rows[i].key))
+			faults = append(faults, fmt.Errorf("duplicate key %s", d.rows[i].key))
 		}
 	}
 	if faults != nil {

@@ -138,8 +138,8 @@ func TestDumpThatIsNoFlatObject(t *testing.T) {
 		{"something else", `<html>`, "not JSON, at byte 0"},
 		{"nested", `{"/DBS": {"/x": "y"}}`, "key /DBS holds an object or an array, and a dump is flat"},
 		{"nested array", `{"/DBS": []}`, "key /DBS holds an object or an array"},
-		{"two", `{"/css_meta/version": "1"} {}`, "something follows the JSON object"},
-		{"garbage behind", `{"/css_meta/version": "1"} x`, "something follows the JSON object"},
+		{"two", `{"/css_meta/version": "1"} {}`, "trailing data after the JSON object"},
+		{"garbage behind", `{"/css_meta/version": "1"} x`, "trailing data after the JSON object"},
 		{"invalid UTF-8", "{\"/a\": \"é\xff\"}", "byte 10 is not valid UTF-8"},
 		{"UTF-16", "\xff\xfe{\x00", "byte 0 is not valid UTF-8"},
 	} {
@@ -177,7 +177,7 @@ func TestDumpFaultsAreReportedTogether(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
 	lines := strings.Split(err.Error(), "\n")
 	want := []string{
-		`key /twice stands in it twice`,
+		`duplicate key /twice`,
 		`half of a surrogate pair`,
 		`key "no slash": must begin with a slash`,
 		`key "": must begin with a slash`,

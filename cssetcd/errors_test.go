@@ -12,7 +12,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestErrorTexts: they are sentences that name the operation, the object and the trouble.
@@ -111,7 +111,7 @@ func TestNewWritesNothing(t *testing.T) {
 
 // TestEtcdThatCannotBeReached: a call ends with its context, and the error says what the matter was.
 func TestEtcdThatCannotBeReached(t *testing.T) {
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	c, etcd := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	require.NoError(t, server.Stop())

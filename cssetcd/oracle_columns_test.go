@@ -19,7 +19,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // oracleServer is a MariaDB that says what is right. It has its default settings: the names of databases and tables are
@@ -27,7 +27,7 @@ import (
 // times.
 func oracleServer(t *testing.T) *sql.DB {
 	t.Helper()
-	connector, err := mysql.NewConnector(mariadbdtest.ForTest(t, mariadbd.Options{Dir: dirInMemory(t)}).Config(""))
+	connector, err := mysql.NewConnector(testkit.MariaDB(t, mariadbd.Options{Dir: dirInMemory(t)}).Config(""))
 	require.NoError(t, err)
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { _ = db.Close() })

@@ -17,8 +17,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // largeDump has two databases whose tables take several transactions each, a director among them.
@@ -563,7 +563,7 @@ func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 	}
 	t.Run("operations", func(t *testing.T) {
 		t.Parallel()
-		server := embedetcdtest.ForTest(t, embedetcd.Options{MaxTxnOps: 64, UnsafeNoFsync: true})
+		server := testkit.Etcd(t, embedetcd.Options{MaxTxnOps: 64, UnsafeNoFsync: true})
 		c, _ := clientOf(t, server.Endpoints()[0])
 		fill(t, c)
 		refused(t, c, parse(t, dumpOf(largeDump())), cssetcd.ErrTooLarge)
@@ -572,7 +572,7 @@ func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 	})
 	t.Run("room", func(t *testing.T) {
 		t.Parallel()
-		server := embedetcdtest.ForTest(t, embedetcd.Options{Quota: 4 << 20, UnsafeNoFsync: true})
+		server := testkit.Etcd(t, embedetcd.Options{Quota: 4 << 20, UnsafeNoFsync: true})
 		c, etcd := clientOf(t, server.Endpoints()[0])
 		fill(t, c)
 		large := map[string]string{"/css_meta/version": "1"}

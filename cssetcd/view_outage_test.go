@@ -14,8 +14,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // clientOf returns a CSS client, and the etcd client below it, of some endpoint.
@@ -32,7 +32,7 @@ func clientOf(t *testing.T, endpoint string) (*cssetcd.Client, *clientv3.Client)
 // behindProxy returns an etcd, a client that reaches it directly, and a view that reaches it through a proxy.
 func behindProxy(t *testing.T) (*proxy.Proxy, *cssetcd.Client, *clientv3.Client, *cssetcd.View) {
 	t.Helper()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	u, err := url.Parse(server.Endpoints()[0])
 	require.NoError(t, err)
 	p, err := proxy.Start("tcp", u.Host)
@@ -111,7 +111,7 @@ func TestCloseIsPromptWhileEtcdIsSilent(t *testing.T) {
 // has, says so, and who waits for a revision of the lost future does not wait for ever.
 func TestViewAfterEtcdIsSetBack(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	server := embedetcdtest.ForTest(t, embedetcd.Options{Dir: dir})
+	server := testkit.Etcd(t, embedetcd.Options{Dir: dir})
 	c, _ := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "kept"}))
@@ -157,7 +157,7 @@ func TestViewAfterEtcdIsSetBack(t *testing.T) {
 
 // TestViewOnAnotherCluster (V4) at the same address.
 func TestViewOnAnotherCluster(t *testing.T) {
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	c, _ := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	v := openView(t, c)
@@ -166,7 +166,7 @@ func TestViewOnAnotherCluster(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, server.Close())
 
-	other := embedetcdtest.ForTest(t, embedetcd.Options{Listen: server.Endpoints()[0]})
+	other := testkit.Etcd(t, embedetcd.Options{Listen: server.Endpoints()[0]})
 	c2, etcd := clientOf(t, other.Endpoints()[0])
 	for range 50 { // so far that the revision alone gives nothing away
 		_, err := etcd.Put(t.Context(), "/x", "")
@@ -190,7 +190,7 @@ func TestViewOnAnotherCluster(t *testing.T) {
 }
 
 func TestCompactedRevision(t *testing.T) {
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	c, etcd := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	rev := ok(t)(c.SetTableStatus(t.Context(), object, "ONE"))

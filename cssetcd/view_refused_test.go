@@ -17,8 +17,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/internal/freeport"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 const tokenTTL = time.Second
@@ -147,7 +147,7 @@ func TestViewWithAccessControl(t *testing.T) {
 // TestViewOnAFullEtcd (V7): etcd refuses writes for want of space, which a writer is told; the view stays live.
 func TestViewOnAFullEtcd(t *testing.T) {
 	t.Parallel()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{Quota: 4 << 20})
+	server := testkit.Etcd(t, embedetcd.Options{Quota: 4 << 20})
 	c, etcd := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	v := openView(t, c)

@@ -18,8 +18,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // tapped is an etcd with a proxy before it, and views behind that whose loads can be watched, held and spoilt.
@@ -36,7 +36,7 @@ type tapped struct {
 
 func newTapped(t testing.TB) *tapped {
 	t.Helper()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	u, err := url.Parse(server.Endpoints()[0])
 	require.NoError(t, err)
 	p, err := proxy.Start("tcp", u.Host)

@@ -14,7 +14,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // What cannot be done is refused with a reason, and nothing is changed.
@@ -113,7 +113,7 @@ func TestTraceOfACzarReplays(t *testing.T) {
 
 // A delay that etcd cannot keep is refused, and is not made a longer one.
 func TestDelayThatEtcdCannotKeep(t *testing.T) {
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{Tick: 400 * time.Millisecond}).Client()
+	etcd, err := testkit.Etcd(t, embedetcd.Options{Tick: 400 * time.Millisecond}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	f := fleettest.Of(t, etcd)

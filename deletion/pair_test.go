@@ -11,14 +11,14 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // A gate or a coordinator whose view is of another catalogue than its client would wait for the wrong drops: it is
 // refused before it has written anything.
 func TestViewOfAnotherCatalogue(t *testing.T) {
 	f := newFleet(t)
-	other, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	other, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = other.Close() })
 	css := func(prefix string, elsewhere bool) *cssetcd.Client {

@@ -14,7 +14,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // lonely is a gate without an etcd: what it begins is noted, and what comes of that is up to the test.
@@ -357,7 +357,7 @@ func TestClosingGateLeavesWhenEmpty(t *testing.T) {
 type shows struct{ ready, marked, databaseMarked *cssetcd.Snapshot }
 
 func showsOf(t *testing.T) (s shows) {
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(t.Context(), etcd)

@@ -16,7 +16,7 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // newFleetOn is newFleet on an etcd of its own, for tests that do it harm.
@@ -42,7 +42,7 @@ func (f *fleet) alarm() {
 // A full etcd refuses what writes. Queries go on for as long as it answers; drops wait until it has room again.
 func TestFullEtcdStopsNoQuery(t *testing.T) {
 	t.Parallel()
-	f := newFleetOn(t, embedetcdtest.ForTest(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
+	f := newFleetOn(t, testkit.Etcd(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
 	f.Coordinate()
 	c := f.Czar("one")
 	running := c.Query(t, object, source)
@@ -74,7 +74,7 @@ type backedUp struct {
 func newBackedUp(t *testing.T) *backedUp {
 	t.Helper()
 	b := &backedUp{dir: filepath.Join(t.TempDir(), "data"), copy: filepath.Join(t.TempDir(), "copy")}
-	b.Server = embedetcdtest.ForTest(t, embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	b.Server = testkit.Etcd(t, embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
 	return b
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestSummary says a drop's state in a sentence.
@@ -77,7 +77,7 @@ func TestUnreadableAnswers(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 	require.ErrorContains(t, err, "a catalogue on a file has no czars")
 
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(t.Context(), etcd)
@@ -91,7 +91,7 @@ func TestUnreadableAnswers(t *testing.T) {
 	_, err = client.Begun(t.Context(), "LSST..Object")
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 
-	second, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	second, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	other, err := cssetcd.New(t.Context(), second)
 	require.NoError(t, err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -130,7 +130,7 @@ func TestFeedOfAnotherCluster(t *testing.T) {
 	w.put("/DBS/a", "READY")
 	w.once()
 	before := w.rows()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })

@@ -8,12 +8,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // The figures are those of a run that is far too short and never looked at.
 func TestBenchPrintsJSONAndTable(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	p, stdout, stderr, clean := demoProgram(t)
 	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs", "--quick", "-w", "json"}), stderr)
 	var results []map[string]any

@@ -28,7 +28,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -189,7 +189,7 @@ func quickDrops(t *testing.T) *commandLine {
 // onBoth returns a command line whose environment names an etcd and a MySQL server of its own.
 func onBoth(t *testing.T) (*commandLine, *mariadbd.Server) {
 	t.Helper()
-	server := mariadbdtest.ForTest(t, mariadbd.Options{})
+	server := testkit.MariaDB(t, mariadbd.Options{})
 	c := onEtcd(t)
 	c.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN("")
 	return c, server

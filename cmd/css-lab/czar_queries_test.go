@@ -17,7 +17,7 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // querying is a czar that runs queries.
@@ -188,7 +188,7 @@ func TestCzarQueriesRunOnWorkers(t *testing.T) {
 	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
 	c.ok("chunk", "add", "LSST.Object", "8", "worker-2")
 	execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)", "CREATE TABLE LSST.Object_8 (a INT)")
-	none := mariadbdtest.ForTest(t, mariadbd.Options{})
+	none := testkit.MariaDB(t, mariadbd.Options{})
 	file := filepath.Join(t.TempDir(), "workers")
 	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
 	czar := c.queries(t.Context(), "--worker-dsn", none.DSN(""), "--worker-dsn-file", file)

@@ -18,7 +18,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // demoLines are what a reader has to find, in this order.
@@ -140,7 +140,7 @@ func runDemo(t *testing.T, args []string, interruptAt ...string) demoRun {
 
 func TestDemoShowsEverything(t *testing.T) {
 	t.Parallel()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	r := runDemo(t, nil)
 	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	inOrder(t, r.stdout, demoLines)
@@ -171,7 +171,7 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 
 func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 	t.Parallel()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that", "czar 1 runs a query", "czar 3 sees the mark"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -182,7 +182,7 @@ func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 
 func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 	t.Parallel()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check") // the last of the commands
 	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	inOrder(t, r.stdout, append(slices.Clone(demoLines), "until Ctrl-C",
@@ -198,7 +198,7 @@ func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 // TestDemoRemovesItsFilesAlthoughInterruptedAgain: who is impatient types Ctrl-C twice.
 func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
 	t.Parallel()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check", "Stopping")
 	require.Equal(t, cli.ExitOK, r.code, r.stderr)
 	assert.Contains(t, r.stderr, "css-lab: stopping what it started, in some seconds;")
@@ -224,7 +224,7 @@ func (w *brokenPipe) Write(b []byte) (int, error) {
 }
 
 func TestDemoStopsEverythingWhenNobodyReads(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	p, _, stderr, clean := demoProgram(t)
 	p.Stdout = &brokenPipe{lines: 5}
 	assert.Equal(t, cli.ExitError, p.Run(t.Context(), []string{"demo"}))

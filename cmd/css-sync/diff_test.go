@@ -13,7 +13,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // saved writes a file and returns its name.
@@ -92,7 +92,7 @@ func TestFromDifference(t *testing.T) {
 func TestDiffOfMySQL(t *testing.T) {
 	t.Parallel()
 	server := startEtcd(t)
-	c, maria := onServer(t, server), mariadbdtest.ForTest(t, mariadbd.Options{})
+	c, maria := onServer(t, server), testkit.MariaDB(t, mariadbd.Options{})
 	c.environment["CSS_SYNC_MYSQL_DSN"] = maria.DSN("")
 	assert.Contains(t, c.fails(cli.ExitError, "diff", "mysql", "mysql"), "read kvData: ")
 	c.ok("node", "add", "n")

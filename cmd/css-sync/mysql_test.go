@@ -14,13 +14,13 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // onBoth returns a command line whose environment names an etcd and a MySQL server of its own.
 func onBoth(t *testing.T) (*commandLine, *mariadbd.Server) {
 	t.Helper()
-	server := mariadbdtest.ForTest(t, mariadbd.Options{})
+	server := testkit.MariaDB(t, mariadbd.Options{})
 	c := onEtcd(t)
 	c.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN("")
 	return c, server

@@ -11,7 +11,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // asked is a QueryTracker that answers at once, and keeps what it was asked.
@@ -57,7 +57,7 @@ func TestDataStayRemoved(t *testing.T) {
 
 // An attempt has its place from the moment in which it begins.
 func TestAttemptsAreCounted(t *testing.T) {
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(t.Context(), etcd)

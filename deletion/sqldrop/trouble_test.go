@@ -16,7 +16,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // use begins a query on a table that goes on until it is released.
@@ -100,8 +100,8 @@ func (w *world) grant(privileges, object string, user *mysql.Config) {
 
 // Rule: the privileges that are documented do, also for views and for making the schema of the markers.
 func TestUserWithThePrivilegesDocumented(t *testing.T) {
-	mariadbdtest.Require(t)
-	w := worldOn(t, mariadbdtest.ForTest(t, mariadbd.Options{}))
+	testkit.RequireMariaDB(t)
+	w := worldOn(t, testkit.MariaDB(t, mariadbd.Options{}))
 	w.create(chunked...)
 	w.create("shown")
 	w.exec("CREATE VIEW " + w.in("Object_9") + " AS SELECT * FROM " + w.in("shown"))
@@ -252,8 +252,8 @@ func (w *world) idle() {
 // Rule: a server that dies in the middle of it has taken away all tables or none, and the next attempt does what is
 // left.
 func TestServerDies(t *testing.T) {
-	mariadbdtest.Require(t)
-	own := mariadbdtest.ForTest(t, mariadbd.Options{})
+	testkit.RequireMariaDB(t)
+	own := testkit.MariaDB(t, mariadbd.Options{})
 	w := worldOn(t, own)
 	for _, within := range []struct {
 		step  string
@@ -312,12 +312,12 @@ func TestSmallPacket(t *testing.T) {
 
 // Rule: a server on which a drop is not safe is refused before anything is done.
 func TestServersThatAreRefused(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	for want, arg := range map[string]string{
 		"this MySQL server is not supported: lower_case_table_names is 1 there": "--lower-case-table-names=1",
 		"this MySQL server is not supported: it is version 10.5.9-MariaDB":      "--version=10.5.9-MariaDB",
 	} {
-		w := worldOn(t, mariadbdtest.ForTest(t, mariadbd.Options{Args: []string{arg}}))
+		w := worldOn(t, testkit.MariaDB(t, mariadbd.Options{Args: []string{arg}}))
 		w.create("t")
 		err := w.dropper().Drop(t.Context(), w.job(0, "t"))
 		require.ErrorIs(t, err, sqldrop.ErrServer)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // patience is enough for what takes some milliseconds, on a machine that is busy.
@@ -28,7 +28,7 @@ var object = cssetcd.TableName{DB: "lsst", Table: "Object"}
 // catalogue returns a client on a CSS with table lsst.Object, and where its etcd is.
 func catalogue(t *testing.T) (*cssetcd.Client, string) {
 	t.Helper()
-	server := embedetcdtest.ForTest(t, embedetcd.Options{})
+	server := testkit.Etcd(t, embedetcd.Options{})
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = etcd.Close() })

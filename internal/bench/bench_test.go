@@ -11,11 +11,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-func TestMain(m *testing.M) { embedetcdtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // czarOfTest runs TestCzarProcess, which is a czar then.
 var czarOfTest = []string{os.Args[0], "-test.run=^TestCzarProcess$", "-test.v=false"}
@@ -30,7 +29,7 @@ func TestCzarProcess(t *testing.T) {
 // What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its results. How
 // long anything takes is never looked at.
 func TestBenchmarksKeepTheContract(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	profiles := t.TempDir()
 	results, err := Run(t.Context(), Options{Sizes: Quick, Czar: czarOfTest, Profiles: profiles, Progress: func(line string) { t.Log(line) }})
 	require.NoError(t, err)

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
 	"github.com/qserv/css-etcd/internal/survey"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 func newRig(t *testing.T) *Rig {
 	t.Helper()
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	r := &Rig{Sizes: Quick, grown: &grown{}, progress: func(line string) { t.Log(line) }}
 	t.Cleanup(func() { assert.NoError(t, r.close()) })
 	return r

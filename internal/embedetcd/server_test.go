@@ -18,10 +18,10 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-func TestMain(m *testing.M) { embedetcdtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func start(t *testing.T, opts embedetcd.Options) *embedetcd.Server {
 	t.Helper()

@@ -42,7 +42,7 @@ func Decode(r io.Reader, f func(name, value string)) error {
 		return endOf(err, dec)
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
+		return errors.New("trailing data after the JSON object")
 	}
 	return nil
 }

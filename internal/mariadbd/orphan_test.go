@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // orphanEnv tells this test program to be the parent that dies. Its value is
@@ -36,7 +36,7 @@ func startAndNeverClose() {
 }
 
 func TestServerDiesWithItsParent(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	parent := osexec.Command(os.Args[0])
 	parent.Env = append(os.Environ(), orphanEnv+"="+t.TempDir())
 	out, err := parent.StdoutPipe()

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/internal/mariadbd"
-	"github.com/qserv/css-etcd/internal/mariadbd/mariadbdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -50,7 +50,7 @@ func exec(t *testing.T, db *sql.DB, statements ...string) {
 }
 
 func TestServerHasNoTCPUnlessAsked(t *testing.T) {
-	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	s := testkit.MariaDB(t, mariadbd.Options{})
 	assert.Zero(t, s.Port())
 	assert.Empty(t, s.Addr())
 	var skip int
@@ -62,7 +62,7 @@ func TestServerHasNoTCPUnlessAsked(t *testing.T) {
 }
 
 func TestServerAnswersOnTheFreePortItPicked(t *testing.T) {
-	s := mariadbdtest.ForTest(t, mariadbd.Options{Port: mariadbd.FreePort, Args: []string{"--max-connections=17"}})
+	s := testkit.MariaDB(t, mariadbd.Options{Port: mariadbd.FreePort, Args: []string{"--max-connections=17"}})
 	cfg := s.Config("")
 	cfg.Net, cfg.Addr = "tcp", s.Addr()
 	connector, err := mysql.NewConnector(cfg)
@@ -78,7 +78,7 @@ func TestServerAnswersOnTheFreePortItPicked(t *testing.T) {
 func TestCommittedDataSurvivesKillAndRestart(t *testing.T) {
 	for _, fsync := range []bool{false, true} {
 		t.Run(fmt.Sprintf("fsync=%v", fsync), func(t *testing.T) {
-			s := mariadbdtest.ForTest(t, mariadbd.Options{Fsync: fsync})
+			s := testkit.MariaDB(t, mariadbd.Options{Fsync: fsync})
 			exec(t, open(t, s, ""), "CREATE DATABASE d", "CREATE TABLE d.t (n INT) ENGINE=InnoDB", "INSERT INTO d.t VALUES (7)")
 			before := s.PID()
 			require.NoError(t, s.Kill())
@@ -96,7 +96,7 @@ func TestCommittedDataSurvivesKillAndRestart(t *testing.T) {
 }
 
 func TestPausedServerAnswersAfterResume(t *testing.T) {
-	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	s := testkit.MariaDB(t, mariadbd.Options{})
 	db := open(t, s, "")
 	require.NoError(t, db.PingContext(t.Context()))
 	require.NoError(t, s.Pause())
@@ -110,7 +110,7 @@ func TestPausedServerAnswersAfterResume(t *testing.T) {
 }
 
 func TestCloseEndsAPausedServerWithoutTheGracePeriod(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	s, err := mariadbd.Start(t.Context(), mariadbd.Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.Pause())
@@ -124,7 +124,7 @@ func TestCloseEndsAPausedServerWithoutTheGracePeriod(t *testing.T) {
 }
 
 func TestDirectoryOfTheCallerIsKeptAndUsedAgain(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	// Too long for a unix socket on purpose.
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	t.Setenv("TMPDIR", filepath.Dir(dir)+"/"+strings.Repeat("long", 20))
@@ -138,7 +138,7 @@ func TestDirectoryOfTheCallerIsKeptAndUsedAgain(t *testing.T) {
 
 	began := time.Now()
 	var log bytes.Buffer
-	second := mariadbdtest.ForTest(t, mariadbd.Options{Dir: dir, ServerLog: &log})
+	second := testkit.MariaDB(t, mariadbd.Options{Dir: dir, ServerLog: &log})
 	t.Logf("started on existing tables in %v", time.Since(began))
 	require.NoError(t, open(t, second, "kept").PingContext(t.Context()))
 	require.NoError(t, second.Close())
@@ -146,7 +146,7 @@ func TestDirectoryOfTheCallerIsKeptAndUsedAgain(t *testing.T) {
 }
 
 func TestSecondServerOnADirectoryIsRefused(t *testing.T) {
-	s := mariadbdtest.ForTest(t, mariadbd.Options{})
+	s := testkit.MariaDB(t, mariadbd.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	_, err := mariadbd.Start(ctx, mariadbd.Options{Dir: s.Dir()})
@@ -155,7 +155,7 @@ func TestSecondServerOnADirectoryIsRefused(t *testing.T) {
 }
 
 func TestFailedStartShowsTheServersOwnWords(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	_, err := mariadbd.Start(t.Context(), mariadbd.Options{Args: []string{"--no-such-option"}})
@@ -166,7 +166,7 @@ func TestFailedStartShowsTheServersOwnWords(t *testing.T) {
 }
 
 func TestStartHonoursItsContext(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	tmp := t.TempDir()
 	t.Setenv("TMPDIR", tmp)
 	for _, limit := range []time.Duration{0, 50 * time.Millisecond} {
@@ -188,7 +188,7 @@ func TestOptionsAreChecked(t *testing.T) {
 }
 
 func TestServersStartedTogetherDoNotDisturbEachOther(t *testing.T) {
-	mariadbdtest.Require(t)
+	testkit.RequireMariaDB(t)
 	const most = 6
 	errs := make(chan error, most)
 	for range most {

@@ -12,16 +12,16 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd/embedetcdtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 var update = flag.Bool("update", false, "write the sample's file anew")
 
-func TestMain(m *testing.M) { embedetcdtest.Main(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func newClient(t *testing.T) *cssetcd.Client {
 	t.Helper()
-	etcd, err := embedetcdtest.ForTest(t, embedetcd.Options{}).Client()
+	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, etcd.Close()) })
 	c, err := cssetcd.New(t.Context(), etcd)
