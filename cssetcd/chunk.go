@@ -14,12 +14,13 @@ import (
 // every key of every chunk. It returns ErrNoSuchTable.
 func (c *Client) Chunks(ctx context.Context, n TableName) (iter.Seq2[Chunk, error], error) {
 	reads := spans(keys(n.key(), dbKey(n.DB)), []kv.Span{kv.Below(cssPath(n.chunksKey()))})
-	return read(ctx, c, "read chunks of table", n.String(), reads, func(have *kv.Snapshot) (iter.Seq2[Chunk, error], error) {
-		if !have.At(cssPath(n.key())).Exists() || n.checkParts() != nil {
-			return nil, noTable(have, n)
-		}
-		return decodeChunks(have, n), nil
-	})
+	return read(ctx, c, "read chunks of table", n.String(), reads,
+		func(have *kv.Snapshot) (iter.Seq2[Chunk, error], error) {
+			if !have.At(cssPath(n.key())).Exists() || n.checkParts() != nil {
+				return nil, noTable(have, n)
+			}
+			return decodeChunks(have, n), nil
+		})
 }
 
 // AddChunk adds replicas of a chunk on the given nodes, and the chunk when it is not there. It returns ErrNoSuchTable,
@@ -52,7 +53,8 @@ func addChunk(n TableName, id int, nodes []string) operation {
 		nodeKeys = append(nodeKeys, nodeKey(node))
 	}
 	return add.as(kv.Op{
-		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, partitionedSpans(n), keys(nodeKeys...)),
+		Reads: spans(keys(chunk), ancestorSpans(chunk), []kv.Span{kv.Below(cssPath(chunk))}, partitionedSpans(n),
+			keys(nodeKeys...)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewReplicas(have, n, id, nodes); err != nil {
 				return kv.Change{}, err

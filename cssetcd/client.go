@@ -50,8 +50,8 @@ const DefaultPrefix = "/qserv"
 //   - Reads of a Client are linearizable: they see every operation that had returned before they began.
 //   - A View shows whole revisions, in order, a moment after etcd has them. It says how fresh it is ([View.Staleness])
 //     and waits on demand ([View.WaitRevision]). While etcd cannot be reached it keeps showing what it saw last.
-//   - When etcd is restored from a backup, or replaced, a View follows it back, says so in [Update.Regressed], and
-//     ends calls that wait with [ErrRegressed]. It knows by a lower revision or another cluster. An etcd of the same cluster
+//   - When etcd is restored from a backup, or replaced, a View follows it back, says so in [Update.Regressed], and ends
+//     calls that wait with [ErrRegressed]. It knows by a lower revision or another cluster. An etcd of the same cluster
 //     that has passed the old revision again before the View reaches it may go unnoticed; give a restored etcd a new
 //     cluster token.
 //   - The version of the CSS is checked in every operation: raising it stops programs that do not know the new one,
@@ -205,7 +205,8 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 // when it has not yet, and with ErrInvalid for a number that is none.
 func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
 	if at < 0 { // which etcd would take for the newest
-		return nil, &Error{Op: "load", Object: c.prefix, Err: fmt.Errorf("%w: revision %d: revisions begin at 1", ErrInvalid, at)}
+		return nil, &Error{Op: "load", Object: c.prefix, Err: fmt.Errorf("%w: revision %d: revisions begin at 1", ErrInvalid,
+			at)}
 	}
 	s, cluster, err := c.load(ctx, at, kv.Below(cssRoot))
 	if err != nil {
@@ -235,7 +236,8 @@ func (c *Client) fetch(ctx context.Context, reads []kv.Span) (*kv.Snapshot, erro
 }
 
 // read decodes one thing from one read of etcd.
-func read[T any](ctx context.Context, c *Client, name, object string, reads []kv.Span, decode func(*kv.Snapshot) (T, error)) (T, error) {
+func read[T any](ctx context.Context, c *Client, name, object string, reads []kv.Span,
+	decode func(*kv.Snapshot) (T, error)) (T, error) {
 	var zero T
 	for {
 		have, err := c.fetch(ctx, reads)

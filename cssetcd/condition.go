@@ -66,9 +66,11 @@ func (v *View) Healthy(within time.Duration) error {
 	case age <= within:
 		return nil
 	case c.Reason == nil:
-		return fmt.Errorf("%w: etcd has not confirmed revision %d for %s", ErrStale, v.Snapshot().Revision(), age.Round(time.Millisecond))
+		return fmt.Errorf("%w: etcd has not confirmed revision %d for %s", ErrStale, v.Snapshot().Revision(),
+			age.Round(time.Millisecond))
 	}
-	return fmt.Errorf("%w: etcd has not confirmed revision %d for %s: %w", ErrStale, v.Snapshot().Revision(), age.Round(time.Millisecond), c.Reason)
+	return fmt.Errorf("%w: etcd has not confirmed revision %d for %s: %w", ErrStale, v.Snapshot().Revision(),
+		age.Round(time.Millisecond), c.Reason)
 }
 
 // Counts are what has happened to a view since it was opened.

@@ -71,7 +71,8 @@ func checkDatabase(db *Database) error {
 	}
 	if s := db.Striping; s != nil {
 		if s.ID != "" {
-			return fmt.Errorf("%w: the striping's id %q: it is chosen when the database is created; to share one, create the database like another", ErrInvalid, s.ID)
+			return fmt.Errorf("%w: the striping's id %q: it is chosen when the database is created; to share one, create the "+
+				"database like another", ErrInvalid, s.ID)
 		}
 		if err := checkInt32("stripes", s.Stripes, 1); err != nil {
 			return err
@@ -202,7 +203,8 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 				id = model.Striping.ID
 			}
 			e := newEdit(have)
-			db := &Database{Name: name, Status: StatusReady, StorageClass: model.StorageClass, ReleaseStatus: model.ReleaseStatus}
+			db := &Database{Name: name, Status: StatusReady, StorageClass: model.StorageClass,
+				ReleaseStatus: model.ReleaseStatus}
 			err = e.newDatabase(db, id)
 			return e.change, err
 		},
@@ -220,7 +222,8 @@ func setDatabaseStatus(name string, s Status, opts []WriteOption) operation {
 }
 
 // setting writes the status of a thing that must exist.
-func (o operation) setting(t thing, value string, opts []WriteOption, missing func(*kv.Snapshot) error, more ...kv.Span) operation {
+func (o operation) setting(t thing, value string, opts []WriteOption, missing func(*kv.Snapshot) error,
+	more ...kv.Span) operation {
 	if err := checkValue(t.key, value); err != nil {
 		return o.withError(err)
 	}

@@ -62,7 +62,8 @@ func decodeStriping(have *kv.Snapshot, id string) (*Striping, error) {
 		return nil, kv.Need{kv.Key(cssPath(key)), below}
 	}
 	r := readRecord(have, key)
-	s := &Striping{ID: id, Stripes: r.integer("nStripes"), SubStripes: r.integer("nSubStripes"), Overlap: r.number("overlap")}
+	s := &Striping{ID: id, Stripes: r.integer("nStripes"), SubStripes: r.integer("nSubStripes"),
+		Overlap: r.number("overlap")}
 	if r.err != nil {
 		return nil, r.err
 	}

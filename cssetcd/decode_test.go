@@ -23,14 +23,18 @@ func snapshotOf(values map[string]string) *cssetcd.Snapshot {
 
 // upstreamsExample is in the old form of plain keys: a part of the catalogue that upstream's own tests use.
 var upstreamsExample = map[string]string{
-	"/DBS/LSST": "READY", "/DBS/LSST/partitioningId": "0000000000", "/DBS/LSST/releaseStatus": "UNRELEASED", "/DBS/LSST/storageClass": "L2",
+	"/DBS/LSST": "READY", "/DBS/LSST/partitioningId": "0000000000", "/DBS/LSST/releaseStatus": "UNRELEASED",
+	"/DBS/LSST/storageClass":  "L2",
 	"/DBS/LSST/TABLES/Object": "READY", "/DBS/LSST/TABLES/Object/compression": "0", "/DBS/LSST/TABLES/Object/match": "0",
 	"/DBS/LSST/TABLES/Object/partitioning":            "",
-	"/DBS/LSST/TABLES/Object/partitioning/dirColName": "objectIdObjTest", "/DBS/LSST/TABLES/Object/partitioning/dirTable": "Object",
-	"/DBS/LSST/TABLES/Object/partitioning/latColName": "decl_Test", "/DBS/LSST/TABLES/Object/partitioning/lonColName": "ra_Test",
-	"/DBS/LSST/TABLES/Object/partitioning/subChunks": "1",
-	"/PARTITIONING/_0000000000":                      "", "/PARTITIONING/_0000000000/nStripes": "60", "/PARTITIONING/_0000000000/nSubStripes": "18",
-	"/PARTITIONING/_0000000000/overlap": "0.025",
+	"/DBS/LSST/TABLES/Object/partitioning/dirColName": "objectIdObjTest",
+	"/DBS/LSST/TABLES/Object/partitioning/dirTable":   "Object",
+	"/DBS/LSST/TABLES/Object/partitioning/latColName": "decl_Test",
+	"/DBS/LSST/TABLES/Object/partitioning/lonColName": "ra_Test",
+	"/DBS/LSST/TABLES/Object/partitioning/subChunks":  "1",
+	"/PARTITIONING/_0000000000":                       "", "/PARTITIONING/_0000000000/nStripes": "60",
+	"/PARTITIONING/_0000000000/nSubStripes": "18",
+	"/PARTITIONING/_0000000000/overlap":     "0.025",
 }
 
 func TestPlainKeysAreRead(t *testing.T) {
@@ -38,7 +42,8 @@ func TestPlainKeysAreRead(t *testing.T) {
 	db, err := s.Database("LSST")
 	require.NoError(t, err)
 	assert.Equal(t, &cssetcd.Database{
-		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 113, Revision: s.Revision(),
+		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 113,
+		Revision: s.Revision(),
 		Striping: &cssetcd.Striping{ID: "0000000000", Stripes: 60, SubStripes: 18, Overlap: 0.025},
 	}, db)
 	tab, err := s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"})
@@ -62,13 +67,17 @@ func TestDecodingATable(t *testing.T) {
 		{"nothing but the status", nil, cssetcd.Table{}},
 		{"the schema", map[string]string{"schema": "(a INT)"}, cssetcd.Table{Schema: "(a INT)"}},
 		{"a plain key wins over the packed one",
-			map[string]string{"partitioning": "", "partitioning/dirDb": "plain", "partitioning/.packed.json": `{"dirDb":"packed","dirTable":"T"}`},
+			map[string]string{"partitioning": "", "partitioning/dirDb": "plain",
+				"partitioning/.packed.json": `{"dirDb":"packed","dirTable":"T"}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{DirDB: "plain", DirTable: "T"}}},
 		{"packed without the key above it", map[string]string{"partitioning/.packed.json": `{"subChunks":1}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{SubChunks: true}}},
-		{"any key below it makes it partitioned", map[string]string{"partitioning/other": ""}, cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
-		{"the value of the key does not matter", map[string]string{"partitioning": "no"}, cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
-		{"a key that only begins like it does not", map[string]string{"partitioning2": "", "partitioning-x/y": ""}, cssetcd.Table{}},
+		{"any key below it makes it partitioned", map[string]string{"partitioning/other": ""},
+			cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
+		{"the value of the key does not matter", map[string]string{"partitioning": "no"},
+			cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
+		{"a key that only begins like it does not", map[string]string{"partitioning2": "", "partitioning-x/y": ""},
+			cssetcd.Table{}},
 		{"numbers as JSON has them", map[string]string{"partitioning/.packed.json": `{"subChunks":1,"overlap":0.25}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{SubChunks: true, Overlap: 0.25}}},
 		{"null is the text null", map[string]string{"partitioning/.packed.json": `{"dirDb":null}`},
@@ -77,17 +86,20 @@ func TestDecodingATable(t *testing.T) {
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{SubChunks: true}}},
 		{"shared scan of one member", map[string]string{"sharedScan/.packed.json": `{"scanRating":"3"} `},
 			cssetcd.Table{SharedScan: &cssetcd.SharedScan{Rating: 3}}},
-		{"shared scan without a member", map[string]string{"sharedScan": "", "sharedScan/.packed.json": `{} `}, cssetcd.Table{}},
+		{"shared scan without a member", map[string]string{"sharedScan": "", "sharedScan/.packed.json": `{} `},
+			cssetcd.Table{}},
 		{"match, plain and packed", map[string]string{
 			"match": "1", "match/dirTable1": "A", "match/.packed.json": `{"dirTable1":"x","dirColName1":"a","dirTable2":"B","dirColName2":"b","flagColName":"f","angSep":1e-3}`,
-		}, cssetcd.Table{Match: &cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b", FlagColumn: "f", AngSep: 1e-3}}},
+		}, cssetcd.Table{Match: &cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b",
+			FlagColumn: "f", AngSep: 1e-3}}},
 		{"match without a first director", map[string]string{"match": "1", "match/dirTable2": "B"}, cssetcd.Table{}},
 		{"values that are no objects have no members", map[string]string{
 			"partitioning/.packed.json": "", "sharedScan/.packed.json": "[]", "match/.packed.json": `"x"`,
 		}, cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
 		{"nested members are passed over", map[string]string{"partitioning/.packed.json": `{"dirDb":{"a":1},"dirTable":"T"}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{DirTable: "T"}}},
-		{"bad values of other keys do not matter", map[string]string{"partitioning": "", "CHUNKS/1/REPLICAS/1/.packed.json": "{", "x/.packed.json": "{"},
+		{"bad values of other keys do not matter", map[string]string{"partitioning": "",
+			"CHUNKS/1/REPLICAS/1/.packed.json": "{", "x/.packed.json": "{"},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -109,7 +121,8 @@ func TestABadValueFailsItsOwnTableOnly(t *testing.T) {
 	good := map[string]string{"/DBS/db": "READY", "/DBS/db/TABLES/a": "READY", bad: "READY", "/DBS/db/TABLES/c": "READY"}
 	for _, tt := range []struct{ key, value, names string }{
 		{bad + "/partitioning/.packed.json", `{`, bad + "/partitioning/.packed.json"},
-		{bad + "/partitioning/.packed.json", `{"subChunks":true}`, bad + `/partitioning/.packed.json subChunks: "true" is not a whole number`},
+		{bad + "/partitioning/.packed.json", `{"subChunks":true}`, bad +
+			`/partitioning/.packed.json subChunks: "true" is not a whole number`},
 		{bad + "/partitioning/overlap", `x`, bad + `/partitioning/overlap: "x" is not a number`},
 		{bad + "/match/.packed.json", `nothing`, bad + "/match/.packed.json"},
 		{bad + "/match/.packed.json", `{"dirTable1":"T","angSep":"x"}`, bad + "/match/.packed.json angSep"},
@@ -139,8 +152,9 @@ func TestABadValueFailsItsOwnTableOnly(t *testing.T) {
 	}
 	t.Run("databases and nodes", func(t *testing.T) {
 		s := snapshotOf(map[string]string{
-			"/DBS/a": "", "/DBS/a/.packed.json": "{", "/DBS/b": "", "/DBS/c": "", "/DBS/c/partitioningId": "1", "/PARTITIONING/_1/nStripes": "x",
-			"/DBS/d": "", "/DBS/d/partitioningId": "a/b",
+			"/DBS/a": "", "/DBS/a/.packed.json": "{", "/DBS/b": "", "/DBS/c": "", "/DBS/c/partitioningId": "1",
+			"/PARTITIONING/_1/nStripes": "x",
+			"/DBS/d":                    "", "/DBS/d/partitioningId": "a/b",
 			"/NODES/v": "", "/NODES/v/port": "x", "/NODES/w": "",
 		})
 		var good, bad []string
@@ -193,7 +207,8 @@ func TestABadValueFailsItsOwnTableOnly(t *testing.T) {
 // nothing.
 func TestSnapshotReads(t *testing.T) {
 	s := snapshotOf(map[string]string{
-		"/DBS": "", "/DBS/.packed.json": "{}", "/DBS/b": "READY", "/DBS/b/TABLES/x": "READY", "/DBS/b 2": "READY", "/DBS/b!": "FAILED:x", "/DBS/B": "", "/DBS/zombie/x": "",
+		"/DBS": "", "/DBS/.packed.json": "{}", "/DBS/b": "READY", "/DBS/b/TABLES/x": "READY", "/DBS/b 2": "READY",
+		"/DBS/b!": "FAILED:x", "/DBS/B": "", "/DBS/zombie/x": "",
 		"/NODES/n": "ACTIVE", "/css_meta/version": "1",
 	})
 	var names []string
@@ -259,7 +274,8 @@ func TestStatus(t *testing.T) {
 		{"PENDING_DROP:2026-01-01T00:00:00:qid=7", cssetcd.StatePendingDrop, "2026-01-01T00:00:00:qid=7"},
 		{"PENDING_DROP:", cssetcd.StatePendingDrop, ""},
 		{"FAILED:disk full: /x", cssetcd.StateFailed, "disk full: /x"},
-		{"", cssetcd.StateOther, ""}, {"ready", cssetcd.StateOther, ""}, {"READY ", cssetcd.StateOther, ""}, {"PENDING_DROP", cssetcd.StateOther, ""},
+		{"", cssetcd.StateOther, ""}, {"ready", cssetcd.StateOther, ""}, {"READY ", cssetcd.StateOther, ""},
+		{"PENDING_DROP", cssetcd.StateOther, ""},
 		{"KEY_MAYBE:x", cssetcd.StateOther, ""},
 	} {
 		assert.Equal(t, tt.state, tt.status.State(), "%q", tt.status)
@@ -271,7 +287,8 @@ func TestStatus(t *testing.T) {
 }
 
 func FuzzStatus(f *testing.F) {
-	for _, seed := range []string{"", "READY", "DO_NOT_USE", "PENDING_CREATE:x", "PENDING_DROP:", "PENDING_DROP:a:b", "FAILED:\xff", "FAILED", ":"} {
+	for _, seed := range []string{"", "READY", "DO_NOT_USE", "PENDING_CREATE:x", "PENDING_DROP:", "PENDING_DROP:a:b",
+		"FAILED:\xff", "FAILED", ":"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -300,7 +317,8 @@ func FuzzStatus(f *testing.F) {
 }
 
 func FuzzTableName(f *testing.F) {
-	for _, seed := range []string{"", ".", "a.b", "lsst.Object", "a.b.c", "a/b.c", " a.b", "a. b", "a..packed.json", "é.b", "a.\x00", "a.\xff"} {
+	for _, seed := range []string{"", ".", "a.b", "lsst.Object", "a.b.c", "a/b.c", " a.b", "a. b", "a..packed.json",
+		"é.b", "a.\x00", "a.\xff"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

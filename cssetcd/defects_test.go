@@ -48,8 +48,9 @@ func write(_ cssetcd.Revision, err error) error { return err }
 func defectTable(db, table string) cssetcd.Table {
 	return cssetcd.Table{
 		Name: cssetcd.TableName{DB: db, Table: table}, Schema: "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
-		Partitioning: &cssetcd.Partitioning{DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true},
-		SharedScan:   &cssetcd.SharedScan{LockInMem: true, Rating: 2},
+		Partitioning: &cssetcd.Partitioning{DirDB: db, DirTable: table, DirColumn: "objectId", LatColumn: "decl",
+			LonColumn: "ra", SubChunks: true},
+		SharedScan: &cssetcd.SharedScan{LockInMem: true, Rating: 2},
 	}
 }
 
@@ -83,7 +84,8 @@ func TestDefectB1LockInMemIsRead(t *testing.T) {
 	packed := defectTable("db", "packed")
 	require.NoError(t, write(c.CreateTable(t.Context(), packed)))
 	putKeys(t, c, map[string]string{
-		"/DBS/db/TABLES": "", "/DBS/db/TABLES/plain": "READY", "/DBS/db/TABLES/plain/partitioning": "", "/DBS/db/TABLES/plain/sharedScan": "",
+		"/DBS/db/TABLES": "", "/DBS/db/TABLES/plain": "READY", "/DBS/db/TABLES/plain/partitioning": "",
+		"/DBS/db/TABLES/plain/sharedScan":           "",
 		"/DBS/db/TABLES/plain/sharedScan/lockInMem": "1", "/DBS/db/TABLES/plain/sharedScan/scanRating": "2",
 	})
 	view, err := cssetcd.OpenView(t.Context(), c)
@@ -195,7 +197,8 @@ func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
 	a, b := defectClients(t)
 	for i := range 40 {
 		db := fmt.Sprintf("db%d", i)
-		require.NoError(t, write(a.CreateDatabase(t.Context(), cssetcd.Database{Name: db, Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
+		require.NoError(t, write(a.CreateDatabase(t.Context(), cssetcd.Database{Name: db,
+			Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
 		raw := fmt.Sprintf("/tools/%d", i)
 		for _, err := range atOnce(
 			func() error { return write(a.CreateTable(t.Context(), defectTable(db, "Object"))) },
@@ -205,7 +208,8 @@ func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
 		) {
 			require.NoError(t, err)
 		}
-		found, err := a.Raw().Many(t.Context(), "/DBS/"+db+"/TABLES/Object", "/DBS/"+db+"/TABLES/Source", raw+"/deep/a", raw+"/deep/b", raw+"/deep", raw)
+		found, err := a.Raw().Many(t.Context(), "/DBS/"+db+"/TABLES/Object", "/DBS/"+db+"/TABLES/Source", raw+"/deep/a",
+			raw+"/deep/b", raw+"/deep", raw)
 		require.NoError(t, err)
 		require.Len(t, found, 6)
 	}
@@ -333,7 +337,8 @@ func TestDefectB7NothingIsCreatedBelowWhatIsMissing(t *testing.T) {
 	object, none := cssetcd.TableName{DB: "db", Table: "Object"}, cssetcd.TableName{DB: "db", Table: "None"}
 	unchanged(t, c, func() {
 		require.ErrorIs(t, write(c.CreateTable(ctx, defectTable("none", "Object"))), cssetcd.ErrNoSuchDB)
-		match := cssetcd.Table{Name: cssetcd.TableName{DB: "none", Table: "m"}, Match: &cssetcd.Match{DirTable1: "a", DirColumn1: "b", DirTable2: "c", DirColumn2: "d"}}
+		match := cssetcd.Table{Name: cssetcd.TableName{DB: "none", Table: "m"},
+			Match: &cssetcd.Match{DirTable1: "a", DirColumn1: "b", DirTable2: "c", DirColumn2: "d"}}
 		require.ErrorIs(t, write(c.CreateTable(ctx, match)), cssetcd.ErrNoSuchDB)
 		require.ErrorIs(t, write(c.AddChunk(ctx, none, 1, "worker-1")), cssetcd.ErrNoSuchTable)
 		require.ErrorIs(t, write(c.AddChunk(ctx, object, 1, "worker-1", "worker-9")), cssetcd.ErrNoSuchNode)
@@ -381,7 +386,8 @@ func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Cli
 func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 	server, etcd, c := defectEtcd(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "db", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "db",
+		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}})))
 	require.NoError(t, write(c.CreateTable(ctx, defectTable("db", "Object"))))
 	view, err := cssetcd.OpenView(ctx, c)
 	require.NoError(t, err)
@@ -549,7 +555,8 @@ func TestDefectB13DropsAreWholeOrNothing(t *testing.T) {
 			require.EqualValues(t, all, left, "what is said not to have happened has not")
 		}
 	}
-	t.Logf("of %d drops %d were interrupted, %d happened for certain and of %d it was not known", tables, interrupted, dropped, unknown)
+	t.Logf("of %d drops %d were interrupted, %d happened for certain and of %d it was not known", tables, interrupted,
+		dropped, unknown)
 	assert.Positive(t, interrupted)
 }
 
@@ -563,7 +570,8 @@ func restoreTables(t *testing.T, c *cssetcd.Client, tables, chunks int) {
 		fmt.Fprintf(&dump, `,%q:"READY",%q:"(a INT)",%q:""`, table, table+"/schema", table+"/partitioning")
 		for chunk := range chunks {
 			for replica := 1; replica <= 2; replica++ {
-				fmt.Fprintf(&dump, `,%q:"{\"nodeName\":\"worker-%d\"} "`, fmt.Sprintf("%s/CHUNKS/%d/REPLICAS/%010d/.packed.json", table, chunk, replica), replica)
+				fmt.Fprintf(&dump, `,%q:"{\"nodeName\":\"worker-%d\"} "`,
+					fmt.Sprintf("%s/CHUNKS/%d/REPLICAS/%010d/.packed.json", table, chunk, replica), replica)
 			}
 		}
 	}
@@ -577,7 +585,8 @@ func restoreTables(t *testing.T, c *cssetcd.Client, tables, chunks int) {
 // etcdTraffic counts what a client asks of etcd.
 type etcdTraffic struct{ requests, keys atomic.Int64 }
 
-func (n *etcdTraffic) count(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (n *etcdTraffic) count(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn,
+	invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := invoke(ctx, method, req, reply, conn, opts...)
 	if strings.HasPrefix(method, "/etcdserverpb.KV/") {
 		n.requests.Add(1)
@@ -635,7 +644,8 @@ func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 		{"set a status", 2, func() error { return write(c.SetTableStatus(ctx, t0, cssetcd.StatusIgnore)) }},
 		{"set shared scan", 2, func() error { return write(c.SetSharedScan(ctx, t0, cssetcd.SharedScan{Rating: 1})) }},
 		{"create a database with the next partitioning", 3, func() error {
-			return write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
+			return write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new",
+				Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		}},
 		{"create a table", 2, func() error { return write(c.CreateTable(ctx, defectTable("new", "Object"))) }},
 		{"add a node", 2, func() error { return write(c.AddNode(ctx, cssetcd.Node{Name: "worker-3"})) }},
@@ -670,7 +680,8 @@ func TestDefectB15UniqueIdsDoNotReadTheCatalogue(t *testing.T) {
 		c, since := counted(t, plain)
 		require.NoError(t, write(c.AddChunk(t.Context(), cssetcd.TableName{DB: "db", Table: "t0"}, 7, "worker-3")))
 		_, replica = since()
-		require.NoError(t, write(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "new", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
+		require.NoError(t, write(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "new",
+			Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
 		_, striping = since()
 		return replica, striping
 	}
@@ -688,7 +699,8 @@ func TestPartitioningsOfOthersAreNotRead(t *testing.T) {
 		plain := csstest.New(t)
 		ctx, striping := t.Context(), &cssetcd.Striping{Stripes: 1, SubStripes: 1}
 		for i := range others {
-			require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: fmt.Sprintf("other%d", i), Striping: striping})))
+			require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: fmt.Sprintf("other%d", i),
+				Striping: striping})))
 		}
 		c, since := counted(t, plain)
 		require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: striping})))
@@ -713,7 +725,8 @@ func TestPartitioningIDsNeverRepeat(t *testing.T) {
 	next := func() string {
 		t.Helper()
 		name := fmt.Sprintf("db%d", len(latestNames(t, plain)))
-		require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
+		require.NoError(t, write(plain.CreateDatabase(ctx, cssetcd.Database{Name: name,
+			Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})))
 		db, err := plain.Database(ctx, name)
 		require.NoError(t, err)
 		return db.Striping.ID
@@ -834,8 +847,9 @@ func TestDefectB18ScanParametersOfPlainKeysCanBeSet(t *testing.T) {
 	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "Object"}})))
 	n := cssetcd.TableName{DB: "db", Table: "Object"}
 	for name, keys := range map[string]map[string]string{
-		"both plain":         {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
-		"one plain":          {scan: "", scan + "/lockInMem": "1", scan + "/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
+		"both plain": {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
+		"one plain": {scan: "", scan + "/lockInMem": "1", scan +
+			"/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
 		"plain, no ancestor": {scan + "/scanRating": "1"},
 	} {
 		t.Run(name, func(t *testing.T) {

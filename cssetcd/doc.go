@@ -28,8 +28,8 @@
 //   - [Client] writes, and reads now and then without a view. A [Batch] makes one operation of several.
 //   - [Table], [Database], [Chunk] and [Node] are what is read and written. What is absent is nil.
 //   - [Status] is the value of a database's or table's key: READY, or something that keeps queries away.
-//   - [Revision] is etcd's number of the state after a transaction. Every write returns the one at which it took effect, and
-//     [View.WaitRevision] waits until a view shows it.
+//   - [Revision] is etcd's number of the state after a transaction. Every write returns the one at which it took
+//     effect, and [View.WaitRevision] waits until a view shows it.
 //
 // For tools there are [Client.Raw], single CSS keys such as /DBS/lsst/TABLES/Object; [Dump] with [Client.Restore], the
 // whole CSS as JSON in upstream's form; [Family] and [Relation], what databases have in common; and [Unqueryable].

@@ -79,7 +79,9 @@ func ParseDump(r io.Reader) (*Dump, error) {
 		return nil, &Error{Op: "read dump", Err: err}
 	}
 	if strings.HasPrefix(text, byteOrderMark) {
-		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: it begins with a UTF-8 byte order mark, which JSON must not have; save it without one", ErrInvalid)}
+		return nil, &Error{Op: "read dump",
+			Err: fmt.Errorf("%w: it begins with a UTF-8 byte order mark, which JSON must not have; save it without one",
+				ErrInvalid)}
 	}
 	if reason := invalidUTF8(text); reason != "" { // the JSON decoder would replace it without a word
 		return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %s", ErrInvalid, reason)}
@@ -87,7 +89,10 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	d := &Dump{}
 	var faults *multierror.Error
 	if !d.scan(text) {
-		if err := flatjson.Decode(strings.NewReader(text), func(key, value string) { d.rows = append(d.rows, row{key, value}) }); err != nil {
+		if err := flatjson.Decode(strings.NewReader(text), func(key,
+			value string) {
+			d.rows = append(d.rows, row{key, value})
+		}); err != nil {
 			return nil, &Error{Op: "read dump", Err: fmt.Errorf("%w: %w", ErrInvalid, err)}
 		}
 		if at := flatjson.HalfCharacter(text); at >= 0 {

@@ -43,7 +43,8 @@ func dump(t testing.TB, s *cssetcd.Snapshot, root string) string {
 
 func TestWriteDump(t *testing.T) {
 	s := snapshotOf(map[string]string{
-		"/DBS": "", "/DBS/b": "READY", "/DBS/a": "/\"\\\n\x01é", "/DBS/a/.packed.json": "{\"k\":\"v\"} ", "/DBS/a b": "", "/DBS2": "",
+		"/DBS": "", "/DBS/b": "READY", "/DBS/a": "/\"\\\n\x01é", "/DBS/a/.packed.json": "{\"k\":\"v\"} ", "/DBS/a b": "",
+		"/DBS2": "",
 	})
 	assert.Equal(t, `{
     "\/DBS": "",
@@ -116,7 +117,8 @@ func TestDumpOfUpstream(t *testing.T) {
 func TestDumpTakesAnyScalars(t *testing.T) {
 	d := parse(t, ` {"/b": 1, "/a": true, "/css_meta/version": 1, "/c": null, "/d": -0.50} `)
 	assert.Equal(t, []string{"/a", "/b", "/c", "/css_meta/version", "/d"}, d.Keys())
-	for key, want := range map[string]string{"/a": "true", "/b": "1", "/c": "null", "/css_meta/version": "1", "/d": "-0.50"} {
+	for key, want := range map[string]string{"/a": "true", "/b": "1", "/c": "null", "/css_meta/version": "1",
+		"/d": "-0.50"} {
 		got, ok := d.Value(key)
 		assert.True(t, ok)
 		assert.Equal(t, want, got)
@@ -245,9 +247,12 @@ func TestDumpRoundTripOfRandomCatalogues(t *testing.T) {
 
 func FuzzDump(f *testing.F) {
 	for _, seed := range []string{
-		"", "{}", minimalDump, smallDump, `{"/css_meta/version": 1, "/a": null}`, `{"/css_meta/version": "1", "/DBS/x/y": "", "/DBS/X/z": ""}`,
-		`{"/css_meta": "T", "/css_meta/version": "1"}`, `{"/css_meta/version": "1", "/a": "\ud83d"}`, `{"/css_meta/version": "1"} {`, `{"/css_meta/version": "1", "": "", "/": "", "a": ""}`,
-		`{"/css_meta/version": "1", "/DBS/x/.packed.json": "{", "/a": {"b": 1}}`, "{\"/css_meta/version\": \"1\", \"/a\": \"\xff\"}",
+		"", "{}", minimalDump, smallDump, `{"/css_meta/version": 1, "/a": null}`,
+		`{"/css_meta/version": "1", "/DBS/x/y": "", "/DBS/X/z": ""}`,
+		`{"/css_meta": "T", "/css_meta/version": "1"}`, `{"/css_meta/version": "1", "/a": "\ud83d"}`,
+		`{"/css_meta/version": "1"} {`, `{"/css_meta/version": "1", "": "", "/": "", "a": ""}`,
+		`{"/css_meta/version": "1", "/DBS/x/.packed.json": "{", "/a": {"b": 1}}`,
+		"{\"/css_meta/version\": \"1\", \"/a\": \"\xff\"}",
 		`{"/css_meta/version": "1", "/DBS/a/TABLES/.packed.json": "{}", "/NODES/.packed.json": ""}`,
 	} {
 		f.Add(seed)
@@ -313,7 +318,8 @@ func TestByteOrderMark(t *testing.T) {
 // TestHalfACharacterInADump: an escape that is half of a surrogate pair stands for no text, in a key as in a value.
 func TestHalfACharacterInADump(t *testing.T) {
 	for _, half := range []string{`\ud83d`, `\ude00`, `\ud83dx`, `\ude00\ud83d`} {
-		for _, text := range []string{`{"/css_meta/version":"1","/a":"x` + half + `"}`, `{"/css_meta/version":"1","/a` + half + `":""}`} {
+		for _, text := range []string{`{"/css_meta/version":"1","/a":"x` + half + `"}`,
+			`{"/css_meta/version":"1","/a` + half + `":""}`} {
 			_, err := cssetcd.ParseDump(strings.NewReader(text))
 			require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
 			assert.ErrorContains(t, err, "half of a surrogate pair", text)

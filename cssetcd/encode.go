@@ -83,7 +83,8 @@ func sharedScanMembers(s *SharedScan) map[string]string {
 func encodeNode(n *Node) []row {
 	return []row{
 		{nodeKey(n.Name), string(n.State)},
-		{packedKey(nodeKey(n.Name)), packed.Format(map[string]string{"type": n.Type, "host": n.Host, "port": strconv.Itoa(n.Port)})},
+		{packedKey(nodeKey(n.Name)), packed.Format(map[string]string{"type": n.Type, "host": n.Host,
+			"port": strconv.Itoa(n.Port)})},
 	}
 }
 
@@ -106,7 +107,8 @@ func checkFinite(what string, f float64) error {
 	}
 	const smallest = 0x1p-1022 // that is normal: C++ fails to read those below, and upstream throws
 	if f != 0 && f < smallest {
-		return fmt.Errorf("%w: %s %v: is so small that Qserv cannot read it; the least above 0 is %v", ErrInvalid, what, f, smallest)
+		return fmt.Errorf("%w: %s %v: is so small that Qserv cannot read it; the least above 0 is %v", ErrInvalid, what, f,
+			smallest)
 	}
 	return nil
 }

@@ -25,19 +25,25 @@ func TestErrorTexts(t *testing.T) {
 		text string
 	}{
 		{third(c.Table(ctx, absent)), "css: read table lsst.Missing: no such table"},
-		{third(c.Table(ctx, cssetcd.TableName{DB: "no", Table: "t"})), "css: read table no.t: no such table: no such database no"},
+		{third(c.Table(ctx, cssetcd.TableName{DB: "no", Table: "t"})),
+			"css: read table no.t: no such table: no such database no"},
 		{third(c.Database(ctx, "no")), "css: read database no: no such database"},
 		{second(c.CreateTable(ctx, directorTable(object))), "css: create table lsst.Object: table exists"},
-		{second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "no", Table: "t"}})), "css: create table no.t: no such database no"},
+		{second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "no", Table: "t"}})),
+			"css: create table no.t: no such database no"},
 		{second(c.CreateTable(ctx, cssetcd.Table{Name: absent, SharedScan: &cssetcd.SharedScan{}})),
-			"css: create table lsst.Missing: invalid: shared scan parameters on a table that is not partitioned: shared scans read chunks"},
+			"css: create table lsst.Missing: invalid: shared scan parameters on a table that is not partitioned: shared " +
+				"scans read chunks"},
 		{second(c.AddChunk(ctx, object, 7, "no")), "css: add chunk 7 of lsst.Object: no such node no"},
 		{second(c.DeleteChunk(ctx, object, 8)), "css: delete chunk 8 of lsst.Object: no such chunk"},
 		{second(c.DeleteNode(ctx, "worker-1")),
 			"css: delete node worker-1: chunks have replicas on the node: /DBS/lsst/TABLES/Object/CHUNKS/7/REPLICAS/0000000001"},
-		{second(c.SetTableStatus(ctx, object, "", cssetcd.IfStatus("X"))), `css: set status of table lsst.Object: the status is another one: it is "READY" and not "X"`},
-		{second(c.DropTable(ctx, object, cssetcd.IfNotExists())), "css: drop table lsst.Object: invalid: option IfNotExists means nothing here"},
-		{second(c.CreateDatabase(ctx, cssetcd.Database{Name: "a.b"})), `css: create database a.b: invalid name: database "a.b": a dot separates database and table`},
+		{second(c.SetTableStatus(ctx, object, "", cssetcd.IfStatus("X"))),
+			`css: set status of table lsst.Object: the status is another one: it is "READY" and not "X"`},
+		{second(c.DropTable(ctx, object, cssetcd.IfNotExists())),
+			"css: drop table lsst.Object: invalid: option IfNotExists means nothing here"},
+		{second(c.CreateDatabase(ctx, cssetcd.Database{Name: "a.b"})),
+			`css: create database a.b: invalid name: database "a.b": a dot separates database and table`},
 		{third(c.Raw().Get(ctx, "/x")), "css: get /x: no such key"},
 	} {
 		assert.EqualError(t, tt.err, tt.text)
@@ -52,10 +58,12 @@ func TestErrorTexts(t *testing.T) {
 // TestErrorsHaveParents: a caller may test for the general or for the particular.
 func TestErrorsHaveParents(t *testing.T) {
 	for parent, children := range map[error][]error{
-		cssetcd.ErrNotFound: {cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrNoSuchChunk, cssetcd.ErrNoSuchKey},
-		cssetcd.ErrExists:   {cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrKeyExists},
+		cssetcd.ErrNotFound: {cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrNoSuchChunk,
+			cssetcd.ErrNoSuchKey},
+		cssetcd.ErrExists: {cssetcd.ErrDBExists, cssetcd.ErrTableExists, cssetcd.ErrNodeExists, cssetcd.ErrKeyExists},
 		cssetcd.ErrPrecondition: {
-			cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch, cssetcd.ErrNodeInUse, cssetcd.ErrCzarsRegistered, cssetcd.ErrDropPending, cssetcd.ErrNotEmpty,
+			cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch, cssetcd.ErrNodeInUse, cssetcd.ErrCzarsRegistered,
+			cssetcd.ErrDropPending, cssetcd.ErrNotEmpty,
 		},
 		cssetcd.ErrInvalid:  {cssetcd.ErrInvalidName, cssetcd.ErrBadValue, &cssetcd.ValueError{}},
 		cssetcd.ErrBadValue: {&cssetcd.ValueError{}}, cssetcd.ErrVersionMismatch: {&cssetcd.VersionError{}},
@@ -71,7 +79,8 @@ func TestErrorsHaveParents(t *testing.T) {
 func TestNewReportsAllFaultsTogether(t *testing.T) {
 	_, err := cssetcd.New(t.Context(), nil, cssetcd.WithPrefix("x/"), cssetcd.WithLogger(nil))
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
-	for _, part := range []string{"css: open: invalid: 3 faults:", "the logger is nil", "the etcd client is nil", `prefix "x/"`} {
+	for _, part := range []string{"css: open: invalid: 3 faults:", "the logger is nil", "the etcd client is nil",
+		`prefix "x/"`} {
 		assert.ErrorContains(t, err, part)
 	}
 	for _, prefix := range []string{"", "/", "x", "/x/", "/x//y", "//x"} {
@@ -97,7 +106,8 @@ func TestNewWritesNothing(t *testing.T) {
 		assert.NotZero(t, id.Cluster)
 		assert.Equal(t, c.Prefix(), id.Prefix)
 		for _, err := range []error{
-			second(c.DropDatabase(t.Context(), "x")), second(c.SetNodeState(t.Context(), "x", "")), second(c.CreateTable(t.Context(), directorTable(object))),
+			second(c.DropDatabase(t.Context(), "x")), second(c.SetNodeState(t.Context(), "x", "")),
+			second(c.CreateTable(t.Context(), directorTable(object))),
 			second(c.CreateDatabaseLike(t.Context(), "x", "y")),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrVersionMissing)

@@ -19,11 +19,13 @@ func lsst() *cssetcd.Client {
 	client, err := cssetcd.New(context.Background(), etcd, cssetcd.WithPrefix(prefix))
 	check(err)
 	var b cssetcd.Batch
-	b.CreateDatabase(cssetcd.Database{Name: "lsst", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.0167}})
+	b.CreateDatabase(cssetcd.Database{Name: "lsst", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12,
+		Overlap: 0.0167}})
 	b.CreateTable(cssetcd.Table{
-		Name:         cssetcd.TableName{DB: "lsst", Table: "Object"},
-		Schema:       "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
-		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", SubChunks: true},
+		Name:   cssetcd.TableName{DB: "lsst", Table: "Object"},
+		Schema: "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
+		Partitioning: &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: "objectId", LatColumn: "decl",
+			LonColumn: "ra", SubChunks: true},
 	})
 	b.AddNode(cssetcd.Node{Name: "worker-1", Type: "worker", Host: "worker-1.example.org", Port: 5012})
 	b.AddNode(cssetcd.Node{Name: "worker-2", Type: "worker", Host: "worker-2.example.org", Port: 5012})

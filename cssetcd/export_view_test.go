@@ -18,7 +18,8 @@ func (s *Snapshot) KnownSchemas() int {
 func ViewByHand(start *kv.Snapshot) (v *View, tell func(kv.Update)) {
 	v = &View{done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{maxSize: keepTouches}}
 	v.cancel = func() { close(v.done) }
-	v.state.Store(&viewState{snapshot: newSnapshot(start, 0), seq: 1, condition: Condition{Phase: Live}, changed: make(chan struct{})})
+	v.state.Store(&viewState{snapshot: newSnapshot(start, 0), seq: 1, condition: Condition{Phase: Live},
+		changed: make(chan struct{})})
 	return v, v.update
 }
 

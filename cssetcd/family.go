@@ -91,7 +91,8 @@ func moved(table, from, to string) string {
 // before anything is written. It returns ErrDBExists when a database of that name is there and is another one, or is in
 // use and lacks any of the tables, and ErrTableExists when one of them is there and differs. Takes AllowUnqueryable,
 // for the tables.
-func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table, opts ...WriteOption) (Revision, error) {
+func (c *Client) PublishDatabase(ctx context.Context, db Database, like string, tables []Table,
+	opts ...WriteOption) (Revision, error) {
 	publish := operation{name: "publish database", object: db.Name}
 	if _, err := writeOptionsOf(opts, "AllowUnqueryable"); err != nil {
 		return c.do(ctx, publish.withError(err))
@@ -154,7 +155,8 @@ func publishedTogether(creates []operation) iter.Seq[[]operation] {
 }
 
 // publication returns the operations that create a database and its tables where they are missing.
-func publication(db Database, like string, tables []Table, opts []WriteOption) (create operation, creates []operation, err error) {
+func publication(db Database, like string, tables []Table, opts []WriteOption) (create operation, creates []operation,
+	err error) {
 	var faults *multierror.Error
 	db.Status = StatusIgnore
 	if like == "" {

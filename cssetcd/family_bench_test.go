@@ -137,7 +137,8 @@ func family(databases int) map[string]string {
 			rows[table] = "READY"
 			rows[table+"/schema"] = wideSchema(t)
 			rows[table+"/partitioning"] = ""
-			rows[table+"/partitioning/.packed.json"] = `{"dirColName":"objectId","dirDb":"` + name + `","dirTable":"Measurement_00",` +
+			rows[table+"/partitioning/.packed.json"] = `{"dirColName":"objectId","dirDb":"` + name +
+				`","dirTable":"Measurement_00",` +
 				`"latColName":"coord_dec","lonColName":"coord_ra","overlap":"0.016670","subChunks":"1"} `
 			rows[table+"/sharedScan"] = ""
 			rows[table+"/sharedScan/.packed.json"] = `{"lockInMem":"1","scanRating":"2"} `

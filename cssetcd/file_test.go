@@ -136,7 +136,8 @@ func TestFileAndEtcdExchangeDumps(t *testing.T) {
 }
 
 func TestFilePath(t *testing.T) {
-	for url, want := range map[string]string{"file:///a/b.json": "/a/b.json", "file://a": "", "/a": "", "": "", "file:/a": "", "http:///a": ""} {
+	for url, want := range map[string]string{"file:///a/b.json": "/a/b.json", "file://a": "", "/a": "", "": "",
+		"file:/a": "", "http:///a": ""} {
 		path, ok := cssetcd.FilePath(url)
 		assert.Equal(t, want != "", ok, url)
 		if ok {

@@ -272,7 +272,8 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 		assert.Equal(t, []string{
 			"/DBS/lsst", "/DBS/lsst/TABLES/AfterUpdates", "/DBS/lsst/TABLES/Filter", "/DBS/lsst/TABLES/ForcedSource",
 			"/DBS/lsst/TABLES/NotMatch", "/DBS/lsst/TABLES/Object", "/DBS/lsst/TABLES/RatingOnly", "/DBS/lsst/TABLES/RefMatch",
-			"/DBS/lsst/TABLES/Source", "/DBS/lsst2", "/DBS/plain", "/DBS/plain2", "/DBS/wide", "/NODES/worker-1", "/NODES/worker-2",
+			"/DBS/lsst/TABLES/Source", "/DBS/lsst2", "/DBS/plain", "/DBS/plain2", "/DBS/wide", "/NODES/worker-1",
+			"/NODES/worker-2",
 		}, names)
 		assert.Contains(t, beside(t, c), kv.Path("history"))
 	})
@@ -300,5 +301,6 @@ func TestPackedBytes(t *testing.T) {
 	c := csstest.New(t)
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db", StorageClass: "L2", ReleaseStatus: "PRIVATE"}))
 	assert.Equal(t, "\x7B\x22\x72\x65\x6C\x65\x61\x73\x65\x53\x74\x61\x74\x75\x73\x22\x3A\x22\x50\x52\x49\x56\x41\x54\x45\x22\x2C"+
-		"\x22\x73\x74\x6F\x72\x61\x67\x65\x43\x6C\x61\x73\x73\x22\x3A\x22\x4C\x32\x22\x7D\x20", rows(t, c)["/DBS/db/.packed.json"])
+		"\x22\x73\x74\x6F\x72\x61\x67\x65\x43\x6C\x61\x73\x73\x22\x3A\x22\x4C\x32\x22\x7D\x20",
+		rows(t, c)["/DBS/db/.packed.json"])
 }

@@ -28,7 +28,8 @@ func directorTable(n cssetcd.TableName) cssetcd.Table {
 		Name:   n,
 		Schema: "(objectId BIGINT NOT NULL, ra DOUBLE, decl DOUBLE)",
 		Partitioning: &cssetcd.Partitioning{
-			DirDB: n.DB, DirTable: n.Table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01667, SubChunks: true,
+			DirDB: n.DB, DirTable: n.Table, DirColumn: "objectId", LatColumn: "decl", LonColumn: "ra", Overlap: 0.01667,
+			SubChunks: true,
 		},
 		SharedScan: &cssetcd.SharedScan{LockInMem: true, Rating: 1},
 	}

@@ -143,7 +143,8 @@ func inChunkTree(p kv.Path) (kv.Span, bool) {
 
 // around reads a part of the catalogue but for holes, of which those of each table on record are expected. Records is
 // the key below whose spelling to look for tables, "" for all.
-func (c *Client) around(ctx context.Context, records string, holes kv.Holes, of func(TableName) []kv.Span, spans ...kv.Span) (*kv.Snapshot, error) {
+func (c *Client) around(ctx context.Context, records string, holes kv.Holes, of func(TableName) []kv.Span,
+	spans ...kv.Span) (*kv.Snapshot, error) {
 	if c.etcd == nil { // it is in memory
 		return c.fetch(ctx, spans)
 	}

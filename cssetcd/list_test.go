@@ -143,7 +143,8 @@ func checkRelations(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) 
 	for r, err := range all {
 		if table, wrong := s.Table(r.Name); wrong == nil {
 			require.NoError(t, err)
-			require.Equal(t, cssetcd.Relation{Name: table.Name, Status: table.Status, Partitioning: table.Partitioning, Match: table.Match}, r)
+			require.Equal(t, cssetcd.Relation{Name: table.Name, Status: table.Status, Partitioning: table.Partitioning,
+				Match: table.Match}, r)
 		}
 	}
 	var found, want []cssetcd.TableName
@@ -152,7 +153,8 @@ func checkRelations(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) 
 	}
 	for key := range s.Below("/DBS") {
 		parts := strings.Split(key, "/")
-		if _, there := s.Key("/DBS/" + parts[2]); there && len(parts) == 5 && parts[3] == "TABLES" && parts[4] != ".packed.json" {
+		if _, there := s.Key("/DBS/" + parts[2]); there && len(parts) == 5 && parts[3] == "TABLES" &&
+			parts[4] != ".packed.json" {
 			want = append(want, cssetcd.TableName{DB: parts[2], Table: parts[4]})
 		}
 	}
@@ -216,7 +218,8 @@ type counting struct {
 
 func (c *counting) Txn(ctx context.Context) clientv3.Txn { return &countingTxn{c.KV.Txn(ctx), c} }
 
-func (c *counting) GetStream(ctx context.Context, key string, opts ...clientv3.OpOption) (clientv3.GetStreamChan, error) {
+func (c *counting) GetStream(ctx context.Context, key string, opts ...clientv3.OpOption) (clientv3.GetStreamChan,
+	error) {
 	parts, err := c.KV.GetStream(ctx, key, opts...)
 	if err != nil {
 		return nil, err
@@ -289,7 +292,11 @@ func TestSmallQuestionsReadNoChunks(t *testing.T) {
 		{"top", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, ""); return err }},
 		{"names of databases", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS"); return err }},
 		{"a database", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst"); return err }},
-		{"names of tables", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES"); return err }},
+		{"names of tables", func(ctx context.Context) error {
+			_, err := css.Raw().Children(ctx,
+				"/DBS/lsst/TABLES")
+			return err
+		}},
 		{"parts of a table", func(ctx context.Context) error {
 			_, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES/Object")
 			return err

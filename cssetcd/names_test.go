@@ -105,7 +105,8 @@ func TestParseTableName(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, object, n)
 	assert.Equal(t, "lsst.Object", n.String())
-	for _, bad := range []string{"", "lsst", ".", "lsst.", ".Object", "a.b.c", "a/b.c", "lsst. Object", "lsst..packed.json", "lsst.é"} {
+	for _, bad := range []string{"", "lsst", ".", "lsst.", ".Object", "a.b.c", "a/b.c", "lsst. Object",
+		"lsst..packed.json", "lsst.é"} {
 		_, err := cssetcd.ParseTableName(bad)
 		assert.ErrorIs(t, err, cssetcd.ErrInvalidName, "%q", bad)
 	}
@@ -159,12 +160,13 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 		long, emoji := strings.Repeat("x", 65_536), "😀"
 		unchanged(t, c, func() {
 			for what, err := range map[string]error{
-				"schema of a new table": second(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"}, Schema: long})),
-				"schema":                second(c.SetTableSchema(t.Context(), n, long)),
-				"status":                second(c.SetTableStatus(t.Context(), n, cssetcd.Status(emoji))),
-				"database status":       second(c.SetDatabaseStatus(t.Context(), "db", "\xff")),
-				"host":                  second(c.AddNode(t.Context(), cssetcd.Node{Name: "w", Host: emoji})),
-				"storage class":         second(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "e", StorageClass: emoji})),
+				"schema of a new table": second(c.CreateTable(t.Context(),
+					cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"}, Schema: long})),
+				"schema":          second(c.SetTableSchema(t.Context(), n, long)),
+				"status":          second(c.SetTableStatus(t.Context(), n, cssetcd.Status(emoji))),
+				"database status": second(c.SetDatabaseStatus(t.Context(), "db", "\xff")),
+				"host":            second(c.AddNode(t.Context(), cssetcd.Node{Name: "w", Host: emoji})),
+				"storage class":   second(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "e", StorageClass: emoji})),
 				"column": second(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"},
 					Partitioning: &cssetcd.Partitioning{DirDB: "db", DirTable: "u", DirColumn: emoji}})),
 			} {
@@ -175,7 +177,8 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 	})
 	t.Run("the longest names fit, chunks included", func(t *testing.T) {
 		n := cssetcd.TableName{DB: "d" + name64[1:], Table: "t" + name64[1:]}
-		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: n.DB, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: n.DB,
+			Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		ok(t)(c.CreateTable(t.Context(), directorTable(n)))
 		ok(t)(c.AddNode(t.Context(), cssetcd.Node{Name: name64}))
 		ok(t)(c.AddChunk(t.Context(), n, 2147483647, name64))
@@ -243,7 +246,8 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
 	odd := cssetcd.TableName{DB: "odd.db ", Table: "é.😀"}
-	putKeys(t, c, map[string]string{"/DBS/odd.db ": "READY", "/DBS/odd.db /TABLES": "", "/DBS/odd.db /TABLES/é.😀": "READY", "/NODES/ nö": "ACTIVE"})
+	putKeys(t, c, map[string]string{"/DBS/odd.db ": "READY", "/DBS/odd.db /TABLES": "",
+		"/DBS/odd.db /TABLES/é.😀": "READY", "/NODES/ nö": "ACTIVE"})
 	var names []string
 	for db, err := range catalogue(t, c, 0).Databases() {
 		require.NoError(t, err)
@@ -254,7 +258,8 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	require.NoError(t, err)
 	ok(t)(c.SetTableStatus(ctx, odd, cssetcd.StatusIgnore, cssetcd.IfRevision(tab.Modified)))
 	ok(t)(c.SetTableSchema(ctx, odd, "(a INT)"))
-	assert.ErrorIs(t, second(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid, "nothing is added below a key that kvData cannot hold")
+	assert.ErrorIs(t, second(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid,
+		"nothing is added below a key that kvData cannot hold")
 	ok(t)(c.AddChunk(ctx, object, 1, " nö"))
 	assert.ErrorIs(t, second(c.DeleteNode(ctx, " nö")), cssetcd.ErrNodeInUse)
 	ok(t)(c.DropTable(ctx, odd))
@@ -263,7 +268,8 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	ok(t)(c.DeleteNode(ctx, " nö"))
 
 	t.Run("keys that break the rules can be looked at and removed", func(t *testing.T) {
-		bad := map[string]string{"/DBS/a ": "x", "/q//r": "x", "/DBS/a.b/TABLES/.packed.json/x": "x", "/" + strings.Repeat("k", 300): "\xff"}
+		bad := map[string]string{"/DBS/a ": "x", "/q//r": "x", "/DBS/a.b/TABLES/.packed.json/x": "x",
+			"/" + strings.Repeat("k", 300): "\xff"}
 		putKeys(t, c, bad)
 		for key, value := range bad {
 			e, err := c.Raw().Get(ctx, key)
@@ -283,7 +289,8 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 	unchanged(t, c, func() {
 		_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"})
 		require.ErrorIs(t, err, cssetcd.ErrDBExists)
-		assert.EqualError(t, err, "css: create database LSST: database exists: as /DBS/lsst, and names may not differ in upper and lower case only")
+		assert.EqualError(t, err,
+			"css: create database LSST: database exists: as /DBS/lsst, and names may not differ in upper and lower case only")
 		_, err = c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists())
 		require.ErrorIs(t, err, cssetcd.ErrDBExists, "it is another database that exists")
 		_, err = c.CreateDatabaseLike(ctx, "LSST", "lsst")
@@ -292,7 +299,8 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrTableExists)
 		_, err = c.AddNode(ctx, cssetcd.Node{Name: "Worker-1"})
 		require.ErrorIs(t, err, cssetcd.ErrNodeExists)
-		for _, key := range []string{"/DBS/LSST", "/DBS/LSST/x", "/DBS/lsst/TABLES/OBJECT", "/DBS/lsst/TABLES/OBJECT/schema", "/NODES/WORKER-1/host"} {
+		for _, key := range []string{"/DBS/LSST", "/DBS/LSST/x", "/DBS/lsst/TABLES/OBJECT", "/DBS/lsst/TABLES/OBJECT/schema",
+			"/NODES/WORKER-1/host"} {
 			_, err = c.Raw().Put(ctx, key, "x")
 			require.ErrorIs(t, err, cssetcd.ErrKeyExists, key)
 		}

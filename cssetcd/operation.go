@@ -211,14 +211,15 @@ func (c *Client) Commit(ctx context.Context, b *Batch) (Revision, error) {
 
 // inBatch gives a plan's errors the name of its operation, and lets one that has nothing to do pass.
 func inBatch(o operation) kv.Op {
-	return kv.Op{Name: o.name + " " + o.object, Reads: o.op.Reads, Scans: o.op.Scans, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-		change, err := o.op.Plan(have)
-		switch {
-		case errors.Is(err, errUnchanged):
-			return kv.Change{}, nil
-		case err != nil:
-			return kv.Change{}, o.fail(err)
-		}
-		return change, nil
-	}}
+	return kv.Op{Name: o.name + " " + o.object, Reads: o.op.Reads, Scans: o.op.Scans,
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			change, err := o.op.Plan(have)
+			switch {
+			case errors.Is(err, errUnchanged):
+				return kv.Change{}, nil
+			case err != nil:
+				return kv.Change{}, o.fail(err)
+			}
+			return change, nil
+		}}
 }

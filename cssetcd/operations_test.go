@@ -22,12 +22,14 @@ func TestDatabases(t *testing.T) {
 	_, err := c.Database(ctx, "lsst")
 	require.ErrorIs(t, err, cssetcd.ErrVersionMissing, "there is no CSS yet")
 	rev := ok(t)(c.CreateDatabase(ctx, cssetcd.Database{
-		Name: "lsst", StorageClass: "L2", ReleaseStatus: "PRIVATE", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.1},
+		Name: "lsst", StorageClass: "L2", ReleaseStatus: "PRIVATE",
+		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.1},
 	}))
 	db, err := c.Database(ctx, "lsst")
 	require.NoError(t, err)
 	assert.Equal(t, &cssetcd.Database{
-		Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "PRIVATE", Incarnation: rev, Modified: rev,
+		Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "PRIVATE", Incarnation: rev,
+		Modified: rev,
 		Striping: &cssetcd.Striping{ID: "0000000001", Stripes: 85, SubStripes: 12, Overlap: 0.1},
 	}, db)
 
@@ -43,7 +45,8 @@ func TestDatabases(t *testing.T) {
 		})
 	})
 	t.Run("IfNotExists creates what is not", func(t *testing.T) {
-		assert.NotZero(t, ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Status: cssetcd.StatusIgnore}, cssetcd.IfNotExists())))
+		assert.NotZero(t, ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Status: cssetcd.StatusIgnore},
+			cssetcd.IfNotExists())))
 		db, err := c.Database(ctx, "new")
 		require.NoError(t, err)
 		assert.Equal(t, cssetcd.StatusIgnore, db.Status)
@@ -204,15 +207,19 @@ func TestTables(t *testing.T) {
 				"shared scan without partitioning": {SharedScan: &cssetcd.SharedScan{}},
 				"negative rating":                  {SharedScan: &cssetcd.SharedScan{Rating: -1}, Partitioning: &director},
 				"no director's database":           {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirDB = "" })},
-				"no director":                      {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirTable = "" })},
-				"no director's column":             {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirColumn = "" })},
-				"negative overlap":                 {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.Overlap = -0.1 })},
-				"overlap that is no number":        {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.Overlap = math.NaN() })},
-				"no first table":                   {Match: matching(func(m *cssetcd.Match) { m.DirTable1 = "" })},
-				"no first column":                  {Match: matching(func(m *cssetcd.Match) { m.DirColumn1 = "" })},
-				"no second table":                  {Match: matching(func(m *cssetcd.Match) { m.DirTable2 = "" })},
-				"no second column":                 {Match: matching(func(m *cssetcd.Match) { m.DirColumn2 = "" })},
-				"infinite separation":              {Match: matching(func(m *cssetcd.Match) { m.AngSep = math.Inf(1) })},
+				"no director": {Partitioning: with(director,
+					func(p *cssetcd.Partitioning) { p.DirTable = "" })},
+				"no director's column": {Partitioning: with(director,
+					func(p *cssetcd.Partitioning) { p.DirColumn = "" })},
+				"negative overlap": {Partitioning: with(director,
+					func(p *cssetcd.Partitioning) { p.Overlap = -0.1 })},
+				"overlap that is no number": {Partitioning: with(director,
+					func(p *cssetcd.Partitioning) { p.Overlap = math.NaN() })},
+				"no first table":      {Match: matching(func(m *cssetcd.Match) { m.DirTable1 = "" })},
+				"no first column":     {Match: matching(func(m *cssetcd.Match) { m.DirColumn1 = "" })},
+				"no second table":     {Match: matching(func(m *cssetcd.Match) { m.DirTable2 = "" })},
+				"no second column":    {Match: matching(func(m *cssetcd.Match) { m.DirColumn2 = "" })},
+				"infinite separation": {Match: matching(func(m *cssetcd.Match) { m.AngSep = math.Inf(1) })},
 			} {
 				tab.Name = cssetcd.TableName{DB: "lsst", Table: "Bad"}
 				_, err := c.CreateTable(ctx, tab)
@@ -275,7 +282,8 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
 	const key = "/DBS/lsst/TABLES/Object/sharedScan"
-	putKeys(t, c, map[string]string{key + "/.packed.json": `{"other":7,"scanRating":"9","emoji":"x"}`, key + "/lockInMem": "0", key + "/more": "1"})
+	putKeys(t, c, map[string]string{key + "/.packed.json": `{"other":7,"scanRating":"9","emoji":"x"}`,
+		key + "/lockInMem": "0", key + "/more": "1"})
 	ok(t)(c.SetSharedScan(ctx, object, cssetcd.SharedScan{LockInMem: true, Rating: 3}))
 	assert.Equal(t, map[string]string{
 		key + "/.packed.json": `{"emoji":"x","lockInMem":"1","other":"7","scanRating":"3"} `, key + "/more": "1",
@@ -285,7 +293,8 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	assert.Equal(t, &cssetcd.SharedScan{LockInMem: true, Rating: 3}, tab.SharedScan)
 
 	for why, bad := range map[string]struct{ value, message string }{
-		"what is nested would be lost":       {`{"a":{"b":1}}`, `member "a" is an object or an array, which writing would lose`},
+		"what is nested would be lost": {`{"a":{"b":1}}`,
+			`member "a" is an object or an array, which writing would lose`},
 		"what is no JSON is not overwritten": {`{`, "not JSON"},
 		"what kvData could not hold":         {`{"a":"\ud83d\ude00"}`, "takes 4 bytes"},
 		"what would grow too long":           {`{"a":"` + strings.Repeat("/", 40_000) + `"}`, "may have 65535"},
@@ -323,7 +332,8 @@ func TestNodes(t *testing.T) {
 	assert.Equal(t, cssetcd.NodeInactive, node.State)
 	assert.Equal(t, [2]cssetcd.Revision{rev, rev2}, [2]cssetcd.Revision{node.Incarnation, node.Modified})
 	for what, err := range map[string]error{
-		"read": third(c.Node(ctx, "x")), "state": second(c.SetNodeState(ctx, "x", "y")), "delete": second(c.DeleteNode(ctx, "x")),
+		"read": third(c.Node(ctx, "x")), "state": second(c.SetNodeState(ctx, "x", "y")),
+		"delete": second(c.DeleteNode(ctx, "x")),
 	} {
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchNode, what)
 	}
@@ -346,7 +356,8 @@ func TestNodeInUseStays(t *testing.T) {
 	_, err := c.DeleteNode(ctx, "worker-2")
 	require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
 	require.ErrorIs(t, err, cssetcd.ErrPrecondition)
-	assert.EqualError(t, err, "css: delete node worker-2: chunks have replicas on the node: /DBS/lsst/TABLES/Object/CHUNKS/42/REPLICAS/0000000002")
+	assert.EqualError(t, err,
+		"css: delete node worker-2: chunks have replicas on the node: /DBS/lsst/TABLES/Object/CHUNKS/42/REPLICAS/0000000002")
 	ok(t)(c.DeleteNode(ctx, "worker"))
 
 	putKeys(t, c, map[string]string{"/DBS/x/TABLES/y/CHUNKS/1/REPLICAS/a/nodeName": "plain", "/NODES/plain": "ACTIVE"})
@@ -384,8 +395,9 @@ func TestChunks(t *testing.T) {
 	t.Run("replicas are numbered above the highest", func(t *testing.T) {
 		const replicas = "/DBS/lsst/TABLES/Object/CHUNKS/10/REPLICAS/"
 		putKeys(t, c, map[string]string{
-			replicas + "0000000041": "", replicas + "0000000041/nodeName": "worker-2", replicas + "00000000990": "", replicas + "00000000990/nodeName": "w",
-			replicas + "000000009x": "", replicas + "000000009x/nodeName": "w",
+			replicas + "0000000041": "", replicas + "0000000041/nodeName": "worker-2", replicas + "00000000990": "",
+			replicas + "00000000990/nodeName": "w",
+			replicas + "000000009x":           "", replicas + "000000009x/nodeName": "w",
 		})
 		ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "worker-3"}))
 		ok(t)(c.AddChunk(ctx, object, 10, "worker-3"))
@@ -424,7 +436,8 @@ func TestChunks(t *testing.T) {
 	})
 	t.Run("what is not the number of a chunk is passed over", func(t *testing.T) {
 		putKeys(t, c, map[string]string{
-			"/DBS/lsst/TABLES/Object/CHUNKS/007": "", "/DBS/lsst/TABLES/Object/CHUNKS/x": "", "/DBS/lsst/TABLES/Object/CHUNKS/.packed.json": "{}",
+			"/DBS/lsst/TABLES/Object/CHUNKS/007": "", "/DBS/lsst/TABLES/Object/CHUNKS/x": "",
+			"/DBS/lsst/TABLES/Object/CHUNKS/.packed.json": "{}",
 		})
 		assert.Len(t, list(), 3)
 	})
@@ -526,7 +539,8 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 	ctx := t.Context()
 	options := map[string]cssetcd.WriteOption{
 		"IfNotExists": cssetcd.IfNotExists(), "IfExists": cssetcd.IfExists(), "IfStatus": cssetcd.IfStatus("READY"),
-		"IfRevision": cssetcd.IfRevision(1), "Unsafe": cssetcd.Unsafe(), "AllowUnqueryable": cssetcd.AllowUnqueryable(), "": nil,
+		"IfRevision": cssetcd.IfRevision(1), "Unsafe": cssetcd.Unsafe(), "AllowUnqueryable": cssetcd.AllowUnqueryable(),
+		"": nil,
 	}
 	for _, tt := range []struct {
 		name, takes string
@@ -535,25 +549,49 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 		{"CreateDatabase", "IfNotExists", func(o cssetcd.WriteOption) error {
 			return second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"}, o))
 		}},
-		{"CreateDatabaseLike", "IfNotExists", func(o cssetcd.WriteOption) error { return second(c.CreateDatabaseLike(ctx, "x", "lsst", o)) }},
+		{"CreateDatabaseLike", "IfNotExists", func(o cssetcd.WriteOption) error {
+			return second(c.CreateDatabaseLike(ctx,
+				"x", "lsst", o))
+		}},
 		{"CreateTable", "IfNotExists AllowUnqueryable", func(o cssetcd.WriteOption) error {
 			return second(c.CreateTable(ctx, cssetcd.Table{Name: absent}, o))
 		}},
 		{"PublishDatabase", "AllowUnqueryable", func(o cssetcd.WriteOption) error {
 			return second(c.PublishDatabase(ctx, cssetcd.Database{Name: "x"}, "", nil, o))
 		}},
-		{"SetDatabaseStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetDatabaseStatus(ctx, "lsst", "", o)) }},
-		{"SetTableStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetTableStatus(ctx, object, "", o)) }},
-		{"SetTableSchema", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetTableSchema(ctx, object, "", o)) }},
+		{"SetDatabaseStatus", "IfStatus IfRevision",
+			func(o cssetcd.WriteOption) error { return second(c.SetDatabaseStatus(ctx, "lsst", "", o)) }},
+		{"SetTableStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
+			return second(c.SetTableStatus(ctx,
+				object, "", o))
+		}},
+		{"SetTableSchema", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
+			return second(c.SetTableSchema(ctx,
+				object, "", o))
+		}},
 		{"SetSharedScan", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
 			return second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{}, o))
 		}},
-		{"SetNodeState", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.SetNodeState(ctx, "worker-1", "", o)) }},
-		{"DeleteNode", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.DeleteNode(ctx, "worker-1", o)) }},
-		{"Raw.Put", "IfStatus IfRevision", func(o cssetcd.WriteOption) error { return second(c.Raw().Put(ctx, "/x", "", o)) }},
-		{"Raw.Delete", "IfStatus IfRevision Unsafe", func(o cssetcd.WriteOption) error { return second(c.Raw().Delete(ctx, "/x", o)) }},
-		{"DropTable", "IfExists IfStatus IfRevision Unsafe", func(o cssetcd.WriteOption) error { return second(c.DropTable(ctx, absent, o)) }},
-		{"DropDatabase", "IfExists IfStatus IfRevision Unsafe", func(o cssetcd.WriteOption) error { return second(c.DropDatabase(ctx, "x", o)) }},
+		{"SetNodeState", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
+			return second(c.SetNodeState(ctx,
+				"worker-1", "", o))
+		}},
+		{"DeleteNode", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
+			return second(c.DeleteNode(ctx, "worker-1",
+				o))
+		}},
+		{"Raw.Put", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
+			return second(c.Raw().Put(ctx, "/x", "",
+				o))
+		}},
+		{"Raw.Delete", "IfStatus IfRevision Unsafe", func(o cssetcd.WriteOption) error {
+			return second(c.Raw().Delete(ctx,
+				"/x", o))
+		}},
+		{"DropTable", "IfExists IfStatus IfRevision Unsafe",
+			func(o cssetcd.WriteOption) error { return second(c.DropTable(ctx, absent, o)) }},
+		{"DropDatabase", "IfExists IfStatus IfRevision Unsafe",
+			func(o cssetcd.WriteOption) error { return second(c.DropDatabase(ctx, "x", o)) }},
 	} {
 		for name, option := range options {
 			if name != "" && strings.Contains(tt.takes, name) {
@@ -579,11 +617,15 @@ func TestReadOnlyClientWritesNothing(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateDatabase(cssetcd.Database{Name: "x"})
 		return map[string]error{
-			"CreateDatabase": second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})), "CreateDatabaseLike": second(c.CreateDatabaseLike(ctx, "x", "lsst")),
-			"SetDatabaseStatus": second(c.SetDatabaseStatus(ctx, "lsst", "")), "DropDatabase": second(c.DropDatabase(ctx, "lsst")),
-			"CreateTable": second(c.CreateTable(ctx, cssetcd.Table{Name: absent})), "SetTableStatus": second(c.SetTableStatus(ctx, object, "")),
-			"SetTableSchema": second(c.SetTableSchema(ctx, object, "")), "SetSharedScan": second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{})),
-			"DropTable": second(c.DropTable(ctx, object)), "AddNode": second(c.AddNode(ctx, cssetcd.Node{Name: "x"})),
+			"CreateDatabase":     second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})),
+			"CreateDatabaseLike": second(c.CreateDatabaseLike(ctx, "x", "lsst")),
+			"SetDatabaseStatus":  second(c.SetDatabaseStatus(ctx, "lsst", "")),
+			"DropDatabase":       second(c.DropDatabase(ctx, "lsst")),
+			"CreateTable":        second(c.CreateTable(ctx, cssetcd.Table{Name: absent})),
+			"SetTableStatus":     second(c.SetTableStatus(ctx, object, "")),
+			"SetTableSchema":     second(c.SetTableSchema(ctx, object, "")),
+			"SetSharedScan":      second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{})),
+			"DropTable":          second(c.DropTable(ctx, object)), "AddNode": second(c.AddNode(ctx, cssetcd.Node{Name: "x"})),
 			"SetNodeState": second(c.SetNodeState(ctx, "worker-1", "")), "DeleteNode": second(c.DeleteNode(ctx, "worker-1")),
 			"AddChunk": second(c.AddChunk(ctx, object, 1, "worker-1")), "DeleteChunk": second(c.DeleteChunk(ctx, object, 1)),
 			"Raw.Put": second(c.Raw().Put(ctx, "/x", "")), "Raw.Delete": second(c.Raw().Delete(ctx, "/DBS")),
@@ -607,7 +649,10 @@ func TestRemovalIsRefusedWhileCzarsAreRegistered(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
 	removals := map[string]func(*cssetcd.Client, ...cssetcd.WriteOption) error{
-		"DropTable": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error { return second(c.DropTable(ctx, object, o...)) },
+		"DropTable": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
+			return second(c.DropTable(ctx, object,
+				o...))
+		},
 		"DropDatabase": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
 			return second(c.DropDatabase(ctx, "lsst", o...))
 		},
@@ -698,10 +743,11 @@ func TestLeftoversBelowAMissingKeyRefuseCreation(t *testing.T) {
 	})
 	unchanged(t, c, func() {
 		for key, err := range map[string]error{
-			"/DBS/left":             second(c.CreateDatabase(ctx, cssetcd.Database{Name: "left"})),
-			"/DBS/left ":            second(c.CreateDatabaseLike(ctx, "left", "lsst")),
-			"/DBS/lsst/TABLES/Left": second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Left"}})),
-			"/NODES/left":           second(c.AddNode(ctx, cssetcd.Node{Name: "left"})),
+			"/DBS/left":  second(c.CreateDatabase(ctx, cssetcd.Database{Name: "left"})),
+			"/DBS/left ": second(c.CreateDatabaseLike(ctx, "left", "lsst")),
+			"/DBS/lsst/TABLES/Left": second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst",
+				Table: "Left"}})),
+			"/NODES/left": second(c.AddNode(ctx, cssetcd.Node{Name: "left"})),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrKeyExists, key)
 			assert.ErrorContains(t, err, "although "+strings.TrimSpace(key)+" does not; delete it first")
@@ -723,7 +769,8 @@ func TestRawKeys(t *testing.T) {
 	ctx := t.Context()
 	raw := c.Raw()
 	rev := ok(t)(raw.Put(ctx, "/a/b/c", "v"))
-	assert.Equal(t, map[string]string{"/a": "", "/a/b": "", "/a/b/c": "v", "/css_meta": "", "/css_meta/version": "1"}, rows(t, c))
+	assert.Equal(t, map[string]string{"/a": "", "/a/b": "", "/a/b/c": "v", "/css_meta": "", "/css_meta/version": "1"},
+		rows(t, c))
 	e, err := raw.Get(ctx, "/a/b/c")
 	require.NoError(t, err)
 	assert.Equal(t, cssetcd.Entry{Value: "v", Create: rev, Mod: rev}, e)

@@ -113,7 +113,8 @@ func ddlCreateDatabaseLike(name, like string, ifNotExists bool) ddl {
 			if err := db.QueryRow("SHOW CREATE DATABASE "+quoted(like)).Scan(&same, &create); err != nil {
 				return err
 			}
-			return ddlExec(db, "CREATE DATABASE %s%s%s", words, quoted(name), strings.TrimPrefix(create, "CREATE DATABASE "+quoted(like)))
+			return ddlExec(db, "CREATE DATABASE %s%s%s", words, quoted(name),
+				strings.TrimPrefix(create, "CREATE DATABASE "+quoted(like)))
 		},
 		ours: func(ctx context.Context, c *cssetcd.Client) error {
 			_, err := c.CreateDatabaseLike(ctx, name, like, opts...)
@@ -164,7 +165,8 @@ func ddlCreateTableLike(db, table, like string, ifNotExists bool) ddl {
 			if err != nil {
 				return err
 			}
-			_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: db, Table: table}, Schema: model.Schema}, opts...)
+			_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: db, Table: table}, Schema: model.Schema},
+				opts...)
 			return err
 		},
 	}
@@ -193,7 +195,8 @@ func serverTables(t oracleT, db *sql.DB) []string {
 	t.Helper()
 	const own = "('mysql', 'sys', 'information_schema', 'performance_schema')"
 	rows, err := db.Query(`SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN ` + own +
-		` UNION ALL SELECT concat(table_schema, '.', table_name) FROM information_schema.tables WHERE table_schema NOT IN ` + own)
+		` UNION ALL SELECT concat(table_schema, '.', table_name) FROM information_schema.tables WHERE table_schema NOT IN ` +
+		own)
 	if err != nil {
 		t.Fatalf("list what MariaDB has: %v", err)
 	}
@@ -391,7 +394,8 @@ func oracleStart(t *testing.T, db *sql.DB) *cssetcd.Client {
 	t.Helper()
 	emptyServer(t, db)
 	c := csstest.New(t)
-	for _, d := range []ddl{ddlCreateDatabase("d", false), ddlCreateTable("d", "t", anyColumns, false), ddlCreateTable("d", "u", anyColumns, false)} {
+	for _, d := range []ddl{ddlCreateDatabase("d", false), ddlCreateTable("d", "t", anyColumns, false),
+		ddlCreateTable("d", "u", anyColumns, false)} {
 		server, ours := d.both(t, db, c)
 		require.Equal(t, []outcome{outcomeOK, outcomeOK}, []outcome{server, ours}, d.text)
 	}
@@ -450,14 +454,17 @@ func TestRandomOperationsAreThoseOfMariaDB(t *testing.T) {
 			name, table, lenient := pick("database", dbNames), pick("table", tableNames), rapid.Bool().Draw(rt, "lenient")
 			others := slices.DeleteFunc(slices.Clone(tableNames), func(other string) bool { return other == table })
 			d := rapid.SampledFrom([]ddl{
-				ddlCreateDatabase(name, lenient), ddlCreateDatabase(name, lenient), ddlCreateDatabaseLike(name, pick("like", dbNames), lenient),
+				ddlCreateDatabase(name, lenient), ddlCreateDatabase(name, lenient),
+				ddlCreateDatabaseLike(name, pick("like", dbNames), lenient),
 				ddlDropDatabase(name, lenient), ddlCreateTable(name, table, pick("schema", schemas), lenient),
-				ddlCreateTable(name, table, anyColumns, lenient), ddlCreateTableLike(name, table, pick("like table", others), lenient),
+				ddlCreateTable(name, table, anyColumns, lenient), ddlCreateTableLike(name, table, pick("like table", others),
+					lenient),
 				ddlDropTable(name, table, lenient),
 			}).Draw(rt, "operation")
 			server, ours := d.both(rt, db, c)
 			counts[ours]++
-			if strings.HasSuffix(d.text, twice) && ours == outcomeInvalid && (server == outcomeExists || lenient && server == outcomeOK) {
+			if strings.HasSuffix(d.text, twice) && ours == outcomeInvalid &&
+				(server == outcomeExists || lenient && server == outcomeOK) {
 				continue // whyFirst
 			}
 			require.Equal(rt, server, ours, d.text)
@@ -520,7 +527,8 @@ func TestRandomNamesAreThoseOfMariaDB(t *testing.T) {
 			check(t, string(sign))
 		}
 	}
-	printable := rapid.StringOfN(rapid.RuneFrom(nil, &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x20, Hi: 0x7e, Stride: 1}}}), 0, 66, -1)
+	printable := rapid.StringOfN(rapid.RuneFrom(nil, &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x20, Hi: 0x7e,
+		Stride: 1}}}), 0, 66, -1)
 	rapid.Check(t, func(t *rapid.T) { check(t, printable.Draw(t, "name")) })
 	t.Logf("%d names agreed and %d differed by a rule", agreed, differed)
 	assert.Greater(t, agreed, 200)

@@ -25,7 +25,8 @@ func TestParityGetDbNames(t *testing.T) {
 }
 
 func TestParityGetDbStatus(t *testing.T) {
-	assert.Equal(t, map[string]string{"sky": "READY", "user": "archived", "match": "DO_NOT_USE"}, dbStatuses(t, load(t, parity(t))))
+	assert.Equal(t, map[string]string{"sky": "READY", "user": "archived", "match": "DO_NOT_USE"},
+		dbStatuses(t, load(t, parity(t))))
 }
 
 func TestParitySetDbStatus(t *testing.T) {
@@ -65,9 +66,11 @@ func TestParityGetDbStriping(t *testing.T) {
 func TestParityCreateDb(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2", ReleaseStatus: "UNRELEASED"})))
+	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2",
+		ReleaseStatus: "UNRELEASED"})))
 	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
-		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
+		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED",
+		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
 	})))
 	plain, err := c.Database(ctx, "plain")
 	require.NoError(t, err)
@@ -89,7 +92,8 @@ func TestParityCreateDbLike(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
 	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
-		Name: "striped", StorageClass: "L3", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
+		Name: "striped", StorageClass: "L3", ReleaseStatus: "RELEASED",
+		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
 	})))
 	require.NoError(t, write(c.CreateDatabaseLike(ctx, "striped2", "striped")))
 	require.NoError(t, write(c.CreateDatabaseLike(ctx, "user2", "user")))
@@ -123,5 +127,6 @@ func TestParityDropDb(t *testing.T) {
 		t.Errorf("%s is left", key)
 	}
 	_, there := s.Key("/PARTITIONING/_0000000001")
-	assert.True(t, there, "the partitioning stays, as in upstream: other databases may have it, and its id is not used again")
+	assert.True(t, there,
+		"the partitioning stays, as in upstream: other databases may have it, and its id is not used again")
 }

@@ -63,7 +63,8 @@ func TestParityAddNode(t *testing.T) {
 	c := parity(t)
 	want := cssetcd.Node{Name: "east", Type: "worker", Host: "east.example.org", Port: 5012, State: "SICK"}
 	require.NoError(t, write(c.AddNode(t.Context(), want)))
-	assert.Equal(t, map[string]string{"east": "SICK", "north": "ACTIVE", "south": "INACTIVE", "west": "ACTIVE"}, nodeStates(t, load(t, c)))
+	assert.Equal(t, map[string]string{"east": "SICK", "north": "ACTIVE", "south": "INACTIVE", "west": "ACTIVE"},
+		nodeStates(t, load(t, c)))
 	n, err := c.Node(t.Context(), "east")
 	require.NoError(t, err)
 	want.Incarnation, want.Modified = n.Incarnation, n.Modified

@@ -45,7 +45,8 @@ func TestParityCreate(t *testing.T) {
 	require.ErrorIs(t, write(raw.Create(ctx, "/new", "other")), cssetcd.ErrKeyExists)
 	require.NoError(t, write(raw.Create(ctx, `/Robert'); DROP TABLE kvData;--`, "%_\\'\"")))
 	assert.Equal(t, "%_\\'\"", rawValue(t, raw, `/Robert'); DROP TABLE kvData;--`, ""))
-	for _, bad := range []string{"", "new", "/new/", "//new", "/a//b", "/", "/" + strings.Repeat("x", 255), "/end ", "/a /b", "/\U0001F600", "/\xff"} {
+	for _, bad := range []string{"", "new", "/new/", "//new", "/a//b", "/", "/" + strings.Repeat("x", 255), "/end ",
+		"/a /b", "/\U0001F600", "/\xff"} {
 		require.ErrorIs(t, write(raw.Create(ctx, bad, "")), cssetcd.ErrInvalid, "%q", bad)
 	}
 	require.NoError(t, write(raw.Create(ctx, "/"+strings.Repeat("x", 254), "")))
@@ -158,14 +159,16 @@ func TestParityGetChildren(t *testing.T) {
 }
 
 func TestParityGetChildrenValues(t *testing.T) {
-	raw := parityRaw(t, "/top/child0", "abc", "/top/child1", "123", "/top/child2/below", "!@#", "/top/.packed.json", `{"x":"y"} `)
+	raw := parityRaw(t, "/top/child0", "abc", "/top/child1", "123", "/top/child2/below", "!@#", "/top/.packed.json",
+		`{"x":"y"} `)
 	children, err := raw.Children(t.Context(), "/top")
 	require.NoError(t, err)
 	values := map[string]string{}
 	for name, e := range children {
 		values[name] = e.Value
 	}
-	assert.Equal(t, map[string]string{"child0": "abc", "child1": "123", "child2": "", ".packed.json": `{"x":"y"} `}, values, "keys as they are")
+	assert.Equal(t, map[string]string{"child0": "abc", "child1": "123", "child2": "", ".packed.json": `{"x":"y"} `},
+		values, "keys as they are")
 	s := load(t, parity(t))
 	top := map[string]bool{}
 	for key := range s.Below("") {
@@ -173,7 +176,8 @@ func TestParityGetChildrenValues(t *testing.T) {
 			top[key] = true
 		}
 	}
-	assert.Equal(t, map[string]bool{"/css_meta": true, "/DBS": true, "/NODES": true, "/PARTITIONING": true}, top, "the children of the root, in a snapshot")
+	assert.Equal(t, map[string]bool{"/css_meta": true, "/DBS": true, "/NODES": true, "/PARTITIONING": true}, top,
+		"the children of the root, in a snapshot")
 }
 
 func TestParityDeleteKey(t *testing.T) {

@@ -43,15 +43,19 @@ func TestParityGetTableStatus(t *testing.T) {
 
 func TestParitySetTableStatus(t *testing.T) {
 	c := parity(t)
-	for table, status := range map[string]cssetcd.Status{"Plain": "", "Packed": "NOT_THERE", "Building": cssetcd.StatusReady, "Coming": cssetcd.StatusIgnore} {
+	for table, status := range map[string]cssetcd.Status{"Plain": "", "Packed": "NOT_THERE",
+		"Building": cssetcd.StatusReady, "Coming": cssetcd.StatusIgnore} {
 		require.NoError(t, write(c.SetTableStatus(t.Context(), cssetcd.TableName{DB: "match", Table: table}, status)))
 	}
-	assert.Equal(t, map[string]string{"Plain": "", "Packed": "NOT_THERE", "Building": "READY", "Coming": "DO_NOT_USE"}, tableStatuses(t, load(t, c), "match"))
+	assert.Equal(t, map[string]string{"Plain": "", "Packed": "NOT_THERE", "Building": "READY", "Coming": "DO_NOT_USE"},
+		tableStatuses(t, load(t, c), "match"))
 	// What upstream's czar could not do in one step: mark a table only when it is READY.
 	marked := cssetcd.PendingDrop("2026-01-01T00:00:00:qid=7")
-	require.ErrorIs(t, write(c.SetTableStatus(t.Context(), sky("Star"), marked, cssetcd.IfStatus(cssetcd.StatusIgnore))), cssetcd.ErrStatusMismatch)
+	require.ErrorIs(t, write(c.SetTableStatus(t.Context(), sky("Star"), marked, cssetcd.IfStatus(cssetcd.StatusIgnore))),
+		cssetcd.ErrStatusMismatch)
 	require.NoError(t, write(c.SetTableStatus(t.Context(), sky("Star"), marked, cssetcd.IfStatus(cssetcd.StatusReady))))
-	require.ErrorIs(t, write(c.SetTableStatus(t.Context(), sky("Star"), marked, cssetcd.IfStatus(cssetcd.StatusReady))), cssetcd.ErrStatusMismatch)
+	require.ErrorIs(t, write(c.SetTableStatus(t.Context(), sky("Star"), marked, cssetcd.IfStatus(cssetcd.StatusReady))),
+		cssetcd.ErrStatusMismatch)
 	for _, n := range []cssetcd.TableName{sky("None"), {DB: "none", Table: "Star"}} {
 		require.ErrorIs(t, write(c.SetTableStatus(t.Context(), n, cssetcd.StatusReady)), cssetcd.ErrNoSuchTable)
 	}
@@ -122,7 +126,8 @@ func TestParityGetMatchTableParams(t *testing.T) {
 	}
 	assert.Nil(t, match(sky("Visit")))
 	want := cssetcd.Match{
-		DirTable1: "Star", DirColumn1: "starId", DirTable2: "Detection", DirColumn2: "detectionId", FlagColumn: "flag", AngSep: 0.001,
+		DirTable1: "Star", DirColumn1: "starId", DirTable2: "Detection", DirColumn2: "detectionId", FlagColumn: "flag",
+		AngSep: 0.001,
 	}
 	assert.Equal(t, &want, match(cssetcd.TableName{DB: "match", Table: "Plain"}))
 	want.AngSep = 0.002
@@ -146,10 +151,13 @@ func TestParityGetPartTableParams(t *testing.T) {
 	assert.Equal(t, &cssetcd.Partitioning{
 		DirDB: "sky", DirTable: "Star", DirColumn: "starId", LatColumn: "dec", LonColumn: "ra", SubChunks: true,
 	}, part(cssetcd.TableName{DB: "user", Table: "Mine"}))
-	assert.Equal(t, &cssetcd.Partitioning{DirColumn: "starId", LatColumn: "dec", LonColumn: "ra", SubChunks: true}, part(sky("Star")))
-	assert.Equal(t, &cssetcd.Partitioning{LatColumn: "dec", LonColumn: "ra", Overlap: 0.25}, part(sky("Detection")), "numbers in JSON")
+	assert.Equal(t, &cssetcd.Partitioning{DirColumn: "starId", LatColumn: "dec", LonColumn: "ra", SubChunks: true},
+		part(sky("Star")))
+	assert.Equal(t, &cssetcd.Partitioning{LatColumn: "dec", LonColumn: "ra", Overlap: 0.25}, part(sky("Detection")),
+		"numbers in JSON")
 	putKeys(t, c, map[string]string{"/DBS/sky/TABLES/Visit/partitioning/dirTable": "Star"})
-	assert.Equal(t, &cssetcd.Partitioning{DirTable: "Star"}, part(sky("Visit")), "without the key above, which kvData then has")
+	assert.Equal(t, &cssetcd.Partitioning{DirTable: "Star"}, part(sky("Visit")),
+		"without the key above, which kvData then has")
 	_, err := c.Table(t.Context(), sky("None"))
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 }
@@ -177,7 +185,8 @@ func TestParitySetScanTableParams(t *testing.T) {
 	for _, n := range []cssetcd.TableName{sky("None"), {DB: "none", Table: "Star"}} {
 		require.ErrorIs(t, write(c.SetSharedScan(t.Context(), n, cssetcd.SharedScan{})), cssetcd.ErrNoSuchTable)
 	}
-	require.ErrorIs(t, write(c.SetSharedScan(t.Context(), sky("Star"), cssetcd.SharedScan{Rating: -1})), cssetcd.ErrInvalid)
+	require.ErrorIs(t, write(c.SetSharedScan(t.Context(), sky("Star"), cssetcd.SharedScan{Rating: -1})),
+		cssetcd.ErrInvalid)
 }
 
 func TestParityGetTableParams(t *testing.T) {
@@ -187,8 +196,10 @@ func TestParityGetTableParams(t *testing.T) {
 		level                    int
 		part, match, scan, ready bool
 	}{
-		"sky.Visit": {0, false, false, false, true}, "sky.Star": {2, true, false, true, true}, "sky.Detection": {1, true, false, true, true},
-		"user.Mine": {2, true, false, false, true}, "match.Plain": {1, true, true, false, true}, "match.Building": {0, false, false, false, false},
+		"sky.Visit": {0, false, false, false, true}, "sky.Star": {2, true, false, true, true},
+		"sky.Detection": {1, true, false, true, true},
+		"user.Mine":     {2, true, false, false, true}, "match.Plain": {1, true, true, false, true},
+		"match.Building": {0, false, false, false, false},
 	} {
 		n, err := cssetcd.ParseTableName(name)
 		require.NoError(t, err)
@@ -224,18 +235,24 @@ func TestParityCreateTable(t *testing.T) {
 	assert.Nil(t, table.SharedScan)
 	require.ErrorIs(t, write(c.CreateTable(ctx, plain)), cssetcd.ErrTableExists)
 
-	part := cssetcd.Partitioning{DirDB: "sky", DirTable: "Other", DirColumn: "c", LatColumn: "lat", LonColumn: "lon", Overlap: 0.012, SubChunks: true}
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part})), cssetcd.ErrUnqueryable)
-	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part}, cssetcd.AllowUnqueryable())))
+	part := cssetcd.Partitioning{DirDB: "sky", DirTable: "Other", DirColumn: "c", LatColumn: "lat", LonColumn: "lon",
+		Overlap: 0.012, SubChunks: true}
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)",
+		Partitioning: &part})), cssetcd.ErrUnqueryable)
+	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part},
+		cssetcd.AllowUnqueryable())))
 	table, err = c.Table(ctx, sky("New2"))
 	require.NoError(t, err)
 	assert.Equal(t, &part, table.Partitioning)
 	assert.Nil(t, table.Match)
 	// Upstream creates the database by the way, loses scan parameters of a table that is not partitioned, and takes
 	// directors without a name.
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "none", Table: "New"}})), cssetcd.ErrNoSuchDB)
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"), SharedScan: &cssetcd.SharedScan{Rating: 1}})), cssetcd.ErrInvalid)
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"), Partitioning: &cssetcd.Partitioning{SubChunks: true}})), cssetcd.ErrInvalid)
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "none", Table: "New"}})),
+		cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"),
+		SharedScan: &cssetcd.SharedScan{Rating: 1}})), cssetcd.ErrInvalid)
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("New3"),
+		Partitioning: &cssetcd.Partitioning{SubChunks: true}})), cssetcd.ErrInvalid)
 }
 
 func TestParityCreateMatchTable(t *testing.T) {
@@ -244,17 +261,22 @@ func TestParityCreateMatchTable(t *testing.T) {
 	// Without directors upstream makes a table that is not partitioned. Here that is one without Match; a Match without
 	// them is refused.
 	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match"), Schema: "(INT I)"})))
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match1"), Match: &cssetcd.Match{}})), cssetcd.ErrInvalid)
-	match := cssetcd.Match{DirTable1: "t1", DirColumn1: "c1", DirTable2: "t2", DirColumn2: "c2", FlagColumn: "flag", AngSep: 0.01}
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match})), cssetcd.ErrUnqueryable)
-	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match}, cssetcd.AllowUnqueryable())))
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match1"), Match: &cssetcd.Match{}})),
+		cssetcd.ErrInvalid)
+	match := cssetcd.Match{DirTable1: "t1", DirColumn1: "c1", DirTable2: "t2", DirColumn2: "c2", FlagColumn: "flag",
+		AngSep: 0.01}
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match})),
+		cssetcd.ErrUnqueryable)
+	require.NoError(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match},
+		cssetcd.AllowUnqueryable())))
 	table, err := c.Table(ctx, sky("Match2"))
 	require.NoError(t, err)
 	assert.Equal(t, &match, table.Match)
 	assert.Equal(t, "(INT X)", table.Schema)
 	assert.Equal(t, &cssetcd.Partitioning{}, table.Partitioning, "partitioned, without fields of its own")
 	assert.Equal(t, 1, table.ChunkLevel())
-	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Match: &match})), cssetcd.ErrTableExists)
+	require.ErrorIs(t, write(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Match: &match})),
+		cssetcd.ErrTableExists)
 }
 
 func TestParityDropTable(t *testing.T) {

@@ -190,7 +190,8 @@ func TestParityCreateFromConfig(t *testing.T) {
 		require.NoError(t, c.Close())
 		reader, err := cssetcd.OpenFile(path, cssetcd.WithReadOnly())
 		require.NoError(t, err)
-		assert.Equal(t, map[string]string{"Detection": "READY", "Forced": "READY", "Visit": "READY"}, tableStatuses(t, load(t, reader), "sky"))
+		assert.Equal(t, map[string]string{"Detection": "READY", "Forced": "READY", "Visit": "READY"},
+			tableStatuses(t, load(t, reader), "sky"))
 		require.ErrorIs(t, write(reader.DropDatabase(t.Context(), "sky")), cssetcd.ErrReadOnly)
 		require.NoError(t, reader.Close())
 		require.NoError(t, os.WriteFile(path, []byte("no dump"), 0o600))
@@ -205,11 +206,12 @@ func TestParityReadOnly(t *testing.T) {
 	ctx, n := t.Context(), cssetcd.TableName{DB: "sky", Table: "Star"}
 	unchanged(t, c, func() {
 		for name, err := range map[string]error{
-			"createDb":           write(reader.CreateDatabase(ctx, cssetcd.Database{Name: "new"})),
-			"createDbLike":       write(reader.CreateDatabaseLike(ctx, "new", "sky")),
-			"setDbStatus":        write(reader.SetDatabaseStatus(ctx, "sky", "x")),
-			"dropDb":             write(reader.DropDatabase(ctx, "sky")),
-			"createTable":        write(reader.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "sky", Table: "new"}})),
+			"createDb":     write(reader.CreateDatabase(ctx, cssetcd.Database{Name: "new"})),
+			"createDbLike": write(reader.CreateDatabaseLike(ctx, "new", "sky")),
+			"setDbStatus":  write(reader.SetDatabaseStatus(ctx, "sky", "x")),
+			"dropDb":       write(reader.DropDatabase(ctx, "sky")),
+			"createTable": write(reader.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "sky",
+				Table: "new"}})),
 			"setTableStatus":     write(reader.SetTableStatus(ctx, n, "x")),
 			"setTableSchema":     write(reader.SetTableSchema(ctx, n, "(a INT)")),
 			"setScanTableParams": write(reader.SetSharedScan(ctx, n, cssetcd.SharedScan{})),
@@ -265,12 +267,16 @@ func TestParityPackedReading(t *testing.T) {
 		packed string
 		want   *cssetcd.Partitioning
 	}{
-		"nothing":                        {"", &cssetcd.Partitioning{}},
-		"an empty object":                {"{}", &cssetcd.Partitioning{}},
-		"text and numbers":               {`{"dirDb": "text", "subChunks": 1, "overlap": 1.234, "dirTable": ""}`, &cssetcd.Partitioning{DirDB: "text", SubChunks: true, Overlap: 1.234}},
-		"members that are not scalar":    {`{"dirDb": "text", "dirTable": {"b1": 1}, "dirColName": [{}]}`, &cssetcd.Partitioning{DirDB: "text"}},
-		"members that are empty":         {`{"dirDb": "text", "dirTable": {}, "dirColName": []}`, &cssetcd.Partitioning{DirDB: "text"}},
-		"constants are their text":       {`{"dirDb": null, "dirTable": true, "dirColName": false}`, &cssetcd.Partitioning{DirDB: "null", DirTable: "true", DirColumn: "false"}},
+		"nothing":         {"", &cssetcd.Partitioning{}},
+		"an empty object": {"{}", &cssetcd.Partitioning{}},
+		"text and numbers": {`{"dirDb": "text", "subChunks": 1, "overlap": 1.234, "dirTable": ""}`,
+			&cssetcd.Partitioning{DirDB: "text", SubChunks: true, Overlap: 1.234}},
+		"members that are not scalar": {`{"dirDb": "text", "dirTable": {"b1": 1}, "dirColName": [{}]}`,
+			&cssetcd.Partitioning{DirDB: "text"}},
+		"members that are empty": {`{"dirDb": "text", "dirTable": {}, "dirColName": []}`,
+			&cssetcd.Partitioning{DirDB: "text"}},
+		"constants are their text": {`{"dirDb": null, "dirTable": true, "dirColName": false}`,
+			&cssetcd.Partitioning{DirDB: "null", DirTable: "true", DirColumn: "false"}},
 		"a text where a number is to be": {`{"overlap": true}`, nil},
 		"digits and then none":           {`{"overlap": "0.5xyz"}`, nil},
 		"not JSON":                       {`{"overlap": 1`, nil},
@@ -294,11 +300,13 @@ func TestParityPackedReading(t *testing.T) {
 func TestParityUnpackedExamples(t *testing.T) {
 	for name, tt := range map[string]struct{ stored, unpacked map[string]string }{
 		"a packed key beside a regular one": {
-			map[string]string{"/foo/bar": "12345", "/foo/bar/baz": "regular data", "/foo/bar/.packed.json": `{"a":"aa", "b":"bb"}`},
+			map[string]string{"/foo/bar": "12345", "/foo/bar/baz": "regular data",
+				"/foo/bar/.packed.json": `{"a":"aa", "b":"bb"}`},
 			map[string]string{"/foo/bar": "12345", "/foo/bar/baz": "regular data", "/foo/bar/a": "aa", "/foo/bar/b": "bb"},
 		},
 		"the same key in both, which the description leaves open: the regular one wins": {
-			map[string]string{"/foo/bar": "12345", "/foo/bar/a": "regular key data", "/foo/bar/.packed.json": `{"a":"aa", "b":"bb"}`},
+			map[string]string{"/foo/bar": "12345", "/foo/bar/a": "regular key data",
+				"/foo/bar/.packed.json": `{"a":"aa", "b":"bb"}`},
 			map[string]string{"/foo/bar": "12345", "/foo/bar/a": "regular key data", "/foo/bar/b": "bb"},
 		},
 		"a number": {
@@ -343,16 +351,19 @@ func TestParityUnpackedExamples(t *testing.T) {
 func TestParityUnpackedFaults(t *testing.T) {
 	c := csstest.New(t)
 	putKeys(t, c, map[string]string{
-		"/a/.packed.json": `{"x": 1`, "/b/.packed.json": `{"x": 1}`, "/c/.packed.json": `{`, "/c/y": "plain", "/d e /.packed.json": `{"f": 2}`,
+		"/a/.packed.json": `{"x": 1`, "/b/.packed.json": `{"x": 1}`, "/c/.packed.json": `{`, "/c/y": "plain",
+		"/d e /.packed.json": `{"f": 2}`,
 	})
 	s := load(t, c)
 	got, err := s.Unpacked("")
-	assert.Equal(t, map[string]string{"/a/.packed.json": `{"x": 1`, "/b/x": "1", "/c/.packed.json": `{`, "/c/y": "plain", "/d e /f": "2"}, got)
+	assert.Equal(t, map[string]string{"/a/.packed.json": `{"x": 1`, "/b/x": "1", "/c/.packed.json": `{`, "/c/y": "plain",
+		"/d e /f": "2"}, got)
 	require.ErrorIs(t, err, cssetcd.ErrBadValue)
 	assert.ErrorContains(t, err, "/a/.packed.json")
 	assert.ErrorContains(t, err, "/c/.packed.json")
 	for key, want := range map[string]error{
-		"/a/x": cssetcd.ErrBadValue, "/c/x": cssetcd.ErrBadValue, "/b/y": cssetcd.ErrNoSuchKey, "/a": cssetcd.ErrNoSuchKey, "/": cssetcd.ErrNoSuchKey,
+		"/a/x": cssetcd.ErrBadValue, "/c/x": cssetcd.ErrBadValue, "/b/y": cssetcd.ErrNoSuchKey, "/a": cssetcd.ErrNoSuchKey,
+		"/":      cssetcd.ErrNoSuchKey,
 		"/b/x/y": cssetcd.ErrNoSuchKey, "/b/": cssetcd.ErrNoSuchKey, "": cssetcd.ErrInvalid, "b": cssetcd.ErrInvalid,
 	} {
 		_, err := s.UnpackedKey(key)
@@ -433,7 +444,10 @@ func dbStatuses(t *testing.T, s *cssetcd.Snapshot) map[string]string {
 
 func tableStatuses(t *testing.T, s *cssetcd.Snapshot, db string) map[string]string {
 	t.Helper()
-	return statuses(t, s.Tables(db), func(table *cssetcd.Table) (string, string) { return table.Name.Table, string(table.Status) })
+	return statuses(t, s.Tables(db), func(table *cssetcd.Table) (string, string) {
+		return table.Name.Table,
+			string(table.Status)
+	})
 }
 
 func nodeStates(t *testing.T, s *cssetcd.Snapshot) map[string]string {

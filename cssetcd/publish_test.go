@@ -17,8 +17,10 @@ import (
 // like it.
 func TestTablesLikeAreReady(t *testing.T) {
 	c := newCatalogue(t)
-	for i, status := range []cssetcd.Status{"DO_NOT_USE", "PENDING_DROP:now", "PENDING_CREATE:now", "FAILED:", "other", "READY"} {
-		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("t%d", i)}, Status: status}))
+	for i, status := range []cssetcd.Status{"DO_NOT_USE", "PENDING_DROP:now", "PENDING_CREATE:now", "FAILED:", "other",
+		"READY"} {
+		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("t%d", i)},
+			Status: status}))
 	}
 	tables, err := catalogue(t, c, 0).TablesLike("lsst", "new")
 	require.NoError(t, err)
@@ -258,7 +260,8 @@ func TestPublishLikeAnother(t *testing.T) {
 	assert.Equal(t, "other.B", pairs.Match.DirTable2)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "odd"}))
 	assert.Equal(t, []cssetcd.Family{
-		{Databases: []string{"lsst", "lsst2"}, Tables: []string{"Object", "Pairs"}}, {Databases: []string{"odd"}, Tables: []string{}},
+		{Databases: []string{"lsst", "lsst2"}, Tables: []string{"Object", "Pairs"}},
+		{Databases: []string{"odd"}, Tables: []string{}},
 	}, loaded(t, c, 0).Families())
 	ok(t)(c.SetTableSchema(ctx, got.Name, "(other INT)"))
 	assert.Len(t, loaded(t, c, 0).Families(), 3)
@@ -282,14 +285,19 @@ func TestPublishRefuses(t *testing.T) {
 		text   string
 	}{
 		{"a table is missing from one in use", same, "", tables, cssetcd.ErrDBExists, "and table lsst.Table0 is not in it"},
-		{"another schema", same, "", []cssetcd.Table{{Name: object.Name, Schema: "()", Partitioning: object.Partitioning}}, cssetcd.ErrTableExists,
+		{"another schema", same, "", []cssetcd.Table{{Name: object.Name, Schema: "()", Partitioning: object.Partitioning}},
+			cssetcd.ErrTableExists,
 			"with another /DBS/lsst/TABLES/Object/schema"},
-		{"another striping", with(func(db *cssetcd.Database) { db.Striping = &cssetcd.Striping{Stripes: 1, SubStripes: 1} }), "", nil, cssetcd.ErrDBExists, "with another striping"},
-		{"no striping", with(func(db *cssetcd.Database) { db.Striping = nil }), "", nil, cssetcd.ErrDBExists, "with another striping"},
+		{"another striping", with(func(db *cssetcd.Database) { db.Striping = &cssetcd.Striping{Stripes: 1, SubStripes: 1} }),
+			"", nil, cssetcd.ErrDBExists, "with another striping"},
+		{"no striping", with(func(db *cssetcd.Database) { db.Striping = nil }), "", nil, cssetcd.ErrDBExists,
+			"with another striping"},
 		{"another family", cssetcd.Database{Name: "other"}, "lsst", nil, cssetcd.ErrDBExists, "another storage class"},
-		{"another storage class", with(func(db *cssetcd.Database) { db.StorageClass = "L3" }), "", nil, cssetcd.ErrDBExists, "with another storage class"},
+		{"another storage class", with(func(db *cssetcd.Database) { db.StorageClass = "L3" }), "", nil, cssetcd.ErrDBExists,
+			"with another storage class"},
 		{"like nothing", cssetcd.Database{Name: "new"}, "nothing", nil, cssetcd.ErrNoSuchDB, "like nothing"},
-		{"another spelling", with(func(db *cssetcd.Database) { db.Name = "LSST" }), "", nil, cssetcd.ErrDBExists, "upper and lower case"},
+		{"another spelling", with(func(db *cssetcd.Database) { db.Name = "LSST" }), "", nil, cssetcd.ErrDBExists,
+			"upper and lower case"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			unchanged(t, c, func() {
@@ -313,9 +321,11 @@ func TestPublishRefuses(t *testing.T) {
 		}
 	})
 	t.Run("all faults in the arguments, before anything is written", func(t *testing.T) {
-		bad := []cssetcd.Table{{Name: cssetcd.TableName{DB: "x", Table: "t"}}, {Name: cssetcd.TableName{DB: "fresh", Table: "a.b"}}}
+		bad := []cssetcd.Table{{Name: cssetcd.TableName{DB: "x", Table: "t"}},
+			{Name: cssetcd.TableName{DB: "fresh", Table: "a.b"}}}
 		unchanged(t, c, func() {
-			_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "fresh", Striping: striping}, "lsst", append(manyTables("fresh", 20), bad...), cssetcd.AllowUnqueryable())
+			_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "fresh", Striping: striping}, "lsst",
+				append(manyTables("fresh", 20), bad...), cssetcd.AllowUnqueryable())
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			assert.ErrorContains(t, err, "3 faults")
 			assert.ErrorContains(t, err, "a database like lsst has its striping")

@@ -40,7 +40,8 @@ func TestUnqueryableTables(t *testing.T) {
 	ctx := t.Context()
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain"}))
 	unstriped := directorTable(cssetcd.TableName{DB: "plain", Table: "T"})
-	for _, table := range []cssetcd.Table{inLSST("A", asChild("None")), inLSST("B", asMatch("Object", "other.Ref")), unstriped} {
+	for _, table := range []cssetcd.Table{inLSST("A", asChild("None")), inLSST("B", asMatch("Object", "other.Ref")),
+		unstriped} {
 		unchanged(t, c, func() {
 			err := second(c.CreateTable(ctx, table))
 			require.ErrorIs(t, err, cssetcd.ErrUnqueryable)
@@ -63,10 +64,12 @@ func TestUnqueryableTables(t *testing.T) {
 	}
 	pairs, err := c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "Pairs"})
 	require.NoError(t, err)
-	assert.Equal(t, [2]string{"Object", "Ref"}, [2]string{pairs.Match.DirTable1, pairs.Match.DirTable2}, "as upstream looks for them")
+	assert.Equal(t, [2]string{"Object", "Ref"}, [2]string{pairs.Match.DirTable1, pairs.Match.DirTable2},
+		"as upstream looks for them")
 	found := maps.Collect(cssetcd.Unqueryable(maps.All(rows(t, c))))
 	assert.Len(t, found, 3)
-	assert.EqualError(t, found[cssetcd.TableName{DB: "lsst", Table: "A"}], "no czar can query it: its director lsst.None is not there")
+	assert.EqualError(t, found[cssetcd.TableName{DB: "lsst", Table: "A"}],
+		"no czar can query it: its director lsst.None is not there")
 }
 
 // TestDirectorAndChildInOneBatch: each table of a batch sees those before it.
@@ -80,7 +83,8 @@ func TestDirectorAndChildInOneBatch(t *testing.T) {
 		}
 		return second(c.Commit(t.Context(), &b))
 	}
-	director, ref, child, match := inLSST("Object", nil), inLSST("Ref", nil), inLSST("Source", asChild("Object")), inLSST("Pairs", asMatch("Object", "Ref"))
+	director, ref, child, match := inLSST("Object", nil), inLSST("Ref", nil), inLSST("Source", asChild("Object")),
+		inLSST("Pairs", asMatch("Object", "Ref"))
 	require.ErrorIs(t, create(child, director), cssetcd.ErrUnqueryable)
 	require.NoError(t, create(director, child, ref, match))
 }
@@ -180,8 +184,10 @@ func TestSubnormalNumbers(t *testing.T) {
 	director := inLSST("New", func(t *cssetcd.Table) { t.Partitioning.Overlap = 0x1p-1023 })
 	unchanged(t, c, func() {
 		for _, err := range []error{
-			second(c.CreateTable(ctx, match, cssetcd.AllowUnqueryable())), second(c.CreateTable(ctx, director, cssetcd.AllowUnqueryable())),
-			second(c.CreateDatabase(ctx, cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1, Overlap: 5e-324}})),
+			second(c.CreateTable(ctx, match, cssetcd.AllowUnqueryable())),
+			second(c.CreateTable(ctx, director, cssetcd.AllowUnqueryable())),
+			second(c.CreateDatabase(ctx, cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1,
+				Overlap: 5e-324}})),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			assert.ErrorContains(t, err, "so small that Qserv cannot read it")

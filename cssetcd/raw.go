@@ -217,7 +217,8 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 }
 
 // DeleteCounted is Delete, and tells how many keys it removed.
-func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption) (keysRemoved int, rev Revision, err error) {
+func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption) (keysRemoved int, rev Revision,
+	err error) {
 	remove := operation{name: "delete", object: key}
 	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "IfAlone", "Unsafe")
 	if err == nil {

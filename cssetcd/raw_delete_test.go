@@ -23,7 +23,8 @@ func TestDeleteAlone(t *testing.T) {
 	ok(t)(c.Raw().Put(ctx, "/other/a", ""))
 	came := false
 	racing := c.Through(func(st kv.Store) kv.Store {
-		return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, change kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+		return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, change kv.Change,
+			next kvtest.Commit) (*kv.Snapshot, error) {
 			if !came {
 				came = true
 				ok(t)(c.Raw().Put(ctx, "/other/a/b", ""))

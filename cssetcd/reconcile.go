@@ -44,11 +44,12 @@ func (c *Client) ReconcileNames(ctx context.Context, names *Snapshot) (NamesResu
 	result.Clashes = clashes(spelled)
 	for part := range together(suspects(records, spelled)) {
 		var done kv.Change
-		mend := operation{name: "reconcile names"}.as(kv.Op{Reads: readsOf(part), Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			var err error
-			done, err = mended(have, part)
-			return done, err
-		}})
+		mend := operation{name: "reconcile names"}.as(kv.Op{Reads: readsOf(part),
+			Plan: func(have *kv.Snapshot) (kv.Change, error) {
+				var err error
+				done, err = mended(have, part)
+				return done, err
+			}})
 		if _, err := c.do(ctx, mend); err != nil {
 			return result, err
 		}

@@ -41,7 +41,8 @@ func TestNamesMadeByHandAreProtected(t *testing.T) {
 	ctx := t.Context()
 	before := records(t, c)
 	putKeys(t, c, map[string]string{
-		"/DBS/ByHand": "READY", "/DBS/ByHand/TABLES": "", "/DBS/ByHand/TABLES/Object": "READY", "/DBS/lsst/TABLES/Source": "READY", "/NODES/Worker-9": "ACTIVE",
+		"/DBS/ByHand": "READY", "/DBS/ByHand/TABLES": "", "/DBS/ByHand/TABLES/Object": "READY",
+		"/DBS/lsst/TABLES/Source": "READY", "/NODES/Worker-9": "ACTIVE",
 		"/DBS/NoKeyOfItsOwn/TABLES": "",
 	})
 	assert.Equal(t, cssetcd.NamesResult{Recorded: 4}, reconcile(t, c))
@@ -51,7 +52,8 @@ func TestNamesMadeByHandAreProtected(t *testing.T) {
 	before["/nodes/worker-9"] = "/NODES/Worker-9"
 	assert.Equal(t, before, records(t, c))
 	assert.ErrorIs(t, second(c.CreateDatabase(ctx, cssetcd.Database{Name: "BYHAND"})), cssetcd.ErrDBExists)
-	assert.ErrorIs(t, second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "SOURCE"}})), cssetcd.ErrTableExists)
+	assert.ErrorIs(t, second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "SOURCE"}})),
+		cssetcd.ErrTableExists)
 	assert.ErrorIs(t, second(c.AddNode(ctx, cssetcd.Node{Name: "worker-9"})), cssetcd.ErrNodeExists)
 	unchanged(t, c, func() { assert.Zero(t, reconcile(t, c), "there is nothing more to do") })
 }
@@ -63,7 +65,8 @@ func TestRecordsOfNamesThatAreGoneAreRemoved(t *testing.T) {
 	before := records(t, c)
 	for record, value := range map[string]string{
 		"/dbs/gone": "/DBS/Gone", "/dbs/lsst/tables/gone": "/DBS/lsst/TABLES/Gone", "/nodes/gone": "/NODES/gone",
-		"/dbs/odd": "nonsense", "/dbs/other": "/DBS/lsst", "/x": "", "/dbs/dropped": "/DBS/Dropped", "/dbs/lsst/tables/dropped": "/DBS/lsst/TABLES/Dropped",
+		"/dbs/odd": "nonsense", "/dbs/other": "/DBS/lsst", "/x": "", "/dbs/dropped": "/DBS/Dropped",
+		"/dbs/lsst/tables/dropped": "/DBS/lsst/TABLES/Dropped",
 	} {
 		byHand(t, c, "fold"+kv.Path(record), value)
 	}
@@ -81,7 +84,8 @@ func TestOfTwoNamesThatClashTheOlderIsOnRecord(t *testing.T) {
 	putKeys(t, c, map[string]string{"/DBS/Older": "READY", "/DBS/Older/TABLES": "", "/DBS/Older/TABLES/t": "READY"})
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "OLDER"}))
 	putKeys(t, c, map[string]string{"/DBS/OLDER/TABLES": "", "/DBS/OLDER/TABLES/t": "READY", "/NODES/WORKER-1": "ACTIVE"})
-	want := []cssetcd.NameClash{{Kept: "/DBS/Older", Other: "/DBS/OLDER"}, {Kept: "/NODES/worker-1", Other: "/NODES/WORKER-1"}}
+	want := []cssetcd.NameClash{{Kept: "/DBS/Older", Other: "/DBS/OLDER"},
+		{Kept: "/NODES/worker-1", Other: "/NODES/WORKER-1"}}
 	assert.Equal(t, cssetcd.NamesResult{Recorded: 2, Clashes: want}, reconcile(t, c))
 	have := records(t, c)
 	assert.Equal(t, "/DBS/Older", have["/dbs/older"])
@@ -249,7 +253,8 @@ func TestDroppingOneOfTwoNamesKeepsTheOthersRecord(t *testing.T) {
 	ctx := t.Context()
 	before := records(t, c)
 	putKeys(t, c, map[string]string{
-		"/DBS/LSST": "READY", "/DBS/LSST/TABLES": "", "/DBS/LSST/TABLES/OBJECT": "READY", "/DBS/lsst/TABLES/OBJECT": "READY", "/NODES/WORKER-1": "ACTIVE",
+		"/DBS/LSST": "READY", "/DBS/LSST/TABLES": "", "/DBS/LSST/TABLES/OBJECT": "READY", "/DBS/lsst/TABLES/OBJECT": "READY",
+		"/NODES/WORKER-1": "ACTIVE",
 	})
 	ok(t)(c.DropTable(ctx, cssetcd.TableName{DB: "lsst", Table: "OBJECT"}))
 	ok(t)(c.DropDatabase(ctx, "LSST"))
@@ -259,5 +264,6 @@ func TestDroppingOneOfTwoNamesKeepsTheOthersRecord(t *testing.T) {
 	ok(t)(c.Raw().Delete(ctx, "/DBS/LSST"))
 	assert.Equal(t, before, records(t, c))
 	ok(t)(c.DropDatabase(ctx, "lsst"))
-	assert.Equal(t, map[string]string{"/nodes/worker-1": "/NODES/worker-1", "/nodes/worker-2": "/NODES/worker-2"}, records(t, c))
+	assert.Equal(t, map[string]string{"/nodes/worker-1": "/NODES/worker-1", "/nodes/worker-2": "/NODES/worker-2"},
+		records(t, c))
 }

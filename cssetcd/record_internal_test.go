@@ -19,8 +19,10 @@ import (
 // TestFloatsAreThoseOfUpstreamWhereThatLosesNothing: six decimals, and never another number than was given.
 func TestFloatsAreThoseOfUpstreamWhereThatLosesNothing(t *testing.T) {
 	for f, want := range map[float64]string{
-		0: "0.000000", 0.01667: "0.016670", 0.1: "0.100000", 1e-6: "0.000001", 1e20: "100000000000000000000.000000", 5: "5.000000",
-		5e-7: "5e-07", 1e-7: "1e-07", 123456789.123456789: "1.2345678912345679e+08", 0.000277778: "0.000277778", 0.025: "0.025000",
+		0: "0.000000", 0.01667: "0.016670", 0.1: "0.100000", 1e-6: "0.000001", 1e20: "100000000000000000000.000000",
+		5:    "5.000000",
+		5e-7: "5e-07", 1e-7: "1e-07", 123456789.123456789: "1.2345678912345679e+08", 0.000277778: "0.000277778",
+		0.025: "0.025000",
 	} {
 		assert.Equal(t, want, formatFloat(f))
 	}
@@ -60,7 +62,8 @@ func TestRecordNumbers(t *testing.T) {
 		assert.Equal(t, want != 0, r.flag("n"), text)
 		assert.NoError(t, r.err, text)
 	}
-	for _, text := range []string{"", " ", "x", "0.5", "0.5xyz", "true", "null", "2147483648", "-2147483649", "1e10", "nan", "inf", "1_000", "0x10", "9999999999999999999999"} {
+	for _, text := range []string{"", " ", "x", "0.5", "0.5xyz", "true", "null", "2147483648", "-2147483649", "1e10",
+		"nan", "inf", "1_000", "0x10", "9999999999999999999999"} {
 		r := recordOf(map[string]string{"n": text})
 		assert.Zero(t, r.integer("n"), text)
 		var bad *ValueError
@@ -74,7 +77,8 @@ func TestRecordNumbers(t *testing.T) {
 		assert.InDelta(t, want, r.number("f"), 0, text)
 		assert.NoError(t, r.err, text)
 	}
-	for _, text := range []string{"", "x", "true", "null", "nan", "inf", "Infinity", "1e999", "0.5xyz", "1_0.5", "0x1p-2"} {
+	for _, text := range []string{"", "x", "true", "null", "nan", "inf", "Infinity", "1e999", "0.5xyz", "1_0.5",
+		"0x1p-2"} {
 		r := recordOf(map[string]string{packedName: packed.Format(map[string]string{"f": text})})
 		assert.Zero(t, r.number("f"), text)
 		var bad *ValueError
@@ -120,8 +124,10 @@ func TestRecordFields(t *testing.T) {
 
 func FuzzKey(f *testing.F) {
 	for _, seed := range []string{
-		"", "/", "//", "/a", "/a/", "a", "/DBS", "/DBS/lsst", "/DBS/lsst/TABLES/Object/CHUNKS/1/REPLICAS/0000000001/.packed.json",
-		"/DBS/.packed.json", "/DBS/lsst/TABLES/.packed.json", "/NODES/w", "/a /b", "/a ", "/\x00", "/é", "/😀", "/\xff", "/DBS//TABLES/x",
+		"", "/", "//", "/a", "/a/", "a", "/DBS", "/DBS/lsst",
+		"/DBS/lsst/TABLES/Object/CHUNKS/1/REPLICAS/0000000001/.packed.json",
+		"/DBS/.packed.json", "/DBS/lsst/TABLES/.packed.json", "/NODES/w", "/a /b", "/a ", "/\x00", "/é", "/😀", "/\xff",
+		"/DBS//TABLES/x",
 		"/css_meta/version", "/DBS/a.b/TABLES/c.d", "/" + strings.Repeat("x", 255),
 	} {
 		f.Add(seed)
@@ -129,7 +135,8 @@ func FuzzKey(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key string) {
 		err := checkKey(key)
 		if err == nil {
-			if len(key) > 255 || !utf8.ValidString(key) || key[0] != '/' || strings.Contains(key+"/", "//") || strings.Contains(key+"/", " /") {
+			if len(key) > 255 || !utf8.ValidString(key) || key[0] != '/' || strings.Contains(key+"/", "//") ||
+				strings.Contains(key+"/", " /") {
 				t.Fatalf("%q is a key", key)
 			}
 			for p := parentKey(key); p != ""; p = parentKey(p) {

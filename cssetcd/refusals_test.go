@@ -39,7 +39,8 @@ func TestWhatUpstreamHoldsIn32Bits(t *testing.T) {
 	ctx := t.Context()
 	const most, over = math.MaxInt32, math.MaxInt32 + 1
 	striped := func(name string, stripes, subs int) error {
-		return second(c.CreateDatabase(ctx, cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: stripes, SubStripes: subs}}))
+		return second(c.CreateDatabase(ctx, cssetcd.Database{Name: name,
+			Striping: &cssetcd.Striping{Stripes: stripes, SubStripes: subs}}))
 	}
 	unchanged(t, c, func() {
 		for what, err := range map[string]error{
@@ -147,5 +148,6 @@ func TestTooLargeSaysOfWhat(t *testing.T) {
 	}
 	_, err = c.Commit(t.Context(), &chunks)
 	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
-	assert.Regexp(t, `too large for one etcd transaction: it has \d+ (conditions|keys and ranges), and 128 is the most`, err.Error())
+	assert.Regexp(t, `too large for one etcd transaction: it has \d+ (conditions|keys and ranges), and 128 is the most`,
+		err.Error())
 }

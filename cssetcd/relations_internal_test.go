@@ -9,8 +9,10 @@ import (
 func TestWhatHasNoTiesIsWhatIsNotReadOfTables(t *testing.T) {
 	n := TableName{"LSST", "Object"}
 	for _, below := range []string{
-		"", "/", "//", "/.packed.json", "/CHUNK", "/CHUNKS", "/CHUNKS/", "/CHUNKS/5/REPLICAS", "/CHUNKS-", "/CHUNKS.", "/CHUNKS0", "/CHUNKS00", "/CHUNKSX",
-		"/match", "/match/.packed.json", "/match/dirTable1", "/partitioning", "/partitioning/", "/partitioning/dirDb", "/partitioning-", "/partitioning0", "/partitioning00",
+		"", "/", "//", "/.packed.json", "/CHUNK", "/CHUNKS", "/CHUNKS/", "/CHUNKS/5/REPLICAS", "/CHUNKS-", "/CHUNKS.",
+		"/CHUNKS0", "/CHUNKS00", "/CHUNKSX",
+		"/match", "/match/.packed.json", "/match/dirTable1", "/partitioning", "/partitioning/", "/partitioning/dirDb",
+		"/partitioning-", "/partitioning0", "/partitioning00",
 		"/schema", "/sharedScan/.packed.json", "0", "2", "2/CHUNKS/5", "-/schema",
 	} {
 		p := cssPath(n.key() + below)

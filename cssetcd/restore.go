@@ -78,7 +78,8 @@ func (c *Client) Restore(ctx context.Context, d *Dump, opts ...RestoreOption) (R
 
 func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (RestoreResult, error) {
 	if names := d.pendingDrops(); len(names) > 0 && !o.pendingDrops {
-		return RestoreResult{}, fmt.Errorf("%w: it would start to drop %s; restore with pending drops only if that is meant", ErrInvalid, strings.Join(names, ", "))
+		return RestoreResult{}, fmt.Errorf("%w: it would start to drop %s; restore with pending drops only if that is meant",
+			ErrInvalid, strings.Join(names, ", "))
 	}
 	have, err := c.store.Fetch(ctx, 0, restoreReads...)
 	if err != nil {
@@ -132,12 +133,13 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		return res, err
 	}
 	done := res.Keys - missing
-	res.Revision, err = kv.RunStage(ctx, c.store, "restore", restoreReads, plan.checkedStage, func(change kv.Change, _ kv.Revision) {
-		done += plan.counted(change)
-		if o.progress != nil {
-			o.progress(min(done, res.Keys), res.Keys)
-		}
-	})
+	res.Revision, err = kv.RunStage(ctx, c.store, "restore", restoreReads, plan.checkedStage,
+		func(change kv.Change, _ kv.Revision) {
+			done += plan.counted(change)
+			if o.progress != nil {
+				o.progress(min(done, res.Keys), res.Keys)
+			}
+		})
 	return res, err
 }
 

@@ -23,11 +23,13 @@ import (
 
 // largeDump has two databases whose tables take several transactions each, a director among them.
 func largeDump() map[string]string {
-	all := map[string]string{"/css_meta/version": "1", "/PARTITIONING/_0000000001/nStripes": "60", "/DBS/lsst": "READY", "/DBS/other": "FAILED:x"}
+	all := map[string]string{"/css_meta/version": "1", "/PARTITIONING/_0000000001/nStripes": "60", "/DBS/lsst": "READY",
+		"/DBS/other": "FAILED:x"}
 	for _, n := range []string{"w1", "w2", "w3"} {
 		all["/NODES/"+n] = "ACTIVE"
 	}
-	for i, table := range []string{"/DBS/lsst/TABLES/A", "/DBS/lsst/TABLES/Object", "/DBS/other/TABLES/B", "/DBS/other/TABLES/Small"} {
+	for i, table := range []string{"/DBS/lsst/TABLES/A", "/DBS/lsst/TABLES/Object", "/DBS/other/TABLES/B",
+		"/DBS/other/TABLES/Small"} {
 		all[table] = "READY"
 		all[table+"/schema"] = "(a INT)"
 		all[table+"/partitioning/.packed.json"] = `{"dirDb":"lsst","dirTable":"Object"} `
@@ -41,7 +43,8 @@ func largeDump() map[string]string {
 func addChunks(all map[string]string, table string, n int) {
 	for id := range n {
 		for r := range 2 {
-			all[fmt.Sprintf("%s/CHUNKS/%d/REPLICAS/%010d/.packed.json", table, id, r+1)] = fmt.Sprintf(`{"nodeName":"w%d"} `, (id+r)%3+1)
+			all[fmt.Sprintf("%s/CHUNKS/%d/REPLICAS/%010d/.packed.json", table, id, r+1)] = fmt.Sprintf(`{"nodeName":"w%d"} `,
+				(id+r)%3+1)
 		}
 	}
 }
@@ -95,7 +98,8 @@ func checkStates(t require.TestingT, st kv.Store, values map[string]string, from
 				continue
 			}
 			for _, d := range directors {
-				require.True(t, usable(d) || final[d] == "DO_NOT_USE", "revision %d: %s is there before the director %s", rev, key, d)
+				require.True(t, usable(d) || final[d] == "DO_NOT_USE", "revision %d: %s is there before the director %s", rev, key,
+					d)
 			}
 		}
 		for p, e := range s.Range(everythingInCSS) {
@@ -104,7 +108,8 @@ func checkStates(t require.TestingT, st kv.Store, values map[string]string, from
 			isStatus := slices.Contains(dbs, key) || slices.Contains(tables, key)
 			if key != "/css_meta" && key != "/css_meta/version" {
 				require.True(t, ok, "revision %d: %s is not in the dump", rev, key)
-				require.True(t, e.Value == want || (isStatus && e.Value == "DO_NOT_USE"), "revision %d: %s is %q", rev, key, e.Value)
+				require.True(t, e.Value == want || (isStatus && e.Value == "DO_NOT_USE"), "revision %d: %s is %q", rev, key,
+					e.Value)
 			}
 			if isStatus || strings.HasPrefix(key, "/NODES/") && strings.Count(key, "/") == 2 {
 				require.Equal(t, key, s.At(cssetcd.FoldPath(key)).Value, "revision %d: the spelling of %s", rev, key)
@@ -140,12 +145,14 @@ func TestRestoreShowsOnlyWholeTables(t *testing.T) {
 	values := largeDump()
 	c := emptyStore()
 	var seen [][2]int
-	res, err := c.Restore(t.Context(), parse(t, dumpOf(values)), cssetcd.OnProgress(func(done, total int) { seen = append(seen, [2]int{done, total}) }))
+	res, err := c.Restore(t.Context(), parse(t, dumpOf(values)),
+		cssetcd.OnProgress(func(done, total int) { seen = append(seen, [2]int{done, total}) }))
 	require.NoError(t, err)
 	requireRestored(t, c.Store(), values)
 	checkStates(t, c.Store(), values, 1)
 	assert.Equal(t, cssetcd.RestoreResult{
-		Databases: 2, Tables: 4, Nodes: 3, Keys: len(withAncestors(values)), Transactions: len(seen), Revision: catalogue(t, c, 0).Revision(),
+		Databases: 2, Tables: 4, Nodes: 3, Keys: len(withAncestors(values)), Transactions: len(seen),
+		Revision: catalogue(t, c, 0).Revision(),
 	}, res)
 	assert.Greater(t, res.Transactions, 7)
 	assert.Less(t, res.Transactions, res.Keys/50, "transactions are filled")
@@ -296,9 +303,11 @@ func TestRestoreOfRandomCatalogues(t *testing.T) {
 func TestRestoreIntoWhatIsNotEmpty(t *testing.T) {
 	for _, tt := range []struct{ why, key, value, message string }{
 		{"a key that is not in the dump", "/DBS/other", "READY", "/DBS/other is there and not in the dump"},
-		{"another value", "/DBS/lsst/TABLES/Object/schema", "(b INT)", "/DBS/lsst/TABLES/Object/schema is there with another value"},
+		{"another value", "/DBS/lsst/TABLES/Object/schema", "(b INT)",
+			"/DBS/lsst/TABLES/Object/schema is there with another value"},
 		{"another status", "/DBS/lsst", "FAILED:x", "/DBS/lsst is there with another value"},
-		{"DO_NOT_USE where there is no status", "/NODES/worker-1", "DO_NOT_USE", "/NODES/worker-1 is there with another value"},
+		{"DO_NOT_USE where there is no status", "/NODES/worker-1", "DO_NOT_USE",
+			"/NODES/worker-1 is there with another value"},
 		{"more of the meta data", "/css_meta/more", "", ""},
 		{"a part of the dump", "/DBS/lsst", "READY", ""},
 		{"a status that is not set yet", "/DBS/lsst/TABLES/Object", "DO_NOT_USE", ""},
@@ -490,7 +499,8 @@ func TestDryRunWritesNothing(t *testing.T) {
 			unchanged(t, c, func() {
 				before := catalogue(t, c, 0).Revision()
 				var err error
-				said, err = c.Restore(t.Context(), parse(t, dumpOf(values)), append(opts, cssetcd.DryRun(), cssetcd.OnProgress(func(int, int) { t.Error("there is no progress") }))...)
+				said, err = c.Restore(t.Context(), parse(t, dumpOf(values)),
+					append(opts, cssetcd.DryRun(), cssetcd.OnProgress(func(int, int) { t.Error("there is no progress") }))...)
 				require.NoError(t, err)
 				assert.Equal(t, before, said.Revision)
 				assert.Equal(t, before, catalogue(t, c, 0).Revision())
@@ -511,7 +521,8 @@ func TestRestoreOfManyChunks(t *testing.T) {
 	}{"memory": {emptyStore(), 5000}, "etcd": {csstest.New(t), 500}} {
 		t.Run(name, func(t *testing.T) {
 			c := tt.c
-			values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY", "/DBS/lsst/TABLES/Object/schema": "()"}
+			values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY",
+				"/DBS/lsst/TABLES/Object/schema": "()"}
 			addChunks(values, "/DBS/lsst/TABLES/Object", tt.chunks)
 			res, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
 			require.NoError(t, err)
@@ -522,7 +533,8 @@ func TestRestoreOfManyChunks(t *testing.T) {
 			id := 0
 			for ch, err := range chunks {
 				require.NoError(t, err)
-				require.Equal(t, cssetcd.Chunk{ID: id, Nodes: []string{fmt.Sprintf("w%d", id%3+1), fmt.Sprintf("w%d", (id+1)%3+1)}}, ch)
+				require.Equal(t, cssetcd.Chunk{ID: id, Nodes: []string{fmt.Sprintf("w%d", id%3+1),
+					fmt.Sprintf("w%d", (id+1)%3+1)}}, ch)
 				id++
 			}
 			assert.Equal(t, tt.chunks, id)

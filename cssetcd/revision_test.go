@@ -120,7 +120,8 @@ func TestAStatusIsThatOfTheTable(t *testing.T) {
 	ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: plain, Schema: "(a INT)"}))
 	read, err := c.Table(t.Context(), plain)
 	require.NoError(t, err)
-	ok(t)(c.SetSharedScan(t.Context(), plain, cssetcd.SharedScan{}, cssetcd.IfStatus(cssetcd.StatusReady), cssetcd.IfRevision(read.Modified)))
+	ok(t)(c.SetSharedScan(t.Context(), plain, cssetcd.SharedScan{}, cssetcd.IfStatus(cssetcd.StatusReady),
+		cssetcd.IfRevision(read.Modified)))
 }
 
 // TestNothingMeetsNoCondition: a drop that may find nothing fails all the same when it was to be of a status or

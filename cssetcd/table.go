@@ -100,7 +100,8 @@ func checkTable(t *Table) error {
 		return err
 	}
 	if t.SharedScan != nil && t.Partitioning == nil && t.Match == nil {
-		return fmt.Errorf("%w: shared scan parameters on a table that is not partitioned: shared scans read chunks", ErrInvalid)
+		return fmt.Errorf("%w: shared scan parameters on a table that is not partitioned: shared scans read chunks",
+			ErrInvalid)
 	}
 	if err := checkSharedScan(t.SharedScan); err != nil {
 		return err
@@ -150,7 +151,8 @@ func missingTable(n TableName) func(*kv.Snapshot) error {
 
 // SetTableSchema writes the schema of a table. It returns ErrNoSuchTable, and ErrDuplicateColumn for one that MySQL
 // would refuse. Takes IfStatus and IfRevision.
-func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision, error) {
+func (c *Client) SetTableSchema(ctx context.Context, n TableName, schema string, opts ...WriteOption) (Revision,
+	error) {
 	return c.do(ctx, setTableSchema(n, schema, opts))
 }
 

@@ -40,7 +40,8 @@ func loseAnswers(interleave bool) func(*testing.T, *cssetcd.Client, int) ([]*css
 	}
 }
 
-func lossy(t *testing.T, first *cssetcd.Client, n int, interleave bool) (writers []*cssetcd.Client, end func() map[string]int) {
+func lossy(t *testing.T, first *cssetcd.Client, n int, interleave bool) (writers []*cssetcd.Client,
+	end func() map[string]int) {
 	seed := rand.Uint64()
 	t.Logf("seed of the faults %d", seed)
 	faults := kvtest.NewFaults(first.Store(), kvtest.Random(seed, 1.0/4, 20))
@@ -58,7 +59,8 @@ func lossy(t *testing.T, first *cssetcd.Client, n int, interleave bool) (writers
 	return writers, func() map[string]int {
 		faults.Flush()
 		counts := map[string]int{
-			lostCommitted: faults.Count(kvtest.Committed), lostDropped: faults.Count(kvtest.Dropped), lostLate: faults.Count(kvtest.Late),
+			lostCommitted: faults.Count(kvtest.Committed), lostDropped: faults.Count(kvtest.Dropped),
+			lostLate:   faults.Count(kvtest.Late),
 			lostLanded: faults.Landed(),
 		}
 		for _, n := range untold {
@@ -135,7 +137,8 @@ type cluster struct {
 // newCluster starts a cluster for one test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true, Tick: 50 * time.Millisecond})
+	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 50 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		for _, m := range members {
@@ -179,7 +182,8 @@ func (c *cluster) leader(ctx context.Context) *embedetcd.Server {
 
 // stopLeaders is trouble: answers are lost, and each time that so many calls were made, whoever leads is stopped, and
 // started again a moment later.
-func (c *cluster) stopLeaders(every int) func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client, func() map[string]int) {
+func (c *cluster) stopLeaders(every int) func(*testing.T, *cssetcd.Client, int) ([]*cssetcd.Client,
+	func() map[string]int) {
 	return func(t *testing.T, first *cssetcd.Client, n int) ([]*cssetcd.Client, func() map[string]int) {
 		writers, endLosses := lossy(t, first, n, false)
 		stopper := &leaderStopper{cluster: c, t: t, every: every}

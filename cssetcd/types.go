@@ -51,9 +51,10 @@ type Table struct {
 	Status       Status
 	Schema       string        // what stands between CREATE TABLE t and the semicolon, with its parentheses
 	Partitioning *Partitioning // nil: every worker holds the table whole
-	Match        *Match        // nil: not a match table. One created with Match alone is partitioned, too, with all fields zero
-	SharedScan   *SharedScan   // nil: not in shared scans
-	Modified     Revision      // when anything of it but its chunks was last written; set on reading
+	// nil: not a match table. One created with Match alone is partitioned, too, with all fields zero
+	Match      *Match
+	SharedScan *SharedScan // nil: not in shared scans
+	Modified   Revision    // when anything of it but its chunks was last written; set on reading
 }
 
 // Partitioning is how a table is cut into chunks. A director table decides where rows go; its children follow it.

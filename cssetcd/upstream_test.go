@@ -95,7 +95,8 @@ func TestUpstreamFirstTablesOfADatabaseCollided(t *testing.T) {
 	c := csstest.New(t)
 	for round := range 10 {
 		db := fmt.Sprintf("db%d", round)
-		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: db, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
+		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: db,
+			Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		var wg sync.WaitGroup
 		for i := range 4 {
 			wg.Go(func() {
@@ -268,12 +269,15 @@ func TestUpstreamVersionWasLookedAtOnce(t *testing.T) {
 	byHand(t, c, "css/css_meta/version", "2")
 	var wrong *cssetcd.VersionError
 	writes := map[string]error{
-		"create database": second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})), "drop table": second(c.DropTable(ctx, object)),
-		"set status": second(c.SetTableStatus(ctx, object, "")), "add chunk": second(c.AddChunk(ctx, object, 1, "worker-1")),
+		"create database": second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})),
+		"drop table":      second(c.DropTable(ctx, object)),
+		"set status":      second(c.SetTableStatus(ctx, object, "")), "add chunk": second(c.AddChunk(ctx, object, 1, "worker-1")),
 		"delete node": second(c.DeleteNode(ctx, "worker-1")), "raw": second(c.Raw().Put(ctx, "/x", "")),
 		"restore": third(c.Restore(ctx, parse(t, minimalDump), cssetcd.Overwrite())),
-		"read":    third(c.Table(ctx, object)), "chunks": third(c.Chunks(ctx, object)), "get": third(c.Raw().Get(ctx, "/DBS")),
-		"open view": third(cssetcd.OpenView(ctx, c)), "new client": third(cssetcd.New(ctx, csstest.Etcd(), cssetcd.WithPrefix(c.Prefix()))),
+		"read":    third(c.Table(ctx, object)), "chunks": third(c.Chunks(ctx, object)),
+		"get":       third(c.Raw().Get(ctx, "/DBS")),
+		"open view": third(cssetcd.OpenView(ctx, c)), "new client": third(cssetcd.New(ctx, csstest.Etcd(),
+			cssetcd.WithPrefix(c.Prefix()))),
 	}
 	for name, err := range writes {
 		require.ErrorAs(t, err, &wrong, name)
@@ -340,7 +344,8 @@ func TestUpstreamInterruptedDropRemovedAPart(t *testing.T) {
 // TestUpstreamReadsGaveDefaultsForANameInAnotherCase: containsTable was true and all parameters were those of no table.
 func TestUpstreamReadsGaveDefaultsForANameInAnotherCase(t *testing.T) {
 	c := newCatalogue(t)
-	for _, n := range []cssetcd.TableName{{DB: "LSST", Table: "Object"}, {DB: "lsst", Table: "OBJECT"}, {DB: "lsst", Table: "Object "}} {
+	for _, n := range []cssetcd.TableName{{DB: "LSST", Table: "Object"}, {DB: "lsst", Table: "OBJECT"},
+		{DB: "lsst", Table: "Object "}} {
 		_, err := c.Table(t.Context(), n)
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 		require.ErrorIs(t, second(c.DropTable(t.Context(), n)), cssetcd.ErrNoSuchTable)

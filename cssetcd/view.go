@@ -95,7 +95,8 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 		return nil, err
 	}
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1), recent: recentTouches{maxSize: settings.maxSize}}
+	v := &View{client: c, cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1),
+		recent: recentTouches{maxSize: settings.maxSize}}
 	v.state.Store(&viewState{
 		snapshot:  newSnapshot(s, cluster),
 		seq:       1,
@@ -202,7 +203,8 @@ func (v *View) WaitLatest(ctx context.Context) (*Snapshot, error) {
 
 func (v *View) waitError(what string, err error) error {
 	c := v.Condition()
-	err = fmt.Errorf("%w; the view is %s at revision %d, confirmed %s ago", err, c.Phase, v.Snapshot().Revision(), v.Staleness().Round(time.Millisecond))
+	err = fmt.Errorf("%w; the view is %s at revision %d, confirmed %s ago", err, c.Phase, v.Snapshot().Revision(),
+		v.Staleness().Round(time.Millisecond))
 	if c.Reason != nil {
 		err = fmt.Errorf("%w: %w", err, c.Reason)
 	}

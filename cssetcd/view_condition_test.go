@@ -54,9 +54,11 @@ func TestConditionOfAView(t *testing.T) {
 		reason error
 		count  func()
 	}{
-		{"a change", kv.Update{Snapshot: change(), Touched: touched}, cssetcd.Live, nil, func() { want.Updates++; want.Changes++ }},
+		{"a change", kv.Update{Snapshot: change(), Touched: touched}, cssetcd.Live, nil,
+			func() { want.Updates++; want.Changes++ }},
 		{"a broken connection", kv.Update{Snapshot: now, Trouble: broken}, cssetcd.Stale, broken, func() { want.Troubles++ }},
-		{"it stays broken", kv.Update{Snapshot: now, Trouble: errSecond}, cssetcd.Stale, errSecond, func() { want.Troubles++ }},
+		{"it stays broken", kv.Update{Snapshot: now, Trouble: errSecond}, cssetcd.Stale, errSecond,
+			func() { want.Troubles++ }},
 		{"an answer", kv.Update{Snapshot: now, Asked: time.Now()}, cssetcd.Live, nil, func() {}},
 		{"compacted", kv.Update{Snapshot: now, Trouble: resync}, cssetcd.Resyncing, resync, func() { want.Troubles++ }},
 		{"loaded", kv.Update{Snapshot: change(), Touched: touched, Resync: true, Asked: time.Now()}, cssetcd.Live, nil,
@@ -65,7 +67,8 @@ func TestConditionOfAView(t *testing.T) {
 		{"compared and different", kv.Update{Snapshot: now, Trouble: differs}, cssetcd.Resyncing, differs,
 			func() { want.Troubles++; want.Inconsistencies++ }},
 		{"the load fails", kv.Update{Snapshot: now, Trouble: broken}, cssetcd.Stale, broken, func() { want.Troubles++ }},
-		{"set back", kv.Update{Snapshot: change(), Touched: touched, Resync: true, Regressed: true, Asked: time.Now()}, cssetcd.Live, nil,
+		{"set back", kv.Update{Snapshot: change(), Touched: touched, Resync: true, Regressed: true, Asked: time.Now()},
+			cssetcd.Live, nil,
 			func() { want.Updates++; want.Changes++; want.Loads++; want.Regressions++ }},
 	} {
 		before := v.Condition()
@@ -269,7 +272,8 @@ func TestUnchangedTablesKeepTheirPointers(t *testing.T) {
 	ok(t)(w.client.CreateTable(t.Context(), directorTable(still)))
 	ok(t)(w.client.CreateDatabase(t.Context(), cssetcd.Database{Name: "quiet"}))
 	v := w.open(t)
-	read := func(s *cssetcd.Snapshot) (tab, other *cssetcd.Table, quiet, db *cssetcd.Database, node *cssetcd.Node, columns *cssetcd.Column) {
+	read := func(s *cssetcd.Snapshot) (tab, other *cssetcd.Table, quiet, db *cssetcd.Database, node *cssetcd.Node,
+		columns *cssetcd.Column) {
 		var errs [6]error
 		tab, errs[0] = s.Table(still)
 		other, errs[1] = s.Table(object)

@@ -36,7 +36,8 @@ var (
 
 func newChain(t *rapid.T) *chain {
 	c := &chain{}
-	c.places = []string{"/css_meta/version", "/DBS", "/DBS/", "/DBS/a/", "/NODES", "/PARTITIONING", "/elsewhere/x", "/DBS/.packed.json"}
+	c.places = []string{"/css_meta/version", "/DBS", "/DBS/", "/DBS/a/", "/NODES", "/PARTITIONING", "/elsewhere/x",
+		"/DBS/.packed.json"}
 	for _, id := range []string{"1", "2"} {
 		c.places = append(c.places, "/PARTITIONING/_"+id, "/PARTITIONING/_"+id+"/.packed.json")
 	}
@@ -48,8 +49,10 @@ func newChain(t *rapid.T) *chain {
 		c.places = append(c.places, d, d+"/.packed.json", d+"/partitioningId", d+"/TABLES", d+"/TABLES/")
 		for _, table := range chainTables {
 			x := d + "/TABLES/" + table
-			c.places = append(c.places, x, x, x+"/schema", x+"/schema", x+"/partitioning", x+"/partitioning/.packed.json", x+"/sharedScan/.packed.json",
-				x+"/match/dirTable1", x+"/CHUNKS", x+"/CHUNKS/7", x+"/CHUNKS/7/REPLICAS/1/.packed.json", x+"/CHUNKS/12/REPLICAS/1/nodeName", x+"/CHUNKS2", x+"/")
+			c.places = append(c.places, x, x, x+"/schema", x+"/schema", x+"/partitioning", x+"/partitioning/.packed.json",
+				x+"/sharedScan/.packed.json",
+				x+"/match/dirTable1", x+"/CHUNKS", x+"/CHUNKS/7", x+"/CHUNKS/7/REPLICAS/1/.packed.json",
+				x+"/CHUNKS/12/REPLICAS/1/nodeName", x+"/CHUNKS2", x+"/")
 		}
 	}
 	b := kv.NewSnapshot(0, kv.Below("css")).Edit()
@@ -75,7 +78,8 @@ func aChainValue(t *rapid.T, key string) string {
 		"nodeName":       {"", "n1"},
 		"host":           {"h"},
 	}
-	all := []string{"READY", "", `{"nodeName":"n1"}`, `{"partitioningId":"1"}`, `{"nStripes":"3","nSubStripes":"4","overlap":"0.5"}`,
+	all := []string{"READY", "", `{"nodeName":"n1"}`, `{"partitioningId":"1"}`,
+		`{"nStripes":"3","nSubStripes":"4","overlap":"0.5"}`,
 		`{"dirDb":"a","overlap":"0.1"}`, `{"scanRating":"2"}`, `{"host":"h","port":"5"}`, "{broken"}
 	if some := fits[key[strings.LastIndexByte(key, '/')+1:]]; some != nil {
 		all = some
@@ -242,7 +246,10 @@ func TestAPartitioningTouchesItsDatabasesOnly(t *testing.T) {
 func samePointers(t *rapid.T, before, after *cssetcd.Snapshot, touched []kv.Path, wasRead bool) (kept, renewed int) {
 	within := func(keys ...string) bool {
 		return slices.ContainsFunc(touched, func(p kv.Path) bool {
-			return slices.ContainsFunc(keys, func(key string) bool { return string(p) == "css"+key || strings.HasPrefix(string(p), "css"+key+"/") })
+			return slices.ContainsFunc(keys, func(key string) bool {
+				return string(p) == "css"+key ||
+					strings.HasPrefix(string(p), "css"+key+"/")
+			})
 		})
 	}
 	for _, db := range chainDBs {
@@ -373,7 +380,8 @@ func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 		b := kv.NewSnapshot(rev, kv.Below("css")).Edit()
 		keys := map[string]string{
 			"/DBS/a": "READY", "/DBS/a/partitioningId": "0000000001", "/DBS/b": "READY",
-			"/PARTITIONING/_0000000001/nStripes": "10", "/PARTITIONING/_0000000001/nSubStripes": "2", "/PARTITIONING/_0000000001/overlap": "0.1",
+			"/PARTITIONING/_0000000001/nStripes": "10", "/PARTITIONING/_0000000001/nSubStripes": "2",
+			"/PARTITIONING/_0000000001/overlap": "0.1",
 		}
 		maps.Copy(keys, more)
 		for key, value := range keys {
@@ -394,9 +402,11 @@ func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 		update kv.Update
 	}{
 		{"its partitioning", kv.Update{
-			Snapshot: at(21, map[string]string{"/PARTITIONING/_0000000001/nStripes": "99"}), Touched: []kv.Path{"css/PARTITIONING/_0000000001/nStripes"},
+			Snapshot: at(21, map[string]string{"/PARTITIONING/_0000000001/nStripes": "99"}),
+			Touched:  []kv.Path{"css/PARTITIONING/_0000000001/nStripes"},
 		}},
-		{"mended at the same revision", kv.Update{Snapshot: at(21, map[string]string{"/DBS/a": "X"}), Touched: []kv.Path{"css/DBS/a"}, Resync: true}},
+		{"mended at the same revision", kv.Update{Snapshot: at(21, map[string]string{"/DBS/a": "X"}),
+			Touched: []kv.Path{"css/DBS/a"}, Resync: true}},
 		{"etcd went back", kv.Update{Snapshot: at(15, nil), Touched: []kv.Path{"css/DBS/a"}, Resync: true, Regressed: true}},
 		{"and on", kv.Update{Snapshot: at(20, map[string]string{"/DBS/a": "Y"}), Touched: []kv.Path{"css/DBS/a"}}},
 	} {
@@ -413,7 +423,8 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, kv.Below("css")))
 	t.Cleanup(v.Close)
 	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrWentBack)})
-	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrUnavailable)}) // it could not be loaded
+	// it could not be loaded
+	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrUnavailable)})
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	_, err := v.WaitRevision(ctx, 61)
@@ -435,7 +446,8 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 // TestNamesAreOfTheCatalogue and not of whoever asked: his may be a part of a large text, which would stay as long as
 // the table does.
 func TestNamesAreOfTheCatalogue(t *testing.T) {
-	s := cssetcd.CatalogueOf(kvSnapshotOf(map[string]string{"/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY", "/NODES/worker-1": "ACTIVE"}))
+	s := cssetcd.CatalogueOf(kvSnapshotOf(map[string]string{"/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY",
+		"/NODES/worker-1": "ACTIVE"}))
 	text := strings.Repeat("SELECT * FROM lsst.Object, worker-1;", 1000)
 	at := func(word string) string { i := strings.Index(text, word); return text[i : i+len(word)] }
 	within := func(name string) bool {

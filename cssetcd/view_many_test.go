@@ -87,10 +87,12 @@ func TestMillionReads(t *testing.T) {
 		w.proxy.Up()
 		require.Eventually(t, func() bool { return v.Stats().Counts.Loads > uint64(i) }, time.Minute, time.Millisecond)
 	}
-	require.Eventually(t, func() bool { return reads.Load() >= least && wrote.Load() >= writes && seen.Load() >= writes }, 2*time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return reads.Load() >= least && wrote.Load() >= writes && seen.Load() >= writes },
+		2*time.Minute, time.Millisecond)
 	stop()
 	all.Wait()
-	t.Logf("%d reads of %d keys over %d transactions, of which they saw %d changes; %d cuts, %d full loads", reads.Load(), keys, wrote.Load(), seen.Load(), cuts, loads)
+	t.Logf("%d reads of %d keys over %d transactions, of which they saw %d changes; %d cuts, %d full loads", reads.Load(),
+		keys, wrote.Load(), seen.Load(), cuts, loads)
 }
 
 var allKeys = []string{"/all/0", "/all/1", "/all/2", "/all/3"}
@@ -199,8 +201,10 @@ func TestViewsLeaveNothing(t *testing.T) {
 	assert.Zero(t, v.Stats().Waiters)
 	v.Close()
 	goroutines++ // that which looks
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines }, time.Minute, 10*time.Millisecond, "goroutines are left")
-	require.Eventually(t, func() bool { return openFiles(t) <= files }, time.Minute, 10*time.Millisecond, "files are left open")
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= goroutines }, time.Minute, 10*time.Millisecond,
+		"goroutines are left")
+	require.Eventually(t, func() bool { return openFiles(t) <= files }, time.Minute, 10*time.Millisecond,
+		"files are left open")
 }
 
 func openFiles(t testing.TB) int {
@@ -287,7 +291,8 @@ func spoilPart(t *testing.T, c *cssetcd.Client) func(*etcdserverpb.RangeStreamRe
 				kvs = append(kvs[:i:i], kvs[i+1:]...)
 				i--
 			case etcdKey(c, "/NODES/worker-2/.packed.json"):
-				extra := &mvccpb.KeyValue{Key: []byte(etcdKey(c, "/NODES/worker-3")), Value: []byte("ACTIVE"), CreateRevision: 1, ModRevision: 1}
+				extra := &mvccpb.KeyValue{Key: []byte(etcdKey(c, "/NODES/worker-3")), Value: []byte("ACTIVE"), CreateRevision: 1,
+					ModRevision: 1}
 				kvs = slices.Insert(kvs, i+1, extra)
 			}
 		}
@@ -325,10 +330,11 @@ func TestABadValueIsMended(t *testing.T) {
 		key, value, mended string
 		read               func(*cssetcd.Snapshot) error
 	}{
-		{"/DBS/lsst/TABLES/Object/sharedScan/.packed.json", "{broken", `{"lockInMem":"1","scanRating":"2"} `, func(s *cssetcd.Snapshot) error {
-			_, err := s.Table(object)
-			return err
-		}},
+		{"/DBS/lsst/TABLES/Object/sharedScan/.packed.json", "{broken", `{"lockInMem":"1","scanRating":"2"} `,
+			func(s *cssetcd.Snapshot) error {
+				_, err := s.Table(object)
+				return err
+			}},
 		{"/DBS/lsst/.packed.json", "{broken", `{"storageClass":"L2"} `, func(s *cssetcd.Snapshot) error {
 			_, err := s.Database("lsst")
 			return err
@@ -337,14 +343,15 @@ func TestABadValueIsMended(t *testing.T) {
 			_, err := s.Node("worker-1")
 			return err
 		}},
-		{"/DBS/lsst/TABLES/Object/CHUNKS/5/REPLICAS/1/.packed.json", "{", `{"nodeName":"worker-1"} `, func(s *cssetcd.Snapshot) error {
-			for _, err := range s.Chunks(object) {
-				if err != nil {
-					return err
+		{"/DBS/lsst/TABLES/Object/CHUNKS/5/REPLICAS/1/.packed.json", "{", `{"nodeName":"worker-1"} `,
+			func(s *cssetcd.Snapshot) error {
+				for _, err := range s.Chunks(object) {
+					if err != nil {
+						return err
+					}
 				}
-			}
-			return nil
-		}},
+				return nil
+			}},
 		{"/DBS/lsst/TABLES/Object/schema", "no columns", "(a INT)", func(s *cssetcd.Snapshot) error {
 			_, err := s.Columns(object)
 			return err

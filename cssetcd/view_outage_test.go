@@ -73,7 +73,8 @@ func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
 	const chunk = "/DBS/lsst/TABLES/Object/CHUNKS/1"
 	assert.Equal(t, []string{
 		"/DBS/lsst/TABLES/Object READY>CHANGED",
-		chunk + " >-", chunk + "/REPLICAS >-", chunk + "/REPLICAS/0000000001 >-", chunk + `/REPLICAS/0000000001/.packed.json {"nodeName":"worker-1"} >-`,
+		chunk + " >-", chunk + "/REPLICAS >-", chunk + "/REPLICAS/0000000001 >-",
+		chunk + `/REPLICAS/0000000001/.packed.json {"nodeName":"worker-1"} >-`,
 		"/DBS/new ->READY", `/DBS/new/.packed.json ->{"releaseStatus":"RELEASED","storageClass":"L2"} `,
 	}, changes(u))
 	assert.False(t, u.Regressed)

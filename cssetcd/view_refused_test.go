@@ -71,7 +71,8 @@ func newGuarded(t *testing.T) guarded {
 
 func (g guarded) grant(t *testing.T) {
 	t.Helper()
-	_, err := g.root.RoleGrantPermission(t.Context(), "reader", g.prefix, clientv3.GetPrefixRangeEnd(g.prefix), clientv3.PermissionType(clientv3.PermRead))
+	_, err := g.root.RoleGrantPermission(t.Context(), "reader", g.prefix, clientv3.GetPrefixRangeEnd(g.prefix),
+		clientv3.PermissionType(clientv3.PermRead))
 	require.NoError(t, err)
 }
 

@@ -60,7 +60,8 @@ func (w *tapped) open(t testing.TB, opts ...cssetcd.ViewOption) *cssetcd.View {
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainStreamInterceptor(w.tap),
 			grpc.WithConnectParams(grpc.ConnectParams{
-				Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
+				Backoff: backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2,
+					MaxDelay: 200 * time.Millisecond},
 				MinConnectTimeout: time.Second,
 			}),
 		},
@@ -75,7 +76,8 @@ func (w *tapped) open(t testing.TB, opts ...cssetcd.ViewOption) *cssetcd.View {
 	return v
 }
 
-func (w *tapped) tap(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
+func (w *tapped) tap(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string,
+	open grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	if !strings.HasSuffix(method, "/RangeStream") {
 		return open(ctx, desc, cc, method, opts...)

@@ -428,7 +428,10 @@ func TestViewShowsWholeRevisions(t *testing.T) {
 						delete(state, k.Key)
 					}
 				}
-				assert.True(t, slices.IsSortedFunc(u.Keys, func(a, b cssetcd.KeyChange) int { return strings.Compare(a.Key, b.Key) }))
+				assert.True(t, slices.IsSortedFunc(u.Keys, func(a, b cssetcd.KeyChange) int {
+					return strings.Compare(a.Key,
+						b.Key)
+				}))
 				if same(u.To) == fmt.Sprint(rounds-1) {
 					assert.Equal(t, contents(u.To), state)
 					return

@@ -24,9 +24,12 @@ func benchCommand(p *program) *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use: "bench [NAME...]", Short: "Measure how fast everything is, each figure against a peer", GroupID: groupLab,
-		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, some minutes. Every figure is a ratio:\n" +
-			"the peer does the same work in the plainest way, on the same servers, in the same run, in turns with our side. A goal\n" +
-			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" + benchList(),
+		Long: "Measure on an etcd and a MariaDB that are started for it and gone afterwards, some minutes. Every figure " +
+			"is a ratio:\n" +
+			"the peer does the same work in the plainest way, on the same servers, in the same run, in turns with our side. " +
+			"A goal\n" +
+			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" +
+			benchList(),
 		Example:   "  css-lab bench\n  css-lab bench drop-vs-statements -w json",
 		ValidArgs: bench.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -42,9 +45,11 @@ func benchCommand(p *program) *cobra.Command {
 			return p.bench(cmd.Context(), args, f)
 		},
 	}
-	cmd.Flags().BoolVar(&f.long, "long", false, "measure larger catalogues, of a million keys, and more often; takes many minutes")
+	cmd.Flags().BoolVar(&f.long, "long", false,
+		"measure larger catalogues, of a million keys, and more often; takes many minutes")
 	cmd.Flags().BoolVar(&f.quick, "quick", false, "only see that everything works: tiny sizes, figures that mean nothing")
-	cmd.Flags().StringVar(&f.profiles, "profile", "", "write CPU profiles of our side into the directory `DIR`, for go tool pprof")
+	cmd.Flags().StringVar(&f.profiles, "profile", "",
+		"write CPU profiles of our side into the directory `DIR`, for go tool pprof")
 	cmd.Flags().StringVar(&f.czar, asCzar, "", "be an idle czar on the etcd at `ENDPOINT`; a benchmark starts itself so")
 	_ = cmd.Flags().MarkHidden(asCzar)
 	return cmd

@@ -27,8 +27,10 @@ func TestBenchPrintsJSONAndTable(t *testing.T) {
 	assert.Contains(t, stderr.String(), "drop-vs-statements: warm-up", "progress is told")
 
 	stdout.Reset()
-	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs-statements-etcd", "--quick", "-w", "table"}), stderr)
-	inOrder(t, stdout.String(), []string{`NAME +OURS +PEER +RATIO +GOAL`, `drop-vs-statements-etcd .* >= 20 +(reached|missed)`})
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs-statements-etcd", "--quick", "-w",
+		"table"}), stderr)
+	inOrder(t, stdout.String(), []string{`NAME +OURS +PEER +RATIO +GOAL`,
+		`drop-vs-statements-etcd .* >= 20 +(reached|missed)`})
 	clean()
 }
 

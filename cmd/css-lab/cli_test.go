@@ -96,7 +96,8 @@ func onServer(t *testing.T, server *embedetcd.Server) *commandLine {
 
 func startEtcd(t *testing.T) *embedetcd.Server {
 	t.Helper()
-	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}) // to start sooner
+	// to start sooner
+	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	return server
@@ -170,11 +171,14 @@ func fill(c *commandLine) {
 	c.ok("db", "create", "LSST_2", "--like", "LSST")
 	c.ok("db", "create", "Plain", "--storage-class", "L1", "--release-status", "PRIVATE")
 	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)")
-	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--director", "--dir-col", "objectId",
+	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--director",
+		"--dir-col", "objectId",
 		"--lat-col", "decl", "--lon-col", "ra", "--overlap", "0.02", "--sub-chunks", "--scan-rating", "1", "--lock-in-mem")
-	c.ok("table", "create", "LSST.Source", "--schema", "(objectId BIGINT)", "--dir-table", "Object", "--dir-col", "objectId", "--scan-rating", "2")
+	c.ok("table", "create", "LSST.Source", "--schema", "(objectId BIGINT)", "--dir-table", "Object", "--dir-col",
+		"objectId", "--scan-rating", "2")
 	c.ok("table", "create", "LSST.ObjMatch", "--schema", "(a BIGINT, b BIGINT, f INT)", "--status", "DO_NOT_USE",
-		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST.Object", "--match-col2", "b", "--match-flag", "f", "--ang-sep", "0.001")
+		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST.Object", "--match-col2", "b",
+		"--match-flag", "f", "--ang-sep", "0.001")
 }
 
 // quickDrops sets durations that tests can wait for, and returns a filled catalogue.

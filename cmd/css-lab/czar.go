@@ -15,7 +15,8 @@ import (
 func czarCommand(p *program) *cobra.Command {
 	var flags czarFlags
 	cmd := &cobra.Command{
-		Use: "czar", Short: "Run a czar that tells what it sees of the catalogue, and runs queries, for tests and demonstrations", GroupID: groupLab,
+		Use: "czar", Short: "Run a czar that tells what it sees of the catalogue, and runs queries, for tests and " +
+			"demonstrations", GroupID: groupLab,
 		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run a czar, one of the processes that plan Qserv's queries: it holds the catalogue in memory as a czar does, and prints each change
 of a database, table or node at the moment at which its queries would see it, until it is interrupted. Chunks are not told of. How its
@@ -104,7 +105,8 @@ func (c *czarRun) tellSights(ctx context.Context, changes *cssetcd.Subscription)
 			return err
 		}
 		if u.Regressed {
-			c.Log.Warn("etcd went back, or is another one; what follows is the difference", "from", u.From.Revision(), "to", u.To.Revision())
+			c.Log.Warn("etcd went back, or is another one; what follows is the difference", "from", u.From.Revision(), "to",
+				u.To.Revision())
 		}
 		for _, s := range sights(u) {
 			s.Time, s.Revision = seen, u.To.Revision()
@@ -134,7 +136,8 @@ func (c *czarRun) tellPhases(ctx context.Context) {
 			c.Log.Info("the view follows etcd again", "revision", c.view.Snapshot().Revision())
 			continue
 		}
-		c.Log.Warn("the view does not follow etcd; queries go on with what it has", "phase", now.Phase, "revision", c.view.Snapshot().Revision(),
+		c.Log.Warn("the view does not follow etcd; queries go on with what it has", "phase", now.Phase, "revision",
+			c.view.Snapshot().Revision(),
 			"confirmed_ago", c.view.Staleness().Round(time.Millisecond), "err", now.Reason)
 	}
 }
@@ -164,7 +167,8 @@ func (c *czarRun) printSight(s sight) error {
 	if s.Status != "" {
 		status = "  " + cli.Cell(string(s.Status))
 	}
-	_, err := fmt.Fprintf(c.out, "%s  %d  %s  %-8s  %s%s\n", s.Time.Format(clockTime), s.Revision, s.Change, s.What, cli.Cell(s.Name), status)
+	_, err := fmt.Fprintf(c.out, "%s  %d  %s  %-8s  %s%s\n", s.Time.Format(clockTime), s.Revision, s.Change, s.What,
+		cli.Cell(s.Name), status)
 	return err
 }
 

@@ -44,7 +44,8 @@ type czarFlags struct {
 func (f *czarFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&f.queries, "queries", false, "register as a czar, and run the queries that standard input names")
-	flags.StringVar(&f.name, "name", "", "what operators read where this czar holds a drop up; without it the host and the number of the process")
+	flags.StringVar(&f.name, "name", "",
+		"what operators read where this czar holds a drop up; without it the host and the number of the process")
 	f.workers.Register(cmd, "run queries on")
 	flags.BoolVar(&f.noGate, "no-gate", false, "run queries without asking anybody: they can fail when a table is dropped")
 }

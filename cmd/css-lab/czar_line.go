@@ -67,7 +67,8 @@ func reasonOf(err error) string {
 		word string
 	}{
 		{cssetcd.ErrNoSuchTable, "no_such_table"}, {deletion.ErrGone, "gone"}, {deletion.ErrDropPending, "drop_pending"},
-		{deletion.ErrNotReady, "not_ready"}, {deletion.ErrStale, "stale"}, {deletion.ErrAborted, "aborted"}, {deletion.ErrClosed, "closed"},
+		{deletion.ErrNotReady, "not_ready"}, {deletion.ErrStale, "stale"}, {deletion.ErrAborted, "aborted"},
+		{deletion.ErrClosed, "closed"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word

@@ -69,12 +69,14 @@ func (q *czarQueries) run(ctx context.Context) error {
 		return err
 	}
 	if q.invalid > 0 {
-		return cli.BadInput("%s; the output says which and why", cli.Plural(q.invalid, "line of the input is no query", "lines of the input are no queries"))
+		return cli.BadInput("%s; the output says which and why", cli.Plural(q.invalid, "line of the input is no query",
+			"lines of the input are no queries"))
 	}
 	return nil
 }
 
-// read returns the lines of the input. A read that is under way when ctx ends goes on until the input ends: it cannot be stopped.
+// read returns the lines of the input. A read that is under way when ctx ends goes on until the input ends: it cannot
+// be stopped.
 func (q *czarQueries) read(ctx context.Context) <-chan string {
 	lines := make(chan string)
 	go func() {
@@ -117,7 +119,8 @@ func (q *czarQueries) begin(line string, number int) {
 func parseQuery(line string) (names []cssetcd.TableName, duration time.Duration, err error) {
 	words := strings.Fields(line)
 	if len(words) != 2 {
-		return nil, 0, fmt.Errorf("%q is not of the form DATABASE.TABLE[,DATABASE.TABLE] DURATION, such as Sky.Object 3s", line)
+		return nil, 0, fmt.Errorf("%q is not of the form DATABASE.TABLE[,DATABASE.TABLE] DURATION, such as Sky.Object 3s",
+			line)
 	}
 	for text := range strings.SplitSeq(words[0], ",") {
 		n, err := cssetcd.ParseTableName(text)

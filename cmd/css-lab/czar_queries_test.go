@@ -97,7 +97,8 @@ func TestCzarQueriesAndADrop(t *testing.T) {
 	serve := c.syncProcess("serve", "--no-mirror")
 	c.sync("drops", "wait", "LSST.Filter")
 	c.gone("LSST.Filter")
-	ended, removed := strings.Index(czar.text(), `"query":3,"tables":["LSST.Filter"],"event":"finished"`), strings.Index(czar.text(), `"change":"removed"`)
+	ended, removed := strings.Index(czar.text(), `"query":3,"tables":["LSST.Filter"],"event":"finished"`),
+		strings.Index(czar.text(), `"change":"removed"`)
 	require.Positive(t, ended)
 	assert.Less(t, ended, removed, "the drop waits for the query")
 	czar.ask("LSST.Filter 1s")
@@ -131,7 +132,8 @@ func TestCzarGoesOnAfterLinesThatAreNoQueries(t *testing.T) {
 	t.Parallel()
 	c := quickDrops(t)
 	czar := c.queries(t.Context())
-	czar.ask("LSST.Object", "# nothing", "", "LSST 1s", "LSST.Object soon", "LSST.Object -1s", "LSST.Object, 1s", "LSST.Object 1ms more", "LSST.Object 1ms", "LSST.Nope 1s")
+	czar.ask("LSST.Object", "# nothing", "", "LSST 1s", "LSST.Object soon", "LSST.Object -1s", "LSST.Object, 1s",
+		"LSST.Object 1ms more", "LSST.Object 1ms", "LSST.Nope 1s")
 	for query, want := range map[int]string{
 		1: `"LSST.Object" is not of the form DATABASE.TABLE[,DATABASE.TABLE] DURATION, such as Sky.Object 3s`,
 		4: `"LSST" is not of the form database.table`,
@@ -174,7 +176,8 @@ func TestCzarWithoutAGate(t *testing.T) {
 	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"))
 	czar.ask("LSST.Filter 1s", "LSST.ObjMatch 1s")
 	czar.told(1, queryAdmitted)
-	assert.Equal(t, "LSST.ObjMatch: "+deletion.ErrNotReady.Error()+": it has the status DO_NOT_USE", czar.told(2, queryRefused).Error)
+	assert.Equal(t, "LSST.ObjMatch: "+deletion.ErrNotReady.Error()+": it has the status DO_NOT_USE",
+		czar.told(2, queryRefused).Error)
 	assert.Contains(t, c.ok("table", "drop", "LSST.Filter", "-w", "json"), `"way": "direct"`)
 	czar.told(1, queryFinished)
 }
@@ -187,7 +190,8 @@ func TestCzarQueriesRunOnWorkers(t *testing.T) {
 	c.ok("mirror", "--once") // makes the database that execute connects to
 	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
 	c.ok("chunk", "add", "LSST.Object", "8", "worker-2")
-	execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)", "CREATE TABLE LSST.Object_8 (a INT)")
+	execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)",
+		"CREATE TABLE LSST.Object_8 (a INT)")
 	none := testkit.MariaDB(t, mariadbd.Options{})
 	file := filepath.Join(t.TempDir(), "workers")
 	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
@@ -210,12 +214,18 @@ func TestCzarQueriesRunOnWorkers(t *testing.T) {
 
 func TestCzarTellsOfQueriesInWords(t *testing.T) {
 	for want, told := range map[string]queryTold{
-		"query 1 on D.T, D.U admitted, planned at revision 7":      {Query: 1, Tables: []string{"D.T", "D.U"}, Event: queryAdmitted, Planned: 7},
-		"query 1 on D.T refused: why":                              {Query: 1, Tables: []string{"D.T"}, Event: queryRefused, Planned: 7, Reason: "gone", Error: "why"},
-		"query 1 on D.T finished after 1.5 s":                      {Query: 1, Tables: []string{"D.T"}, Event: queryFinished, Seconds: 1.5},
-		"query 1 on D.T failed after 0.0 s and 1 chunk query: why": {Query: 1, Tables: []string{"D.T"}, Event: queryFailed, Chunks: 1, Error: "why"},
-		`line 2 is no query: "\x1b" is not of the form`:            {Query: 2, Event: queryInvalid, Error: `"\x1b" is not of the form`},
-		"query 1 on D.T finished after 2.0 s and 12 chunk queries": {Query: 1, Tables: []string{"D.T"}, Event: queryFinished, Seconds: 2, Chunks: 12},
+		"query 1 on D.T, D.U admitted, planned at revision 7": {Query: 1, Tables: []string{"D.T", "D.U"},
+			Event: queryAdmitted, Planned: 7},
+		"query 1 on D.T refused: why": {Query: 1, Tables: []string{"D.T"}, Event: queryRefused,
+			Planned: 7, Reason: "gone", Error: "why"},
+		"query 1 on D.T finished after 1.5 s": {Query: 1, Tables: []string{"D.T"}, Event: queryFinished,
+			Seconds: 1.5},
+		"query 1 on D.T failed after 0.0 s and 1 chunk query: why": {Query: 1, Tables: []string{"D.T"}, Event: queryFailed,
+			Chunks: 1, Error: "why"},
+		`line 2 is no query: "\x1b" is not of the form`: {Query: 2, Event: queryInvalid,
+			Error: `"\x1b" is not of the form`},
+		"query 1 on D.T finished after 2.0 s and 12 chunk queries": {Query: 1, Tables: []string{"D.T"}, Event: queryFinished,
+			Seconds: 2, Chunks: 12},
 	} {
 		assert.Equal(t, want, told.text())
 	}
@@ -254,5 +264,6 @@ func TestCzarWithQueriesEndsWhileEtcdIsAway(t *testing.T) {
 	cancel()
 	assert.Equal(t, cli.ExitOK, czar.wait(t))
 	czar.told(1, queryFinished)
-	assert.Contains(t, czar.text(), "the registration of this czar is not deleted; drops wait until the coordinator has ended it")
+	assert.Contains(t, czar.text(),
+		"the registration of this czar is not deleted; drops wait until the coordinator has ended it")
 }

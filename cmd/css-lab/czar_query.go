@@ -39,8 +39,8 @@ func (ungated) MayDispatch() error    { return nil }
 func (ungated) Done() <-chan struct{} { return nil }
 func (ungated) Release()              {}
 
-// run runs the query and tells what becomes of it. Its end is told before its tables are given back, so that who reads the lines
-// never finds a table removed that a query still uses.
+// run runs the query and tells what becomes of it. Its end is told before its tables are given back, so that who reads
+// the lines never finds a table removed that a query still uses.
 func (q *czarQuery) run() {
 	use, err := q.admit()
 	if err != nil {
@@ -59,7 +59,8 @@ func (q *czarQuery) run() {
 	q.say(q.told)
 }
 
-// admit plans the query and has it admitted. What was planned with a catalogue that the gate has not seen yet is planned anew.
+// admit plans the query and has it admitted. What was planned with a catalogue that the gate has not seen yet is
+// planned anew.
 func (q *czarQuery) admit() (queryUse, error) {
 	for until := time.Now().Add(staleWithin); ; time.Sleep(staleRetry) {
 		tables, err := q.plan()

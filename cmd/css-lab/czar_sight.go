@@ -17,8 +17,8 @@ type sight struct {
 	Status   cssetcd.Status   `json:"status,omitempty"`
 }
 
-// sights returns which databases, tables and nodes an update created, changed and removed. It judges by their keys alone, so that
-// one that cannot be decoded is told of, too.
+// sights returns which databases, tables and nodes an update created, changed and removed. It judges by their keys
+// alone, so that one that cannot be decoded is told of, too.
 func sights(u cssetcd.Update) []sight {
 	var all []sight
 	seen := map[string]bool{}
@@ -47,8 +47,8 @@ func sights(u cssetcd.Update) []sight {
 	return all
 }
 
-// thingOf returns the database, table or node that a key is a part of, and the key whose presence makes it one. Root is "" for
-// keys of chunks and for those that only hold others.
+// thingOf returns the database, table or node that a key is a part of, and the key whose presence makes it one. Root is
+// "" for keys of chunks and for those that only hold others.
 func thingOf(key string) (what, name, root string) {
 	switch k := csskey.Parse(key); {
 	case k.Kind == csskey.Node:

@@ -66,7 +66,8 @@ func TestCzarTellsWhenItSees(t *testing.T) {
 	czar.await(t, `"D.T"`)
 	after := time.Now().Round(0)
 	s := decode[sight](t, czar.text()[strings.Index(czar.text(), "\n")+1:])
-	assert.Equal(t, sight{Time: s.Time, Revision: s.Revision, What: "table", Name: "D.T", Change: "created", Status: "READY"}, s)
+	assert.Equal(t, sight{Time: s.Time, Revision: s.Revision, What: "table", Name: "D.T", Change: "created",
+		Status: "READY"}, s)
 	assert.False(t, s.Time.Before(before) || s.Time.After(after), "%s is not between %s and %s", s.Time, before, after)
 	cancel()
 	czar.wait(t)

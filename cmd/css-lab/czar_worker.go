@@ -60,7 +60,8 @@ func (w czarWorkers) close() {
 	}
 }
 
-// ask counts the rows of a piece on the first worker that has it. Whether that may be is asked right before each statement is sent.
+// ask counts the rows of a piece on the first worker that has it. Whether that may be is asked right before each
+// statement is sent.
 func (w czarWorkers) ask(p piece, may func() error) (err error) {
 	for _, db := range w {
 		if err = askOne(db, p, may); !mysqlconn.NoSuchTable(err) {
@@ -70,8 +71,8 @@ func (w czarWorkers) ask(p piece, may func() error) (err error) {
 	return err
 }
 
-// askOne waits for the answer however long it takes: a query may not be given up while it may still use the table. On one
-// connection, the package sql does not send a statement twice.
+// askOne waits for the answer however long it takes: a query may not be given up while it may still use the table. On
+// one connection, the package sql does not send a statement twice.
 func askOne(db *sql.DB, p piece, may func() error) error {
 	ctx := context.Background()
 	conn, err := db.Conn(ctx)

@@ -73,7 +73,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	began := time.Now()
 	d.title("Qserv's catalogue on etcd, mirrored to MySQL")
-	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash, d.check, d.dropAtOnce, d.dropInPeace}
+	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash,
+		d.check, d.dropAtOnce, d.dropInPeace}
 	for _, step := range steps {
 		if err := errors.Join(step(ctx), d.out.Err); err != nil {
 			return err
@@ -88,8 +89,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return d.out.Err
 }
 
-// outlivingTerminal keeps the process alive when its terminal, or who reads its output, is gone: what was started has to be
-// stopped first. A terminal that is gone ends the context.
+// outlivingTerminal keeps the process alive when its terminal, or who reads its output, is gone: what was started has
+// to be stopped first. A terminal that is gone ends the context.
 func outlivingTerminal(ctx context.Context) (context.Context, func()) {
 	signal.Ignore(syscall.SIGPIPE) // writing fails instead
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
@@ -135,7 +136,8 @@ func (d *demo) start(ctx context.Context) error {
 }
 
 func (d *demo) startEtcd(ctx context.Context) (err error) {
-	if d.etcdServer, err = embedetcd.Start(ctx, embedetcd.Options{Tick: 20 * time.Millisecond}); err != nil { // to start sooner
+	// to start sooner
+	if d.etcdServer, err = embedetcd.Start(ctx, embedetcd.Options{Tick: 20 * time.Millisecond}); err != nil {
 		return err
 	}
 	d.onClose(d.etcdServer.Close)

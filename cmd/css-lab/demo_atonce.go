@@ -30,7 +30,8 @@ func (d *demo) dropAtOnce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.text(fmt.Sprintf("czar 1 runs a query on %s, chunk after chunk. The table is removed, and nobody waits.", demoHurt.Table))
+	d.text(fmt.Sprintf("czar 1 runs a query on %s, chunk after chunk. The table is removed, and nobody waits.",
+		demoHurt.Table))
 	d.text("Times are counted from just before the removal.")
 	if err := wait.For(ctx, 200*time.Millisecond); err != nil { // some chunk queries succeed
 		return err
@@ -47,7 +48,8 @@ func (d *demo) dropAtOnce(ctx context.Context) error {
 	if line.Event != queryFailed {
 		return fmt.Errorf("the query on %s has not failed although its table was removed", demoHurt)
 	}
-	d.factIn(line.Time.Sub(began), "the query on czar 1 fails, after %s had been answered:", cli.Plural(line.Chunks, "chunk query", "chunk queries"))
+	d.factIn(line.Time.Sub(began), "the query on czar 1 fails, after %s had been answered:",
+		cli.Plural(line.Chunks, "chunk query", "chunk queries"))
 	d.quote(line.Error)
 	return nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/qserv/css-etcd/internal/survey"
 )
 
-// inDatabase puts the name of the database before the table of a query: the demo's connections are of no database, because
-// the mirror makes it.
+// inDatabase puts the name of the database before the table of a query: the demo's connections are of no database,
+// because the mirror makes it.
 func inDatabase(query string) string {
 	return strings.Replace(query, " kvData ", " "+cli.DefaultDatabase+".kvData ", 1)
 }
@@ -42,14 +42,16 @@ func (d *demo) compare(ctx context.Context) error {
 	}
 	d.text(fmt.Sprintf("All of %s/css%s, but for %d more chunks.", d.css.Prefix(), root, chunks-1))
 	if d.maria != nil {
-		d.text("Each key is a row: kvKey is the key without " + d.css.Prefix() + "/css, parentKvId the kvId of the row above.")
+		d.text("Each key is a row: kvKey is the key without " + d.css.Prefix() +
+			"/css, parentKvId the kvId of the row above.")
 	}
 	d.columns(list)
 	return nil
 }
 
 // keysOf returns the keys of a table, of its chunks only the first one's, and the number of chunks.
-func (d *demo) keysOf(ctx context.Context, table cssetcd.TableName, root string) (list []shownKey, chunks int, err error) {
+func (d *demo) keysOf(ctx context.Context, table cssetcd.TableName, root string) (list []shownKey, chunks int,
+	err error) {
 	s := d.view.Snapshot()
 	first := ""
 	for chunk, err := range s.Chunks(table) {
@@ -93,7 +95,8 @@ func (d *demo) row(ctx context.Context, key string, into *shownKey) error {
 	return err
 }
 
-// The widths of the columns. The last takes what is left of the page; on one that is narrow it shares that with the value.
+// The widths of the columns. The last takes what is left of the page; on one that is narrow it shares that with the
+// value.
 const (
 	nameWidth   = 24
 	valueWidth  = 19

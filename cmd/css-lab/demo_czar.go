@@ -71,8 +71,8 @@ func newDemoCzar(name string, args ...string) (*demoCzar, error) {
 	return c, nil
 }
 
-// run reads what the czar prints until it has ended. The kernel takes the end of the thread that started a process for the end
-// of its parent, so this thread stays.
+// run reads what the czar prints until it has ended. The kernel takes the end of the thread that started a process for
+// the end of its parent, so this thread stays.
 func (c *demoCzar) run(started chan<- error) {
 	defer close(c.done)
 	runtime.LockOSThread()
@@ -138,7 +138,8 @@ func (c *demoCzar) told(ctx context.Context, query int, events ...string) (czarL
 }
 
 // query has the czar begin a query and waits until it is told to be admitted.
-func (c *demoCzar) query(ctx context.Context, n cssetcd.TableName, d time.Duration) (number int, line czarLine, err error) {
+func (c *demoCzar) query(ctx context.Context, n cssetcd.TableName, d time.Duration) (number int, line czarLine,
+	err error) {
 	if number, err = c.begin(n, d); err != nil {
 		return 0, line, err
 	}
@@ -178,7 +179,8 @@ func (d *demo) startCzars(ctx context.Context) error {
 	d.text("It registers in etcd, so that a drop of a table waits for the queries that it runs.")
 	began := time.Now()
 	for i := range demoCzars {
-		args := []string{"czar", "--queries", "--name", strconv.Itoa(i + 1), "-w", "json", "--endpoints", d.etcdServer.Endpoints()[0],
+		args := []string{"czar", "--queries", "--name", strconv.Itoa(i + 1), "-w", "json", "--endpoints",
+			d.etcdServer.Endpoints()[0],
 			"--prefix", d.css.Prefix(), "--dial-timeout", demoPatience.String(), "--command-timeout", demoPatience.String()}
 		if d.maria != nil {
 			args = append(args, "--worker-dsn", d.maria.DSN(""))

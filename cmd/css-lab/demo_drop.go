@@ -20,7 +20,8 @@ const demoDelay = 2 * time.Second
 func (d *demo) dropInPeace(ctx context.Context) error {
 	d.step("Drop a table through the protocol of deletion, while queries run on it and on others")
 	d.text("The drop marks the table. From then on no czar begins a query on it; those that run go on.")
-	d.text(fmt.Sprintf("It is removed when they have ended and an agreed delay is over: %s here, %s by default.", demoDelay, deletion.DefaultTiming.Delay))
+	d.text(fmt.Sprintf("It is removed when they have ended and an agreed delay is over: %s here, %s by default.",
+		demoDelay, deletion.DefaultTiming.Delay))
 	others := d.startTraffic(ctx, demoOther)
 	defer others.stop()
 	query, _, err := d.czars[0].query(ctx, demoDrop, demoQuery)
@@ -28,7 +29,8 @@ func (d *demo) dropInPeace(ctx context.Context) error {
 		return err
 	}
 	d.text("Times are counted from just before the mark.")
-	d.text(fmt.Sprintf("czar 1 has begun a query of %s on %s. All czars run short ones on %s all the time.", demoQuery, demoDrop.Table, demoOther.Table))
+	d.text(fmt.Sprintf("czar 1 has begun a query of %s on %s. All czars run short ones on %s all the time.", demoQuery,
+		demoDrop.Table, demoOther.Table))
 	t, err := d.view.Snapshot().Table(demoDrop)
 	if err != nil {
 		return err
@@ -71,7 +73,8 @@ func (d *demo) showRefusals(ctx context.Context, began time.Time) error {
 		if line.Event != queryRefused {
 			return fmt.Errorf("%s has admitted a query on %s although it sees the mark", c.name, demoDrop)
 		}
-		d.factIn(line.Time.Sub(began), "%s sees the mark and refuses a query on %s%s", c.name, demoDrop.Table, colonIf(line.Error != why))
+		d.factIn(line.Time.Sub(began), "%s sees the mark and refuses a query on %s%s", c.name, demoDrop.Table,
+			colonIf(line.Error != why))
 		if line.Error != why {
 			why = line.Error
 			d.quote(why)
@@ -87,8 +90,8 @@ func colonIf(more bool) string {
 	return ""
 }
 
-// showWaiting shows what the drop waits for when its delay is over. It shows nothing where the query has ended before. What is left of
-// the delay is told in whole seconds, of which 0 may be almost one.
+// showWaiting shows what the drop waits for when its delay is over. It shows nothing where the query has ended before.
+// What is left of the delay is told in whole seconds, of which 0 may be almost one.
 func (d *demo) showWaiting(ctx context.Context, began time.Time) error {
 	var waits deletion.Status
 	err := await(ctx, "the delay of the drop", func(ctx context.Context) (bool, error) {
@@ -100,7 +103,8 @@ func (d *demo) showWaiting(ctx context.Context, began time.Time) error {
 			return false, err
 		case s.Phase != deletion.PhaseMarked:
 			return true, nil
-		case s.Left == 0 && time.Since(began) >= demoDelay && len(s.Waiting) == 1 && strings.Contains(s.Waiting[0].Why, "running"):
+		case s.Left == 0 && time.Since(began) >= demoDelay && len(s.Waiting) == 1 &&
+			strings.Contains(s.Waiting[0].Why, "running"):
 			waits = s
 			return true, nil
 		}
@@ -160,7 +164,8 @@ func (d *demo) showRemoval(ctx context.Context, began time.Time, drop *deletion.
 	took := time.Since(began)
 	left, err := d.piecesLeft(ctx, demoDrop)
 	if err == nil && left > 0 {
-		err = fmt.Errorf("the drop of %s has ended and %s left", demoDrop, cli.Plural(left, "chunk table is", "chunk tables are"))
+		err = fmt.Errorf("the drop of %s has ended and %s left", demoDrop,
+			cli.Plural(left, "chunk table is", "chunk tables are"))
 	}
 	if err != nil {
 		return err
@@ -174,14 +179,16 @@ func (d *demo) awaitNoRows(ctx context.Context) error {
 	key := "/DBS/" + demoDrop.DB + "/TABLES/" + demoDrop.Table
 	return await(ctx, demoDrop.Table+" to leave kvData", func(ctx context.Context) (bool, error) {
 		var rows int
-		err := d.db.QueryRowContext(ctx, inDatabase("SELECT COUNT(*) FROM kvData WHERE kvKey = ? OR kvKey LIKE ?"), key, key+"/%").Scan(&rows)
+		err := d.db.QueryRowContext(ctx, inDatabase("SELECT COUNT(*) FROM kvData WHERE kvKey = ? OR kvKey LIKE ?"), key,
+			key+"/%").Scan(&rows)
 		return rows == 0, err
 	})
 }
 
 // showName creates the dropped table anew, and has it queried.
 func (d *demo) showName(ctx context.Context, began time.Time, t *cssetcd.Table) error {
-	rev, err := d.css.CreateTable(ctx, cssetcd.Table{Name: t.Name, Schema: t.Schema, Partitioning: t.Partitioning, SharedScan: t.SharedScan})
+	rev, err := d.css.CreateTable(ctx, cssetcd.Table{Name: t.Name, Schema: t.Schema, Partitioning: t.Partitioning,
+		SharedScan: t.SharedScan})
 	if err != nil {
 		return err
 	}
@@ -193,7 +200,8 @@ func (d *demo) showName(ctx context.Context, began time.Time, t *cssetcd.Table) 
 	if err != nil {
 		return err
 	}
-	d.factIn(line.Time.Sub(began), "its name is free: created anew at revision %d, and %s begins a query on it", rev, last.name)
+	d.factIn(line.Time.Sub(began), "its name is free: created anew at revision %d, and %s begins a query on it", rev,
+		last.name)
 	return nil
 }
 
@@ -205,10 +213,14 @@ func (d *demo) showTally(ctx context.Context, others *traffic) error {
 	}
 	on, other := counts[demoDrop.String()], counts[demoOther.String()]
 	if other.failed+other.refused > 0 {
-		return fmt.Errorf("of the queries on %s %d failed and %d were refused, the first because: %s", demoOther, other.failed, other.refused, other.first)
+		return fmt.Errorf("of the queries on %s %d failed and %d were refused, the first because: %s", demoOther,
+			other.failed, other.refused, other.first)
 	}
-	d.text(fmt.Sprintf("Queries on %s meanwhile: run: %d, failed: %d, refused: %d.", demoOther.Table, other.run(), other.failed, other.refused))
-	d.text(fmt.Sprintf("Queries on %s: run: %d, failed: %d, refused after the mark: %d.", demoDrop.Table, on.run(), on.failed, on.refused))
-	d.ran = tally{finished: on.finished + other.finished, failed: on.failed + other.failed, refused: on.refused + other.refused}
+	d.text(fmt.Sprintf("Queries on %s meanwhile: run: %d, failed: %d, refused: %d.", demoOther.Table, other.run(),
+		other.failed, other.refused))
+	d.text(fmt.Sprintf("Queries on %s: run: %d, failed: %d, refused after the mark: %d.", demoDrop.Table, on.run(),
+		on.failed, on.refused))
+	d.ran = tally{finished: on.finished + other.finished, failed: on.failed + other.failed,
+		refused: on.refused + other.refused}
 	return nil
 }

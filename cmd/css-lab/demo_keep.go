@@ -16,13 +16,16 @@ func (d *demo) connections() {
 	d.command("etcdctl --endpoints=" + quoteShell(endpoint) + " get --prefix " + d.css.Prefix() + "/css/NODES")
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " ls /DBS")
 	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " czar")
-	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " table drop " + survey.Year1 + ".Detection --delay=2s --wait")
+	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " table drop " + survey.Year1 +
+		".Detection --delay=2s --wait")
 	if d.maria == nil {
 		return
 	}
-	d.command(sqlClient() + " --no-defaults --user=root --socket=" + quoteShell(d.maria.Socket()) + " " + cli.DefaultDatabase +
+	d.command(sqlClient() + " --no-defaults --user=root --socket=" + quoteShell(d.maria.Socket()) + " " +
+		cli.DefaultDatabase +
 		` -e "SELECT * FROM kvData WHERE kvKey LIKE '/NODES%'"`)
-	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " --mysql-dsn=" + quoteShell(d.target.FormatDSN()) + " check")
+	d.command(self() + " --endpoints=" + quoteShell(endpoint) + " --mysql-dsn=" + quoteShell(d.target.FormatDSN()) +
+		" check")
 }
 
 // self is how this program was called.

@@ -41,7 +41,8 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	d.text("kvData is the MySQL table in which the Qserv of today looks all of this up.")
 	began := time.Now()
 	var err error
-	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Target: d.target, Owner: cli.Owner()})
+	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Target: d.target,
+		Owner: cli.Owner()})
 	if err != nil {
 		return err
 	}
@@ -52,7 +53,8 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	if err := d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Applied >= want }); err != nil {
 		return err
 	}
-	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd", cli.Count(d.mirror.Status().Rows, "row"), want)
+	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd",
+		cli.Count(d.mirror.Status().Rows, "row"), want)
 	return nil
 }
 
@@ -125,7 +127,8 @@ func (d *demo) create(ctx context.Context) error {
 }
 
 // awaitSQL returns what a query finds, when it finds something, and how long that took.
-func (d *demo) awaitSQL(ctx context.Context, began time.Time, query string) (value string, took time.Duration, err error) {
+func (d *demo) awaitSQL(ctx context.Context, began time.Time, query string) (value string, took time.Duration,
+	err error) {
 	if d.maria == nil {
 		return "", 0, nil
 	}
@@ -201,6 +204,7 @@ func (d *demo) summary(took time.Duration) {
 		d.text("`css-sync check` compares the two, key by key, at one revision.")
 	}
 	d.text("A table is dropped when no query uses it any more, and no query on another table notices:")
-	d.text(fmt.Sprintf("queries run: %d, failed: %d, refused because they came after the mark: %d.", d.ran.run(), d.ran.failed, d.ran.refused))
+	d.text(fmt.Sprintf("queries run: %d, failed: %d, refused because they came after the mark: %d.", d.ran.run(),
+		d.ran.failed, d.ran.refused))
 	d.text("To go on: `css-sync --help` lists all commands, `css-lab bench` measures.")
 }

@@ -105,7 +105,8 @@ type demoRun struct {
 	code           int
 }
 
-// runDemo interrupts the demo whenever a line has one of the texts, each once. It fails when a file or a czar is left behind.
+// runDemo interrupts the demo whenever a line has one of the texts, each once. It fails when a file or a czar is left
+// behind.
 func runDemo(t *testing.T, args []string, interruptAt ...string) demoRun {
 	t.Helper()
 	dir := t.TempDir()
@@ -159,11 +160,15 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 	}
 	require.NoError(t, d.run(t.Context()))
 	inOrder(t, stdout.String(), []string{
-		`MariaDB is not installed, so the mirror is left out`, `641 keys`, `KEY IN ETCD +VALUE\n`, `created meridian_y1\.Transient`,
-		`czar 3 sees it`, `table exists`, `LightCurve is marked`, `czar 3 sees the mark and refuses`, `it waits for czar 1 \(1 quer`,
-		`the query on czar 1 has finished +`, `the drop has ended +`, `run: 2, failed: 0, refused after the mark: 3\.`, `What you have seen`,
+		`MariaDB is not installed, so the mirror is left out`, `641 keys`, `KEY IN ETCD +VALUE\n`,
+		`created meridian_y1\.Transient`,
+		`czar 3 sees it`, `table exists`, `LightCurve is marked`, `czar 3 sees the mark and refuses`,
+		`it waits for czar 1 \(1 quer`,
+		`the query on czar 1 has finished +`, `the drop has ended +`, `run: 2, failed: 0, refused after the mark: 3\.`,
+		`What you have seen`,
 	})
-	for _, absent := range []string{"kvData shows", "kvData has", "plain SQL", "in quarantine:", "in agreement", "chunk quer", "worker", "at once"} {
+	for _, absent := range []string{"kvData shows", "kvData has", "plain SQL", "in quarantine:", "in agreement",
+		"chunk quer", "worker", "at once"} {
 		assert.NotContains(t, stdout.String(), absent)
 	}
 	clean()
@@ -172,7 +177,8 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	testkit.RequireMariaDB(t)
-	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table", "Check that", "czar 1 runs a query", "czar 3 sees the mark"} {
+	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table",
+		"Check that", "czar 1 runs a query", "czar 3 sees the mark"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			assert.Equal(t, cli.ExitError, runDemo(t, nil, at).code)
@@ -234,7 +240,8 @@ func TestDemoStopsEverythingWhenNobodyReads(t *testing.T) {
 
 func TestQuoteShell(t *testing.T) {
 	for text, want := range map[string]string{
-		"": "''", "a": "a", "/tmp/x.sock": "/tmp/x.sock", "a b": "'a b'", "it's": `'it'\''s'`, "root@unix(/s)/db": "'root@unix(/s)/db'",
+		"": "''", "a": "a", "/tmp/x.sock": "/tmp/x.sock", "a b": "'a b'", "it's": `'it'\''s'`,
+		"root@unix(/s)/db": "'root@unix(/s)/db'",
 	} {
 		assert.Equal(t, want, quoteShell(text))
 	}

@@ -80,7 +80,8 @@ func (t *tally) count(l czarLine) {
 	}
 }
 
-// end stops the queries, waits until all have ended, and counts by table what became of those that were begun since the start.
+// end stops the queries, waits until all have ended, and counts by table what became of those that were begun since the
+// start.
 func (t *traffic) end(ctx context.Context) (map[string]tally, error) {
 	t.stop()
 	if t.err != nil {

@@ -85,7 +85,8 @@ func (d *demo) makePiece(ctx context.Context, p piece, schema string) error {
 
 // piecesLeft counts the chunk tables of a table on the worker.
 func (d *demo) piecesLeft(ctx context.Context, n cssetcd.TableName) (left int, err error) {
-	err = d.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE ?",
+	err = d.db.QueryRowContext(ctx,
+		"SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name LIKE ?",
 		n.DB, n.Table+`\_%`).Scan(&left)
 	return left, err
 }

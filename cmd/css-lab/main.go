@@ -1,5 +1,5 @@
-// Command css-lab shows and measures css-etcd: a demonstration of the whole, benchmarks, and a czar to play with. It runs
-// nothing that a site needs: that is css-sync. See `css-lab --help`.
+// Command css-lab shows and measures css-etcd: a demonstration of the whole, benchmarks, and a czar to play with. It
+// runs nothing that a site needs: that is css-sync. See `css-lab --help`.
 package main
 
 import (

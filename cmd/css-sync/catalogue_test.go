@@ -22,11 +22,14 @@ func fill(c *commandLine) {
 	c.ok("db", "create", "LSST_2", "--like", "LSST")
 	c.ok("db", "create", "Plain", "--storage-class", "L1", "--release-status", "PRIVATE")
 	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)")
-	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--director", "--dir-col", "objectId",
+	c.ok("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--director",
+		"--dir-col", "objectId",
 		"--lat-col", "decl", "--lon-col", "ra", "--overlap", "0.02", "--sub-chunks", "--scan-rating", "1", "--lock-in-mem")
-	c.ok("table", "create", "LSST.Source", "--schema", "(objectId BIGINT)", "--dir-table", "Object", "--dir-col", "objectId", "--scan-rating", "2")
+	c.ok("table", "create", "LSST.Source", "--schema", "(objectId BIGINT)", "--dir-table", "Object", "--dir-col",
+		"objectId", "--scan-rating", "2")
 	c.ok("table", "create", "LSST.ObjMatch", "--schema", "(a BIGINT, b BIGINT, f INT)", "--status", "DO_NOT_USE",
-		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST.Object", "--match-col2", "b", "--match-flag", "f", "--ang-sep", "0.001")
+		"--match-table1", "Object", "--match-col1", "a", "--match-table2", "LSST.Object", "--match-col2", "b",
+		"--match-flag", "f", "--ang-sep", "0.001")
 }
 
 func TestCatalogueOutput(t *testing.T) {
@@ -66,7 +69,8 @@ func TestWritesTellTheirRevision(t *testing.T) {
 	assert.Equal(t, "nothing to do: the database LSST exists\n", c.ok("db", "create", "LSST", "--if-not-exists"))
 	w := decode[writeResult](t, c.ok("table", "create", "LSST.T", "--schema", "(a INT)", "-w", "json"))
 	assert.True(t, w.Changed)
-	next := decode[writeResult](t, c.ok("table", "create", "LSST.T", "--schema", "(a INT)", "--if-not-exists", "-w", "json"))
+	next := decode[writeResult](t, c.ok("table", "create", "LSST.T", "--schema", "(a INT)", "--if-not-exists", "-w",
+		"json"))
 	assert.Equal(t, writeResult{0, false}, next)
 	later := decode[writeResult](t, c.ok("table", "set-status", "LSST.T", "DO_NOT_USE", "-w", "json"))
 	assert.Greater(t, later.Revision, w.Revision)
@@ -84,7 +88,8 @@ func TestChangesAndTheirConditions(t *testing.T) {
 	before := decode[tableView](t, c.ok("table", "show", "LSST.Source", "-w", "json"))
 	c.ok("table", "set-scan", "LSST.Source", "--scan-rating", "3", "--lock-in-mem")
 	c.ok("table", "set-schema", "LSST.Source", "--schema", " (b INT) ; ")
-	assert.Contains(t, c.fails(1, "table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(before.Modified)),
+	assert.Contains(t, c.fails(1, "table", "set-status", "LSST.Source", "FAILED:why", "--if-revision",
+		fmt.Sprint(before.Modified)),
 		"changed since the revision given: it was changed at revision")
 	now := decode[tableView](t, c.ok("table", "show", "LSST.Source", "-w", "json"))
 	c.ok("table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(now.Modified))

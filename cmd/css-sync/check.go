@@ -44,7 +44,8 @@ type reportView struct {
 	Quarantined []quarantinedView `json:"quarantined"`
 }
 
-// differenceView is one way in which a row is not as it should be. Kind is missing, extra, value, parent or key_spelling.
+// differenceView is one way in which a row is not as it should be. Kind is missing, extra, value, parent or
+// key_spelling.
 type differenceView struct {
 	Kind  string `json:"kind"`
 	Key   string `json:"key"`
@@ -83,7 +84,8 @@ func (p *program) printReport(r mirror.Report) error {
 	if v.InAgreement {
 		return nil
 	}
-	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(v.Differences), v.Revision),
+	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(v.Differences),
+		v.Revision),
 		"`css-sync mirror --once` corrects them")
 }
 

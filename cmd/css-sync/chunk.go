@@ -15,7 +15,8 @@ import (
 )
 
 func chunkCommand(p *program) *cobra.Command {
-	return catalogueGroup("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p), chunkDelete(p))
+	return catalogueGroup("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p),
+		chunkDelete(p))
 }
 
 // chunkView is the JSON form of a chunk.
@@ -31,7 +32,8 @@ func viewChunk(c cssetcd.Chunk) chunkView {
 
 func chunkList(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table", Args: cli.Takes("DATABASE.TABLE"),
+		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table",
+		Args: cli.Takes("DATABASE.TABLE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.onChunks(cmd.Context(), args[0], func(_ cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
 				return p.printChunks(chunks)
@@ -41,7 +43,8 @@ func chunkList(p *program) *cobra.Command {
 }
 
 // onChunks reads the chunks of a table, of which there may be very many.
-func (p *program) onChunks(ctx context.Context, table string, do func(cssetcd.TableName, iter.Seq2[cssetcd.Chunk, error]) error) error {
+func (p *program) onChunks(ctx context.Context, table string,
+	do func(cssetcd.TableName, iter.Seq2[cssetcd.Chunk, error]) error) error {
 	name, err := cssetcd.ParseTableName(table)
 	if err != nil {
 		return err
@@ -76,13 +79,15 @@ func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
 
 func chunkShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it", Args: cli.Takes("DATABASE.TABLE", "ID"),
+		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it",
+		Args: cli.Takes("DATABASE.TABLE", "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := parseChunk(args[1])
 			if err != nil {
 				return err
 			}
-			return p.onChunks(cmd.Context(), args[0], func(name cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
+			return p.onChunks(cmd.Context(), args[0], func(name cssetcd.TableName,
+				chunks iter.Seq2[cssetcd.Chunk, error]) error {
 				c, err := findChunk(chunks, id)
 				if err != nil {
 					return &cssetcd.Error{Op: "read chunk", Object: fmt.Sprintf("%d of %s", id, name), Err: err}
@@ -114,20 +119,23 @@ func parseChunk(arg string) (int, error) {
 }
 
 // writeChunk is write for one chunk, given by its arguments.
-func (p *program) writeChunk(ctx context.Context, args []string, say string, do func(context.Context, *cli.Catalogue, cssetcd.TableName, int) (cssetcd.Revision, error)) error {
+func (p *program) writeChunk(ctx context.Context, args []string, say string,
+	do func(context.Context, *cli.Catalogue, cssetcd.TableName, int) (cssetcd.Revision, error)) error {
 	id, err := parseChunk(args[1])
 	if err != nil {
 		return err
 	}
 	done := outcome{done: fmt.Sprintf("chunk %d of %s %s", id, args[0], say)}
-	return p.writeTable(ctx, args[0], done, func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+	return p.writeTable(ctx, args[0], done, func(ctx context.Context, css *cli.Catalogue,
+		name cssetcd.TableName) (cssetcd.Revision, error) {
 		return do(ctx, css, name, id)
 	})
 }
 
 func chunkDelete(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas", Args: cli.Takes("DATABASE.TABLE", "ID"),
+		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas",
+		Args: cli.Takes("DATABASE.TABLE", "ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.writeChunk(cmd.Context(), args, "deleted",
 				func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {

@@ -22,8 +22,9 @@ nodes must be known, and none of them may have the chunk.
 
 With --from, add the chunks of a file, each on a line of its own as ID NODE..., many in one transaction and each chunk whole. Empty lines and
 those that begin with # are left out. What a node has already is passed over, so the same command goes on where one was interrupted.`,
-		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2\n  css-sync chunk add LSST.Object --from chunks.txt",
-		Args:    cli.Takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
+		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2\n  css-sync chunk add LSST.Object --from " +
+			"chunks.txt",
+		Args: cli.Takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case from != "" && len(args) > 1:
@@ -53,7 +54,8 @@ func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
 		done:      fmt.Sprintf("%s of %s added", cli.Plural(len(chunks), "chunk", "chunks"), table),
 		otherwise: "the nodes have the chunks already",
 	}
-	return p.writeTable(ctx, table, done, func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName) (cssetcd.Revision, error) {
+	return p.writeTable(ctx, table, done, func(ctx context.Context, css *cli.Catalogue,
+		name cssetcd.TableName) (cssetcd.Revision, error) {
 		return css.AddChunks(ctx, name, chunks...)
 	})
 }

@@ -18,8 +18,10 @@ func TestChunks(t *testing.T) {
 	assert.Regexp(t, `^chunk 6630 of LSST.Object added on worker-1, worker-2, revision \d+\n$`,
 		c.ok("chunk", "add", "LSST.Object", "6630", "worker-1", "worker-2"))
 	c.ok("chunk", "add", "LSST.Object", "57", "worker-2")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "57", "worker-2"), "the node worker-2 has a replica of the chunk")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Filter", "57", "worker-2"), "the table is not partitioned and has no chunks")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "57", "worker-2"),
+		"the node worker-2 has a replica of the chunk")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Filter", "57", "worker-2"),
+		"the table is not partitioned and has no chunks")
 	for name, args := range map[string][]string{
 		"chunk-list": {"chunk", "list", "LSST.Object"},
 		"chunk-show": {"chunk", "show", "LSST.Object", "6630"},
@@ -28,10 +30,14 @@ func TestChunks(t *testing.T) {
 		golden(t, name+".json", c.ok(append(args, "-w", "json")...))
 	}
 	assert.Contains(t, c.fails(cli.ExitError, "node", "delete", "worker-1"), "chunks have replicas on the node")
-	assert.Contains(t, c.fails(cli.ExitError, "chunk", "add", "LSST.Object", "58", "worker-1", "worker-9"), "add chunk 58 of LSST.Object: no such node worker-9")
-	assert.Contains(t, c.fails(cli.ExitError, "chunk", "show", "LSST.Object", "58"), "read chunk 58 of LSST.Object: no such chunk")
-	assert.Contains(t, c.fails(cli.ExitError, "chunk", "delete", "LSST.Object", "58"), "delete chunk 58 of LSST.Object: no such chunk")
-	assert.Contains(t, c.fails(cli.ExitError, "chunk", "list", "LSST.Nothing"), "read chunks of table LSST.Nothing: no such table")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "add", "LSST.Object", "58", "worker-1", "worker-9"),
+		"add chunk 58 of LSST.Object: no such node worker-9")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "show", "LSST.Object", "58"),
+		"read chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "delete", "LSST.Object", "58"),
+		"delete chunk 58 of LSST.Object: no such chunk")
+	assert.Contains(t, c.fails(cli.ExitError, "chunk", "list", "LSST.Nothing"),
+		"read chunks of table LSST.Nothing: no such table")
 
 	plant(t, server, keys{"/DBS/LSST/TABLES/Object/CHUNKS/57/REPLICAS/0000000001/.packed.json": "{}"})
 	r := c.run("chunk", "list", "LSST.Object")
@@ -54,7 +60,8 @@ func TestChunksOfAFile(t *testing.T) {
 	c.stdin = "# ID NODE...\n6630 worker-1 worker-2\n\n  57\tworker-2\n"
 	assert.Regexp(t, `^2 chunks of LSST.Object added, revision \d+\n$`, c.ok("chunk", "add", "LSST.Object", "--from", "-"))
 	golden(t, "chunk-list.txt", c.ok("chunk", "list", "LSST.Object"))
-	assert.Equal(t, "nothing to do: the nodes have the chunks already\n", c.ok("chunk", "add", "LSST.Object", "--from", "-"))
+	assert.Equal(t, "nothing to do: the nodes have the chunks already\n",
+		c.ok("chunk", "add", "LSST.Object", "--from", "-"))
 	for input, want := range map[string]string{
 		"1 worker-1\n2\n":          "line 2: the chunk 2 is on no node; a line is ID NODE...",
 		"1 worker-1\nx worker-1":   `line 2: "x" is not the id of a chunk, which is a number`,
@@ -68,7 +75,8 @@ func TestChunksOfAFile(t *testing.T) {
 		assert.NotEqual(t, cli.ExitOK, r.code)
 		assert.Contains(t, r.stderr, want)
 	}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "7", "worker-1", "--from", "-"), `the chunks are those of -; leave out "7 worker-1"`)
+	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "7", "worker-1", "--from", "-"),
+		`the chunks are those of -; leave out "7 worker-1"`)
 	assert.Contains(t, c.fails(cli.ExitInvalid, "chunk", "add", "LSST.Object", "7"), "NODE is missing")
 	golden(t, "chunk-list.txt", c.ok("chunk", "list", "LSST.Object"))
 }

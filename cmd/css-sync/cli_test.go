@@ -25,8 +25,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// asProgram makes the test binary css-sync itself, for tests that need a process of their own: with any value but "deaf".
-// Its name is not one of css-sync's own variables, which the demo keeps from the programs that it starts.
+// asProgram makes the test binary css-sync itself, for tests that need a process of their own: with any value but
+// "deaf". Its name is not one of css-sync's own variables, which the demo keeps from the programs that it starts.
 const asProgram = "TEST_AS_CSS_SYNC"
 
 func TestMain(m *testing.M) {
@@ -76,7 +76,8 @@ func onServer(t *testing.T, server *embedetcd.Server) *commandLine {
 
 func startEtcd(t *testing.T) *embedetcd.Server {
 	t.Helper()
-	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}) // to start sooner
+	// to start sooner
+	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
 	return server

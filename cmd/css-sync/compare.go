@@ -29,7 +29,8 @@ func byName(pairs []keydiff.Pair) map[string]string {
 	return keys
 }
 
-// image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are always there.
+// image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are
+// always there.
 func image(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, keys)
@@ -52,8 +53,8 @@ func addAncestors(all map[string]string, keys ...string) {
 	}
 }
 
-// meaning brings catalogues that read alike to one form: members of packed keys stand as keys, where a plain key wins; numbers are in
-// their shortest form; ancestors are there. A packed key that cannot be read stays as it is.
+// meaning brings catalogues that read alike to one form: members of packed keys stand as keys, where a plain key wins;
+// numbers are in their shortest form; ancestors are there. A packed key that cannot be read stays as it is.
 func meaning(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range keys {

@@ -23,7 +23,8 @@ type names func(keys []string) []string
 
 func words(texts ...string) names { return func([]string) []string { return texts } }
 
-// completed says what the arguments of a command are; the last goes for those that follow, too. nil stands for anything.
+// completed says what the arguments of a command are; the last goes for those that follow, too. nil stands for
+// anything.
 var completed = map[string][]names{
 	"db show":          {databases, nil},
 	"db create":        {nil},
@@ -106,14 +107,16 @@ func (p *program) addCompletion(root *cobra.Command) error {
 		shell.Args = cli.Takes()
 	}
 	for path, arguments := range completed {
-		find(path).ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		find(path).ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]string,
+			cobra.ShellCompDirective) {
 			return p.complete(cmd, arguments[min(len(args), len(arguments)-1)], begun)
 		}
 	}
 	for _, f := range completedFlags {
-		faults = append(faults, find(f.command).RegisterFlagCompletionFunc(f.flag, func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
-			return p.complete(cmd, f.names, begun)
-		}))
+		faults = append(faults, find(f.command).RegisterFlagCompletionFunc(f.flag,
+			func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+				return p.complete(cmd, f.names, begun)
+			}))
 	}
 	return errors.Join(faults...)
 }
@@ -159,7 +162,8 @@ func (p *program) nameKeys(ctx context.Context) []string {
 	return keys
 }
 
-// spellings reads what etcd keeps beside the catalogue so that no two names differ in case only: all names, and without chunks.
+// spellings reads what etcd keeps beside the catalogue so that no two names differ in case only: all names, and without
+// chunks.
 func spellings(ctx context.Context, css *cli.Catalogue) []string {
 	r, err := css.Conn.Get(ctx, css.Prefix()+"/fold/", clientv3.WithPrefix())
 	if err != nil {

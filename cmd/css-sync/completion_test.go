@@ -13,7 +13,8 @@ import (
 
 func TestCompletionScripts(t *testing.T) {
 	for shell, want := range map[string]string{
-		"bash": "__start_css-sync", "zsh": "#compdef css-sync", "fish": "complete -c css-sync", "powershell": "Register-ArgumentCompleter -CommandName 'css-sync'",
+		"bash": "__start_css-sync", "zsh": "#compdef css-sync", "fish": "complete -c css-sync",
+		"powershell": "Register-ArgumentCompleter -CommandName 'css-sync'",
 	} {
 		assert.Contains(t, elsewhere(t).ok("completion", shell), want)
 	}
@@ -80,7 +81,8 @@ func TestCompletionWithoutACatalogue(t *testing.T) {
 			c := &commandLine{t: t, environment: environment}
 			r := c.run("__complete", "db", "show", "")
 			assert.Equal(t, ":4\n", r.stdout)
-			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.stderr, "which the shells' scripts drop")
+			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.stderr,
+				"which the shells' scripts drop")
 			assert.Less(t, time.Since(began), completionTime+2*time.Second)
 		})
 	}

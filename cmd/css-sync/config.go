@@ -54,7 +54,8 @@ What etcd does not say is as it is by default. With -w json: {"confirm","fence",
 
 func timingFacts(t deletion.Timing) cli.Facts {
 	return cli.Facts{
-		{"confirm", t.Confirm.String()}, {"fence", t.Fence.String()}, {"wait", t.Wait.String()}, {"alive", t.Alive.String()}, {"delay", t.Delay.String()},
+		{"confirm", t.Confirm.String()}, {"fence", t.Fence.String()}, {"wait", t.Wait.String()}, {"alive", t.Alive.String()},
+		{"delay", t.Delay.String()},
 	}
 }
 
@@ -80,25 +81,26 @@ take them at once. So fence can be changed while czars are at work, and is in fo
 			if len(changes) == 0 {
 				return cli.InvalidUse(cmd, "say what to change: --confirm, --fence, --wait, --alive or --delay")
 			}
-			return p.write(cmd.Context(), outcome{done: "settings changed"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
-				client, err := deletion.NewClient(css.Client)
-				if err != nil {
-					return 0, err
-				}
-				t, err := client.Timing(ctx)
-				switch {
-				case errors.Is(err, deletion.ErrTiming): // to be mended by this
-					if t == (deletion.Timing{}) {
-						t = deletion.DefaultTiming
+			return p.write(cmd.Context(), outcome{done: "settings changed"},
+				func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
+					client, err := deletion.NewClient(css.Client)
+					if err != nil {
+						return 0, err
 					}
-				case err != nil:
-					return 0, err
-				}
-				for _, field := range changes {
-					*field(&t) = *field(&given)
-				}
-				return client.SetTiming(ctx, t)
-			})
+					t, err := client.Timing(ctx)
+					switch {
+					case errors.Is(err, deletion.ErrTiming): // to be mended by this
+						if t == (deletion.Timing{}) {
+							t = deletion.DefaultTiming
+						}
+					case err != nil:
+						return 0, err
+					}
+					for _, field := range changes {
+						*field(&t) = *field(&given)
+					}
+					return client.SetTiming(ctx, t)
+				})
 		},
 	}
 	for _, f := range []struct{ name, usage string }{

@@ -15,14 +15,18 @@ func TestConfig(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.ok("db", "create", "D")
-	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n", c.ok("config", "show"))
+	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n",
+		c.ok("config", "show"))
 	assert.Contains(t, c.ok("config", "set", "--fence", "5m", "--wait", "6m10s"), "settings changed, revision ")
-	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`, c.ok("config", "show", "-w", "json"))
+	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`,
+		c.ok("config", "show", "-w", "json"))
 	c.ok("config", "set", "--delay", "0s")
 
-	message := c.fails(cli.ExitInvalid, "config", "set", "--confirm", "10s", "--fence", "20s", "--alive", "1500ms", "--delay", "1s")
+	message := c.fails(cli.ExitInvalid, "config", "set", "--confirm", "10s", "--fence", "20s", "--alive", "1500ms",
+		"--delay", "1s")
 	for _, fault := range []string{
-		"do not fit together", "fence is 20s and must be at least 4 times confirm", "alive is 1.5s and must be whole seconds", "delay: 1s: must be 0, or whole seconds",
+		"do not fit together", "fence is 20s and must be at least 4 times confirm",
+		"alive is 1.5s and must be whole seconds", "delay: 1s: must be 0, or whole seconds",
 	} {
 		assert.Contains(t, message, fault)
 	}
@@ -43,7 +47,8 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	require.NoError(t, err)
 
 	r := c.run("serve", "--no-mirror")
-	assert.Contains(t, r.stderr, "css-sync: serve: coordinate drops: the settings of the deletion protocol do not fit together: fence is 1s")
+	assert.Contains(t, r.stderr,
+		"css-sync: serve: coordinate drops: the settings of the deletion protocol do not fit together: fence is 1s")
 	assert.Contains(t, r.stderr, "hint: `css-sync config show` shows them")
 	r = c.run("config", "show")
 	assert.Equal(t, cli.ExitInvalid, r.code)

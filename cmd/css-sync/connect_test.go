@@ -68,7 +68,8 @@ func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
-				message := elsewhere(t).fails(cli.ExitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"}, test.args)...)
+				message := elsewhere(t).fails(cli.ExitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"},
+					test.args)...)
 				assert.Contains(t, message, test.want)
 				assert.Less(t, time.Since(began), 2*time.Second)
 			})
@@ -116,19 +117,27 @@ func TestCredentials(t *testing.T) {
 		code        int
 		want        string
 	}{
-		"none":                      {nil, nil, cli.ExitError, "etcd refused access"},
-		"name and password":         {nil, []string{"--user", "root:secret"}, cli.ExitOK, ""},
-		"password beside":           {nil, []string{"--user", "root", "--password", "secret"}, cli.ExitOK, ""},
-		"wrong password":            {nil, []string{"--user", "root:wrong"}, cli.ExitError, "wrong name or password for user root\nhint: look at --user"},
-		"wrong name":                {nil, []string{"--user", "nobody:secret"}, cli.ExitError, "wrong name or password for user nobody"},
-		"not permitted":             {nil, []string{"--user", "reader:secret"}, cli.ExitError, "its role needs `etcdctl role grant-permission"},
-		"no password":               {nil, []string{"--user", "root"}, cli.ExitInvalid, "there is no password for etcd's user root"},
-		"no name":                   {nil, []string{"--user", ":x"}, cli.ExitInvalid, "no name"},
-		"own variable":              {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitOK, ""},
-		"etcdctl's variables":       {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, cli.ExitOK, ""},
-		"own before etcdctl's":      {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"}, []string{"--user", "root"}, cli.ExitOK, ""},
-		"the line before both":      {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"}, cli.ExitOK, ""},
-		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitError, "etcd refused access"},
+		"none":              {nil, nil, cli.ExitError, "etcd refused access"},
+		"name and password": {nil, []string{"--user", "root:secret"}, cli.ExitOK, ""},
+		"password beside":   {nil, []string{"--user", "root", "--password", "secret"}, cli.ExitOK, ""},
+		"wrong password": {nil, []string{"--user", "root:wrong"}, cli.ExitError,
+			"wrong name or password for user root\nhint: look at --user"},
+		"wrong name": {nil, []string{"--user", "nobody:secret"}, cli.ExitError,
+			"wrong name or password for user nobody"},
+		"not permitted": {nil, []string{"--user", "reader:secret"}, cli.ExitError,
+			"its role needs `etcdctl role grant-permission"},
+		"no password": {nil, []string{"--user", "root"}, cli.ExitInvalid,
+			"there is no password for etcd's user root"},
+		"no name": {nil, []string{"--user", ":x"}, cli.ExitInvalid, "no name"},
+		"own variable": {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil,
+			cli.ExitOK, ""},
+		"etcdctl's variables": {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, cli.ExitOK, ""},
+		"own before etcdctl's": {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"},
+			[]string{"--user", "root"}, cli.ExitOK, ""},
+		"the line before both": {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"},
+			cli.ExitOK, ""},
+		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitError,
+			"etcd refused access"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -149,13 +158,15 @@ func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	first, second := startEtcd(t), startEtcd(t)
 	onServer(t, first).ok("db", "create", "First")
-	(&commandLine{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create", "Second")
+	(&commandLine{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create",
+		"Second")
 
 	c := &commandLine{t: t, environment: map[string]string{
 		"CSS_SYNC_ENDPOINTS": first.Endpoints()[0], "ETCDCTL_ENDPOINTS": second.Endpoints()[0], "CSS_SYNC_WRITE_OUT": "json",
 	}}
 	assert.Contains(t, c.ok("db", "show", "First"), `"name": "First"`, "css-sync's own variables come first")
-	assert.Contains(t, c.ok("db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table"), "database: ", "and the command line before them")
+	assert.Contains(t, c.ok("db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table"), "database: ",
+		"and the command line before them")
 
 	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "soon"
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"), `CSS_SYNC_DIAL_TIMEOUT="soon"`)
@@ -178,9 +189,12 @@ func TestTLS(t *testing.T) {
 	c.ok("db", "show", "D", "--endpoints", address)
 	delete(c.environment, "ETCDCTL_CACERT")
 	short := "--dial-timeout=5s" // long enough for a handshake on a busy machine
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+address, short), "certificate signed by unknown authority")
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", address, short), "hint: if etcd wants TLS, give --cacert")
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+address, short),
+		"certificate signed by unknown authority")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", address, short),
+		"hint: if etcd wants TLS, give --cacert")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints",
+		"https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cert", ca), "--cert and --key belong together")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cacert", "/nowhere/ca.pem"), "/nowhere/ca.pem")
 }
@@ -192,7 +206,8 @@ func tlsProxy(t *testing.T, server *embedetcd.Server) (file, address string) {
 	require.NoError(t, err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	require.NoError(t, err)
@@ -253,6 +268,7 @@ func TestAnswersOfEtcdAreHeard(t *testing.T) {
 	require.Zero(t, p.Connection.Answers.Last.Load())
 	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"version"}))
 	assert.Zero(t, p.Connection.Answers.Last.Load())
-	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"dump", "-o", t.TempDir() + "/css.json"})) // which has no limit of its own
+	// which has no limit of its own
+	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"dump", "-o", t.TempDir() + "/css.json"}))
 	assert.NotNil(t, p.Connection.Answers.Last.Load())
 }

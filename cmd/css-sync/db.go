@@ -45,7 +45,8 @@ func (p *program) printDatabases(all iter.Seq2[cssetcd.DatabaseListing, error]) 
 		v.Tables = &n
 		views = append(views, v)
 	}
-	t := cli.Table{Header: []string{"DATABASE", "STATUS", "TABLES", "STRIPES", "SUB-STRIPES", "OVERLAP", "STORAGE", "RELEASE"}}
+	t := cli.Table{Header: []string{"DATABASE", "STATUS", "TABLES", "STRIPES", "SUB-STRIPES", "OVERLAP", "STORAGE",
+		"RELEASE"}}
 	for _, v := range views {
 		t.Rows = append(t.Rows, v.row())
 	}

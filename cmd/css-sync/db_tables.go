@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-// createWithTables creates a database with the tables of another one, which takes several transactions. Running it again goes on
-// where it ended.
+// createWithTables creates a database with the tables of another one, which takes several transactions. Running it
+// again goes on where it ended.
 func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name, like string) error {
 	s, err := css.WholeSnapshot(ctx, 0)
 	if err != nil {
@@ -42,10 +42,12 @@ func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name
 		Tables int `json:"tables"`
 	}{writeResult{rev, rev != 0}, len(tables)}, func(w io.Writer) {
 		if rev == 0 {
-			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name, cli.Count(len(tables), "table"), like)
+			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name,
+				cli.Count(len(tables), "table"), like)
 			return
 		}
-		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, cli.Count(len(tables), "table"), like, rev)
+		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, cli.Count(len(tables), "table"),
+			like, rev)
 	})
 }
 

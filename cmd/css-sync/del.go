@@ -23,7 +23,8 @@ func delCommand(p *program) *cobra.Command {
 	var only conditionFlags
 	var recursive, force bool
 	cmd := &cobra.Command{
-		Use: "del KEY", Short: "Delete a CSS key, and with --recursive all keys below it", GroupID: groupCatalogue, Args: cli.Takes("KEY"),
+		Use: "del KEY", Short: "Delete a CSS key, and with --recursive all keys below it", GroupID: groupCatalogue,
+		Args: cli.Takes("KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts := only.options()
 			if !recursive {
@@ -35,7 +36,9 @@ func delCommand(p *program) *cobra.Command {
 			return p.Shortly(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				keys, rev, err := css.Raw().DeleteCounted(ctx, args[0], opts...)
 				if errors.Is(err, cssetcd.ErrKeysBelow) {
-					return cli.Hinted(err, "--recursive deletes them, too; `css-sync ls` shows them, and `css-sync db drop` and `css-sync table drop` wait for queries")
+					return cli.Hinted(err,
+						"--recursive deletes them, too; `css-sync ls` shows them, and `css-sync db drop` and `css-sync table drop` "+
+							"wait for queries")
 				}
 				if err != nil {
 					return err

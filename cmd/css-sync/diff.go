@@ -18,7 +18,8 @@ import (
 func diffCommand(p *program) *cobra.Command {
 	var byMeaning bool
 	cmd := &cobra.Command{
-		Use: "diff A B", Short: "Compare two catalogues, in etcd, MySQL or dumps", GroupID: groupFiles, Args: cli.Takes("A", "B"),
+		Use: "diff A B", Short: "Compare two catalogues, in etcd, MySQL or dumps", GroupID: groupFiles,
+		Args: cli.Takes("A", "B"),
 		Long: `Compare two catalogues and list the keys that are missing in B, extra in B, or different. The exit code is 10 when there are any.
 A and B are each one of
 
@@ -34,7 +35,8 @@ Tables that no czar can query, and those whose names are such as workers give to
 
 With --meaning, forms that read alike are no difference: packed and plain keys, spaces and the order of members in JSON, numbers such
 as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then listed as keys.`,
-		Example: "  css-sync diff backup.json etcd\n  css-sync diff etcd@1200 etcd\n  css-sync diff --meaning upstream.json mysql",
+		Example: "  css-sync diff backup.json etcd\n  css-sync diff etcd@1200 etcd\n  css-sync diff --meaning " +
+			"upstream.json mysql",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := p.parseSide(cmd, args[0])
 			if err != nil {
@@ -64,10 +66,11 @@ type diffView struct {
 }
 
 type sideView struct {
-	Source      string            `json:"source"`
-	Revision    cssetcd.Revision  `json:"revision,omitempty"`    // of etcd
-	Keys        int               `json:"keys"`                  // in it, as it is written
-	Unqueryable []unqueryableView `json:"unqueryable,omitempty"` // tables that no czar can query, or whose names are those of chunks
+	Source   string           `json:"source"`
+	Revision cssetcd.Revision `json:"revision,omitempty"` // of etcd
+	Keys     int              `json:"keys"`               // in it, as it is written
+	// tables that no czar can query, or whose names are those of chunks
+	Unqueryable []unqueryableView `json:"unqueryable,omitempty"`
 }
 
 func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
@@ -93,16 +96,19 @@ func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
 	if err := p.Print(v, v.write); err != nil || v.Equal {
 		return err
 	}
-	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, cli.Count(len(v.Differences), "key"), v.A.Source, v.B.Source)
+	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, cli.Count(len(v.Differences), "key"), v.A.Source,
+		v.B.Source)
 }
 
 func (v diffView) write(w io.Writer) {
 	defer v.writeUnqueryable(w)
 	if v.Equal {
-		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, cli.Count(v.A.Keys, "key"), v.B.Source, cli.Count(v.B.Keys, "key"))
+		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, cli.Count(v.A.Keys, "key"), v.B.Source,
+			cli.Count(v.B.Keys, "key"))
 		return
 	}
-	t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source), "IN " + filepath.Base(v.B.Source)}, Widest: 64}
+	t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN " + filepath.Base(v.A.Source),
+		"IN " + filepath.Base(v.B.Source)}, Widest: 64}
 	for _, d := range v.Differences {
 		a, b := shownValue(d.A), shownValue(d.B)
 		if strings.TrimSpace(a) == strings.TrimSpace(b) {
@@ -124,7 +130,8 @@ func shownValue(value *string) string {
 	return shorten(*value)
 }
 
-// fromDifference is a value from a little before where another one is different: that may be a space, or far behind its beginning.
+// fromDifference is a value from a little before where another one is different: that may be a space, or far behind its
+// beginning.
 func fromDifference(value, other string) string {
 	const before = 20
 	runes, others := []rune(value), []rune(other)

@@ -34,7 +34,8 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 		case err != nil:
 			return side{}, err
 		case path != "" && atRevision:
-			return side{}, cli.InvalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg, cli.Source(p.File.Flags, "css"))
+			return side{}, cli.InvalidUse(cmd, "%s: %s says that the catalogue is on a file, which has no revisions", arg,
+				cli.Source(p.File.Flags, "css"))
 		}
 		return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) {
 			return p.readCatalogue(ctx, arg, path, cssetcd.Revision(rev))
@@ -51,11 +52,13 @@ func (p *program) parseSide(cmd *cobra.Command, arg string) (side, error) {
 	} else if !ok {
 		name = arg
 	}
-	return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) { return p.readDump(ctx, arg, name) }}, nil
+	return side{read: func(ctx context.Context) ([]keydiff.Pair, sideView, error) { return p.readDump(ctx, arg, name) }},
+		nil
 }
 
 // readCatalogue reads what the other commands work on: etcd, or the file at the path.
-func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) ([]keydiff.Pair, sideView, error) {
+func (p *program) readCatalogue(ctx context.Context, arg, path string, rev cssetcd.Revision) ([]keydiff.Pair, sideView,
+	error) {
 	var keys []keydiff.Pair
 	v := sideView{Source: arg}
 	err := p.OnWhole(ctx, func(ctx context.Context, css *cli.Catalogue) error {

@@ -45,7 +45,8 @@ func TestDiff(t *testing.T) {
 	fill(c)
 	file := saved(t, c.ok("dump"))
 	before := itoa(decode[writeResult](t, c.ok("put", "/DBS/Plain/note", "one\ntwo", "-w", "json")).Revision - 1)
-	assert.Contains(t, c.ok("diff", file, "etcd@"+before), "no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n")
+	assert.Contains(t, c.ok("diff", file, "etcd@"+before),
+		"no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n")
 	c.ok("diff", "file://"+file, "etcd@"+before)
 	c.ok("diff", "etcd", "etcd")
 	c.ok("table", "set-status", "LSST.Source", "DO_NOT_USE")
@@ -56,7 +57,8 @@ func TestDiff(t *testing.T) {
 	golden(t, "diff.json", c.differs(file, file, "etcd", "-w", "json"))
 	c.stdin = c.ok("dump")
 	assert.Equal(t, diffView{
-		A: sideView{Source: "etcd", Revision: 14, Keys: 36}, B: sideView{Source: "-", Keys: 36}, Equal: true, Differences: []keydiff.Difference{},
+		A: sideView{Source: "etcd", Revision: 14, Keys: 36}, B: sideView{Source: "-", Keys: 36}, Equal: true,
+		Differences: []keydiff.Difference{},
 	}, decode[diffView](t, c.ok("diff", "etcd", "-", "-w", "json")))
 }
 
@@ -80,8 +82,10 @@ func TestDiffByMeaning(t *testing.T) {
 func TestFromDifference(t *testing.T) {
 	long := strings.Repeat("x", 100)
 	v := diffView{A: sideView{Source: "etcd"}, B: sideView{Source: "mysql"}, Differences: []keydiff.Difference{
-		{Kind: "different", Key: "/a", A: new("{} "), B: new("{}")}, {Kind: "different", Key: "/b", A: new(long + "ä" + long), B: new(long + "ö" + long)},
-		{Kind: "different", Key: "/c", A: new(long), B: new(long + " ")}, {Kind: "different", Key: "/d", A: new("''"), B: new("")},
+		{Kind: "different", Key: "/a", A: new("{} "), B: new("{}")},
+		{Kind: "different", Key: "/b", A: new(long + "ä" + long), B: new(long + "ö" + long)},
+		{Kind: "different", Key: "/c", A: new(long), B: new(long + " ")},
+		{Kind: "different", Key: "/d", A: new("''"), B: new("")},
 	}}
 	var out strings.Builder
 	v.write(&out)
@@ -134,9 +138,12 @@ func TestWrongUseOfDiff(t *testing.T) {
 		assert.Contains(t, c.fails(cli.ExitInvalid, strings.Fields(line)...), want)
 	}
 	refused := refusing(t)
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "etcd", "etcd", "--endpoints", refused), "no connection to etcd: "+refused)
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/"), "MySQL is not available")
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "etcd", "etcd", "--endpoints", refused),
+		"no connection to etcd: "+refused)
+	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/"),
+		"MySQL is not available")
 	e := onEtcd(t)
 	e.ok("db", "create", "D")
-	assert.Contains(t, e.fails(cli.ExitError, "diff", "etcd", "etcd@1000"), "load etcd@1000: the revision has not been reached")
+	assert.Contains(t, e.fails(cli.ExitError, "diff", "etcd", "etcd@1000"),
+		"load etcd@1000: the revision has not been reached")
 }

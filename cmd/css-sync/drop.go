@@ -46,13 +46,20 @@ type dropFlags struct {
 
 func (d *dropFlags) register(cmd *cobra.Command, what string) {
 	d.flags = cmd.Flags()
-	d.flags.DurationVar(&d.after, "after", 0, "leave it fully usable for that long, and mark it then; whole seconds, at least 2")
-	d.flags.DurationVar(&d.delay, "delay", 30*time.Second, "least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; without it that of css-sync config")
-	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait), "what becomes of queries that still run on it when the delay is over: wait for them, or cancel: tell them to end, and wait until they have")
+	d.flags.DurationVar(&d.after, "after", 0,
+		"leave it fully usable for that long, and mark it then; whole seconds, at least 2")
+	d.flags.DurationVar(&d.delay, "delay", 30*time.Second,
+		"least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; "+
+			"without it that of css-sync config")
+	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait),
+		"what becomes of queries that still run on it when the delay is over: wait for them, or cancel: tell them to end, "+
+			"and wait until they have")
 	d.flags.BoolVar(&d.wait, "wait", false, "wait until the drop has ended, and say what it waits for")
 	d.flags.BoolVar(&d.ifExists, "if-exists", false, "succeed when there is nothing to drop")
-	d.flags.BoolVar(&d.leaveChildren, "leave-children", false, "drop it although tables stay that are partitioned by it, which cannot be queried then")
-	d.flags.BoolVar(&d.force, "force", false, "remove it at once although czars are registered, whose queries may fail, and although children stay")
+	d.flags.BoolVar(&d.leaveChildren, "leave-children", false,
+		"drop it although tables stay that are partitioned by it, which cannot be queried then")
+	d.flags.BoolVar(&d.force, "force", false,
+		"remove it at once although czars are registered, whose queries may fail, and although children stay")
 	d.only.register(cmd, what, "status")
 	for _, name := range conditions {
 		d.flags.Lookup(name).Usage += "; for a removal at once"
@@ -85,7 +92,8 @@ func (d *dropFlags) check(cmd *cobra.Command, p *program) error {
 	case asked != "" && d.force:
 		return cli.InvalidUse(cmd, "--force removes it at once, whatever runs; leave out %s, or --force", asked)
 	case asked != "" && condition != "":
-		return cli.InvalidUse(cmd, "%s is for a removal at once, and %s asks for the protocol; leave out one of them", condition, asked)
+		return cli.InvalidUse(cmd, "%s is for a removal at once, and %s asks for the protocol; leave out one of them",
+			condition, asked)
 	case d.policy != string(deletion.Wait) && d.policy != string(deletion.Cancel):
 		return cli.InvalidUse(cmd, "--policy %q is neither %s nor %s", d.policy, deletion.Wait, deletion.Cancel)
 	}
@@ -131,8 +139,10 @@ func (d *dropFlags) begin(ctx context.Context, css *cli.Catalogue, what dropped)
 		}
 	}
 	if condition := d.given(conditions); condition != "" {
-		return r, nil, cli.Hinted(cli.BadInput("%s cannot be dropped with %s: czars are registered or a drop has begun, and the protocol knows no conditions",
-			what.what, condition), "look at it with `css-sync drops show` and `css-sync table show`; --force removes it at once under the condition")
+		return r, nil, cli.Hinted(cli.BadInput("%s cannot be dropped with %s: czars are registered or a drop has begun, "+
+			"and the protocol knows no conditions",
+			what.what, condition),
+			"look at it with `css-sync drops show` and `css-sync table show`; --force removes it at once under the condition")
 	}
 	drop, err := d.mark(ctx, css, client, what, &r)
 	return r, drop, err
@@ -175,7 +185,8 @@ func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, wha
 }
 
 // mark begins a drop through the protocol.
-func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropClient, what dropped, r *dropResult) (*deletion.Drop, error) {
+func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropClient, what dropped,
+	r *dropResult) (*deletion.Drop, error) {
 	opts := []deletion.Option{deletion.WithPolicy(deletion.Policy(d.policy))}
 	if d.leaveChildren { // otherwise the client looks for them
 		var err error
@@ -220,10 +231,13 @@ func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropCl
 	return drop, nil
 }
 
-// join waits for a drop that has begun already, its own or that of its database, where waiting is wanted; and says else how to.
-func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, r *dropResult, pending error) (*deletion.Drop, error) {
+// join waits for a drop that has begun already, its own or that of its database, where waiting is wanted; and says else
+// how to.
+func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, r *dropResult,
+	pending error) (*deletion.Drop, error) {
 	if !d.wait {
-		return nil, cli.Hinted(pending, "`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
+		return nil, cli.Hinted(pending,
+			"`css-sync drops show %s` says how far it is, and `css-sync drops wait %[1]s` waits for it", what.name)
 	}
 	drop, err := client.Find(ctx, what.name)
 	if db, _, isTable := strings.Cut(what.name, "."); isTable && errors.Is(err, deletion.ErrNoDrop) {
@@ -237,8 +251,9 @@ func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, 
 	return drop, nil
 }
 
-// children returns what is partitioned by something that is dropped and stays, and refuses that unless it is wanted. It is not a part of the
-// transaction: a child that is created at the same moment is not seen, and is as useless as one that was created a moment before.
+// children returns what is partitioned by something that is dropped and stays, and refuses that unless it is wanted. It
+// is not a part of the transaction: a child that is created at the same moment is not seen, and is as useless as one
+// that was created a moment before.
 func (d *dropFlags) children(ctx context.Context, css *cli.Catalogue, what dropped) (names []string, err error) {
 	wanted := d.force || d.leaveChildren
 	children, err := deletion.Children(ctx, css.Client, what.name)
@@ -268,7 +283,8 @@ func someOf(names []string) string {
 // hasChildren says what to do about children.
 func hasChildren(what dropped, err error) error {
 	if children := (*deletion.ChildrenError)(nil); errors.As(err, &children) {
-		return cli.Hinted(fmt.Errorf("drop %s: %w", what.what, children), "drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
+		return cli.Hinted(fmt.Errorf("drop %s: %w", what.what, children),
+			"drop those first; --leave-children drops it nevertheless, and they cannot be queried any more")
 	}
 	return err
 }

@@ -17,7 +17,8 @@ import (
 func tableDrop(p *program) *cobra.Command {
 	var d dropFlags
 	cmd := &cobra.Command{
-		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries", Args: cli.Takes("DATABASE.TABLE"),
+		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries",
+		Args: cli.Takes("DATABASE.TABLE"),
 		Long: "Drop a table with its chunks.\n\n" + dropHelp,
 		Example: `  css-sync table drop LSST.Object
   css-sync table drop LSST.Object --after 10m --delay 1m --policy cancel
@@ -46,8 +47,10 @@ func tableDrop(p *program) *cobra.Command {
 func dbDrop(p *program) *cobra.Command {
 	var d dropFlags
 	cmd := &cobra.Command{
-		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries", Args: cli.Takes("DATABASE"),
-		Long: "Drop a database with all its tables. Drops of its tables that have begun go on by themselves, and the database waits for them.\n\n" + dropHelp,
+		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries",
+		Args: cli.Takes("DATABASE"),
+		Long: "Drop a database with all its tables. Drops of its tables that have begun go on by themselves, and the " +
+			"database waits for them.\n\n" + dropHelp,
 		Example: `  css-sync db drop LSST
   css-sync db drop LSST --delay 5m --wait
   css-sync db drop LSST --force`,
@@ -132,11 +135,13 @@ func (r dropResult) write(w io.Writer) {
 	delay := time.Duration(r.DelaySeconds) * time.Second
 	switch {
 	case r.joined != "":
-		fmt.Fprintf(w, "a drop of %s has begun already, with the mark at revision %d; it is waited for as it was begun\n", r.joined, r.Revision)
+		fmt.Fprintf(w, "a drop of %s has begun already, with the mark at revision %d; it is waited for as it was begun\n",
+			r.joined, r.Revision)
 	case !r.Changed:
 		fmt.Fprintf(w, "nothing to do: there is no %s\n", r.what)
 	case r.Phase == deletion.PhaseRequested:
-		fmt.Fprintf(w, "%s stays in use for %s and is marked to be dropped then\nuntil then and for %s more it can be kept: %s\n",
+		fmt.Fprintf(w, "%s stays in use for %s and is marked to be dropped then\nuntil then and for %s more it can be "+
+			"kept: %s\n",
 			r.what, time.Duration(r.AfterSeconds)*time.Second, delay, back)
 	case r.Way == wayProtocol:
 		fmt.Fprintf(w, "%s is marked to be dropped, revision %d; no query begins on it from now on\n", r.what, r.Revision)
@@ -172,12 +177,15 @@ func (r dropResult) risk() string {
 	case r.czars == 0:
 		return "no czar was registered, so no query of theirs is at risk"
 	case r.czars == 1:
-		return "1 czar is registered, whose queries on it may fail, or read another table if the name is created anew before they end"
+		return "1 czar is registered, whose queries on it may fail, or read another table if the name is created anew " +
+			"before they end"
 	}
-	return fmt.Sprintf("%d czars are registered, whose queries on it may fail, or read another table if the name is created anew before they end", r.czars)
+	return fmt.Sprintf("%d czars are registered, whose queries on it may fail, or read another table if the name is "+
+		"created anew before they end", r.czars)
 }
 
-// await waits until a drop has ended, and says what it waits for whenever that changes. It fails when the drop was cancelled.
+// await waits until a drop has ended, and says what it waits for whenever that changes. It fails when the drop was
+// cancelled.
 func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.Drop) error {
 	done := make(chan error, 1)
 	go func() { done <- drop.Wait(ctx) }()
@@ -185,7 +193,8 @@ func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
-		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() && awaited(s) != said {
+		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() &&
+			awaited(s) != said {
 			said = awaited(s)
 			p.Say("%s: %s", drop.Name(), s.Summary())
 		}

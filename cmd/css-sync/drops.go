@@ -28,7 +28,8 @@ When the data are removed, the drop is listed no more and the name is free. css-
 
 func dropsCommand(p *program) *cobra.Command {
 	g := catalogueGroup("drops", "List, show, cancel and end drops that are under way; name what blocks them",
-		dropsList(p), dropsShow(p), dropsWait(p), dropsCancel(p), dropsRetry(p), dropsAbandon(p), dropsCzars(p), dropsEvict(p), dropsClean(p))
+		dropsList(p), dropsShow(p), dropsWait(p), dropsCancel(p), dropsRetry(p), dropsAbandon(p), dropsCzars(p),
+		dropsEvict(p), dropsClean(p))
 	g.Long = dropsHelp
 	g.Example = "  css-sync drops list\n  css-sync drops show LSST.Object\n  css-sync drops cancel LSST.Object"
 	for _, part := range g.Commands() {
@@ -121,8 +122,10 @@ func (v dropView) write(w io.Writer) {
 	cli.Facts{
 		{v.Kind, v.Name}, {"phase", v.Phase}, {"now", v.Summary}, {"marked at", mark},
 		{"incarnation", "revision " + strconv.FormatInt(int64(v.Incarnation), 10)},
-		{"running queries", map[deletion.Policy]string{deletion.Wait: "are waited for", deletion.Cancel: "are cancelled"}[v.Policy]},
-		{"wanted by", v.By}, {"since", strings.TrimSpace(v.Since + v.ago())}, {"failed attempts", attempts}, {"last error", v.Error}, {"trouble now", v.Trouble},
+		{"running queries", map[deletion.Policy]string{deletion.Wait: "are waited for",
+			deletion.Cancel: "are cancelled"}[v.Policy]},
+		{"wanted by", v.By}, {"since", strings.TrimSpace(v.Since + v.ago())}, {"failed attempts", attempts},
+		{"last error", v.Error}, {"trouble now", v.Trouble},
 	}.Write(w)
 	if len(v.WaitingFor) == 0 {
 		return

@@ -25,7 +25,8 @@ const doneHelp = `
 With -w json: {"name","done"}.`
 
 // dropChange makes a command that does one thing to a drop.
-func dropChange(p *program, cmd *cobra.Command, done string, do func(*deletion.Client, context.Context, string) error, say string) *cobra.Command {
+func dropChange(p *program, cmd *cobra.Command, done string, do func(*deletion.Client, context.Context, string) error,
+	say string) *cobra.Command {
 	cmd.Args = cli.Takes("NAME")
 	cmd.Long += doneHelp
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -33,7 +34,10 @@ func dropChange(p *program, cmd *cobra.Command, done string, do func(*deletion.C
 			if err := do(client.Client, ctx, args[0]); err != nil {
 				return err
 			}
-			return p.Print(doneView{args[0], done}, func(w io.Writer) { fmt.Fprintln(w, strings.ReplaceAll(say, "NAME", args[0])) })
+			return p.Print(doneView{args[0], done}, func(w io.Writer) {
+				fmt.Fprintln(w,
+					strings.ReplaceAll(say, "NAME", args[0]))
+			})
 		})
 	}
 	return cmd
@@ -54,7 +58,8 @@ func dropsRetry(p *program) *cobra.Command {
 		Long: `Have the coordinator try again at once to remove the data, and not only when the time between two attempts, up to a minute, is over.
 For when the cause of the failure is mended. An attempt that has been under way for more than 10 s is ended for it.`,
 		Example: "  css-sync drops retry LSST.Object",
-	}, "retried", (*deletion.Client).Retry, "removing the data of NAME is tried again at once; see css-sync drops show NAME")
+	}, "retried", (*deletion.Client).Retry,
+		"removing the data of NAME is tried again at once; see css-sync drops show NAME")
 }
 
 func dropsAbandon(p *program) *cobra.Command {
@@ -66,7 +71,8 @@ to remove them that is under way is told to end; should it go on, and not tell i
 So remove what is left by hand before the name is used again.`,
 		Example: "  css-sync drops show LSST.Object\n  css-sync drops abandon LSST.Object",
 	}, "abandoned", (*deletion.Client).Abandon,
-		"the drop of NAME is abandoned and the name is free; data that were not removed stay, and a table that is created as NAME may meet them: remove them by hand first")
+		"the drop of NAME is abandoned and the name is free; data that were not removed stay, and a table that is created "+
+			"as NAME may meet them: remove them by hand first")
 }
 
 func dropsEvict(p *program) *cobra.Command {
@@ -89,7 +95,8 @@ a false alarm costs no other query, and nothing is removed under a query that co
 					within = fmt.Sprintf(", which takes %s or somewhat more", t.Wait)
 				}
 				return p.Print(doneView{args[0], "evicted"}, func(w io.Writer) {
-					fmt.Fprintf(w, "the registration of czar %s is being ended%s; if it lives, it registers anew and cancels its queries on what is marked\n", args[0], within)
+					fmt.Fprintf(w, "the registration of czar %s is being ended%s; if it lives, it registers anew and cancels its "+
+						"queries on what is marked\n", args[0], within)
 				})
 			})
 		},
@@ -112,7 +119,10 @@ With -w json: {"name","ended"}, printed when it has ended.`,
 			if timeout < 0 {
 				return cli.InvalidUse(cmd, "--timeout is %s and must be 0 or above", timeout)
 			}
-			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.waitForDrop(ctx, css, args[0], timeout) })
+			return p.AtLength(cmd.Context(), func(ctx context.Context,
+				css *cli.Catalogue) error {
+				return p.waitForDrop(ctx, css, args[0], timeout)
+			})
 		},
 	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait at most; 0: as long as it takes")
@@ -144,12 +154,16 @@ func (p *program) waitForDrop(ctx context.Context, css *cli.Catalogue, name stri
 	}
 	err = p.await(patient, client, drop)
 	if errors.Is(err, context.DeadlineExceeded) && patient.Err() != nil {
-		return fmt.Errorf("wait for the drop of %s: %w within %s, and goes on%s", drop.Name(), errNotEnded, timeout, p.where(ctx, client, drop.Name()))
+		return fmt.Errorf("wait for the drop of %s: %w within %s, and goes on%s", drop.Name(), errNotEnded, timeout,
+			p.where(ctx, client, drop.Name()))
 	}
 	if err != nil {
 		return err
 	}
-	return p.Print(endedView{drop.Name(), true}, func(w io.Writer) { fmt.Fprintf(w, "the drop of %s has ended\n", drop.Name()) })
+	return p.Print(endedView{drop.Name(), true}, func(w io.Writer) {
+		fmt.Fprintf(w, "the drop of %s has ended\n",
+			drop.Name())
+	})
 }
 
 // where says how far a drop is, to go on after an error; "" when that cannot be found out.

@@ -39,8 +39,10 @@ func dropsClean(p *program) *cobra.Command {
 	var olderThan time.Duration
 	var dryRun bool
 	cmd := &cobra.Command{
-		Use: "clean", Short: "Remove what drops have left on workers and nobody needs any more", Args: cli.Takes(), Long: cleanHelp,
-		Example: "  css-sync drops clean --worker-dsn-file /secrets/workers --dry-run\n  css-sync drops clean --worker-dsn-file /secrets/workers --older-than 720h",
+		Use: "clean", Short: "Remove what drops have left on workers and nobody needs any more", Args: cli.Takes(),
+		Long: cleanHelp,
+		Example: "  css-sync drops clean --worker-dsn-file /secrets/workers --dry-run\n  css-sync drops clean " +
+			"--worker-dsn-file /secrets/workers --older-than 720h",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if olderThan < 0 {
 				return cli.InvalidUse(cmd, "--older-than is %s and must be 0 or above", olderThan)
@@ -75,7 +77,8 @@ func dropsClean(p *program) *cobra.Command {
 func viewMarkers(all []sqldrop.Marker, dryRun bool) []markerView {
 	views := []markerView{} // and not null in JSON
 	for _, m := range all {
-		views = append(views, markerView{m.Server, m.Name, m.Of, int64(m.Age / time.Second), m.Stays == "" && !dryRun, m.Stays})
+		views = append(views, markerView{m.Server, m.Name, m.Of, int64(m.Age / time.Second), m.Stays == "" &&
+			!dryRun, m.Stays})
 	}
 	return views
 }

@@ -37,7 +37,8 @@ type gatedCzar struct {
 
 func (c *commandLine) czar(name string) *gatedCzar {
 	c.t.Helper()
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}, DialTimeout: patience})
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]},
+		DialTimeout: patience})
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { _ = etcd.Close() })
 	css, err := cssetcd.New(c.t.Context(), etcd)
@@ -106,7 +107,8 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 
 	out := c.ok("table", "drop", "LSST.Filter", "--delay", "1h")
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
-	assert.Contains(t, out, "; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
+	assert.Contains(t, out,
+		"; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
 	text := c.awaitShow("LSST.Filter", func(v dropView) bool {
 		return len(v.WaitingFor) == 1 && strings.Contains(v.WaitingFor[0].Why, "running on it")
 	})
@@ -129,10 +131,12 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 
 	message := c.fails(cli.ExitError, "table", "drop", "LSST.Filter")
 	assert.Contains(t, message, "a drop of this name has not ended")
-	assert.Contains(t, message, "hint: `css-sync drops show LSST.Filter` says how far it is, and `css-sync drops wait LSST.Filter` waits for it\n")
+	assert.Contains(t, message,
+		"hint: `css-sync drops show LSST.Filter` says how far it is, and `css-sync drops wait LSST.Filter` waits for it\n")
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "abandon", "LSST.Filter"), "it can be cancelled")
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "retry", "LSST.Filter"), "has not reached the point of no return")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"), "it has not ended within 100ms, and goes on: it waits for ")
+	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"),
+		"it has not ended within 100ms, and goes on: it waits for ")
 
 	status := c.ok("status")
 	assert.Contains(t, status, "drops:      1 marked\n")
@@ -144,7 +148,8 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	require.Len(t, s.Czars, 1)
 	assert.Equal(t, "alive", s.Czars[0].State)
 
-	assert.Equal(t, "the drop of LSST.Filter is cancelled; it has the status again that it had\n", c.ok("drops", "cancel", "LSST.Filter"))
+	assert.Equal(t, "the drop of LSST.Filter is cancelled; it has the status again that it had\n",
+		c.ok("drops", "cancel", "LSST.Filter"))
 	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "READY")
 	require.Eventually(t, func() bool {
 		ref, err := czar.begin("LSST.Filter")
@@ -161,7 +166,8 @@ func dropScript(t *testing.T) (path, noted, broken string) {
 	t.Helper()
 	dir := t.TempDir()
 	path, noted, broken = filepath.Join(dir, "drop"), filepath.Join(dir, "job"), filepath.Join(dir, "broken")
-	text := "#!/bin/sh\nif [ -e " + broken + " ]; then echo worker-1 is down >&2; exit 7; fi\ncat > " + noted + ".new && mv " + noted + ".new " + noted + "\n"
+	text := "#!/bin/sh\nif [ -e " + broken + " ]; then echo worker-1 is down >&2; exit 7; fi\ncat > " + noted +
+		".new && mv " + noted + ".new " + noted + "\n"
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o700))
 	return path, noted, broken
 }
@@ -219,7 +225,8 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST"), "a drop of this name has not ended")
 	c.ok("drops", "retry", "LSST") // before it can succeed: the drop may end by itself then
 	require.NoError(t, os.Remove(broken))
-	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == cli.ExitOK }, patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == cli.ExitOK }, patience,
+		50*time.Millisecond)
 	text, err = os.ReadFile(noted)
 	require.NoError(t, err)
 	job = decode[coordinator.Job](t, string(text))
@@ -239,12 +246,16 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	t.Parallel()
 	c := quickDrops(t)
 	out := c.ok("table", "drop", "LSST.Filter", "--after", "1h", "--delay", "10s", "--policy", "cancel")
-	assert.Contains(t, out, "table LSST.Filter stays in use for 1h0m0s and is marked to be dropped then\nuntil then and for 10s more it can be kept: css-sync drops cancel LSST.Filter\n")
+	assert.Contains(t, out,
+		"table LSST.Filter stays in use for 1h0m0s and is marked to be dropped then\nuntil then and for 10s more it can "+
+			"be kept: css-sync drops cancel LSST.Filter\n")
 	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "READY")
 	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "are cancelled")
 	assert.Equal(t, "requested", decode[[]dropView](t, c.ok("drops", "list", "-w", "json"))[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
-	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"), "to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync serve is one\n")
+	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"),
+		"to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync "+
+			"serve is one\n")
 	c.ok("drops", "cancel", "LSST.Filter")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -268,7 +279,8 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	v := decode[dropResult](t, r.stdout)
 	assert.True(t, v.Ended)
 	assert.Equal(t, 2, v.DelaySeconds)
-	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--wait", "--if-exists"), "nothing to do: there is no table LSST.Source")
+	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--wait", "--if-exists"),
+		"nothing to do: there is no table LSST.Source")
 	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--wait")
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Source"), "no drop of this name is under way")
 }
@@ -310,14 +322,18 @@ func TestRemovalUnderARunningQuery(t *testing.T) {
 	message := c.fails(cli.ExitError, "del", "/DBS/LSST/TABLES/Source", "--recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force removes it nevertheless, and queries that are using it may fail")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"), "the protocol knows no conditions")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"),
+		"the protocol knows no conditions")
 	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--if-status", "FAILED:", "--force")
 
 	out := c.ok("table", "drop", "LSST.Source", "--if-status", "READY", "--force")
-	assert.Contains(t, out, "removed at once, by force: 1 czar is registered, whose queries on it may fail, or read another table if the name is created anew")
+	assert.Contains(t, out,
+		"removed at once, by force: 1 czar is registered, whose queries on it may fail, or read another table if the name "+
+			"is created anew")
 	c.fails(cli.ExitError, "table", "show", "LSST.Source")
 	require.NoError(t, query.MayDispatch(), "it goes on, on a table that may be gone")
-	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, patience, 10*time.Millisecond)
+	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, patience,
+		10*time.Millisecond)
 	c.ok("table", "create", "LSST.Source", "--schema", "(a INT)")
 	assert.Equal(t, "forced", decode[dropResult](t, c.ok("table", "drop", "LSST.Source", "--force", "-w", "json")).Way)
 }
@@ -327,7 +343,8 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	fill(c)
-	c.ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId",
+	c.ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object",
+		"--dir-col", "objectId",
 		"--allow-unqueryable")
 	file := "file://" + saved(t, c.ok("dump"))
 	for _, where := range [][]string{nil, {"--css", file}} {
@@ -335,9 +352,12 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 			delete(c.environment, "CSS_SYNC_ENDPOINTS")
 		}
 		message := c.fails(cli.ExitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
-		assert.Contains(t, message, "drop table LSST.Object: other tables are partitioned by this one and would stay: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n")
+		assert.Contains(t, message,
+			"drop table LSST.Object: other tables are partitioned by this one and would stay: LSST.ObjMatch, LSST.Source, "+
+				"LSST_2.Forced\n")
 		assert.Contains(t, message, "hint: drop those first; --leave-children drops it nevertheless")
-		assert.Contains(t, c.fails(cli.ExitError, append([]string{"db", "drop", "LSST"}, where...)...), "would stay: LSST_2.Forced\n")
+		assert.Contains(t, c.fails(cli.ExitError, append([]string{"db", "drop", "LSST"}, where...)...),
+			"would stay: LSST_2.Forced\n")
 		if where == nil {
 			assert.Contains(t, c.fails(cli.ExitError, "table", "drop", "LSST.Object", "--delay", "10s"), "would stay")
 			assert.Contains(t, c.ok("table", "drop", "LSST.Object", "--delay", "10s", "--leave-children"), "is marked")
@@ -345,8 +365,11 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 		}
 		assert.Contains(t, c.ok(append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...),
 			"left without what they are partitioned by, and cannot be queried: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n")
-		c.ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)", "--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId", "--lon-col", "ra", "--lat-col", "decl", "--sub-chunks"}, where...)...)
-		r := decode[dropResult](t, c.ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"}, where...)...))
+		c.ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
+			"--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId", "--lon-col", "ra", "--lat-col", "decl",
+			"--sub-chunks"}, where...)...)
+		r := decode[dropResult](t, c.ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"},
+			where...)...))
 		assert.Equal(t, []string{"LSST_2.Forced"}, r.LeftChildren)
 	}
 }

@@ -50,8 +50,9 @@ func (c *dropClient) views(ctx context.Context, all []deletion.Status) []dropVie
 func (c *dropClient) view(ctx context.Context, s deletion.Status) dropView {
 	now := time.Now()
 	v := dropView{
-		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: s.Summary(), Incarnation: s.Incarnation, Mark: s.Mark, Policy: s.Policy,
-		By: s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
+		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: s.Summary(), Incarnation: s.Incarnation, Mark: s.Mark,
+		Policy: s.Policy,
+		By:     s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
 		Attempts: s.Attempts, Error: s.Error, Trouble: s.Trouble,
 	}
 	if v.WaitingFor == nil {

@@ -29,7 +29,8 @@ what "css-sync restore" would refuse of it is said on standard error.`,
 				return err
 			}
 			if path, err := p.File.Path(); err == nil && path != "" && rev != 0 {
-				return cli.InvalidUse(cmd, "%s says that the catalogue is on a file, which has no revisions", cli.Source(p.File.Flags, "css"))
+				return cli.InvalidUse(cmd, "%s says that the catalogue is on a file, which has no revisions",
+					cli.Source(p.File.Flags, "css"))
 			}
 			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				s, err := css.WholeSnapshot(ctx, cssetcd.Revision(rev))
@@ -51,7 +52,8 @@ what "css-sync restore" would refuse of it is said on standard error.`,
 	}
 	cmd.Flags().StringVar(&root, "root", "", "only the keys below this one")
 	cmd.Flags().Var(&rev, "rev", "as of this revision of etcd; 0: the newest")
-	cmd.Flags().StringVarP(&file, "output", "o", "", "file to write, replaced as a whole when all of it is written (default: standard output)")
+	cmd.Flags().StringVarP(&file, "output", "o", "",
+		"file to write, replaced as a whole when all of it is written (default: standard output)")
 	unpacked = unpackedFlag(cmd)
 	return cmd
 }

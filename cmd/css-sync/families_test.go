@@ -26,19 +26,24 @@ func TestDatabaseWithTablesAndFamilies(t *testing.T) {
 	// A creation that was interrupted is continued.
 	c.ok("db", "set-status", "LSST_3", "DO_NOT_USE")
 	c.ok("table", "drop", "LSST_3.Source")
-	assert.Contains(t, c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "database LSST_3 created with 4 tables like those of LSST")
+	assert.Contains(t, c.ok("db", "create", "LSST_3", "--like", "LSST", "--with-tables"),
+		"database LSST_3 created with 4 tables like those of LSST")
 	c.ok("table", "drop", "LSST_3.Source")
-	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "database exists")
-	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "X", "--like", "Nothing", "--with-tables"), "like Nothing: no such database")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"),
+		"database exists")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "X", "--like", "Nothing", "--with-tables"),
+		"like Nothing: no such database")
 	c.ok("table", "set-schema", "LSST_3.Filter", "--schema", "(other INT)")
-	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"), "table exists: with another /DBS/LSST_3/TABLES/Filter/schema")
+	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST_3", "--like", "LSST", "--with-tables"),
+		"table exists: with another /DBS/LSST_3/TABLES/Filter/schema")
 }
 
 func TestColumns(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.ok("db", "create", "D")
-	c.ok("table", "create", "D.T", "--schema", "(`id` BIGINT NOT NULL, `a b` CHAR(3) DEFAULT ',', PRIMARY KEY (`id`)) ENGINE=MyISAM")
+	c.ok("table", "create", "D.T", "--schema",
+		"(`id` BIGINT NOT NULL, `a b` CHAR(3) DEFAULT ',', PRIMARY KEY (`id`)) ENGINE=MyISAM")
 	c.ok("table", "create", "D.Like", "--schema", "(LIKE D.T)")
 	for name, args := range map[string][]string{
 		"table-show-columns": {"table", "show", "D.T"},

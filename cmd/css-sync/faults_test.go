@@ -18,7 +18,8 @@ func TestNoRevision(t *testing.T) {
 	t.Parallel()
 	c := elsewhere(t)
 	for _, args := range [][]string{
-		{"dump", "--rev", "-5"}, {"dump", "--rev=x"}, {"table", "set-status", "a.b", "READY", "--if-revision", "-5"}, {"db", "drop", "a", "--if-revision", "-5"},
+		{"dump", "--rev", "-5"}, {"dump", "--rev=x"}, {"table", "set-status", "a.b", "READY", "--if-revision", "-5"},
+		{"db", "drop", "a", "--if-revision", "-5"},
 		{"put", "/a", "b", "--if-revision", "-1"}, {"node", "delete", "n", "--if-revision", "-1"},
 	} {
 		assert.Contains(t, c.fails(cli.ExitInvalid, args...), "a revision is a number from 0 on", "%v", args)
@@ -34,8 +35,10 @@ func TestNoRevision(t *testing.T) {
 func TestWhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	c := elsewhere(t)
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file:///dev/full"), "/dev/full is not a regular file")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "create", "D", "--css", "file:///dev/full"), "/dev/full is not a regular file")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file:///dev/full"),
+		"/dev/full is not a regular file")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "create", "D", "--css", "file:///dev/full"),
+		"/dev/full is not a regular file")
 }
 
 // TestLinksStay: --css and dump -o write the file that a link leads to.
@@ -91,7 +94,9 @@ func TestDumpWarnsOfWhatCannotBeRestored(t *testing.T) {
 	for _, args := range [][]string{{"dump"}, {"dump", "-o", filepath.Join(t.TempDir(), "css.json")}} {
 		r := c.run(args...)
 		assert.Equal(t, cli.ExitOK, r.code)
-		assert.Contains(t, r.stderr, "css-sync: warning: `css-sync restore` would refuse this dump: key /DBS/odd.db: invalid name: database \"odd.db\": a dot separates database and table\n")
+		assert.Contains(t, r.stderr,
+			"css-sync: warning: `css-sync restore` would refuse this dump: key /DBS/odd.db: invalid name: database "+
+				"\"odd.db\": a dot separates database and table\n")
 	}
 	file := saved(t, c.run("dump").stdout)
 	assert.Contains(t, onEtcd(t).fails(cli.ExitInvalid, "restore", file), "key /DBS/odd.db: ")
@@ -109,7 +114,8 @@ func TestWithTablesLeavesOutWhatIsNotReady(t *testing.T) {
 	c.ok("table", "set-status", "LSST.Source", "DO_NOT_USE")
 	r := c.run("db", "create", "LSST_3", "--like", "LSST", "--with-tables")
 	assert.Equal(t, cli.ExitOK, r.code)
-	assert.Equal(t, "css-sync: warning: left out, because they are not READY in LSST: Filter (PENDING_DROP:now), ObjMatch (DO_NOT_USE), Source (DO_NOT_USE)\n", r.stderr)
+	assert.Equal(t, "css-sync: warning: left out, because they are not READY in LSST: Filter (PENDING_DROP:now), "+
+		"ObjMatch (DO_NOT_USE), Source (DO_NOT_USE)\n", r.stderr)
 	tables := c.ok("table", "list", "LSST_3")
 	assert.Contains(t, tables, "Object")
 	assert.NotContains(t, tables, "Filter")
@@ -140,9 +146,12 @@ func TestConditionalDrops(t *testing.T) {
 	c := onEtcd(t)
 	fill(c)
 	c.ok("node", "add", "spare")
-	for _, args := range [][]string{{"table", "drop", "LSST.Source"}, {"db", "drop", "Plain"}, {"node", "delete", "spare"}} {
-		assert.Contains(t, c.fails(cli.ExitError, append(args, "--if-status", "FAILED:")...), "the status is another one", "%v", args)
-		assert.Contains(t, c.fails(cli.ExitError, append(args, "--if-revision", "1")...), "changed since the revision given", "%v", args)
+	for _, args := range [][]string{{"table", "drop", "LSST.Source"}, {"db", "drop", "Plain"},
+		{"node", "delete", "spare"}} {
+		assert.Contains(t, c.fails(cli.ExitError, append(args, "--if-status", "FAILED:")...), "the status is another one",
+			"%v", args)
+		assert.Contains(t, c.fails(cli.ExitError, append(args, "--if-revision", "1")...), "changed since the revision given",
+			"%v", args)
 	}
 	c.ok("table", "drop", "LSST.Source", "--if-status", "READY")
 	c.ok("db", "drop", "Plain", "--if-status", "READY")

@@ -62,7 +62,8 @@ func TestStatusOfAFile(t *testing.T) {
 	c, path := onFile(t)
 	r := c.run("status", "-w", "json")
 	assert.Equal(t, cli.ExitInvalid, r.code)
-	assert.Equal(t, &fileStatus{Error: "open " + path + ": no such file or directory", Path: path}, decode[statusView](t, r.stdout).File)
+	assert.Equal(t, &fileStatus{Error: "open " + path + ": no such file or directory", Path: path},
+		decode[statusView](t, r.stdout).File)
 	assert.Contains(t, c.run("status").stdout, "no such file")
 	fill(c)
 	v := decode[statusView](t, c.ok("status", "-w", "json"))
@@ -79,7 +80,8 @@ func TestOneWriterOnAFile(t *testing.T) {
 	c.ok("db", "create", "D")
 	writer, err := cssetcd.OpenFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, "css-sync: open "+path+": another process has it open for writing\n", c.fails(cli.ExitError, "db", "create", "E"))
+	assert.Equal(t, "css-sync: open "+path+": another process has it open for writing\n",
+		c.fails(cli.ExitError, "db", "create", "E"))
 	assert.Contains(t, c.ok("db", "list"), "D ")
 	require.NoError(t, writer.Close())
 	c.ok("db", "create", "E")
@@ -109,16 +111,20 @@ func TestWrongUseOfAFile(t *testing.T) {
 		assert.Contains(t, c.fails(cli.ExitInvalid, append([]string{name}, args...)...),
 			name+": it works on etcd only, and CSS_SYNC_CSS says that the catalogue is on a file")
 	}
-	assert.Equal(t, "css-sync: open "+path+": no such file or directory\nhint: the first `css-sync db create` or `css-sync restore` makes it\n",
+	assert.Equal(t, "css-sync: open "+path+": no such file or directory\nhint: the first `css-sync db create` or "+
+		"`css-sync restore` makes it\n",
 		c.fails(cli.ExitInvalid, "db", "list"))
 	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "create", "D.T", "--schema", "(a INT)"), "there is no CSS here")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file://"+filepath.Dir(path)), "is a directory")
 	nowhere := filepath.Join(path, "css.json")
-	assert.Equal(t, "css-sync: open "+nowhere+": no such file or directory\n", c.fails(cli.ExitInvalid, "db", "create", "D", "--css", "file://"+nowhere))
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", path), `--css "`+path+`" is not of the form file:///path.json`)
+	assert.Equal(t, "css-sync: open "+nowhere+": no such file or directory\n",
+		c.fails(cli.ExitInvalid, "db", "create", "D", "--css", "file://"+nowhere))
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", path),
+		`--css "`+path+`" is not of the form file:///path.json`)
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--css", "file://css.json"), "is not of the form")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--prefix", "/x"), "--prefix is for etcd")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--endpoints", "e:1", "--css", "file://"+path), "--css names a file and --endpoints an etcd")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--endpoints", "e:1", "--css", "file://"+path),
+		"--css names a file and --endpoints an etcd")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "status", "--css", path), "is not of the form")
 
 	require.NoError(t, os.WriteFile(path, []byte(`{"/DBS/a.b": "READY"}`), 0o600))
@@ -136,6 +142,7 @@ func TestFileAndEtcdInTheEnvironment(t *testing.T) {
 	assert.Contains(t, c.ok("db", "list", "--css", "file://"+path), "OnFile")
 	assert.NotContains(t, c.ok("node", "add", "n"), "OnFile")
 	c.environment["CSS_SYNC_CSS"] = "file://" + path
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"), "CSS_SYNC_CSS names a file and CSS_SYNC_ENDPOINTS an etcd; give one of them")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"),
+		"CSS_SYNC_CSS names a file and CSS_SYNC_ENDPOINTS an etcd; give one of them")
 	assert.NotContains(t, c.ok("db", "list", "--endpoints", c.environment["CSS_SYNC_ENDPOINTS"]), "OnFile")
 }

@@ -40,7 +40,8 @@ func TestDumpAndRestore(t *testing.T) {
 	t.Parallel()
 	file, text := dumped(t)
 	c := onEtcd(t)
-	assert.Contains(t, c.ok("restore", file, "--dry-run"), "the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys")
+	assert.Contains(t, c.ok("restore", file, "--dry-run"),
+		"the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys")
 	assert.Contains(t, c.fails(cli.ExitInvalid, "dump"), "there is no CSS here")
 	golden(t, "restore.txt", c.ok("restore", file))
 	assert.Equal(t, text, c.ok("dump"))
@@ -140,8 +141,13 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 	data, err = os.ReadFile(name)
 	require.NoError(t, err)
 	assert.Equal(t, "new", string(data))
-	require.EqualError(t, cli.WriteFile("/nowhere/f", func(io.Writer) error { return nil }), "open /nowhere/f: no such file or directory")
-	require.NoError(t, cli.WriteFile(os.DevNull, func(w io.Writer) error { _, err := io.WriteString(w, "new"); return err }), "a device is no file to replace")
+	require.EqualError(t, cli.WriteFile("/nowhere/f", func(io.Writer) error { return nil }),
+		"open /nowhere/f: no such file or directory")
+	require.NoError(t, cli.WriteFile(os.DevNull, func(w io.Writer) error {
+		_,
+			err := io.WriteString(w, "new")
+		return err
+	}), "a device is no file to replace")
 	info, err := os.Stat(os.DevNull)
 	require.NoError(t, err)
 	assert.False(t, info.Mode().IsRegular())
@@ -200,7 +206,8 @@ func TestReadingAPipeThatNobodyWritesEnds(t *testing.T) {
 		require.NoError(t, w.Close())
 	})
 	c := onEtcd(t)
-	for _, args := range [][]string{{"restore", pipe}, {"diff", pipe, "etcd"}, {"diff", saved(t, `{"/css_meta/version":"1"}`), pipe}} {
+	for _, args := range [][]string{{"restore", pipe}, {"diff", pipe, "etcd"},
+		{"diff", saved(t, `{"/css_meta/version":"1"}`), pipe}} {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan result, 1)
 		go func() { ended <- c.runContext(ctx, args...) }()
@@ -260,7 +267,8 @@ func TestDumpOnAFullDisk(t *testing.T) {
 	c.ok("put", "/DBS/D/note", strings.Repeat("x", 60_000))
 	dir := t.TempDir()
 	cmd := exec.Command("bash", "-c", `ulimit -f 4 && exec "$0" dump -o "$1"`, os.Args[0], filepath.Join(dir, "css.json"))
-	cmd.Env = append(os.Environ(), asProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.environment["CSS_SYNC_ENDPOINTS"], "CSS_SYNC_DIAL_TIMEOUT=20s")
+	cmd.Env = append(os.Environ(), asProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.environment["CSS_SYNC_ENDPOINTS"],
+		"CSS_SYNC_DIAL_TIMEOUT=20s")
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)
 	assert.Equal(t, cli.ExitError, cmd.ProcessState.ExitCode())

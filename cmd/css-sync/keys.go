@@ -25,7 +25,8 @@ func optional(args []string) string {
 	return args[0]
 }
 
-// checkRoot returns ErrNoSuchKey when there is nothing at a key nor below it, nor, when members of packed keys count, such a member.
+// checkRoot returns ErrNoSuchKey when there is nothing at a key nor below it, nor, when members of packed keys count,
+// such a member.
 func checkRoot(s *cssetcd.Snapshot, root string, unpacked bool) error {
 	if root == "" {
 		return nil

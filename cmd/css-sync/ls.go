@@ -72,8 +72,8 @@ func childKeys(root string, found map[string]cssetcd.Entry) []keyView {
 	return views
 }
 
-// listKeys returns the keys below root, which come in byte order. Without recursive it is the names directly below: those too that
-// are no key themselves but have keys below them.
+// listKeys returns the keys below root, which come in byte order. Without recursive it is the names directly below:
+// those too that are no key themselves but have keys below them.
 func listKeys(keys iter.Seq2[string, cssetcd.Entry], root string, recursive bool) []keyView {
 	views := []keyView{}
 	seen := map[string]bool{} // names directly below

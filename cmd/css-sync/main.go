@@ -1,5 +1,5 @@
-// Command css-sync keeps Qserv's catalogue, the CSS, on etcd: it mirrors it to the MySQL table that Qserv reads, and shows,
-// changes, saves and restores it. See `css-sync --help`.
+// Command css-sync keeps Qserv's catalogue, the CSS, on etcd: it mirrors it to the MySQL table that Qserv reads, and
+// shows, changes, saves and restores it. See `css-sync --help`.
 package main
 
 import (

@@ -15,11 +15,13 @@ func mirrorCommand(p *program) *cobra.Command {
 	var f mirrorFlags
 	var once, dryRun bool
 	cmd := &cobra.Command{
-		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
+		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon,
+		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
 would take, or why it would be refused.`,
-		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run --allow-mass-delete",
+		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run " +
+			"--allow-mass-delete",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !once && !dryRun {
 				return cli.InvalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
@@ -48,9 +50,11 @@ would take, or why it would be refused.`,
 
 func (f *mirrorFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "mirror-name", mirror.DefaultName, "name of the mirror; mirrors to different MySQL servers need different names")
+	flags.StringVar(&f.name, "mirror-name", mirror.DefaultName,
+		"name of the mirror; mirrors to different MySQL servers need different names")
 	flags.BoolVar(&f.adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
-	flags.BoolVar(&f.allowMassDelete, "allow-mass-delete", false, "let through a change that deletes very many rows, or the last database")
+	flags.BoolVar(&f.allowMassDelete, "allow-mass-delete", false,
+		"let through a change that deletes very many rows, or the last database")
 	cli.AllowEnvironment(flags, []string{"mirror-name"}, cli.OwnPrefix)
 }
 

@@ -29,7 +29,8 @@ func (f *mirrorFlags) check() error {
 	return nil
 }
 
-func (f *mirrorFlags) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed, p *program) (*mirror.Mirror, error) {
+func (f *mirrorFlags) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed, p *program) (*mirror.Mirror,
+	error) {
 	return mirror.New(mirror.Config{
 		Feed: feed, Catalogue: css.Client, Target: target, Name: f.name, Owner: cli.Owner(),
 		Adopt: f.adopt, AllowMassDelete: f.allowMassDelete, Logger: p.Log,
@@ -47,7 +48,8 @@ func (still) Next(ctx context.Context) (cssetcd.Update, error) {
 }
 
 // once makes kvData show the catalogue as it is now, or finds out what that would take.
-func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *cli.Catalogue, p *program, dryRun bool) (mirror.Result, error) {
+func (f *mirrorFlags) once(ctx context.Context, target *mysql.Config, css *cli.Catalogue, p *program,
+	dryRun bool) (mirror.Result, error) {
 	s, err := css.Snapshot(ctx, 0)
 	if err != nil {
 		return mirror.Result{}, err

@@ -110,7 +110,8 @@ func TestWaysToSayWhereMySQLIs(t *testing.T) {
 	dir := t.TempDir()
 	dsn, czar := filepath.Join(dir, "dsn"), filepath.Join(dir, "qserv-czar.cnf")
 	require.NoError(t, os.WriteFile(dsn, []byte(server.DSN("qservCssData")+"\n"), 0o600))
-	require.NoError(t, os.WriteFile(czar, fmt.Appendf(nil, "[css]\ntechnology = mysql\nusername = root\nsocket = %s\n", server.Socket()), 0o600))
+	require.NoError(t, os.WriteFile(czar, fmt.Appendf(nil, "[css]\ntechnology = mysql\nusername = root\nsocket = %s\n",
+		server.Socket()), 0o600))
 	c.ok("mirror", "--once", "--mysql-dsn", server.DSN(""))
 	c.ok("check", "--mysql-dsn-file", dsn)
 	c.ok("check", "--czar-config", czar)
@@ -123,7 +124,8 @@ func TestWaysToSayWhereMySQLIs(t *testing.T) {
 func TestParseURL(t *testing.T) {
 	c, err := cli.ParseDSN("mysql://qsmaster:p%40ss@czar-db/qservCssData")
 	require.NoError(t, err)
-	assert.Equal(t, []string{"qsmaster", "p@ss", "tcp", "czar-db:3306", "qservCssData"}, []string{c.User, c.Passwd, c.Net, c.Addr, c.DBName})
+	assert.Equal(t, []string{"qsmaster", "p@ss", "tcp", "czar-db:3306", "qservCssData"},
+		[]string{c.User, c.Passwd, c.Net, c.Addr, c.DBName})
 	c, err = cli.ParseDSN("mysql://root@[::1]:3307")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"root", "", "[::1]:3307", ""}, []string{c.User, c.Passwd, c.Addr, c.DBName})
@@ -137,12 +139,15 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// TestPasswordsThatAreNotEncoded: no piece of a password is taken for a host, looked up or shown, wherever an address can be given.
+// TestPasswordsThatAreNotEncoded: no piece of a password is taken for a host, looked up or shown, wherever an address
+// can be given.
 func TestPasswordsThatAreNotEncoded(t *testing.T) {
 	t.Parallel()
 	for _, dsn := range []string{
-		"mysql://root:Sec@ret.invalid@127.0.0.1/d", "mysql://root:Sec@ret.invalid/x@127.0.0.1:3306/d", "mysql://root:Sec?ret@127.0.0.1/d",
-		"mysql://root:Sec#ret@127.0.0.1/d", "mysql://root:5/Secret@127.0.0.1/d", "mysql://127.0.0.1/Sec@ret", "mysql://root:a@127.0.0.1/d?Secret#ret",
+		"mysql://root:Sec@ret.invalid@127.0.0.1/d", "mysql://root:Sec@ret.invalid/x@127.0.0.1:3306/d",
+		"mysql://root:Sec?ret@127.0.0.1/d",
+		"mysql://root:Sec#ret@127.0.0.1/d", "mysql://root:5/Secret@127.0.0.1/d", "mysql://127.0.0.1/Sec@ret",
+		"mysql://root:a@127.0.0.1/d?Secret#ret",
 	} {
 		file := filepath.Join(t.TempDir(), "dsn")
 		require.NoError(t, os.WriteFile(file, []byte(dsn), 0o600))
@@ -160,7 +165,8 @@ func TestPasswordsThatAreNotEncoded(t *testing.T) {
 			assert.NotContains(t, message, "look at")
 		}
 	}
-	message := elsewhere(t).fails(cli.ExitInvalid, "db", "list", "--endpoints", "127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
+	message := elsewhere(t).fails(cli.ExitInvalid, "db", "list", "--endpoints",
+		"127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
 	assert.Contains(t, message, "CSS_SYNC_PASSWORD")
 	assert.NotContains(t, message, "Secret")
 }
@@ -180,7 +186,8 @@ func TestUnreachableMySQL(t *testing.T) {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				began := time.Now()
-				message := (&commandLine{t: t, environment: c.environment}).fails(cli.ExitNoConnection, append(command, "--mysql-dsn", dsn)...)
+				message := (&commandLine{t: t, environment: c.environment}).fails(cli.ExitNoConnection,
+					append(command, "--mysql-dsn", dsn)...)
 				assert.Contains(t, message, "MySQL is not available")
 				assert.NotContains(t, message, "secret")
 				assert.Less(t, time.Since(began), 5*time.Second)
@@ -233,7 +240,8 @@ func TestStatus(t *testing.T) {
 	assert.Contains(t, c.ok("status"), "1 revision behind")
 
 	t.Run("without etcd", func(t *testing.T) {
-		r := (&commandLine{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w", "json", "--endpoints", refusing(t))
+		r := (&commandLine{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w",
+			"json", "--endpoints", refusing(t))
 		assert.Equal(t, cli.ExitNoConnection, r.code)
 		v := decode[statusView](t, r.stdout)
 		assert.False(t, v.Etcd.OK)

@@ -78,9 +78,10 @@ func nodeAdd(p *program) *cobra.Command {
 		Example: "  css-sync node add worker-1 --host worker-1.example.org --port 5012",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n.Name = args[0]
-			return p.write(cmd.Context(), outcome{done: "node " + n.Name + " added"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
-				return css.AddNode(ctx, n)
-			})
+			return p.write(cmd.Context(), outcome{done: "node " + n.Name + " added"},
+				func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
+					return css.AddNode(ctx, n)
+				})
 		},
 	}
 	cmd.Flags().StringVar(&n.Type, "type", cssetcd.DefaultNodeType, "type of the node")
@@ -97,7 +98,8 @@ func nodeSetState(p *program) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			state := cssetcd.NodeState(args[1])
 			if state != cssetcd.NodeActive && state != cssetcd.NodeInactive {
-				return cli.Hinted(cli.InvalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]), "`css-sync put` writes any text")
+				return cli.Hinted(cli.InvalidUse(cmd, "state %q is neither ACTIVE nor INACTIVE", args[1]),
+					"`css-sync put` writes any text")
 			}
 			say := outcome{done: "state of node " + args[0] + " is " + args[1]}
 			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
@@ -114,9 +116,10 @@ func nodeDelete(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete NODE", Short: "Delete a node that holds no chunks", Args: cli.Takes("NODE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
-				return css.DeleteNode(ctx, args[0], only.options()...)
-			})
+			return p.write(cmd.Context(), outcome{done: "node " + args[0] + " deleted"},
+				func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
+					return css.DeleteNode(ctx, args[0], only.options()...)
+				})
 		},
 	}
 	only.register(cmd, "node", "state")

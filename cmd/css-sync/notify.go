@@ -2,8 +2,8 @@ package main
 
 import "net"
 
-// notify tells systemd how the daemon stands, where systemd started it as a service of Type=notify. Nobody waits for the
-// message, so that it cannot be sent is worth a line in the log and no more.
+// notify tells systemd how the daemon stands, where systemd started it as a service of Type=notify. Nobody waits for
+// the message, so that it cannot be sent is worth a line in the log and no more.
 func (p *program) notify(state string) {
 	name := p.Getenv("NOTIFY_SOCKET")
 	if name == "" {

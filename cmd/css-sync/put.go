@@ -17,9 +17,10 @@ func putCommand(p *program) *cobra.Command {
 with the value ''. Prefer the commands db, table and node, which write what belongs together in one go.`,
 		Example: "  css-sync put /DBS/LSST DO_NOT_USE --if-status READY",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.write(cmd.Context(), outcome{done: "key " + args[0] + " written"}, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
-				return css.Raw().Put(ctx, args[0], args[1], only.options()...)
-			})
+			return p.write(cmd.Context(), outcome{done: "key " + args[0] + " written"},
+				func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
+					return css.Raw().Put(ctx, args[0], args[1], only.options()...)
+				})
 		},
 	}
 	only.register(cmd, "key", "value")

@@ -12,11 +12,13 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// mirrorKeys is what the keys about mirrors begin with. Candidates for a mirror have theirs below its name; under the name alone stands why
-// the elected one refuses to write, for as long as it does. It is on the lease of that daemon, so that it cannot outlive it.
+// mirrorKeys is what the keys about mirrors begin with. Candidates for a mirror have theirs below its name; under the
+// name alone stands why the elected one refuses to write, for as long as it does. It is on the lease of that daemon, so
+// that it cannot outlive it.
 func mirrorKeys(prefix string) string { return prefix + "/mirror/" }
 
-// refusal is why a daemon writes nothing to MySQL until somebody does something: its form in etcd, and in JSON. The zero value is none.
+// refusal is why a daemon writes nothing to MySQL until somebody does something: its form in etcd, and in JSON. The
+// zero value is none.
 type refusal struct {
 	Mirror string    `json:"mirror"`
 	Owner  string    `json:"owner"` // which daemon
@@ -28,7 +30,8 @@ func (d *daemon) refusalOf(s mirror.Status) refusal {
 	if s.Phase != mirror.Refused || s.Err == nil {
 		return refusal{}
 	}
-	return refusal{Mirror: d.flags.mirror.name, Owner: cli.Owner(), Since: s.Since.UTC().Truncate(time.Second), Reason: cli.Sentence(s.Err)}
+	return refusal{Mirror: d.flags.mirror.name, Owner: cli.Owner(), Since: s.Since.UTC().Truncate(time.Second),
+		Reason: cli.Sentence(s.Err)}
 }
 
 // tellRefusals keeps etcd informed of whether the mirror refuses to write. What etcd does not take is tried again.

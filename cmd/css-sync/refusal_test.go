@@ -45,7 +45,8 @@ func (c *commandLine) awaitNoRefusal() {
 	assert.NotContains(c.t, c.ok("status"), "REFUSED")
 }
 
-// TestStatusShowsTheBrake: why and since when, without knowing where MySQL is; and no longer once the deletion is let through.
+// TestStatusShowsTheBrake: why and since when, without knowing where MySQL is; and no longer once the deletion is let
+// through.
 func TestStatusShowsTheBrake(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
@@ -109,11 +110,13 @@ func TestRefusalsOfSeveralMirrors(t *testing.T) {
 	c.ok("db", "create", "Only")
 	c.putRaw("/qserv/mirror/a/0000000000000001", "a candidate")
 	c.putRaw("/qserv/mirror/a", "out of order")
-	c.putRaw("/qserv/mirror/b", `{"mirror":"b","owner":"host, process 7","since":"2026-11-21T10:00:00Z","reason":"the table is not its own"}`)
+	c.putRaw("/qserv/mirror/b",
+		`{"mirror":"b","owner":"host, process 7","since":"2026-11-21T10:00:00Z","reason":"the table is not its own"}`)
 	got := c.status().Refusals
 	require.Len(t, got, 2)
 	assert.Equal(t, refusal{Mirror: "a", Reason: "out of order"}, got[0])
-	assert.Contains(t, c.ok("status"), "since 2026-11-21T10:00:00Z the mirror b writes nothing: the table is not its own (host, process 7)")
+	assert.Contains(t, c.ok("status"),
+		"since 2026-11-21T10:00:00Z the mirror b writes nothing: the table is not its own (host, process 7)")
 }
 
 // TestServeProtectsNamesMadeByHand: at its start, and it names two that differ in case only.

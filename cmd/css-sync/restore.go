@@ -27,12 +27,16 @@ sees each table when it is whole, and the databases last. A restore that was int
 			if err != nil {
 				return err
 			}
-			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.restore(ctx, css, dump, f) })
+			return p.AtLength(cmd.Context(), func(ctx context.Context,
+				css *cli.Catalogue) error {
+				return p.restore(ctx, css, dump, f)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "check everything and say what would be done")
 	cmd.Flags().BoolVar(&f.overwrite, "overwrite", false, "remove the catalogue that is there first")
-	cmd.Flags().BoolVar(&f.pendingDrops, "with-pending-drops", false, "restore statuses PENDING_DROP, each of which starts a drop")
+	cmd.Flags().BoolVar(&f.pendingDrops, "with-pending-drops", false,
+		"restore statuses PENDING_DROP, each of which starts a drop")
 	cmd.Flags().BoolVar(&f.force, "force", false, "overwrite although czars are registered, whose queries may fail")
 	return cmd
 }
@@ -90,7 +94,8 @@ type restoreView struct {
 
 func (v restoreView) write(w io.Writer, dryRun bool) {
 	fmt.Fprintf(w, "the dump has %s, %s and %s in %s\n",
-		cli.Count(v.Databases, "database"), cli.Count(v.Tables, "table"), cli.Count(v.Nodes, "node"), cli.Count(v.Keys, "key"))
+		cli.Count(v.Databases, "database"), cli.Count(v.Tables, "table"), cli.Count(v.Nodes, "node"),
+		cli.Count(v.Keys, "key"))
 	did, removed := "restored", "removed"
 	if dryRun {
 		did, removed = "would restore", "would remove"

@@ -7,8 +7,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// revisionFlag is the value of a flag that takes a revision of etcd. It refuses what can be none while flags are read, before anything is
-// asked of a server: etcd would take a negative one for the newest.
+// revisionFlag is the value of a flag that takes a revision of etcd. It refuses what can be none while flags are read,
+// before anything is asked of a server: etcd would take a negative one for the newest.
 type revisionFlag cssetcd.Revision
 
 func (r *revisionFlag) Set(text string) error {

@@ -13,7 +13,8 @@ import (
 type schemaFlags struct{ text, file string }
 
 func (s *schemaFlags) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.text, "schema", "", "what stands between CREATE TABLE name and the semicolon, with its parentheses")
+	cmd.Flags().StringVar(&s.text, "schema", "",
+		"what stands between CREATE TABLE name and the semicolon, with its parentheses")
 	cmd.Flags().StringVar(&s.file, "schema-file", "", "file that holds the schema, - for standard input")
 }
 

@@ -28,7 +28,8 @@ type serveFlags struct {
 func serveCommand(p *program) *cobra.Command {
 	f := serveFlags{compact: compactFlag(time.Hour)}
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
+		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out",
+		GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd and carry drops out, until SIGTERM or SIGINT; a second signal ends it at once.
 
 At SIGHUP it reads the files that its flags name anew (secrets, the czar's configuration, the list of workers, certificates), ends what it runs in
@@ -65,10 +66,13 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 	f.mirror.register(cmd)
 	flags.BoolVar(&f.noMirror, "no-mirror", false, "serve without a mirror")
 	flags.StringVar(&f.dataDir, "data-dir", "", "run an etcd in this process that keeps its data here")
-	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379", "where the etcd of --data-dir listens for clients: host:port or unix:///path")
-	flags.DurationVar(&f.sessionTTL, "session-ttl", 10*time.Second, "after how long a daemon that is gone without a word is replaced, in whole seconds")
+	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379",
+		"where the etcd of --data-dir listens for clients: host:port or unix:///path")
+	flags.DurationVar(&f.sessionTTL, "session-ttl", 10*time.Second,
+		"after how long a daemon that is gone without a word is replaced, in whole seconds")
 	flags.Var(&f.compact, "compact", "how much of etcd's history to keep, or off to keep all")
-	cli.AllowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"}, cli.OwnPrefix)
+	cli.AllowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"},
+		cli.OwnPrefix)
 	f.drops.register(cmd)
 	return cmd
 }
@@ -77,10 +81,12 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error) {
 	flags := cmd.Flags()
 	if f.dataDir == "" && cli.Source(flags, "listen-client") != "" {
-		return nil, cli.InvalidUse(cmd, "%s is for the etcd of --data-dir, which is not given", cli.Source(flags, "listen-client"))
+		return nil, cli.InvalidUse(cmd, "%s is for the etcd of --data-dir, which is not given",
+			cli.Source(flags, "listen-client"))
 	}
 	if from := cli.Source(flags, "endpoints"); f.dataDir != "" && from != "" {
-		return nil, cli.InvalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from, cli.Source(flags, "data-dir"))
+		return nil, cli.InvalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from,
+			cli.Source(flags, "data-dir"))
 	}
 	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
 		return nil, cli.InvalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
@@ -96,7 +102,8 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	case err != nil:
 		return nil, err
 	case target == nil && !f.noMirror:
-		return nil, cli.InvalidUse(cmd, "no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
+		return nil, cli.InvalidUse(cmd,
+			"no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
 	case target != nil && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
 		target = nil // MySQL is known from the environment, or for drops
 	}

@@ -41,8 +41,8 @@ func (c *compactFlag) String() string {
 // Type is the word for the value in help.
 func (c *compactFlag) Type() string { return "duration|off" }
 
-// compact keeps etcd's history short. Each daemon does it, whether it leads anything or not: compacting twice does nothing, and a daemon that takes over
-// would have to run for as long as history is kept before it could begin.
+// compact keeps etcd's history short. Each daemon does it, whether it leads anything or not: compacting twice does
+// nothing, and a daemon that takes over would have to run for as long as history is kept before it could begin.
 func (d *daemon) compact(ctx context.Context) error {
 	return compaction.Run(ctx, compaction.Config{
 		Etcd: d.css.Conn, Key: d.css.Prefix() + "/history", Keep: time.Duration(d.flags.compact), Log: d.Log,

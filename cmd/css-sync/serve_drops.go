@@ -61,12 +61,15 @@ func (f *serveDropFlags) register(cmd *cobra.Command) {
 	f.flags = cmd.Flags()
 	f.flags.BoolVar(&f.none, "no-drops", false, "leave carrying drops out to other daemons")
 	f.flags.StringVar(&f.command, "drop-command", "", "program that removes the data of what was dropped")
-	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour, "how long one run of --drop-command may take; 0: as long as it needs")
+	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour,
+		"how long one run of --drop-command may take; 0: as long as it needs")
 	f.workers.Register(cmd, "remove dropped tables from")
 	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "", "MySQL server with QMeta, where C++ czars register their queries; the schema is "+sqldrop.DefaultQMeta+" unless it names one")
 	f.flags.StringVar(&f.qmetaFile, "qmeta-dsn-file", "", "file that holds what --qmeta-dsn would be given")
-	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute, "longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
-	cli.AllowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"}, qmetaFlags...), cli.OwnPrefix)
+	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute,
+		"longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
+	cli.AllowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"},
+		qmetaFlags...), cli.OwnPrefix)
 }
 
 // given returns the flags that were given in any way, as they were.
@@ -78,13 +81,15 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 	droppers, qmeta := f.given(dropperFlags), f.given(qmetaFlags)
 	switch all := append(droppers, qmeta...); {
 	case f.none && len(all) > 0:
-		return cli.InvalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0], cli.Source(f.flags, "no-drops"))
+		return cli.InvalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0],
+			cli.Source(f.flags, "no-drops"))
 	case cli.Source(f.flags, "drop-command") != "" && len(droppers) > 1:
 		return cli.InvalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
 	case cli.Source(f.flags, "drop-command") != "" && f.command == "":
 		return cli.InvalidUse(cmd, "--drop-command is empty; it takes the path of a program")
 	case cli.Source(f.flags, "drop-command-timeout") != "" && f.command == "":
-		return cli.InvalidUse(cmd, "%s is for --drop-command, which is not given", cli.Source(f.flags, "drop-command-timeout"))
+		return cli.InvalidUse(cmd, "%s is for --drop-command, which is not given",
+			cli.Source(f.flags, "drop-command-timeout"))
 	case f.commandTimeout < 0:
 		return cli.InvalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
 	case len(qmeta) > 1:
@@ -125,7 +130,9 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 		return err
 	}
 	if f.mirrorState == nil {
-		return cli.InvalidUse(cmd, "%s needs to know where kvData is, which C++ czars read: give --mysql-dsn, --mysql-dsn-file or --czar-config", given[0])
+		return cli.InvalidUse(cmd,
+			"%s needs to know where kvData is, which C++ czars read: give --mysql-dsn, --mysql-dsn-file or --czar-config",
+			given[0])
 	}
 	return nil
 }

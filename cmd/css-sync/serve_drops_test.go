@@ -14,30 +14,36 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-// What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is shown.
+// What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is
+// shown.
 func TestWrongUseOfDrops(t *testing.T) {
 	dir := t.TempDir()
 	workers, none := filepath.Join(dir, "workers"), filepath.Join(dir, "none")
 	require.NoError(t, os.WriteFile(workers, []byte("u:good@tcp(h:1)/\n\nu:secret\n"), 0o600))
 	require.NoError(t, os.WriteFile(none, []byte("\n"), 0o600))
 	for line, want := range map[string]string{
-		"table drop D.T --css file:///x.json --wait":                    "--wait is for a catalogue in etcd",
-		"table drop D.T --force --after 1h":                             "leave out --after, or --force",
-		"table drop D.T --delay 1h --if-status READY":                   "--if-status is for a removal at once, and --delay asks for the protocol",
-		"table drop D.T --policy kill":                                  `--policy "kill" is neither wait nor cancel`,
-		"table drop D.T --after 1s":                                     "--after 1s: must be 0, or whole seconds from 2s",
-		"db drop D --delay 2500ms":                                      "--delay 2.5s: must be 0, or whole seconds from 2s",
-		"drops":                                                         "drops: missing subcommand: list, show, wait, cancel, retry, abandon, czars, evict, clean",
-		"drops clean":                                                   "where are the workers? give --worker-dsn or --worker-dsn-file",
-		"drops clean --worker-dsn u:secret@/ --older-than=-1s":          "--older-than is -1s and must be 0 or above",
-		"drops show":                                                    "NAME is missing",
-		"drops evict":                                                   "CZAR-ID is missing",
-		"drops list --css file:///x.json":                               "it works on etcd only",
-		"config show --css file:///x.json":                              "it works on etcd only",
-		"drops wait D.T --timeout -1s":                                  "--timeout is -1s and must be 0 or above",
-		"config":                                                        "config: missing subcommand: show, set",
-		"serve --no-mirror --no-drops --drop-command x":                 "--drop-command is for carrying drops out, which --no-drops leaves to others",
-		"serve --no-mirror --drop-command x --worker-dsn u:secret@/":    "--drop-command and --worker-dsn say both what removes data",
+		"table drop D.T --css file:///x.json --wait": "--wait is for a catalogue in etcd",
+		"table drop D.T --force --after 1h":          "leave out --after, or --force",
+		"table drop D.T --delay 1h --if-status READY": "--if-status is for a removal at once, and " +
+			"--delay asks for the protocol",
+		"table drop D.T --policy kill": `--policy "kill" is neither wait nor cancel`,
+		"table drop D.T --after 1s":    "--after 1s: must be 0, or whole seconds from 2s",
+		"db drop D --delay 2500ms":     "--delay 2.5s: must be 0, or whole seconds from 2s",
+		"drops": "drops: missing subcommand: list, show, wait, " +
+			"cancel, retry, abandon, czars, evict, clean",
+		"drops clean": "where are the workers? give --worker-dsn or " +
+			"--worker-dsn-file",
+		"drops clean --worker-dsn u:secret@/ --older-than=-1s": "--older-than is -1s and must be 0 or above",
+		"drops show":                       "NAME is missing",
+		"drops evict":                      "CZAR-ID is missing",
+		"drops list --css file:///x.json":  "it works on etcd only",
+		"config show --css file:///x.json": "it works on etcd only",
+		"drops wait D.T --timeout -1s":     "--timeout is -1s and must be 0 or above",
+		"config":                           "config: missing subcommand: show, set",
+		"serve --no-mirror --no-drops --drop-command x": "--drop-command is for carrying drops out, which " +
+			"--no-drops leaves to others",
+		"serve --no-mirror --drop-command x --worker-dsn u:secret@/": "--drop-command and --worker-dsn say both what " +
+			"removes data",
 		"serve --no-mirror --drop-command=":                             "--drop-command is empty",
 		"serve --no-mirror --drop-command-timeout 1s":                   "--drop-command-timeout is for --drop-command",
 		"serve --no-mirror --drop-command x --drop-command-timeout=-1s": "must be 0 or above",
@@ -48,12 +54,13 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"serve --no-mirror --worker-dsn-file /nowhere":                  "--worker-dsn-file: open /nowhere: no such file",
 		"serve --no-mirror --qmeta-grace 1m":                            "--qmeta-grace is for --qmeta-dsn",
 		"serve --no-mirror --qmeta-dsn u@/ --qmeta-grace 0s":            "--qmeta-grace is 0s and must be above 0",
-		"serve --no-mirror --qmeta-dsn u@/ --qmeta-dsn-file x":          "--qmeta-dsn and --qmeta-dsn-file are mutually exclusive",
-		"serve --no-mirror --qmeta-dsn u:secret":                        "--qmeta-dsn: it is neither of the form",
-		"serve --no-mirror --qmeta-dsn u:secret@/":                      "--qmeta-dsn needs to know where kvData is",
-		"serve --no-mirror --qmeta-dsn-file /nowhere":                   "--qmeta-dsn-file: open /nowhere: no such file",
-		"serve --no-mirror --compact 1s":                                "it must be at least 1m0s, or off",
-		"serve --no-mirror --compact never":                             "it is neither a duration, such as 1h, nor off",
+		"serve --no-mirror --qmeta-dsn u@/ --qmeta-dsn-file x": "--qmeta-dsn and --qmeta-dsn-file are mutually " +
+			"exclusive",
+		"serve --no-mirror --qmeta-dsn u:secret":      "--qmeta-dsn: it is neither of the form",
+		"serve --no-mirror --qmeta-dsn u:secret@/":    "--qmeta-dsn needs to know where kvData is",
+		"serve --no-mirror --qmeta-dsn-file /nowhere": "--qmeta-dsn-file: open /nowhere: no such file",
+		"serve --no-mirror --compact 1s":              "it must be at least 1m0s, or off",
+		"serve --no-mirror --compact never":           "it is neither a duration, such as 1h, nor off",
 	} {
 		t.Run(line, func(t *testing.T) {
 			message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
@@ -72,11 +79,14 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	c.ok("config", "set", "--delay", "0s")
 	c.ok("mirror", "--once")
 	execute(t, server,
-		"CREATE DATABASE LSST", "CREATE TABLE LSST.Source (a INT)", "CREATE TABLE LSST.Source_1 (a INT)", "CREATE TABLE LSST.Source_backup (a INT)",
+		"CREATE DATABASE LSST", "CREATE TABLE LSST.Source (a INT)", "CREATE TABLE LSST.Source_1 (a INT)",
+		"CREATE TABLE LSST.Source_backup (a INT)",
 		"CREATE DATABASE qservMeta",
-		"CREATE TABLE qservMeta.QInfo (queryId BIGINT PRIMARY KEY, czarId INT NOT NULL, submitted TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, completed TIMESTAMP NULL)",
+		"CREATE TABLE qservMeta.QInfo (queryId BIGINT PRIMARY KEY, czarId INT NOT NULL, submitted TIMESTAMP NOT NULL "+
+			"DEFAULT CURRENT_TIMESTAMP, completed TIMESTAMP NULL)",
 		"CREATE TABLE qservMeta.QTable (queryId BIGINT NOT NULL, dbName CHAR(63) NOT NULL, tblName CHAR(63) NOT NULL)",
-		"INSERT INTO qservMeta.QInfo (queryId, czarId) VALUES (17, 3)", "INSERT INTO qservMeta.QTable VALUES (17, 'LSST', 'Source')")
+		"INSERT INTO qservMeta.QInfo (queryId, czarId) VALUES (17, 3)",
+		"INSERT INTO qservMeta.QTable VALUES (17, 'LSST', 'Source')")
 	file := filepath.Join(t.TempDir(), "workers")
 	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
 	c.environment["CSS_SYNC_WORKER_DSN_FILE"] = file
@@ -88,7 +98,8 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	drop := c.start(t.Context(), "table", "drop", "LSST.Source", "--wait")
 	serve.await(t, `msg="a drop waits for queries of C++ czars" name=LSST.Source`)
 	require.Eventually(t, func() bool { return strings.Contains(serve.text(), "17") }, patience, 50*time.Millisecond)
-	assert.Contains(t, c.ok("drops", "show", "LSST.Source"), "which is about to go on; if it asks for queries of C++ czars, its log says which it waits for")
+	assert.Contains(t, c.ok("drops", "show", "LSST.Source"),
+		"which is about to go on; if it asks for queries of C++ czars, its log says which it waits for")
 	assert.Equal(t, []string{"Source", "Source_1", "Source_backup"}, tablesOf(t, server.DSN("LSST")))
 	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
 	assert.Equal(t, cli.ExitOK, drop.wait(t), drop.text())

@@ -19,7 +19,8 @@ func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Serve
 	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
 	defer cancel()
 	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
-		Dir: f.dataDir, Listen: f.listenClient, Logger: p.Log, Fatal: p.etcdEnded, // its history is compacted as that of any other
+		// its history is compacted as that of any other
+		Dir: f.dataDir, Listen: f.listenClient, Logger: p.Log, Fatal: p.etcdEnded,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)

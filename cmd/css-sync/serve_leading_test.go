@@ -9,8 +9,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// TestElectionKeysOfMirrorsAreDeleted while their leases live: both stand again by themselves and one leads. Without that both would write by turns, each
-// taking the table over from the other, and reading all of it each time.
+// TestElectionKeysOfMirrorsAreDeleted while their leases live: both stand again by themselves and one leads. Without
+// that both would write by turns, each taking the table over from the other, and reading all of it each time.
 func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
@@ -23,7 +23,8 @@ func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 	awaitTwo := func(since int64) {
 		t.Helper()
 		require.Eventually(t, func() bool {
-			got, err := etcd.Get(t.Context(), candidates, clientv3.WithPrefix(), clientv3.WithMinCreateRev(since+1), clientv3.WithCountOnly())
+			got, err := etcd.Get(t.Context(), candidates, clientv3.WithPrefix(), clientv3.WithMinCreateRev(since+1),
+				clientv3.WithCountOnly())
 			return err == nil && got.Count == 2
 		}, patience, 20*time.Millisecond)
 	}

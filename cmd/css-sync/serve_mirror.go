@@ -12,11 +12,12 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// mirror mirrors while this process is the one of all with the same mirror name that was elected to. The election only keeps
-// them from disturbing each other; that one writes at a time is seen to in MySQL.
+// mirror mirrors while this process is the one of all with the same mirror name that was elected to. The election only
+// keeps them from disturbing each other; that one writes at a time is seen to in MySQL.
 func (d *daemon) mirror(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: cli.Owner(), TTL: d.flags.sessionTTL, Log: d.Log,
+		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: cli.Owner(), TTL: d.flags.sessionTTL,
+		Log: d.Log,
 	}, d.mirrorAsLeader)
 }
 
@@ -37,7 +38,8 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, term leader.Term) error {
 // look is how often the daemon looks at how its mirror stands.
 const look = 200 * time.Millisecond
 
-// announce says when the mirror has caught up, at first and after each trouble. Where another one took the table over, that one may lead now.
+// announce says when the mirror has caught up, at first and after each trouble. Where another one took the table over,
+// that one may lead now.
 func (d *daemon) announce(ctx context.Context, term leader.Term, status func() mirror.Status) {
 	var since time.Time // of the phase that was announced: it may have ended and begun again between two looks
 	tick := time.NewTicker(look)

@@ -24,8 +24,9 @@ var errReload = errors.New("SIGHUP")
 // reloadPause is between two tries to begin again while etcd is away.
 const reloadPause = time.Second
 
-// serveAgain runs the daemon, and at each SIGHUP begins it again with what its files say by then: secrets, the czar's configuration, the list of
-// workers, certificates. What runs ends in order first, so that another daemon takes over at once where there is one. The etcd of this process goes on.
+// serveAgain runs the daemon, and at each SIGHUP begins it again with what its files say by then: secrets, the czar's
+// configuration, the list of workers, certificates. What runs ends in order first, so that another daemon takes over at
+// once where there is one. The etcd of this process goes on.
 func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Config, read reread) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -68,7 +69,8 @@ func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Co
 }
 
 // awaitReload waits for a SIGHUP after which the files can be used. It returns false when ctx ends.
-func (p *program) awaitReload(ctx context.Context, hangups <-chan os.Signal, read reread) (serveFlags, *mysql.Config, bool) {
+func (p *program) awaitReload(ctx context.Context, hangups <-chan os.Signal, read reread) (serveFlags, *mysql.Config,
+	bool) {
 	for {
 		select {
 		case <-ctx.Done():

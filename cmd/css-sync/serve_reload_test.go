@@ -14,8 +14,8 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-// TestServeBeginsAgainAtSIGHUP: a new password is taken from its file; a file that cannot be used changes nothing; and no lease is left behind
-// for which another daemon would have to wait.
+// TestServeBeginsAgainAtSIGHUP: a new password is taken from its file; a file that cannot be used changes nothing; and
+// no lease is left behind for which another daemon would have to wait.
 func TestServeBeginsAgainAtSIGHUP(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)

@@ -82,7 +82,8 @@ func TestServeFollowsAndEndsGracefully(t *testing.T) {
 	assert.Contains(t, serve.text(), `msg="css-sync stops"`)
 }
 
-// What one process mirrors, another goes on to mirror when the first is killed, and at once when the first ends by itself.
+// What one process mirrors, another goes on to mirror when the first is killed, and at once when the first ends by
+// itself.
 func TestServeStandsByAndTakesOver(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
@@ -117,7 +118,8 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "s")
 	c := elsewhere(t)
-	args := []string{"serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client", "unix://" + socket}
+	args := []string{"serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client",
+		"unix://" + socket}
 	serve := c.process(args...)
 	serve.await(t, `msg="daemon started"`)
 	at := []string{"--endpoints", "unix://" + socket}

@@ -16,7 +16,8 @@ import (
 
 func statusCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon, Args: cli.Takes(),
+		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon,
+		Args: cli.Takes(),
 		Long: `Show how etcd, the catalogue, drops, czars and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
 the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
 the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.
@@ -93,7 +94,8 @@ func (s statusView) write(w io.Writer) {
 }
 
 func (r refusal) String() string {
-	return fmt.Sprintf("since %s the mirror %s writes nothing: %s (%s)", r.Since.UTC().Format(time.RFC3339), r.Mirror, r.Reason, r.Owner)
+	return fmt.Sprintf("since %s the mirror %s writes nothing: %s (%s)", r.Since.UTC().Format(time.RFC3339), r.Mirror,
+		r.Reason, r.Owner)
 }
 
 func (e endpointStatus) String() string {
@@ -124,7 +126,8 @@ func (s statusView) catalogue() string {
 
 func (c *catalogueStatus) String() string {
 	return fmt.Sprintf("%s, %s, %s, %s, %s",
-		cli.Count(c.Databases, "database"), cli.Count(c.Tables, "table"), cli.Count(c.Chunks, "chunk"), cli.Count(c.Nodes, "node"), cli.Count(c.Keys, "key"))
+		cli.Count(c.Databases, "database"), cli.Count(c.Tables, "table"), cli.Count(c.Chunks, "chunk"),
+		cli.Count(c.Nodes, "node"), cli.Count(c.Keys, "key"))
 }
 
 func (m *mirrorStatus) facts() cli.Facts {
@@ -148,7 +151,8 @@ func (m *mirrorStatus) facts() cli.Facts {
 		{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
 	}
 	if m.Quarantined > 0 {
-		f = append(f, [2]string{"not shown", strconv.Itoa(m.Quarantined) + " keys that kvData cannot hold; `css-sync check` says which"})
+		f = append(f, [2]string{"not shown", strconv.Itoa(m.Quarantined) +
+			" keys that kvData cannot hold; `css-sync check` says which"})
 	}
 	return f
 }

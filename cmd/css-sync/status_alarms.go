@@ -39,7 +39,8 @@ func alarmed(kinds []string) error {
 	case slices.Contains(kinds, "NOSPACE"):
 		return cssetcd.ErrNoSpace
 	case slices.Contains(kinds, "CORRUPT"):
-		return fmt.Errorf("%w: its members hold different data (alarm CORRUPT): replace the member that etcd's log names, and then `etcdctl alarm disarm`",
+		return fmt.Errorf("%w: its members hold different data (alarm CORRUPT): replace the member that etcd's log names, "+
+			"and then `etcdctl alarm disarm`",
 			cssetcd.ErrUnavailable)
 	}
 	return fmt.Errorf("etcd has raised the alarm %s: see etcd's documentation", kinds[0])

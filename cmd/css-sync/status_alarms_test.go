@@ -44,7 +44,8 @@ func TestStatusShowsAlarms(t *testing.T) {
 
 func TestAlarmsOfMembers(t *testing.T) {
 	t.Parallel()
-	full := alarmsOf([]string{"etcdserver: no leader", "memberID:10501334649042878790 alarm:NOSPACE ", "memberID:7 alarm: CORRUPT"})
+	full := alarmsOf([]string{"etcdserver: no leader", "memberID:10501334649042878790 alarm:NOSPACE ",
+		"memberID:7 alarm: CORRUPT"})
 	assert.Equal(t, []string{"NOSPACE", "CORRUPT"}, full)
 	kinds := alarms([]endpointStatus{{alarms: full}, {}, {alarms: []string{"NOSPACE"}}})
 	assert.Equal(t, []string{"CORRUPT", "NOSPACE"}, kinds)

@@ -78,7 +78,8 @@ func (d *dropsStatus) facts() (f cli.Facts) {
 		f = append(f, [2]string{"drops", d.Error})
 	}
 	for _, v := range d.Longest {
-		f = append(f, [2]string{"drop", fmt.Sprintf("%s, %s%s: %s", v.Name, v.Phase, strings.TrimSuffix(v.ago(), " ago"), v.Summary)})
+		f = append(f, [2]string{"drop", fmt.Sprintf("%s, %s%s: %s", v.Name, v.Phase, strings.TrimSuffix(v.ago(), " ago"),
+			v.Summary)})
 	}
 	if more := total - len(d.Longest); more > 0 {
 		f = append(f, [2]string{"drop", fmt.Sprintf("and %d more; `css-sync drops list` shows all", more)})

@@ -93,7 +93,8 @@ func (p *program) endpoints(ctx context.Context, etcd *clientv3.Client) []endpoi
 				out[i] = endpointStatus{Endpoint: e, Error: cli.Sentence(err)}
 				return
 			}
-			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId, DBBytes: s.DbSize, alarms: alarmsOf(s.Errors)}
+			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId,
+				DBBytes: s.DbSize, alarms: alarmsOf(s.Errors)}
 		})
 	}
 	wg.Wait()

@@ -17,7 +17,8 @@ type fileStatus struct {
 // lookAtFile fills in what the file of --css says, in place of etcd.
 func (p *program) lookAtFile(ctx context.Context, path string, s *statusView) error {
 	s.File = &fileStatus{OK: true, Path: path}
-	s.Etcd = etcdStatus{Error: "not looked at; the catalogue is on a file", Endpoints: []endpointStatus{}, Alarms: []string{}}
+	s.Etcd = etcdStatus{Error: "not looked at; the catalogue is on a file", Endpoints: []endpointStatus{},
+		Alarms: []string{}}
 	css, err := p.OpenFile(path, cssetcd.WithReadOnly())
 	if err == nil {
 		defer css.Close()

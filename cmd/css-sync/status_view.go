@@ -14,10 +14,11 @@ type statusView struct {
 	File      *fileStatus      `json:"file,omitempty"` // where --css says that the catalogue is
 	Catalogue *catalogueStatus `json:"catalogue"`      // null: there is none, or it cannot be read
 	Mirror    *mirrorStatus    `json:"mirror"`         // null: nothing says where MySQL is
-	Refusals  []refusal        `json:"refusals"`       // of daemons that write nothing to MySQL until somebody does something
-	Drops     *dropsStatus     `json:"drops"`          // null: they cannot be read, or the catalogue is on a file
-	Czars     []czarView       `json:"czars"`          // that are registered
-	dropsErr  error
+	// of daemons that write nothing to MySQL until somebody does something
+	Refusals []refusal    `json:"refusals"`
+	Drops    *dropsStatus `json:"drops"` // null: they cannot be read, or the catalogue is on a file
+	Czars    []czarView   `json:"czars"` // that are registered
+	dropsErr error
 }
 
 type etcdStatus struct {

@@ -20,7 +20,8 @@ func tableCommand(p *program) *cobra.Command {
 
 func tableList(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "list [DATABASE]", Aliases: []string{"ls"}, Short: "List the tables, of one database or of all", Args: cli.Takes("[DATABASE]"),
+		Use: "list [DATABASE]", Aliases: []string{"ls"}, Short: "List the tables, of one database or of all",
+		Args: cli.Takes("[DATABASE]"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.OnCatalogue(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				all, err := css.Tables(ctx, args...)
@@ -122,7 +123,8 @@ func tableFacts(t *cssetcd.Table) cli.Facts {
 	}
 	if m := t.Match; m != nil {
 		f = append(f, cli.Facts{
-			{"first director", m.DirTable1 + ", column " + m.DirColumn1}, {"second director", m.DirTable2 + ", column " + m.DirColumn2},
+			{"first director", m.DirTable1 + ", column " + m.DirColumn1},
+			{"second director", m.DirTable2 + ", column " + m.DirColumn2},
 			{"flag column", m.FlagColumn}, {"angular separation", cli.Degrees(m.AngSep) + " degrees"},
 		}...)
 	}

@@ -37,7 +37,8 @@ func viewDetails(t *cssetcd.Table) tableDetails {
 // write writes what a table is, and its columns; the text of the schema where they cannot be read from it.
 func (v tableDetails) write(w io.Writer, f cli.Facts) {
 	if v.ColumnsError != "" {
-		append(f, cli.Facts{{"columns", "cannot be read from the schema: " + v.ColumnsError}, {"schema", v.Schema}}...).Write(w)
+		append(f, cli.Facts{{"columns", "cannot be read from the schema: " + v.ColumnsError},
+			{"schema", v.Schema}}...).Write(w)
 		return
 	}
 	f.Write(w)

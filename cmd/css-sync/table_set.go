@@ -10,18 +10,23 @@ import (
 )
 
 // writeTable is write for one table, given by its argument.
-func (p *program) writeTable(ctx context.Context, arg string, say outcome, do func(context.Context, *cli.Catalogue, cssetcd.TableName) (cssetcd.Revision, error)) error {
+func (p *program) writeTable(ctx context.Context, arg string, say outcome,
+	do func(context.Context, *cli.Catalogue, cssetcd.TableName) (cssetcd.Revision, error)) error {
 	name, err := cssetcd.ParseTableName(arg)
 	if err != nil {
 		return err
 	}
-	return p.write(ctx, say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) { return do(ctx, css, name) })
+	return p.write(ctx, say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision,
+		error) {
+		return do(ctx, css, name)
+	})
 }
 
 func tableSetStatus(p *program) *cobra.Command {
 	var only conditionFlags
 	cmd := &cobra.Command{
-		Use: "set-status DATABASE.TABLE STATUS", Short: "Set the status of a table", Args: cli.Takes("DATABASE.TABLE", "STATUS"),
+		Use: "set-status DATABASE.TABLE STATUS", Short: "Set the status of a table",
+		Args:    cli.Takes("DATABASE.TABLE", "STATUS"),
 		Example: "  css-sync table set-status LSST.Object READY --if-status DO_NOT_USE",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			status, err := parseStatus(args[1])
@@ -64,8 +69,10 @@ func tableSetScan(p *program) *cobra.Command {
 	var only conditionFlags
 	var scan cssetcd.SharedScan
 	cmd := &cobra.Command{
-		Use: "set-scan DATABASE.TABLE", Short: "Set how a table takes part in shared scans", Args: cli.Takes("DATABASE.TABLE"),
-		Long:    "Set how a table takes part in shared scans: both values at once. --scan-rating has to be given; without --lock-in-mem that is off.",
+		Use: "set-scan DATABASE.TABLE", Short: "Set how a table takes part in shared scans",
+		Args: cli.Takes("DATABASE.TABLE"),
+		Long: "Set how a table takes part in shared scans: both values at once. --scan-rating has to be given; without " +
+			"--lock-in-mem that is off.",
 		Example: "  css-sync table set-scan LSST.Object --scan-rating 2 --lock-in-mem",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("scan-rating") {

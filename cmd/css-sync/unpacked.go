@@ -16,11 +16,12 @@ import (
 
 // unpackedFlag asks for the members of packed keys as keys.
 func unpackedFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("unpacked", false, "show the members of packed keys, as keys beside them, in place of the packed keys")
+	return cmd.Flags().Bool("unpacked", false,
+		"show the members of packed keys, as keys beside them, in place of the packed keys")
 }
 
-// listed yields the keys below root, with unpacked the members of packed keys in their place. Packed keys that cannot be read are
-// yielded as they are, and added to bad.
+// listed yields the keys below root, with unpacked the members of packed keys in their place. Packed keys that cannot
+// be read are yielded as they are, and added to bad.
 func listed(s *cssetcd.Snapshot, root string, unpacked bool, bad *unreadables) iter.Seq2[string, cssetcd.Entry] {
 	if !unpacked {
 		return s.Below(root)
@@ -36,7 +37,8 @@ func listed(s *cssetcd.Snapshot, root string, unpacked bool, bad *unreadables) i
 	}
 }
 
-// unpackedEntry returns a value with the revisions of the key that holds it: the plain one, or the packed one beside it.
+// unpackedEntry returns a value with the revisions of the key that holds it: the plain one, or the packed one beside
+// it.
 func unpackedEntry(s *cssetcd.Snapshot, key, value string) cssetcd.Entry {
 	e, ok := s.Key(key)
 	if !ok {

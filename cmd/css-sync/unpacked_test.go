@@ -76,8 +76,10 @@ func TestUnpackedNamesWhatCannotBeRead(t *testing.T) {
 	r := c.run("dump", "--unpacked", "--root", "/NODES")
 	assert.Equal(t, cli.ExitError, r.code)
 	golden(t, "unreadable-packed.txt", r.stdout+r.stderr)
-	assert.Contains(t, c.fails(cli.ExitError, "ls", "--unpacked"), "cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ")
-	assert.Contains(t, c.fails(cli.ExitError, "get", "--unpacked", "/NODES/half/host"), "cannot read packed key /NODES/half/.packed.json: not JSON")
+	assert.Contains(t, c.fails(cli.ExitError, "ls", "--unpacked"),
+		"cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ")
+	assert.Contains(t, c.fails(cli.ExitError, "get", "--unpacked", "/NODES/half/host"),
+		"cannot read packed key /NODES/half/.packed.json: not JSON")
 	assert.Equal(t, "1\n", c.ok("get", "--unpacked", "/NODES/plain/port"))
 	assert.Equal(t, "plain\n", c.ok("get", "--unpacked", "/NODES/plain/host"))
 }

@@ -14,7 +14,8 @@ func TestUnqueryable(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	fill(c)
-	child := []string{"table", "create", "LSST.Forced", "--schema", "(objectId BIGINT)", "--dir-table", "None", "--dir-col", "objectId"}
+	child := []string{"table", "create", "LSST.Forced", "--schema", "(objectId BIGINT)", "--dir-table", "None",
+		"--dir-col", "objectId"}
 	const why = "its director LSST.None is not there"
 	message := c.fails(cli.ExitInvalid, child...)
 	assert.Contains(t, message, "create table LSST.Forced: no czar can query it: "+why+"\n")
@@ -28,7 +29,8 @@ func TestUnqueryable(t *testing.T) {
 	r := c.run("db", "create", "LSST_3", "--like", "LSST", "--with-tables")
 	assert.Equal(t, cli.ExitOK, r.code)
 	assert.Contains(t, r.stderr, "warning: LSST.Forced, and so is its copy: no czar can query it: "+why+"\n")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "create", "LSST.object_5", "--schema", "(a INT)", "--allow-unqueryable"),
+	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "create", "LSST.object_5", "--schema", "(a INT)",
+		"--allow-unqueryable"),
 		"LSST.object_5 and LSST.Object: workers keep the chunks of the second")
 	c.ok("put", "/DBS/LSST/TABLES/object_5", "READY") // past the rule
 	after := saved(t, c.ok("dump"))

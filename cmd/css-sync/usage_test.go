@@ -73,9 +73,10 @@ func TestWrongUse(t *testing.T) {
 		"check --czar-config " + schema:                       "neither a section, nor key = value",
 		"check --mysql-dsn a@/b --czar-config c":              "--mysql-dsn and --czar-config are mutually exclusive",
 		"serve":                                               "or --no-mirror to do without",
-		"serve --no-mirror --data-dir d --endpoints e:1":      "--endpoints names an etcd elsewhere and --data-dir runs one here",
-		"serve --no-mirror --listen-client 127.0.0.1:1":       "--listen-client is for the etcd of --data-dir",
-		"version 1":                                           `unexpected argument "1"`,
+		"serve --no-mirror --data-dir d --endpoints e:1": "--endpoints names an etcd elsewhere and --data-dir runs " +
+			"one here",
+		"serve --no-mirror --listen-client 127.0.0.1:1": "--listen-client is for the etcd of --data-dir",
+		"version 1": `unexpected argument "1"`,
 	}
 	for line, want := range tests {
 		t.Run(line, func(t *testing.T) {
@@ -89,9 +90,11 @@ func TestWrongUse(t *testing.T) {
 func TestWrongUseFromTheEnvironment(t *testing.T) {
 	c := elsewhere(t)
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG are mutually exclusive")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "check"),
+		"CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG are mutually exclusive")
 	c.environment = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "serve", "--no-mirror"), "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
+	assert.Contains(t, c.fails(cli.ExitInvalid, "serve", "--no-mirror"),
+		"ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
 	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}
 	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN: it is not of the form")
 }
@@ -138,7 +141,8 @@ func TestHelp(t *testing.T) {
 	text := elsewhere(t).ok()
 	assert.Contains(t, text, "Exit codes:")
 	assert.Contains(t, text, "--endpoints")
-	assert.NotContains(t, elsewhere(t).ok("db", "list", "--help"), "--cacert", "what all commands have stands in one place")
+	assert.NotContains(t, elsewhere(t).ok("db", "list", "--help"), "--cacert",
+		"what all commands have stands in one place")
 }
 
 func TestVersion(t *testing.T) {

@@ -23,7 +23,8 @@ type versionView struct {
 
 func versionCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the versions of the program, of the CSS and of its etcd client", GroupID: groupFiles, Args: cli.Takes(),
+		Use: "version", Short: "Print the versions of the program, of the CSS and of its etcd client", GroupID: groupFiles,
+		Args: cli.Takes(),
 		RunE: func(*cobra.Command, []string) error {
 			v := versionView{version, runtime.Version(), cssetcd.Version, moduleVersion("go.etcd.io/etcd/client/v3")}
 			return p.Print(v, func(w io.Writer) {

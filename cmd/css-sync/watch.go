@@ -14,7 +14,8 @@ import (
 
 func watchCommand(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue, Args: cli.Takes("[KEY]"), Annotations: cli.OnlyEtcd,
+		Use: "watch [KEY]", Short: "Print changes of the catalogue as they happen", GroupID: groupCatalogue,
+		Args: cli.Takes("[KEY]"), Annotations: cli.OnlyEtcd,
 		Long: `Print changes of the catalogue as they happen, one key a line, until it is interrupted. What changes several times in quick
 succession may appear once, with the last value; nothing is lost over a broken connection. With -w json each line is an object
 {"revision","key","old","new"}, in which null stands for an absent key.`,
@@ -23,7 +24,10 @@ succession may appear once, with the last value; nothing is lost over a broken c
 			if err != nil {
 				return err
 			}
-			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error { return p.watch(ctx, css, root) })
+			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+				return p.watch(ctx, css,
+					root)
+			})
 		},
 	}
 }

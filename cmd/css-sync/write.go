@@ -21,7 +21,8 @@ type writeResult struct {
 type outcome struct{ done, otherwise string }
 
 // write runs a write and prints the revision that it made, or that nothing had to be changed.
-func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *cli.Catalogue) (cssetcd.Revision, error)) error {
+func (p *program) write(ctx context.Context, say outcome, do func(context.Context, *cli.Catalogue) (cssetcd.Revision,
+	error)) error {
 	return p.Shortly(ctx, func(ctx context.Context, css *cli.Catalogue) error {
 		rev, err := do(ctx, css)
 		if err != nil {
@@ -65,7 +66,8 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 func parseStatus(text string) (cssetcd.Status, error) {
 	s := cssetcd.Status(text)
 	if s.State() == cssetcd.StateOther {
-		return "", cli.Hinted(cli.BadInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... and FAILED:...", text),
+		return "", cli.Hinted(cli.BadInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... "+
+			"and FAILED:...", text),
 			"`css-sync put` writes any text")
 	}
 	return s, nil

@@ -73,7 +73,8 @@ func distinct(phase cssetcd.Phase) cssetcd.Stats {
 	return cssetcd.Stats{
 		Condition: cssetcd.Condition{Phase: phase}, Revision: 101, Confirmed: cssetcd.Confirmation{Revision: 102},
 		Staleness: 1500 * time.Millisecond, Keys: 103, Databases: 104, Tables: 105, Nodes: 106, Waiters: 107,
-		Counts: cssetcd.Counts{Updates: 108, Changes: 109, Troubles: 110, Loads: 111, Regressions: 112, Comparisons: 113, Inconsistencies: 114},
+		Counts: cssetcd.Counts{Updates: 108, Changes: 109, Troubles: 110, Loads: 111, Regressions: 112, Comparisons: 113,
+			Inconsistencies: 114},
 	}
 }
 
@@ -99,7 +100,8 @@ func TestFiguresAreThoseOfTheView(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(view.Close)
 	collector := cssprom.NewCollector(view)
-	rev, err := client.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Filter"}, Schema: "(id INT)"})
+	rev, err := client.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Filter"},
+		Schema: "(id INT)"})
 	require.NoError(t, err)
 	_, err = view.WaitRevision(t.Context(), rev)
 	require.NoError(t, err)
@@ -127,7 +129,8 @@ func TestFiguresAreThoseOfTheView(t *testing.T) {
 func TestTwoViewsShareARegistryByALabel(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	for _, name := range []string{"a", "b"} {
-		prometheus.WrapRegistererWith(prometheus.Labels{"qserv": name}, registry).MustRegister(cssprom.NewCollector(fixed(distinct(cssetcd.Live))))
+		prometheus.WrapRegistererWith(prometheus.Labels{"qserv": name},
+			registry).MustRegister(cssprom.NewCollector(fixed(distinct(cssetcd.Live))))
 	}
 	n, err := testutil.GatherAndCount(registry, "css_view_revision")
 	require.NoError(t, err)

@@ -15,7 +15,8 @@ import (
 // A czar registers its view where it keeps its own metrics.
 func ExampleNewCollector() {
 	ctx := context.Background()
-	client, err := cssetcd.New(ctx, csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix())) // a czar has clientv3.New here
+	// a czar has clientv3.New here
+	client, err := cssetcd.New(ctx, csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()))
 	if err != nil {
 		log.Fatal(err)
 	}

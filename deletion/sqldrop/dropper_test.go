@@ -138,7 +138,8 @@ func TestManyTables(t *testing.T) {
 
 func TestFaultsOfAConfiguration(t *testing.T) {
 	_, err := sqldrop.New(sqldrop.Config{LockWait: 1500 * time.Millisecond})
-	require.EqualError(t, err, "sqldrop: no Servers are given; the LockWait 1.5s is not a whole number of seconds from 1 on")
+	require.EqualError(t, err,
+		"sqldrop: no Servers are given; the LockWait 1.5s is not a whole number of seconds from 1 on")
 	_, err = sqldrop.New(sqldrop.Config{Servers: []*mysql.Config{nil}})
 	require.ErrorContains(t, err, "number 1 of the Servers is nil")
 }
@@ -147,9 +148,11 @@ func TestFaultsOfAJob(t *testing.T) {
 	d, err := sqldrop.New(sqldrop.Config{Servers: []*mysql.Config{mysql.NewConfig()}})
 	require.NoError(t, err)
 	for want, job := range map[string]coordinator.Job{
-		"sqldrop: the job names no database":                                           {},
-		"sqldrop: a table of the job in the database d has no name":                    {Database: "d", Tables: []coordinator.JobTable{{Incarnation: 1}}},
-		"sqldrop: the table d.t of the job has the incarnation 0; it must be positive": {Database: "d", Tables: []coordinator.JobTable{{Table: "t"}}},
+		"sqldrop: the job names no database": {},
+		"sqldrop: a table of the job in the database d has no name": {Database: "d",
+			Tables: []coordinator.JobTable{{Incarnation: 1}}},
+		"sqldrop: the table d.t of the job has the incarnation 0; it must be positive": {Database: "d",
+			Tables: []coordinator.JobTable{{Table: "t"}}},
 	} {
 		require.EqualError(t, d.Drop(t.Context(), job), want)
 	}

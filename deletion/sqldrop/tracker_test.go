@@ -221,7 +221,8 @@ func TestReasonNamesQueries(t *testing.T) {
 	q.waits(tracker, job)
 	q.pass(time.Second)
 	q.register(17, "LSST", "Object")
-	assert.Equal(t, "1 query in QMeta is not completed, the oldest first: query 17 of czar 3 since 2023-11-14 22:13:37 UTC", q.waits(tracker, job))
+	assert.Equal(t, "1 query in QMeta is not completed, the oldest first: query 17 of czar 3 since 2023-11-14 22:13:37 "+
+		"UTC", q.waits(tracker, job))
 	for id := 10; id < 16; id++ {
 		q.register(id, "LSST", "Object", "Source")
 	}

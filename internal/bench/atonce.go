@@ -79,20 +79,24 @@ func newAtOnce(ctx context.Context, r *Rig) (*atOnce, error) {
 
 func (d *atOnce) results(n int, few, many course) ([]Result, error) {
 	const growth = 12 // of ten times as many: O(n log n), and a little for chance
-	time, err := newResult("drops-at-once", "s", fmt.Sprintf("from the first mark of %d tables, by %d clients at a time, to the last point of no return at a raw watcher, "+
-		"with %d idle czars and no agreed delay; peer: the same for %d tables", n, markers, len(d.gates)+1, n/10),
+	time, err := newResult("drops-at-once", "s",
+		fmt.Sprintf("from the first mark of %d tables, by %d clients at a time, to the last point of no return at a raw "+
+			"watcher, "+
+			"with %d idle czars and no agreed delay; peer: the same for %d tables", n, markers, len(d.gates)+1, n/10),
 		Within(growth), one(many.took.Seconds(), few.took.Seconds()), median)
 	if err != nil {
 		return nil, err
 	}
 	time.add("writes to etcd for a drop, of "+fmt.Sprint(n), "", many.writes, Within(30))
-	processor, err := newResult("drops-at-once-czar", "s", "processor time of one of these czars, which has a process of its own; peer: the same for the fewer tables",
+	processor, err := newResult("drops-at-once-czar", "s",
+		"processor time of one of these czars, which has a process of its own; peer: the same for the fewer tables",
 		Within(growth), one(many.processor.Seconds(), few.processor.Seconds()), median)
 	if err != nil {
 		return nil, err
 	}
 	processor.add(fmt.Sprintf("processor time for %d", n/10), "s", few.processor.Seconds(), Within(0.2))
-	processor.add(fmt.Sprintf("what its memory holds after %d drops, against while the tables were there", n), "", many.kept, Within(1))
+	processor.add(fmt.Sprintf("what its memory holds after %d drops, against while the tables were there", n), "",
+		many.kept, Within(1))
 	return []Result{time, processor}, nil
 }
 
@@ -143,7 +147,8 @@ func (d *atOnce) idle(ctx context.Context) (spent, error) {
 	return d.czar.spent(cssetcd.Revision(got.Header.Revision))
 }
 
-// tables writes tables by plain transactions. They have a name and a schema: what else they had would be for the catalogue to drop.
+// tables writes tables by plain transactions. They have a name and a schema: what else they had would be for the
+// catalogue to drop.
 func (d *atOnce) tables(ctx context.Context, n int) (names []cssetcd.TableName, at cssetcd.Revision, err error) {
 	const inTxn = putsInTxn / 3
 	for len(names) < n {
@@ -153,7 +158,8 @@ func (d *atOnce) tables(ctx context.Context, n int) (names []cssetcd.TableName, 
 			name := cssetcd.TableName{DB: atOnceDB, Table: fmt.Sprintf("Visit_%07d", d.made)}
 			key := "/DBS/" + name.DB + "/TABLES/" + name.Table
 			puts = append(puts, clientv3.OpPut(d.css.Prefix()+"/css"+key, string(cssetcd.StatusReady)),
-				clientv3.OpPut(d.css.Prefix()+"/css"+key+"/schema", "(id BIGINT)"), clientv3.OpPut(d.css.Prefix()+"/fold"+strings.ToLower(key), key))
+				clientv3.OpPut(d.css.Prefix()+"/css"+key+"/schema", "(id BIGINT)"),
+				clientv3.OpPut(d.css.Prefix()+"/fold"+strings.ToLower(key), key))
 			names = append(names, name)
 		}
 		made, err := d.etcd.Txn(ctx).Then(puts...).Commit()

@@ -14,12 +14,14 @@ import (
 )
 
 var dropBegin = Benchmark{
-	Name:    "drop-begin",
-	Summary: "marking a database of many tables, and a director, among other tables with chunks, against one read of what has to be looked at",
-	Run:     measureDropBegin,
+	Name: "drop-begin",
+	Summary: "marking a database of many tables, and a director, among other tables with chunks, against one read of " +
+		"what has to be looked at",
+	Run: measureDropBegin,
 }
 
-// crowd is a catalogue in which drops begin: a database of many tables, a director that nobody is partitioned by, and other tables with chunks.
+// crowd is a catalogue in which drops begin: a database of many tables, a director that nobody is partitioned by, and
+// other tables with chunks.
 type crowd struct {
 	prefix         string
 	tables         int // of the database that is dropped
@@ -69,7 +71,8 @@ func (c crowd) lookedAt() []clientv3.Op {
 	var ops []clientv3.Op
 	for _, n := range c.names() {
 		key := c.prefix + "/css/DBS/" + n.DB + "/TABLES/" + n.Table
-		ops = append(ops, clientv3.OpGet(key), clientv3.OpGet(key+"/match/.packed.json"), clientv3.OpGet(key+"/partitioning/.packed.json"))
+		ops = append(ops, clientv3.OpGet(key), clientv3.OpGet(key+"/match/.packed.json"),
+			clientv3.OpGet(key+"/partitioning/.packed.json"))
 	}
 	return ops
 }
@@ -91,9 +94,10 @@ func measureDropBegin(ctx context.Context, r *Rig) ([]Result, error) {
 		name, versus string
 		begin        func(context.Context) (*deletion.Drop, error)
 	}{
-		{"drop-begin", fmt.Sprintf("to mark a database of %d tables %s", c.tables, among), func(ctx context.Context) (*deletion.Drop, error) {
-			return drops.DropDatabase(ctx, crowdedDB, later)
-		}},
+		{"drop-begin", fmt.Sprintf("to mark a database of %d tables %s", c.tables, among),
+			func(ctx context.Context) (*deletion.Drop, error) {
+				return drops.DropDatabase(ctx, crowdedDB, later)
+			}},
 		{"drop-begin-director", "to mark a director " + among, func(ctx context.Context) (*deletion.Drop, error) {
 			return drops.DropTable(ctx, numbered(aloneDB, 0), later)
 		}},
@@ -107,7 +111,8 @@ func measureDropBegin(ctx context.Context, r *Rig) ([]Result, error) {
 	return results, nil
 }
 
-func (r *Rig) measureBegin(ctx context.Context, c crowd, name, versus string, begin func(context.Context) (*deletion.Drop, error)) (Result, error) {
+func (r *Rig) measureBegin(ctx context.Context, c crowd, name, versus string,
+	begin func(context.Context) (*deletion.Drop, error)) (Result, error) {
 	ours := func(ctx context.Context, m *Meter) error {
 		var drop *deletion.Drop
 		err := m.Time("begin", func() (err error) { drop, err = begin(ctx); return err })

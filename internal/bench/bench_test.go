@@ -26,12 +26,13 @@ func TestCzarProcess(t *testing.T) {
 	require.NoError(t, RunCzar(t.Context(), flag.Arg(0), os.Stdin, os.Stdout))
 }
 
-// What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its results. How
-// long anything takes is never looked at.
+// What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its
+// results. How long anything takes is never looked at.
 func TestBenchmarksKeepTheContract(t *testing.T) {
 	testkit.RequireMariaDB(t)
 	profiles := t.TempDir()
-	results, err := Run(t.Context(), Options{Sizes: Quick, Czar: czarOfTest, Profiles: profiles, Progress: func(line string) { t.Log(line) }})
+	results, err := Run(t.Context(), Options{Sizes: Quick, Czar: czarOfTest, Profiles: profiles,
+		Progress: func(line string) { t.Log(line) }})
 	require.NoError(t, err)
 
 	var text bytes.Buffer

@@ -20,12 +20,13 @@ func All() []Benchmark {
 	return []Benchmark{
 		tableReadEtcd, tableReadMySQL, propagation, mirrorLoad, mirrorLag, dropTable,
 		gateAdmit, dropLatency, etcdWrites, dropsAtOnce,
-		memorySchemas, loadStream, memoryPerKey, dumpJSON, diffJSON, growth, smallQuestions, dropBegin, // the last share a large etcd, which would weigh on others
+		// the last share a large etcd, which would weigh on others
+		memorySchemas, loadStream, memoryPerKey, dumpJSON, diffJSON, growth, smallQuestions, dropBegin,
 	}
 }
 
-// Select returns the benchmarks of the given names, all of them for no name. A name selects the benchmark it is the name of, or
-// the beginning of the name of, and the one whose result it names.
+// Select returns the benchmarks of the given names, all of them for no name. A name selects the benchmark it is the
+// name of, or the beginning of the name of, and the one whose result it names.
 func Select(names []string) ([]Benchmark, error) {
 	all := All()
 	if len(names) == 0 {

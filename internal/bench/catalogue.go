@@ -13,8 +13,8 @@ import (
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
-// shape is a catalogue as that of a large survey: databases of one family with the same tables, and in them chunks, which are
-// most of the keys.
+// shape is a catalogue as that of a large survey: databases of one family with the same tables, and in them chunks,
+// which are most of the keys.
 type shape struct {
 	prefix    string // where in etcd it lies
 	databases int
@@ -43,7 +43,8 @@ func (s shape) tables() []cssetcd.TableName {
 	return names
 }
 
-// rows yields the keys and values. Where there are chunks, each has two replicas, and their number is what the keys leave room for.
+// rows yields the keys and values. Where there are chunks, each has two replicas, and their number is what the keys
+// leave room for.
 func (s shape) rows() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		written := 0
@@ -90,7 +91,8 @@ func tableRows(name cssetcd.TableName, number int, row func(key, value string) b
 			return false
 		}
 	}
-	partitioning := `{"dirColName":"objectId","dirDb":"` + name.DB + `","dirTable":"Measurement_00","latColName":"coord_dec",` +
+	partitioning := `{"dirColName":"objectId","dirDb":"` + name.DB +
+		`","dirTable":"Measurement_00","latColName":"coord_dec",` +
 		`"lonColName":"coord_ra","overlap":"0.016670","subChunks":"1"} `
 	return row(key, string(cssetcd.StatusReady)) && row(key+"/schema", familySchema(number%familyTables)) &&
 		row(key+"/partitioning", "") && row(key+"/partitioning/.packed.json", partitioning) &&
@@ -114,7 +116,8 @@ func chunkRows(name cssetcd.TableName, number int, row func(key, value string) b
 	ok := row(key, "") && row(key+"/REPLICAS", "")
 	for i := range 2 {
 		replica := fmt.Sprintf("%s/REPLICAS/%010d", key, i+1)
-		ok = ok && row(replica, "") && row(replica+"/.packed.json", fmt.Sprintf(`{"nodeName":"worker-%d"} `, (number+i)%familyNodes))
+		ok = ok && row(replica, "") && row(replica+"/.packed.json",
+			fmt.Sprintf(`{"nodeName":"worker-%d"} `, (number+i)%familyNodes))
 	}
 	return ok
 }

@@ -24,8 +24,8 @@ type spent struct {
 	Heap      uint64        `json:"heap"` // bytes that live, after the garbage is collected
 }
 
-// RunCzar is an idle czar in a process of its own. For each revision that it is asked about, a line, it says what it has spent when its view shows that one; it ends
-// when there are no more questions.
+// RunCzar is an idle czar in a process of its own. For each revision that it is asked about, a line, it says what it
+// has spent when its view shows that one; it ends when there are no more questions.
 func RunCzar(ctx context.Context, endpoint string, questions io.Reader, answers io.Writer) (err error) {
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Context: ctx})
 	if err != nil {
@@ -62,7 +62,8 @@ func RunCzar(ctx context.Context, endpoint string, questions io.Reader, answers 
 	return lines.Err()
 }
 
-// now returns what this process has spent until now. What telling it costs is not counted, nor what is left to be collected.
+// now returns what this process has spent until now. What telling it costs is not counted, nor what is left to be
+// collected.
 func now() spent {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage) // fails for what it does not know only

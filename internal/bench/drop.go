@@ -56,14 +56,17 @@ func measureDrop(ctx context.Context, r *Rig) ([]Result, error) {
 }
 
 func (d *dropping) results(turns Turns) ([]Result, error) {
-	peer := fmt.Sprintf("peer: %d statements and %d pings in one transaction, as Qserv's own code was observed to send them, through our driver",
+	peer := fmt.Sprintf("peer: %d statements and %d pings in one transaction, as Qserv's own code was observed to send "+
+		"them, through our driver",
 		d.peer.statements, d.peer.pings)
-	inEtcd, err := newResult("drop-vs-statements-etcd", "ms", fmt.Sprintf("dropping a table of %d keys in etcd; %s", d.size(), peer),
+	inEtcd, err := newResult("drop-vs-statements-etcd", "ms", fmt.Sprintf("dropping a table of %d keys in etcd; %s",
+		d.size(), peer),
 		Faster(20), turns.Samples("etcd", "drop"), median)
 	if err != nil {
 		return nil, err
 	}
-	inMySQL, err := newResult("drop-vs-statements-mysql", "ms", "the same, until the mirror has taken the table from kvData; peer: the same",
+	inMySQL, err := newResult("drop-vs-statements-mysql", "ms",
+		"the same, until the mirror has taken the table from kvData; peer: the same",
 		Faster(10), turns.Samples("mysql", "drop"), median)
 	return []Result{inEtcd, inMySQL}, err
 }
@@ -131,8 +134,8 @@ func (d *dropping) theirs(ctx context.Context, m *Meter) error {
 	return compareTables(ctx, d.db)
 }
 
-// look is the time between two looks for the table. Looking without a pause would take a processor from those who drop it, which
-// the peer does not have to bear.
+// look is the time between two looks for the table. Looking without a pause would take a processor from those who drop
+// it, which the peer does not have to bear.
 const look = 500 * time.Microsecond
 
 // awaitAbsent waits until a query finds nothing.

@@ -108,8 +108,10 @@ func measureDropLatency(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := newResult("drop-latency", "ms", fmt.Sprintf("from the mark of a table to its removal from the catalogue at a raw watcher, "+
-		"with %d idle czars and a delay of %s; peer: from the same mark to the end of the delay's lease, at a raw watcher", len(d.gates), agreedDelay),
+	result, err := newResult("drop-latency", "ms",
+		fmt.Sprintf("from the mark of a table to its removal from the catalogue at a raw watcher, "+
+			"with %d idle czars and a delay of %s; peer: from the same mark to the end of the delay's lease, at a raw watcher",
+			len(d.gates), agreedDelay),
 		Within(1.05), Samples{turns.ours["gone"], turns.ours["held"]}, median)
 	if err != nil {
 		return nil, err

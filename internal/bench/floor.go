@@ -8,8 +8,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// floor is the least that a mirror has to do: one event of a watch becomes one transaction. It knows one key only, keeps
-// nothing in memory, plans nothing, and checks nothing but that it is the only writer. Its statements are those of the mirror.
+// floor is the least that a mirror has to do: one event of a watch becomes one transaction. It knows one key only,
+// keeps nothing in memory, plans nothing, and checks nothing but that it is the only writer. Its statements are those
+// of the mirror.
 type floor struct {
 	conn    *sql.Conn
 	row     kvRow
@@ -28,11 +29,13 @@ func newFloor(ctx context.Context, db *sql.DB, rows []kvRow, key string) (*floor
 	if err := insertAll(ctx, db, rows, insertBatch); err != nil {
 		return nil, err
 	}
-	if _, err := db.ExecContext(ctx, "INSERT INTO css_mirror_state SELECT * FROM "+oursDB+".css_mirror_state"); err != nil {
+	if _, err := db.ExecContext(ctx,
+		"INSERT INTO css_mirror_state SELECT * FROM "+oursDB+".css_mirror_state"); err != nil {
 		return nil, err
 	}
 	f := &floor{rows: len(rows)}
-	if err := db.QueryRowContext(ctx, "SELECT term, applied FROM css_mirror_state WHERE id = 1").Scan(&f.term, &f.applied); err != nil {
+	if err := db.QueryRowContext(ctx, "SELECT term, applied FROM css_mirror_state WHERE id = 1").Scan(&f.term,
+		&f.applied); err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
@@ -80,7 +83,8 @@ func (f *floor) apply(ctx context.Context, revision int64, value string) error {
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
 		return fmt.Errorf("the state row was changed by somebody else: %d rows, %w", n, err)
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND BINARY kvKey = ?",
+	_, err = tx.ExecContext(ctx,
+		"UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND BINARY kvKey = ?",
 		f.row.key, value, f.row.parent, f.row.id, f.row.key)
 	if err != nil {
 		return err

@@ -58,15 +58,18 @@ func measureGateAdmit(ctx context.Context, r *Rig) ([]Result, error) {
 	var results []Result
 	for _, cores := range []string{"one", "all"} {
 		result, err := newResult(map[string]string{"one": "gate-admit", "all": "gate-admit-all-cores"}[cores], readUnit,
-			fmt.Sprintf("Gate.Admit and Ref.Release of one table on %s of %d cores, in a catalogue of %d tables, with %d changes a second; "+
-				"peer: time.Now, an atomic load and two atomic additions", cores, runtime.GOMAXPROCS(0), d.view.Stats().Tables, time.Second/writeEvery),
+			fmt.Sprintf("Gate.Admit and Ref.Release of one table on %s of %d cores, in a catalogue of %d tables, with %d "+
+				"changes a second; "+
+				"peer: time.Now, an atomic load and two atomic additions", cores, runtime.GOMAXPROCS(0), d.view.Stats().Tables,
+				time.Second/writeEvery),
 			Within(2), turns.Samples(cores, cores), median)
 		if err != nil {
 			return nil, err
 		}
 		results = append(results, result)
 	}
-	results[0].add(fmt.Sprintf("allocations for %d tables, those of an idle etcd in the same process included", mostTables), "", free, Within(freeOfReads))
+	results[0].add(fmt.Sprintf("allocations for %d tables, those of an idle etcd in the same process included",
+		mostTables), "", free, Within(freeOfReads))
 	return results, nil
 }
 

@@ -18,9 +18,9 @@ var growth = Benchmark{
 	Run:     measureGrowth,
 }
 
-// The bounds are those of costs that do not grow, grow with the height of a tree, and grow with the number of keys. Each leaves
-// room for the processor's caches, which hold the smallest catalogue and not the largest: a cost of another kind exceeds them
-// tenfold.
+// The bounds are those of costs that do not grow, grow with the height of a tree, and grow with the number of keys.
+// Each leaves room for the processor's caches, which hold the smallest catalogue and not the largest: a cost of another
+// kind exceeds them tenfold.
 var (
 	flatRead      = Within(2)
 	treeUpdate    = Within(4)
@@ -84,7 +84,8 @@ func growthResults(sizes []int, turns Turns) (results []Result, err error) {
 	} {
 		series := func(n int) string { return fmt.Sprintf("%s-%d", f.name, n) }
 		versus := fmt.Sprintf("%s, with %d keys; peer: with %d keys", f.versus, largest, smallest)
-		result, err := newResult("growth-"+f.name, f.unit, versus, f.goal, turns.Samples(series(largest), series(smallest)), median)
+		result, err := newResult("growth-"+f.name, f.unit, versus, f.goal, turns.Samples(series(largest), series(smallest)),
+			median)
 		if err != nil {
 			return results, err
 		}

@@ -13,15 +13,17 @@ import (
 )
 
 var dumpJSON = Benchmark{
-	Name:    "dump-vs-json",
-	Summary: "reading the largest catalogue, checking it and writing its dump, against reading and writing the same JSON with the standard library",
-	Run:     measureDump,
+	Name: "dump-vs-json",
+	Summary: "reading the largest catalogue, checking it and writing its dump, against reading and writing the same " +
+		"JSON with the standard library",
+	Run: measureDump,
 }
 
 var diffJSON = Benchmark{
-	Name:    "diff-vs-json",
-	Summary: "reading two dumps of the largest catalogue, checking and comparing them, against reading the same JSON with the standard library",
-	Run:     measureDiff,
+	Name: "diff-vs-json",
+	Summary: "reading two dumps of the largest catalogue, checking and comparing them, against reading the same JSON " +
+		"with the standard library",
+	Run: measureDiff,
 }
 
 // largestDump returns the largest catalogue, and its dump.
@@ -69,7 +71,8 @@ func measureDump(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("reading %d keys from etcd, WriteDump and CheckDump; peer: json.Unmarshal of the same dump, of %d bytes, into a map, and Encode of that",
+	versus := fmt.Sprintf("reading %d keys from etcd, WriteDump and CheckDump; peer: json.Unmarshal of the same dump, "+
+		"of %d bytes, into a map, and Encode of that",
 		c.content.keys, len(text))
 	result, err := newResult("dump-vs-json", "ms", versus, Within(2.5), turns.Samples("dump", "dump"), median)
 	return []Result{result}, err
@@ -116,7 +119,8 @@ func measureDiff(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("ParseDump, twice, of a dump of %d keys and %d bytes, and comparing; peer: json.Unmarshal, twice, of the same into maps, and comparing these",
+	versus := fmt.Sprintf("ParseDump, twice, of a dump of %d keys and %d bytes, and comparing; peer: json.Unmarshal, "+
+		"twice, of the same into maps, and comparing these",
 		c.content.keys, len(text))
 	result, err := newResult("diff-vs-json", "ms", versus, Within(2.5), turns.Samples("diff", "diff"), median)
 	return []Result{result}, err

@@ -41,8 +41,8 @@ func kvRows(d *cssetcd.Dump) []kvRow {
 	return rows
 }
 
-// insertBatch is the number of rows in a statement at which plain inserting is fastest; from 500 to 10,000 it makes little
-// difference.
+// insertBatch is the number of rows in a statement at which plain inserting is fastest; from 500 to 10,000 it makes
+// little difference.
 const insertBatch = 1000
 
 // insertAll inserts rows in one transaction, many in a statement: the plainest fast way there is.

@@ -18,8 +18,10 @@ var mirrorLag = Benchmark{
 	Run:     measureLag,
 }
 
-const lagVersus = "from the answer to a Put in etcd until SELECT on another connection shows the value in kvData, %d changes in a block, " +
-	"one at a time, in a catalogue of %d keys; peer: a plain watch of that key whose event becomes one transaction of the same statements"
+const lagVersus = "from the answer to a Put in etcd until SELECT on another connection shows the value in kvData, " +
+	"%d changes in a block, " +
+	"one at a time, in a catalogue of %d keys; peer: a plain watch of that key whose event becomes one transaction of " +
+	"the same statements"
 
 func measureLag(ctx context.Context, r *Rig) (results []Result, err error) {
 	dump := survey.Large(r.Sizes.LagKeys)
@@ -61,7 +63,8 @@ func measureLag(ctx context.Context, r *Rig) (results []Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tail, err := newResult("mirror-lag-vs-floor-p99", "ms", "the 99th percentile of the same measurements", Within(2), s, p99)
+	tail, err := newResult("mirror-lag-vs-floor-p99", "ms", "the 99th percentile of the same measurements", Within(2), s,
+		p99)
 	return []Result{middle, tail}, err
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
-// grown are catalogues of growing size in one etcd, which nobody changes. All benchmarks of a run that read them share them, since
-// filling them takes longer than most measurements.
+// grown are catalogues of growing size in one etcd, which nobody changes. All benchmarks of a run that read them share
+// them, since filling them takes longer than most measurements.
 type grown struct {
 	etcd    *clientv3.Client
 	filled  map[int]grownCatalogue

@@ -73,7 +73,8 @@ func measureLoad(ctx context.Context, r *Rig, name string, n int) (Result, error
 	if err != nil {
 		return Result{}, err
 	}
-	versus := fmt.Sprintf("taking over an empty kvData and filling it with %d rows from a view in memory; peer: the same rows, with their ids, "+
+	versus := fmt.Sprintf("taking over an empty kvData and filling it with %d rows from a view in memory; peer: the "+
+		"same rows, with their ids, "+
 		"by INSERT of %d rows each in one transaction", len(rows), insertBatch)
 	return newResult(name, "ms", versus, Faster(0.8), turns.Samples("load", "load"), median)
 }

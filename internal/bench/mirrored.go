@@ -20,7 +20,8 @@ func (r *Rig) newMirror(ctx context.Context, css *cssetcd.Client, view *cssetcd.
 }
 
 // following runs a mirror while f runs, which begins when our table shows the catalogue.
-func (r *Rig) following(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, f func(context.Context) error) error {
+func (r *Rig) following(ctx context.Context, css *cssetcd.Client, view *cssetcd.View,
+	f func(context.Context) error) error {
 	m, err := r.newMirror(ctx, css, view)
 	if err != nil {
 		return err

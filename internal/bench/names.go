@@ -13,9 +13,10 @@ import (
 )
 
 var smallQuestions = Benchmark{
-	Name:    "names-at-1M",
-	Summary: "listing databases, tables and nodes, showing a table, and deleting a node, among a million keys of chunks, against reading just the keys of the answer",
-	Run:     measureNames,
+	Name: "names-at-1M",
+	Summary: "listing databases, tables and nodes, showing a table, and deleting a node, among a million keys of " +
+		"chunks, against reading just the keys of the answer",
+	Run: measureNames,
 }
 
 // answerMemory is what an answer may hold, in bytes.
@@ -37,7 +38,8 @@ const spare = "worker-spare"
 
 var questions = []question{
 	{
-		name: "databases", times: 5, versus: "Client.Databases; peer: Get of the keys of databases, with their packed keys, and of tables",
+		name: "databases", times: 5,
+		versus: "Client.Databases; peer: Get of the keys of databases, with their packed keys, and of tables",
 		ask:    func(ctx context.Context, c grownCatalogue) (any, int, error) { return listed(c.css.Databases(ctx)) },
 		expect: func(c grownCatalogue) int { return c.databases },
 		perfect: func(c grownCatalogue) []clientv3.Op {
@@ -52,7 +54,8 @@ var questions = []question{
 		},
 	},
 	{
-		name: "tables", times: 3, versus: "Client.Tables of all databases; peer: Get of the ranges around the chunks of each table",
+		name: "tables", times: 3,
+		versus: "Client.Tables of all databases; peer: Get of the ranges around the chunks of each table",
 		ask:    func(ctx context.Context, c grownCatalogue) (any, int, error) { return listed(c.css.Tables(ctx)) },
 		expect: func(c grownCatalogue) int { return len(c.tables()) },
 		perfect: func(c grownCatalogue) []clientv3.Op {
@@ -79,7 +82,9 @@ var questions = []question{
 		perfect: func(c grownCatalogue) []clientv3.Op { return c.around(tableName(0, 1)) },
 	},
 	{
-		name: "node-delete", times: 1, versus: "Client.DeleteNode of a node that has no chunk; peer: draining the stream of what lies below /DBS, among which the nodes of replicas are",
+		name: "node-delete", times: 1,
+		versus: "Client.DeleteNode of a node that has no chunk; peer: draining the stream of what lies below /DBS, among " +
+			"which the nodes of replicas are",
 		before: func(ctx context.Context, c grownCatalogue) error {
 			_, err := c.css.AddNode(ctx, cssetcd.Node{Name: spare, Type: "worker"})
 			return err

@@ -36,8 +36,8 @@ func counters(t *testing.T, db *sql.DB, names ...string) map[string]int {
 	return counted
 }
 
-// Upstream was observed to send, for a table of 6,007 rows: 12,014 SELECT, 6,007 DELETE, one START TRANSACTION, one COMMIT and
-// 30,037 pings.
+// Upstream was observed to send, for a table of 6,007 rows: 12,014 SELECT, 6,007 DELETE, one START TRANSACTION, one
+// COMMIT and 30,037 pings.
 func TestUpstreamSendsWhatWasObserved(t *testing.T) {
 	r := newRig(t)
 	db, err := r.SQL(t.Context(), oursDB)
@@ -125,7 +125,8 @@ func execAll(ctx context.Context, db *sql.DB, statements ...string) error {
 func transactions(t *testing.T, db *sql.DB, marker string) (shapes [][]string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(),
-		"SELECT thread_id, CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type = 'Query' ORDER BY event_time")
+		"SELECT thread_id, CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE command_type = 'Query' ORDER BY "+
+			"event_time")
 	require.NoError(t, err)
 	defer rows.Close()
 	values := regexp.MustCompile(`'[^']*'|\b\d+\b`)

@@ -90,7 +90,8 @@ func measureTableReadEtcd(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := newResult("table-read-vs-etcd-get", readUnit, d.versus()+"; peer: a linearizable Get of one table's key",
+	result, err := newResult("table-read-vs-etcd-get", readUnit,
+		d.versus()+"; peer: a linearizable Get of one table's key",
 		Faster(300), turns.Samples("read", "read"), median)
 	if err != nil {
 		return nil, err
@@ -125,14 +126,16 @@ func measureTableReadMySQL(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("%s; peer: %d statements and %d pings for getTableParams, as Qserv's own code was observed to send them, through our driver",
+	versus := fmt.Sprintf("%s; peer: %d statements and %d pings for getTableParams, as Qserv's own code was observed "+
+		"to send them, through our driver",
 		d.versus(), sent.statements/d.peer, sent.pings/d.peer)
 	result, err := newResult("table-read-vs-mysql", readUnit, versus, Faster(1000), turns.Samples("read", "read"), median)
 	return []Result{result}, err
 }
 
 func (d *reading) versus() string {
-	return fmt.Sprintf("View.Snapshot and Snapshot.Table of %d tables in turn, by batches of %d, in a catalogue of %d tables and %d keys, "+
+	return fmt.Sprintf("View.Snapshot and Snapshot.Table of %d tables in turn, by batches of %d, in a catalogue of %d "+
+		"tables and %d keys, "+
 		"while others make %d changes a second, of which the view takes all",
 		len(d.names), readsInBatch, d.view.Stats().Tables, d.view.Stats().Keys, time.Second/writeEvery)
 }
@@ -217,8 +220,8 @@ func (d *reading) batch(names []cssetcd.TableName, first, n int) (time.Duration,
 	return time.Since(began), nil
 }
 
-// allocations returns how many allocations a read takes, when nobody writes. What etcd does meanwhile counts, too, so that the
-// least of some tries is the nearest.
+// allocations returns how many allocations a read takes, when nobody writes. What etcd does meanwhile counts, too, so
+// that the least of some tries is the nearest.
 func (d *reading) allocations() (float64, error) {
 	const reads = 200_000
 	least := float64(reads)

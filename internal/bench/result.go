@@ -19,7 +19,8 @@ type Result struct {
 	Samples Samples `json:"samples"` // all that was measured, in the order of measuring
 }
 
-// Also is a number that belongs to a figure beside its ratio. With a goal, it has to reach that for the figure to be OK.
+// Also is a number that belongs to a figure beside its ratio. With a goal, it has to reach that for the figure to be
+// OK.
 type Also struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
@@ -85,8 +86,8 @@ func (g Goal) reached(ratio float64) bool {
 	return ratio <= g.bound
 }
 
-// newResult sums samples up. The statistic of each block counts. Ours and Peer are the medians of it; the ratio is the median
-// of the rounds' ratios, so that what slows the machine for a while, and with it both sides, does not show.
+// newResult sums samples up. The statistic of each block counts. Ours and Peer are the medians of it; the ratio is the
+// median of the rounds' ratios, so that what slows the machine for a while, and with it both sides, does not show.
 func newResult(name, unit, versus string, goal Goal, s Samples, of statistic) (Result, error) {
 	ours, peer := each(s.Ours, of), each(s.Peer, of)
 	if len(ours) == 0 || len(ours) != len(peer) {

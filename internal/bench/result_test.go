@@ -74,7 +74,8 @@ func TestSelect(t *testing.T) {
 
 func TestTableSaysWhatWasReached(t *testing.T) {
 	results := []Result{
-		{Name: "a", Unit: "ms", Ours: 12.345, Peer: 1234.5, Ratio: 100, Goal: Faster(20), OK: true, Versus: "this; peer: that"},
+		{Name: "a", Unit: "ms", Ours: 12.345, Peer: 1234.5, Ratio: 100, Goal: Faster(20), OK: true,
+			Versus: "this; peer: that"},
 		{Name: "b", Unit: "ms", Ours: 0.5, Peer: 0.25, Ratio: 2, Goal: Within(1.2), Versus: "these; peer: those"},
 	}
 	var text strings.Builder

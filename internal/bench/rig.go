@@ -123,7 +123,8 @@ func (r *Rig) SQL(ctx context.Context, database string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = db.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+database+" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
+	_, err = db.ExecContext(ctx,
+		"CREATE DATABASE IF NOT EXISTS "+database+" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
 	if err != nil {
 		return nil, fmt.Errorf("create the database %s: %w", database, err)
 	}

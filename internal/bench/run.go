@@ -33,10 +33,11 @@ type Sizes struct {
 	BeginTables                int           // of the database whose drop begins
 	BeginOthers, BeginChunks   int           // other tables then, and chunks of each
 
-	Family      int   // databases of one schema
-	Growth      []int // keys of catalogues, each larger than the one before; the last is that whose loading and memory are measured
-	GrownRounds int   // Rounds for these
-	NamesKeys   int   // of the catalogue whose names are asked for
+	Family int // databases of one schema
+	// keys of catalogues, each larger than the one before; the last is that whose loading and memory are measured
+	Growth      []int
+	GrownRounds int // Rounds for these
+	NamesKeys   int // of the catalogue whose names are asked for
 }
 
 // The sizes to choose from.
@@ -57,7 +58,8 @@ var (
 	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, LagKeys: 100, LagEvents: 5, DropKeys: 100,
 		ReadKeys: 300, ReadDatabases: 2, ReadBatches: 8, ReadPeer: 3,
 		SpreadKeys: 150, SpreadViews: []int{1, 3}, SpreadEvents: []int{4, 4},
-		LatencyCzars: 1, LatencyDrops: 2, WritingCzars: 2, WritingDrops: 1, WritingTime: time.Second, AtOnce: 20, AtOnceCzars: 2,
+		LatencyCzars: 1, LatencyDrops: 2, WritingCzars: 2, WritingDrops: 1, WritingTime: time.Second, AtOnce: 20,
+		AtOnceCzars: 2,
 		BeginTables: 5, BeginOthers: 20, BeginChunks: 3,
 		Family: 3, Growth: []int{300, 1200, 20_000}, GrownRounds: 1, NamesKeys: 20_000}
 )
@@ -74,8 +76,9 @@ type Options struct {
 // ErrNothingMeasured says that every benchmark was left out.
 var ErrNothingMeasured = errors.New("nothing was measured")
 
-// Run measures and returns the results of all selected benchmarks. Without MariaDB those that need it are left out, which
-// Progress is told, unless nothing remains. When one fails or ctx ends, what was measured until then is returned with the error.
+// Run measures and returns the results of all selected benchmarks. Without MariaDB those that need it are left out,
+// which Progress is told, unless nothing remains. When one fails or ctx ends, what was measured until then is returned
+// with the error.
 func Run(ctx context.Context, opts Options) (results []Result, err error) {
 	selected, err := Select(opts.Names)
 	if err != nil {

@@ -63,18 +63,22 @@ func measureSchemas(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("the parsed schemas in memory, told apart by their identity, when Snapshot.Table and Snapshot.Columns have read the %d tables of "+
+	versus := fmt.Sprintf("the parsed schemas in memory, told apart by their identity, when Snapshot.Table and "+
+		"Snapshot.Columns have read the %d tables of "+
 		"each of %d databases; peer: of one database", familyTables, r.Sizes.Family)
-	result, err := newResult("memory-same-schema", "schemas", versus, Within(1), turns.Samples("schemas", "schemas"), median)
+	result, err := newResult("memory-same-schema", "schemas", versus, Within(1), turns.Samples("schemas", "schemas"),
+		median)
 	if err != nil {
 		return nil, err
 	}
-	result.add("parsed schemas of one of the tables, after it was altered in one database", "", float64(altered), Within(2))
+	result.add("parsed schemas of one of the tables, after it was altered in one database", "", float64(altered),
+		Within(2))
 	ours, peer := median(each(turns.ours["heap"], median)), median(each(turns.peer["heap"], median))
 	result.note("heap that parsing all of them takes", "B", ours)
 	result.note("heap that parsing those of one database takes", "B", peer)
 	if r.Sizes.Family > 1 {
-		result.add("heap of a table beside the schema that it shares", "B", (ours-peer)/float64(familyTables*(r.Sizes.Family-1)), Within(memoryATable))
+		result.add("heap of a table beside the schema that it shares", "B",
+			(ours-peer)/float64(familyTables*(r.Sizes.Family-1)), Within(memoryATable))
 	}
 	return []Result{result}, nil
 }
@@ -113,7 +117,8 @@ func (f *family) parsed(s *cssetcd.Snapshot, names []cssetcd.TableName) (map[*cs
 	return distinct, nil
 }
 
-// alter gives one table of the last database another schema, and returns how many parsed schemas the tables of its name have then.
+// alter gives one table of the last database another schema, and returns how many parsed schemas the tables of its name
+// have then.
 func (f *family) alter(ctx context.Context) (int, error) {
 	var same []cssetcd.TableName
 	for db := range f.databases {

@@ -62,8 +62,10 @@ func measurePropagation(ctx context.Context, r *Rig, name string, s shape, obser
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("the median from the begin of a Put until subscribers of %d views have the snapshot that shows it, %d changes in a block, "+
-		"one at a time, in a catalogue of %d keys; peer: until as many plain watches of the catalogue, each on a stream of its own, have the event",
+	versus := fmt.Sprintf("the median from the begin of a Put until subscribers of %d views have the snapshot that "+
+		"shows it, %d changes in a block, "+
+		"one at a time, in a catalogue of %d keys; peer: until as many plain watches of the catalogue, each on a stream "+
+		"of its own, have the event",
 		observers, changes, s.keys)
 	samples := turns.Samples("delay", "delay")
 	middle, err := newResult(name, "ms", versus, Within(1.1), samples, median)

@@ -13,7 +13,8 @@ import (
 // block is one turn of one side. It prepares, measures, and checks that what was measured did its work.
 type block func(ctx context.Context, m *Meter) error
 
-// Meter takes the samples of one block. A block can measure several things; each has a series of its own, in a unit of its own.
+// Meter takes the samples of one block. A block can measure several things; each has a series of its own, in a unit of
+// its own.
 type Meter struct {
 	series  map[string][]float64
 	units   map[string]string
@@ -42,8 +43,8 @@ func (m *Meter) Time(series string, f func() error) error {
 	})
 }
 
-// Measure runs f, which adds the samples itself, and profiles it when that is asked for. The garbage of what came before is
-// collected first, so that f does not pay for it.
+// Measure runs f, which adds the samples itself, and profiles it when that is asked for. The garbage of what came
+// before is collected first, so that f does not pay for it.
 func (m *Meter) Measure(f func() error) (err error) {
 	runtime.GC()
 	if m.profile == "" {
@@ -73,8 +74,8 @@ type Turns struct {
 // Samples returns a series of ours beside one of the peer's.
 func (t Turns) Samples(ours, peer string) Samples { return Samples{t.ours[ours], t.peer[peer]} }
 
-// Turns measures ours and the peer alternately: one block of each that is thrown away, then as many of each as there are
-// rounds.
+// Turns measures ours and the peer alternately: one block of each that is thrown away, then as many of each as there
+// are rounds.
 func (r *Rig) Turns(ctx context.Context, name string, ours, peer block) (Turns, error) {
 	return r.turns(ctx, name, r.Sizes.Rounds, ours, peer)
 }

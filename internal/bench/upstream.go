@@ -10,10 +10,11 @@ import (
 	"strings"
 )
 
-// upstream sends to MySQL what Qserv's own C++ sends, statement by statement: it was observed in the server's log. Before each
-// statement, and before each text that it escapes, it asks the server whether the connection lives: a ping.
+// upstream sends to MySQL what Qserv's own C++ sends, statement by statement: it was observed in the server's log.
+// Before each statement, and before each text that it escapes, it asks the server whether the connection lives: a ping.
 //
-// It uses the driver's connection without the pool's book-keeping around it, so that little but the statements is measured.
+// It uses the driver's connection without the pool's book-keeping around it, so that little but the statements is
+// measured.
 type upstream struct {
 	conn              driverConn
 	statements, pings int
@@ -41,8 +42,8 @@ func withUpstream(ctx context.Context, db *sql.DB, f func(*upstream) error) erro
 	})
 }
 
-// drop deletes a key with all below it in one transaction. For each row these are two SELECT and a DELETE, and five pings; the
-// begin and the end of the transaction are a statement and a ping each.
+// drop deletes a key with all below it in one transaction. For each row these are two SELECT and a DELETE, and five
+// pings; the begin and the end of the transaction are a statement and a ping each.
 func (u *upstream) drop(ctx context.Context, key string) error {
 	if err := u.exec(ctx, "START TRANSACTION"); err != nil {
 		return err
@@ -117,7 +118,8 @@ func (u *upstream) query(ctx context.Context, query string, args ...driver.Value
 }
 
 // rows passes all rows on, each of some columns.
-func (u *upstream) rows(ctx context.Context, columns int, each func([]driver.Value), query string, args ...driver.Value) (err error) {
+func (u *upstream) rows(ctx context.Context, columns int, each func([]driver.Value), query string,
+	args ...driver.Value) (err error) {
 	if err := u.ping(ctx); err != nil {
 		return err
 	}
@@ -142,19 +144,24 @@ func (u *upstream) rows(ctx context.Context, columns int, each func([]driver.Val
 	}
 }
 
-// tableParamsKeys are what upstream's getTableParams asks for below the key of a table. It asks for packed keys beside them, and
-// for one name that nothing writes: upstream misspells it.
+// tableParamsKeys are what upstream's getTableParams asks for below the key of a table. It asks for packed keys beside
+// them, and for one name that nothing writes: upstream misspells it.
 var tableParamsKeys = []string{
-	"partitioning/subChunks", "partitioning/dirDb", "partitioning/dirTable", "partitioning/dirColName", "partitioning/latColName",
-	"partitioning/lonColName", "partitioning/overlap", "partitioning/secIndexColName", "sharedScann/lockInMem", "sharedScan/scanRating",
-	"match/dirTable1", "match/dirColName1", "match/dirTable2", "match/dirColName2", "match/flagColName", "match/angSep", "partitioning",
-	".packed.json", "match/.packed.json", "partitioning/.packed.json", "sharedScan/.packed.json", "sharedScann/.packed.json",
+	"partitioning/subChunks", "partitioning/dirDb", "partitioning/dirTable", "partitioning/dirColName",
+	"partitioning/latColName",
+	"partitioning/lonColName", "partitioning/overlap", "partitioning/secIndexColName", "sharedScann/lockInMem",
+	"sharedScan/scanRating",
+	"match/dirTable1", "match/dirColName1", "match/dirTable2", "match/dirColName2", "match/flagColName", "match/angSep",
+	"partitioning",
+	".packed.json", "match/.packed.json", "partitioning/.packed.json", "sharedScan/.packed.json",
+	"sharedScann/.packed.json",
 }
 
-var tableParamsQuery = "SELECT kvKey, kvVal FROM kvData WHERE kvKey IN (?" + strings.Repeat(",?", len(tableParamsKeys)-1) + ")"
+var tableParamsQuery = "SELECT kvKey, kvVal FROM kvData WHERE kvKey IN (?" +
+	strings.Repeat(",?", len(tableParamsKeys)-1) + ")"
 
-// tableParams reads what upstream's getTableParams reads: one SELECT in a transaction, and a ping for each key of it. It returns
-// the keys that are there, and their values.
+// tableParams reads what upstream's getTableParams reads: one SELECT in a transaction, and a ping for each key of it.
+// It returns the keys that are there, and their values.
 func (u *upstream) tableParams(ctx context.Context, db, table string) (map[string]string, error) {
 	if err := u.exec(ctx, "START TRANSACTION"); err != nil {
 		return nil, err

@@ -33,7 +33,8 @@ func measureLoadStream(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("OpenView of a catalogue of %d keys, until it returns; peer: draining GetStream of the same keys and looking at none", c.content.keys)
+	versus := fmt.Sprintf("OpenView of a catalogue of %d keys, until it returns; peer: draining GetStream of the same "+
+		"keys and looking at none", c.content.keys)
 	result, err := newResult("load-vs-stream", "ms", versus, Within(1.3), turns.Samples("load", "load"), median)
 	return []Result{result}, err
 }
@@ -96,13 +97,15 @@ func measureMemory(ctx context.Context, r *Rig) ([]Result, error) {
 			s.Ours, s.Peer = append(s.Ours, []float64{held}), append(s.Peer, []float64{allowed})
 		}
 	}
-	versus := fmt.Sprintf("the live heap that a view of %d keys adds, most of them of chunks; peer: %.1f bytes of a key and its value, and %d for each",
+	versus := fmt.Sprintf("the live heap that a view of %d keys adds, most of them of chunks; peer: %.1f bytes of a "+
+		"key and its value, and %d for each",
 		c.content.keys, float64(c.content.bytes)/float64(c.content.keys), memoryAKey)
 	result, err := newResult("memory-per-key", "B", versus, Within(1), s, median)
 	if err != nil {
 		return nil, err
 	}
 	result.note("memory of a key", "B", result.Ours/float64(c.content.keys))
-	result.add("memory of a key beside its bytes", "B", (result.Ours-float64(c.content.bytes))/float64(c.content.keys), Within(memoryAKey))
+	result.add("memory of a key beside its bytes", "B", (result.Ours-float64(c.content.bytes))/float64(c.content.keys),
+		Within(memoryAKey))
 	return []Result{result}, nil
 }

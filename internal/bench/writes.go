@@ -46,8 +46,9 @@ func measureEtcdWrites(ctx context.Context, r *Rig) ([]Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := newResult("etcd-writes", "writes", fmt.Sprintf("entries of etcd's log for a drop with %d czars, their confirmations apart; "+
-		"peer: one for each czar", len(d.gates)), Within(1.5), turns.Samples("drop", "czars"), median)
+	result, err := newResult("etcd-writes", "writes",
+		fmt.Sprintf("entries of etcd's log for a drop with %d czars, their confirmations apart; "+
+			"peer: one for each czar", len(d.gates)), Within(1.5), turns.Samples("drop", "czars"), median)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +57,8 @@ func measureEtcdWrites(ctx context.Context, r *Rig) ([]Result, error) {
 	return []Result{result}, nil
 }
 
-// idle counts what is written while nothing is dropped: by queries, and by czars. Leases that end and elections are written down, too, so that of
-// some windows of time the least is what queries write.
+// idle counts what is written while nothing is dropped: by queries, and by czars. Leases that end and elections are
+// written down, too, so that of some windows of time the least is what queries write.
 func (d *protocolled) idle(ctx context.Context, during time.Duration) (perQuery, perConfirm float64, err error) {
 	const windows = 4
 	first, err := d.written(ctx)
@@ -78,7 +79,8 @@ func (d *protocolled) idle(ctx context.Context, during time.Duration) (perQuery,
 		last = now
 	}
 	confirms := last.at.Sub(first.at).Seconds() / deletion.DefaultTiming.Confirm.Seconds() * float64(len(d.gates))
-	return perQuery, float64(last.all-first.all) / (confirms + float64(len(d.gates))), nil // one more each may fall into the time
+	// one more each may fall into the time
+	return perQuery, float64(last.all-first.all) / (confirms + float64(len(d.gates))), nil
 }
 
 // queries runs queries for a while and returns how many.

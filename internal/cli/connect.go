@@ -73,7 +73,8 @@ func newEtcd(ctx context.Context, config clientv3.Config) (*clientv3.Client, err
 	case err == nil:
 		return etcd, nil
 	case errors.Is(err, rpctypes.ErrAuthFailed):
-		err = Hinted(fmt.Errorf("%w: wrong name or password for user %s", cssetcd.ErrUnauthorized, config.Username), "look at --user and CSS_SYNC_PASSWORD")
+		err = Hinted(fmt.Errorf("%w: wrong name or password for user %s", cssetcd.ErrUnauthorized, config.Username),
+			"look at --user and CSS_SYNC_PASSWORD")
 	}
 	return nil, connectError(err, config)
 }
@@ -87,7 +88,8 @@ func connectError(err error, config clientv3.Config) error {
 			return err
 		}
 	}
-	err = fmt.Errorf("%w to etcd: %s: something is there but does not answer as etcd", ErrNoConnection, strings.Join(config.Endpoints, ", "))
+	err = fmt.Errorf("%w to etcd: %s: something is there but does not answer as etcd", ErrNoConnection,
+		strings.Join(config.Endpoints, ", "))
 	if config.TLS == nil {
 		return Hinted(err, "if etcd wants TLS, give --cacert, and --cert and --key if it wants a client certificate")
 	}
@@ -100,7 +102,8 @@ func (p *Program) OnCatalogue(ctx context.Context, do func(context.Context, *Cat
 }
 
 // Shortly runs a short command, which may write.
-func (p *Program) Shortly(ctx context.Context, do func(context.Context, *Catalogue) error, opts ...cssetcd.Option) error {
+func (p *Program) Shortly(ctx context.Context, do func(context.Context, *Catalogue) error,
+	opts ...cssetcd.Option) error {
 	return p.AtLength(ctx, func(ctx context.Context, css *Catalogue) error {
 		ctx, cancel := p.Limit(ctx)
 		defer cancel()
@@ -122,7 +125,8 @@ func (p *Program) OnWhole(ctx context.Context, do func(context.Context, *Catalog
 }
 
 // AtLength runs a command that takes as long as the catalogue is large, and may write.
-func (p *Program) AtLength(ctx context.Context, do func(context.Context, *Catalogue) error, opts ...cssetcd.Option) error {
+func (p *Program) AtLength(ctx context.Context, do func(context.Context, *Catalogue) error,
+	opts ...cssetcd.Option) error {
 	css, err := p.Open(ctx, opts...)
 	if err != nil {
 		return err

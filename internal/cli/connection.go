@@ -32,17 +32,21 @@ type connectionFlags struct {
 
 func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&c.Endpoints, "endpoints", []string{"127.0.0.1:2379"}, "addresses of etcd")
-	flags.StringVar(&c.cacert, "cacert", "", "file with the certificates of the authorities that etcd's certificate is checked against")
+	flags.StringVar(&c.cacert, "cacert", "",
+		"file with the certificates of the authorities that etcd's certificate is checked against")
 	flags.StringVar(&c.cert, "cert", "", "file with the client's certificate")
 	flags.StringVar(&c.key, "key", "", "file with the key of the client's certificate")
-	flags.StringVar(&c.user, "user", "", "name[:password] at etcd; the password better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+	flags.StringVar(&c.user, "user", "",
+		"name[:password] at etcd; the password better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.StringVar(&c.password, "password", "", "password at etcd; better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
 	flags.DurationVar(&c.DialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
-	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second, "how long a short command waits while etcd is silent; 0: as long as it takes")
+	flags.DurationVar(&c.commandTimeout, "command-timeout", 5*time.Second,
+		"how long a short command waits while etcd is silent; 0: as long as it takes")
 	flags.DurationVar(&c.keepAliveTime, "keepalive-time", 2*time.Second, "how often a quiet connection is tested")
-	flags.DurationVar(&c.keepAliveTimeout, "keepalive-timeout", 6*time.Second, "how long to wait for the answer to that test")
+	flags.DurationVar(&c.keepAliveTimeout, "keepalive-timeout", 6*time.Second,
+		"how long to wait for the answer to that test")
 	AllowEnvironment(flags, []string{
 		"endpoints", "cacert", "cert", "key", "user", "password", "insecure-transport", "insecure-skip-tls-verify",
 		"dial-timeout", "command-timeout", "keepalive-time", "keepalive-timeout",
@@ -59,7 +63,8 @@ func (c *connectionFlags) Config() (clientv3.Config, error) {
 	}
 	for _, e := range c.Endpoints {
 		if strings.Contains(e, "@") && !strings.HasPrefix(e, "unix") { // not shown: it may have a password
-			return clientv3.Config{}, errors.New("--endpoints has an address with an @; user and password belong in --user and CSS_SYNC_PASSWORD")
+			return clientv3.Config{},
+				errors.New("--endpoints has an address with an @; user and password belong in --user and CSS_SYNC_PASSWORD")
 		}
 	}
 	if c.DialTimeout <= 0 {
@@ -91,12 +96,13 @@ func (c *connectionFlags) Config() (clientv3.Config, error) {
 
 // reconnect looks for a lost etcd every second or so, where gRPC would wait up to two minutes.
 var reconnect = grpc.ConnectParams{
-	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	Backoff: backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2,
+		MaxDelay: time.Second},
 	MinConnectTimeout: 2 * time.Second,
 }
 
-// credentials splits name:password, unless the password is given beside it, as etcdctl does. A name without a password is a
-// mistake here: etcd would take the connection for one of nobody.
+// credentials splits name:password, unless the password is given beside it, as etcdctl does. A name without a password
+// is a mistake here: etcd would take the connection for one of nobody.
 func (c *connectionFlags) credentials() (user, password string, err error) {
 	user, password = c.user, c.password
 	if name, pw, ok := strings.Cut(c.user, ":"); ok && !c.passwordGiven() {

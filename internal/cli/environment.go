@@ -16,8 +16,8 @@ const (
 	EtcdctlPrefix  = "ETCDCTL_"
 )
 
-// AllowEnvironment lets variables set the named flags; the first prefix wins. Flags that are not named, such as --force, can be
-// set on the command line only: what they permit is to be meant each time.
+// AllowEnvironment lets variables set the named flags; the first prefix wins. Flags that are not named, such as
+// --force, can be set on the command line only: what they permit is to be meant each time.
 func AllowEnvironment(flags *pflag.FlagSet, names []string, prefixes ...string) {
 	for _, name := range names {
 		if err := flags.SetAnnotation(name, environmentKey, prefixes); err != nil {

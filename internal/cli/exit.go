@@ -130,7 +130,8 @@ func HintFor(err error) string {
 	case errors.As(err, &u):
 		return "see `" + u.help + "`"
 	case errors.Is(err, cssetcd.ErrCzarsRegistered):
-		return "--force removes it nevertheless, and queries that are using it may fail; `css-sync table drop` and `css-sync db drop` wait for them"
+		return "--force removes it nevertheless, and queries that are using it may fail; `css-sync table drop` and " +
+			"`css-sync db drop` wait for them"
 	case errors.Is(err, cssetcd.ErrDropPending):
 		return "`css-sync drops list` shows the drops, and what they wait for"
 	case errors.Is(err, deletion.ErrTiming):
@@ -140,7 +141,8 @@ func HintFor(err error) string {
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return "--overwrite replaces what is there"
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
-		return "the user is known, but may not do this: its role needs `etcdctl role grant-permission ROLE --prefix=true readwrite PREFIX/`, or read to look only, with the --prefix of the CSS"
+		return "the user is known, but may not do this: its role needs `etcdctl role grant-permission ROLE --prefix=true " +
+			"readwrite PREFIX/`, or read to look only, with the --prefix of the CSS"
 	case errors.Is(err, rpctypes.ErrAuthFailed):
 		return "look at --user and CSS_SYNC_PASSWORD"
 	case errors.Is(err, cssetcd.ErrUnauthorized):

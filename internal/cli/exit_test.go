@@ -60,8 +60,11 @@ func TestSentence(t *testing.T) {
 		err  error
 		want string
 	}{
-		"the library's name goes":   {&cssetcd.Error{Op: "create table", Object: "LSST.Object", Err: cssetcd.ErrTableExists}, "create table LSST.Object: table exists"},
-		"so does the class":         {&cssetcd.Error{Op: "put", Object: "x", Err: fmt.Errorf("%w: 2 faults:\n  %w: a\n  b", cssetcd.ErrInvalid, cssetcd.ErrInvalid)}, "put x: 2 faults:\n  a\n  b"},
+		"the library's name goes": {&cssetcd.Error{Op: "create table", Object: "LSST.Object", Err: cssetcd.ErrTableExists},
+			"create table LSST.Object: table exists"},
+		"so does the class": {&cssetcd.Error{Op: "put", Object: "x",
+			Err: fmt.Errorf("%w: 2 faults:\n  %w: a\n  b", cssetcd.ErrInvalid, cssetcd.ErrInvalid)},
+			"put x: 2 faults:\n  a\n  b"},
 		"so does what gRPC adds":    {errors.New("open: rpc error: code = Unavailable desc = no leader"), "open: no leader"},
 		"a deadline is put plainly": {fmt.Errorf("read: %w", context.DeadlineExceeded), "read: no answer in time"},
 	}
@@ -74,9 +77,11 @@ func TestHints(t *testing.T) {
 	assert.Empty(t, HintFor(errors.New("?")))
 	assert.Equal(t, "look", HintFor(within(Hinted(errors.New("?"), "look"))))
 	assert.Equal(t, "see `css-sync db --help`", HintFor(&UsageError{errors.New("?"), "css-sync db --help"}))
-	for _, err := range []error{cssetcd.ErrCzarsRegistered, cssetcd.ErrVersionMissing, cssetcd.ErrNotEmpty, cssetcd.ErrUnauthorized} {
+	for _, err := range []error{cssetcd.ErrCzarsRegistered, cssetcd.ErrVersionMissing, cssetcd.ErrNotEmpty,
+		cssetcd.ErrUnauthorized} {
 		assert.NotEmpty(t, HintFor(within(err)), "%v", err)
 	}
-	assert.Empty(t, HintFor(within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))), "a dump without a version says nothing of --prefix")
+	assert.Empty(t, HintFor(within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))),
+		"a dump without a version says nothing of --prefix")
 	assert.NoError(t, Hinted(nil, "look"))
 }

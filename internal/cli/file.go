@@ -23,7 +23,8 @@ func (f *fileFlags) register(flags *pflag.FlagSet) {
 	f.Flags = flags
 }
 
-// Path returns "" when the catalogue is in etcd. What stands on the command line is preferred to what the environment says.
+// Path returns "" when the catalogue is in etcd. What stands on the command line is preferred to what the environment
+// says.
 func (f *fileFlags) Path() (string, error) {
 	line, etcd := f.Flags.Changed("css"), Source(f.Flags, "endpoints")
 	var err error
@@ -56,7 +57,8 @@ func (p *Program) refuseFile(cmd *cobra.Command) error {
 	if path, err := p.File.Path(); path == "" || err != nil {
 		return err
 	}
-	return InvalidUse(cmd, "it works on etcd only, and %s says that the catalogue is on a file", Source(p.File.Flags, "css"))
+	return InvalidUse(cmd, "it works on etcd only, and %s says that the catalogue is on a file",
+		Source(p.File.Flags, "css"))
 }
 
 // OpenFile opens the CSS on a file. Writers are alone on it.

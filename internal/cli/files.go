@@ -23,8 +23,8 @@ func ReadFile(ctx context.Context, name string, stdin io.Reader) ([]byte, error)
 	return Reading(ctx, name, stdin, io.ReadAll)
 }
 
-// Reading opens a file, or takes standard input for "-", and reads it. Nobody may be typing there, nor write the pipe that the name is of:
-// ctx ends the wait, and what waits is left behind, which a program that ends can do.
+// Reading opens a file, or takes standard input for "-", and reads it. Nobody may be typing there, nor write the pipe
+// that the name is of: ctx ends the wait, and what waits is left behind, which a program that ends can do.
 func Reading[T any](ctx context.Context, name string, stdin io.Reader, read func(io.Reader) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -63,8 +63,8 @@ func readPath[T any](name string, read func(io.Reader) (T, error)) (T, error) {
 	return value, err
 }
 
-// WriteFile replaces a file when all of its new content is on disk, and leaves the old one alone until then. What is there and
-// no file, such as /dev/stderr, is written to.
+// WriteFile replaces a file when all of its new content is on disk, and leaves the old one alone until then. What is
+// there and no file, such as /dev/stderr, is written to.
 func WriteFile(name string, write func(io.Writer) error) (err error) {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		f, err := os.OpenFile(name, os.O_WRONLY, 0)

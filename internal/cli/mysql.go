@@ -33,7 +33,8 @@ func (m *mysqlFlags) register(flags *pflag.FlagSet) {
 	m.flags = flags
 }
 
-// Target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the environment says.
+// Target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the
+// environment says.
 func (m *mysqlFlags) Target(dialTimeout time.Duration) (*mysql.Config, error) {
 	name, err := m.chosen()
 	if name == "" || err != nil {
@@ -83,7 +84,8 @@ func (m *mysqlFlags) chosen() (string, error) {
 		return given[0], nil
 	}
 	return "", &UsageError{
-		fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])), "css-sync --help",
+		fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])),
+		"css-sync --help",
 	}
 }
 
@@ -91,7 +93,8 @@ func (m *mysqlFlags) chosen() (string, error) {
 func (p *Program) MustTarget() (*mysql.Config, error) {
 	target, err := p.MySQL.Target(p.Connection.DialTimeout)
 	if target == nil && err == nil {
-		err = &UsageError{errors.New("no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config"), "css-sync --help"}
+		err = &UsageError{errors.New("no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config"),
+			"css-sync --help"}
 	}
 	return target, err
 }
@@ -123,9 +126,11 @@ func parseURL(dsn string) (*mysql.Config, error) {
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority = rest[:i]
 	}
-	// The first of these characters ends the password or the host, so that a piece of the password would be taken for a host.
+	// The first of these characters ends the password or the host, so that a piece of the password would be taken for a
+	// host.
 	if strings.Count(authority, "@") > 1 || strings.Contains(rest[len(authority):], "@") {
-		return nil, errors.New("there is an @ too many, or a password with one of @ / ? #: these have to be percent-encoded, as %40 %2F %3F %23")
+		return nil, errors.New("there is an @ too many, or a password with one of @ / ? #: these have to be " +
+			"percent-encoded, as %40 %2F %3F %23")
 	}
 	u, err := url.Parse(dsn)
 	if err != nil || u.Hostname() == "" {
@@ -133,7 +138,8 @@ func parseURL(dsn string) (*mysql.Config, error) {
 			"; special characters in the password have to be percent-encoded, as %XX")
 	}
 	if u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("it has a ? or #, which mean nothing here; in a password they have to be percent-encoded, as %3F and %23")
+		return nil, errors.New("it has a ? or #, which mean nothing here; in a password they have to be percent-encoded, " +
+			"as %3F and %23")
 	}
 	config := mysql.NewConfig()
 	config.User = u.User.Username()

@@ -66,7 +66,8 @@ func (f *FirstError) Write(b []byte) (int, error) {
 type Table struct {
 	Header []string
 	Rows   [][]string
-	// Widest bounds how far a column is filled up: a cell that is longer moves the rest of its own line and of no other. 0: not at all.
+	// Widest bounds how far a column is filled up: a cell that is longer moves the rest of its own line and of no other.
+	// 0: not at all.
 	Widest int
 }
 

@@ -33,8 +33,8 @@ func (a *Answers) Note() {
 	a.Last.Store(&now)
 }
 
-// Patience returns a context that ends like one whose deadline is over when nothing was answered for so long: what takes its time while answers
-// come goes on.
+// Patience returns a context that ends like one whose deadline is over when nothing was answered for so long: what
+// takes its time while answers come goes on.
 func (a *Answers) Patience(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	a.Note()
 	c := &patient{Context: ctx, done: make(chan struct{})}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// probe returns nil as soon as one of etcd's addresses takes a connection, and otherwise says of each why not. The etcd client by
-// itself would look for ever, and not say for what.
+// probe returns nil as soon as one of etcd's addresses takes a connection, and otherwise says of each why not. The etcd
+// client by itself would look for ever, and not say for what.
 func probe(ctx context.Context, endpoints []string, config *tls.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -70,9 +70,9 @@ func (p *Program) Say(format string, args ...any) {
 	fmt.Fprintf(p.Stderr, p.about.Name+": "+format+"\n", args...)
 }
 
-// UntilSignalled returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once: all that
-// is written is written in transactions, so nothing is left half done. A command that has something to remove says so in
-// tidies, and is ended by the third.
+// UntilSignalled returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once: all
+// that is written is written in transactions, so nothing is left half done. A command that has something to remove says
+// so in tidies, and is ended by the third.
 func (p *Program) UntilSignalled(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)

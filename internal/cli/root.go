@@ -38,7 +38,8 @@ func (p *Program) RootCommand() *cobra.Command {
 			panic(err) // the name of a command or flag is mistyped
 		}
 	}
-	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags, "\n\nWhere etcd and MySQL are, output and log: see "+p.about.Name+" --help", 1))
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags,
+		"\n\nWhere etcd and MySQL are, output and log: see "+p.about.Name+" --help", 1))
 	return root
 }
 
@@ -94,7 +95,8 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return InvalidUse(cmd, "there is no command %q%s", args[0], did)
 }
 
-// Takes checks the number of arguments against their names: takes("KEY", "VALUE"), takes("[KEY]"), takes("ID", "NODE...").
+// Takes checks the number of arguments against their names: takes("KEY", "VALUE"), takes("[KEY]"), takes("ID",
+// "NODE...").
 func Takes(names ...string) cobra.PositionalArgs {
 	least, most := 0, len(names)
 	for _, name := range names {

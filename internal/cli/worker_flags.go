@@ -26,8 +26,10 @@ var workerFlagNames = []string{"worker-dsn", "worker-dsn-file"}
 // Register registers them; use says what the servers are for, after "MySQL server to".
 func (f *WorkerFlags) Register(cmd *cobra.Command, use string) {
 	f.flags = cmd.Flags()
-	f.flags.StringArrayVar(&f.dsns, "worker-dsn", nil, "MySQL server to "+use+", as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
-	f.flags.StringArrayVar(&f.files, "worker-dsn-file", nil, "file that holds what --worker-dsn would be given, one in a line; may be repeated")
+	f.flags.StringArrayVar(&f.dsns, "worker-dsn", nil,
+		"MySQL server to "+use+", as user:password@tcp(host:port)/ or mysql://user:password@host:port; may be repeated")
+	f.flags.StringArrayVar(&f.files, "worker-dsn-file", nil,
+		"file that holds what --worker-dsn would be given, one in a line; may be repeated")
 	AllowEnvironment(f.flags, workerFlagNames, OwnPrefix)
 }
 
@@ -79,7 +81,8 @@ func (f *WorkerFlags) Read(cmd *cobra.Command, dial time.Duration) error {
 func ParseServer(dsn string, dial time.Duration) (*mysql.Config, error) {
 	config, err := ParseDSN(dsn)
 	if err != nil {
-		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor mysql://user:password@host:port, with special characters percent-encoded, as %XX")
+		return nil, errors.New("it is neither of the form user:password@tcp(host:port)/ nor " +
+			"mysql://user:password@host:port, with special characters percent-encoded, as %XX")
 	}
 	if config.Timeout == 0 {
 		config.Timeout = dial

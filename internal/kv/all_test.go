@@ -23,7 +23,10 @@ func appendTo(p kv.Path, what string) kv.Op {
 }
 
 func remove(spans ...kv.Span) kv.Op {
-	return kv.Op{Name: "remove", Reads: spans, Plan: func(*kv.Snapshot) (kv.Change, error) { return kv.Change{Deletes: spans}, nil }}
+	return kv.Op{Name: "remove", Reads: spans, Plan: func(*kv.Snapshot) (kv.Change,
+		error) {
+		return kv.Change{Deletes: spans}, nil
+	}}
 }
 
 // removeEmpty removes a key below which nothing is.
@@ -40,13 +43,15 @@ func TestAllPlansOnWhatIsLeftBefore(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		before := kvtest.MustPut(t, st, "a", "0", "b", "0", "d/x", "", "d/y", "")
 		var seen []kv.Entry
-		look := kv.Op{Reads: []kv.Span{kv.Key("a"), kv.Key("new"), kv.Below("d")}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			seen = append(seen, have.At("a"), have.At("new"))
-			assert.True(t, have.Empty(kv.Below("d")))
-			return kv.Change{}, nil
-		}}
+		look := kv.Op{Reads: []kv.Span{kv.Key("a"), kv.Key("new"), kv.Below("d")},
+			Plan: func(have *kv.Snapshot) (kv.Change, error) {
+				seen = append(seen, have.At("a"), have.At("new"))
+				assert.True(t, have.Empty(kv.Below("d")))
+				return kv.Change{}, nil
+			}}
 		rev, err := kv.Run(t.Context(), st, kv.All("all",
-			appendTo("a", "1"), appendTo("b", "1"), appendTo("a", "2"), remove(kv.Below("d")), appendTo("new", "1"), look, appendTo("a", "3"),
+			appendTo("a", "1"), appendTo("b", "1"), appendTo("a", "2"), remove(kv.Below("d")), appendTo("new", "1"), look,
+			appendTo("a", "3"),
 		))
 		require.NoError(t, err)
 		assert.Equal(t, before+1, rev)
@@ -55,7 +60,8 @@ func TestAllPlansOnWhatIsLeftBefore(t *testing.T) {
 			"b":   {Value: "01", Create: before, Mod: rev},
 			"new": {Value: "1", Create: rev, Mod: rev},
 		}, kvtest.Contents(kvtest.MustFetch(t, st, kv.Key("a"), kv.Key("b"), kv.Key("new"), kv.Below("d"))))
-		assert.Equal(t, []kv.Entry{{Value: "012", Create: before, Mod: before}, {Value: "1", Create: before, Mod: before}}, seen,
+		assert.Equal(t, []kv.Entry{{Value: "012", Create: before, Mod: before}, {Value: "1", Create: before, Mod: before}},
+			seen,
 			"what is in between belongs to no future revision")
 	})
 }
@@ -73,9 +79,11 @@ func TestAllGuardsWhatItReadFirst(t *testing.T) {
 			}
 			return c, nil
 		}}
-		_, err := kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "a", "9") }), kv.All("all", appendTo("a", "1"), byHand))
+		_, err := kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "a", "9") }),
+			kv.All("all", appendTo("a", "1"), byHand))
 		require.NoError(t, err)
-		assert.Equal(t, map[kv.Path]string{"a": "91", "b": "91"}, kvtest.Values(kvtest.MustFetch(t, st, kv.Key("a"), kv.Key("b"))))
+		assert.Equal(t, map[kv.Path]string{"a": "91", "b": "91"}, kvtest.Values(kvtest.MustFetch(t, st, kv.Key("a"),
+			kv.Key("b"))))
 	})
 }
 
@@ -118,13 +126,15 @@ func TestAllGuardsWhatWasTouchedAndThenLookedAt(t *testing.T) {
 		c.Guards = []kv.Guard{{Kind: kv.ModIs, Path: "ref/n", Revision: have.At("ref/n").Mod}}
 		return c, nil
 	}}
-	for name, ops := range map[string][]kv.Op{"guarded": {touch, look}, "touched again": {touch, look, touch}, "put before": {appendTo("ref/n", "1"), touch}} {
+	for name, ops := range map[string][]kv.Op{"guarded": {touch, look}, "touched again": {touch, look, touch},
+		"put before": {appendTo("ref/n", "1"), touch}} {
 		t.Run(name, func(t *testing.T) {
 			st := kv.NewMemory()
 			kvtest.MustPut(t, st, "ref/n", "0")
 			commits := 0
 			other := between(st, func() { kvtest.MustPut(t, st, "ref/n", "other") })
-			counted := kvtest.Hooks{Store: other, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+			counted := kvtest.Hooks{Store: other, OnCommit: func(ctx context.Context, c kv.Change,
+				next kvtest.Commit) (*kv.Snapshot, error) {
 				commits++
 				return next(ctx, c)
 			}}
@@ -152,8 +162,10 @@ func TestAllErrors(t *testing.T) {
 		{"of a plan", []kv.Op{appendTo("a", ""), failing, never}, mine, "mine"},
 		{"put after delete", []kv.Op{remove(kv.Key("a")), appendTo("a", "1")}, kv.ErrUnorderable,
 			"append: cannot be done in one etcd transaction: a would be deleted and written in one transaction"},
-		{"put after delete of a range", []kv.Op{remove(kv.Below("a")), appendTo("b", ""), appendTo("a/x", "1")}, kv.ErrUnorderable, "a/x"},
-		{"a guard that its own transaction breaks", []kv.Op{appendTo("a/x", "1"), guardsEmpty}, kv.ErrGuard, "a/... must be empty"},
+		{"put after delete of a range", []kv.Op{remove(kv.Below("a")), appendTo("b", ""), appendTo("a/x", "1")},
+			kv.ErrUnorderable, "a/x"},
+		{"a guard that its own transaction breaks", []kv.Op{appendTo("a/x", "1"), guardsEmpty}, kv.ErrGuard,
+			"a/... must be empty"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := kv.NewMemory()
@@ -296,13 +308,14 @@ func TestAllComparesWhatItDidNotChange(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		old := kvtest.MustPut(t, st, "dir/a", "", "dir/c", "")
 		kvtest.MustPut(t, st, "dir/b", "newer")
-		unchanged := kv.Op{Reads: []kv.Span{kv.Below("dir"), kv.Key("done")}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if last := have.Changed(kv.Below("dir")); last > old {
-				return kv.Change{}, fmt.Errorf("changed at %d", last-old)
-			}
-			guard := kv.Guard{Kind: kv.UnchangedSince, Path: "dir/", To: "dir0", Revision: old}
-			return kv.Change{Guards: []kv.Guard{guard}, Puts: []kv.Put{{Path: "done"}}}, nil
-		}}
+		unchanged := kv.Op{Reads: []kv.Span{kv.Below("dir"), kv.Key("done")},
+			Plan: func(have *kv.Snapshot) (kv.Change, error) {
+				if last := have.Changed(kv.Below("dir")); last > old {
+					return kv.Change{}, fmt.Errorf("changed at %d", last-old)
+				}
+				guard := kv.Guard{Kind: kv.UnchangedSince, Path: "dir/", To: "dir0", Revision: old}
+				return kv.Change{Guards: []kv.Guard{guard}, Puts: []kv.Put{{Path: "done"}}}, nil
+			}}
 		_, err := kv.Run(t.Context(), st, unchanged)
 		require.EqualError(t, err, "changed at 1")
 		both := kv.All("all", remove(kv.Key("dir/b")), unchanged)

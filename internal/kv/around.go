@@ -25,7 +25,8 @@ const (
 // not read at all, so that the answer costs what it holds; what lies in others is read and thrown away, and they are
 // returned as met. Known holes must be holes. The snapshot panics when it is asked for what lies in a hole, known or
 // not, and its ranges pass over holes.
-func (s *Etcd) LoadAround(ctx context.Context, at Revision, holes Holes, known []Span, spans ...Span) (have *Snapshot, met []Span, err error) {
+func (s *Etcd) LoadAround(ctx context.Context, at Revision, holes Holes, known []Span, spans ...Span) (have *Snapshot,
+	met []Span, err error) {
 	start := NewSnapshot(at, spans...)
 	start.holes = holes
 	l := around{s: s, at: at, holes: holes, into: start.Edit(), values: interner{}}

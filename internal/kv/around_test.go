@@ -143,7 +143,8 @@ func TestLoadAroundEndsWithTheFirstError(t *testing.T) {
 	failing.Store(1 << 40)
 	client := newClient(t, server.Endpoints()[0], func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
-			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker,
+			opts ...grpc.CallOption,
 		) error {
 			if !strings.HasSuffix(method, "/Txn") {
 				return call(ctx, method, req, reply, cc, opts...)

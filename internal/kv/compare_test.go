@@ -22,14 +22,25 @@ var corruptions = map[string]struct {
 	spoil func(*kv.Builder)
 	want  string // the difference, once it is healed
 }{
-	"a wrong value at the right revision": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Value = "wrong" }) }, "dir/b wrong>1"},
-	"a wrong revision":                    {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Mod-- }) }, "dir/b 1>1"},
-	"a wrong incarnation":                 {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Create-- }) }, "dir/b 1>1"},
-	"a missing key":                       {func(b *kv.Builder) { b.Delete("dir/b") }, "dir/b >1"},
-	"a missing first key":                 {func(b *kv.Builder) { b.Delete("dir/a") }, "dir/a >1"},
-	"a missing last key":                  {func(b *kv.Builder) { b.Delete("dir/c") }, "dir/c >1"},
-	"an extra key":                        {func(b *kv.Builder) { b.Put("dir/bb", kv.Entry{Value: "extra", Create: 1, Mod: 1}) }, "dir/bb extra>"},
-	"an extra last key":                   {func(b *kv.Builder) { b.Put("dir/d", kv.Entry{Value: "extra", Create: 1, Mod: 1}) }, "dir/d extra>"},
+	"a wrong value at the right revision": {func(b *kv.Builder) {
+		spoilEntry(b,
+			func(e *kv.Entry) { e.Value = "wrong" })
+	}, "dir/b wrong>1"},
+	"a wrong revision": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Mod-- }) },
+		"dir/b 1>1"},
+	"a wrong incarnation": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Create-- }) },
+		"dir/b 1>1"},
+	"a missing key":       {func(b *kv.Builder) { b.Delete("dir/b") }, "dir/b >1"},
+	"a missing first key": {func(b *kv.Builder) { b.Delete("dir/a") }, "dir/a >1"},
+	"a missing last key":  {func(b *kv.Builder) { b.Delete("dir/c") }, "dir/c >1"},
+	"an extra key": {func(b *kv.Builder) {
+		b.Put("dir/bb",
+			kv.Entry{Value: "extra", Create: 1, Mod: 1})
+	}, "dir/bb extra>"},
+	"an extra last key": {func(b *kv.Builder) {
+		b.Put("dir/d",
+			kv.Entry{Value: "extra", Create: 1, Mod: 1})
+	}, "dir/d extra>"},
 }
 
 func spoilEntry(b *kv.Builder, change func(*kv.Entry)) {
@@ -54,7 +65,10 @@ func TestFollowHealsWhatDiffers(t *testing.T) {
 				c.spoil(b)
 				wrong := b.Snapshot(s.Revision)
 				f := follow(t, st, kv.Followed{Snapshot: wrong, Cluster: cluster, CompareEvery: 5 * time.Millisecond}, nil)
-				f.wait("it is compared after it was healed", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Compared })
+				f.wait("it is compared after it was healed", func() bool {
+					return len(f.updates) > 0 &&
+						f.updates[len(f.updates)-1].Compared
+				})
 				f.reachNow(direct)
 				var got []string
 				for _, d := range kv.Diff(wrong, f.now()) {
@@ -88,10 +102,12 @@ func TestComparingGivesNoFalseAlarm(t *testing.T) {
 	writes, compactions := 0, 0
 	others.Go(func() {
 		for ; ctx.Err() == nil; writes++ {
-			kvtest.MustPut(t, n.direct, fmt.Sprintf("dir/many/%07d", writes%40), fmt.Sprint(writes), "dir/last", fmt.Sprint(writes))
+			kvtest.MustPut(t, n.direct, fmt.Sprintf("dir/many/%07d", writes%40), fmt.Sprint(writes), "dir/last",
+				fmt.Sprint(writes))
 			time.Sleep(time.Millisecond)
 			if writes%5 == 0 {
-				kvtest.MustCommit(t, n.direct, kv.Change{Deletes: []kv.Span{kv.Key(kv.Path(fmt.Sprintf("dir/many/%07d", writes%30)))}})
+				kvtest.MustCommit(t, n.direct, kv.Change{Deletes: []kv.Span{kv.Key(kv.Path(fmt.Sprintf("dir/many/%07d",
+					writes%30)))}})
 			}
 		}
 	})
@@ -121,7 +137,8 @@ func TestComparingGivesNoFalseAlarm(t *testing.T) {
 	f.reachNow(n.direct)
 	assert.Zero(t, f.count(isInconsistent))
 	assert.GreaterOrEqual(t, f.count(func(u kv.Update) bool { return u.Compared }), least)
-	t.Logf("%d comparisons over %d writes and %d compactions", f.count(func(u kv.Update) bool { return u.Compared }), writes, compactions)
+	t.Logf("%d comparisons over %d writes and %d compactions", f.count(func(u kv.Update) bool { return u.Compared }),
+		writes, compactions)
 }
 
 // TestNoComparisonUnlessWanted: a negative interval switches comparing off.

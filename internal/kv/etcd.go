@@ -95,7 +95,8 @@ func (s *Etcd) Commit(ctx context.Context, c Change) (*Snapshot, error) {
 		what string
 		n    int
 		most int
-	}{{"conditions", len(cmps), maxTxnOps}, {"keys and ranges", len(ops) + len(gets), maxTxnOps}, {"bytes", s.size(c), maxRequestBytes}} {
+	}{{"conditions", len(cmps), maxTxnOps}, {"keys and ranges", len(ops) + len(gets), maxTxnOps},
+		{"bytes", s.size(c), maxRequestBytes}} {
 		if part.n > part.most {
 			return nil, fmt.Errorf("%w: it has %d %s, and %d is the most", ErrTooLarge, part.n, part.what, part.most)
 		}
@@ -227,7 +228,8 @@ func readError(err error) error {
 
 // watchError is readError for a watch that etcd ended, whose reason comes as a text.
 func watchError(err error) error {
-	for _, refusal := range []error{rpctypes.ErrPermissionDenied, rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty} {
+	for _, refusal := range []error{rpctypes.ErrPermissionDenied, rpctypes.ErrInvalidAuthToken,
+		rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty} {
 		if strings.Contains(err.Error(), refusal.Error()) {
 			return fmt.Errorf("%w: %w", ErrUnauthorized, err)
 		}

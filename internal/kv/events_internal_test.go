@@ -32,7 +32,8 @@ func newTold(start map[Path]string) *told {
 		b.Put(p, w.etcd[p])
 	}
 	st := &Etcd{prefix: "/p/", times: usualTimes}
-	w.f = newFollower(st, Followed{Snapshot: b.Snapshot(w.at)}, nil, slog.New(slog.DiscardHandler), func(u Update) { w.updates = append(w.updates, u) })
+	w.f = newFollower(st, Followed{Snapshot: b.Snapshot(w.at)}, nil, slog.New(slog.DiscardHandler),
+		func(u Update) { w.updates = append(w.updates, u) })
 	return w
 }
 
@@ -50,7 +51,8 @@ func (w *told) put(p Path, value string) *clientv3.Event {
 
 func (w *told) remove(p Path) *clientv3.Event {
 	delete(w.etcd, p)
-	return &clientv3.Event{Type: clientv3.EventTypeDelete, Kv: &mvccpb.KeyValue{Key: []byte("/p/" + p), ModRevision: int64(w.at)}}
+	return &clientv3.Event{Type: clientv3.EventTypeDelete, Kv: &mvccpb.KeyValue{Key: []byte("/p/" + p),
+		ModRevision: int64(w.at)}}
 }
 
 // longValues counts the different values that are long enough to be shared.
@@ -64,7 +66,8 @@ func (w *told) longValues() int {
 	return len(seen)
 }
 
-var eventValues = []string{"", "short", strings.Repeat("a", internFrom-1), strings.Repeat("a", internFrom), strings.Repeat("b", 3*internFrom), strings.Repeat("c", 10_000)}
+var eventValues = []string{"", "short", strings.Repeat("a", internFrom-1), strings.Repeat("a", internFrom),
+	strings.Repeat("b", 3*internFrom), strings.Repeat("c", 10_000)}
 
 // revisionOf draws what one transaction does: some keys, each of them put or, when it is there, deleted.
 func (w *told) revisionOf(t *rapid.T) (events []*clientv3.Event, touched []Path) {
@@ -215,8 +218,9 @@ func TestEqualLongValuesAreKeptOnce(t *testing.T) {
 // TestRecentVersions (V11): which servers are new enough.
 func TestRecentVersions(t *testing.T) {
 	for version, want := range map[string]bool{
-		"2.3.8": false, "3.3.27": false, "3.4.23": false, "3.4.99": false, "3.5.0": false, "3.5.27": false, "3.5.28": true, "3.5.100": true,
-		"3.6.0": false, "3.6.8": false, "3.6.9": true, "3.7.0": false, "3.7.0-rc.1": false, "3.7.1": true, "3.7.3": true,
+		"2.3.8": false, "3.3.27": false, "3.4.23": false, "3.4.99": false, "3.5.0": false, "3.5.27": false, "3.5.28": true,
+		"3.5.100": true,
+		"3.6.0":   false, "3.6.8": false, "3.6.9": true, "3.7.0": false, "3.7.0-rc.1": false, "3.7.1": true, "3.7.3": true,
 		"3.8.0": true, "3.8.0-alpha.0": true, "4.0.0": true, "": true, "unknown": true, "not.a.version": true,
 	} {
 		assert.Equal(t, want, recent(version), version)

@@ -54,7 +54,8 @@ type followTimes struct {
 	minBackoff  time.Duration // after the first failure
 	mostBackoff time.Duration // after many
 	calm        time.Duration // a watch that lived this long makes the next failure a first one
-	resyncPause time.Duration // at least this much between two full loads, and four times what the first took; up to this much before one
+	// at least this much between two full loads, and four times what the first took; up to this much before one
+	resyncPause time.Duration
 	compare     time.Duration // between two comparisons with etcd
 }
 
@@ -75,7 +76,8 @@ var usualTimes = followTimes{
 //
 // A value sent on ask makes Follow ask etcd for its revision at once; the answer comes as an update, with Asked set,
 // after everything up to that revision.
-func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, log *slog.Logger, call func(Update)) error {
+func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, log *slog.Logger,
+	call func(Update)) error {
 	f := newFollower(s, start, ask, log, call)
 	backoff := f.times.minBackoff
 	for {
@@ -331,7 +333,8 @@ func (f *follower) load(ctx context.Context) error {
 	f.cluster, f.values, f.back = cluster, values, false
 	f.open = []answer{{asked: began, revision: s.Revision}}
 	f.publish(u)
-	f.log.Info("loaded anew", "revision", s.Revision, "changes", len(u.Touched), "regressed", u.Regressed, "took", time.Since(began))
+	f.log.Info("loaded anew", "revision", s.Revision, "changes", len(u.Touched), "regressed", u.Regressed, "took",
+		time.Since(began))
 	return nil
 }
 

@@ -83,7 +83,8 @@ func TestFollowAfterCompaction(t *testing.T) {
 
 	n.Down()
 	kvtest.MustPut(t, n.direct, "dir/changed", "2", "dir/passing", "", "dir/new", "1")
-	kvtest.MustCommit(t, n.direct, kv.Change{Deletes: []kv.Span{kv.Key("dir/passing"), kv.Key("dir/deleted"), kv.Key("dir/replaced")}})
+	kvtest.MustCommit(t, n.direct, kv.Change{Deletes: []kv.Span{kv.Key("dir/passing"), kv.Key("dir/deleted"),
+		kv.Key("dir/replaced")}})
 	kvtest.MustPut(t, n.direct, "dir/replaced", "1")
 	compact(t, client, kvtest.MustPut(t, n.direct, "dir/changed", "3"))
 	n.Up()
@@ -95,7 +96,8 @@ func TestFollowAfterCompaction(t *testing.T) {
 	for _, d := range kv.Diff(before, f.now()) {
 		got[d.Path] = fmt.Sprintf("%s>%s", d.Old.Value, d.New.Value)
 	}
-	assert.Equal(t, map[kv.Path]string{"dir/changed": "1>3", "dir/deleted": "1>", "dir/new": ">1", "dir/replaced": "1>1"}, got)
+	assert.Equal(t, map[kv.Path]string{"dir/changed": "1>3", "dir/deleted": "1>", "dir/new": ">1", "dir/replaced": "1>1"},
+		got)
 
 	// From there on it is told again.
 	kvtest.MustPut(t, n.direct, "dir/after", "")

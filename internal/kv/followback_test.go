@@ -56,7 +56,8 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 // onAnswer changes what heads the answers to questions for the revision, and to other small reads.
 func onAnswer(change func(*etcdserverpb.ResponseHeader)) func(*clientv3.Config) {
 	return func(c *clientv3.Config) {
-		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req,
+			reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			err := call(ctx, method, req, reply, cc, opts...)
 			if r, ok := reply.(*etcdserverpb.RangeResponse); ok && err == nil && strings.HasSuffix(method, "/Range") {
 				change(r.Header)
@@ -72,7 +73,8 @@ func TestFollowNoticesAnAnswerOfAnotherCluster(t *testing.T) {
 	direct := newStore(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var other atomic.Uint64
-	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], onAnswer(func(h *etcdserverpb.ResponseHeader) { h.ClusterId += other.Swap(0) })), direct).Hurry()
+	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0],
+		onAnswer(func(h *etcdserverpb.ResponseHeader) { h.ClusterId += other.Swap(0) })), direct).Hurry()
 	f := startFollowing(t, over, nil)
 	f.reachNow(direct)
 	other.Store(1)
@@ -115,7 +117,8 @@ func TestFollowNoticesAnotherIncarnation(t *testing.T) {
 	require.NoError(t, err)
 	kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/t"), kv.Key("dir/t/x")}})
 	at := kvtest.MustPut(t, st, "dir/t", "new")
-	f := follow(t, st, kv.Followed{Snapshot: old.WithRevision(at), Cluster: cluster}, nil) // as if these events had been lost
+	// as if these events had been lost
+	f := follow(t, st, kv.Followed{Snapshot: old.WithRevision(at), Cluster: cluster}, nil)
 	kvtest.MustPut(t, st, "dir/t", "newer")
 	f.wait("it loads", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Resync })
 	f.reachNow(st)
@@ -128,7 +131,8 @@ func TestAHangingComparisonEnds(t *testing.T) {
 	direct := newStore(t)
 	kvtest.MustPut(t, direct, "dir/a", "1")
 	var streams atomic.Int64
-	hang := grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	hang := grpc.WithChainStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn,
+		method string, streamer grpc.Streamer, opts ...grpc.CallOption) (grpc.ClientStream, error) {
 		stream, err := streamer(ctx, desc, cc, method, opts...)
 		if err == nil && strings.HasSuffix(method, "/RangeStream") && streams.Add(1) == 2 { // after that of the load
 			return hanging{stream}, nil

@@ -31,7 +31,8 @@ func TestFollowCompactionAtTheEdge(t *testing.T) {
 	cases := 0
 	for name, missed := range map[string][]kv.Change{
 		"a deletion": {deletion}, "a change": {change}, "both in one": {both},
-		"a deletion and a creation": {deletion, change}, "a change and a deletion": {change, deletion}, "a deletion twice": {deletion, change, deletion},
+		"a deletion and a creation": {deletion, change}, "a change and a deletion": {change, deletion},
+		"a deletion twice": {deletion, change, deletion},
 	} {
 		for at := 0; at <= len(missed)+1; at++ {
 			for _, connected := range []bool{false, true} {
@@ -76,7 +77,8 @@ func TestFollowLeaseExpiryOfManyKeys(t *testing.T) {
 	for from := 0; from < keys; from += 125 {
 		var c kv.Change
 		for i := range 125 {
-			c.Puts = append(c.Puts, kv.Put{Path: kv.Path(fmt.Sprintf("dir/leased/%05d", from+i)), Lease: int64(lease.ID), Touch: true})
+			c.Puts = append(c.Puts, kv.Put{Path: kv.Path(fmt.Sprintf("dir/leased/%05d", from+i)), Lease: int64(lease.ID),
+				Touch: true})
 		}
 		kvtest.MustCommit(t, st, c)
 	}
@@ -87,7 +89,8 @@ func TestFollowLeaseExpiryOfManyKeys(t *testing.T) {
 	})
 	f.reachNow(st)
 	require.Equal(t, keys+1, f.now().Len())
-	_, err = client.Revoke(t.Context(), lease.ID) // what etcd does itself when a lease ends, as TestFollowLeaseExpiry has it
+	// what etcd does itself when a lease ends, as TestFollowLeaseExpiry has it
+	_, err = client.Revoke(t.Context(), lease.ID)
 	require.NoError(t, err)
 	f.wait("the keys go", func() bool { return f.have.Len() == 1 })
 	f.reachNow(st)
@@ -113,7 +116,8 @@ func TestFollowAsksAsItShould(t *testing.T) {
 	direct := newStore(t)
 	client := newClient(t, direct.Client().Endpoints()[0], func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainStreamInterceptor(func(
-			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer,
+			opts ...grpc.CallOption,
 		) (grpc.ClientStream, error) {
 			stream, err := open(ctx, desc, cc, method, opts...)
 			asked, _ := metadata.FromOutgoingContext(ctx)

@@ -98,7 +98,8 @@ func (f *following) update(u kv.Update) {
 	defer f.mu.Unlock()
 	defer f.changedLocked()
 	assert.NotNil(f.t, u.Touched)
-	assert.True(f.t, slices.Equal(kv.Diff(f.have, u.Snapshot), kv.DiffAt(f.have, u.Snapshot, u.Touched)), "touched is all that changed")
+	assert.True(f.t, slices.Equal(kv.Diff(f.have, u.Snapshot), kv.DiffAt(f.have, u.Snapshot, u.Touched)),
+		"touched is all that changed")
 	if !u.Resync {
 		assert.GreaterOrEqual(f.t, u.Snapshot.Revision, f.have.Revision)
 		assert.False(f.t, u.Regressed)

@@ -32,7 +32,8 @@ import (
 // following.
 func TestFollowSilence(t *testing.T) {
 	t.Parallel()
-	for name, d := range map[string]proxy.Direction{"both ways": proxy.Both, "to the server": proxy.ToServer, "to the client": proxy.ToClient} {
+	for name, d := range map[string]proxy.Direction{"both ways": proxy.Both, "to the server": proxy.ToServer,
+		"to the client": proxy.ToClient} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNetwork(t, newStore(t))
@@ -42,7 +43,10 @@ func TestFollowSilence(t *testing.T) {
 			n.Pause(d)
 			kvtest.MustPut(t, n.direct, "dir/during", "")
 			f.wait("the watch ends", func() bool { return f.said("etcd fell silent") })
-			f.wait("and the next one, too", func() bool { return strings.Count(strings.Join(f.trouble, "\n"), "etcd fell silent") > 1 })
+			f.wait("and the next one, too", func() bool {
+				return strings.Count(strings.Join(f.trouble, "\n"),
+					"etcd fell silent") > 1
+			})
 			n.Resume()
 			kvtest.MustPut(t, n.direct, "dir/after", "")
 			f.reachNow(n.direct)
@@ -104,7 +108,10 @@ func TestFollowLeavesALostConnection(t *testing.T) {
 		t.Parallel()
 		direct := newStore(t)
 		a, b := newNetwork(t, direct), newNetwork(t, direct)
-		over := storeWithPrefix(t, newClient(t, a.Addr(), func(cfg *clientv3.Config) { cfg.Endpoints = append(cfg.Endpoints, b.Addr()) }), direct).Hurry()
+		over := storeWithPrefix(t, newClient(t, a.Addr(), func(cfg *clientv3.Config) {
+			cfg.Endpoints = append(cfg.Endpoints,
+				b.Addr())
+		}), direct).Hurry()
 		f := startFollowing(t, over, nil)
 		f.reachNow(direct)
 		for i := range 3 {
@@ -262,8 +269,12 @@ func TestFollowEndsAtOnce(t *testing.T) {
 			n.Pause(proxy.Both)
 			f.wait("silence", func() bool { return f.said("silent") })
 		},
-		"no server":            func(n network, _ *following) { n.Down() },
-		"no server for long":   func(n network, f *following) { n.Down(); f.wait("an error", func() bool { return len(f.trouble) > 0 }) },
+		"no server": func(n network, _ *following) { n.Down() },
+		"no server for long": func(n network, f *following) {
+			n.Down()
+			f.wait("an error",
+				func() bool { return len(f.trouble) > 0 })
+		},
 		"after many new tries": func(n network, f *following) { churn(n, f) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -357,7 +368,8 @@ func TestFollowWithAccessControl(t *testing.T) {
 		func() error { _, err := root.UserGrantRole(t.Context(), "root", "root"); return err },
 		func() error { _, err := root.RoleAdd(t.Context(), "reader"); return err },
 		func() error {
-			_, err := root.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix), clientv3.PermissionType(clientv3.PermRead))
+			_, err := root.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix),
+				clientv3.PermissionType(clientv3.PermRead))
 			return err
 		},
 		func() error { _, err := root.UserAdd(t.Context(), "czar", "word"); return err },
@@ -398,11 +410,13 @@ func TestFollowWithAccessControl(t *testing.T) {
 	require.NoError(t, err)
 	f.wait("it is refused", func() bool { return f.said("permission denied") })
 	kvtest.MustPut(t, writer, "dir/c", "1")
-	_, err = admin.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix), clientv3.PermissionType(clientv3.PermRead))
+	_, err = admin.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix),
+		clientv3.PermissionType(clientv3.PermRead))
 	require.NoError(t, err)
 	f.reachNow(writer)
 
-	_, err = clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop(), Username: "czar", Password: "wrong", DialTimeout: soon})
+	_, err = clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop(), Username: "czar",
+		Password: "wrong", DialTimeout: soon})
 	require.Error(t, err)
 	assert.False(t, errors.Is(err, context.DeadlineExceeded))
 }
@@ -410,7 +424,8 @@ func TestFollowWithAccessControl(t *testing.T) {
 // TestFollowThroughACluster: members go down one after the other, and nothing is lost, loaded anew or seen twice.
 func TestFollowThroughACluster(t *testing.T) {
 	t.Parallel()
-	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true, Tick: 20 * time.Millisecond})
+	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 20 * time.Millisecond})
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		for _, m := range members {
@@ -435,7 +450,8 @@ func TestFollowThroughACluster(t *testing.T) {
 	write := func() {
 		n++
 		require.Eventually(t, func() bool {
-			_, err := st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "dir/n", Value: fmt.Sprint(n)}, {Path: "dir/z", Value: fmt.Sprint(n)}}})
+			_, err := st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "dir/n", Value: fmt.Sprint(n)},
+				{Path: "dir/z", Value: fmt.Sprint(n)}}})
 			return err == nil
 		}, soon, 10*time.Millisecond)
 	}

@@ -32,7 +32,8 @@ func (s *Etcd) load(ctx context.Context, at Revision, span Span, heard func()) (
 	return snapshot, cluster, values, err
 }
 
-func (s *Etcd) loadPinned(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner, error) {
+func (s *Etcd) loadPinned(ctx context.Context, at Revision, span Span, heard func()) (*Snapshot, uint64, interner,
+	error) {
 	into, values := NewSnapshot(0, span).Edit(), interner{}
 	l := loader{s: s, span: span, at: at, heard: heard, each: func(e *mvccpb.KeyValue) error {
 		into.append(s.path(e.Key), values.entry(e))
@@ -119,7 +120,8 @@ func (l *loader) pages(ctx context.Context) error {
 // page takes a page in. Only the first page's header tells the revision: those of later pages are the server's newest.
 func (l *loader) page(resp *clientv3.GetResponse) error {
 	if l.cluster != 0 && l.cluster != resp.Header.ClusterId {
-		return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId, l.cluster)
+		return fmt.Errorf("etcd was replaced while it was read: the cluster is %x and was %x", resp.Header.ClusterId,
+			l.cluster)
 	}
 	l.cluster = resp.Header.ClusterId
 	if l.at == 0 {
@@ -129,7 +131,8 @@ func (l *loader) page(resp *clientv3.GetResponse) error {
 }
 
 // eachPage reads a span page after page, each with the options of the moment.
-func (s *Etcd) eachPage(ctx context.Context, span Span, options func() []clientv3.OpOption, call func(*clientv3.GetResponse) error) error {
+func (s *Etcd) eachPage(ctx context.Context, span Span, options func() []clientv3.OpOption,
+	call func(*clientv3.GetResponse) error) error {
 	from := s.EtcdKey(span.From)
 	for {
 		resp, err := s.client.Get(ctx, from, append(options(), clientv3.WithLimit(pageKeys))...)

@@ -41,7 +41,8 @@ func onStream(start func() func(next func() error) error) func(*clientv3.Config)
 func onStreamOf(what string, start func() func(next func() error) error) func(*clientv3.Config) {
 	return func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainStreamInterceptor(func(
-			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, opts ...grpc.CallOption,
+			ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer,
+			opts ...grpc.CallOption,
 		) (grpc.ClientStream, error) {
 			stream, err := open(ctx, desc, cc, method, opts...)
 			if err != nil || !strings.HasSuffix(method, what) {
@@ -74,7 +75,8 @@ func onGet(before func()) func(*clientv3.Config) {
 func aroundGet(around func(read func() error) error) func(*clientv3.Config) {
 	return func(cfg *clientv3.Config) {
 		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
-			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption,
+			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker,
+			opts ...grpc.CallOption,
 		) error {
 			read := func() error { return call(ctx, method, req, reply, cc, opts...) }
 			if strings.HasSuffix(method, "/Range") {
@@ -117,7 +119,8 @@ func TestLoad(t *testing.T) {
 			want map[kv.Path]kv.Entry
 		}{
 			{"newest", 0, dir, map[kv.Path]kv.Entry{
-				"dir/a": {Value: "2", Create: first, Mod: second}, "dir/b/c": {Value: "\x00\xff", Create: first, Mod: first}, "dir/z": {Create: second, Mod: second},
+				"dir/a": {Value: "2", Create: first, Mod: second}, "dir/b/c": {Value: "\x00\xff", Create: first, Mod: first},
+				"dir/z": {Create: second, Mod: second},
 			}},
 			{"older", first, dir, map[kv.Path]kv.Entry{
 				"dir/a": {Value: "1", Create: first, Mod: first}, "dir/b/c": {Value: "\x00\xff", Create: first, Mod: first},
@@ -175,15 +178,18 @@ func TestLoadIsOneRevision(t *testing.T) {
 		var loads []loaded
 		for len(loads) < 3 {
 			enough := written.Load() + 5
-			require.Eventually(t, func() bool { return written.Load() > enough }, soon, time.Millisecond, "the writer is at work")
+			require.Eventually(t, func() bool { return written.Load() > enough }, soon, time.Millisecond,
+				"the writer is at work")
 			s, _, err := over.Load(t.Context(), 0, dir)
 			require.NoError(t, err)
 			require.Equal(t, keys+2, s.Len())
-			require.Equal(t, s.At("dir/a"), kv.Entry{Value: s.At("dir/z").Value, Create: s.At("dir/a").Create, Mod: s.At("dir/z").Mod})
+			require.Equal(t, s.At("dir/a"), kv.Entry{Value: s.At("dir/z").Value, Create: s.At("dir/a").Create,
+				Mod: s.At("dir/z").Mod})
 			at, err := direct.Fetch(t.Context(), s.Revision, kv.Key("dir/a"))
 			require.NoError(t, err)
 			require.Equal(t, at.At("dir/a"), s.At("dir/a"))
-			loads = append(loads, loaded{s, direct.Client().Watch(t.Context(), direct.EtcdKey("dir/"), clientv3.WithPrefix(), clientv3.WithRev(int64(s.Revision)+1))})
+			loads = append(loads, loaded{s, direct.Client().Watch(t.Context(), direct.EtcdKey("dir/"), clientv3.WithPrefix(),
+				clientv3.WithRev(int64(s.Revision)+1))})
 		}
 		close(stop)
 		writer.Wait()

@@ -28,7 +28,8 @@ import (
 
 // forgetful returns the store for somebody who does not look for his token: whose search finds nothing.
 func forgetful(st kv.Store) kv.Store {
-	return kvtest.Hooks{Store: st, OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
+	return kvtest.Hooks{Store: st, OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span,
+		next kvtest.Fetch) (*kv.Snapshot, error) {
 		s, err := next(ctx, at, spans...)
 		if err == nil && len(spans) == 1 && spans[0] == kv.Key(kv.CommitPath) {
 			return kv.NewSnapshot(s.Revision, spans...), nil
@@ -119,13 +120,16 @@ func TestLostAnswer(t *testing.T) {
 		"dropped often":           {{Fate: kvtest.Dropped}, {}, {Fate: kvtest.Dropped}, {}, {Fate: kvtest.Dropped}},
 		"fence lost too":          {{Fate: kvtest.Dropped}, {Fate: kvtest.Committed}, {Fate: kvtest.Dropped}},
 		"committed after dropped": {{Fate: kvtest.Dropped}, {}, {Fate: kvtest.Committed}},
-		"everything late":         {{Fate: kvtest.Late, Calls: 7}, {Fate: kvtest.Late, Calls: 5}, {Fate: kvtest.Late, Calls: 3}, {Fate: kvtest.Late, Calls: 9}},
+		"everything late": {{Fate: kvtest.Late, Calls: 7}, {Fate: kvtest.Late, Calls: 5},
+			{Fate: kvtest.Late, Calls: 3}, {Fate: kvtest.Late, Calls: 9}},
 	}
 	for calls := 1; calls <= 12; calls++ {
 		fates[fmt.Sprintf("late by %d calls", calls)] = []kvtest.Fault{{Fate: kvtest.Late, Calls: calls}}
-		fates[fmt.Sprintf("late by %d calls, its fence too", calls)] = []kvtest.Fault{{Fate: kvtest.Late, Calls: calls}, {Fate: kvtest.Late, Calls: 13 - calls}}
+		fates[fmt.Sprintf("late by %d calls, its fence too", calls)] = []kvtest.Fault{{Fate: kvtest.Late, Calls: calls},
+			{Fate: kvtest.Late, Calls: 13 - calls}}
 	}
-	for name, want := range map[string]string{"increment": "8", "put": "5", "create": "5", "compare and set": "5", "delete": "(absent)"} {
+	for name, want := range map[string]string{"increment": "8", "put": "5", "create": "5", "compare and set": "5",
+		"delete": "(absent)"} {
 		t.Run(name, func(t *testing.T) {
 			eachStore(t, func(t *testing.T, st kv.Store) {
 				for fate, faults := range fates {
@@ -136,7 +140,8 @@ func TestLostAnswer(t *testing.T) {
 					}
 					f := kvtest.NewFaults(st, kvtest.Script(faults...))
 					var found string
-					op := keyOps[name]("k", map[string]string{"compare and set": "7>5"}[name]+map[string]string{"put": "5", "create": "5"}[name], &found)
+					op := keyOps[name]("k", map[string]string{"compare and set": "7>5"}[name]+map[string]string{"put": "5",
+						"create": "5"}[name], &found)
 					op.Name = fate
 					rev, err := kv.Run(t.Context(), f, op)
 					require.NoError(t, err, fate)
@@ -357,7 +362,8 @@ func (w workload) run(t *testing.T, st kv.Store) outcome {
 }
 
 // one does one operation of a client, and returns what it adds to the history of the registers.
-func (w workload) one(t *testing.T, st, over kv.Store, r *rand.Rand, c *clock, id int, name string) ([]porcupine.Operation, error) {
+func (w workload) one(t *testing.T, st, over kv.Store, r *rand.Rand, c *clock, id int,
+	name string) ([]porcupine.Operation, error) {
 	key := kv.Path(fmt.Sprintf("key/%d", r.IntN(3)))
 	number := func() string { return fmt.Sprint(r.IntN(4)) }
 	in := call{key: key}
@@ -402,11 +408,13 @@ func (w workload) one(t *testing.T, st, over kv.Store, r *rand.Rand, c *clock, i
 		}
 		out.idle = errors.Is(err, kv.ErrContended) || errors.Is(err, kv.ErrUnavailable)
 	}
-	return []porcupine.Operation{{ClientId: id, Input: in, Call: called, Output: out, Return: c.now(), Metadata: name}}, err
+	return []porcupine.Operation{{ClientId: id, Input: in, Call: called, Output: out, Return: c.now(), Metadata: name}},
+		err
 }
 
 func expected(t *testing.T, err error) error {
-	for _, e := range []error{nil, errExists, errAbsent, errOther, kv.ErrContended, kv.ErrUnavailable, kv.ErrOutcomeUnknown} {
+	for _, e := range []error{nil, errExists, errAbsent, errOther, kv.ErrContended, kv.ErrUnavailable,
+		kv.ErrOutcomeUnknown} {
 		if errors.Is(err, e) {
 			return err
 		}
@@ -441,7 +449,8 @@ func TestLostAnswersUnderLoad(t *testing.T) {
 				landed += o.faults.Landed()
 				unknown += len(o.unknown)
 			}
-			t.Logf("%d operations, %d answers lost at once, %d commits late, of which %d still took effect; %d outcomes stayed unknown",
+			t.Logf("%d operations, %d answers lost at once, %d commits late, of which %d still took effect; %d outcomes "+
+				"stayed unknown",
 				ops, lost, late, landed, unknown)
 			assert.LessOrEqual(t, unknown, ops/100)
 			assert.Greater(t, lost, ops/10)
@@ -474,7 +483,8 @@ func TestOutcomeUnknown(t *testing.T) {
 	t.Run("the context ends", func(t *testing.T) {
 		eachStore(t, func(t *testing.T, st kv.Store) {
 			ctx, cancel := context.WithCancel(t.Context())
-			_, err := kv.Run(ctx, kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+			_, err := kv.Run(ctx, kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+				next kvtest.Commit) (*kv.Snapshot, error) {
 				defer cancel()
 				_, err := next(ctx, c)
 				return nil, errors.Join(kv.ErrOutcomeUnknown, err)
@@ -488,7 +498,10 @@ func TestOutcomeUnknown(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		st := kv.NewMemory()
-		_, err := kv.Run(ctx, kvtest.NewFaults(st, func() kvtest.Fault { return kvtest.Fault{Fate: kvtest.Dropped, Calls: never} }), increment("k", nil))
+		_, err := kv.Run(ctx, kvtest.NewFaults(st, func() kvtest.Fault {
+			return kvtest.Fault{Fate: kvtest.Dropped,
+				Calls: never}
+		}), increment("k", nil))
 		require.ErrorIs(t, err, kv.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
@@ -513,17 +526,19 @@ func TestOutcomeUnknown(t *testing.T) {
 		require.ErrorIs(t, err, kv.ErrUnavailable)
 	})
 	t.Run("access is refused", func(t *testing.T) {
-		_, err := kv.Run(t.Context(), kvtest.Hooks{Store: kv.NewMemory(), OnCommit: func(_ context.Context, c kv.Change, _ kvtest.Commit) (*kv.Snapshot, error) {
-			if c.Puts[0].Path == kv.FencePath {
-				return nil, kv.ErrUnauthorized
-			}
-			return nil, kv.ErrOutcomeUnknown
-		}}, increment("k", nil))
+		_, err := kv.Run(t.Context(), kvtest.Hooks{Store: kv.NewMemory(),
+			OnCommit: func(_ context.Context, c kv.Change, _ kvtest.Commit) (*kv.Snapshot, error) {
+				if c.Puts[0].Path == kv.FencePath {
+					return nil, kv.ErrUnauthorized
+				}
+				return nil, kv.ErrOutcomeUnknown
+			}}, increment("k", nil))
 		require.ErrorIs(t, err, kv.ErrOutcomeUnknown)
 		require.ErrorIs(t, err, kv.ErrUnauthorized)
 	})
 	compacted := func(t *testing.T, st kv.Store, compact func(kv.Revision)) {
-		_, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+		_, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+			next kvtest.Commit) (*kv.Snapshot, error) {
 			_, err := next(ctx, c)
 			require.NoError(t, err)
 			for range 3 { // others commit, so that the token is in the history only
@@ -604,7 +619,8 @@ func TestLostAnswerNeedsNoOlderHistory(t *testing.T) {
 	}
 	st.Compact(kvtest.MustPut(t, st, "not", "a commit"))
 	for _, fate := range []kvtest.Fate{kvtest.Committed, kvtest.Dropped, kvtest.Late} {
-		_, err := kv.Run(t.Context(), kvtest.NewFaults(st, kvtest.Script(kvtest.Fault{Fate: fate, Calls: 3})), increment("k", nil))
+		_, err := kv.Run(t.Context(), kvtest.NewFaults(st, kvtest.Script(kvtest.Fault{Fate: fate, Calls: 3})),
+			increment("k", nil))
 		require.NoError(t, err)
 		st.Compact(kvtest.MustFetch(t, st).Revision)
 	}
@@ -615,7 +631,8 @@ func TestLostAnswerNeedsNoOlderHistory(t *testing.T) {
 func TestLostAnswerNeedsNoHistoryBeforeIt(t *testing.T) {
 	st := kv.NewMemory()
 	lost := false
-	_, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+	_, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+		next kvtest.Commit) (*kv.Snapshot, error) {
 		if lost {
 			return next(ctx, c)
 		}
@@ -633,7 +650,8 @@ func TestLostAnswerNeedsNoHistoryBeforeIt(t *testing.T) {
 func TestLostAnswerIsFoundAmongMany(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		var at kv.Revision
-		rev, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+		rev, err := kv.Run(t.Context(), kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+			next kvtest.Commit) (*kv.Snapshot, error) {
 			got, err := next(ctx, c)
 			require.NoError(t, err)
 			at = got.Revision

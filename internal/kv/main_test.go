@@ -66,7 +66,8 @@ func newClient(t testing.TB, endpoint string, more ...func(*clientv3.Config)) *c
 		Endpoints: []string{endpoint},
 		Logger:    zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2, MaxDelay: 200 * time.Millisecond},
+			Backoff: backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, Jitter: 0.2,
+				MaxDelay: 200 * time.Millisecond},
 			MinConnectTimeout: time.Second,
 		})},
 	}

@@ -22,7 +22,8 @@ func TestMemoryIsSavedFirst(t *testing.T) {
 		saved = append(saved, kvtest.Values(s))
 		return failure
 	})
-	assert.Equal(t, map[kv.Path]kv.Entry{"a": {Value: "1", Create: 5, Mod: 6}}, kvtest.Contents(kvtest.MustFetch(t, st, kv.Everything)))
+	assert.Equal(t, map[kv.Path]kv.Entry{"a": {Value: "1", Create: 5, Mod: 6}},
+		kvtest.Contents(kvtest.MustFetch(t, st, kv.Everything)))
 	assert.EqualValues(t, 8, kvtest.MustPut(t, st, "b", "2"))
 	want := map[kv.Path]string{"a": "1", "b": "2"}
 	assert.Equal(t, []map[kv.Path]string{want}, saved)
@@ -45,7 +46,8 @@ func TestMemoryIsSavedFirst(t *testing.T) {
 		_, err := st.Commit(t.Context(), c)
 		require.NoError(t, err, name)
 	}
-	_, err = st.Commit(t.Context(), kv.Change{Guards: []kv.Guard{{Kind: kv.Absent, Path: "a"}}, Puts: []kv.Put{{Path: "c"}}})
+	_, err = st.Commit(t.Context(), kv.Change{Guards: []kv.Guard{{Kind: kv.Absent, Path: "a"}},
+		Puts: []kv.Put{{Path: "c"}}})
 	require.ErrorIs(t, err, kv.ErrGuard)
 	assert.Empty(t, saved, "nothing new, nothing saved")
 }

@@ -86,7 +86,8 @@ func (l *movingLoad) page(resp *clientv3.GetResponse) error {
 }
 
 // catchUp takes in what the watch tells until all pages are of one revision.
-func (l *movingLoad) catchUp(ctx context.Context, watcher clientv3.Watcher, responses clientv3.WatchChan, heard func()) error {
+func (l *movingLoad) catchUp(ctx context.Context, watcher clientv3.Watcher, responses clientv3.WatchChan,
+	heard func()) error {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	if l.at < l.newest {

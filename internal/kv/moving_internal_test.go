@@ -21,7 +21,8 @@ func pageOf(cluster uint64, at int64) *clientv3.GetResponse {
 // TestPinnedPagesAreOfOneEtcd: no page may be of another cluster than the first, whose revision is that of all.
 func TestPinnedPagesAreOfOneEtcd(t *testing.T) {
 	keys := 0
-	l := &loader{s: &Etcd{prefix: "/p/"}, span: Below("d"), heard: func() {}, each: func(*mvccpb.KeyValue) error { keys++; return nil }}
+	l := &loader{s: &Etcd{prefix: "/p/"}, span: Below("d"), heard: func() {},
+		each: func(*mvccpb.KeyValue) error { keys++; return nil }}
 	require.NoError(t, l.page(pageOf(1, 10)))
 	require.NoError(t, l.page(pageOf(1, 12)))
 	assert.Equal(t, Revision(10), l.at)
@@ -46,7 +47,8 @@ func TestPagesAreOfOneEtcd(t *testing.T) {
 
 // newLoad is a moving load whose watch has begun at revision 10 of cluster 1.
 func newLoad() *movingLoad {
-	return &movingLoad{s: &Etcd{prefix: "/p/"}, into: NewSnapshot(0, Below("d")).Edit(), values: interner{}, cluster: 1, newest: 10, at: 10}
+	return &movingLoad{s: &Etcd{prefix: "/p/"}, into: NewSnapshot(0, Below("d")).Edit(), values: interner{}, cluster: 1,
+		newest: 10, at: 10}
 }
 
 // askedWatcher counts the questions about the progress of a watch.
@@ -67,10 +69,12 @@ func TestMovingLoadCatchesUp(t *testing.T) {
 		return clientv3.WatchResponse{Header: &etcdserverpb.ResponseHeader{ClusterId: cluster, Revision: at}, Events: events}
 	}
 	event := func(at int64, key, value string) *clientv3.Event {
-		return &clientv3.Event{Kv: &mvccpb.KeyValue{Key: []byte("/p/d/" + key), Value: []byte(value), CreateRevision: at, ModRevision: at}}
+		return &clientv3.Event{Kv: &mvccpb.KeyValue{Key: []byte("/p/d/" + key), Value: []byte(value), CreateRevision: at,
+			ModRevision: at}}
 	}
 	gone := func(at int64, key string) *clientv3.Event {
-		return &clientv3.Event{Type: clientv3.EventTypeDelete, Kv: &mvccpb.KeyValue{Key: []byte("/p/d/" + key), ModRevision: at}}
+		return &clientv3.Event{Type: clientv3.EventTypeDelete, Kv: &mvccpb.KeyValue{Key: []byte("/p/d/" + key),
+			ModRevision: at}}
 	}
 	type values = map[Path]string
 	for _, c := range []struct {
@@ -83,7 +87,8 @@ func TestMovingLoadCatchesUp(t *testing.T) {
 	}{
 		{"nothing has changed", []clientv3.WatchResponse{response(1, 12)}, nil, "", 12, values{"d/a": "1"}},
 		{"it is further", []clientv3.WatchResponse{response(1, 15)}, nil, "", 15, values{"d/a": "1"}},
-		{"it changed", []clientv3.WatchResponse{response(1, 11, event(11, "b", "2")), response(1, 13, event(12, "a", "3"))}, nil, "", 12, values{"d/a": "3", "d/b": "2"}},
+		{"it changed", []clientv3.WatchResponse{response(1, 11, event(11, "b", "2")), response(1, 13, event(12, "a", "3"))},
+			nil, "", 12, values{"d/a": "3", "d/b": "2"}},
 		{"something went", []clientv3.WatchResponse{response(1, 13, gone(12, "a"))}, nil, "", 12, values{}},
 		{"it is not there yet", []clientv3.WatchResponse{response(1, 11)}, errWatchClosed, "", 0, nil},
 		{"another cluster", []clientv3.WatchResponse{response(2, 12)}, nil, "the cluster is 2 and was 1", 0, nil},

@@ -32,13 +32,14 @@ func TestMovingLoadIsOneRevision(t *testing.T) {
 		}
 		compact(t, client, kvtest.MustPut(t, direct, "elsewhere", ""))
 	}
-	over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], overtakenStream, aroundGet(func(read func() error) error {
-		pages++
-		change()
-		err := read()
-		change()
-		return err
-	})), direct)
+	over := storeWithPrefix(t, newClient(t, server.Endpoints()[0], overtakenStream,
+		aroundGet(func(read func() error) error {
+			pages++
+			change()
+			err := read()
+			change()
+			return err
+		})), direct)
 	for range loads {
 		s, _, err := over.Load(t.Context(), 0, dir)
 		require.NoError(t, err)

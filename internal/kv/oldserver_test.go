@@ -67,7 +67,8 @@ func TestOldServer(t *testing.T) {
 func oldEtcd(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	get := exec.CommandContext(t.Context(), "apt-get", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10", "download", "etcd-server")
+	get := exec.CommandContext(t.Context(), "apt-get", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10",
+		"download", "etcd-server")
 	get.Dir = dir
 	if out, err := get.CombinedOutput(); err != nil {
 		t.Skipf("Debian's etcd cannot be had here: %v: %s", err, out)

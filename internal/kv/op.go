@@ -244,7 +244,8 @@ type Stage func(have *Snapshot) (iter.Seq[Change], error)
 // RunStage commits the changes of a stage one after the other, each guarded like an operation's. When one fails because
 // another writer came between, it fetches again and goes on with what is still missing. After each commit it calls done
 // with the change and its revision, where done is not nil.
-func RunStage(ctx context.Context, st Store, name string, reads []Span, stage Stage, done func(Change, Revision)) (Revision, error) {
+func RunStage(ctx context.Context, st Store, name string, reads []Span, stage Stage,
+	done func(Change, Revision)) (Revision, error) {
 	var last Revision
 	reads = fenced(reads)
 	for attempt := 0; attempt < maxAttempts; attempt++ {
@@ -270,7 +271,8 @@ func RunStage(ctx context.Context, st Store, name string, reads []Span, stage St
 	return last, ErrContended
 }
 
-func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stage Stage, have *Snapshot, done func(Change, Revision)) error {
+func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stage Stage, have *Snapshot,
+	done func(Change, Revision)) error {
 	changes, err := stage(have)
 	if err != nil {
 		return err

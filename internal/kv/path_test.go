@@ -39,7 +39,8 @@ func TestBelowIsWhatLiesBelow(t *testing.T) {
 
 func TestSpanString(t *testing.T) {
 	for want, s := range map[string]kv.Span{
-		"css/DBS/lsst": kv.Key("css/DBS/lsst"), "css/DBS/...": kv.Below("css/DBS"), "[a, b)": {From: "a", To: "b"}, "[a/, b)": {From: "a/", To: "b"},
+		"css/DBS/lsst": kv.Key("css/DBS/lsst"), "css/DBS/...": kv.Below("css/DBS"), "[a, b)": {From: "a", To: "b"},
+		"[a/, b)": {From: "a/", To: "b"},
 	} {
 		assert.Equal(t, want, s.String())
 	}

@@ -47,8 +47,10 @@ func (s *Etcd) CheckRoom(ctx context.Context, bytes int64) error {
 		full := st.DbSizeInUse+bytes > st.DbSizeQuota || st.DbSize+maxRequestBytes > st.DbSizeQuota
 		if st.DbSizeQuota > 0 && full {
 			const mb = 1e6
-			return fmt.Errorf("%w: at least %.1f MB are needed, and of the quota of %s, %.1f MB, its file has %.1f MB, %.1f of them in use",
-				ErrNoRoom, float64(bytes)/mb, endpoint, float64(st.DbSizeQuota)/mb, float64(st.DbSize)/mb, float64(st.DbSizeInUse)/mb)
+			return fmt.Errorf("%w: at least %.1f MB are needed, and of the quota of %s, %.1f MB, its file has %.1f MB, %.1f "+
+				"of them in use",
+				ErrNoRoom, float64(bytes)/mb, endpoint, float64(st.DbSizeQuota)/mb, float64(st.DbSize)/mb,
+				float64(st.DbSizeInUse)/mb)
 		}
 	}
 	return nil

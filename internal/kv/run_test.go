@@ -19,7 +19,8 @@ import (
 // between returns the store with something done once, after the first fetch and before the first commit.
 func between(st kv.Store, do func()) kv.Store {
 	done := false
-	return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+	return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot,
+		error) {
 		if !done {
 			done = true
 			do()
@@ -30,7 +31,8 @@ func between(st kv.Store, do func()) kv.Store {
 
 // unguarded returns the store without the guards on a path: what it was if that rule were missing.
 func unguarded(st kv.Store, p kv.Path) kv.Store {
-	return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+	return kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot,
+		error) {
 		c.Guards = slices.DeleteFunc(slices.Clone(c.Guards), func(g kv.Guard) bool { return g.Path == p })
 		return next(ctx, c)
 	}}
@@ -75,16 +77,20 @@ func TestRunDerivesGuards(t *testing.T) {
 			other: kv.Change{Deletes: []kv.Span{kv.Key("k/a")}},
 			right: contents{"to/b": "'"}, wrong: contents{"to/b": "1'"},
 		}, {
-			name: "a key read on its own was absent", op: derive(kv.Key("k/new"), "k/new", "to/b"), guarded: "k/new", other: put("k/new", "2"),
+			name: "a key read on its own was absent", op: derive(kv.Key("k/new"), "k/new", "to/b"), guarded: "k/new",
+			other: put("k/new", "2"),
 			right: contents{"k/a": "1", "k/new": "2", "to/b": "2'"}, wrong: contents{"k/a": "1", "k/new": "2", "to/b": "'"},
 		}, {
-			name: "a key put and read in a range", op: derive(kv.Below("k"), "k/a", "k/a"), guarded: "k/a", other: put("k/a", "2"),
+			name: "a key put and read in a range", op: derive(kv.Below("k"), "k/a", "k/a"), guarded: "k/a",
+			other: put("k/a", "2"),
 			right: contents{"k/a": "2'"}, wrong: contents{"k/a": "1'"},
 		}, {
-			name: "a key put and read in a range was absent", op: create(kv.Below("k")), guarded: "k/x", other: put("k/x", "theirs"),
+			name: "a key put and read in a range was absent", op: create(kv.Below("k")), guarded: "k/x",
+			other: put("k/x", "theirs"),
 			right: contents{"k/a": "1", "k/x": "theirs"}, wrong: contents{"k/a": "1", "k/x": "mine"},
 		}, {
-			name: "a key put and read on its own was absent", op: create(kv.Key("k/x")), guarded: "k/x", other: put("k/x", "theirs"),
+			name: "a key put and read on its own was absent", op: create(kv.Key("k/x")), guarded: "k/x",
+			other: put("k/x", "theirs"),
 			right: contents{"k/a": "1", "k/x": "theirs"}, wrong: contents{"k/a": "1", "k/x": "mine"},
 		},
 	} {
@@ -101,7 +107,8 @@ func TestRunDerivesGuards(t *testing.T) {
 					if err != nil {
 						require.EqualError(t, err, "exists")
 					}
-					assert.Equal(t, want, kvtest.Values(kvtest.MustFetch(t, st, kv.Below("k"), kv.Below("to"))), "guarded: %v", guarded)
+					assert.Equal(t, want, kvtest.Values(kvtest.MustFetch(t, st, kv.Below("k"), kv.Below("to"))), "guarded: %v",
+						guarded)
 				}
 			})
 		})
@@ -174,9 +181,10 @@ func TestRunLeavesThePlansChangeAlone(t *testing.T) {
 	puts := make([]kv.Put, 1, 10)
 	puts[0] = kv.Put{Path: "k", Value: "v"}
 	guards := make([]kv.Guard, 0, 10)
-	_, err := kv.Run(t.Context(), kv.NewMemory(), kv.Op{Reads: []kv.Span{kv.Key("k")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
-		return kv.Change{Puts: puts, Guards: guards}, nil
-	}})
+	_, err := kv.Run(t.Context(), kv.NewMemory(), kv.Op{Reads: []kv.Span{kv.Key("k")},
+		Plan: func(*kv.Snapshot) (kv.Change, error) {
+			return kv.Change{Puts: puts, Guards: guards}, nil
+		}})
 	require.NoError(t, err)
 	assert.Zero(t, puts[:2][1])
 	assert.Zero(t, guards[:1][0])
@@ -191,9 +199,10 @@ func TestRunReturnsTheRevision(t *testing.T) {
 		s := kvtest.MustFetch(t, st, kv.Key("to/b"), kv.Key(kv.CommitPath))
 		assert.Equal(t, kv.Entry{Value: "v'", Create: rev, Mod: rev}, s.At("to/b"))
 
-		rev, err = kv.Run(t.Context(), st, kv.Op{Name: "idle", Reads: []kv.Span{kv.Key("k")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
-			return kv.Change{Guards: []kv.Guard{{Kind: kv.Absent, Path: "k"}}}, nil
-		}})
+		rev, err = kv.Run(t.Context(), st, kv.Op{Name: "idle", Reads: []kv.Span{kv.Key("k")},
+			Plan: func(*kv.Snapshot) (kv.Change, error) {
+				return kv.Change{Guards: []kv.Guard{{Kind: kv.Absent, Path: "k"}}}, nil
+			}})
 		require.NoError(t, err)
 		assert.Equal(t, at+1, rev, "nothing to write: what was seen")
 		assert.Equal(t, at+1, kvtest.MustFetch(t, st).Revision)
@@ -204,9 +213,10 @@ func TestRunNamesItselfInTheCommit(t *testing.T) {
 	st := kv.NewMemory()
 	tokens := map[string]bool{}
 	for range 3 {
-		rev, err := kv.Run(t.Context(), st, kv.Op{Name: "touch it all", Reads: []kv.Span{kv.Key("k")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
-			return put("k", ""), nil
-		}})
+		rev, err := kv.Run(t.Context(), st, kv.Op{Name: "touch it all", Reads: []kv.Span{kv.Key("k")},
+			Plan: func(*kv.Snapshot) (kv.Change, error) {
+				return put("k", ""), nil
+			}})
 		require.NoError(t, err)
 		e := kvtest.MustFetch(t, st, kv.Key(kv.CommitPath)).At(kv.CommitPath)
 		assert.Equal(t, rev, e.Mod)
@@ -226,18 +236,21 @@ func TestRunErrors(t *testing.T) {
 		op   kv.Op
 		want error
 	}{
-		{"of the plan", kvtest.Hooks{}, kv.Op{Plan: func(*kv.Snapshot) (kv.Change, error) { return put("k", ""), mine }}, mine},
-		{"of the fetch", kvtest.Hooks{OnFetch: func(context.Context, kv.Revision, []kv.Span, kvtest.Fetch) (*kv.Snapshot, error) {
+		{"of the plan", kvtest.Hooks{}, kv.Op{Plan: func(*kv.Snapshot) (kv.Change, error) { return put("k", ""), mine }},
+			mine},
+		{"of the fetch", kvtest.Hooks{OnFetch: func(context.Context, kv.Revision, []kv.Span, kvtest.Fetch) (*kv.Snapshot,
+			error) {
 			return nil, mine
 		}}, good, mine},
 		{"of the commit", kvtest.Hooks{OnCommit: func(context.Context, kv.Change, kvtest.Commit) (*kv.Snapshot, error) {
 			return nil, kv.ErrTooLarge
 		}}, good, kv.ErrTooLarge},
-		{"of an impossible change", kvtest.Hooks{}, kv.Op{Reads: []kv.Span{kv.Key("k")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
-			c := put("k", "")
-			c.Deletes = []kv.Span{kv.Key("k")}
-			return c, nil
-		}}, kv.ErrUnorderable},
+		{"of an impossible change", kvtest.Hooks{}, kv.Op{Reads: []kv.Span{kv.Key("k")},
+			Plan: func(*kv.Snapshot) (kv.Change, error) {
+				c := put("k", "")
+				c.Deletes = []kv.Span{kv.Key("k")}
+				return c, nil
+			}}, kv.ErrUnorderable},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := kv.NewMemory()
@@ -272,7 +285,8 @@ func TestRunNeed(t *testing.T) {
 		// What was asked for on the way is guarded like what was declared.
 		_, err := kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "b", "d", "d", "2") }), op)
 		require.NoError(t, err)
-		assert.Equal(t, map[kv.Path]string{"a": "b", "b": "d", "c": "1", "d": "21"}, kvtest.Values(kvtest.MustFetch(t, st, kv.Span{From: "a", To: "c0"}, kv.Key("d"))))
+		assert.Equal(t, map[kv.Path]string{"a": "b", "b": "d", "c": "1", "d": "21"},
+			kvtest.Values(kvtest.MustFetch(t, st, kv.Span{From: "a", To: "c0"}, kv.Key("d"))))
 
 		plans := 0
 		_, err = kv.Run(t.Context(), st, kv.Op{Reads: []kv.Span{kv.Key("a")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
@@ -319,14 +333,16 @@ func increment(p kv.Path, seen *string) kv.Op {
 func TestRunGivesUpWhenContended(t *testing.T) {
 	st := kv.NewMemory()
 	commits := 0
-	contended := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+	contended := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+		next kvtest.Commit) (*kv.Snapshot, error) {
 		commits++
 		kvtest.MustPut(t, st, "k", strconv.Itoa(commits))
 		return next(ctx, c)
 	}}
-	_, err := kv.Run(t.Context(), contended, kv.Op{Reads: []kv.Span{kv.Key("k"), kv.Key("mine")}, Plan: func(*kv.Snapshot) (kv.Change, error) {
-		return put("mine", ""), nil
-	}})
+	_, err := kv.Run(t.Context(), contended, kv.Op{Reads: []kv.Span{kv.Key("k"), kv.Key("mine")},
+		Plan: func(*kv.Snapshot) (kv.Change, error) {
+			return put("mine", ""), nil
+		}})
 	require.ErrorIs(t, err, kv.ErrContended)
 	require.NotErrorIs(t, err, kv.ErrOutcomeUnknown)
 	assert.Equal(t, 40, commits)

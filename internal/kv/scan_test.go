@@ -24,15 +24,16 @@ var scanned = kv.Below("many")
 func scanning(word string, first bool, plan func(found []kv.Path) kv.Change) kv.Op {
 	keep := func(_ kv.Path, value string) bool { return strings.Contains(value, word) }
 	written := []kv.Span{kv.Key("many/01")} // what is written is read on its own
-	return kv.Op{Name: "look for " + word, Reads: written, Scans: []kv.Scan{{Span: scanned, Keep: keep, First: first}}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
-		var found []kv.Path
-		for p, e := range have.Sifted(scanned) {
-			if keep(p, e.Value) {
-				found = append(found, p)
+	return kv.Op{Name: "look for " + word, Reads: written, Scans: []kv.Scan{{Span: scanned, Keep: keep, First: first}},
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			var found []kv.Path
+			for p, e := range have.Sifted(scanned) {
+				if keep(p, e.Value) {
+					found = append(found, p)
+				}
 			}
-		}
-		return plan(found), nil
-	}}
+			return plan(found), nil
+		}}
 }
 
 func fillMany(t *testing.T, st kv.Store) {
@@ -116,7 +117,8 @@ func TestRehearse(t *testing.T) {
 		return c
 	}
 	require.NoError(t, st.Rehearse(t.Context(), puts(62)))
-	require.ErrorIs(t, st.Rehearse(t.Context(), puts(64)), kv.ErrTooLarge, "with the key that each transaction puts besides")
+	require.ErrorIs(t, st.Rehearse(t.Context(), puts(64)), kv.ErrTooLarge,
+		"with the key that each transaction puts besides")
 	large := kv.Change{Puts: []kv.Put{{Path: "p", Value: strings.Repeat("v", 1900<<10)}}}
 	require.ErrorIs(t, st.Rehearse(t.Context(), large), kv.ErrTooLarge)
 	guarded := puts(1)
@@ -136,7 +138,8 @@ func TestCheckRoom(t *testing.T) {
 	require.NoError(t, newStore(t).CheckRoom(t.Context(), 1<<20), "a quota that nobody set is etcd's own")
 
 	silent := func(c *clientv3.Config) {
-		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req,
+			reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 			err := call(ctx, method, req, reply, cc, opts...)
 			if r, ok := reply.(*etcdserverpb.StatusResponse); ok {
 				r.DbSizeQuota = 0

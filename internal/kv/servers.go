@@ -11,7 +11,8 @@ import (
 )
 
 // ErrOldServer says that an etcd server is too old to be relied on.
-var ErrOldServer = errors.New("this version of etcd is too old to be relied on; use 3.5.28, 3.6.9 or 3.7.1, or later ones")
+var ErrOldServer = errors.New("this version of etcd is too old to be relied on; use 3.5.28, 3.6.9 or 3.7.1, or " +
+	"later ones")
 
 // oldest are the first releases of etcd, by minor version, whose watches can be relied on: earlier ones lose or repeat
 // events after a compaction or a change of member, or let a user read keys that are not theirs.

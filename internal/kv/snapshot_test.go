@@ -113,9 +113,12 @@ func TestSnapshotOutsideOfItsSpansPanics(t *testing.T) {
 		shown bool
 	}{
 		{kv.Key("a"), true}, {kv.Key("a/"), false}, {kv.Key("A"), false}, {kv.Below("a"), false},
-		{kv.Key("b"), false}, {kv.Key("b/"), true}, {kv.Key("b/x"), true}, {kv.Key("b/\xff"), true}, {kv.Key("b0"), false}, {kv.Key("bb"), false},
-		{kv.Below("b"), true}, {kv.Below("b/x"), true}, {kv.Span{From: "b/x", To: "b/y"}, true}, {kv.Span{From: "b", To: "b/x"}, false},
-		{kv.Span{From: "b/x", To: "b1"}, false}, {kv.Key("m"), true}, {kv.Key("n"), false}, {kv.Span{From: "m", To: "n"}, true},
+		{kv.Key("b"), false}, {kv.Key("b/"), true}, {kv.Key("b/x"), true}, {kv.Key("b/\xff"), true}, {kv.Key("b0"), false},
+		{kv.Key("bb"), false},
+		{kv.Below("b"), true}, {kv.Below("b/x"), true}, {kv.Span{From: "b/x", To: "b/y"}, true},
+		{kv.Span{From: "b", To: "b/x"}, false},
+		{kv.Span{From: "b/x", To: "b1"}, false}, {kv.Key("m"), true}, {kv.Key("n"), false},
+		{kv.Span{From: "m", To: "n"}, true},
 		{kv.Span{From: "a", To: "b"}, false}, {kv.Everything, false},
 	} {
 		t.Run(c.span.String(), func(t *testing.T) {

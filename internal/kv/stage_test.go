@@ -143,7 +143,8 @@ func TestStageMeetsAnotherWriter(t *testing.T) {
 			for i := range stageKeys {
 				kvtest.MustCommit(t, st, kv.Change{Deletes: stageReads})
 				commits := 0
-				other := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+				other := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+					next kvtest.Commit) (*kv.Snapshot, error) {
 					if commits == at {
 						kvtest.MustPut(t, st, string(stagePath(i)), "other")
 					}
@@ -167,7 +168,8 @@ func TestStageSurvivesLostAnswers(t *testing.T) {
 		for at := range stageStops {
 			for _, fault := range []kvtest.Fault{
 				{Fate: kvtest.Committed}, {Fate: kvtest.Dropped}, {Fate: kvtest.Late, Calls: 1}, {Fate: kvtest.Late, Calls: 2},
-				{Fate: kvtest.Late, Calls: 3}, {Fate: kvtest.Late, Calls: 4}, {Fate: kvtest.Late, Calls: 6}, {Fate: kvtest.Late, Calls: 1000},
+				{Fate: kvtest.Late, Calls: 3}, {Fate: kvtest.Late, Calls: 4}, {Fate: kvtest.Late, Calls: 6},
+				{Fate: kvtest.Late, Calls: 1000},
 			} {
 				name := fmt.Sprintf("commit %d: %+v", at, fault)
 				kvtest.MustCommit(t, st, kv.Change{Deletes: stageReads})
@@ -254,7 +256,8 @@ func TestStageErrors(t *testing.T) {
 			require.ErrorIs(t, err, c.want)
 		})
 	}
-	_, err := kv.RunStage(t.Context(), kv.NewMemory(), "fill", stageReads, func(*kv.Snapshot) (iter.Seq[kv.Change], error) { return nil, mine }, nil)
+	_, err := kv.RunStage(t.Context(), kv.NewMemory(), "fill", stageReads,
+		func(*kv.Snapshot) (iter.Seq[kv.Change], error) { return nil, mine }, nil)
 	require.ErrorIs(t, err, mine)
 	_, err = kv.RunStage(t.Context(), kv.NewMemory(), "fill", stageReads, func(*kv.Snapshot) (iter.Seq[kv.Change], error) {
 		return func(yield func(kv.Change) bool) { yield(kv.Change{Puts: []kv.Put{{Path: "s/a"}, {Path: "s/a"}}}) }, nil
@@ -266,7 +269,8 @@ func TestStageErrors(t *testing.T) {
 func TestStageIsNotContendedWhileItGetsOn(t *testing.T) {
 	st := kv.NewMemory()
 	tries := 0
-	overtaken := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
+	overtaken := kvtest.Hooks{Store: st, OnCommit: func(ctx context.Context, c kv.Change,
+		next kvtest.Commit) (*kv.Snapshot, error) {
 		if tries++; tries%15 != 0 {
 			return nil, kv.ErrGuard
 		}

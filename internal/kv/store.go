@@ -33,7 +33,8 @@ var (
 	ErrContended = errors.New("other writers kept changing what the operation reads; nothing was written, try again")
 	// ErrOutcomeUnknown says that the answer to a commit was lost and could not be found out: the write may or may not
 	// have happened.
-	ErrOutcomeUnknown = errors.New("the answer was lost and the write may or may not have happened; read before trying again")
+	ErrOutcomeUnknown = errors.New("the answer was lost and the write may or may not have happened; read before trying " +
+		"again")
 	// ErrTooLarge says that a change exceeds what one etcd transaction can hold. Nothing was written.
 	ErrTooLarge = errors.New("too large for one etcd transaction")
 	// ErrNoRoom says that etcd's quota has no room for what is to be written. Nothing was written.
@@ -51,7 +52,8 @@ var (
 	// ErrUnavailable says that the store could not be reached, or has no leader.
 	ErrUnavailable = errors.New("etcd is not available")
 	// ErrNoSpace says that etcd's database is full. Nothing was written; reads, deletions and watches go on.
-	ErrNoSpace = errors.New("etcd is full (alarm NOSPACE) and refuses what writes: compact and defragment it, or raise --quota-backend-bytes, and then `etcdctl alarm disarm`")
+	ErrNoSpace = errors.New("etcd is full (alarm NOSPACE) and refuses what writes: compact and defragment it, or raise " +
+		"--quota-backend-bytes, and then `etcdctl alarm disarm`")
 	// ErrUnauthorized says that the store refused the credentials or the permission.
 	ErrUnauthorized = errors.New("etcd refused access")
 )

@@ -114,7 +114,8 @@ func (c *candidacy) term(ctx context.Context, work func(context.Context, Term) e
 		return s.cause(s.ctx.Err())
 	}
 	c.Log.Debug("elected", "key", s.mine.key)
-	err = work(s.ctx, Term{Key: s.mine.key, Path: strings.TrimPrefix(s.mine.key, c.Root), Created: s.mine.created, Lease: s.lease, looks: s.looks})
+	err = work(s.ctx, Term{Key: s.mine.key, Path: strings.TrimPrefix(s.mine.key, c.Root), Created: s.mine.created,
+		Lease: s.lease, looks: s.looks})
 	if lost := s.lost(); lost != nil && ctx.Err() == nil {
 		return lost
 	}

@@ -19,8 +19,8 @@ type Reporter interface {
 	Finish()
 }
 
-// New reports on w: with a bar that is redrawn when w is a terminal, otherwise with a line every five seconds, so that an
-// operation which is over before that leaves no trace in a log.
+// New reports on w: with a bar that is redrawn when w is a terminal, otherwise with a line every five seconds, so that
+// an operation which is over before that leaves no trace in a log.
 func New(w io.Writer, label string) Reporter {
 	if IsTerminal(w) {
 		return &bar{w: w, label: label, clock: newClock()}
@@ -75,7 +75,8 @@ func (c *clock) due(every time.Duration) bool {
 	return true
 }
 
-// remaining estimates the time left from the pace so far. It stays empty until 2 % are done: before that it would be a guess.
+// remaining estimates the time left from the pace so far. It stays empty until 2 % are done: before that it would be a
+// guess.
 func (c *clock) remaining(done, total int) string {
 	if done <= 0 || done >= total || done*50 < total {
 		return ""
@@ -101,7 +102,8 @@ type lines struct {
 
 func (l *lines) Update(done, total int) {
 	if l.clock.due(lineTime) {
-		fmt.Fprintf(l.w, "%s: %d of %d (%.1f %%)%s\n", l.label, done, total, percent(done, total), l.clock.remaining(done, total))
+		fmt.Fprintf(l.w, "%s: %d of %d (%.1f %%)%s\n", l.label, done, total, percent(done, total),
+			l.clock.remaining(done, total))
 	}
 }
 
@@ -120,7 +122,8 @@ func (b *bar) Update(done, total int) {
 		return
 	}
 	filled := int(percent(done, total) / 100 * width)
-	fmt.Fprintf(b.w, "\r\x1b[K%s [%s%s] %d of %d%s", b.label, strings.Repeat("=", filled), strings.Repeat(" ", width-filled),
+	fmt.Fprintf(b.w, "\r\x1b[K%s [%s%s] %d of %d%s", b.label, strings.Repeat("=", filled),
+		strings.Repeat(" ", width-filled),
 		done, total, b.clock.remaining(done, total))
 	b.drawn = true
 }

@@ -1,7 +1,8 @@
-// Package qservcnf reads from a czar's configuration file, qserv-czar.cnf, where the czar finds the CSS: its section [css].
+// Package qservcnf reads from a czar's configuration file, qserv-czar.cnf, where the czar finds the CSS: its section
+// [css].
 //
-// The file is read as Qserv does: a line is a [section], a key = value, or a comment that begins with # or ; and everything is
-// trimmed. There is no quoting, and a # inside of a value belongs to it.
+// The file is read as Qserv does: a line is a [section], a key = value, or a comment that begins with # or ; and
+// everything is trimmed. There is no quoting, and a # inside of a value belongs to it.
 package qservcnf
 
 import (
@@ -75,14 +76,16 @@ func Read(r io.Reader) (CSS, error) {
 	return css, nil
 }
 
-// known are the keys that Qserv reads. It ignores others, so that one that is mistyped is taken for one that is missing.
+// known are the keys that Qserv reads. It ignores others, so that one that is mistyped is taken for one that is
+// missing.
 var known = []string{"technology", "hostname", "port", "username", "password", "database", "socket", "file", "data"}
 
 func decode(values map[string]string) (CSS, error) {
 	var faults *multierror.Error
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		if !slices.Contains(known, key) {
-			faults = multierror.Append(faults, fmt.Errorf("%.64q is no key that Qserv reads; it reads %s", key, strings.Join(known[:7], ", ")))
+			faults = multierror.Append(faults, fmt.Errorf("%.64q is no key that Qserv reads; it reads %s", key,
+				strings.Join(known[:7], ", ")))
 		}
 	}
 	css := CSS{

@@ -46,7 +46,8 @@ func TestRead(t *testing.T) {
 	}{
 		"of an installation": {
 			czar,
-			qservcnf.CSS{Hostname: "czar-db", Port: 3306, Username: "qsmaster", Database: "qservCssData", Socket: "/qserv/data/mysql/mysql.sock"},
+			qservcnf.CSS{Hostname: "czar-db", Port: 3306, Username: "qsmaster", Database: "qservCssData",
+				Socket: "/qserv/data/mysql/mysql.sock"},
 			"unix", "/qserv/data/mysql/mysql.sock",
 		},
 		"defaults": {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// section returns the keys and values of one section. A line that cannot be understood is an error wherever it stands, as it is
-// for Qserv; a key that stands twice is one in the section asked for.
+// section returns the keys and values of one section. A line that cannot be understood is an error wherever it stands,
+// as it is for Qserv; a key that stands twice is one in the section asked for.
 func section(r io.Reader, name string) (map[string]string, error) {
 	values := map[string]string{}
 	found, inside := false, false

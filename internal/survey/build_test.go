@@ -15,17 +15,23 @@ const (
 
 // The schemas that only the sample has.
 const (
-	detectionSchema = "(detectionId BIGINT NOT NULL, objectId BIGINT NOT NULL, exposureId BIGINT NOT NULL, bandId TINYINT NOT NULL, " +
-		"ra_deg DOUBLE NOT NULL, dec_deg DOUBLE NOT NULL, flux_nJy DOUBLE, fluxErr_nJy DOUBLE, flags INT UNSIGNED NOT NULL, " +
+	detectionSchema = "(detectionId BIGINT NOT NULL, objectId BIGINT NOT NULL, exposureId BIGINT NOT NULL, bandId " +
+		"TINYINT NOT NULL, " +
+		"ra_deg DOUBLE NOT NULL, dec_deg DOUBLE NOT NULL, flux_nJy DOUBLE, fluxErr_nJy DOUBLE, flags INT UNSIGNED NOT " +
+		"NULL, " +
 		"PRIMARY KEY (detectionId), KEY byObject (objectId)) ENGINE=MyISAM"
-	lightCurveSchema = "(objectId BIGINT NOT NULL, bandId TINYINT NOT NULL, mjd DOUBLE NOT NULL, flux_nJy DOUBLE, fluxErr_nJy DOUBLE, " +
+	lightCurveSchema = "(objectId BIGINT NOT NULL, bandId TINYINT NOT NULL, mjd DOUBLE NOT NULL, flux_nJy DOUBLE, " +
+		"fluxErr_nJy DOUBLE, " +
 		"KEY byObject (objectId)) ENGINE=MyISAM"
-	refStarSchema = "(refStarId BIGINT NOT NULL, ra_deg DOUBLE NOT NULL, dec_deg DOUBLE NOT NULL, pmRa_masyr FLOAT, pmDec_masyr FLOAT, " +
+	refStarSchema = "(refStarId BIGINT NOT NULL, ra_deg DOUBLE NOT NULL, dec_deg DOUBLE NOT NULL, pmRa_masyr FLOAT, " +
+		"pmDec_masyr FLOAT, " +
 		"gMag FLOAT, PRIMARY KEY (refStarId)) ENGINE=MyISAM"
 	matchSchema = "(objectId BIGINT, refStarId BIGINT, separation_arcsec FLOAT, matchFlags INT, " +
 		"KEY byObject (objectId), KEY byRefStar (refStarId)) ENGINE=MyISAM"
-	bandSchema     = "(bandId TINYINT NOT NULL, name CHAR(1) NOT NULL, centre_nm FLOAT, width_nm FLOAT, PRIMARY KEY (bandId)) ENGINE=MyISAM"
-	exposureSchema = "(exposureId BIGINT NOT NULL, bandId TINYINT NOT NULL, mjd DOUBLE NOT NULL, seconds FLOAT, seeing_arcsec FLOAT, " +
+	bandSchema = "(bandId TINYINT NOT NULL, name CHAR(1) NOT NULL, centre_nm FLOAT, width_nm FLOAT, PRIMARY KEY " +
+		"(bandId)) ENGINE=MyISAM"
+	exposureSchema = "(exposureId BIGINT NOT NULL, bandId TINYINT NOT NULL, mjd DOUBLE NOT NULL, seconds FLOAT, " +
+		"seeing_arcsec FLOAT, " +
 		"PRIMARY KEY (exposureId)) ENGINE=MyISAM"
 )
 
@@ -35,8 +41,8 @@ type tableOf struct {
 	columns int
 }
 
-// build writes the sample into an empty catalogue, through the operations that everybody uses. The file of the sample is a dump
-// of what it writes.
+// build writes the sample into an empty catalogue, through the operations that everybody uses. The file of the sample
+// is a dump of what it writes.
 func build(ctx context.Context, c *cssetcd.Client) error {
 	for i, name := range workers {
 		node := cssetcd.Node{Name: name, Type: "worker", Host: name + ".meridian.example", Port: 5012}
@@ -78,8 +84,8 @@ func addTable(ctx context.Context, c *cssetcd.Client, t tableOf) error {
 	return nil
 }
 
-// patch returns the chunks of a piece of sky at the equator: four stripes high and some chunks wide. A chunk's id is the stripe
-// times twice the number of stripes, plus its place in the stripe.
+// patch returns the chunks of a piece of sky at the equator: four stripes high and some chunks wide. A chunk's id is
+// the stripe times twice the number of stripes, plus its place in the stripe.
 func patch(columns int) []int {
 	const firstStripe, lastStripe, firstColumn = 41, 44, 20
 	var ids []int
@@ -112,7 +118,8 @@ func plain(db, name, schema string) tableOf {
 func director(db, name, schema, key string, columns int) tableOf {
 	t := plain(db, name, schema)
 	t.Partitioning = &cssetcd.Partitioning{
-		DirDB: db, DirTable: name, DirColumn: key, LatColumn: "dec_deg", LonColumn: "ra_deg", Overlap: overlap, SubChunks: true,
+		DirDB: db, DirTable: name, DirColumn: key, LatColumn: "dec_deg", LonColumn: "ra_deg", Overlap: overlap,
+		SubChunks: true,
 	}
 	t.SharedScan = &cssetcd.SharedScan{LockInMem: true, Rating: 1}
 	t.columns = columns
@@ -121,7 +128,8 @@ func director(db, name, schema, key string, columns int) tableOf {
 
 func child(db, name, schema, lat, lon string, rating, columns int) tableOf {
 	t := plain(db, name, schema)
-	t.Partitioning = &cssetcd.Partitioning{DirDB: db, DirTable: "Object", DirColumn: "objectId", LatColumn: lat, LonColumn: lon}
+	t.Partitioning = &cssetcd.Partitioning{DirDB: db, DirTable: "Object", DirColumn: "objectId", LatColumn: lat,
+		LonColumn: lon}
 	t.SharedScan = &cssetcd.SharedScan{LockInMem: true, Rating: rating}
 	t.columns = columns
 	return t

@@ -29,11 +29,12 @@ const SmallestLarge = 40
 
 // LargeTable returns the name of the n-th table of a large catalogue, from 0.
 func LargeTable(n int) cssetcd.TableName {
-	return cssetcd.TableName{DB: fmt.Sprintf("large_%03d", n/tablesPerDatabase), Table: fmt.Sprintf("Object_%02d", n%tablesPerDatabase)}
+	return cssetcd.TableName{DB: fmt.Sprintf("large_%03d", n/tablesPerDatabase),
+		Table: fmt.Sprintf("Object_%02d", n%tablesPerDatabase)}
 }
 
-// Large returns a catalogue of exactly n CSS keys, ancestors and /css_meta included. The same n gives the same catalogue, and a
-// larger one contains the tables of a smaller one but for its last. N is at least SmallestLarge.
+// Large returns a catalogue of exactly n CSS keys, ancestors and /css_meta included. The same n gives the same
+// catalogue, and a larger one contains the tables of a smaller one but for its last. N is at least SmallestLarge.
 func Large(n int) *cssetcd.Dump {
 	if n < SmallestLarge {
 		panic(fmt.Sprintf("survey: a large catalogue has at least %d keys, not %d", SmallestLarge, n))
@@ -101,8 +102,8 @@ func (w *largeWriter) common() {
 	w.row("/PARTITIONING/_0000000001/.packed.json", `{"nStripes":"85","nSubStripes":"12","overlap":"0.016670"} `)
 }
 
-// table writes a table, and its database before the first one of it. What would be left for the next table and is too little
-// for one goes into this one as chunks without replicas.
+// table writes a table, and its database before the first one of it. What would be left for the next table and is too
+// little for one goes into this one as chunks without replicas.
 func (w *largeWriter) table(n int) {
 	name := LargeTable(n)
 	db := "/DBS/" + name.DB

@@ -15,8 +15,9 @@ type BrakeRule string
 // The rules. Only the first cannot be lifted.
 const (
 	NotACatalogue BrakeRule = "not_a_catalogue" // etcd holds no /css_meta/version with the value 1
-	NoDatabase    BrakeRule = "no_database"     // the table has databases and none would stay; one alone may make place for another
-	MassDelete    BrakeRule = "mass_delete"     // more than 30 % of the rows would go, and more than 1,000
+	// the table has databases and none would stay; one alone may make place for another
+	NoDatabase BrakeRule = "no_database"
+	MassDelete BrakeRule = "mass_delete" // more than 30 % of the rows would go, and more than 1,000
 )
 
 // What the rule MassDelete lets pass.

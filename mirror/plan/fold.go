@@ -22,7 +22,8 @@ func NewWeights(of func(rune) uint16) (*Weights, error) {
 		w[r] = of(r)
 		switch {
 		case r < utf8.RuneSelf && w[r] != uint16(upper(byte(r))):
-			return nil, fmt.Errorf("the server gives the character %q the weight %#x, which is not that of utf8mb3_general_ci", r, w[r])
+			return nil, fmt.Errorf("the server gives the character %q the weight %#x, which is not that of utf8mb3_general_ci",
+				r, w[r])
 		case r != '/' && w[r] == '/' && utf8.ValidRune(r):
 			return nil, fmt.Errorf("the server takes the character %q for a slash, which utf8mb3_general_ci does not", r)
 		}

@@ -16,12 +16,14 @@ var ErrNoIDs = errors.New("kvData is out of ids")
 // each list in its order, it breaks neither the foreign key nor the unique index at any statement:
 //
 //   - Inserts cannot meet a row of the same folded key: such a row would have been updated in place instead.
-//   - Updates come after Inserts because a corrected parent may be new, and before Deletes because a wrong parent may be going.
+//   - Updates come after Inserts because a corrected parent may be new, and before Deletes because a wrong parent may
+//     be going.
 //   - Deletes come last, children first.
 //
 // A row that is as it should be appears in no list.
 type Plan struct {
-	Unhook   []int32  // ids of rows that go but first lose their parent: in a hand-made tangle no order of deleting would do
+	// ids of rows that go but first lose their parent: in a hand-made tangle no order of deleting would do
+	Unhook   []int32
 	Inserts  []Row    // parents first, with ids
 	Updates  []Update // the row keeps its id
 	Deletes  []Row    // children first: the longer key before the shorter
@@ -138,7 +140,8 @@ func (w *work) number() ([]*slot, error) {
 		}
 		if last > math.MaxInt32 {
 			return nil, fmt.Errorf("%w: %d new rows need ids after %d, and the column kvId ends at %d; "+
-				"number the rows anew, with parentKvId, while nothing writes to the table", ErrNoIDs, len(inserted), first, math.MaxInt32)
+				"number the rows anew, with parentKvId, while nothing writes to the table", ErrNoIDs, len(inserted), first,
+				math.MaxInt32)
 		}
 		s.next.ID = int32(last)
 	}

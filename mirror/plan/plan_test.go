@@ -74,9 +74,11 @@ func TestQuarantine(t *testing.T) {
 		{"key of 255 bytes", key255, "v", "", ""},
 		{"key of 256 bytes", key255 + "k", "v", plan.KeyTooLong, "the key has 256 bytes and the table holds 255"},
 		{"key of 128 characters and 255 bytes", "/" + strings.Repeat("é", 127), "v", "", ""},
-		{"key of 129 characters and 257 bytes", "/" + strings.Repeat("é", 128), "v", plan.KeyTooLong, "the key has 257 bytes and the table holds 255"},
+		{"key of 129 characters and 257 bytes", "/" + strings.Repeat("é", 128), "v", plan.KeyTooLong,
+			"the key has 257 bytes and the table holds 255"},
 		{"emoji in the key", "/a/😀", "v", plan.KeyEncoding, "the key is not UTF-8 of at most three bytes a character"},
-		{"key that is not UTF-8", "/a/\xff", "v", plan.KeyEncoding, "the key is not UTF-8 of at most three bytes a character"},
+		{"key that is not UTF-8", "/a/\xff", "v", plan.KeyEncoding,
+			"the key is not UTF-8 of at most three bytes a character"},
 		{"empty segment", "/a//b", "v", plan.KeyMalformed, "the key has an empty segment"},
 		{"slash at the end", "/a/", "v", plan.KeyMalformed, "the key has an empty segment"},
 		{"slash alone", "/", "v", plan.KeyMalformed, "the key has an empty segment"},
@@ -84,12 +86,15 @@ func TestQuarantine(t *testing.T) {
 		{"space at the end of a segment", "/a /b", "v", plan.ParentMissing, `the key above it, "/a ", has no row`},
 		{"space in front", "/ a", "v", "", ""},
 		{"control characters", "/a\x01\tb\x00", "v", "", ""},
-		{"other case of a pinned key", "/dbs", "v", plan.KeyCollision, `the table cannot tell it from "/DBS", which is older`},
+		{"other case of a pinned key", "/dbs", "v", plan.KeyCollision,
+			`the table cannot tell it from "/DBS", which is older`},
 		{"below the other case of a pinned key", "/dbs/x", "v", plan.ParentMissing, `the key above it, "/dbs", has no row`},
 		{"value of 65,535 bytes", "/a", strings.Repeat("v", 65_535), "", ""},
-		{"value of 65,536 bytes", "/a", strings.Repeat("v", 65_536), plan.ValueTooLong, "the value has 65536 bytes and the table holds 65535"},
+		{"value of 65,536 bytes", "/a", strings.Repeat("v", 65_536), plan.ValueTooLong,
+			"the value has 65536 bytes and the table holds 65535"},
 		{"emoji in the value", "/a", "😀", plan.ValueEncoding, "the value is not UTF-8 of at most three bytes a character"},
-		{"value that is not UTF-8", "/a", "a\xc3", plan.ValueEncoding, "the value is not UTF-8 of at most three bytes a character"},
+		{"value that is not UTF-8", "/a", "a\xc3", plan.ValueEncoding,
+			"the value is not UTF-8 of at most three bytes a character"},
 		{"the largest character of three bytes", "/a\uffff", "\uffff", "", ""},
 	}
 	for _, tt := range tests {
@@ -110,7 +115,8 @@ func TestQuarantine(t *testing.T) {
 					got = q
 				}
 			}
-			assert.Equal(t, plan.Quarantined{Key: tt.key, Reason: tt.reason, Detail: tt.detail, Mod: 2, ValueBytes: len(tt.value)}, got)
+			assert.Equal(t, plan.Quarantined{Key: tt.key, Reason: tt.reason, Detail: tt.detail, Mod: 2,
+				ValueBytes: len(tt.value)}, got)
 		})
 	}
 }
@@ -213,7 +219,8 @@ func TestTangleIsUnhooked(t *testing.T) {
 	p, err := plan.Full(table, catalogue())
 	require.NoError(t, err)
 	assert.Len(t, p.Deletes, 5)
-	assert.Equal(t, []int32{4, 5, 7}, p.Unhook, "the self parent, the cycle, the wrong parent; not the two that are simple")
+	assert.Equal(t, []int32{4, 5, 7}, p.Unhook,
+		"the self parent, the cycle, the wrong parent; not the two that are simple")
 }
 
 // Rule: a kept row with a wrong parent is corrected, before that parent goes.
@@ -313,7 +320,8 @@ func TestBrakeCatalogue(t *testing.T) {
 	assert.ErrorIs(t, refusal, plan.ErrBrake)
 	assert.ErrorContains(t, plan.BrakeCatalogue(table, catalogue("/css_meta/version", "2")), `is "2"`)
 	assert.NoError(t, plan.BrakeCatalogue(table, catalogue("/css_meta/version", "1")))
-	assert.NoError(t, plan.BrakeCatalogue(plan.NewTable(weights), catalogue()), "an empty table may be filled with anything")
+	assert.NoError(t, plan.BrakeCatalogue(plan.NewTable(weights), catalogue()),
+		"an empty table may be filled with anything")
 }
 
 func TestBrakeMerge(t *testing.T) {
@@ -330,14 +338,18 @@ func TestBrakeMerge(t *testing.T) {
 		rule     plan.BrakeRule
 		sentence string
 	}{
-		{"the last database", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue(), plan.NoDatabase, "none of the 2 databases in kvData is in the catalogue in etcd;"},
-		{"another comes instead of several", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue("/DBS/q", "READY"), plan.NoDatabase, "none of the 2 databases in kvData"},
+		{"the last database", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue(), plan.NoDatabase,
+			"none of the 2 databases in kvData is in the catalogue in etcd;"},
+		{"another comes instead of several", catalogue("/DBS/x", "READY", "/DBS/y", "READY"), catalogue("/DBS/q", "READY"),
+			plan.NoDatabase, "none of the 2 databases in kvData"},
 		{"another comes instead of one", catalogue("/DBS/x", "READY"), catalogue("/DBS/q", "READY"), "", ""},
-		{"nothing comes instead of one", catalogue("/DBS/x", "READY"), catalogue(), plan.NoDatabase, "none of the 1 databases in kvData"},
+		{"nothing comes instead of one", catalogue("/DBS/x", "READY"), catalogue(), plan.NoDatabase,
+			"none of the 1 databases in kvData"},
 		{"one of two databases", catalogue("/DBS/x", "", "/DBS/y", ""), catalogue("/DBS/x", ""), "", ""},
 		{"another spelling of the database", catalogue("/DBS/x", ""), catalogue("/DBS/X", ""), "", ""},
-		{"1,001 rows, which are many", many(2000), many(999), plan.MassDelete, "1001 of the 2005 rows of kvData would be deleted; if that is right, " +
-			"let it through once with `css-sync mirror --once --allow-mass-delete`"},
+		{"1,001 rows, which are many", many(2000), many(999), plan.MassDelete,
+			"1001 of the 2005 rows of kvData would be deleted; if that is right, " +
+				"let it through once with `css-sync mirror --once --allow-mass-delete`"},
 		{"1,000 rows", many(2000), many(1000), "", ""},
 		{"1,001 rows, which are few", many(4000), many(2999), "", ""},
 	}

@@ -18,8 +18,9 @@ var (
 	hugeValue = strings.Repeat("v", 65_536)
 
 	firstSegment = rapid.SampledFrom([]string{"DBS", "DBS", "dbs", "a", "A", "á", "NODES", ""})
-	segment      = rapid.SampledFrom([]string{"a", "a", "A", "á", "b", "b ", "x", "y", "", "TABLES", longName, "😀", "\xff"})
-	value        = rapid.SampledFrom([]string{"", "v", "w", "READY", hugeValue, "😀", "é"})
+	segment      = rapid.SampledFrom([]string{"a", "a", "A", "á", "b", "b ", "x", "y", "", "TABLES", longName, "😀",
+		"\xff"})
+	value = rapid.SampledFrom([]string{"", "v", "w", "READY", hugeValue, "😀", "é"})
 )
 
 func drawKey(t *rapid.T) string {
@@ -148,7 +149,8 @@ func drawMess(t *rapid.T) (*plan.Table, server) {
 	taken := map[string]bool{}
 	n := rapid.IntRange(0, 12).Draw(t, "rows")
 	for i := range n {
-		key := rapid.SampledFrom([]string{"", "DBS", "no slash", "/dbs", "/DBS/", "a/b", strings.Repeat("á", 200)}).Draw(t, "odd key")
+		key := rapid.SampledFrom([]string{"", "DBS", "no slash", "/dbs", "/DBS/", "a/b", strings.Repeat("á", 200)}).Draw(t,
+			"odd key")
 		if rapid.IntRange(0, 3).Draw(t, "even") > 0 {
 			key = drawKey(t)
 		}
@@ -158,7 +160,8 @@ func drawMess(t *rapid.T) (*plan.Table, server) {
 		}
 		taken[fold(key)] = true
 		parent := int32(rapid.IntRange(0, n+1).Draw(t, "parent"))
-		r := plan.Row{ID: int32(i + 1), Parent: parent, Key: key, Value: rapid.SampledFrom([]string{"", "v", "READY"}).Draw(t, "value")}
+		r := plan.Row{ID: int32(i + 1), Parent: parent, Key: key, Value: rapid.SampledFrom([]string{"", "v",
+			"READY"}).Draw(t, "value")}
 		require.NoError(t, table.Add(r))
 		db[r.ID] = r
 	}

@@ -35,7 +35,8 @@ func TestTimingThatFits(t *testing.T) {
 		{most, func(t *protocol.Timing) { t.Fence, t.Alive = 0, 0 },
 			"fence is 0s and must be from 20ms to 24h0m0s\nalive is 0s and must be from 20ms to 24h0m0s"},
 		{tight, func(t *protocol.Timing) { t.Fence-- },
-			"fence is 19.999999999s and must be at least 4 times confirm, 20s, so that a lost confirmation or two stop no query"},
+			"fence is 19.999999999s and must be at least 4 times confirm, 20s, so that a lost confirmation or two stop no " +
+				"query"},
 		{tight, func(t *protocol.Timing) { t.Wait-- },
 			"wait is 24.444444443s and must be at least 24.444s, since the clocks of two machines may differ by a tenth each " +
 				"and fence is 20s"},

@@ -98,7 +98,8 @@ func MustFetch(t testing.TB, st kv.Store, spans ...kv.Span) *kv.Snapshot {
 func testGuards(t *testing.T, h Harness) {
 	st := h.Open(t)
 	MustPut(t, st, "t/Object", "old", "u/gone", "x")
-	mod := MustPut(t, st, "t/Object", "new", "t/Object2", "beside", "t/Object2/below", "", "t/Object.x", "", "t/Object0", "")
+	mod := MustPut(t, st, "t/Object", "new", "t/Object2", "beside", "t/Object2/below", "", "t/Object.x", "", "t/Object0",
+		"")
 	create := MustFetch(t, st, kv.Key("t/Object")).At("t/Object").Create
 	MustPut(t, st, "p0", "", "p/a", "", "q/", "", "r/s/t", "", "z", "last")
 	MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("u/gone")}})
@@ -144,8 +145,10 @@ func testGuards(t *testing.T, h Harness) {
 		{"in: nothing", kv.Guard{Kind: kv.NothingIn, Path: "t/Object/", To: "t/Object0"}, true},
 		{"in: the first key", kv.Guard{Kind: kv.NothingIn, Path: "t/Object0", To: "t/Object00"}, false},
 		{"in: the end does not count", kv.Guard{Kind: kv.NothingIn, Path: "t/Object/x", To: "t/Object0"}, true},
-		{"since: its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00", Revision: mod}, true},
-		{"since: before its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00", Revision: mod - 1}, false},
+		{"since: its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00", Revision: mod},
+			true},
+		{"since: before its last change", kv.Guard{Kind: kv.UnchangedSince, Path: "t/Object", To: "t/Object\x00",
+			Revision: mod - 1}, false},
 		{"since: the newest of many", kv.Guard{Kind: kv.UnchangedSince, Path: "p", To: "z\x00", Revision: mod}, false},
 		{"since: the end does not count", kv.Guard{Kind: kv.UnchangedSince, Path: "t/", To: "w", Revision: mod}, true},
 		{"since: a deleted key leaves no trace", kv.Guard{Kind: kv.UnchangedSince, Path: "u/", To: "u0", Revision: 0}, true},
@@ -154,7 +157,8 @@ func testGuards(t *testing.T, h Harness) {
 		t.Run(c.name, func(t *testing.T) {
 			before := MustFetch(t, st, all)
 			got, err := st.Commit(t.Context(), kv.Change{
-				Guards: []kv.Guard{c.guard}, Puts: []kv.Put{{Path: "w", Value: c.name}}, Gets: []kv.Span{kv.Key("w"), kv.Below("t")},
+				Guards: []kv.Guard{c.guard}, Puts: []kv.Put{{Path: "w", Value: c.name}},
+				Gets: []kv.Span{kv.Key("w"), kv.Below("t")},
 			})
 			after := MustFetch(t, st, all)
 			assert.Equal(t, after.Revision, got.Revision)
@@ -185,12 +189,15 @@ func testSeveralGuards(t *testing.T, h Harness) {
 	st := h.Open(t)
 	MustPut(t, st, "k", "v")
 	yes, no := kv.Guard{Kind: kv.ValueIs, Path: "k", Value: "v"}, kv.Guard{Kind: kv.Absent, Path: "k"}
-	for name, guards := range map[string][]kv.Guard{"first": {no, yes, yes}, "middle": {yes, no, yes}, "last": {yes, yes, no}} {
-		_, err := st.Commit(t.Context(), kv.Change{Guards: guards, Puts: []kv.Put{{Path: "x"}}, Deletes: []kv.Span{kv.Key("k")}})
+	for name, guards := range map[string][]kv.Guard{"first": {no, yes, yes}, "middle": {yes, no, yes},
+		"last": {yes, yes, no}} {
+		_, err := st.Commit(t.Context(), kv.Change{Guards: guards, Puts: []kv.Put{{Path: "x"}},
+			Deletes: []kv.Span{kv.Key("k")}})
 		require.ErrorIs(t, err, kv.ErrGuard, name)
 	}
 	assert.Equal(t, map[kv.Path]string{"k": "v"}, Values(MustFetch(t, st, all)))
-	MustCommit(t, st, kv.Change{Guards: []kv.Guard{yes, yes, yes}, Puts: []kv.Put{{Path: "x"}}, Deletes: []kv.Span{kv.Key("k")}})
+	MustCommit(t, st, kv.Change{Guards: []kv.Guard{yes, yes, yes}, Puts: []kv.Put{{Path: "x"}},
+		Deletes: []kv.Span{kv.Key("k")}})
 	assert.Equal(t, map[kv.Path]string{"x": ""}, Values(MustFetch(t, st, all)))
 }
 
@@ -201,7 +208,8 @@ func testRevisions(t *testing.T, h Harness) {
 	third := MustCommit(t, st, kv.Change{Puts: []kv.Put{{Path: "d"}}, Deletes: []kv.Span{kv.Key("b")}})
 	fourth := MustPut(t, st, "b", "4")
 	touched := MustCommit(t, st, kv.Change{Puts: []kv.Put{{Path: "d", Touch: true}}})
-	assert.Equal(t, []kv.Revision{first + 1, first + 2, first + 3, first + 4}, []kv.Revision{second, third, fourth, touched})
+	assert.Equal(t, []kv.Revision{first + 1, first + 2, first + 3, first + 4},
+		[]kv.Revision{second, third, fourth, touched})
 	assert.Equal(t, map[kv.Path]kv.Entry{
 		"a": {Value: "1", Create: first, Mod: first},
 		"b": {Value: "4", Create: fourth, Mod: fourth},
@@ -225,16 +233,21 @@ func testDeletes(t *testing.T, h Harness) {
 		deletes []kv.Span
 		left    []kv.Path
 	}{
-		{"one key", []kv.Span{kv.Key("t/Object")}, []kv.Path{"t", "t/Object/a", "t/Object/a/b", "t/Object.", "t/Object0", "t/Object2", "u"}},
-		{"below a key", []kv.Span{kv.Below("t/Object")}, []kv.Path{"t", "t/Object", "t/Object.", "t/Object0", "t/Object2", "u"}},
+		{"one key", []kv.Span{kv.Key("t/Object")}, []kv.Path{"t", "t/Object/a", "t/Object/a/b", "t/Object.", "t/Object0",
+			"t/Object2", "u"}},
+		{"below a key", []kv.Span{kv.Below("t/Object")}, []kv.Path{"t", "t/Object", "t/Object.", "t/Object0", "t/Object2",
+			"u"}},
 		{"a tree", kv.Tree("t/Object"), []kv.Path{"t", "t/Object.", "t/Object0", "t/Object2", "u"}},
-		{"a range", []kv.Span{{From: "t/Object/", To: "t/Object2"}}, []kv.Path{"t", "t/Object", "t/Object.", "t/Object2", "u"}},
+		{"a range", []kv.Span{{From: "t/Object/", To: "t/Object2"}},
+			[]kv.Path{"t", "t/Object", "t/Object.", "t/Object2", "u"}},
 		{"overlapping ranges", []kv.Span{{From: "t", To: "t/Object0"}, kv.Below("t"), kv.Key("t/Object")}, []kv.Path{"u"}},
-		{"an empty range", []kv.Span{{From: "u", To: "t"}, {From: "t", To: "t"}}, []kv.Path{"t", "t/Object", "t/Object/a", "t/Object/a/b", "t/Object.", "t/Object0", "t/Object2", "u"}},
+		{"an empty range", []kv.Span{{From: "u", To: "t"}, {From: "t", To: "t"}},
+			[]kv.Path{"t", "t/Object", "t/Object/a", "t/Object/a/b", "t/Object.", "t/Object0", "t/Object2", "u"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := h.Open(t)
-			MustPut(t, st, "t", "", "t/Object", "", "t/Object/a", "", "t/Object/a/b", "", "t/Object.", "", "t/Object0", "", "t/Object2", "", "u", "")
+			MustPut(t, st, "t", "", "t/Object", "", "t/Object/a", "", "t/Object/a/b", "", "t/Object.", "", "t/Object0", "",
+				"t/Object2", "", "u", "")
 			at := MustCommit(t, st, kv.Change{Deletes: c.deletes, Puts: []kv.Put{{Path: "x"}}})
 			s := MustFetch(t, st, all)
 			assert.Equal(t, at, s.Revision)
@@ -247,7 +260,8 @@ func testRefusals(t *testing.T, h Harness) {
 	st := h.Open(t)
 	at := MustPut(t, st, "k", "v")
 	puts := []kv.Put{{Path: "k", Value: "new"}}
-	for name, deletes := range map[string][]kv.Span{"key": {kv.Key("k")}, "range": {{From: "a", To: "l"}}, "second": {kv.Key("a"), {From: "k", To: "k0"}}} {
+	for name, deletes := range map[string][]kv.Span{"key": {kv.Key("k")}, "range": {{From: "a", To: "l"}},
+		"second": {kv.Key("a"), {From: "k", To: "k0"}}} {
 		_, err := st.Commit(t.Context(), kv.Change{Puts: puts, Deletes: deletes})
 		require.ErrorIs(t, err, kv.ErrUnorderable, name)
 	}
@@ -262,7 +276,8 @@ func testRefusals(t *testing.T, h Harness) {
 func testGets(t *testing.T, h Harness) {
 	st := h.Open(t)
 	MustPut(t, st, "a", "1", "b/x", "1", "b/y", "1")
-	for name, guard := range map[string]kv.Guard{"holds": {Kind: kv.Absent, Path: "z"}, "fails": {Kind: kv.Absent, Path: "a"}} {
+	for name, guard := range map[string]kv.Guard{"holds": {Kind: kv.Absent, Path: "z"},
+		"fails": {Kind: kv.Absent, Path: "a"}} {
 		t.Run(name, func(t *testing.T) {
 			before := MustFetch(t, st, all)
 			got, err := st.Commit(t.Context(), kv.Change{
@@ -296,8 +311,9 @@ func testValues(t *testing.T, h Harness) {
 		every.WriteByte(byte(b))
 	}
 	values := map[kv.Path]string{
-		"empty": "", "zero": "\x00", "slash": `\/`, "newline": "a\r\nb", "not utf-8": "\xff\xfe\x80", "every byte": every.String(),
-		"large": strings.Repeat(every.String(), 4096), "emoji": "\U0001F30C",
+		"empty": "", "zero": "\x00", "slash": `\/`, "newline": "a\r\nb", "not utf-8": "\xff\xfe\x80",
+		"every byte": every.String(),
+		"large":      strings.Repeat(every.String(), 4096), "emoji": "\U0001F30C",
 	}
 	for p, v := range values {
 		MustPut(t, st, string(p), v)

@@ -39,7 +39,8 @@ func testFetch(t *testing.T, h Harness) {
 		{"the newest by number", newest, []kv.Span{all}, map[kv.Path]string{"a": "2", "b/x": "3", "c": "3"}},
 		{"the newest", 0, []kv.Span{all}, map[kv.Path]string{"a": "2", "b/x": "3", "c": "3"}},
 		{"some keys", first, []kv.Span{kv.Key("a"), kv.Key("c"), kv.Below("b")}, map[kv.Path]string{"a": "1", "b/x": "1"}},
-		{"overlapping spans", first, []kv.Span{kv.Key("b"), {From: "b", To: "c"}, {From: "a", To: "b0"}}, map[kv.Path]string{"a": "1", "b": "1", "b/x": "1"}},
+		{"overlapping spans", first, []kv.Span{kv.Key("b"), {From: "b", To: "c"}, {From: "a", To: "b0"}},
+			map[kv.Path]string{"a": "1", "b": "1", "b/x": "1"}},
 		{"an empty range", 0, []kv.Span{{From: "b", To: "a"}}, map[kv.Path]string{}},
 		{"no span", 0, nil, map[kv.Path]string{}},
 	} {
@@ -95,7 +96,8 @@ func testLeases(t *testing.T, h Harness) {
 	}
 	st := h.Open(t)
 	id, end := h.Grant(t, st)
-	at := MustCommit(t, st, kv.Change{Puts: []kv.Put{{Path: "a", Lease: id}, {Path: "b", Lease: id}, {Path: "c"}, {Path: "d", Lease: id}}})
+	at := MustCommit(t, st, kv.Change{Puts: []kv.Put{{Path: "a", Lease: id}, {Path: "b", Lease: id}, {Path: "c"},
+		{Path: "d", Lease: id}}})
 	MustPut(t, st, "d", "no longer leased")
 	end()
 	s := MustFetch(t, st, all)
@@ -140,9 +142,11 @@ func testLimits(t *testing.T, h Harness) {
 		"puts and gets":    {Puts: puts(most / 2), Gets: keys(most/2 + 1)},
 		"guards":           {Guards: guards(most + 1), Puts: puts(1)},
 		"bytes in puts":    {Puts: []kv.Put{{Path: "a", Value: mib}, {Path: "b", Value: mib}}},
-		"bytes in guards":  {Guards: []kv.Guard{{Kind: kv.ValueIs, Path: "k", Value: mib}, {Kind: kv.ValueIs, Path: "k", Value: mib}}, Puts: puts(1)},
-		"bytes in both":    {Guards: []kv.Guard{{Kind: kv.ValueIs, Path: "k", Value: mib}}, Puts: []kv.Put{{Path: "a", Value: mib}}},
-		"bytes in paths":   {Deletes: []kv.Span{kv.Below(kv.Path(mib))}},
+		"bytes in guards": {Guards: []kv.Guard{{Kind: kv.ValueIs, Path: "k", Value: mib},
+			{Kind: kv.ValueIs, Path: "k", Value: mib}}, Puts: puts(1)},
+		"bytes in both": {Guards: []kv.Guard{{Kind: kv.ValueIs, Path: "k", Value: mib}},
+			Puts: []kv.Put{{Path: "a", Value: mib}}},
+		"bytes in paths": {Deletes: []kv.Span{kv.Below(kv.Path(mib))}},
 	}
 	for name, c := range tooLarge {
 		_, err := st.Commit(t.Context(), c)

@@ -28,8 +28,8 @@ type Fault struct {
 	Calls int
 }
 
-// Faults is a store that loses answers to commits. Commits that are late arrive between two calls, since a store is linearizable:
-// so a test sees all that a slow network could do, without waiting. It is safe for concurrent use.
+// Faults is a store that loses answers to commits. Commits that are late arrive between two calls, since a store is
+// linearizable: so a test sees all that a slow network could do, without waiting. It is safe for concurrent use.
 type Faults struct {
 	store  kv.Store
 	choose func() Fault
@@ -66,7 +66,8 @@ func Script(faults ...Fault) func() Fault {
 	}
 }
 
-// Random returns a choice in which a share of the commits, in equal parts, is committed, dropped and late by up to most calls.
+// Random returns a choice in which a share of the commits, in equal parts, is committed, dropped and late by up to most
+// calls.
 func Random(seed uint64, share float64, most int) func() Fault {
 	r := rand.New(rand.NewPCG(seed, 0))
 	return func() Fault {

@@ -6,7 +6,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Hooks is a store whose calls pass through functions of the test, where they are not nil. Next is the call to the store.
+// Hooks is a store whose calls pass through functions of the test, where they are not nil. Next is the call to the
+// store.
 type Hooks struct {
 	kv.Store
 	OnFetch  func(ctx context.Context, at kv.Revision, spans []kv.Span, next Fetch) (*kv.Snapshot, error)

@@ -23,7 +23,8 @@ func put(p kv.Path) kv.Change { return kv.Change{Puts: []kv.Put{{Path: p}}} }
 func TestFaultsDecideWhatBecomesOfACommit(t *testing.T) {
 	st := kv.NewMemory()
 	f := kvtest.NewFaults(st, kvtest.Script(
-		kvtest.Fault{}, kvtest.Fault{Fate: kvtest.Committed}, kvtest.Fault{Fate: kvtest.Dropped}, kvtest.Fault{Fate: kvtest.Late, Calls: 2},
+		kvtest.Fault{}, kvtest.Fault{Fate: kvtest.Committed}, kvtest.Fault{Fate: kvtest.Dropped},
+		kvtest.Fault{Fate: kvtest.Late, Calls: 2},
 	))
 	there := func(p kv.Path) bool { return kvtest.MustFetch(t, st, kv.Key(p)).At(p).Exists() }
 	_, err := f.Commit(t.Context(), put("fine"))
@@ -46,7 +47,8 @@ func TestFaultsDecideWhatBecomesOfACommit(t *testing.T) {
 
 func TestFaultsKeepToTheGuards(t *testing.T) {
 	st := kv.NewMemory()
-	f := kvtest.NewFaults(st, kvtest.Script(kvtest.Fault{Fate: kvtest.Late, Calls: 100}, kvtest.Fault{Fate: kvtest.Committed}))
+	f := kvtest.NewFaults(st, kvtest.Script(kvtest.Fault{Fate: kvtest.Late, Calls: 100},
+		kvtest.Fault{Fate: kvtest.Committed}))
 	c := put("k")
 	c.Guards = []kv.Guard{{Kind: kv.Absent, Path: "k"}}
 	_, err := f.Commit(t.Context(), c)

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Model is a [kv.Store] made to be obviously right: a list of maps, each looked through from one end to the other. It shares
-// no code with the stores that it is compared with.
+// Model is a [kv.Store] made to be obviously right: a list of maps, each looked through from one end to the other. It
+// shares no code with the stores that it is compared with.
 type Model struct {
 	mu     sync.Mutex
 	states []map[kv.Path]kv.Entry // states[i] is the state at revision i+1
