@@ -55,7 +55,7 @@ cover: ## Print the coverage of each package (runs the tests unless COVER=1 make
 	@scripts/cover.sh "$(PROFILE)"
 
 .PHONY: verify
-verify: ## Check format, vet, staticcheck, go.mod, scripts and file lengths
+verify: ## Check format, vet, staticcheck, go.mod, scripts, and lengths of files and lines
 	@GO="$(GO)" scripts/verify.sh
 
 .PHONY: fix

@@ -90,6 +90,8 @@ check staticcheck "$go" tool staticcheck ./...
 check "go.mod is tidy" "$go" mod tidy -diff
 check shellcheck shell_scripts
 check "file lengths" silent long_files
+check "widths of lines of code" silent wide_code
+check "widths of lines of documents" silent wide_documents
 check "file sizes" silent large_files
 check "tests named in docs" scripts/names.sh
 exit "$failed"
