@@ -164,12 +164,14 @@ func TestDumpThatIsNoFlatObject(t *testing.T) {
 func TestDumpFaultsAreReportedTogether(t *testing.T) {
 	text := `{
 		"/css_meta/version": "2",
-		"no slash": "x", "/a//b": "x", "/end/": "x", "/space /x": "x", "/` + strings.Repeat("k", 255) + `": "x", "/😀": "x", "": "x",
+		"no slash": "x", "/a//b": "x", "/end/": "x", "/space /x": "x",
+		"/` + strings.Repeat("k", 255) + `": "x", "/😀": "x", "": "x",
 		"/long": "` + strings.Repeat("v", 65_536) + `", "/emoji": "😀",
 		"/twice": "1", "/twice": "2",
 		"/DBS/lsst/TABLES/t/partitioning/.packed.json": "{", "/DBS/lsst/.packed.json": "{\"a\":{}}",
 		"/DBS/LSST/TABLES/x": "READY", "/q/e": "", "/q/E": "", "/Q/f": "",
-		"/DBS/a.b": "READY", "/DBS/lsst/TABLES/é": "READY", "/DBS/ in/TABLES/x.y/schema": "()", "/NODES/` + strings.Repeat("n", 65) + `": "ACTIVE",
+		"/DBS/a.b": "READY", "/DBS/lsst/TABLES/é": "READY", "/DBS/ in/TABLES/x.y/schema": "()",
+		"/NODES/` + strings.Repeat("n", 65) + `": "ACTIVE",
 		"/half": "\ud83d"
 	}`
 	_, err := cssetcd.ParseDump(strings.NewReader(text))

@@ -39,7 +39,8 @@ func serverOutcome(t oracleT, err error) outcome {
 		return outcomeExists
 	case 1008, 1049, 1051, 1146: // database to drop; database; table to drop; table
 		return outcomeMissing
-	case 1059, 1060, 1064, 1102, 1103, 1300, // too long; two columns of one name; syntax; name of a database; of a table; not utf8mb3
+	// too long; two columns of one name; syntax; name of a database; of a table; not utf8mb3
+	case 1059, 1060, 1064, 1102, 1103, 1300,
 		1066, 1068, 1072, 1113, 1166, 1291, 4161: // named twice; keys; no columns; name of a column; an enum; a type
 		return outcomeInvalid
 	case 1044: // what is the server's own

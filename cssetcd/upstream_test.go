@@ -271,8 +271,9 @@ func TestUpstreamVersionWasLookedAtOnce(t *testing.T) {
 	writes := map[string]error{
 		"create database": second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})),
 		"drop table":      second(c.DropTable(ctx, object)),
-		"set status":      second(c.SetTableStatus(ctx, object, "")), "add chunk": second(c.AddChunk(ctx, object, 1, "worker-1")),
-		"delete node": second(c.DeleteNode(ctx, "worker-1")), "raw": second(c.Raw().Put(ctx, "/x", "")),
+		"set status":      second(c.SetTableStatus(ctx, object, "")),
+		"add chunk":       second(c.AddChunk(ctx, object, 1, "worker-1")),
+		"delete node":     second(c.DeleteNode(ctx, "worker-1")), "raw": second(c.Raw().Put(ctx, "/x", "")),
 		"restore": third(c.Restore(ctx, parse(t, minimalDump), cssetcd.Overwrite())),
 		"read":    third(c.Table(ctx, object)), "chunks": third(c.Chunks(ctx, object)),
 		"get":       third(c.Raw().Get(ctx, "/DBS")),

@@ -44,7 +44,8 @@ long_files() {
 }
 
 # Go: all lines but those of raw strings over several lines, which are texts of
-# programs, code in doc comments, and what follows "// Output:" in an example.
+# programs, code in doc comments, what follows "// Output:" in an example, and
+# raw strings that are long by themselves, such as a line of JSON.
 wide_code() {
 	# shellcheck disable=SC2016 # the dollars are those of awk
 	sources '*.go' | LC_ALL=C xargs -0 -r awk -v most="$widest" '
@@ -61,19 +62,21 @@ wide_code() {
 				if (!raw && code !~ /`.*\/\/.*`/) sub(/\/\/.*/, "", code)
 				raw = (raw + gsub(/`/, "", code)) % 2
 			}
-			if (width($0) > most && !begins_raw && !raw && !output && $0 !~ /^[ \t]*\/\/\t/)
+			whole = match($0, /`[^`]*`/) && RLENGTH > most / 2
+			if (width($0) > most && !begins_raw && !raw && !output && !whole && $0 !~ /^[ \t]*\/\/\t/)
 				print FILENAME ":" FNR ": " width($0) " characters"
 		}'
 }
 
-# Documents: all lines but rows of tables that have links, and code blocks.
+# Documents: all lines but rows of tables that have links, code blocks, and
+# names in backquotes that are long by themselves.
 wide_documents() {
 	# shellcheck disable=SC2016 # the dollars are those of awk
 	sources '*.md' | LC_ALL=C xargs -0 -r awk -v most="$widest" '
 		function width(line) { gsub(/[\200-\277]/, "", line); return length(line) } # UTF-8, in any awk
 		FNR == 1 { code = 0 }
 		/^ *```/ { code = !code }
-		width($0) > most && !code && !(/^\|/ && /\]\(/) { print FILENAME ":" FNR ": " width($0) " characters" }'
+		width($0) > most && !code && !(/^\|/ && /\]\(/) && !(match($0, /`[^`]*`/) && RLENGTH > most / 2) { print FILENAME ":" FNR ": " width($0) " characters" }'
 }
 
 large_files() {

@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/qserv/css-etcd/cssetcd"
 )
 
 // patience is how long a test waits for what happens in a moment.
@@ -71,5 +68,3 @@ func (r *running) wait(t *testing.T) int {
 		return -1
 	}
 }
-
-func itoa(r cssetcd.Revision) string { return strconv.FormatInt(int64(r), 10) }

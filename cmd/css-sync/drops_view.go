@@ -52,7 +52,8 @@ func (c *dropClient) view(ctx context.Context, s deletion.Status) dropView {
 	v := dropView{
 		Name: s.Name, Kind: "table", Phase: s.Phase, Summary: s.Summary(), Incarnation: s.Incarnation, Mark: s.Mark,
 		Policy: s.Policy,
-		By:     s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second), WaitingFor: s.Waiting, TablesFirst: s.Occupied,
+		By:     s.By, Since: s.Since, LeftSeconds: int64(s.Left / time.Second),
+		WaitingFor: s.Waiting, TablesFirst: s.Occupied,
 		Attempts: s.Attempts, Error: s.Error, Trouble: s.Trouble,
 	}
 	if v.WaitingFor == nil {

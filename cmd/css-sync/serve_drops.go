@@ -64,7 +64,9 @@ func (f *serveDropFlags) register(cmd *cobra.Command) {
 	f.flags.DurationVar(&f.commandTimeout, "drop-command-timeout", time.Hour,
 		"how long one run of --drop-command may take; 0: as long as it needs")
 	f.workers.Register(cmd, "remove dropped tables from")
-	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "", "MySQL server with QMeta, where C++ czars register their queries; the schema is "+sqldrop.DefaultQMeta+" unless it names one")
+	f.flags.StringVar(&f.qmeta, "qmeta-dsn", "",
+		"MySQL server with QMeta, where C++ czars register their queries; the schema is "+
+			sqldrop.DefaultQMeta+" unless it names one")
 	f.flags.StringVar(&f.qmetaFile, "qmeta-dsn-file", "", "file that holds what --qmeta-dsn would be given")
 	f.flags.DurationVar(&f.qmetaGrace, "qmeta-grace", time.Minute,
 		"longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")

@@ -19,7 +19,7 @@ type Catalogue struct {
 	Conn *clientv3.Client // nil: the CSS is on a file
 }
 
-// close: there is nothing to lose with a connection, nor with a lock.
+// Close gives back the connection, or the lock of the file. There is nothing to lose with either.
 func (c *Catalogue) Close() {
 	_ = c.Client.Close()
 	if c.Conn != nil {

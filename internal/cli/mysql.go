@@ -26,7 +26,8 @@ var mysqlFlagNames = []string{"mysql-dsn", "mysql-dsn-file", "czar-config"}
 const DefaultDatabase = "qservCssData"
 
 func (m *mysqlFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+DefaultDatabase+" or mysql://user:password@host:port/"+DefaultDatabase)
+	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+DefaultDatabase+
+		" or mysql://user:password@host:port/"+DefaultDatabase)
 	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given")
 	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
 	AllowEnvironment(flags, mysqlFlagNames, OwnPrefix)

@@ -1,3 +1,5 @@
+// Package cli is what the programs of css-etcd share: the terminal (output, errors, hints, exit codes), and the
+// connections to etcd and MySQL that their flags and variables describe.
 package cli
 
 import (
