@@ -90,7 +90,9 @@ func (w workload) enough(t *testing.T, h Harness, done *history, troubles map[st
 		cssetcd.ErrNoSuchTable,
 		cssetcd.ErrStatusMismatch, cssetcd.ErrRevisionMismatch,
 	} {
-		assert.Greater(t, done.failed[kinds(kind)], w.operations/3_500, "%v", kind)
+		if w.operations >= 10_000 { // of fewer, chance may leave a kind out
+			assert.Greater(t, done.failed[kinds(kind)], w.operations/3_500, "%v", kind)
+		}
 	}
 	if h.Trouble != nil {
 		assert.Greater(t, done.overlapped, w.operations/10, "operations at the same time as others")
