@@ -51,7 +51,7 @@ func (c *Czar) Clone() Czar {
 
 // Fence returns until when queries may act.
 func (c *Czar) Fence() Fence {
-	return Fence{c.ID != "", c.proof, c.carried, c.Rules}
+	return Fence{Present: c.ID != "", Proof: c.proof, Carried: c.carried, Rules: c.Rules}
 }
 
 // Enter notes that the czar is registered. Queries that it admitted before live on the proof that they had.
