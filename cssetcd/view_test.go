@@ -37,6 +37,18 @@ func soon(t testing.TB) context.Context {
 	return ctx
 }
 
+// mustEnd fails the test when f waits for what does not come.
+func mustEnd(t testing.TB, what string, f func()) {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() { defer close(ended); f() }()
+	select {
+	case <-ended:
+	case <-soon(t).Done():
+		require.Fail(t, what+" does not end")
+	}
+}
+
 func waitRevision(t testing.TB, v *cssetcd.View, rev cssetcd.Revision) *cssetcd.Snapshot {
 	t.Helper()
 	s, err := v.WaitRevision(soon(t), rev)
@@ -142,6 +154,7 @@ func TestViewOutlivesTheContextOfOpening(t *testing.T) {
 // the view.
 func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	c := newCatalogue(t)
+	began := time.Now()
 	v := openView(t, c)
 	resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix()+"/css/x", "elsewhere")
 	require.NoError(t, err)
@@ -149,11 +162,13 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	_, found := s.Key("/x")
 	assert.False(t, found)
 	assert.GreaterOrEqual(t, v.Stats().Confirmed.Revision, cssetcd.Revision(resp.Header.Revision))
-	assert.Less(t, time.Since(v.Stats().Confirmed.Asked), time.Minute)
+	assert.WithinRange(t, v.Stats().Confirmed.Asked, began, time.Now())
 
 	t.Run("soon, since etcd is asked", func(t *testing.T) {
+		// One after the other, so that the view's own look at etcd, once a second, is always far. One answer that does
+		// not wait for that look is enough, on a machine that is busy.
 		least := time.Hour
-		for range 4 { // one after the other, so that the view's own look at etcd, once a second, is always far
+		for tries := 0; tries < 20 && least >= 700*time.Millisecond; tries++ {
 			began := time.Now()
 			resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix(), "elsewhere")
 			require.NoError(t, err)
@@ -503,7 +518,7 @@ func TestUpdatesAddUp(t *testing.T) {
 	assert.Equal(t, contents(loaded(t, c, sub.Snapshot().Revision())), state)
 }
 
-// TestCloseIsPrompt also while somebody waits and etcd does not answer.
+// TestCloseIsPrompt also while somebody waits for what does not come.
 func TestCloseIsPrompt(t *testing.T) {
 	c := newCatalogue(t)
 	for range 3 {
@@ -524,10 +539,8 @@ func TestCloseIsPrompt(t *testing.T) {
 			}
 			assert.True(t, errors.Is(err, cssetcd.ErrClosed))
 		})
-		began := time.Now()
-		v.Close()
-		assert.Less(t, time.Since(began), 2*time.Second)
-		wg.Wait()
+		mustEnd(t, "Close", v.Close)
+		mustEnd(t, "who waits", wg.Wait)
 	}
 }
 

@@ -64,7 +64,6 @@ func TestCzarThatIsCutOff(t *testing.T) {
 		require.Less(t, time.Since(began), within)
 		time.Sleep(5 * time.Millisecond)
 	}
-	assert.LessOrEqual(t, stale.Sub(began), quick.Fence+quick.Confirm+500*time.Millisecond)
 	_, err = c.Admit(c.Plan(t, source))
 	require.ErrorIs(t, err, deletion.ErrStale)
 	require.ErrorIs(t, c.Healthy(), deletion.ErrStale)

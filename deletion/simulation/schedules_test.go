@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // simulate runs the schedule of a seed. A panic is a failure as any other.
@@ -83,14 +84,15 @@ func TestSchedules(t *testing.T) {
 		n = 300
 		t.Log("a world has one goroutine only, so under the race detector there are few; make test runs all of them without")
 	}
+	if testing.Short() {
+		n = 2_000
+	}
 	check(t, 1, n)
 }
 
 // TestSoakSchedules runs a million worlds, which TestSchedules does not.
 func TestSoakSchedules(t *testing.T) {
-	if os.Getenv("SOAK") == "" {
-		t.Skip("SOAK=1 runs a million schedules")
-	}
+	testkit.Soak(t)
 	check(t, 1_000_000_000, 1_000_000)
 }
 

@@ -59,13 +59,12 @@ func follow(t testing.TB, st *kv.Etcd, start kv.Followed, call func(kv.Update)) 
 	return f
 }
 
-// stop ends the following and returns how long that took.
-func (f *following) stop() time.Duration {
+// stop ends the following, and fails the test when it goes on.
+func (f *following) stop() {
 	f.t.Helper()
 	if f.ended == nil {
-		return 0
+		return
 	}
-	began := time.Now()
 	f.cancel()
 	select {
 	case err := <-f.ended:
@@ -74,7 +73,6 @@ func (f *following) stop() time.Duration {
 		assert.Fail(f.t, "Follow does not end")
 	}
 	f.ended = nil
-	return time.Since(began)
 }
 
 func (f *following) log(p []byte) (int, error) {

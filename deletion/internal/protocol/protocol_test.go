@@ -4,11 +4,14 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // The bounds of the exhaustive check: each adds other kinds of events to a small world.
@@ -53,9 +56,32 @@ func alone(t *testing.T) {
 	}
 }
 
+// smallWorlds are bounds that take a second or two.
+var smallWorlds = []set{
+	{"a czar under a new id", bounds{ids: 2, evicts: true}, briefTiming},
+	{"an eviction", bounds{ids: 1, marks: 1, evicts: true}, briefTiming},
+	{"drops and creations", bounds{ids: 1, marks: 2, creates: 1}, briefTiming},
+	{"reads that come late", bounds{ids: 1, marks: 1, leases: true, slowReads: true, slowEntry: true}, briefTiming},
+	{"czars that leave", bounds{ids: 1, marks: 1, evicts: true, leaving: true, looks: true}, briefTiming},
+	{"a watch that repeats itself", bounds{ids: 1, marks: 1, creates: 1, repeats: true, cancels: true}, briefTiming},
+	{"a view that misses a creation", bounds{ids: 1, marks: 1, creates: 1, repeats: true, misses: true}, briefTiming},
+	{"statuses written by hand", bounds{marks: 2, byHand: true, delays: true, slowSends: true}, briefTiming},
+	{"a database and requests", bounds{marks: 1, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming},
+}
+
+// TestNothingGoesWrongInSmallWorlds is what -short has of the exhaustive check.
+func TestNothingGoesWrongInSmallWorlds(t *testing.T) {
+	alone(t)
+	if !testing.Short() {
+		t.Skip("TestNothingGoesWrong has more")
+	}
+	nothingGoesWrong(t, 20_000, smallWorlds)
+}
+
 // TestNothingGoesWrong tries everything that can happen within the bounds, while all rules are kept.
 func TestNothingGoesWrong(t *testing.T) {
 	alone(t)
+	testkit.Long(t, "it explores a million states")
 	taken := nothingGoesWrong(t, 700_000, []set{
 		{"a czar under a new id", newID, checkTiming},
 		{"drops and creations", again, checkTiming},
@@ -102,9 +128,7 @@ func allMoves() (all []string) {
 // TestSoakNothingGoesWrong is the same in larger bounds, which take many minutes and gigabytes.
 func TestSoakNothingGoesWrong(t *testing.T) {
 	alone(t)
-	if os.Getenv("SOAK") == "" {
-		t.Skip("SOAK is not set")
-	}
+	testkit.Soak(t)
 	nothingGoesWrong(t, 4_000_000, []set{
 		{"new ids, drops and creations", bounds{ids: 2, marks: 2, creates: 1, evicts: true}, checkTiming},
 		{"new ids and longer proofs", bounds{ids: 3, marks: 1, evicts: true}, Timing{Fence: 3 * tick, Wait: tick}},
@@ -147,19 +171,10 @@ func nothingGoesWrong(t *testing.T, least int, sets []set) (taken map[string]boo
 // leaves out, which takes states for one that differ in what should make no difference.
 func TestKeysLoseNothing(t *testing.T) {
 	alone(t)
-	sets := []set{
-		{"a czar under a new id", bounds{ids: 2, evicts: true}, briefTiming},
-		{"an eviction", bounds{ids: 1, marks: 1, evicts: true}, briefTiming},
-		{"drops and creations", bounds{ids: 1, marks: 2, creates: 1}, briefTiming},
-		{"reads that come late", bounds{ids: 1, marks: 1, leases: true, slowReads: true, slowEntry: true}, briefTiming},
-		{"czars that leave", bounds{ids: 1, marks: 1, evicts: true, leaving: true, looks: true}, briefTiming},
-		{"a watch that repeats itself", bounds{ids: 1, marks: 1, creates: 1, repeats: true, cancels: true}, briefTiming},
-		{"a view that misses a creation", bounds{ids: 1, marks: 1, creates: 1, repeats: true, misses: true}, briefTiming},
-		{"statuses written by hand", bounds{marks: 2, byHand: true, delays: true, slowSends: true}, briefTiming},
-		{"a database and requests", bounds{marks: 1, creates: 1, db: true, dbMarks: true, requests: true}, briefTiming},
-	}
+	testkit.Long(t, "it explores by all that there is in a state")
+	sets := smallWorlds
 	if os.Getenv("SOAK") != "" {
-		sets = append(sets,
+		sets = append(slices.Clone(sets),
 			set{"drops under a new id", newID, briefTiming},
 			set{"drops and creations in a database", bounds{marks: 2, creates: 1, db: true, dbMarks: true, requests: true},
 				briefTiming})

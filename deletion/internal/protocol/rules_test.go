@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // missing is a rule that was taken away, and what goes wrong then.
@@ -68,6 +70,7 @@ const bySimulator = CzarNeedsHistory | RemoveByIncarnation
 // TestEveryRuleIsNeeded takes away one rule at a time: then something goes wrong.
 func TestEveryRuleIsNeeded(t *testing.T) {
 	alone(t)
+	testkit.Long(t, "it explores a world for each rule")
 	all := Rule(bySimulator)
 	for _, m := range withoutRule {
 		all |= m.rule
@@ -84,6 +87,7 @@ func TestEveryRuleIsNeeded(t *testing.T) {
 // another harm hides.
 func TestEveryDetailIsNeeded(t *testing.T) {
 	alone(t)
+	testkit.Long(t, "it explores a world for each mistake")
 	for _, m := range []struct {
 		name   string
 		bounds bounds
@@ -117,6 +121,7 @@ func assertBreaks(t *testing.T, c *checker, broken string) {
 // that what ends queries reaches those, too, that are counted and not admitted yet.
 func TestAbortsReachWhatIsCounted(t *testing.T) {
 	alone(t)
+	testkit.Long(t, "it explores two worlds")
 	for _, b := range []bounds{newID, again} {
 		c := &checker{bounds: b, kept: variant{Rules: Without(AdmitChecksSnapshot), abortsCounted: true}}
 		c.run()
