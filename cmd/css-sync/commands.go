@@ -55,7 +55,7 @@ func (p *program) commands() (all []*cobra.Command) {
 	for _, command := range commands {
 		all = append(all, command(p))
 	}
-	return all
+	return append(all, movedCommands()...)
 }
 
 // group makes a command of the catalogue that only holds others.

@@ -56,6 +56,8 @@ func TestWrongUse(t *testing.T) {
 		"table create A.B --schema (a) --status OK":           `status "OK" is none of`,
 		"table set-scan A.B":                                  "--scan-rating is missing",
 		"node set-state n UP":                                 `state "UP" is neither ACTIVE nor INACTIVE`,
+		"demo":                                                "demo is a command of css-lab, with the same flags",
+		"bench gate-admit -w json":                            "bench is a command of css-lab",
 		"ls DBS":                                              `key "DBS" must begin with a slash`,
 		"watch DBS":                                           `key "DBS" must begin with a slash`,
 		"dump --root DBS":                                     `key "DBS" must begin with a slash`,
@@ -126,7 +128,7 @@ func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var visit func(*cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		if cmd.Name() == "completion" || cmd.Name() == "help" {
+		if cmd.Name() == "completion" || cmd.Name() == "help" || cmd.Hidden {
 			return
 		}
 		assert.NotEmpty(t, cmd.Short, cmd.CommandPath())
