@@ -190,7 +190,7 @@ func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.
 	done := make(chan error, 1)
 	go func() { done <- drop.Wait(ctx) }()
 	said := ""
-	tick := time.NewTicker(look)
+	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		if s, err := client.Status(ctx, drop.Name()); err == nil && s.Incarnation == drop.Incarnation() &&
@@ -217,3 +217,6 @@ func awaited(s deletion.Status) string {
 	}
 	return text
 }
+
+// lookEvery is how often a command that waits for a drop looks at what holds it up.
+const lookEvery = 200 * time.Millisecond

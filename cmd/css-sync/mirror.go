@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -26,7 +27,7 @@ would take, or why it would be refused.`,
 			if !once && !dryRun {
 				return cli.InvalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
 			}
-			if err := f.check(); err != nil {
+			if err := f.Check(); err != nil {
 				return cli.InvalidUse(cmd, "%w", err)
 			}
 			target, err := p.MustTarget()
@@ -34,7 +35,7 @@ would take, or why it would be refused.`,
 				return err
 			}
 			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
-				r, err := f.once(ctx, target, css, p, dryRun)
+				r, err := f.Once(ctx, target, css, p.Log, dryRun)
 				if err != nil {
 					return err
 				}
@@ -48,12 +49,15 @@ would take, or why it would be refused.`,
 	return cmd
 }
 
+// mirrorFlags are those of commands that write to MySQL.
+type mirrorFlags struct{ daemon.Mirror }
+
 func (f *mirrorFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "mirror-name", mirror.DefaultName,
+	flags.StringVar(&f.Name, "mirror-name", mirror.DefaultName,
 		"name of the mirror; mirrors to different MySQL servers need different names")
-	flags.BoolVar(&f.adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
-	flags.BoolVar(&f.allowMassDelete, "allow-mass-delete", false,
+	flags.BoolVar(&f.Adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
+	flags.BoolVar(&f.AllowMassDelete, "allow-mass-delete", false,
 		"let through a change that deletes very many rows, or the last database")
 	cli.AllowEnvironment(flags, []string{"mirror-name"}, cli.OwnPrefix)
 }

@@ -10,6 +10,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 // raw returns a client of etcd past css-sync, as etcdctl is.
@@ -33,7 +34,7 @@ func (c *commandLine) status() statusView {
 }
 
 // awaitRefusal waits until status says that a daemon refuses to write.
-func (c *commandLine) awaitRefusal() refusal {
+func (c *commandLine) awaitRefusal() daemon.Refusal {
 	c.t.Helper()
 	require.Eventually(c.t, func() bool { return len(c.status().Refusals) == 1 }, patience, 50*time.Millisecond)
 	return c.status().Refusals[0]
@@ -52,7 +53,7 @@ func TestStatusShowsTheBrake(t *testing.T) {
 	c, _ := onBoth(t)
 	c.ok("db", "create", "Only")
 	c.ok("mirror", "--once")
-	assert.Equal(t, []refusal{}, c.status().Refusals)
+	assert.Equal(t, []daemon.Refusal{}, c.status().Refusals)
 	c.ok("db", "drop", "Only")
 	began := time.Now().Add(-time.Second)
 	serve := c.process("serve")
@@ -114,7 +115,7 @@ func TestRefusalsOfSeveralMirrors(t *testing.T) {
 		`{"mirror":"b","owner":"host, process 7","since":"2026-11-21T10:00:00Z","reason":"the table is not its own"}`)
 	got := c.status().Refusals
 	require.Len(t, got, 2)
-	assert.Equal(t, refusal{Mirror: "a", Reason: "out of order"}, got[0])
+	assert.Equal(t, daemon.Refusal{Mirror: "a", Reason: "out of order"}, got[0])
 	assert.Contains(t, c.ok("status"),
 		"since 2026-11-21T10:00:00Z the mirror b writes nothing: the table is not its own (host, process 7)")
 }

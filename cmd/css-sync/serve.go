@@ -1,18 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 type serveFlags struct {
@@ -51,15 +46,11 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
   css-sync serve --czar-config /config-etc/qserv-czar.cnf --worker-dsn-file /secrets/workers --qmeta-dsn-file /secrets/qmeta
   css-sync serve --no-mirror --drop-command /usr/local/bin/remove-data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			target, err := f.check(cmd, p)
+			config, err := f.config(cmd, p)
 			if err != nil {
 				return err
 			}
-			return p.serveAgain(cmd.Context(), f, target, func() (serveFlags, *mysql.Config, error) {
-				now := f
-				target, err := now.check(cmd, p)
-				return now, target, err
-			})
+			return daemon.Run(cmd.Context(), p.Program, config, func() (daemon.Config, error) { return f.config(cmd, p) })
 		},
 	}
 	flags := cmd.Flags()
@@ -77,6 +68,15 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 	return cmd
 }
 
+// config checks the flags, reads the files that they name, and returns what they say.
+func (f serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, error) {
+	target, err := f.check(cmd, p)
+	return daemon.Config{
+		Version: version, Mirror: f.mirror.Mirror, Target: target, DataDir: f.dataDir, Listen: f.listenClient,
+		SessionTTL: f.sessionTTL, Compact: time.Duration(f.compact), Drops: f.drops.config(),
+	}, err
+}
+
 // check returns where to mirror to; nil for nowhere.
 func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error) {
 	flags := cmd.Flags()
@@ -91,7 +91,7 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
 		return nil, cli.InvalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
 	}
-	if err := f.mirror.check(); err != nil {
+	if err := f.mirror.Check(); err != nil {
 		return nil, cli.InvalidUse(cmd, "%w", err)
 	}
 	if err := f.drops.check(cmd, p); err != nil {
@@ -108,68 +108,4 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 		target = nil // MySQL is known from the environment, or for drops
 	}
 	return target, nil
-}
-
-// daemon is what serve runs. Its parts live until its context ends or one of them fails.
-type daemon struct {
-	*program
-	flags  serveFlags
-	target *mysql.Config // nil: no mirror
-	css    *cli.Catalogue
-	view   *cssetcd.View
-}
-
-// serve runs the daemon's parts. The etcd is that of this process, if it has one.
-func (p *program) serve(ctx context.Context, f serveFlags, target *mysql.Config, etcd *embedetcd.Server) error {
-	d := &daemon{program: p, flags: f, target: target}
-	var parts []func(context.Context) error
-	if etcd != nil {
-		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, etcd) })
-	}
-	var err error
-	if d.css, err = p.Connect(ctx); err != nil {
-		return err
-	}
-	defer d.css.Close()
-	if d.view, err = cssetcd.OpenView(ctx, d.css.Client); err != nil {
-		return err
-	}
-	defer d.view.Close()
-	p.Log.Info("daemon started", "version", version, "endpoints", p.Connection.Endpoints, "prefix", p.Connection.Prefix,
-		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
-	parts = append(parts, d.reconcileNames)
-	if target != nil {
-		if f.mirror.allowMassDelete {
-			p.Log.Warn("the mirror's brake is off for as long as this process runs")
-		}
-		parts = append(parts, d.mirror)
-	}
-	if !f.drops.none {
-		parts = append(parts, d.coordinate)
-	}
-	if f.compact > 0 {
-		parts = append(parts, d.compact)
-	}
-	p.notify("READY=1")
-	err = runAll(ctx, parts)
-	p.notify("STOPPING=1")
-	p.Log.Info("css-sync stops")
-	return err
-}
-
-// runAll runs the parts until ctx ends, which is no error, or one of them fails.
-func runAll(ctx context.Context, parts []func(context.Context) error) error {
-	group, inner := errgroup.WithContext(ctx)
-	for _, part := range parts {
-		group.Go(func() error { return part(inner) })
-	}
-	group.Go(func() error { <-inner.Done(); return nil })
-	err := group.Wait()
-	if ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {
-		return nil
-	}
-	if err == nil {
-		err = errors.New("a part of the daemon ended by itself")
-	}
-	return fmt.Errorf("serve: %w", err)
 }

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/qserv/css-etcd/internal/compaction"
 )
 
 // shortestHistory is what the mirror, drops and whoever looks at an earlier revision can do with.
@@ -40,11 +37,3 @@ func (c *compactFlag) String() string {
 
 // Type is the word for the value in help.
 func (c *compactFlag) Type() string { return "duration|off" }
-
-// compact keeps etcd's history short. Each daemon does it, whether it leads anything or not: compacting twice does
-// nothing, and a daemon that takes over would have to run for as long as history is kept before it could begin.
-func (d *daemon) compact(ctx context.Context) error {
-	return compaction.Run(ctx, compaction.Config{
-		Etcd: d.css.Conn, Key: d.css.Prefix() + "/history", Keep: time.Duration(d.flags.compact), Log: d.Log,
-	})
-}

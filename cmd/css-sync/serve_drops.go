@@ -1,25 +1,18 @@
 package main
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 const serveDropsHelp = `It carries drops out, see css-sync drops --help: one daemon of all leads, the others stand by. What becomes of the data when the catalogue
@@ -139,85 +132,10 @@ func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []strin
 	return nil
 }
 
-// dropper returns what removes data, and its name in the log.
-func (f *serveDropFlags) dropper(log *slog.Logger) (coordinator.Dropper, string, error) {
-	switch {
-	case f.command != "":
-		return coordinator.Command{Path: f.command, Timeout: f.commandTimeout}, "the command " + f.command, nil
-	case len(f.workers.Servers) > 0:
-		d, err := sqldrop.New(sqldrop.Config{Servers: f.workers.Servers, Logger: log})
-		return d, cli.Count(len(f.workers.Servers), "MySQL server"), err
+// config returns what the flags say, after check.
+func (f *serveDropFlags) config() daemon.Drops {
+	return daemon.Drops{
+		None: f.none, Command: f.command, CommandTimeout: f.commandTimeout, Workers: f.workers.Servers,
+		QMeta: f.meta, QMetaGrace: f.qmetaGrace, KvData: f.mirrorState,
 	}
-	return coordinator.Nothing{}, "nothing", nil
-}
-
-// coordinate carries drops out, while this process leads. Another daemon that leads meanwhile does it no harm.
-func (d *daemon) coordinate(ctx context.Context) error {
-	f := &d.flags.drops
-	dropper, name, err := f.dropper(d.Log)
-	if err != nil {
-		return err
-	}
-	config := coordinator.Config{
-		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: cli.Owner(), TTL: d.flags.sessionTTL, Logger: d.Log,
-	}
-	if f.meta != nil {
-		tracker, err := sqldrop.NewTracker(sqldrop.TrackerConfig{QMeta: f.meta, Applied: d.shown, Registration: f.qmetaGrace})
-		if err != nil {
-			return err
-		}
-		config.Tracker = &tellingTracker{QueryTracker: tracker, log: d.Log, said: map[cssetcd.Revision]string{}}
-	}
-	c, err := coordinator.New(config)
-	if err != nil {
-		return err
-	}
-	d.Log.Info("drops are carried out", "data_removed_by", name, "c++_czars_tracked", f.meta != nil)
-	return c.Run(ctx)
-}
-
-// shown returns the revision that kvData shows. Revisions of another catalogue mean nothing.
-func (d *daemon) shown(ctx context.Context) (cssetcd.Revision, error) {
-	state, err := mirror.ReadState(ctx, d.flags.drops.mirrorState)
-	if err != nil {
-		return 0, err
-	}
-	here, err := d.css.Identity(ctx)
-	if err == nil && !sameCatalogue(state.Identity, here) {
-		err = errors.New("kvData shows another catalogue")
-	}
-	return state.Applied, err
-}
-
-// tellingTracker logs what drops wait for: a tracker's reasons are known in the process that leads only.
-type tellingTracker struct {
-	coordinator.QueryTracker
-	log  *slog.Logger
-	mu   sync.Mutex
-	said map[cssetcd.Revision]string // by mark
-}
-
-func (t *tellingTracker) Clear(ctx context.Context, job coordinator.Job) (bool, string, error) {
-	clear, reason, err := t.QueryTracker.Clear(ctx, job)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := reason
-	if err != nil {
-		text = err.Error()
-	}
-	switch {
-	case clear:
-		delete(t.said, job.Mark)
-	case text != t.said[job.Mark] && ctx.Err() == nil:
-		t.said[job.Mark] = text
-		t.log.Info("a drop waits for queries of C++ czars", "name", jobName(job), "mark", int64(job.Mark), "reason", text)
-	}
-	return clear, reason, err
-}
-
-func jobName(job coordinator.Job) string {
-	if job.Whole || len(job.Tables) == 0 {
-		return job.Database
-	}
-	return fmt.Sprintf("%s.%s", job.Database, job.Tables[0].Table)
 }

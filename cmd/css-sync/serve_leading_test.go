@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 // TestElectionKeysOfMirrorsAreDeleted while their leases live: both stand again by themselves and one leads. Without
@@ -19,7 +21,7 @@ func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 		c.process("serve", "--no-drops")
 	}
 	etcd := c.raw()
-	candidates := mirrorKeys("/qserv") + "default/"
+	candidates := daemon.MirrorKeys("/qserv") + "default/"
 	awaitTwo := func(since int64) {
 		t.Helper()
 		require.Eventually(t, func() bool {

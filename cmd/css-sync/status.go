@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -38,7 +39,7 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 			if _, err := p.Connection.Config(); err != nil && path == "" {
 				return cli.InvalidUse(cmd, "%w", err)
 			}
-			s := statusView{Refusals: []refusal{}, Czars: []czarView{}}
+			s := statusView{Refusals: []daemon.Refusal{}, Czars: []czarView{}}
 			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
 			faults = append(faults, alarmed(s.Etcd.Alarms), s.dropsErr)
 			if target != nil {
@@ -91,11 +92,6 @@ func (s statusView) write(w io.Writer) {
 		f = append(f, [2]string{"REFUSED", r.String()})
 	}
 	f.Write(w)
-}
-
-func (r refusal) String() string {
-	return fmt.Sprintf("since %s the mirror %s writes nothing: %s (%s)", r.Since.UTC().Format(time.RFC3339), r.Mirror,
-		r.Reason, r.Owner)
 }
 
 func (e endpointStatus) String() string {

@@ -11,6 +11,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
@@ -41,7 +42,7 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	if err != nil {
 		return err
 	}
-	if s.Refusals, err = readRefusals(ctx, css.Conn, css.Prefix()); err != nil {
+	if s.Refusals, err = daemon.ReadRefusals(ctx, css.Conn, css.Prefix()); err != nil {
 		return err
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()

@@ -5,6 +5,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -15,9 +16,9 @@ type statusView struct {
 	Catalogue *catalogueStatus `json:"catalogue"`      // null: there is none, or it cannot be read
 	Mirror    *mirrorStatus    `json:"mirror"`         // null: nothing says where MySQL is
 	// of daemons that write nothing to MySQL until somebody does something
-	Refusals []refusal    `json:"refusals"`
-	Drops    *dropsStatus `json:"drops"` // null: they cannot be read, or the catalogue is on a file
-	Czars    []czarView   `json:"czars"` // that are registered
+	Refusals []daemon.Refusal `json:"refusals"`
+	Drops    *dropsStatus     `json:"drops"` // null: they cannot be read, or the catalogue is on a file
+	Czars    []czarView       `json:"czars"` // that are registered
 	dropsErr error
 }
 
@@ -75,19 +76,11 @@ func viewMirror(s mirror.State, err error, etcd *etcdStatus) *mirrorStatus {
 		Rows: s.Rows, Quarantined: s.Quarantined, Updated: &s.Updated,
 	}
 	if etcd.OK {
-		same := sameCatalogue(s.Identity, etcd.identity)
+		same := daemon.SameCatalogue(s.Identity, etcd.identity)
 		v.SameCatalogue = &same
 		if lag := max(etcd.Revision-s.Applied, 0); same {
 			v.LagRevisions = &lag
 		}
 	}
 	return v
-}
-
-// sameCatalogue: a mirror that began with an empty etcd does not know the history that was made later.
-func sameCatalogue(mirrored, here cssetcd.Identity) bool {
-	if mirrored.History == "" {
-		mirrored.History = here.History
-	}
-	return mirrored == here
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// mirror mirrors while this process is the one of all with the same mirror name that was elected to. The election only
-// keeps them from disturbing each other; that one writes at a time is seen to in MySQL.
-func (d *daemon) mirror(ctx context.Context) error {
+// mirrorToMySQL mirrors while this process is the one of all with the same mirror name that was elected to. The
+// election only keeps them from disturbing each other; that one writes at a time is seen to in MySQL.
+func (d *daemon) mirrorToMySQL(ctx context.Context) error {
 	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.Conn, Key: mirrorKeys(d.css.Prefix()) + d.flags.mirror.name, Name: cli.Owner(), TTL: d.flags.sessionTTL,
+		Etcd: d.css.Conn, Key: MirrorKeys(d.css.Prefix()) + d.Mirror.Name, Name: cli.Owner(), TTL: d.SessionTTL,
 		Log: d.Log,
 	}, d.mirrorAsLeader)
 }
 
 func (d *daemon) mirrorAsLeader(ctx context.Context, term leader.Term) error {
-	m, err := d.flags.mirror.new(d.target, d.css, d.view.Subscribe(), d.program)
+	m, err := d.Mirror.new(d.Target, d.css, d.view.Subscribe(), d.Log)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (d *daemon) announce(ctx context.Context, term leader.Term, status func() m
 			if s.Phase == mirror.Following {
 				d.Log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
 			}
-			d.notify(fmt.Sprintf("STATUS=mirror %s at revision %d", s.Phase, s.Applied))
+			notify(d.Program, fmt.Sprintf("STATUS=mirror %s at revision %d", s.Phase, s.Applied))
 		}
 		select {
 		case <-ctx.Done():

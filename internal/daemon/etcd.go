@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -15,12 +15,12 @@ import (
 const ownEtcdStart = time.Minute
 
 // startEtcd runs the daemon's own etcd and points the connection to it.
-func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Server, error) {
+func startEtcd(ctx context.Context, p *cli.Program, config Config) (*embedetcd.Server, error) {
 	ctx, cancel := context.WithTimeout(ctx, ownEtcdStart)
 	defer cancel()
 	etcd, err := embedetcd.Start(ctx, embedetcd.Options{
 		// its history is compacted as that of any other
-		Dir: f.dataDir, Listen: f.listenClient, Logger: p.Log, Fatal: p.etcdEnded,
+		Dir: config.DataDir, Listen: config.Listen, Logger: p.Log, Fatal: func(reason string) { etcdEnded(p, reason) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("serve: %w", err)
@@ -31,9 +31,9 @@ func (p *program) startEtcd(ctx context.Context, f serveFlags) (*embedetcd.Serve
 }
 
 // etcdEnded ends the process: what etcd did not write it must not go on from.
-func (p *program) etcdEnded(reason string) {
+func etcdEnded(p *cli.Program, reason string) {
 	p.Say("the etcd in this process cannot go on: %s", reason)
-	p.notify("STOPPING=1")
+	notify(p, "STOPPING=1")
 	os.Exit(cli.ExitError)
 }
 
@@ -47,7 +47,7 @@ func watchOver(ctx context.Context, etcd *embedetcd.Server) error {
 	}
 }
 
-func (p *program) stopEtcd(etcd *embedetcd.Server) {
+func stopEtcd(p *cli.Program, etcd *embedetcd.Server) {
 	if err := etcd.Close(); err != nil {
 		p.Log.Error("etcd did not stop in good order", "err", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -8,15 +8,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/wait"
 )
-
-// reread is what the flags say when the files that they name are read anew.
-type reread func() (serveFlags, *mysql.Config, error)
 
 // errReload ends what the daemon runs so that it begins again.
 var errReload = errors.New("SIGHUP")
@@ -24,39 +19,39 @@ var errReload = errors.New("SIGHUP")
 // reloadPause is between two tries to begin again while etcd is away.
 const reloadPause = time.Second
 
-// serveAgain runs the daemon, and at each SIGHUP begins it again with what its files say by then: secrets, the czar's
+// Run runs the daemon, and at each SIGHUP begins it again with what its files say by then: secrets, the czar's
 // configuration, the list of workers, certificates. What runs ends in order first, so that another daemon takes over at
 // once where there is one. The etcd of this process goes on.
-func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Config, read reread) error {
+func Run(ctx context.Context, p *cli.Program, config Config, reread func() (Config, error)) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	var etcd *embedetcd.Server
-	if f.dataDir != "" {
+	if config.DataDir != "" {
 		var err error
-		if etcd, err = p.startEtcd(ctx, f); err != nil {
+		if etcd, err = startEtcd(ctx, p, config); err != nil {
 			return err
 		}
-		defer p.stopEtcd(etcd)
+		defer stopEtcd(p, etcd)
 	}
 	for again := false; ; {
 		inner, end := context.WithCancelCause(ctx)
-		next := make(chan func(), 1)
+		next := make(chan Config, 1)
 		go func() {
 			defer close(next)
-			if newFlags, newTarget, ok := p.awaitReload(inner, hangups, read); ok {
-				next <- func() { f, target = newFlags, newTarget }
+			if anew, ok := awaitReload(inner, p, hangups, reread); ok {
+				next <- anew
 				end(errReload)
 			}
 		}()
-		err := p.serve(inner, f, target, etcd)
+		err := serve(inner, p, config, etcd)
 		end(nil)
-		use, reload := <-next
+		anew, reload := <-next
 		switch {
 		case ctx.Err() != nil:
 			return err
 		case reload && err == nil:
-			use()
+			config = anew
 			again = true
 			p.Log.Info("SIGHUP: css-sync begins again with what its files say now")
 		case again && cli.ExitCode(err) == cli.ExitNoConnection: // which is an error at the start only
@@ -69,20 +64,20 @@ func (p *program) serveAgain(ctx context.Context, f serveFlags, target *mysql.Co
 }
 
 // awaitReload waits for a SIGHUP after which the files can be used. It returns false when ctx ends.
-func (p *program) awaitReload(ctx context.Context, hangups <-chan os.Signal, read reread) (serveFlags, *mysql.Config,
-	bool) {
+func awaitReload(ctx context.Context, p *cli.Program, hangups <-chan os.Signal,
+	reread func() (Config, error)) (Config, bool) {
 	for {
 		select {
 		case <-ctx.Done():
-			return serveFlags{}, nil, false
+			return Config{}, false
 		case <-hangups:
 		}
-		f, target, err := read()
+		config, err := reread()
 		if err == nil {
 			_, err = p.Connection.Config()
 		}
 		if err == nil {
-			return f, target, true
+			return config, true
 		}
 		p.Log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", cli.Sentence(err))
 	}

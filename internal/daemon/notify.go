@@ -1,10 +1,14 @@
-package main
+package daemon
 
-import "net"
+import (
+	"net"
+
+	"github.com/qserv/css-etcd/internal/cli"
+)
 
 // notify tells systemd how the daemon stands, where systemd started it as a service of Type=notify. Nobody waits for
 // the message, so that it cannot be sent is worth a line in the log and no more.
-func (p *program) notify(state string) {
+func notify(p *cli.Program, state string) {
 	name := p.Getenv("NOTIFY_SOCKET")
 	if name == "" {
 		return
