@@ -13,6 +13,7 @@ import (
 
 // The figures are those of a run that is far too short and never looked at.
 func TestBenchPrintsJSONAndTable(t *testing.T) {
+	testkit.Long(t, "it starts servers for benchmarks")
 	testkit.RequireMariaDB(t)
 	p, stdout, stderr, clean := demoProgram(t)
 	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"bench", "drop-vs", "--quick", "-w", "json"}), stderr)

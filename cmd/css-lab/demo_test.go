@@ -153,6 +153,7 @@ func TestDemoShowsEverything(t *testing.T) {
 }
 
 func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
+	testkit.Long(t, "it starts the demo once more")
 	p, stdout, _, clean := demoProgram(t)
 	d := newDemo(p, false)
 	d.database = func(context.Context, mariadbd.Options) (*mariadbd.Server, error) {
@@ -175,6 +176,7 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 }
 
 func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
+	testkit.Long(t, "it starts the demo once more")
 	t.Parallel()
 	testkit.RequireMariaDB(t)
 	for _, at := range []string{"Start an etcd", "etcd 3", "Mirror it to MySQL", "czar 1, process", "Create a table",
@@ -187,6 +189,7 @@ func TestDemoStopsEverythingWhenInterrupted(t *testing.T) {
 }
 
 func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
+	testkit.Long(t, "it starts the demo once more")
 	t.Parallel()
 	testkit.RequireMariaDB(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check") // the last of the commands
@@ -203,6 +206,7 @@ func TestDemoKeepRunsOnUntilInterruptedAndSaysHowToConnect(t *testing.T) {
 
 // TestDemoRemovesItsFilesAlthoughInterruptedAgain: who is impatient types Ctrl-C twice.
 func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
+	testkit.Long(t, "it starts the demo once more")
 	t.Parallel()
 	testkit.RequireMariaDB(t)
 	r := runDemo(t, []string{"--keep"}, "/qservCssData' check", "Stopping")
@@ -230,6 +234,7 @@ func (w *brokenPipe) Write(b []byte) (int, error) {
 }
 
 func TestDemoStopsEverythingWhenNobodyReads(t *testing.T) {
+	testkit.Long(t, "it starts the demo once more")
 	testkit.RequireMariaDB(t)
 	p, _, stderr, clean := demoProgram(t)
 	p.Stdout = &brokenPipe{lines: 5}

@@ -29,6 +29,7 @@ func TestCzarProcess(t *testing.T) {
 // What is checked here is that every benchmark does its work, compares equal work, and keeps the contract of its
 // results. How long anything takes is never looked at.
 func TestBenchmarksKeepTheContract(t *testing.T) {
+	testkit.Long(t, "it runs each benchmark once")
 	testkit.RequireMariaDB(t)
 	profiles := t.TempDir()
 	results, err := Run(t.Context(), Options{Sizes: Quick, Czar: czarOfTest, Profiles: profiles,
