@@ -114,7 +114,6 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 	t.Parallel()
 	for name, reset := range map[string]bool{"history-reset first": true, "no history-reset": false} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			b := newBackedUp(t)
 			f := newFleetOn(t, b.Server)
 			stop := f.Coordinate()

@@ -15,7 +15,6 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/proxy"
-	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // parent makes a table that others can refer to, and refer a table that does.
@@ -124,8 +123,6 @@ func (s *said) all() []string {
 // Rule: a server that takes connections and says nothing is named while the others are at work, and given up within
 // seconds.
 func TestServerSaysNothing(t *testing.T) {
-	testkit.Long(t, "it waits ten seconds for an answer")
-	t.Parallel()
 	w := newWorld(t)
 	w.create("t")
 	link, err := proxy.Start("unix", w.config.Addr)

@@ -129,7 +129,6 @@ func TestPausedAttemptDoesNotTouchANewTable(t *testing.T) {
 
 // Rule: the same with two attempts that are both in the middle, whichever of them ends first.
 func TestTwoPausedAttempts(t *testing.T) {
-	t.Parallel()
 	pairs, tables := 0, []string{"Object"}
 	w := newWorld(t)
 	for _, firstEnds := range []bool{true, false} {

@@ -252,7 +252,6 @@ func (w *world) idle() {
 // Rule: a server that dies in the middle of it has taken away all tables or none, and the next attempt does what is
 // left.
 func TestServerDies(t *testing.T) {
-	t.Parallel()
 	testkit.RequireMariaDB(t)
 	own := testkit.MariaDB(t, mariadbd.Options{})
 	w := worldOn(t, own)

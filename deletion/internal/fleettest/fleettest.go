@@ -30,7 +30,6 @@ func Prefix() string { return fmt.Sprintf("/test%d", prefixes.Add(1)) }
 
 // Main runs the tests of a package with one etcd, and looks for goroutines that are left over.
 func Main(m *testing.M) {
-	testkit.Parallel(6) // the tests mostly wait for proofs and leases to end
 	Server = testkit.SharedEtcd()
 	testkit.Main(m)
 }
