@@ -43,7 +43,7 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 		return g, nil
 	case <-g.gone:
 		g.stop()
-		return nil, failed("open the gate", "", fmt.Errorf("the view was closed: %w", ErrClosed))
+		return nil, failed("open the gate", "", errViewClosed)
 	case <-ctx.Done():
 		err := errors.Join(ctx.Err(), g.why())
 		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -53,6 +53,8 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 	}
 }
 
+var errViewClosed = fmt.Errorf("the view was closed: %w", ErrClosed)
+
 // newGate returns a gate that has not begun.
 func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts []GateOption) (*Gate, error) {
 	config, err := gateConfigOf(opts)
@@ -61,6 +63,9 @@ func newGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts 
 	}
 	if err := edge.Paired(css, view); err != nil {
 		return nil, err
+	}
+	if view.Condition().Phase == cssetcd.Closed { // before anything is registered
+		return nil, errViewClosed
 	}
 	if err := edge.Identical(ctx, css, view); err != nil {
 		return nil, err
