@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/filelock"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -91,8 +92,8 @@ func checkRegular(path string) error {
 
 // catalogueFile is the dump file that holds a catalogue.
 type catalogueFile struct {
-	path string   // of the file itself, not of a link to it
-	lock *os.File // beside the file, which is replaced by each write; nil for a reader
+	path string         // of the file itself, not of a link to it
+	lock *filelock.Lock // beside the file, which is replaced by each write; nil for a reader
 	step func(saving)
 }
 
@@ -111,29 +112,20 @@ func (f *catalogueFile) at(moment saving) {
 	}
 }
 
-func (f *catalogueFile) acquire() error {
-	lock, err := os.OpenFile(f.path+".lock", os.O_CREATE|os.O_RDWR, 0o666)
-	if err != nil {
-		return err
+func (f *catalogueFile) acquire() (err error) {
+	f.lock, err = filelock.Take(f.path+".lock", 0o666)
+	if errors.Is(err, filelock.ErrHeld) {
+		return ErrFileInUse
 	}
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = lock.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return ErrFileInUse
-		}
-		return fmt.Errorf("lock %s: %w", lock.Name(), err)
-	}
-	f.lock = lock
-	return nil
+	return err
 }
 
-// Close lets others write. The lock file stays: removing it could take it from under another process that waits to lock
-// it.
+// Close lets others write.
 func (f *catalogueFile) Close() error {
 	if f.lock == nil {
 		return nil
 	}
-	return f.lock.Close()
+	return f.lock.Release()
 }
 
 // load reads the file and makes anew what is kept beside a catalogue in etcd: spellings, and what refers to nodes.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/filelock"
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
@@ -30,7 +31,7 @@ type Server struct {
 type run struct {
 	etcd   *embed.Etcd
 	cancel context.CancelFunc // cuts the clients off
-	lock   *os.File
+	lock   *filelock.Lock
 }
 
 // Start runs a single-member etcd and returns when it serves, after about a
@@ -115,7 +116,7 @@ func (s *Server) launch() (*run, error) {
 		cancel()
 		return nil, errors.Join(
 			fmt.Errorf("embedetcd: start etcd in %s for clients on %s: %w", s.dir, &s.client, err),
-			lock.Close())
+			lock.Release())
 	}
 	return &run{etcd: etcd, cancel: cancel, lock: lock}, nil
 }
@@ -146,7 +147,7 @@ func (r *run) stop() error {
 		r.etcd.Server.HardStop()
 	}
 	r.etcd.Close()
-	if err := r.lock.Close(); err != nil {
+	if err := r.lock.Release(); err != nil {
 		return fmt.Errorf("embedetcd: unlock the data directory: %w", err)
 	}
 	return nil
