@@ -10,8 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/qserv/css-etcd/internal/bench"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/lab"
+	"github.com/qserv/css-etcd/internal/lab/drops"
+	"github.com/qserv/css-etcd/internal/lab/measure"
+	"github.com/qserv/css-etcd/internal/lab/rig"
 )
 
 type benchFlags struct {
@@ -31,15 +34,15 @@ func benchCommand(p *program) *cobra.Command {
 			"that is missed is a result and no error. -w json has all samples. The beginning of a name will do.\n\n" +
 			benchList(),
 		Example:   "  css-lab bench\n  css-lab bench drop-vs-statements -w json",
-		ValidArgs: bench.Names(),
+		ValidArgs: lab.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.czar != "" {
-				return bench.RunCzar(cmd.Context(), f.czar, p.Stdin, p.Stdout)
+				return drops.RunCzar(cmd.Context(), f.czar, p.Stdin, p.Stdout)
 			}
 			if f.long && f.quick {
 				return cli.InvalidUse(cmd, "--long and --quick exclude each other")
 			}
-			if _, err := bench.Select(args); err != nil {
+			if _, err := lab.Select(args); err != nil {
 				return cli.InvalidUse(cmd, "%w", err)
 			}
 			return p.bench(cmd.Context(), args, f)
@@ -60,20 +63,20 @@ const asCzar = "as-czar"
 func benchList() string {
 	var b strings.Builder
 	b.WriteString("Benchmarks:")
-	for _, one := range bench.All() {
+	for _, one := range lab.All() {
 		fmt.Fprintf(&b, "\n  %s\n      %s", one.Name, one.Summary)
 	}
 	return b.String()
 }
 
-func (f benchFlags) sizes() bench.Sizes {
+func (f benchFlags) sizes() rig.Sizes {
 	switch {
 	case f.long:
-		return bench.Long
+		return rig.Long
 	case f.quick:
-		return bench.Quick
+		return rig.Quick
 	}
-	return bench.Normal
+	return rig.Normal
 }
 
 // bench prints what was measured, also when it was interrupted or failed.
@@ -84,7 +87,7 @@ func (p *program) bench(ctx context.Context, names []string, f benchFlags) error
 	if err != nil {
 		return err
 	}
-	results, err := bench.Run(ctx, bench.Options{
+	results, err := lab.Run(ctx, lab.Options{
 		Names: names, Sizes: f.sizes(), Czar: []string{self, "bench", "--" + asCzar}, Profiles: f.profiles,
 		Progress: func(line string) { p.Say("%s", line) },
 	})
@@ -94,9 +97,9 @@ func (p *program) bench(ctx context.Context, names []string, f benchFlags) error
 	return errors.Join(err, p.printBench(results))
 }
 
-func (p *program) printBench(results []bench.Result) error {
+func (p *program) printBench(results []measure.Result) error {
 	if p.Output.JSON() {
-		return bench.WriteJSON(p.Stdout, results)
+		return measure.WriteJSON(p.Stdout, results)
 	}
-	return p.Print(nil, func(w io.Writer) { _ = bench.WriteTable(w, results) }) // the writer keeps its error
+	return p.Print(nil, func(w io.Writer) { _ = measure.WriteTable(w, results) }) // the writer keeps its error
 }

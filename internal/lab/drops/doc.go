@@ -1,0 +1,2 @@
+// Package drops has the figures of dropping, and of the gate that admits queries.
+package drops

@@ -1,0 +1,50 @@
+package rig
+
+import (
+	"context"
+	"time"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+// Mirror returns a mirror of what a view shows into our database.
+func (r *Rig) Mirror(ctx context.Context, css *cssetcd.Client, view *cssetcd.View) (*mirror.Mirror, error) {
+	target, err := r.MySQL(ctx, OursDB)
+	if err != nil {
+		return nil, err
+	}
+	return mirror.New(mirror.Config{Feed: view.Subscribe(), Catalogue: css, Target: target, Owner: "bench"})
+}
+
+// Mirrored runs a mirror while f runs, which begins when our table shows the catalogue.
+func (r *Rig) Mirrored(ctx context.Context, css *cssetcd.Client, view *cssetcd.View,
+	f func(context.Context) error) error {
+	m, err := r.Mirror(ctx, css, view)
+	if err != nil {
+		return err
+	}
+	return Beside(ctx, "the mirror", m.Run, func(ctx context.Context) error {
+		if err := awaitApplied(ctx, m, view.Snapshot().Revision()); err != nil {
+			return err
+		}
+		return f(ctx)
+	})
+}
+
+// awaitApplied waits until a mirror's table shows a revision or a later one.
+func awaitApplied(ctx context.Context, m *mirror.Mirror, rev cssetcd.Revision) error {
+	for {
+		s := m.Status()
+		switch {
+		case s.Applied >= rev:
+			return nil
+		case s.Phase == mirror.Refused:
+			return s.Err
+		}
+		if err := wait.For(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
