@@ -23,6 +23,9 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
+// keys are CSS keys and their values.
+type keys = map[string]string
+
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // asProgram makes the test binary css-sync itself, for tests that need a process of their own: with any value but

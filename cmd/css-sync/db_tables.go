@@ -8,6 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/diff"
 )
 
 // createWithTables creates a database with the tables of another one, which takes several transactions. Running it
@@ -24,9 +25,9 @@ func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name
 	if skipped := notReady(s, like); len(skipped) > 0 {
 		p.Say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
 	}
-	for _, u := range unqueryable(values(s)) {
-		if n, err := cssetcd.ParseTableName(u.Table); err == nil && n.DB == like {
-			p.Say("warning: %s, and so is its copy: %s", u.Table, u.Reason)
+	for name, why := range cssetcd.Unqueryable(diff.Values(s)) {
+		if name.DB == like {
+			p.Say("warning: %s, and so is its copy: %s", name, why)
 		}
 	}
 	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables, cssetcd.AllowUnqueryable())

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/keydiff"
+	"github.com/qserv/css-etcd/internal/diff"
 )
 
 func diffCommand(p *program) *cobra.Command {
@@ -56,52 +56,25 @@ as 0.1 and 0.100000, and missing ancestors. The members of packed keys are then 
 	return cmd
 }
 
-// diffView is the JSON form of a comparison.
-type diffView struct {
-	A           sideView             `json:"a"`
-	B           sideView             `json:"b"`
-	Meaning     bool                 `json:"meaning"`
-	Equal       bool                 `json:"equal"`
-	Differences []keydiff.Difference `json:"differences"`
-}
-
-type sideView struct {
-	Source   string           `json:"source"`
-	Revision cssetcd.Revision `json:"revision,omitempty"` // of etcd
-	Keys     int              `json:"keys"`               // in it, as it is written
-	// tables that no czar can query, or whose names are those of chunks
-	Unqueryable []unqueryableView `json:"unqueryable,omitempty"`
-}
-
 func (p *program) diff(ctx context.Context, a, b side, byMeaning bool) error {
-	keysA, viewA, err := a.read(ctx)
+	sideA, err := a(ctx)
 	if err != nil {
 		return err
 	}
-	keysB, viewB, err := b.read(ctx)
+	sideB, err := b(ctx)
 	if err != nil {
 		return err
 	}
-	viewA.Unqueryable, viewB.Unqueryable = unqueryable(keydiff.All(keysA)), unqueryable(keydiff.All(keysB))
-	for _, form := range []struct {
-		wanted bool
-		of     func(map[string]string) map[string]string
-	}{{a.ofMirror || b.ofMirror, image}, {byMeaning, meaning}} {
-		if form.wanted {
-			keysA, keysB = byKey(form.of(byName(keysA))), byKey(form.of(byName(keysB)))
-		}
-	}
-	v := diffView{A: viewA, B: viewB, Meaning: byMeaning, Differences: keydiff.Compare(keysA, keysB)}
-	v.Equal = len(v.Differences) == 0
-	if err := p.Print(v, v.write); err != nil || v.Equal {
+	r := diff.Of(sideA, sideB, byMeaning)
+	if err := p.Print(r, func(w io.Writer) { writeDiff(w, r) }); err != nil || r.Equal {
 		return err
 	}
-	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, cli.Count(len(v.Differences), "key"), v.A.Source,
-		v.B.Source)
+	return fmt.Errorf("%w: %s between %s and %s", cli.ErrDifferences, cli.Count(len(r.Differences), "key"), r.A.Source,
+		r.B.Source)
 }
 
-func (v diffView) write(w io.Writer) {
-	defer v.writeUnqueryable(w)
+func writeDiff(w io.Writer, v diff.Result) {
+	defer writeUnqueryable(w, v)
 	if v.Equal {
 		fmt.Fprintf(w, "no difference: %s has %s and %s has %s\n", v.A.Source, cli.Count(v.A.Keys, "key"), v.B.Source,
 			cli.Count(v.B.Keys, "key"))
@@ -117,6 +90,22 @@ func (v diffView) write(w io.Writer) {
 		t.Rows = append(t.Rows, []string{d.Kind, d.Key, a, b})
 	}
 	t.Write(w)
+}
+
+// writeUnqueryable names such tables of both sides.
+func writeUnqueryable(w io.Writer, v diff.Result) {
+	for _, u := range v.A.Unqueryable {
+		where := v.A.Source
+		if slices.Contains(v.B.Unqueryable, u) {
+			where = "both"
+		}
+		fmt.Fprintf(w, "in %s: %s: %s\n", where, u.Table, u.Reason)
+	}
+	for _, u := range v.B.Unqueryable {
+		if !slices.Contains(v.A.Unqueryable, u) {
+			fmt.Fprintf(w, "in %s: %s: %s\n", v.B.Source, u.Table, u.Reason)
+		}
+	}
 }
 
 // shownValue is a value in a cell: "" for none, which is shown as a dash.

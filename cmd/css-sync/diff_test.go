@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/keydiff"
+	"github.com/qserv/css-etcd/internal/diff"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
@@ -56,10 +56,10 @@ func TestDiff(t *testing.T) {
 	golden(t, "diff-revisions.txt", c.differs(file, "etcd@"+before, "etcd"))
 	golden(t, "diff.json", c.differs(file, file, "etcd", "-w", "json"))
 	c.stdin = c.ok("dump")
-	assert.Equal(t, diffView{
-		A: sideView{Source: "etcd", Revision: 14, Keys: 36}, B: sideView{Source: "-", Keys: 36}, Equal: true,
-		Differences: []keydiff.Difference{},
-	}, decode[diffView](t, c.ok("diff", "etcd", "-", "-w", "json")))
+	assert.Equal(t, diff.Result{
+		A: diff.Side{Source: "etcd", Revision: 14, Keys: 36}, B: diff.Side{Source: "-", Keys: 36}, Equal: true,
+		Differences: []diff.Difference{},
+	}, decode[diff.Result](t, c.ok("diff", "etcd", "-", "-w", "json")))
 }
 
 func TestDiffByMeaning(t *testing.T) {
@@ -81,14 +81,14 @@ func TestDiffByMeaning(t *testing.T) {
 // A difference that the beginning of a value does not show is shown nevertheless.
 func TestFromDifference(t *testing.T) {
 	long := strings.Repeat("x", 100)
-	v := diffView{A: sideView{Source: "etcd"}, B: sideView{Source: "mysql"}, Differences: []keydiff.Difference{
+	v := diff.Result{A: diff.Side{Source: "etcd"}, B: diff.Side{Source: "mysql"}, Differences: []diff.Difference{
 		{Kind: "different", Key: "/a", A: new("{} "), B: new("{}")},
 		{Kind: "different", Key: "/b", A: new(long + "ä" + long), B: new(long + "ö" + long)},
 		{Kind: "different", Key: "/c", A: new(long), B: new(long + " ")},
 		{Kind: "different", Key: "/d", A: new("''"), B: new("")},
 	}}
 	var out strings.Builder
-	v.write(&out)
+	writeDiff(&out, v)
 	golden(t, "diff-far.txt", out.String())
 }
 

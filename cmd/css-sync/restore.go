@@ -58,8 +58,8 @@ func (f restoreFlags) options(report progress.Reporter) []cssetcd.RestoreOption 
 }
 
 func (p *program) restore(ctx context.Context, css *cli.Catalogue, dump *cssetcd.Dump, f restoreFlags) error {
-	for _, u := range unqueryable(dump.All()) {
-		p.Say("warning: %s: %s", u.Table, u.Reason)
+	for name, why := range cssetcd.Unqueryable(dump.All()) {
+		p.Say("warning: %s: %s", name, why)
 	}
 	report := progress.New(p.Stderr, "restore")
 	res, err := css.Restore(ctx, dump, f.options(report)...)

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -132,4 +134,13 @@ func tableFacts(t *cssetcd.Table) cli.Facts {
 		f = append(f, cli.Facts{{"scan rating", strconv.Itoa(s.Rating)}, {"lock in memory", fmt.Sprint(s.LockInMem)}}...)
 	}
 	return append(f, revisions(t.Incarnation, t.Modified)...)
+}
+
+// whyUnqueryable returns what makes a table one that no czar can query; any other error is passed on.
+func whyUnqueryable(err error) (string, error) {
+	if !errors.Is(err, cssetcd.ErrUnqueryable) {
+		return "", err
+	}
+	_, reason := unreadable(err)
+	return strings.TrimPrefix(reason, cssetcd.ErrUnqueryable.Error()+": "), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/diff"
 )
 
 // A table that no czar can query is refused, and named by whoever finds it: when it is shown, restored or compared.
@@ -38,7 +39,7 @@ func TestUnqueryable(t *testing.T) {
 	assert.Contains(t, c.differs(before, before, "etcd"), "in etcd"+forced)
 	assert.Contains(t, c.ok("diff", after, "etcd"), "in both"+forced)
 	assert.Contains(t, c.ok("diff", after, "etcd"), "in both: LSST.object_5: ")
-	assert.Len(t, decode[diffView](t, c.ok("diff", after, "etcd", "-w", "json")).A.Unqueryable, 3)
+	assert.Len(t, decode[diff.Result](t, c.ok("diff", after, "etcd", "-w", "json")).A.Unqueryable, 3)
 
 	empty := onEtcd(t)
 	r = empty.run("restore", after)

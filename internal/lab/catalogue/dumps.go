@@ -9,7 +9,7 @@ import (
 	"slices"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/keydiff"
+	"github.com/qserv/css-etcd/internal/diff"
 	"github.com/qserv/css-etcd/internal/lab/measure"
 	"github.com/qserv/css-etcd/internal/lab/rig"
 )
@@ -90,15 +90,15 @@ func measureDiff(ctx context.Context, r *rig.Rig) ([]measure.Result, error) {
 	turns, err := r.Turns(ctx, "diff-vs-json", r.Sizes.GrownRounds,
 		func(_ context.Context, m *measure.Meter) error {
 			return m.Time("diff", func() error {
-				var sides [2][]keydiff.Pair
+				var sides [2][]diff.Pair
 				for i := range sides {
 					d, err := cssetcd.ParseDump(bytes.NewReader(text))
 					if err != nil {
 						return err
 					}
-					sides[i] = keydiff.Collect(d.All(), d.Len())
+					sides[i] = diff.Collect(d.All(), d.Len())
 				}
-				if n := len(keydiff.Compare(sides[0], sides[1])); n > 0 {
+				if n := len(diff.Compare(sides[0], sides[1])); n > 0 {
 					return fmt.Errorf("%d differences between a dump and itself", n)
 				}
 				return nil

@@ -1,4 +1,4 @@
-package main
+package diff
 
 import (
 	"encoding/json"
@@ -12,23 +12,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/qserv/css-etcd/internal/keydiff"
 )
 
 type keys = map[string]string
 
-func compared(a, b keys) []keydiff.Difference { return keydiff.Compare(byKey(a), byKey(b)) }
+func compared(a, b keys) []Difference { return Compare(byKey(a), byKey(b)) }
 
 func TestCompare(t *testing.T) {
 	a := keys{"/a": "1", "/b": "", "/c": "x", "/d": "same"}
 	b := keys{"/c": "y", "/d": "same", "/e": "", "/b": " "}
-	var got []string
-	for _, d := range compared(a, b) {
-		got = append(got, d.Kind+" "+d.Key+" "+shownValue(d.A)+" "+shownValue(d.B))
-	}
-	assert.Equal(t, []string{"missing /a 1 ", "different /b ''  ", "different /c x y", "extra /e  ''"}, got)
-	assert.Equal(t, []keydiff.Difference{}, compared(a, a))
+	value := func(text string) *string { return &text }
+	assert.Equal(t, []Difference{
+		{"missing", "/a", value("1"), nil}, {"different", "/b", value(""), value(" ")},
+		{"different", "/c", value("x"), value("y")}, {"extra", "/e", nil, value("")},
+	}, compared(a, b))
+	assert.Equal(t, []Difference{}, compared(a, a))
 }
 
 func TestImage(t *testing.T) {
@@ -86,8 +84,8 @@ func TestMeaning(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			assert.Equal(t, test.alike, len(compared(meaning(test.a), meaning(test.b))) == 0, "%v\n%v", meaning(test.a),
-				meaning(test.b))
+			assert.Equal(t, test.alike, len(compared(Meaning(test.a), Meaning(test.b))) == 0, "%v\n%v", Meaning(test.a),
+				Meaning(test.b))
 			assert.Equal(t, maps.Equal(test.a, test.b), len(compared(test.a, test.b)) == 0)
 		})
 	}
@@ -115,9 +113,9 @@ func TestEqualCataloguesHaveNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := catalogues().Draw(t, "a")
 		require.Empty(t, compared(a, maps.Clone(a)))
-		require.Empty(t, compared(meaning(a), meaning(maps.Clone(a))))
+		require.Empty(t, compared(Meaning(a), Meaning(maps.Clone(a))))
 		require.Equal(t, image(a), image(image(a)))
-		require.Equal(t, meaning(a), meaning(meaning(a)))
+		require.Equal(t, Meaning(a), Meaning(Meaning(a)))
 	})
 }
 
@@ -142,7 +140,7 @@ func TestMeaningIsTheSameHoweverItIsPacked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a := catalogues().Draw(t, "a")
 		b := repacked(t, a)
-		require.Empty(t, compared(meaning(a), meaning(b)), "%v", b)
+		require.Empty(t, compared(Meaning(a), Meaning(b)), "%v", b)
 	})
 }
 

@@ -1,5 +1,6 @@
-// Package keydiff compares catalogues as keys and values.
-package keydiff
+// Package diff compares catalogues as keys and values: in etcd, in MySQL and in dumps, as they are written or as they
+// are read.
+package diff
 
 import "iter"
 
@@ -21,17 +22,6 @@ func Collect(seq iter.Seq2[string, string], n int) []Pair {
 		all = append(all, Pair{key, value})
 	}
 	return all
-}
-
-// All yields pairs as a sequence.
-func All(pairs []Pair) iter.Seq2[string, string] {
-	return func(yield func(string, string) bool) {
-		for _, p := range pairs {
-			if !yield(p.Key, p.Value) {
-				return
-			}
-		}
-	}
 }
 
 // Compare returns the keys in which two catalogues differ. Both are in byte order of their keys, and so is the result,

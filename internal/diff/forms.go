@@ -1,4 +1,4 @@
-package main
+package diff
 
 import (
 	"maps"
@@ -9,19 +9,18 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/csskey"
-	"github.com/qserv/css-etcd/internal/keydiff"
 	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // byKey returns keys and values in byte order.
-func byKey(keys map[string]string) []keydiff.Pair {
-	all := keydiff.Collect(maps.All(keys), len(keys))
-	slices.SortFunc(all, func(a, b keydiff.Pair) int { return strings.Compare(a.Key, b.Key) })
+func byKey(keys map[string]string) []Pair {
+	all := Collect(maps.All(keys), len(keys))
+	slices.SortFunc(all, func(a, b Pair) int { return strings.Compare(a.Key, b.Key) })
 	return all
 }
 
 // byName is the reverse of byKey.
-func byName(pairs []keydiff.Pair) map[string]string {
+func byName(pairs []Pair) map[string]string {
 	keys := make(map[string]string, len(pairs))
 	for _, p := range pairs {
 		keys[p.Key] = p.Value
@@ -53,9 +52,9 @@ func addAncestors(all map[string]string, keys ...string) {
 	}
 }
 
-// meaning brings catalogues that read alike to one form: members of packed keys stand as keys, where a plain key wins;
+// Meaning brings catalogues that read alike to one form: members of packed keys stand as keys, where a plain key wins;
 // numbers are in their shortest form; ancestors are there. A packed key that cannot be read stays as it is.
-func meaning(keys map[string]string) map[string]string {
+func Meaning(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	for key, value := range keys {
 		parent, isPacked := csskey.CutPacked(key)
