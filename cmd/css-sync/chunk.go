@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,18 +28,6 @@ func viewChunk(c cssetcd.Chunk) chunkView {
 	return chunkView{ID: c.ID, Nodes: append([]string{}, c.Nodes...)}
 }
 
-func chunkList(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use: "list DATABASE.TABLE", Aliases: []string{"ls"}, Short: "List the chunks of a table",
-		Args: cli.Takes("DATABASE.TABLE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.onChunks(cmd.Context(), args[0], func(_ cssetcd.TableName, chunks iter.Seq2[cssetcd.Chunk, error]) error {
-				return p.printChunks(chunks)
-			})
-		},
-	}
-}
-
 // onChunks reads the chunks of a table, of which there may be very many.
 func (p *program) onChunks(ctx context.Context, table string,
 	do func(cssetcd.TableName, iter.Seq2[cssetcd.Chunk, error]) error) error {
@@ -56,57 +42,6 @@ func (p *program) onChunks(ctx context.Context, table string,
 		}
 		return do(name, chunks)
 	})
-}
-
-func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
-	views := []chunkView{}
-	t := cli.Table{Header: []string{"CHUNK", "NODES"}}
-	var bad unreadables
-	for c, err := range chunks {
-		v, nodes := viewChunk(c), strings.Join(c.Nodes, ", ")
-		if err != nil {
-			v.Error, nodes = cli.Sentence(err), "unreadable"
-			bad = append(bad, fmt.Sprintf("%d: %s", c.ID, v.Error))
-		}
-		views = append(views, v)
-		t.Rows = append(t.Rows, []string{strconv.Itoa(c.ID), nodes})
-	}
-	if err := p.Print(views, t.Write); err != nil {
-		return err
-	}
-	return bad.err("chunk")
-}
-
-func chunkShow(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use: "show DATABASE.TABLE ID", Short: "Show one chunk and the nodes that hold it",
-		Args: cli.Takes("DATABASE.TABLE", "ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := parseChunk(args[1])
-			if err != nil {
-				return err
-			}
-			return p.onChunks(cmd.Context(), args[0], func(name cssetcd.TableName,
-				chunks iter.Seq2[cssetcd.Chunk, error]) error {
-				c, err := findChunk(chunks, id)
-				if err != nil {
-					return &cssetcd.Error{Op: "read chunk", Object: fmt.Sprintf("%d of %s", id, name), Err: err}
-				}
-				return p.Print(viewChunk(c), func(w io.Writer) {
-					cli.Facts{{"chunk", strconv.Itoa(id)}, {"table", name.String()}, {"nodes", strings.Join(c.Nodes, ", ")}}.Write(w)
-				})
-			})
-		},
-	}
-}
-
-func findChunk(chunks iter.Seq2[cssetcd.Chunk, error], id int) (cssetcd.Chunk, error) {
-	for c, err := range chunks {
-		if c.ID == id {
-			return c, err
-		}
-	}
-	return cssetcd.Chunk{}, cssetcd.ErrNoSuchChunk
 }
 
 // parseChunk reads the id of a chunk.
@@ -130,17 +65,4 @@ func (p *program) writeChunk(ctx context.Context, args []string, say string,
 		name cssetcd.TableName) (cssetcd.Revision, error) {
 		return do(ctx, css, name, id)
 	})
-}
-
-func chunkDelete(p *program) *cobra.Command {
-	return &cobra.Command{
-		Use: "delete DATABASE.TABLE ID", Short: "Delete a chunk with all its replicas",
-		Args: cli.Takes("DATABASE.TABLE", "ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.writeChunk(cmd.Context(), args, "deleted",
-				func(ctx context.Context, css *cli.Catalogue, name cssetcd.TableName, id int) (cssetcd.Revision, error) {
-					return css.DeleteChunk(ctx, name, id)
-				})
-		},
-	}
 }

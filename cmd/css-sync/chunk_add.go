@@ -24,7 +24,8 @@ With --from, add the chunks of a file, each on a line of its own as ID NODE..., 
 those that begin with # are left out. What a node has already is passed over, so the same command goes on where one was interrupted.`,
 		Example: "  css-sync chunk add LSST.Object 6630 worker-1 worker-2\n  css-sync chunk add LSST.Object --from " +
 			"chunks.txt",
-		Args: cli.Takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
+		Args:              cli.Takes("DATABASE.TABLE", "[ID]", "[NODE]..."),
+		ValidArgsFunction: p.Completes(cli.TableNames, nil, cli.NodeNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case from != "" && len(args) > 1:

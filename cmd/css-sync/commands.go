@@ -46,7 +46,7 @@ func newProgram(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) s
 		},
 		Misc:     groupFiles,
 		Commands: p.commands,
-		Complete: p.addCompletion,
+		Complete: func(root *cobra.Command) { p.CompletionCommand(root) },
 	}, stdin, stdout, stderr, getenv)
 	return p
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 func TestConfig(t *testing.T) {
@@ -56,7 +57,7 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	c.fails(cli.ExitInvalid, "table", "drop", "LSST.Filter")
 	r = c.run("status", "-w", "json")
 	assert.Equal(t, cli.ExitInvalid, r.code)
-	s := decode[statusView](t, r.stdout)
+	s := decode[status.Status](t, r.stdout)
 	assert.True(t, s.Etcd.OK)
 	assert.False(t, s.Drops.OK)
 	assert.NotNil(t, s.Catalogue)
@@ -78,9 +79,9 @@ func TestHistoryReset(t *testing.T) {
 	c := onEtcd(t)
 	assert.Contains(t, c.fails(cli.ExitInvalid, "history-reset"), "CSS")
 	fill(c)
-	before := decode[statusView](t, c.ok("status", "-w", "json")).Etcd.History
+	before := c.status().Etcd.History
 	assert.Contains(t, c.ok("history-reset"), "the history has a new name; czars register anew by themselves, revision ")
-	after := decode[statusView](t, c.ok("status", "-w", "json")).Etcd.History
+	after := c.status().Etcd.History
 	assert.NotEmpty(t, after)
 	assert.NotEqual(t, before, after)
 }

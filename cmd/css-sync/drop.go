@@ -66,6 +66,9 @@ func (d *dropFlags) register(cmd *cobra.Command, what string) {
 	}
 }
 
+// policies are the values of --policy.
+var policies = cli.Words(string(deletion.Wait), string(deletion.Cancel))
+
 // protocolFlags ask for the protocol, whether czars are registered or not.
 var (
 	protocolFlags = []string{"after", "delay", "policy", "wait"}
@@ -119,7 +122,7 @@ func (d *dropFlags) begin(ctx context.Context, css *cli.Catalogue, what dropped)
 	if r.file {
 		return r, nil, d.remove(ctx, css, what, &r)
 	}
-	client, err := newDropClient(css.Client)
+	client, err := deletion.NewClient(css.Client)
 	if err != nil {
 		return r, nil, err
 	}
@@ -167,7 +170,7 @@ func (d *dropFlags) remove(ctx context.Context, css *cli.Catalogue, what dropped
 }
 
 // throughProtocol reports whether a drop goes through the protocol: it was asked for, there are czars, or it has begun.
-func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, what dropped) (bool, error) {
+func (d *dropFlags) throughProtocol(ctx context.Context, client *deletion.Client, what dropped) (bool, error) {
 	if d.given(protocolFlags) != "" {
 		return true, nil
 	}
@@ -185,7 +188,7 @@ func (d *dropFlags) throughProtocol(ctx context.Context, client *dropClient, wha
 }
 
 // mark begins a drop through the protocol.
-func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropClient, what dropped,
+func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *deletion.Client, what dropped,
 	r *dropResult) (*deletion.Drop, error) {
 	opts := []deletion.Option{deletion.WithPolicy(deletion.Policy(d.policy))}
 	if d.leaveChildren { // otherwise the client looks for them
@@ -208,7 +211,7 @@ func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropCl
 	if d.after > 0 {
 		opts = append(opts, deletion.After(d.after))
 	}
-	drop, err := what.mark(ctx, client.Client, opts...)
+	drop, err := what.mark(ctx, client, opts...)
 	r.Way, r.Changed, r.Phase = wayProtocol, true, deletion.PhaseMarked
 	if errors.Is(err, deletion.ErrDropPending) || errors.Is(err, deletion.ErrRequested) {
 		return d.join(ctx, client, what, r, err)
@@ -233,7 +236,7 @@ func (d *dropFlags) mark(ctx context.Context, css *cli.Catalogue, client *dropCl
 
 // join waits for a drop that has begun already, its own or that of its database, where waiting is wanted; and says else
 // how to.
-func (d *dropFlags) join(ctx context.Context, client *dropClient, what dropped, r *dropResult,
+func (d *dropFlags) join(ctx context.Context, client *deletion.Client, what dropped, r *dropResult,
 	pending error) (*deletion.Drop, error) {
 	if !d.wait {
 		return nil, cli.Hinted(pending,

@@ -14,63 +14,6 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-func tableDrop(p *program) *cobra.Command {
-	var d dropFlags
-	cmd := &cobra.Command{
-		Use: "drop DATABASE.TABLE", Short: "Drop a table with its chunks, without harm to queries",
-		Args: cli.Takes("DATABASE.TABLE"),
-		Long: "Drop a table with its chunks.\n\n" + dropHelp,
-		Example: `  css-sync table drop LSST.Object
-  css-sync table drop LSST.Object --after 10m --delay 1m --policy cancel
-  css-sync table drop LSST.Object --wait
-  css-sync table drop LSST.Object --force`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			name, err := cssetcd.ParseTableName(args[0])
-			if err != nil {
-				return err
-			}
-			return p.drop(cmd, &d, dropped{
-				name: name.String(), what: "table " + name.String(),
-				direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
-					return css.DropTable(ctx, name, opts...)
-				},
-				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
-					return c.DropTable(ctx, name, opts...)
-				},
-			})
-		},
-	}
-	d.register(cmd, "table")
-	return cmd
-}
-
-func dbDrop(p *program) *cobra.Command {
-	var d dropFlags
-	cmd := &cobra.Command{
-		Use: "drop DATABASE", Short: "Drop a database with all its tables, without harm to queries",
-		Args: cli.Takes("DATABASE"),
-		Long: "Drop a database with all its tables. Drops of its tables that have begun go on by themselves, and the " +
-			"database waits for them.\n\n" + dropHelp,
-		Example: `  css-sync db drop LSST
-  css-sync db drop LSST --delay 5m --wait
-  css-sync db drop LSST --force`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			db := args[0]
-			return p.drop(cmd, &d, dropped{
-				name: db, what: "database " + db,
-				direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
-					return css.DropDatabase(ctx, db, opts...)
-				},
-				mark: func(ctx context.Context, c *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
-					return c.DropDatabase(ctx, db, opts...)
-				},
-			})
-		},
-	}
-	d.register(cmd, "database")
-	return cmd
-}
-
 // drop drops something, and waits for the end of it when that is wanted.
 func (p *program) drop(cmd *cobra.Command, d *dropFlags, what dropped) error {
 	if err := d.check(cmd, p); err != nil {
@@ -91,7 +34,7 @@ func (p *program) drop(cmd *cobra.Command, d *dropFlags, what dropped) error {
 				return err
 			}
 		}
-		client, err := newDropClient(css.Client)
+		client, err := deletion.NewClient(css.Client)
 		if err == nil {
 			err = p.await(ctx, client, drop)
 		}
@@ -186,7 +129,7 @@ func (r dropResult) risk() string {
 
 // await waits until a drop has ended, and says what it waits for whenever that changes. It fails when the drop was
 // cancelled.
-func (p *program) await(ctx context.Context, client *dropClient, drop *deletion.Drop) error {
+func (p *program) await(ctx context.Context, client *deletion.Client, drop *deletion.Drop) error {
 	done := make(chan error, 1)
 	go func() { done <- drop.Wait(ctx) }()
 	said := ""

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/cli"
@@ -54,7 +55,7 @@ func dropsClean(p *program) *cobra.Command {
 				return cli.InvalidUse(cmd, "where are the workers? give --worker-dsn or --worker-dsn-file")
 			}
 			return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
-				if _, err := newDropClient(css.Client); err != nil { // there are no drops on a file
+				if _, err := deletion.NewClient(css.Client); err != nil { // there are no drops on a file
 					return err
 				}
 				dropper, err := sqldrop.New(sqldrop.Config{Servers: workers.Servers, Logger: p.Log})

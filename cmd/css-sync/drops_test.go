@@ -17,6 +17,7 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // quickDrops sets durations that tests can wait for, and returns a filled catalogue.
@@ -76,13 +77,13 @@ func (z *gatedCzar) begin(name string) (*deletion.Ref, error) {
 }
 
 // awaitShow waits until the drop is as wanted, and returns its text form.
-func (c *commandLine) awaitShow(name string, wanted func(dropView) bool) string {
+func (c *commandLine) awaitShow(name string, wanted func(status.Drop) bool) string {
 	c.t.Helper()
 	var last string
 	require.Eventually(c.t, func() bool {
 		r := c.run("drops", "show", name, "-w", "json")
 		last = r.stdout + r.stderr
-		return r.code == cli.ExitOK && wanted(decode[dropView](c.t, r.stdout))
+		return r.code == cli.ExitOK && wanted(decode[status.Drop](c.t, r.stdout))
 	}, patience, 50*time.Millisecond, "the drop of %s is not as wanted: %s", name, &last)
 	return c.ok("drops", "show", name)
 }
@@ -109,7 +110,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
 	assert.Contains(t, out,
 		"; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
-	text := c.awaitShow("LSST.Filter", func(v dropView) bool {
+	text := c.awaitShow("LSST.Filter", func(v status.Drop) bool {
 		return len(v.WaitingFor) == 1 && strings.Contains(v.WaitingFor[0].Why, "running on it")
 	})
 	assert.Contains(t, text, "first czar")
@@ -118,7 +119,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	require.ErrorIs(t, err, deletion.ErrDropPending)
 	czar.query("LSST.Object").Release()
 
-	v := decode[[]dropView](t, c.ok("drops", "list", "-w", "json"))[0]
+	v := decode[[]status.Drop](t, c.ok("drops", "list", "-w", "json"))[0]
 	assert.Equal(t, "LSST.Filter", v.Name)
 	assert.Equal(t, "table", v.Kind)
 	assert.Equal(t, "marked", v.Phase)
@@ -138,11 +139,11 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"),
 		"it has not ended within 100ms, and goes on: it waits for ")
 
-	status := c.ok("status")
-	assert.Contains(t, status, "drops:      1 marked\n")
-	assert.Contains(t, status, "LSST.Filter, marked, ")
-	assert.Contains(t, status, "czars:      1 registered\n")
-	s := decode[statusView](t, c.ok("status", "-w", "json"))
+	shown := c.ok("status")
+	assert.Contains(t, shown, "drops:      1 marked\n")
+	assert.Contains(t, shown, "LSST.Filter, marked, ")
+	assert.Contains(t, shown, "czars:      1 registered\n")
+	s := c.status()
 	assert.Equal(t, map[string]int{"requested": 0, "marked": 1, "dropping": 0, "failed": 0}, s.Drops.Phases)
 	require.Len(t, s.Drops.Longest, 1)
 	require.Len(t, s.Czars, 1)
@@ -219,7 +220,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.Equal(t, "protocol", r.Way)
 	assert.Equal(t, "marked", r.Phase)
 	assert.Positive(t, r.Revision)
-	text2 := c.awaitShow("LSST", func(v dropView) bool { return v.Phase == "failed" && v.Kind == "database" })
+	text2 := c.awaitShow("LSST", func(v status.Drop) bool { return v.Phase == "failed" && v.Kind == "database" })
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "cancel", "LSST"), "past the point of no return")
 	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST"), "a drop of this name has not ended")
@@ -236,7 +237,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	// What cannot be removed is given up.
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
 	c.ok("db", "drop", "Plain")
-	c.awaitShow("Plain", func(v dropView) bool { return v.Phase == "failed" })
+	c.awaitShow("Plain", func(v status.Drop) bool { return v.Phase == "failed" })
 	assert.Contains(t, c.ok("drops", "abandon", "Plain"), "data that were not removed stay")
 	c.ok("db", "create", "Plain")
 }
@@ -251,7 +252,7 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 			"be kept: css-sync drops cancel LSST.Filter\n")
 	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "READY")
 	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "are cancelled")
-	assert.Equal(t, "requested", decode[[]dropView](t, c.ok("drops", "list", "-w", "json"))[0].Phase)
+	assert.Equal(t, "requested", decode[[]status.Drop](t, c.ok("drops", "list", "-w", "json"))[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
 	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"),
 		"to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync "+
@@ -383,14 +384,14 @@ func TestEvict(t *testing.T) {
 	query := czar.query("LSST.Filter")
 	c.ok("table", "drop", "LSST.Filter")
 	var id string
-	c.awaitShow("LSST.Filter", func(v dropView) bool {
+	c.awaitShow("LSST.Filter", func(v status.Drop) bool {
 		if len(v.WaitingFor) == 1 {
 			id = v.WaitingFor[0].Czar
 		}
 		return id != ""
 	})
 	assert.Contains(t, c.ok("drops", "czars"), "slow czar")
-	assert.Equal(t, []string{id}, []string{decode[[]czarView](t, c.ok("drops", "czars", "-w", "json"))[0].ID})
+	assert.Equal(t, []string{id}, []string{decode[[]status.Czar](t, c.ok("drops", "czars", "-w", "json"))[0].ID})
 	assert.Contains(t, c.fails(cli.ExitError, "drops", "evict", "nobody"), "no such czar is registered")
 	assert.Contains(t, c.ok("drops", "evict", id), "is being ended, which takes 1.5s or somewhat more")
 	select {
@@ -399,7 +400,7 @@ func TestEvict(t *testing.T) {
 		t.Fatal("the query is not told to end")
 	}
 	c.gone("LSST.Filter")
-	czars := decode[[]czarView](t, c.ok("drops", "czars", "-w", "json"))
+	czars := decode[[]status.Czar](t, c.ok("drops", "czars", "-w", "json"))
 	require.Len(t, czars, 1)
 	assert.NotEqual(t, id, czars[0].ID, "it registers anew")
 	query.Release()

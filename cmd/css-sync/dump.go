@@ -14,7 +14,7 @@ import (
 
 func dumpCommand(p *program) *cobra.Command {
 	var root, file string
-	var rev revisionFlag
+	var rev cli.RevisionFlag
 	var unpacked *bool
 	cmd := &cobra.Command{
 		Use: "dump", Short: "Write the catalogue as JSON, in Qserv's form", GroupID: groupFiles, Args: cli.Takes(),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // onFile returns a command line whose environment names a file that is not there yet.
@@ -62,13 +63,13 @@ func TestStatusOfAFile(t *testing.T) {
 	c, path := onFile(t)
 	r := c.run("status", "-w", "json")
 	assert.Equal(t, cli.ExitInvalid, r.code)
-	assert.Equal(t, &fileStatus{Error: "open " + path + ": no such file or directory", Path: path},
-		decode[statusView](t, r.stdout).File)
+	assert.Equal(t, &status.File{Error: "open " + path + ": no such file or directory", Path: path},
+		decode[status.Status](t, r.stdout).File)
 	assert.Contains(t, c.run("status").stdout, "no such file")
 	fill(c)
-	v := decode[statusView](t, c.ok("status", "-w", "json"))
-	assert.Equal(t, &fileStatus{OK: true, Path: path}, v.File)
-	assert.Equal(t, &catalogueStatus{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
+	v := c.status()
+	assert.Equal(t, &status.File{OK: true, Path: path}, v.File)
+	assert.Equal(t, &status.Catalogue{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
 	assert.False(t, v.Etcd.OK)
 	assert.Contains(t, c.ok("status"), "catalogue:  version 1: 3 databases, 4 tables, 0 chunks, 2 nodes, 37 keys\n")
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // dumped writes a dump of a small catalogue and returns its file.
@@ -240,7 +241,7 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 
 	keys := func() int {
 		r := c.run("status", "-w", "json")
-		if v := decode[statusView](t, r.stdout); v.Catalogue != nil {
+		if v := decode[status.Status](t, r.stdout); v.Catalogue != nil {
 			return v.Catalogue.Keys
 		}
 		return 0

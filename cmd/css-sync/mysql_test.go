@@ -14,6 +14,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/status"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
@@ -213,7 +214,7 @@ func TestWrongMySQLCredentials(t *testing.T) {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	v := decode[statusView](t, c.ok("status", "-w", "json"))
+	v := c.status()
 	assert.True(t, v.Etcd.OK)
 	assert.Nil(t, v.Catalogue)
 	assert.False(t, v.Mirror.OK)
@@ -221,8 +222,8 @@ func TestStatus(t *testing.T) {
 
 	fill(c)
 	c.ok("mirror", "--once")
-	v = decode[statusView](t, c.ok("status", "-w", "json"))
-	assert.Equal(t, &catalogueStatus{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
+	v = c.status()
+	assert.Equal(t, &status.Catalogue{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
 	require.Len(t, v.Etcd.Endpoints, 1)
 	assert.True(t, v.Etcd.Endpoints[0].Leader)
 	assert.Equal(t, cssetcd.DefaultPrefix, v.Etcd.Prefix)
@@ -235,7 +236,7 @@ func TestStatus(t *testing.T) {
 	assert.Contains(t, c.ok("status"), "up to date, 38 rows")
 
 	c.ok("db", "create", "Later")
-	v = decode[statusView](t, c.ok("status", "-w", "json"))
+	v = c.status()
 	assert.EqualValues(t, 1, *v.Mirror.LagRevisions)
 	assert.Contains(t, c.ok("status"), "1 revision behind")
 
@@ -243,7 +244,7 @@ func TestStatus(t *testing.T) {
 		r := (&commandLine{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w",
 			"json", "--endpoints", refusing(t))
 		assert.Equal(t, cli.ExitNoConnection, r.code)
-		v := decode[statusView](t, r.stdout)
+		v := decode[status.Status](t, r.stdout)
 		assert.False(t, v.Etcd.OK)
 		assert.Contains(t, v.Etcd.Error, "connection refused")
 		assert.True(t, v.Mirror.OK)
@@ -255,7 +256,7 @@ func TestStatus(t *testing.T) {
 		require.NoError(t, server.Kill())
 		r := c.run("status", "-w", "json")
 		assert.Equal(t, cli.ExitNoConnection, r.code)
-		v := decode[statusView](t, r.stdout)
+		v := decode[status.Status](t, r.stdout)
 		assert.True(t, v.Etcd.OK)
 		assert.Equal(t, 4, v.Catalogue.Databases)
 		assert.False(t, v.Mirror.OK)
@@ -264,7 +265,7 @@ func TestStatus(t *testing.T) {
 	})
 	t.Run("without flags for MySQL", func(t *testing.T) {
 		c := &commandLine{t: t, environment: map[string]string{"CSS_SYNC_ENDPOINTS": c.environment["CSS_SYNC_ENDPOINTS"]}}
-		assert.Nil(t, decode[statusView](t, c.ok("status", "-w", "json")).Mirror)
+		assert.Nil(t, c.status().Mirror)
 		assert.Contains(t, c.ok("status"), "not looked at")
 	})
 }

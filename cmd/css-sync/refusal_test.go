@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // raw returns a client of etcd past css-sync, as etcdctl is.
@@ -28,9 +29,9 @@ func (c *commandLine) putRaw(key, value string) {
 	require.NoError(c.t, err)
 }
 
-func (c *commandLine) status() statusView {
+func (c *commandLine) status() status.Status {
 	c.t.Helper()
-	return decode[statusView](c.t, c.ok("status", "-w", "json"))
+	return decode[status.Status](c.t, c.ok("status", "-w", "json"))
 }
 
 // awaitRefusal waits until status says that a daemon refuses to write.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is
@@ -164,7 +165,7 @@ func TestServeEndsWhileACommandHangs(t *testing.T) {
 	serve := c.process("serve", "--no-mirror", "--drop-command", program)
 	serve.await(t, `msg="this process coordinates drops"`)
 	c.ok("table", "drop", "LSST.Filter", "--delay", "0s")
-	c.awaitShow("LSST.Filter", func(v dropView) bool { return v.Phase == "dropping" })
+	c.awaitShow("LSST.Filter", func(v status.Drop) bool { return v.Phase == "dropping" })
 	began := time.Now()
 	serve.signal(t, os.Interrupt)
 	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())

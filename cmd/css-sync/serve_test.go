@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // process is css-sync as a process of its own.
@@ -61,7 +62,7 @@ func (c *commandLine) awaitAgreement() {
 		if r.code != cli.ExitOK {
 			return false
 		}
-		v := decode[statusView](c.t, r.stdout)
+		v := decode[status.Status](c.t, r.stdout)
 		return v.Mirror.LagRevisions != nil && *v.Mirror.LagRevisions == 0
 	}, patience, 50*time.Millisecond)
 	c.ok("check")

@@ -1,18 +1,17 @@
 package main
 
 import (
-	"context"
-	"errors"
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/daemon"
-	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 func statusCommand(p *program) *cobra.Command {
@@ -39,54 +38,27 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 			if _, err := p.Connection.Config(); err != nil && path == "" {
 				return cli.InvalidUse(cmd, "%w", err)
 			}
-			s := statusView{Refusals: []daemon.Refusal{}, Czars: []czarView{}}
-			faults := []error{p.lookAtCatalogue(cmd.Context(), path, &s)}
-			faults = append(faults, alarmed(s.Etcd.Alarms), s.dropsErr)
-			if target != nil {
-				ctx, cancel := p.Limit(cmd.Context())
-				defer cancel()
-				state, err := mirror.ReadState(ctx, target)
-				s.Mirror = viewMirror(state, err, &s.Etcd)
-				if !errors.Is(err, mirror.ErrNoMirror) {
-					faults = append(faults, err)
-				}
-			}
-			if err := p.Print(s, s.write); err != nil {
-				return err
-			}
-			for _, err := range faults {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
+			s, fault := status.Read(cmd.Context(), p.Program, path, target)
+			return cmp.Or(p.Print(s, func(w io.Writer) { writeStatus(w, s) }), fault)
 		},
 	}
 }
 
-// lookAtCatalogue fills in what etcd, or the file at the path, says.
-func (p *program) lookAtCatalogue(ctx context.Context, path string, s *statusView) error {
-	if path != "" {
-		return p.lookAtFile(ctx, path, s)
-	}
-	return p.lookAtEtcd(ctx, s)
-}
-
-func (s statusView) write(w io.Writer) {
+func writeStatus(w io.Writer, s status.Status) {
 	var f cli.Facts
 	if s.File != nil {
 		f = append(f, [2]string{"file", s.File.Path})
 	}
 	for _, e := range s.Etcd.Endpoints {
-		f = append(f, [2]string{"etcd", e.String()})
+		f = append(f, [2]string{"etcd", endpointText(e)})
 	}
-	if err := alarmed(s.Etcd.Alarms); err != nil {
+	if err := s.Etcd.Alarm(); err != nil {
 		f = append(f, [2]string{"ALARM", cli.Sentence(err)})
 	}
-	f = append(f, [2]string{"catalogue", s.catalogue()})
-	f = append(f, s.Mirror.facts()...)
+	f = append(f, [2]string{"catalogue", catalogueText(s)})
+	f = append(f, mirrorFacts(s.Mirror)...)
 	if s.Drops != nil {
-		f = append(append(f, s.Drops.facts()...), czarFacts(s.Czars)...)
+		f = append(append(f, dropFacts(s.Drops)...), czarFacts(s.Czars)...)
 	}
 	for _, r := range s.Refusals {
 		f = append(f, [2]string{"REFUSED", r.String()})
@@ -94,7 +66,7 @@ func (s statusView) write(w io.Writer) {
 	f.Write(w)
 }
 
-func (e endpointStatus) String() string {
+func endpointText(e status.Endpoint) string {
 	if !e.OK {
 		return e.Endpoint + ": " + e.Error
 	}
@@ -105,28 +77,27 @@ func (e endpointStatus) String() string {
 	return fmt.Sprintf("%s: version %s%s, %.1f MB", e.Endpoint, e.Version, role, float64(e.DBBytes)/1e6)
 }
 
-func (s statusView) catalogue() string {
+func catalogueText(s status.Status) string {
 	c := s.Catalogue
+	counts := func() string {
+		return fmt.Sprintf("%s, %s, %s, %s, %s",
+			cli.Count(c.Databases, "database"), cli.Count(c.Tables, "table"), cli.Count(c.Chunks, "chunk"),
+			cli.Count(c.Nodes, "node"), cli.Count(c.Keys, "key"))
+	}
 	switch {
 	case s.File != nil && c == nil:
 		return s.File.Error
 	case s.File != nil:
-		return fmt.Sprintf("version %s: %s", c.CSSVersion, c)
+		return fmt.Sprintf("version %s: %s", c.CSSVersion, counts())
 	case !s.Etcd.OK:
 		return s.Etcd.Error
 	case c == nil:
 		return fmt.Sprintf("none below %s, at revision %d", s.Etcd.Prefix, s.Etcd.Revision)
 	}
-	return fmt.Sprintf("version %s below %s at revision %d: %s", c.CSSVersion, s.Etcd.Prefix, s.Etcd.Revision, c)
+	return fmt.Sprintf("version %s below %s at revision %d: %s", c.CSSVersion, s.Etcd.Prefix, s.Etcd.Revision, counts())
 }
 
-func (c *catalogueStatus) String() string {
-	return fmt.Sprintf("%s, %s, %s, %s, %s",
-		cli.Count(c.Databases, "database"), cli.Count(c.Tables, "table"), cli.Count(c.Chunks, "chunk"),
-		cli.Count(c.Nodes, "node"), cli.Count(c.Keys, "key"))
-}
-
-func (m *mirrorStatus) facts() cli.Facts {
+func mirrorFacts(m *status.Mirror) cli.Facts {
 	switch {
 	case m == nil:
 		return cli.Facts{{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"}}
@@ -149,6 +120,48 @@ func (m *mirrorStatus) facts() cli.Facts {
 	if m.Quarantined > 0 {
 		f = append(f, [2]string{"not shown", strconv.Itoa(m.Quarantined) +
 			" keys that kvData cannot hold; `css-sync check` says which"})
+	}
+	return f
+}
+
+func dropFacts(d *status.Drops) (f cli.Facts) {
+	var counts []string
+	total := 0
+	for _, phase := range status.Phases {
+		if n := d.Phases[phase]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, phase))
+			total += n
+		}
+	}
+	switch {
+	case total > 0:
+		f = cli.Facts{{"drops", strings.Join(counts, ", ")}}
+	case d.OK:
+		f = cli.Facts{{"drops", "none"}}
+	}
+	if d.Error != "" {
+		f = append(f, [2]string{"drops", d.Error})
+	}
+	for _, v := range d.Longest {
+		f = append(f, [2]string{"drop", fmt.Sprintf("%s, %s%s: %s", v.Name, v.Phase, strings.TrimSuffix(ago(v), " ago"),
+			v.Summary)})
+	}
+	if more := total - len(d.Longest); more > 0 {
+		f = append(f, [2]string{"drop", fmt.Sprintf("and %d more; `css-sync drops list` shows all", more)})
+	}
+	return f
+}
+
+// czarFacts counts the registered czars, and names those that do not do well.
+func czarFacts(all []status.Czar) cli.Facts {
+	if len(all) == 0 {
+		return cli.Facts{{"czars", "none registered"}}
+	}
+	f := cli.Facts{{"czars", fmt.Sprintf("%d registered", len(all))}}
+	for _, c := range all {
+		if c.State != status.Alive {
+			f = append(f, [2]string{"czar", fmt.Sprintf("%s is %s; its id is %s", c.Name, c.State, c.ID)})
+		}
 	}
 	return f
 }

@@ -9,6 +9,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 // TestStatusShowsAlarms that etcd raised, until somebody disarms them.
@@ -19,7 +20,7 @@ func TestStatusShowsAlarms(t *testing.T) {
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(t, err)
 	defer etcd.Close()
-	assert.Empty(t, decode[statusView](t, c.ok("status", "-w", "json")).Etcd.Alarms)
+	assert.Empty(t, c.status().Etcd.Alarms)
 	members, err := etcd.MemberList(t.Context())
 	require.NoError(t, err)
 	_, err = pb.NewMaintenanceClient(etcd.ActiveConnection()).Alarm(t.Context(), &pb.AlarmRequest{
@@ -33,24 +34,11 @@ func TestStatusShowsAlarms(t *testing.T) {
 	assert.Contains(t, r.stderr, "css-sync: etcd is full (alarm NOSPACE)")
 	r = c.run("status", "-w", "json")
 	assert.Equal(t, cli.ExitError, r.code)
-	s := decode[statusView](t, r.stdout)
+	s := decode[status.Status](t, r.stdout)
 	assert.Equal(t, []string{"NOSPACE"}, s.Etcd.Alarms)
 	assert.Equal(t, 1, s.Catalogue.Databases, "the rest is shown")
 
 	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
 	require.NoError(t, err)
 	assert.NotContains(t, c.ok("status"), "ALARM")
-}
-
-func TestAlarmsOfMembers(t *testing.T) {
-	t.Parallel()
-	full := alarmsOf([]string{"etcdserver: no leader", "memberID:10501334649042878790 alarm:NOSPACE ",
-		"memberID:7 alarm: CORRUPT"})
-	assert.Equal(t, []string{"NOSPACE", "CORRUPT"}, full)
-	kinds := alarms([]endpointStatus{{alarms: full}, {}, {alarms: []string{"NOSPACE"}}})
-	assert.Equal(t, []string{"CORRUPT", "NOSPACE"}, kinds)
-	assert.ErrorContains(t, alarmed(kinds), "NOSPACE")
-	assert.ErrorContains(t, alarmed(kinds[:1]), "different data")
-	assert.ErrorContains(t, alarmed([]string{"ODD"}), "ODD")
-	assert.NoError(t, alarmed(alarms(nil)))
 }

@@ -75,6 +75,9 @@ such a name and the other one is partitioned are always refused in one database.
 		},
 	}
 	f.register(cmd)
+	p.CompleteFlag(cmd, "dir-db", cli.DatabaseNames)
+	p.CompleteFlag(cmd, "match-table1", cli.TableNames)
+	p.CompleteFlag(cmd, "match-table2", cli.TableNames)
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -36,4 +37,26 @@ func (u unreadables) err(what string) error {
 		return fmt.Errorf("cannot read %s %s", what, u[0])
 	}
 	return fmt.Errorf("cannot read %d %ss:\n  %s", len(u), what, strings.Join(u, "\n  "))
+}
+
+// printList prints a listing: of each thing its JSON form and a row, of one that cannot be read the form that failed
+// makes of its name and the reason.
+func printList[T, V any](p *program, what string, header []string, all iter.Seq2[T, error], show func(T) (V, []string),
+	failed func(name, reason string) V) error {
+	views := []V{} // and not null in JSON
+	t := cli.Table{Header: header}
+	var bad unreadables
+	for thing, err := range all {
+		if err != nil {
+			name, reason := bad.add(err)
+			views, t.Rows = append(views, failed(name, reason)), append(t.Rows, []string{name, "unreadable"})
+			continue
+		}
+		v, row := show(thing)
+		views, t.Rows = append(views, v), append(t.Rows, row)
+	}
+	if err := p.Print(views, t.Write); err != nil {
+		return err
+	}
+	return bad.err(what)
 }

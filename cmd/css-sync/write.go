@@ -41,7 +41,7 @@ func (p *program) write(ctx context.Context, say outcome, do func(context.Contex
 // conditionFlags make a write depend on what it finds.
 type conditionFlags struct {
 	status   string
-	revision revisionFlag
+	revision cli.RevisionFlag
 	flags    interface{ Changed(string) bool }
 }
 
@@ -61,6 +61,9 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 	}
 	return opts
 }
+
+// statuses are those that an operator sets.
+var statuses = cli.Words(string(cssetcd.StatusReady), string(cssetcd.StatusIgnore))
 
 // parseStatus refuses a text that means nothing to Qserv: a mistyped READY takes a database from its users.
 func parseStatus(text string) (cssetcd.Status, error) {

@@ -42,8 +42,8 @@ type About struct {
 	Groups                     []*cobra.Group
 	// Misc is the group of help and completion.
 	Misc     string
-	Commands func() []*cobra.Command         // in the order in which help lists them
-	Complete func(root *cobra.Command) error // adds what shells ask for; nil: nothing
+	Commands func() []*cobra.Command   // in the order in which help lists them
+	Complete func(root *cobra.Command) // changes the command that cobra adds for shells; nil: it stays
 }
 
 // NewProgram returns a program on streams and an environment.

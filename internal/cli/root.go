@@ -34,9 +34,7 @@ func (p *Program) RootCommand() *cobra.Command {
 	root.AddCommand(p.about.Commands()...)
 	root.SetOut(p.Stdout)
 	if p.about.Complete != nil {
-		if err := p.about.Complete(root); err != nil {
-			panic(err) // the name of a command or flag is mistyped
-		}
+		p.about.Complete(root)
 	}
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), inheritedFlags,
 		"\n\nWhere etcd and MySQL are, output and log: see "+p.about.Name+" --help", 1))

@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/diff"
 )
 
 type dbCreateFlags struct {
@@ -22,6 +26,7 @@ func dbCreate(p *program) *cobra.Command {
 	var f dbCreateFlags
 	cmd := &cobra.Command{
 		Use: "create DATABASE", Short: "Create a database", Args: cli.Takes("DATABASE"),
+		ValidArgsFunction: p.Completes(nil),
 		Long: `Create a database: with a partitioning of its own (--stripes, --sub-stripes, --overlap), with that of another
 database (--like), or, with neither, for tables that are not partitioned.
 
@@ -53,6 +58,7 @@ that is interrupted, running it again does the rest.`,
 	flags.StringVar(&f.db.ReleaseStatus, "release-status", cssetcd.DefaultReleaseStatus, "release status")
 	flags.StringVar(&f.like, "like", "", "take partitioning, storage class and release status from this database")
 	flags.BoolVar(&f.withTables, "with-tables", false, "create the tables of the --like database, too")
+	p.CompleteFlag(cmd, "like", cli.DatabaseNames)
 	flags.BoolVar(&f.ifNotExists, "if-not-exists", false, "succeed when the database exists, whatever it looks like")
 	return cmd
 }
@@ -96,22 +102,54 @@ func (f *dbCreateFlags) create(ctx context.Context, css *cli.Catalogue, name str
 	return css.CreateDatabase(ctx, f.db, opts...)
 }
 
-func dbSetStatus(p *program) *cobra.Command {
-	var only conditionFlags
-	cmd := &cobra.Command{
-		Use: "set-status DATABASE STATUS", Short: "Set the status of a database", Args: cli.Takes("DATABASE", "STATUS"),
-		Example: "  css-sync db set-status LSST READY --if-status DO_NOT_USE",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			status, err := parseStatus(args[1])
-			if err != nil {
-				return err
-			}
-			say := outcome{done: "status of database " + args[0] + " is " + args[1]}
-			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
-				return css.SetDatabaseStatus(ctx, args[0], status, only.options()...)
-			})
-		},
+// createWithTables creates a database with the tables of another one, which takes several transactions. Running it
+// again goes on where it ended.
+func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name, like string) error {
+	s, err := css.WholeSnapshot(ctx, 0)
+	if err != nil {
+		return err
 	}
-	only.register(cmd, "database", "status")
-	return cmd
+	tables, err := s.TablesLike(like, name)
+	if err != nil {
+		return err
+	}
+	if skipped := notReady(s, like); len(skipped) > 0 {
+		p.Say("warning: left out, because they are not READY in %s: %s", like, strings.Join(skipped, ", "))
+	}
+	for name, why := range cssetcd.Unqueryable(diff.Values(s)) {
+		if name.DB == like {
+			p.Say("warning: %s, and so is its copy: %s", name, why)
+		}
+	}
+	rev, err := css.PublishDatabase(ctx, cssetcd.Database{Name: name}, like, tables, cssetcd.AllowUnqueryable())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		p.Say("interrupted; what is created stays and is not seen by queries, and running it again does the rest")
+		return err
+	case err != nil:
+		return err
+	}
+	return p.Print(struct {
+		writeResult
+		Tables int `json:"tables"`
+	}{writeResult{rev, rev != 0}, len(tables)}, func(w io.Writer) {
+		if rev == 0 {
+			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name,
+				cli.Count(len(tables), "table"), like)
+			return
+		}
+		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, cli.Count(len(tables), "table"),
+			like, rev)
+	})
+}
+
+// notReady returns the tables of a database that are not ready, with their statuses.
+func notReady(s *cssetcd.Snapshot, db string) []string {
+	var all []string
+	for t, err := range s.Tables(db) {
+		if err == nil && !t.Status.Ready() {
+			all = append(all, fmt.Sprintf("%s (%s)", t.Name.Table, t.Status))
+		}
+	}
+	return all
 }

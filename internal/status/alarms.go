@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func alarmsOf(wrong []string) []string {
 }
 
 // alarms returns the kinds of alarms that any member tells of, each once.
-func alarms(members []endpointStatus) []string {
+func alarms(members []Endpoint) []string {
 	kinds := []string{}
 	for _, m := range members {
 		kinds = append(kinds, m.alarms...)
@@ -31,8 +31,9 @@ func alarms(members []endpointStatus) []string {
 	return slices.Compact(kinds)
 }
 
-// alarmed returns what the first alarm means to an operator, nil where there is none.
-func alarmed(kinds []string) error {
+// Alarm returns what the first alarm means to an operator, nil where there is none.
+func (e Etcd) Alarm() error {
+	kinds := e.Alarms
 	switch {
 	case len(kinds) == 0:
 		return nil

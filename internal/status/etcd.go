@@ -1,10 +1,11 @@
-package main
+package status
 
 import (
 	"context"
 	"errors"
 	"strconv"
 	"sync"
+	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -15,16 +16,16 @@ import (
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
-func (p *program) lookAtEtcd(ctx context.Context, s *statusView) error {
-	s.Etcd = etcdStatus{Prefix: p.Connection.Prefix, Endpoints: []endpointStatus{}, Alarms: []string{}}
-	err := p.readEtcd(ctx, s)
+func (s *Status) lookAtEtcd(ctx context.Context, p *cli.Program) error {
+	s.Etcd = Etcd{Prefix: p.Connection.Prefix, Endpoints: []Endpoint{}, Alarms: []string{}}
+	err := s.readEtcd(ctx, p)
 	if err != nil {
 		s.Etcd.OK, s.Etcd.Error = false, cli.Sentence(err)
 	}
 	return err
 }
 
-func (p *program) readEtcd(ctx context.Context, s *statusView) error {
+func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	css, err := p.Connect(ctx)
 	if err != nil {
 		return err
@@ -32,7 +33,7 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	defer css.Close()
 	ctx, cancel := p.Limit(ctx)
 	defer cancel()
-	s.Etcd.Endpoints = p.endpoints(ctx, css.Conn)
+	s.Etcd.Endpoints = endpoints(ctx, css.Conn, p.Connection.Endpoints, p.Connection.DialTimeout)
 	s.Etcd.Alarms = alarms(s.Etcd.Endpoints)
 	id, err := css.Identity(ctx)
 	if err != nil {
@@ -47,7 +48,7 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
 	s.Etcd.identity, s.Etcd.ClusterID, s.Etcd.History = id, strconv.FormatUint(id.Cluster, 16), id.History
-	if err := p.lookAtDrops(ctx, css.Client, s); err != nil {
+	if err := s.lookAtDrops(ctx, css.Client); err != nil {
 		s.dropsErr = err // what etcd says is as good
 	}
 	switch err := have.Version(); {
@@ -61,8 +62,8 @@ func (p *program) readEtcd(ctx context.Context, s *statusView) error {
 }
 
 // countCatalogue counts what there is, readable or not.
-func countCatalogue(s *cssetcd.Snapshot) *catalogueStatus {
-	c := &catalogueStatus{CSSVersion: cssetcd.Version, Keys: s.Len()}
+func countCatalogue(s *cssetcd.Snapshot) *Catalogue {
+	c := &Catalogue{CSSVersion: cssetcd.Version, Keys: s.Len()}
 	for key := range s.Below("") {
 		k := csskey.Parse(key)
 		_, isChunk := k.Chunk()
@@ -81,20 +82,20 @@ func countCatalogue(s *cssetcd.Snapshot) *catalogueStatus {
 	return c
 }
 
-// endpoints asks each member, each within the dial time-out.
-func (p *program) endpoints(ctx context.Context, etcd *clientv3.Client) []endpointStatus {
-	out := make([]endpointStatus, len(p.Connection.Endpoints))
+// endpoints asks each member, each within a time.
+func endpoints(ctx context.Context, etcd *clientv3.Client, members []string, within time.Duration) []Endpoint {
+	out := make([]Endpoint, len(members))
 	var wg sync.WaitGroup
-	for i, e := range p.Connection.Endpoints {
+	for i, e := range members {
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, p.Connection.DialTimeout)
+			ctx, cancel := context.WithTimeout(ctx, within)
 			defer cancel()
 			s, err := etcd.Status(ctx, e)
 			if err != nil {
-				out[i] = endpointStatus{Endpoint: e, Error: cli.Sentence(err)}
+				out[i] = Endpoint{Endpoint: e, Error: cli.Sentence(err)}
 				return
 			}
-			out[i] = endpointStatus{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId,
+			out[i] = Endpoint{Endpoint: e, OK: true, Version: s.Version, Leader: s.Leader == s.Header.MemberId,
 				DBBytes: s.DbSize, alarms: alarmsOf(s.Errors)}
 		})
 	}
