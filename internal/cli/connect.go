@@ -43,7 +43,7 @@ func (p *Program) Open(ctx context.Context, opts ...cssetcd.Option) (*Catalogue,
 func (p *Program) Connect(ctx context.Context, opts ...cssetcd.Option) (*Catalogue, error) {
 	config, err := p.Connection.Config()
 	if err != nil {
-		return nil, &UsageError{err: err, help: "css-sync --help"}
+		return nil, &usageError{err: err}
 	}
 	dial, cancel := context.WithTimeout(ctx, config.DialTimeout)
 	defer cancel()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,14 +33,14 @@ var (
 	ErrNoConnection = errors.New("no connection")
 )
 
-// UsageError is a fault of the command line. The help names the command that tells more.
-type UsageError struct {
+// usageError is a fault of the command line. The help names the command that tells more; "" stands for the program.
+type usageError struct {
 	err  error
 	help string
 }
 
-func (e *UsageError) Error() string { return e.err.Error() }
-func (e *UsageError) Unwrap() error { return e.err }
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
 
 // inputError is a fault of what the command was given: a file, a text.
 type inputError struct{ error }
@@ -80,7 +81,7 @@ func ExitCode(err error) int {
 		return ExitOK
 	case is(ErrDifferences):
 		return ExitDifferences
-	case errors.As(err, new(*UsageError)), errors.As(err, new(inputError)):
+	case errors.As(err, new(*usageError)), errors.As(err, new(inputError)):
 		return ExitInvalid
 	case is(cssetcd.ErrUnauthorized):
 		return ExitError
@@ -95,7 +96,7 @@ func ExitCode(err error) int {
 // report writes an error for an operator: one sentence, and a hint where there is one.
 func report(w io.Writer, name string, err error) {
 	fmt.Fprintln(w, name+": "+Sentence(err))
-	if hint := HintFor(err); hint != "" {
+	if hint := hintFor(name, err); hint != "" {
 		fmt.Fprintln(w, "hint: "+hint)
 	}
 }
@@ -120,15 +121,15 @@ func Sentence(err error) string {
 	return strings.TrimPrefix(text, "css: ")
 }
 
-// HintFor returns what to do about an error; "" when there is nothing to say.
-func HintFor(err error) string {
+// hintFor returns what to do about an error of a program; "" when there is nothing to say.
+func hintFor(name string, err error) string {
 	var h *hintError
-	var u *UsageError
+	var u *usageError
 	switch {
 	case errors.As(err, &h):
 		return h.hint
 	case errors.As(err, &u):
-		return "see `" + u.help + "`"
+		return "see `" + cmp.Or(u.help, name+" --help") + "`"
 	case errors.Is(err, cssetcd.ErrCzarsRegistered):
 		return "--force removes it nevertheless, and queries that are using it may fail; `css-sync table drop` and " +
 			"`css-sync db drop` wait for them"

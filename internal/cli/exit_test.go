@@ -45,7 +45,7 @@ func TestExitCode(t *testing.T) {
 		"bad value":                {within(&cssetcd.ValueError{Key: "/k", Reason: "why"}), 3},
 		"version missing":          {within(cssetcd.ErrVersionMissing), 3},
 		"version mismatch":         {within(&cssetcd.VersionError{Want: "1", Got: "2"}), 3},
-		"usage":                    {Hinted(&UsageError{errors.New("?"), "x --help"}, "look"), 3},
+		"usage":                    {Hinted(&usageError{errors.New("?"), "x --help"}, "look"), 3},
 		"input":                    {Hinted(BadInput("?"), "look"), 3},
 		"differences":              {Hinted(fmt.Errorf("%w: 3", ErrDifferences), "look"), 10},
 		"unauthorized, not a form": {within(fmt.Errorf("%w: %w", cssetcd.ErrUnauthorized, cssetcd.ErrUnavailable)), 1},
@@ -74,14 +74,15 @@ func TestSentence(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	assert.Empty(t, HintFor(errors.New("?")))
-	assert.Equal(t, "look", HintFor(within(Hinted(errors.New("?"), "look"))))
-	assert.Equal(t, "see `css-sync db --help`", HintFor(&UsageError{errors.New("?"), "css-sync db --help"}))
+	assert.Empty(t, hintFor("css-lab", errors.New("?")))
+	assert.Equal(t, "look", hintFor("css-lab", within(Hinted(errors.New("?"), "look"))))
+	assert.Equal(t, "see `css-lab --help`", hintFor("css-lab", &usageError{err: errors.New("?")}))
+	assert.Equal(t, "see `css-sync db --help`", hintFor("css-lab", &usageError{errors.New("?"), "css-sync db --help"}))
 	for _, err := range []error{cssetcd.ErrCzarsRegistered, cssetcd.ErrVersionMissing, cssetcd.ErrNotEmpty,
 		cssetcd.ErrUnauthorized} {
-		assert.NotEmpty(t, HintFor(within(err)), "%v", err)
+		assert.NotEmpty(t, hintFor("css-lab", within(err)), "%v", err)
 	}
-	assert.Empty(t, HintFor(within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))),
+	assert.Empty(t, hintFor("css-lab", within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))),
 		"a dump without a version says nothing of --prefix")
 	assert.NoError(t, Hinted(nil, "look"))
 }

@@ -43,7 +43,7 @@ func (f *fileFlags) Path() (string, error) {
 	default:
 		return path, nil
 	}
-	return "", &UsageError{err, "css-sync --help"}
+	return "", &usageError{err: err}
 }
 
 // OnlyEtcd marks the commands that need an etcd: a file cannot be followed, nor be mirrored.

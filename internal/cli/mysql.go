@@ -51,7 +51,7 @@ func (m *mysqlFlags) Target(dialTimeout time.Duration) (*mysql.Config, error) {
 		config, err = readCzarConfig(m.czarConfig)
 	}
 	if err != nil {
-		return nil, &UsageError{fmt.Errorf("%s: %w", Source(m.flags, name), err), "css-sync --help"}
+		return nil, &usageError{err: fmt.Errorf("%s: %w", Source(m.flags, name), err)}
 	}
 	if config.DBName == "" {
 		config.DBName = DefaultDatabase
@@ -84,9 +84,8 @@ func (m *mysqlFlags) chosen() (string, error) {
 	case 1:
 		return given[0], nil
 	}
-	return "", &UsageError{
-		fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])),
-		"css-sync --help",
+	return "", &usageError{
+		err: fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])),
 	}
 }
 
@@ -94,8 +93,7 @@ func (m *mysqlFlags) chosen() (string, error) {
 func (p *Program) MustTarget() (*mysql.Config, error) {
 	target, err := p.MySQL.Target(p.Connection.DialTimeout)
 	if target == nil && err == nil {
-		err = &UsageError{errors.New("no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config"),
-			"css-sync --help"}
+		err = &usageError{err: errors.New("no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config")}
 	}
 	return target, err
 }

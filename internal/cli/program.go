@@ -51,6 +51,9 @@ func NewProgram(about About, stdin io.Reader, stdout, stderr io.Writer, getenv f
 	return &Program{about: about, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: getenv}
 }
 
+// Name returns what the program is called.
+func (p *Program) Name() string { return p.about.Name }
+
 // Run runs one command line and returns the exit code.
 func (p *Program) Run(ctx context.Context, args []string) int {
 	root := p.RootCommand()

@@ -123,5 +123,5 @@ func InvalidUse(cmd *cobra.Command, format string, args ...any) error {
 	if path != "" {
 		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return &UsageError{err: err, help: cmd.CommandPath() + " --help"}
+	return &usageError{err: err, help: cmd.CommandPath() + " --help"}
 }
