@@ -23,15 +23,12 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	f := newFleet(t)
 	store, err := kv.NewEtcd(f.Etcd, f.CSS.Prefix())
 	require.NoError(t, err)
-	have, err := store.Fetch(t.Context(), 0, protocol.RegistrationContextReads()...)
-	require.NoError(t, err)
-	registration, err := protocol.ReadRegistrationContext(have)
+	registration, err := edge.ReadRegistrationContext(t.Context(), store)
 	require.NoError(t, err)
 	entered, err := store.Commit(t.Context(), registration.Register("a", "a czar", time.Now(), 0))
 	require.NoError(t, err)
 	mark := func(n cssetcd.TableName) protocol.Acknowledgement {
-		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
-		require.NoError(t, err)
+		d := f.Drop(n, deletion.Delay(0))
 		return protocol.Acknowledgement{Name: protocol.TableName(n.DB, n.Table), Mark: d.Mark(), ID: "a",
 			Registered: entered.Revision}
 	}
@@ -55,8 +52,7 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	assert.Equal(t, before.Revision+1, after.Revision, "one transaction")
 	assert.Equal(t, 3, after.Len())
 
-	_, err = store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(csskey.Czars)}})
-	require.NoError(t, err)
+	ok(t)(store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(csskey.Czars)}}))
 	landed, err = edge.Acknowledge(t.Context(), store, registration, all)
 	require.NoError(t, err)
 	assert.Empty(t, landed, "the registration is over")

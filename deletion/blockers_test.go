@@ -11,7 +11,6 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 )
@@ -33,12 +32,9 @@ func (f *fleet) awaitWhy(want string) {
 // A query that was told to end and does not is shown as that.
 func TestQueryThatDoesNotEndIsShown(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	running, also := c.Query(t, object), c.Query(t, object)
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
-	require.NoError(t, err)
+	d := f.Drop(object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
 	<-running.Done()
 	f.awaitWhy("2 queries on it were told to end and have not")
 	also.Release()
@@ -84,17 +80,10 @@ func (t *refusingTxn) Commit() (*clientv3.TxnResponse, error) {
 func TestRefusedAcknowledgementIsShown(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	etcd, err := fleettest.Server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := fleettest.Client(t, fleettest.Server)
 	etcd.KV = refusing{etcd.KV, "/drop/ack/"}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(t, err)
-	f.With(css).Czar("one")
-	_, err = f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
+	f.With(etcd).Czar("one")
+	f.Drop(object, deletion.Delay(0))
 	f.awaitWhy("its acknowledgement does not reach etcd: ")
-	s, err := f.Status(t.Context(), "LSST.Object")
-	require.NoError(t, err)
-	assert.Contains(t, s.Summary(), "permission denied")
+	assert.Contains(t, f.Shown("LSST.Object").Summary(), "permission denied")
 }

@@ -45,18 +45,17 @@ func (a *asked) take(r *etcdserverpb.RangeResponse) {
 	}
 }
 
-// watched returns a client of the fleet's catalogue that notes what it asks.
-func (f *fleet) watched() (*cssetcd.Client, *asked) {
+// watched returns the same fleet with clients that note what they ask.
+func (f *fleet) watched() (*fleettest.Fleet, *asked) {
 	f.T.Helper()
 	a := &asked{calls: map[string]int{}}
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: fleettest.Server.Endpoints(),
 		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(a.intercept)}})
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(f.T, err)
+	w := f.With(etcd)
 	*a = asked{calls: map[string]int{}}
-	return css, a
+	return w, a
 }
 
 // The status of one drop costs what that drop is, however many others there are.
@@ -65,14 +64,10 @@ func TestStatusOfOneDropReadsNoOther(t *testing.T) {
 	for i := range 5 {
 		n := cssetcd.TableName{DB: "LSST", Table: fmt.Sprintf("T%d", i)}
 		f.Create(n)
-		_, err := f.DropTable(t.Context(), n)
-		require.NoError(t, err)
+		f.Drop(n)
 	}
-	css, asked := f.watched()
-	client, err := deletion.NewClient(css)
-	require.NoError(t, err)
-	s, err := client.Status(t.Context(), "LSST.T3")
-	require.NoError(t, err)
+	client, asked := f.watched()
+	s := client.Shown("LSST.T3")
 	all, err := f.Drops(t.Context())
 	require.NoError(t, err)
 	s.Left, all[3].Left = 0, 0
@@ -94,37 +89,27 @@ func TestStatusOfOneDropReadsNoOther(t *testing.T) {
 // director is related to.
 func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 	f := newFleet(t)
-	director := cssetcd.TableName{DB: "Gaia", Table: "Director"}
-	_, err := f.CSS.AddNode(t.Context(), cssetcd.Node{Name: "worker1", Type: "worker", Host: "worker1"})
-	require.NoError(t, err)
-	for _, name := range []string{"Director", "Child"} {
-		n := cssetcd.TableName{DB: "Gaia", Table: name}
-		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}},
-			cssetcd.AllowUnqueryable())
-		require.NoError(t, err)
+	f.CreateChildren(director, child)
+	ok(t)(f.CSS.AddNode(t.Context(), cssetcd.Node{Name: "worker1", Type: "worker", Host: "worker1"}))
+	for _, n := range []cssetcd.TableName{director, child} {
 		for chunk := range 3 {
-			_, err := f.CSS.AddChunk(t.Context(), n, chunk, "worker1")
-			require.NoError(t, err)
+			ok(t)(f.CSS.AddChunk(t.Context(), n, chunk, "worker1"))
 		}
 	}
-	css, asked := f.watched()
-	children, err := deletion.Children(t.Context(), css, director.String())
+	watched, asked := f.watched()
+	children, err := deletion.Children(t.Context(), watched.CSS, director.String())
 	require.NoError(t, err)
-	assert.Equal(t, []cssetcd.TableName{{DB: "Gaia", Table: "Child"}}, children)
+	assert.Equal(t, []cssetcd.TableName{child}, children)
 	for _, key := range asked.keys {
 		if !strings.Contains(key, "Director/") { // that is read whole
 			assert.NotRegexp(t, "/CHUNKS|/schema", key)
 		}
 	}
-	_, err = f.DropTable(t.Context(), director)
-	require.ErrorIs(t, err, deletion.ErrHasChildren)
-	_, err = f.DropTable(t.Context(), cssetcd.TableName{DB: "Gaia", Table: "Child"}, deletion.Delay(time.Hour))
-	require.NoError(t, err)
-	_, err = f.DropTable(t.Context(), director, deletion.Delay(time.Hour))
-	require.NoError(t, err, "a child that is on its way out does not stay")
+	require.ErrorIs(t, errOf(f.DropTable(t.Context(), director)), deletion.ErrHasChildren)
+	f.Drop(child, deletion.Delay(time.Hour))
+	f.Drop(director, deletion.Delay(time.Hour)) // a child that is on its way out does not stay
 	asked.keys = nil
-	children, err = deletion.Children(t.Context(), css, "Gaia.Child")
+	children, err = deletion.Children(t.Context(), watched.CSS, "Gaia.Child")
 	require.NoError(t, err)
 	assert.Empty(t, children)
 	for _, key := range asked.keys {
@@ -137,27 +122,15 @@ func TestCheckOfChildrenReadsWhatItLooksAt(t *testing.T) {
 func TestChildrenInAnotherDatabase(t *testing.T) {
 	f := newFleet(t)
 	other := cssetcd.TableName{DB: "Other", Table: "Child"}
-	for _, db := range []string{"Gaia", "Other"} {
-		_, err := f.CSS.CreateDatabase(t.Context(), cssetcd.Database{Name: db}, cssetcd.IfNotExists())
-		require.NoError(t, err)
-	}
-	for _, n := range []cssetcd.TableName{{DB: "Gaia", Table: "Director"}, {DB: "Gaia", Table: "Own"}, other} {
-		_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
-			Partitioning: &cssetcd.Partitioning{DirDB: "Gaia", DirTable: "Director", DirColumn: "id"}},
-			cssetcd.AllowUnqueryable())
-		require.NoError(t, err)
-	}
+	f.CreateChildren(director, child, other)
 	children, err := deletion.Children(t.Context(), f.CSS, "Gaia")
 	require.NoError(t, err)
 	assert.Equal(t, []cssetcd.TableName{other}, children)
 	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour))
 	require.ErrorIs(t, err, deletion.ErrHasChildren)
 	require.ErrorContains(t, err, "Other.Child")
-	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour), deletion.Force())
-	require.NoError(t, err)
+	f.Begin("Gaia", deletion.Delay(time.Hour), deletion.Force())
 	require.NoError(t, f.Undo(t.Context(), "Gaia"))
-	_, err = f.DropTable(t.Context(), other, deletion.Delay(time.Hour))
-	require.NoError(t, err)
-	_, err = f.DropDatabase(t.Context(), "Gaia", deletion.Delay(time.Hour))
-	require.NoError(t, err)
+	f.Drop(other, deletion.Delay(time.Hour))
+	f.Begin("Gaia", deletion.Delay(time.Hour))
 }

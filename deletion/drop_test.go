@@ -22,58 +22,41 @@ func TestDropWaitsForARunningQuery(t *testing.T) {
 	running := one.Query(t, object)
 	planned := one.Plan(t, object)
 
-	d, err := f.DropTable(t.Context(), object)
-	require.NoError(t, err)
+	d := f.Drop(object)
 	for _, c := range []*fleettest.Czar{one, two} {
-		_, err := c.View.WaitRevision(f.Soon(), d.Mark())
-		require.NoError(t, err)
-		_, err = c.Admit(planned)
-		require.ErrorIs(t, err, deletion.ErrDropPending)
+		ok(t)(c.View.WaitRevision(f.Soon(), d.Mark()))
+		require.ErrorIs(t, errOf(c.Admit(planned)), deletion.ErrDropPending)
 		c.Query(t, source, other).Release()
 	}
-	require.Eventually(t, func() bool {
-		s, err := f.Status(t.Context(), "LSST.Object")
-		require.NoError(t, err)
+	f.Await(func() bool {
+		s := f.Shown("LSST.Object")
 		return s.Left == 0 && len(s.Waiting) == 1 && s.Waiting[0].Name == "one" &&
 			s.Waiting[0].Why == "1 query is running on it"
-	}, within, 50*time.Millisecond)
+	})
 	require.NoError(t, running.MayDispatch())
 	running.Release()
 	require.NoError(t, d.Wait(f.Soon()))
-	_, err = f.CSS.Table(t.Context(), object)
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(f.CSS.Table(t.Context(), object)), cssetcd.ErrNoSuchTable)
 	one.CatchUp(t)
-	_, err = one.Admit(planned)
-	require.ErrorIs(t, err, deletion.ErrGone)
+	require.ErrorIs(t, errOf(one.Admit(planned)), deletion.ErrGone)
 	assert.Empty(t, f.Keys("drop/"))
 	assert.Len(t, f.Keys("czar/"), 2)
 
 	f.Create(object)
 	assert.Len(t, f.Keys("fold/dbs/lsst/tables/object"), 1)
-	again, err := f.CSS.Table(t.Context(), object)
-	require.NoError(t, err)
-	_, err = one.View.WaitRevision(f.Soon(), again.Incarnation)
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		ref, err := one.Admit(again)
-		ref.Release()
-		return err == nil
-	}, within, time.Millisecond)
-	_, err = one.Admit(planned)
-	require.ErrorIs(t, err, deletion.ErrGone)
+	again := f.Table(object)
+	ok(t)(one.View.WaitRevision(f.Soon(), again.Incarnation))
+	one.AwaitAdmitted(t, object).Release()
+	require.ErrorIs(t, errOf(one.Admit(planned)), deletion.ErrGone)
 }
 
 // Without czars and queries a drop ends when its delay does.
 func TestDropEndsWithItsDelay(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("idle")
+	f, c := withCzar(t)
 	for _, delay := range []time.Duration{0, 2 * time.Second} {
 		began := time.Now()
-		d, err := f.DropTable(t.Context(), object, deletion.Delay(delay))
-		require.NoError(t, err)
-		require.NoError(t, d.Wait(f.Soon()))
+		f.Dropped(object, deletion.Delay(delay))
 		assert.GreaterOrEqual(t, time.Since(began), delay)
 		assert.Empty(t, f.Keys("drop/"))
 		f.Create(object)
@@ -83,29 +66,22 @@ func TestDropEndsWithItsDelay(t *testing.T) {
 
 // A cancelled drop leaves everything as it was.
 func TestCancelledDropLeavesNothing(t *testing.T) {
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	running := c.Query(t, object)
 	before := c.Plan(t, object)
 
-	d, err := f.DropTable(t.Context(), object)
-	require.NoError(t, err)
-	_, err = f.DropTable(t.Context(), object)
-	require.ErrorIs(t, err, deletion.ErrDropPending)
+	d := f.Drop(object)
+	require.ErrorIs(t, errOf(f.DropTable(t.Context(), object)), deletion.ErrDropPending)
+	created := errOf(f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: object}, cssetcd.IfNotExists()))
+	require.ErrorIs(t, created, cssetcd.ErrDropPending, "it will go")
 	require.NoError(t, d.Cancel(t.Context()))
 	require.ErrorIs(t, d.Wait(f.Soon()), deletion.ErrCancelled)
 	require.ErrorIs(t, d.Cancel(t.Context()), deletion.ErrNoDrop)
-	require.Eventually(t, func() bool {
-		ref, err := c.Admit(before)
-		ref.Release()
-		return err == nil
-	}, within, time.Millisecond)
+	c.AwaitAdmitted(t, object).Release()
 	require.NoError(t, running.MayDispatch())
 	running.Release()
-	require.Eventually(t, func() bool { return len(f.Keys("drop/")) == 0 }, within, 50*time.Millisecond)
-	now, err := f.CSS.Table(t.Context(), object)
-	require.NoError(t, err)
+	f.AwaitNone("drop/")
+	now := f.Table(object)
 	assert.Equal(t, before.Incarnation, now.Incarnation)
 	assert.Equal(t, cssetcd.StatusReady, now.Status)
 }
@@ -113,14 +89,10 @@ func TestCancelledDropLeavesNothing(t *testing.T) {
 // With After nothing changes for anybody until the time has come.
 func TestLaterDrop(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	began := time.Now()
-	d, err := f.DropTable(t.Context(), object, deletion.After(2*time.Second), deletion.Delay(0))
-	require.NoError(t, err)
-	s, err := f.Status(t.Context(), "LSST.Object")
-	require.NoError(t, err)
+	d := f.Drop(object, deletion.After(2*time.Second), deletion.Delay(0))
+	s := f.Shown("LSST.Object")
 	assert.Equal(t, deletion.PhaseRequested, s.Phase)
 	assert.Positive(t, s.Left)
 	for time.Since(began) < time.Second {
@@ -130,8 +102,7 @@ func TestLaterDrop(t *testing.T) {
 	require.NoError(t, d.Wait(f.Soon()))
 	assert.GreaterOrEqual(t, time.Since(began), 2*time.Second)
 
-	_, err = f.DropTable(t.Context(), source, deletion.After(time.Minute))
-	require.NoError(t, err)
+	f.Drop(source, deletion.After(time.Minute))
 	require.NoError(t, f.Undo(t.Context(), "LSST.Source"))
 	assert.Empty(t, f.Keys("drop/"))
 }
@@ -139,62 +110,41 @@ func TestLaterDrop(t *testing.T) {
 // A status that somebody writes by hand begins a drop, and READY by hand ends one.
 func TestStatusesByHand(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
-	_, err := f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(f.Keys("drop/table/LSST/Object")) == 1 }, within, 10*time.Millisecond)
-	table, err := f.CSS.Table(t.Context(), object)
-	require.NoError(t, err)
-	assert.Equal(t, cssetcd.PendingDrop("by=hand"), table.Status)
-	_, err = f.CSS.SetTableStatus(t.Context(), object, cssetcd.StatusReady)
-	require.NoError(t, err)
-	require.Eventually(t, func() bool { return len(f.Keys("drop/")) == 0 }, within, 10*time.Millisecond)
-	require.Eventually(t, func() bool {
-		ref, err := c.Admit(c.Plan(t, object))
-		ref.Release()
-		return err == nil
-	}, within, time.Millisecond)
+	f, c := withCzar(t)
+	ok(t)(f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand")))
+	f.Await(func() bool { return len(f.Keys("drop/table/LSST/Object")) == 1 })
+	assert.Equal(t, cssetcd.PendingDrop("by=hand"), f.Table(object).Status)
+	ok(t)(f.CSS.SetTableStatus(t.Context(), object, cssetcd.StatusReady))
+	f.AwaitNone("drop/")
+	c.AwaitAdmitted(t, object).Release()
 
-	_, err = f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand"))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
+	ok(t)(f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand")))
+	f.Await(func() bool {
 		_, err := f.CSS.Table(t.Context(), object)
 		return err != nil
-	}, within, 50*time.Millisecond)
+	})
 }
 
 // A database is dropped with its tables, when no query uses any of them and drops of its tables have ended.
 func TestDropOfADatabase(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	running := c.Query(t, source)
 	planned := c.Plan(t, source)
-	table, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
-	d, err := f.DropDatabase(t.Context(), "LSST")
-	require.NoError(t, err)
-	_, err = f.DropTable(t.Context(), source)
-	require.ErrorIs(t, err, deletion.ErrDropPending)
-	_, err = f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "New"},
-		Schema: "(id BIGINT)"})
-	require.ErrorIs(t, err, cssetcd.ErrDropPending)
-	_, err = c.View.WaitRevision(f.Soon(), d.Mark())
-	require.NoError(t, err)
-	_, err = c.Admit(planned)
-	require.ErrorIs(t, err, deletion.ErrDropPending)
+	table := f.Drop(object, deletion.Delay(0))
+	d := f.Begin("LSST")
+	require.ErrorIs(t, errOf(f.DropTable(t.Context(), source)), deletion.ErrDropPending)
+	created := errOf(f.CSS.CreateDatabase(t.Context(), cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists()))
+	require.ErrorIs(t, created, cssetcd.ErrDropPending, "it will go")
+	ok(t)(c.View.WaitRevision(f.Soon(), d.Mark()))
+	require.ErrorIs(t, errOf(c.Admit(planned)), deletion.ErrDropPending)
 	require.NoError(t, table.Wait(f.Soon()))
 	c.Query(t, other).Release()
 	time.Sleep(quick.Delay)
-	_, err = f.CSS.Database(t.Context(), "LSST")
-	require.NoError(t, err)
+	ok(t)(f.CSS.Database(t.Context(), "LSST"))
 	running.Release()
 	require.NoError(t, d.Wait(f.Soon()))
-	_, err = f.CSS.Database(t.Context(), "LSST")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(f.CSS.Database(t.Context(), "LSST")), cssetcd.ErrNoSuchDB)
 	assert.Empty(t, f.Keys("drop/"))
 	assert.Empty(t, f.Keys("fold/dbs/lsst"))
 }
@@ -202,12 +152,9 @@ func TestDropOfADatabase(t *testing.T) {
 // With the policy to cancel, running queries are told to end when the agreed delay is over.
 func TestPolicyCancelAbortsQueries(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	running, bystander := c.Query(t, object, source), c.Query(t, source)
-	d, err := f.DropTable(t.Context(), object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(2*time.Second))
-	require.NoError(t, err)
+	d := f.Drop(object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(2*time.Second))
 	select {
 	case <-running.Done():
 		assert.Empty(t, f.Keys("drop/hold/"), "queries have the agreed delay")
@@ -216,13 +163,7 @@ func TestPolicyCancelAbortsQueries(t *testing.T) {
 	}
 	require.ErrorIs(t, running.MayDispatch(), deletion.ErrAborted)
 	require.NoError(t, bystander.MayDispatch())
-	select {
-	case <-bystander.Done():
-		t.Fatal("a query on another table was told to end")
-	default:
-	}
-	_, err = f.CSS.Table(t.Context(), object)
-	require.NoError(t, err, "the drop waits until the query has ended")
+	f.Table(object) // the drop waits until the query has ended
 	running.Release()
 	bystander.Release()
 	require.NoError(t, d.Wait(f.Soon()))
@@ -238,42 +179,36 @@ func TestDeadAndLeavingCzars(t *testing.T) {
 	require.NoError(t, leaving.Close(f.Soon()))
 	assert.Len(t, f.Keys("czar/"), 1)
 	running := dead.Query(t, object)
+	told := running.Done()
 
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, dead.Close(gone)) // as if it had died: the registration stays
+	<-told
 	require.ErrorIs(t, running.MayDispatch(), deletion.ErrClosed)
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.Soon()))
+	require.Error(t, dead.Close(gone), "the registration is still there")
+	f.Dropped(object, deletion.Delay(0))
 	assert.Empty(t, f.Keys("czar/"))
 	assert.Empty(t, f.Keys("alive/"))
 	assert.Empty(t, f.Keys("drop/"))
 }
 
-// A czar that is evicted by mistake registers anew, and its queries go on.
+// A czar that is evicted by mistake, or finds that etcd has another history, registers anew, and its queries go on.
 func TestEvictedCzarGoesOn(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
+	f, c := withCzar(t)
 	running := c.Query(t, object)
-	czars, err := f.Czars(t.Context())
-	require.NoError(t, err)
-	require.Len(t, czars, 1)
-	require.NoError(t, f.Evict(t.Context(), czars[0].ID))
+	before := f.Registration()
+	require.NoError(t, f.Evict(t.Context(), before.ID))
 	require.ErrorIs(t, f.Evict(t.Context(), "nobody"), deletion.ErrNoSuchCzar)
-	require.Eventually(t, func() bool {
-		now, err := f.Czars(t.Context())
-		require.NoError(t, err)
-		return len(now) == 1 && now[0].ID != czars[0].ID && now[0].Alive
-	}, within, 20*time.Millisecond)
+	f.AwaitAnother(before)
+	before = f.Registration()
+	ok(t)(f.ResetHistory(t.Context()))
+	f.AwaitAnother(before)
 	require.NoError(t, running.MayDispatch())
-	c.Query(t, object).Release()
+	c.AwaitAdmitted(t, object).Release()
 	running.Release()
-	d, err := f.DropTable(t.Context(), object)
-	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.Soon()))
+	f.Dropped(object)
 }
 
 // What one transaction created has one incarnation; a drop of one of them is none of the others.
@@ -285,19 +220,15 @@ func TestTablesOfOneTransaction(t *testing.T) {
 	one, two := cssetcd.TableName{DB: "Pair", Table: "One"}, cssetcd.TableName{DB: "Pair", Table: "Two"}
 	b.CreateTable(cssetcd.Table{Name: one, Schema: "(id BIGINT)"})
 	b.CreateTable(cssetcd.Table{Name: two, Schema: "(id BIGINT)"})
-	_, err := f.CSS.Commit(t.Context(), &b)
-	require.NoError(t, err)
+	ok(t)(f.CSS.Commit(t.Context(), &b))
 	c := f.Czar("one")
 	planned := c.Plan(t, one)
 	require.Equal(t, planned.Incarnation, c.Plan(t, two).Incarnation)
 	running := c.Query(t, two)
-	d, err := f.DropTable(t.Context(), one, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
-	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.Soon()))
+	f.Dropped(one, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
 	require.NoError(t, running.MayDispatch())
 	c.CatchUp(t)
-	_, err = c.Admit(planned)
-	require.ErrorIs(t, err, deletion.ErrGone)
+	require.ErrorIs(t, errOf(c.Admit(planned)), deletion.ErrGone)
 	c.Query(t, two).Release()
 	running.Release()
 }

@@ -15,8 +15,7 @@ import (
 // clock, an atomic load and two atomic additions.
 func BenchmarkAdmit(b *testing.B) {
 	f := newFleet(b)
-	_, err := f.SetTiming(b.Context(), deletion.DefaultTiming) // a busy machine does not end the measuring
-	require.NoError(b, err)
+	ok(b)(f.SetTiming(b.Context(), deletion.DefaultTiming)) // a busy machine does not end the measuring
 	c := f.Czar("one")
 	table := c.Plan(b, object)
 	four := []*cssetcd.Table{table, c.Plan(b, source), c.Plan(b, other), table}

@@ -1,21 +1,26 @@
 package deletion_test
 
 import (
-	"context"
 	"testing"
 
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 func TestMain(m *testing.M) { fleettest.Main(m) }
 
 const within = fleettest.Within
 
+var ok, errOf = testkit.OK, testkit.Err
+
 var (
 	quick  = fleettest.Quick
 	object = fleettest.Object
 	source = fleettest.Source
 	other  = fleettest.Other
+	// director and what it is the director of are created by those tests that need them.
+	director, child = fleettest.Director, cssetcd.TableName{DB: "Gaia", Table: "Child"}
 )
 
 type fleet struct{ *fleettest.Fleet }
@@ -25,8 +30,10 @@ func newFleet(t testing.TB) *fleet {
 	return &fleet{fleettest.New(t)}
 }
 
-func contextThatIsOver(t testing.TB) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx, cancel
+// withCzar returns a fleet with a coordinator and a czar.
+func withCzar(t testing.TB) (*fleet, *fleettest.Czar) {
+	t.Helper()
+	f := newFleet(t)
+	f.Coordinate()
+	return f, f.Czar("one")
 }

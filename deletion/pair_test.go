@@ -1,14 +1,17 @@
 package deletion_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
@@ -18,14 +21,8 @@ import (
 // refused before it has written anything.
 func TestViewOfAnotherCatalogue(t *testing.T) {
 	f := newFleet(t)
-	other, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = other.Close() })
-	css := func(prefix string, elsewhere bool) *cssetcd.Client {
-		etcd := f.Etcd
-		if elsewhere {
-			etcd = other
-		}
+	elsewhere := fleettest.Client(t, testkit.Etcd(t, embedetcd.Options{}))
+	css := func(etcd *clientv3.Client, prefix string) *cssetcd.Client {
 		c, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(prefix))
 		require.NoError(t, err)
 		return c
@@ -50,14 +47,15 @@ func TestViewOfAnotherCatalogue(t *testing.T) {
 		}
 		return made.Run(f.Soon())
 	}
-	same, prefix := view(f.CSS), view(css(fleettest.Prefix(), false))
-	elsewhere := view(css(f.CSS.Prefix(), true))
+	same := view(f.CSS)
 	for name, wrong := range map[string]struct {
 		css  *cssetcd.Client
 		view *cssetcd.View
 	}{
-		"below /test": {f.CSS, prefix}, "cluster": {f.CSS, elsewhere}, "client is nil": {nil, same}, "view is nil": {f.CSS,
-			nil},
+		"below /test":   {f.CSS, view(css(f.Etcd, fleettest.Prefix()))},
+		"cluster":       {f.CSS, view(css(elsewhere, f.CSS.Prefix()))},
+		"client is nil": {nil, same},
+		"view is nil":   {f.CSS, nil},
 	} {
 		for _, err := range []error{open(wrong.css, wrong.view), coordinate(wrong.css, wrong.view)} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
@@ -67,22 +65,36 @@ func TestViewOfAnotherCatalogue(t *testing.T) {
 	require.ErrorIs(t, open(f.CSS, same, deletion.CzarName("")), cssetcd.ErrInvalid)
 	assert.Empty(t, f.Keys("czar/"))
 	// Two clients on one catalogue are none the worse for being two.
-	require.NoError(t, open(css(f.CSS.Prefix(), false), same))
+	require.NoError(t, open(css(f.Etcd, f.CSS.Prefix()), same))
 }
 
 // The gate tells a table of another catalogue from one of its own, in the same cluster.
 func TestTableOfAnotherCatalogue(t *testing.T) {
 	f, stranger := newFleet(t), newFleet(t)
 	c := f.Czar("one")
-	theirs, err := stranger.CSS.Table(t.Context(), object)
+	require.ErrorIs(t, errOf(c.Admit(stranger.Table(object))), deletion.ErrStale, "it is newer than ours")
+	require.ErrorIs(t, errOf(stranger.Czar("two").Admit(f.Table(object))), deletion.ErrGone, "it is older")
+}
+
+// What cannot be read is told as that, and not as an answer.
+func TestUnreadableAnswers(t *testing.T) {
+	file, err := cssetcd.OpenFile(t.TempDir() + "/css.json")
 	require.NoError(t, err)
-	_, err = c.Admit(theirs)
-	require.ErrorIs(t, err, deletion.ErrStale, "it is newer than ours")
-	ours, err := f.CSS.Table(t.Context(), object)
-	require.NoError(t, err)
-	s, err := deletion.OpenGate(f.Soon(), stranger.CSS, stranger.View())
-	require.NoError(t, err)
-	_, err = s.Admit(ours)
-	require.ErrorIs(t, err, deletion.ErrGone, "it is older")
-	require.NoError(t, s.Close(f.Soon()))
+	t.Cleanup(func() { _ = file.Close() })
+	_, err = deletion.NewClient(file)
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorContains(t, err, "a catalogue on a file has no czars")
+
+	f := newFleet(t)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, errOf(f.Begun(ended, "LSST.Object")), context.Canceled)
+	require.ErrorIs(t, errOf(f.Begun(t.Context(), "LSST..Object")), cssetcd.ErrInvalid)
+
+	other := f.With(fleettest.Client(t, fleettest.Server))
+	view := other.View()
+	require.NoError(t, other.CSS.Etcd().Close())
+	err = edge.Identical(t.Context(), f.CSS, view)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, cssetcd.ErrInvalid, "nobody knows whose the view is")
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
@@ -24,21 +23,25 @@ func (leaseless) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, er
 	return nil, errors.New("no more leases")
 }
 
-// Without a lease nobody would notice that the czar is gone, so it does not register.
-func TestNoRegistrationWithoutALease(t *testing.T) {
-	f := newFleet(t)
-	etcd, err := fleettest.Server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	etcd.Lease = leaseless{etcd.Lease}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	_, err = deletion.OpenGate(ctx, css, f.View())
-	require.ErrorContains(t, err, "no more leases")
-	assert.Empty(t, f.Keys("czar/"))
-	assert.Empty(t, f.Keys("alive/"))
+// A czar does not register where etcd grants no lease, since nobody would notice that it is gone, nor where etcd refuses
+// the registration. Who opens the gate is told why.
+func TestEtcdThatLetsNobodyRegister(t *testing.T) {
+	for why, refuse := range map[string]func(*clientv3.Client){
+		"no more leases":    func(etcd *clientv3.Client) { etcd.Lease = leaseless{etcd.Lease} },
+		"permission denied": func(etcd *clientv3.Client) { etcd.KV = refusing{etcd.KV, "/czar/"} },
+	} {
+		f := newFleet(t)
+		etcd := fleettest.Client(t, fleettest.Server)
+		refuse(etcd)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		_, err := deletion.OpenGate(ctx, f.With(etcd).CSS, f.View(), deletion.GateTrace(func(s deletion.CzarStep) {
+			assert.NotEqual(t, protocol.CzarEntered, s.Event.Kind)
+		}))
+		require.ErrorContains(t, err, why)
+		assert.Empty(t, f.Keys("czar/"))
+		assert.Empty(t, f.Keys("alive/"))
+	}
 }
 
 // Settings that were changed since count for a czar from its next registration on.
@@ -56,35 +59,15 @@ func TestSettingsComeWithARegistration(t *testing.T) {
 	}))
 	other := quick
 	other.Fence, other.Wait = 2*quick.Fence, 3*quick.Fence
-	_, err := f.SetTiming(t.Context(), other)
-	require.NoError(t, err)
-	czars, err := f.Czars(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, f.Evict(t.Context(), czars[0].ID))
-	require.Eventually(t, func() bool {
+	ok(t)(f.SetTiming(t.Context(), other))
+	require.NoError(t, f.Evict(t.Context(), f.Registration().ID))
+	f.Await(func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return len(entered) == 2
-	}, within, time.Millisecond)
+	})
 	mu.Lock()
 	defer mu.Unlock()
 	assert.Equal(t, []deletion.Timing{quick, other}, entered)
-	require.Eventually(t, func() bool { return c.Healthy() == nil }, within, time.Millisecond)
-}
-
-// A registration that etcd refuses is none.
-func TestRefusedRegistration(t *testing.T) {
-	f := newFleet(t)
-	etcd, err := fleettest.Server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	etcd.KV = refusing{etcd.KV, "/czar/"}
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
-	_, err = deletion.OpenGate(ctx, css, f.View(), deletion.GateTrace(func(s deletion.CzarStep) {
-		assert.NotEqual(t, protocol.CzarEntered, s.Event.Kind)
-	}))
-	require.ErrorContains(t, err, "permission denied")
+	f.Await(func() bool { return c.Healthy() == nil })
 }

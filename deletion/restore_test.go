@@ -19,36 +19,25 @@ import (
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-// newFleetOn is newFleet on an etcd of its own, for tests that do it harm.
-func newFleetOn(t *testing.T, s *embedetcd.Server) *fleet {
-	t.Helper()
-	etcd, err := s.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	return &fleet{fleettest.Of(t, etcd)}
-}
-
 // alarm has etcd take itself for full.
 func (f *fleet) alarm() {
 	f.T.Helper()
 	members, err := f.Etcd.MemberList(f.T.Context())
 	require.NoError(f.T, err)
-	_, err = pb.NewMaintenanceClient(f.Etcd.ActiveConnection()).Alarm(f.T.Context(), &pb.AlarmRequest{
+	ok(f.T)(pb.NewMaintenanceClient(f.Etcd.ActiveConnection()).Alarm(f.T.Context(), &pb.AlarmRequest{
 		Action: pb.AlarmRequest_ACTIVATE, MemberID: members.Members[0].ID, Alarm: pb.AlarmType_NOSPACE,
-	})
-	require.NoError(f.T, err)
+	}))
 }
 
 // A full etcd refuses what writes. Queries go on for as long as it answers; drops wait until it has room again.
 func TestFullEtcdStopsNoQuery(t *testing.T) {
 	t.Parallel()
-	f := newFleetOn(t, testkit.Etcd(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))
+	f := &fleet{fleettest.On(t, testkit.Etcd(t, embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond}))}
 	f.Coordinate()
 	c := f.Czar("one")
 	running := c.Query(t, object, source)
 	f.alarm()
-	_, err := f.DropTable(t.Context(), source)
-	require.ErrorIs(t, err, cssetcd.ErrNoSpace)
+	require.ErrorIs(t, errOf(f.DropTable(t.Context(), source)), cssetcd.ErrNoSpace)
 
 	for began := time.Now(); time.Since(began) < 3*quick.Fence; time.Sleep(quick.Fence / 20) {
 		require.NoError(t, running.MayDispatch())
@@ -57,10 +46,8 @@ func TestFullEtcdStopsNoQuery(t *testing.T) {
 	}
 	assert.Len(t, f.Keys("czar/"), 1, "the registration is the first one still")
 
-	_, err = f.Etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
-	require.NoError(t, err)
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
+	ok(t)(f.Etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}))
+	d := f.Drop(object, deletion.Delay(0))
 	running.Release()
 	require.NoError(t, d.Wait(f.Soon()))
 }
@@ -115,18 +102,17 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 	for name, reset := range map[string]bool{"history-reset first": true, "no history-reset": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBackedUp(t)
-			f := newFleetOn(t, b.Server)
+			f := &fleet{fleettest.On(t, b.Server)}
 			stop := f.Coordinate()
 			c := f.Czar("one")
-			_, err := f.DropTable(t.Context(), object, deletion.Delay(2*time.Second))
-			require.NoError(t, err)
-			require.Eventually(t, func() bool { return len(f.Keys("drop/ack/")) == 1 }, within, 10*time.Millisecond)
+			f.Drop(object, deletion.Delay(2*time.Second))
+			f.Await(func() bool { return len(f.Keys("drop/ack/")) == 1 })
 			stop()
-			require.Eventually(t, func() bool { return len(f.Keys("drop/hold/")) == 0 }, within, 10*time.Millisecond)
+			f.AwaitNone("drop/hold/")
 			b.backUp(t)
 			require.NoError(t, f.Undo(t.Context(), "LSST.Object"))
 			f.Coordinate()
-			running := f.admitted(c, object)
+			running := c.AwaitAdmitted(t, object)
 			require.NoError(t, running.MayDispatch())
 
 			gone := f.removalOf(object)
@@ -137,36 +123,15 @@ func TestDropThatWasCancelledSinceTheBackup(t *testing.T) {
 			b.restore(t, prepare)
 			f.dispatchUntil(gone, running)
 			running.Release()
-			require.Eventually(t, func() bool { return len(f.Keys("drop/")) == 0 }, within, 10*time.Millisecond)
-			require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
+			f.AwaitNone("drop/")
+			f.Await(func() bool { return c.Healthy() == nil })
 			c.Query(t, source).Release()
 		})
 	}
 }
 
 func (f *fleet) resetHistory(etcd *clientv3.Client) {
-	f.T.Helper()
-	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(f.T, err)
-	drops, err := deletion.NewClient(css)
-	require.NoError(f.T, err)
-	_, err = drops.ResetHistory(f.T.Context())
-	require.NoError(f.T, err)
-}
-
-// admitted is a query that is let in as soon as the czar sees that it may be.
-func (f *fleet) admitted(c *fleettest.Czar, n cssetcd.TableName) (ref *deletion.Ref) {
-	f.T.Helper()
-	require.Eventually(f.T, func() bool {
-		table, err := c.View.Snapshot().Table(n)
-		if err != nil {
-			return false
-		}
-		r, err := c.Admit(table)
-		ref = &r
-		return err == nil
-	}, within, 10*time.Millisecond)
-	return ref
+	ok(f.T)(f.With(etcd).ResetHistory(f.T.Context()))
 }
 
 // removalOf tells when etcd has no such table any more, by asking it, which goes on through its being down.

@@ -1,8 +1,9 @@
 package deletion
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"unsafe"
@@ -66,22 +67,16 @@ func TestSlotIndexIsAMap(t *testing.T) {
 // However alike the names are that one transaction created, a slot is found after a few steps.
 func TestSlotIndexHasShortWays(t *testing.T) {
 	const slots = 10_000
-	for what, name := range map[string]func(i int) cssetcd.TableName{
-		"tables that end alike": func(i int) cssetcd.TableName {
-			return cssetcd.TableName{DB: "d",
-				Table: fmt.Sprintf("T%d_2026", i)}
-		},
-		"one table of many databases": func(i int) cssetcd.TableName {
-			return cssetcd.TableName{DB: fmt.Sprintf("d%d_x", i),
-				Table: "Object"}
-		},
-		"tables of one letter or none": func(i int) cssetcd.TableName {
-			return cssetcd.TableName{DB: fmt.Sprint(i),
-				Table: "T"}
-		},
+	for what, name := range map[string][2]string{ // database and table
+		"tables that end alike":        {"d", "T%d_2026"},
+		"one table of many databases":  {"d%d_x", "Object"},
+		"tables of one letter or none": {"%d", "T"},
 	} {
 		index := newSlotIndex()
-		key := func(i int) slotKey { return slotKey{name(i), 7} }
+		key := func(i int) slotKey {
+			number := func(name string) string { return strings.Replace(name, "%d", strconv.Itoa(i), 1) }
+			return slotKey{cssetcd.TableName{DB: number(name[0]), Table: number(name[1])}, 7}
+		}
 		for i := range slots {
 			index.add(&slot{key: key(i)})
 		}

@@ -1,18 +1,12 @@
 package deletion
 
 import (
-	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestSummary says a drop's state in a sentence.
@@ -66,40 +60,4 @@ func TestBlocker(t *testing.T) {
 		assert.Equal(t, Blocker{Czar: "7", Name: "czar-7", Why: want}, blocker(f, d, "7"))
 	}
 	assert.Equal(t, Blocker{Czar: "8", Why: "it was registered at the mark"}, blocker(protocol.Facts{}, d, "8"))
-}
-
-// What cannot be read is told as that, and not as an answer.
-func TestUnreadableAnswers(t *testing.T) {
-	file, err := cssetcd.OpenFile(t.TempDir() + "/css.json")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = file.Close() })
-	_, err = NewClient(file)
-	require.ErrorIs(t, err, cssetcd.ErrInvalid)
-	require.ErrorContains(t, err, "a catalogue on a file has no czars")
-
-	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(t.Context(), etcd)
-	require.NoError(t, err)
-	client, err := NewClient(css)
-	require.NoError(t, err)
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = client.Begun(ended, "LSST.Object")
-	require.ErrorIs(t, err, context.Canceled)
-	_, err = client.Begun(t.Context(), "LSST..Object")
-	require.ErrorIs(t, err, cssetcd.ErrInvalid)
-
-	second, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	other, err := cssetcd.New(t.Context(), second)
-	require.NoError(t, err)
-	view, err := cssetcd.OpenView(t.Context(), other)
-	require.NoError(t, err)
-	t.Cleanup(view.Close)
-	require.NoError(t, second.Close())
-	err = edge.Identical(t.Context(), css, view)
-	require.Error(t, err)
-	require.NotErrorIs(t, err, cssetcd.ErrInvalid, "nobody knows whose the view is")
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/qserv/css-etcd/internal/proxy"
 )
 
-// behindProxy returns a client of the fleet's catalogue whose connection can be cut off.
-func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
+// behindProxy returns the same fleet for czars whose connection can be cut off.
+func (f *fleet) behindProxy() (*fleettest.Fleet, *proxy.Proxy) {
 	f.T.Helper()
 	at, err := url.Parse(fleettest.Server.Endpoints()[0])
 	require.NoError(f.T, err)
@@ -30,9 +30,23 @@ func (f *fleet) behindProxy() (*cssetcd.Client, *proxy.Proxy) {
 		Logger: zap.NewNop()})
 	require.NoError(f.T, err)
 	f.T.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
-	require.NoError(f.T, err)
-	return css, p
+	return f.With(etcd), p
+}
+
+// stopsBeforeRemoval goes on with a query on Object that is cut off, until the table is removed: by then it may not.
+func (f *fleet) stopsBeforeRemoval(running *deletion.Ref) {
+	f.T.Helper()
+	var stopped error
+	for soon := f.Soon(); ; time.Sleep(time.Millisecond) {
+		now := running.MayDispatch()
+		require.False(f.T, now == nil && stopped != nil, "a czar that has stopped goes on only with etcd")
+		stopped = now
+		if _, gone := f.CSS.Table(soon, object); gone != nil {
+			require.ErrorIs(f.T, gone, cssetcd.ErrNoSuchTable)
+			require.ErrorIs(f.T, stopped, deletion.ErrStale, "the table is removed while a query may dispatch")
+			return
+		}
+	}
 }
 
 // A czar that is cut off stops by itself before the drop goes on without it, and goes on when it has etcd back.
@@ -40,37 +54,18 @@ func TestCzarThatIsCutOff(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
-	css, link := f.behindProxy()
-	cut := f.With(css)
+	cut, link := f.behindProxy()
 	c := cut.Czar("cut off")
 	running, bystander := c.Query(t, object), c.Query(t, source)
 	link.Pause(proxy.Both)
-	began := time.Now()
-	d, err := f.DropTable(t.Context(), object)
-	require.NoError(t, err)
-	var stale time.Time
-	for {
-		err := running.MayDispatch()
-		if err != nil && stale.IsZero() {
-			require.ErrorIs(t, err, deletion.ErrStale)
-			stale = time.Now()
-		}
-		require.False(t, err == nil && !stale.IsZero(), "a czar that has stopped goes on only with etcd")
-		_, gone := f.CSS.Table(t.Context(), object)
-		if gone != nil {
-			require.False(t, stale.IsZero(), "the table is removed while a query may dispatch")
-			break
-		}
-		require.Less(t, time.Since(began), within)
-		time.Sleep(5 * time.Millisecond)
-	}
-	_, err = c.Admit(c.Plan(t, source))
-	require.ErrorIs(t, err, deletion.ErrStale)
+	d := f.Drop(object)
+	f.stopsBeforeRemoval(running)
+	require.ErrorIs(t, errOf(c.Admit(c.Plan(t, source))), deletion.ErrStale)
 	require.ErrorIs(t, c.Healthy(), deletion.ErrStale)
 	require.NoError(t, d.Wait(f.Soon()))
 
 	link.Resume()
-	require.Eventually(t, func() bool { return c.Healthy() == nil }, within, 10*time.Millisecond)
+	f.Await(func() bool { return c.Healthy() == nil })
 	require.ErrorIs(t, running.MayDispatch(), deletion.ErrAborted)
 	<-running.Done()
 	require.NoError(t, bystander.MayDispatch())
@@ -84,21 +79,20 @@ func TestShortOutageStopsNothing(t *testing.T) {
 	f := newFleet(t)
 	long := quick
 	long.Fence, long.Wait = 10*time.Second, 13*time.Second
-	_, err := f.SetTiming(t.Context(), long)
-	require.NoError(t, err)
-	css, link := f.behindProxy()
-	c := f.With(css).Czar("cut off")
+	ok(t)(f.SetTiming(t.Context(), long))
+	cut, link := f.behindProxy()
+	c := cut.Czar("cut off")
 	running := c.Query(t, object)
+	goesOn := func(d time.Duration) {
+		for began := time.Now(); time.Since(began) < d; time.Sleep(time.Millisecond) {
+			require.NoError(t, running.MayDispatch())
+			c.Query(t, source).Release()
+		}
+	}
 	link.Pause(proxy.Both)
-	for began := time.Now(); time.Since(began) < long.Fence/4; time.Sleep(time.Millisecond) {
-		require.NoError(t, running.MayDispatch())
-		c.Query(t, source).Release()
-	}
+	goesOn(long.Fence / 4)
 	link.Resume()
-	for began := time.Now(); time.Since(began) < long.Fence/10; time.Sleep(time.Millisecond) {
-		require.NoError(t, running.MayDispatch())
-		c.Query(t, source).Release()
-	}
+	goesOn(long.Fence / 10)
 	running.Release()
 }
 
@@ -107,71 +101,16 @@ func TestEvictedWhileCutOff(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
 	f.Coordinate()
-	css, link := f.behindProxy()
-	c := f.With(css).Czar("cut off")
-	running := c.Query(t, object)
-	czars, err := f.Czars(t.Context())
-	require.NoError(t, err)
+	cut, link := f.behindProxy()
+	running := cut.Czar("cut off").Query(t, object)
 	link.Pause(proxy.Both)
-	require.NoError(t, f.Evict(t.Context(), czars[0].ID))
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
-	for {
-		stopped := running.MayDispatch()
-		if _, gone := f.CSS.Table(t.Context(), object); gone != nil {
-			require.ErrorIs(t, stopped, deletion.ErrStale, "the table is removed while a query may dispatch")
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	require.NoError(t, f.Evict(t.Context(), f.Registration().ID))
+	d := f.Drop(object, deletion.Delay(0))
+	f.stopsBeforeRemoval(running)
 	require.NoError(t, d.Wait(f.Soon()))
 	link.Resume()
 	<-running.Done()
 	running.Release()
-}
-
-// After etcd's history was reset each czar registers anew.
-func TestResetHistory(t *testing.T) {
-	t.Parallel()
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
-	running := c.Query(t, object)
-	before, err := f.Czars(t.Context())
-	require.NoError(t, err)
-	_, err = f.ResetHistory(t.Context())
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		now, err := f.Czars(t.Context())
-		require.NoError(t, err)
-		return len(now) == 1 && now[0].ID != before[0].ID
-	}, within, 50*time.Millisecond)
-	require.NoError(t, c.Healthy())
-	require.NoError(t, running.MayDispatch())
-	running.Release()
-}
-
-// A query is admitted on all of its tables or on none.
-func TestAdmitIsAllOrNothing(t *testing.T) {
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("one")
-	o, s := c.Plan(t, object), c.Plan(t, source)
-	d, err := f.DropTable(t.Context(), object)
-	require.NoError(t, err)
-	_, err = c.View.WaitRevision(f.Soon(), d.Mark())
-	require.NoError(t, err)
-	for range 100 {
-		_, err := c.Admit(s, o)
-		require.ErrorIs(t, err, deletion.ErrDropPending)
-	}
-	later, err := f.DropTable(t.Context(), source, deletion.Delay(0))
-	require.NoError(t, err)
-	require.NoError(t, later.Wait(f.Soon()), "nothing of the refused queries is counted")
-	none, err := c.Admit()
-	require.NoError(t, err)
-	none.Release()
-	none.Release()
 }
 
 // A gate that is closed admits nothing, waits for what runs, and can be closed again.
@@ -181,13 +120,12 @@ func TestCloseWaitsForQueries(t *testing.T) {
 	running := c.Query(t, object)
 	closed := make(chan error, 1)
 	go func() { closed <- c.Close(f.Soon()) }()
-	require.Eventually(t, func() bool {
+	f.Await(func() bool {
 		ref, err := c.Admit(c.Plan(t, source))
 		ref.Release()
 		return err != nil
-	}, within, time.Millisecond)
-	_, err := c.Admit(c.Plan(t, source))
-	require.ErrorIs(t, err, deletion.ErrClosed)
+	})
+	require.ErrorIs(t, errOf(c.Admit(c.Plan(t, source))), deletion.ErrClosed)
 	time.Sleep(3 * quick.Confirm)
 	require.NoError(t, running.MayDispatch())
 	assert.Len(t, f.Keys("czar/"), 1)
@@ -206,19 +144,15 @@ func TestCloseWaitsForQueries(t *testing.T) {
 
 // A gate without eyes does not hold drops up.
 func TestGateClosesWithItsView(t *testing.T) {
-	f := newFleet(t)
-	f.Coordinate()
-	c := f.Czar("blind")
+	f, c := withCzar(t)
 	running := c.Query(t, object)
 	c.View.Close()
-	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
+	f.Await(func() bool { return c.Healthy() != nil })
 	require.ErrorIs(t, c.Healthy(), deletion.ErrClosed)
 	assert.Len(t, f.Keys("czar/"), 1)
 	running.Release()
-	require.Eventually(t, func() bool { return len(f.Keys("czar/")) == 0 }, within, 10*time.Millisecond)
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.Soon()))
+	f.AwaitNone("czar/")
+	f.Dropped(object, deletion.Delay(0))
 }
 
 // A lease that etcd has lost is replaced, and a proof that had to be sent twice for that is as old as it was when it
@@ -249,8 +183,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 	}
 	before := lease()
 	require.NotEqual(t, clientv3.NoLease, before)
-	_, err := f.Etcd.Revoke(t.Context(), before)
-	require.NoError(t, err)
+	ok(t)(f.Etcd.Revoke(t.Context(), before))
 	require.Eventually(t, func() bool { now := lease(); return now != clientv3.NoLease && now != before }, within,
 		time.Millisecond)
 	confirmations := func() int {
@@ -259,7 +192,7 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 		return len(confirmed)
 	}
 	known := confirmations()
-	require.Eventually(t, func() bool { return confirmations() > known+1 }, within, time.Millisecond)
+	f.Await(func() bool { return confirmations() > known+1 })
 	require.NoError(t, c.Close(f.Soon()))
 	mu.Lock()
 	defer mu.Unlock()
@@ -273,10 +206,10 @@ func TestLostLeaseDatesNoProofLater(t *testing.T) {
 func TestCloseWithoutAProof(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	css, link := f.behindProxy()
-	c := f.With(css).Czar("cut off")
+	cut, link := f.behindProxy()
+	c := cut.Czar("cut off")
 	link.Pause(proxy.Both)
-	require.Eventually(t, func() bool { return c.Healthy() != nil }, within, time.Millisecond)
+	f.Await(func() bool { return c.Healthy() != nil })
 	err := c.Close(f.Soon())
 	require.ErrorContains(t, err, "the registration that it had may stay until the coordinator ends it")
 	require.EqualError(t, c.Close(f.Soon()), err.Error(), "again")

@@ -2,6 +2,7 @@ package coordinator_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
@@ -15,14 +16,15 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
 
-// dropMany marks tables before there is a coordinator.
+// dropMany creates tables T0, T1, ... and marks them.
 func (f *fleet) dropMany(n int) (names []cssetcd.TableName, drops []*deletion.Drop) {
 	f.T.Helper()
-	names = f.createMany(n)
+	for i := range n {
+		names = append(names, cssetcd.TableName{DB: "LSST", Table: fmt.Sprint("T", i)})
+		f.Create(names[i])
+	}
 	for _, name := range names {
-		d, err := f.DropTable(f.T.Context(), name, deletion.Delay(0))
-		require.NoError(f.T, err)
-		drops = append(drops, d)
+		drops = append(drops, f.Drop(name, deletion.Delay(0)))
 	}
 	return names, drops
 }

@@ -2,7 +2,6 @@ package coordinator_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -18,17 +17,14 @@ func TestElectionKeysAreDeleted(t *testing.T) {
 			for range n {
 				f.Coordinate()
 			}
-			require.Eventually(t, func() bool { return len(f.Keys("coordinator/")) == n }, within, 10*time.Millisecond)
+			f.Await(func() bool { return len(f.Keys("coordinator/")) == n })
 			for _, name := range []string{"LSST.Object", "LSST"} { // the second time by those that stood again
 				old := f.Keys("coordinator/")
 				for _, key := range old {
-					_, err := f.Etcd.Delete(t.Context(), f.CSS.Prefix()+"/"+key)
-					require.NoError(t, err)
+					ok(t)(f.Etcd.Delete(t.Context(), f.CSS.Prefix()+"/"+key))
 				}
-				drop, err := f.Begin(name, deletion.Delay(0))
-				require.NoError(t, err)
-				require.NoError(t, drop.Wait(f.Soon()))
-				require.Eventually(t, func() bool { return len(f.Keys("coordinator/")) == n }, within, 10*time.Millisecond)
+				require.NoError(t, f.Begin(name, deletion.Delay(0)).Wait(f.Soon()))
+				f.Await(func() bool { return len(f.Keys("coordinator/")) == n })
 				require.NotSubset(t, old, f.Keys("coordinator/"))
 			}
 		})

@@ -48,10 +48,7 @@ func TestDue(t *testing.T) {
 		{"removed in an earlier attempt, the freeing fails again", running.ended(freeingFailed, 0, noon).begun(0,
 			noon).ended(freeingFailed, 0, noon), 60, 0, time.Hour, freeingDue},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			assert.Equal(t, test.want, test.m.due(test.at, test.retry,
-				noon.Add(test.after)))
-		})
+		assert.Equal(t, test.want, test.m.due(test.at, test.retry, noon.Add(test.after)), test.name)
 	}
 }
 

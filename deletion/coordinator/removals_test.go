@@ -2,10 +2,8 @@ package coordinator_test
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -13,22 +11,13 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 )
 
 // hooked is a Dropper that is a function.
 type hooked func(ctx context.Context, j coordinator.Job) error
 
 func (h hooked) Drop(ctx context.Context, j coordinator.Job) error { return h(ctx, j) }
-
-// createMany creates tables T0, T1, ...
-func (f *fleet) createMany(n int) (names []cssetcd.TableName) {
-	f.T.Helper()
-	for i := range n {
-		names = append(names, cssetcd.TableName{DB: "LSST", Table: fmt.Sprint("T", i)})
-		f.Create(names[i])
-	}
-	return names
-}
 
 // Of many drops at once each has its data removed once, also where the name is in use again at once.
 func TestDataAreRemovedOnce(t *testing.T) {
@@ -42,22 +31,14 @@ func TestDataAreRemovedOnce(t *testing.T) {
 		times[j.Mark]++
 		return nil
 	})))
-	names := f.createMany(200)
-	var drops []*deletion.Drop
-	for _, n := range names {
-		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
-		require.NoError(t, err)
-		drops = append(drops, d)
-	}
+	names, drops := f.dropMany(200)
 	for i, d := range drops {
 		require.NoError(t, d.Wait(f.Soon()))
 		if i%3 == 0 {
 			f.Create(names[i])
 		}
 	}
-	last, err := f.DropTable(t.Context(), object, deletion.Delay(0)) // rounds after the last of them
-	require.NoError(t, err)
-	require.NoError(t, last.Wait(f.Soon()))
+	f.Dropped(object, deletion.Delay(0)) // rounds after the last of them
 	mu.Lock()
 	defer mu.Unlock()
 	assert.Len(t, times, len(drops)+1)
@@ -71,7 +52,6 @@ func TestDataAreRemovedOnce(t *testing.T) {
 func TestRemovalsThatHang(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	hangs := f.createMany(8)
 	var mu sync.Mutex
 	attempts := map[string]int{}
 	f.Coordinate(with(hooked(func(ctx context.Context, j coordinator.Job) error {
@@ -89,28 +69,18 @@ func TestRemovalsThatHang(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})))
-	var drops []*deletion.Drop
-	for _, n := range hangs {
-		d, err := f.DropTable(t.Context(), n, deletion.Delay(0))
-		require.NoError(t, err)
-		drops = append(drops, d)
-	}
+	hangs, drops := f.dropMany(8)
 	shown := func(name string) string {
-		s, err := f.Status(t.Context(), name)
-		require.NoError(t, err)
+		s := f.Shown(name)
 		assert.Zero(t, s.Attempts)
 		return s.Trouble
 	}
-	require.Eventually(t, func() bool { return shown("LSST.T0") == "worker-3 does not answer" }, within,
-		10*time.Millisecond)
-	d, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
-	require.NoError(t, d.Wait(f.Soon()), "eight that hang hold up nothing else")
-	require.Eventually(t, func() bool { return shown("LSST.T1") != "" }, within, 10*time.Millisecond)
+	f.Await(func() bool { return shown("LSST.T0") == "worker-3 does not answer" })
+	f.Dropped(object, deletion.Delay(0)) // eight that hang hold up nothing else
+	f.Await(func() bool { return shown("LSST.T1") != "" })
 	assert.Regexp(t, `^the attempt that began at \d\d:\d\d:\d\d UTC has not ended$`, shown("LSST.T1"))
-	s, err := f.Status(t.Context(), "LSST.T0")
-	require.NoError(t, err)
-	assert.Equal(t, "the data are being removed, with trouble: worker-3 does not answer", s.Summary())
+	const summary = "the data are being removed, with trouble: worker-3 does not answer"
+	assert.Equal(t, summary, f.Shown("LSST.T0").Summary())
 
 	require.NoError(t, f.Retry(t.Context(), "LSST.T0"))
 	require.NoError(t, drops[0].Wait(f.Soon()), "the attempt that hangs is ended for another one")
@@ -126,23 +96,19 @@ func TestRemovalsThatHang(t *testing.T) {
 // A Dropper is told what the catalogue holds, as it is when it asks; and that its drop has ended.
 func TestDroppersAskTheCatalogue(t *testing.T) {
 	f := newFleet(t)
-	director := cssetcd.TableName{DB: "LSST", Table: "Director"}
-	_, err := f.CSS.CreateTable(t.Context(), cssetcd.Table{Name: director, Schema: "(id BIGINT)",
-		Partitioning: &cssetcd.Partitioning{DirDB: "LSST", DirTable: "Director", DirColumn: "id", SubChunks: false}},
-		cssetcd.AllowUnqueryable())
-	require.NoError(t, err)
-	f.Put("css/DBS/LSST/TABLES/Director_5", "READY") // past the rules
+	f.CreateChildren(fleettest.Director)
+	f.Put("css/DBS/Gaia/TABLES/Director_5", "READY") // past the rules
 	asked := make(chan error, 1)
 	f.Coordinate(with(hooked(func(ctx context.Context, j coordinator.Job) error {
 		asked <- func() error {
 			assert.Equal(t, []string{"Director_5"}, j.Keep)
-			f.Put("css/DBS/LSST/TABLES/DirectorFullOverlap_6", "READY")
+			f.Put("css/DBS/Gaia/TABLES/DirectorFullOverlap_6", "READY")
 			held, err := j.Holds(ctx, []string{"Director", "Director_5", "DirectorFullOverlap_6", "Director_7"})
 			assert.Equal(t, []string{"Director_5", "DirectorFullOverlap_6"}, held)
 			if err != nil {
 				return err
 			}
-			if err := f.Abandon(ctx, "LSST.Director"); err != nil {
+			if err := f.Abandon(ctx, "Gaia.Director"); err != nil {
 				return err
 			}
 			_, err = j.Held(context.WithoutCancel(ctx), nil)
@@ -150,8 +116,7 @@ func TestDroppersAskTheCatalogue(t *testing.T) {
 		}()
 		return nil
 	})))
-	_, err = f.DropTable(t.Context(), director, deletion.Delay(0), deletion.Force())
-	require.NoError(t, err)
+	f.Drop(fleettest.Director, deletion.Delay(0), deletion.Force())
 	require.ErrorIs(t, <-asked, coordinator.ErrDropEnded)
 }
 
@@ -168,7 +133,6 @@ func TestDroppersAskAClosedView(t *testing.T) {
 		return err
 	}))
 	f.Coordinate(drop, func(c *coordinator.Config) { view = c.View })
-	_, err := f.DropTable(t.Context(), object, deletion.Delay(0))
-	require.NoError(t, err)
+	f.Drop(object, deletion.Delay(0))
 	require.ErrorIs(t, <-asked, cssetcd.ErrClosed)
 }

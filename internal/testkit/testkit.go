@@ -110,3 +110,17 @@ func Long(t testing.TB, why string) {
 		t.Skip("not with -short: " + why)
 	}
 }
+
+// OK takes what a call returned, which must not have failed: OK(t)(call()).
+func OK(t testing.TB) func(_ any, err error) {
+	t.Helper()
+	return func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Err returns the error of a call that returns something else, too.
+func Err(_ any, err error) error { return err }

@@ -51,6 +51,8 @@ var (
 	Object = cssetcd.TableName{DB: "LSST", Table: "Object"}
 	Source = cssetcd.TableName{DB: "LSST", Table: "Source"}
 	Other  = cssetcd.TableName{DB: "Gaia", Table: "Star"}
+	// Director is one that a test may create: see CreateChildren.
+	Director = cssetcd.TableName{DB: "Gaia", Table: "Director"}
 )
 
 // Fleet is a catalogue with quick settings, and what works on it.
@@ -64,15 +66,13 @@ type Fleet struct {
 // New returns a fleet below a prefix of its own.
 func New(t testing.TB) *Fleet {
 	t.Helper()
-	etcd, err := Server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
-	return Of(t, etcd)
+	return On(t, Server)
 }
 
-// Of returns a fleet that works with a client of etcd.
-func Of(t testing.TB, etcd *clientv3.Client) *Fleet {
+// On is New on another etcd.
+func On(t testing.TB, server *embedetcd.Server) *Fleet {
 	t.Helper()
+	etcd := Client(t, server)
 	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(Prefix()))
 	require.NoError(t, err)
 	f := &Fleet{T: t, Etcd: etcd, CSS: css}
@@ -86,13 +86,90 @@ func Of(t testing.TB, etcd *clientv3.Client) *Fleet {
 	return f
 }
 
+// Client returns a client of an etcd, which is closed when the test ends.
+func Client(t testing.TB, server *embedetcd.Server) *clientv3.Client {
+	t.Helper()
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	return etcd
+}
+
 // Create creates a table, and its database when that is missing.
 func (f *Fleet) Create(n cssetcd.TableName) {
 	f.T.Helper()
-	_, err := f.CSS.CreateDatabase(f.T.Context(), cssetcd.Database{Name: n.DB}, cssetcd.IfNotExists())
+	testkit.OK(f.T)(f.CSS.CreateDatabase(f.T.Context(), cssetcd.Database{Name: n.DB}, cssetcd.IfNotExists()))
+	testkit.OK(f.T)(f.CSS.CreateTable(f.T.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)"}))
+}
+
+// CreateChildren creates tables that are partitioned by Gaia.Director, which may be one of them.
+func (f *Fleet) CreateChildren(names ...cssetcd.TableName) {
+	f.T.Helper()
+	for _, n := range names {
+		testkit.OK(f.T)(f.CSS.CreateDatabase(f.T.Context(), cssetcd.Database{Name: n.DB}, cssetcd.IfNotExists()))
+		testkit.OK(f.T)(f.CSS.CreateTable(f.T.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)",
+			Partitioning: &cssetcd.Partitioning{DirDB: Director.DB, DirTable: Director.Table, DirColumn: "id"}},
+			cssetcd.AllowUnqueryable()))
+	}
+}
+
+// Table reads a table.
+func (f *Fleet) Table(n cssetcd.TableName) *cssetcd.Table {
+	f.T.Helper()
+	table, err := f.CSS.Table(f.T.Context(), n)
 	require.NoError(f.T, err)
-	_, err = f.CSS.CreateTable(f.T.Context(), cssetcd.Table{Name: n, Schema: "(id BIGINT)"})
+	return table
+}
+
+// Drop begins to drop a table.
+func (f *Fleet) Drop(n cssetcd.TableName, opts ...deletion.Option) *deletion.Drop {
+	f.T.Helper()
+	return f.Begin(n.String(), opts...)
+}
+
+// Dropped drops a table, to the end of it.
+func (f *Fleet) Dropped(n cssetcd.TableName, opts ...deletion.Option) {
+	f.T.Helper()
+	require.NoError(f.T, f.Drop(n, opts...).Wait(f.Soon()))
+}
+
+// Shown returns how far a drop has come.
+func (f *Fleet) Shown(name string) deletion.Status {
+	f.T.Helper()
+	s, err := f.Status(f.T.Context(), name)
 	require.NoError(f.T, err)
+	return s
+}
+
+// Await waits until something is so.
+func (f *Fleet) Await(so func() bool) {
+	f.T.Helper()
+	require.Eventually(f.T, so, Within, 5*time.Millisecond)
+}
+
+// AwaitNone waits until nothing is below a path.
+func (f *Fleet) AwaitNone(path string) {
+	f.T.Helper()
+	f.Await(func() bool { return len(f.Keys(path)) == 0 })
+}
+
+// Registration returns the only one that there is.
+func (f *Fleet) Registration() deletion.Czar {
+	f.T.Helper()
+	all, err := f.Czars(f.T.Context())
+	require.NoError(f.T, err)
+	require.Len(f.T, all, 1)
+	return all[0]
+}
+
+// AwaitAnother waits until one registration is there, and is another one.
+func (f *Fleet) AwaitAnother(before deletion.Czar) {
+	f.T.Helper()
+	f.Await(func() bool {
+		now, err := f.Czars(f.T.Context())
+		require.NoError(f.T, err)
+		return len(now) == 1 && now[0].ID != before.ID && now[0].Alive
+	})
 }
 
 // View returns a view that is open until the test ends.
@@ -154,6 +231,20 @@ func (c *Czar) Query(t testing.TB, names ...cssetcd.TableName) *deletion.Ref {
 	return &ref
 }
 
+// AwaitAdmitted returns a query that is admitted as soon as the czar sees that it may be.
+func (c *Czar) AwaitAdmitted(t testing.TB, n cssetcd.TableName) *deletion.Ref {
+	t.Helper()
+	var ref deletion.Ref
+	require.Eventually(t, func() bool {
+		table, err := c.View.Snapshot().Table(n)
+		if err == nil {
+			ref, err = c.Admit(table)
+		}
+		return err == nil
+	}, Within, time.Millisecond)
+	return &ref
+}
+
 // Coordinate runs a coordinator until the test ends, or until what it returns is called.
 func (f *Fleet) Coordinate(change ...func(*coordinator.Config)) (stop func()) {
 	f.T.Helper()
@@ -209,15 +300,27 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// With returns a fleet of the same catalogue whose czars work with another client.
-func (f *Fleet) With(css *cssetcd.Client) *Fleet { return &Fleet{f.T, f.Etcd, css, f.Client} }
+// With returns a fleet of the same catalogue whose czars work with another client of etcd.
+func (f *Fleet) With(etcd *clientv3.Client) *Fleet {
+	f.T.Helper()
+	css, err := cssetcd.New(f.T.Context(), etcd, cssetcd.WithPrefix(f.CSS.Prefix()))
+	require.NoError(f.T, err)
+	drops, err := deletion.NewClient(css)
+	require.NoError(f.T, err)
+	return &Fleet{f.T, f.Etcd, css, drops}
+}
 
 // Begin begins to drop what a name says.
-func (f *Fleet) Begin(name string, opts ...deletion.Option) (*deletion.Drop, error) {
-	if n, err := cssetcd.ParseTableName(name); err == nil {
-		return f.DropTable(f.T.Context(), n, opts...)
+func (f *Fleet) Begin(name string, opts ...deletion.Option) (d *deletion.Drop) {
+	f.T.Helper()
+	n, err := cssetcd.ParseTableName(name)
+	if err == nil {
+		d, err = f.DropTable(f.T.Context(), n, opts...)
+	} else {
+		d, err = f.DropDatabase(f.T.Context(), name, opts...)
 	}
-	return f.DropDatabase(f.T.Context(), name, opts...)
+	require.NoError(f.T, err)
+	return d
 }
 
 // Put writes a key below the prefix past everybody.
