@@ -61,15 +61,14 @@ func awaitOneLeader(t *testing.T, client *clientv3.Client, since int64, all map[
 		}
 		return true
 	}, within, tick)
-	term := all[found(t, client)[0].name].term.Load()
-	assert.Equal(t, found(t, client)[0].key, term.Key)
-	assert.Equal(t, found(t, client)[0].created, term.Created)
-	assert.EqualValues(t, found(t, client)[0].lease, term.Lease)
+	leads := found(t, client)[0]
+	term := all[leads.name].term.Load()
+	assert.Equal(t, []any{leads.key, leads.created, leads.lease}, []any{term.Key, term.Created, int64(term.Lease)})
 }
 
 func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	a := campaign(t, client, "a", untilTheEnd)
 	a.awaitLeading(t)
 	since := deleted(t, client, a.term.Load().Key)
@@ -87,32 +86,28 @@ func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
 // than it had to.
 func TestKeysOfTwoAreDeleted(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
-	first, second := newClient(t, server), newClient(t, server)
-	a := campaign(t, first, "a", untilTheEnd)
-	a.awaitLeading(t)
-	b := campaign(t, second, "b", untilTheEnd)
+	client, a, b := newTwo(t)
 	all := map[string]*candidate{"a": a, "b": b}
-	awaitOneLeader(t, first, 0, all)
+	awaitOneLeader(t, client, 0, all)
 
 	// Of the one that stands by: the other one goes on.
-	since := found(t, first)[0].created
-	deleted(t, first, found(t, first)[1].key)
-	awaitOneLeader(t, first, since-1, all)
+	since := found(t, client)[0].created
+	deleted(t, client, found(t, client)[1].key)
+	awaitOneLeader(t, client, since-1, all)
 	assert.EqualValues(t, 1, a.terms.Load())
 	assert.EqualValues(t, 0, b.terms.Load())
 
 	// Of the one that leads: the other one does.
-	deleted(t, first, found(t, first)[0].key)
+	deleted(t, client, found(t, client)[0].key)
 	require.Eventually(t, b.leading.Load, within, tick)
-	awaitOneLeader(t, first, since, all)
+	awaitOneLeader(t, client, since, all)
 	assert.EqualValues(t, 1, a.terms.Load())
 	assert.EqualValues(t, 1, b.terms.Load())
 
 	// Of both.
-	keys := found(t, first)
-	since = deleted(t, first, keys[0].key, keys[1].key)
-	awaitOneLeader(t, first, since, all)
+	keys := found(t, client)
+	since = deleted(t, client, keys[0].key, keys[1].key)
+	awaitOneLeader(t, client, since, all)
 	assert.EqualValues(t, 3, a.terms.Load()+b.terms.Load())
 }
 
@@ -139,17 +134,13 @@ func TestKeyIsPutAgainByHand(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server := startEtcd(t)
-			first, second := newClient(t, server), newClient(t, server)
-			a := campaign(t, first, "a", untilTheEnd)
-			a.awaitLeading(t)
-			b := campaign(t, second, "b", untilTheEnd)
+			client, a, b := newTwo(t)
 			all := map[string]*candidate{"a": a, "b": b}
-			awaitOneLeader(t, first, 0, all)
-			old := found(t, first)[0]
-			require.NoError(t, put(t, first, old))
+			awaitOneLeader(t, client, 0, all)
+			old := found(t, client)[0]
+			require.NoError(t, put(t, client, old))
 			require.Eventually(t, func() bool {
-				keys := found(t, first) // one that was put by hand after all others is before nobody, and may stay
+				keys := found(t, client) // one that was put by hand after all others is before nobody, and may stay
 				return b.leading.Load() && !a.leading.Load() && len(keys) > 1 &&
 					keys[0].name == "b" && keys[1].name == "a" && keys[1].key != old.key
 			}, within, tick, "a stands by with another key, and none that was put by hand is before it")
@@ -178,7 +169,7 @@ func TestWatchIsSilent(t *testing.T) {
 		look bool
 	}{"from time to time": {ttl, false}, "at once": {10 * within, true}} {
 		t.Run(name, func(t *testing.T) {
-			client := newClient(t, startEtcd(t))
+			client := newEtcd(t)
 			client.Watcher = mute{client.Watcher}
 			a := campaign(t, client, "a", untilTheEnd, test.ttl)
 			a.awaitLeading(t)

@@ -14,14 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/leader"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-// etcd's own goroutines end a little after its Close.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 const (
 	key    = "/qserv/mirror/test"
@@ -30,21 +29,17 @@ const (
 	tick   = 10 * time.Millisecond
 )
 
-// etcd's election tick is shortened so that leases of two seconds are allowed.
-func startEtcd(t *testing.T) *embedetcd.Server {
-	t.Helper()
-	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	return server
-}
-
 func newClient(t *testing.T, server *embedetcd.Server) *clientv3.Client {
 	t.Helper()
 	client, err := server.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
+}
+
+// newEtcd returns a client of an etcd of its own, which ticks so fast that leases of two seconds are allowed.
+func newEtcd(t *testing.T) *clientv3.Client {
+	return newClient(t, testkit.Etcd(t, embedetcd.Options{}))
 }
 
 // candidate runs leader.Run in the background.
@@ -110,38 +105,42 @@ func (c *candidate) awaitLeading(t *testing.T) {
 
 func untilTheEnd(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 
-func keys(t *testing.T, client *clientv3.Client) []string {
+// newTwo returns a candidate that leads and one that may stand by, each with a client of its own, and the first client.
+func newTwo(t *testing.T, ttls ...time.Duration) (client *clientv3.Client, leads, second *candidate) {
 	t.Helper()
-	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix(), clientv3.WithSort(clientv3.SortByCreateRevision,
-		clientv3.SortAscend))
-	require.NoError(t, err)
-	var names []string
-	for _, kv := range got.Kvs {
-		names = append(names, string(kv.Value))
+	server := testkit.Etcd(t, embedetcd.Options{})
+	client = newClient(t, server)
+	leads = campaign(t, client, "a", untilTheEnd, ttls...)
+	leads.awaitLeading(t)
+	return client, leads, campaign(t, newClient(t, server), "b", untilTheEnd, ttls...)
+}
+
+// names returns those of the candidates whose keys are in etcd, the oldest first.
+func names(t *testing.T, client *clientv3.Client) (all []string) {
+	t.Helper()
+	for _, k := range found(t, client) {
+		all = append(all, k.name)
 	}
-	return names
+	return all
 }
 
 // revoke ends the session of a candidate, as an etcd would that has not heard of it.
 func revoke(t *testing.T, client *clientv3.Client, name string) {
 	t.Helper()
-	got, err := client.Get(t.Context(), key+"/", clientv3.WithPrefix())
-	require.NoError(t, err)
-	for _, kv := range got.Kvs {
-		if string(kv.Value) == name {
-			_, err := client.Revoke(t.Context(), clientv3.LeaseID(kv.Lease))
-			require.NoError(t, err)
+	for _, k := range found(t, client) {
+		if k.name == name {
+			testkit.OK(t)(client.Revoke(t.Context(), clientv3.LeaseID(k.lease)))
 		}
 	}
 }
 
 func TestWorkThatEndsEndsTheCandidacy(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	boom := errors.New("boom")
 	c := campaign(t, client, "a", func(context.Context) error { return boom })
 	require.Equal(t, boom, <-c.done)
-	assert.Empty(t, keys(t, client))
+	assert.Empty(t, names(t, client))
 
 	c = campaign(t, client, "a", func(context.Context) error { return nil })
 	require.NoError(t, <-c.done)
@@ -149,14 +148,9 @@ func TestWorkThatEndsEndsTheCandidacy(t *testing.T) {
 
 func TestOneLeadsAndTheNextTakesOverAtOnce(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
-	first, second := newClient(t, server), newClient(t, server)
-	const long = 10 * within // neither a lease that ends nor a look from time to time is what helps here
-	a := campaign(t, first, "a", untilTheEnd, long)
-	a.awaitLeading(t)
-	b := campaign(t, second, "b", untilTheEnd, long)
-	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick)
-	assert.Equal(t, []string{"a", "b"}, keys(t, first))
+	client, a, b := newTwo(t, 10*within) // neither a lease that ends nor a look from time to time is what helps here
+	require.Eventually(t, func() bool { return len(found(t, client)) == 2 }, within, tick)
+	assert.Equal(t, []string{"a", "b"}, names(t, client))
 	assert.False(t, b.leading.Load())
 
 	a.stop()
@@ -164,30 +158,26 @@ func TestOneLeadsAndTheNextTakesOverAtOnce(t *testing.T) {
 	b.awaitLeading(t)
 	b.stop()
 	require.ErrorIs(t, <-b.done, context.Canceled)
-	assert.Empty(t, keys(t, first))
+	assert.Empty(t, names(t, client))
 }
 
 func TestLostSessionEndsTheWorkAndIsFollowedByAnother(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	a := campaign(t, client, "a", untilTheEnd)
 	a.awaitLeading(t)
 	revoke(t, client, "a")
 	require.Eventually(t, func() bool { return a.terms.Load() == 2 && a.leading.Load() }, within, tick)
-	assert.Equal(t, []string{"a"}, keys(t, client))
+	assert.Equal(t, []string{"a"}, names(t, client))
 }
 
 // A session that ends while its owner waits must not make it the leader when those before it are gone.
 func TestLostSessionOfOneWhoWaitsDoesNotLead(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
-	first, second := newClient(t, server), newClient(t, server)
-	a := campaign(t, first, "a", untilTheEnd)
-	a.awaitLeading(t)
-	b := campaign(t, second, "b", untilTheEnd)
-	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick)
-	revoke(t, first, "b")
-	require.Eventually(t, func() bool { return len(keys(t, first)) == 2 }, within, tick, "b campaigns anew")
+	client, a, b := newTwo(t)
+	require.Eventually(t, func() bool { return len(found(t, client)) == 2 }, within, tick)
+	revoke(t, client, "b")
+	require.Eventually(t, func() bool { return len(found(t, client)) == 2 }, within, tick, "b campaigns anew")
 	assert.True(t, a.leading.Load())
 	assert.Zero(t, b.terms.Load())
 	a.stop()
@@ -197,7 +187,7 @@ func TestLostSessionOfOneWhoWaitsDoesNotLead(t *testing.T) {
 
 func TestLossOfEtcdEndsTheWorkAndItsReturnStartsItAgain(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := testkit.Etcd(t, embedetcd.Options{})
 	a := campaign(t, newClient(t, server), "a", untilTheEnd, 2*ttl) // so that the old key is there still when etcd is back
 	a.awaitLeading(t)
 	require.NoError(t, server.Stop())
@@ -211,7 +201,7 @@ func TestLossOfEtcdEndsTheWorkAndItsReturnStartsItAgain(t *testing.T) {
 
 func TestStopDoesNotWaitForAnEtcdThatIsGone(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := testkit.Etcd(t, embedetcd.Options{})
 	a := campaign(t, newClient(t, server), "a", untilTheEnd)
 	a.awaitLeading(t)
 	require.NoError(t, server.Stop())
@@ -227,7 +217,7 @@ func TestStopDoesNotWaitForAnEtcdThatIsGone(t *testing.T) {
 // Whoever ends Run is told so, whatever work returns then, and nothing is said of a loss.
 func TestEndIsNoLoss(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	a := campaign(t, client, "a", func(ctx context.Context) error { <-ctx.Done(); return nil })
 	a.awaitLeading(t)
 	a.stop()
@@ -263,7 +253,7 @@ func (r *refusing) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, 
 // one.
 func TestAnOutageIsToldOnce(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	lease := &refusing{Lease: client.Lease}
 	client.Lease = lease
 	lease.refuse("it is away")

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // unwilling is an etcd that refuses to take keys, to show or to remove them, or to end leases, while it is told to.
@@ -72,7 +74,7 @@ func (u *unwilling) Revoke(ctx context.Context, lease clientv3.LeaseID) (*client
 // Without a key nobody leads, and it is tried again with another lease.
 func TestAKeyThatIsRefusedIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	etcd := unwillingOf(client)
 	etcd.putting.Store(true)
 	a := campaign(t, client, "a", untilTheEnd)
@@ -86,7 +88,7 @@ func TestAKeyThatIsRefusedIsTriedAgain(t *testing.T) {
 // A candidate does not stand while an earlier key of its own may be there, which would be before the new one.
 func TestTheLastCandidacyEndsFirst(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	etcd := unwillingOf(client)
 	a := campaign(t, client, "a", untilTheEnd, 10*within) // it does not end by itself
 	a.awaitLeading(t)
@@ -94,7 +96,7 @@ func TestTheLastCandidacyEndsFirst(t *testing.T) {
 	since := deleted(t, client, a.term.Load().Key)
 	require.Eventually(t, func() bool { return etcd.refused.Load() > 2 }, within, tick)
 	assert.Contains(t, a.log.String(), "withdraw an earlier candidacy: "+errUnwilling.Error())
-	assert.Empty(t, keys(t, client))
+	assert.Empty(t, names(t, client))
 	etcd.ending.Store(false)
 	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
 	leases, err := client.Leases(t.Context())
@@ -106,7 +108,7 @@ func TestTheLastCandidacyEndsFirst(t *testing.T) {
 // ago.
 func TestKeysThatAreNotShown(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	etcd := unwillingOf(client)
 	etcd.getting.Store(true)
 	a := campaign(t, client, "a", untilTheEnd)
@@ -127,13 +129,11 @@ func TestKeysThatAreNotShown(t *testing.T) {
 // done.
 func TestStrayKeyBeforeTwo(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
-	_, err := client.Put(t.Context(), key+"/stray", "nobody")
-	require.NoError(t, err)
+	client := newEtcd(t)
+	testkit.OK(t)(client.Put(t.Context(), key+"/stray", "nobody"))
 	lease, err := client.Grant(t.Context(), 600)
 	require.NoError(t, err)
-	_, err = client.Put(t.Context(), fmt.Sprintf("%s/%016x", key, lease.ID), "first", clientv3.WithLease(lease.ID))
-	require.NoError(t, err)
+	testkit.OK(t)(client.Put(t.Context(), fmt.Sprintf("%s/%016x", key, lease.ID), "first", clientv3.WithLease(lease.ID)))
 
 	etcd := unwillingOf(client)
 	etcd.removing.Store(true)
@@ -144,10 +144,9 @@ func TestStrayKeyBeforeTwo(t *testing.T) {
 	etcd.removing.Store(false)
 	a.awaitSaid(t, "a candidate's key was removed: it was on no lease of its own")
 	a.awaitSaid(t, "standing by; another process is before this one\" holder=first")
-	assert.Equal(t, []string{"first", "a"}, keys(t, client))
+	assert.Equal(t, []string{"first", "a"}, names(t, client))
 	assert.Zero(t, a.terms.Load())
-	_, err = client.Lease.Revoke(t.Context(), lease.ID)
-	require.NoError(t, err)
+	testkit.OK(t)(client.Lease.Revoke(t.Context(), lease.ID))
 	a.awaitLeading(t)
 }
 
