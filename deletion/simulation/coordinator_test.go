@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"errors"
+
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -75,7 +77,7 @@ func (k *coordinator) hear(a answer) {
 	if a.oldest || !phantom && w.chance(0.97) {
 		k.leads = a.oldest
 	} else if k.leads {
-		w.counts.phantoms++
+		w.counts.Phantoms++
 	}
 	if !a.present && !phantom {
 		k.campaign()
@@ -157,19 +159,27 @@ func (k *coordinator) commit(lead protocol.Leadership, a protocol.Action, lease 
 	tables := k.tables(a)
 	k.send(func() {
 		before := w.etcd.now
-		_, err := w.etcd.commit(fmt.Sprintf("%s: %s %s%s at %d", k.name, a.Kind, a.Name, a.ID, a.Mark), lead.Change(a, lease,
-			tables))
-		if err != nil || w.etcd.now == before {
+		if !k.write(lead, fmt.Sprintf("%s %s%s at %d", a.Kind, a.Name, a.ID, a.Mark), lead.Change(a, lease, tables)) {
 			return
 		}
-		w.oracle.led(w, lead, before, string(a.Kind))
 		switch a.Kind {
 		case protocol.Execute:
 			w.oracle.executed(w, a, before)
 		case protocol.Adopt:
-			w.counts.adopted++
+			w.counts.Adopted++
 		}
 	}, func(bool) { done() })
+}
+
+// write makes a transaction of a coordinator and reports whether that changed anything. What failed is tried again.
+func (k *coordinator) write(lead protocol.Leadership, what string, c kv.Change) bool {
+	e := &k.w.etcd
+	before := e.now
+	_, _ = e.commit(k.name+": "+what, c)
+	if e.now != before {
+		k.w.oracle.led(k.w, lead, before, what)
+	}
+	return e.now != before
 }
 
 // tables describes what an execution removes.
@@ -186,4 +196,49 @@ func (k *coordinator) tables(a protocol.Action) (all []protocol.Table) {
 		all = append(all, protocol.Table{Table: string(name), Incarnation: e.Create})
 	}
 	return all
+}
+
+var errDropper = errors.New("the workers do not answer")
+
+// remove has the data removed, and then frees the name. An attempt that is given up may still arrive at the workers,
+// much later.
+func (k *coordinator) remove(lead protocol.Leadership, a protocol.Action, done func()) {
+	w := k.w
+	delay := w.between(10*time.Millisecond, 300*time.Millisecond)
+	if w.healing || !w.chance(0.3) {
+		w.after(nil, delay, func() {
+			w.removeRows(a)
+			w.after(&k.process, delay, func() { k.removed(lead, a, done) })
+		})
+		return
+	}
+	w.tell("%s: the removal of %s is late", k.name, a.Name)
+	w.after(nil, w.between(0, 3*timing.Wait), func() { w.removeRows(a) })
+	w.after(&k.process, timeout, func() {
+		k.send(func() {
+			k.write(lead, fmt.Sprintf("the removal of %s failed", a.Name), lead.Failed(a, errDropper))
+		}, func(bool) { done() })
+	})
+}
+
+func (k *coordinator) removed(lead protocol.Leadership, a protocol.Action, done func()) {
+	k.send(func() {
+		have := k.w.etcd.read(protocol.SpellingReads(a.Name)...)
+		k.write(lead, fmt.Sprintf("%s is removed", a.Name), lead.Removed(a, have))
+	}, func(bool) { done() })
+}
+
+// removeRows is what the workers do when they are told to drop: they know the incarnation of what they hold.
+func (w *world) removeRows(a protocol.Action) {
+	db, _ := a.Name.Parts()
+	for _, t := range a.Intent.Tables {
+		n := protocol.TableName(db, t.Table)
+		rows, there := w.rows[n]
+		if !there || rows != t.Incarnation && w.without&protocol.RemoveByIncarnation == 0 {
+			continue
+		}
+		w.oracle.removes(w, n, rows, t.Incarnation)
+		w.tell("rows of %s, incarnation %d, are removed", n, rows)
+		delete(w.rows, n)
+	}
 }

@@ -69,11 +69,7 @@ func (c *czar) feed(e protocol.CzarEvent) {
 	for _, f := range effects {
 		c.carryOut(f)
 	}
-	told := c.drained
-	c.drained = nil
-	for _, d := range told {
-		c.tellDrained(d)
-	}
+	c.tellDrained()
 }
 
 func (c *czar) carryOut(f protocol.CzarEffect) {
@@ -110,18 +106,22 @@ func (c *czar) looksDrained(u protocol.Use) {
 	}
 }
 
-// tellDrained tells it, now or later: what is told late has to be true still.
-func (c *czar) tellDrained(d protocol.CzarEvent) {
-	tell := func() {
-		if count := c.useCounts[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]; count.Blocked() &&
-			count.Queries() == 0 {
-			c.feed(d)
+// tellDrained tells what was prepared, now or later: what is told late has to be true still.
+func (c *czar) tellDrained() {
+	told := c.drained
+	c.drained = nil
+	for _, d := range told {
+		tell := func() {
+			count := c.useCounts[protocol.Use{Name: d.Name, Incarnation: d.Incarnation}]
+			if count.Blocked() && count.Queries() == 0 {
+				c.feed(d)
+			}
 		}
-	}
-	if c.w.chance(0.8) {
-		tell()
-	} else {
-		c.w.after(&c.process, c.w.latency(), tell)
+		if c.w.chance(0.8) {
+			tell()
+		} else {
+			c.w.after(&c.process, c.w.latency(), tell)
+		}
 	}
 }
 
@@ -200,7 +200,7 @@ func (c *czar) confirm(f protocol.CzarEffect) {
 		if errors.Is(err, errNoSpace) {
 			got, err = e.commit("confirm by reading "+f.ID, c.w.ofCzar(registration.ConfirmByReading(f.ID, f.Registered,
 				f.Look)))
-			c.w.counts.full++
+			c.w.counts.Full++
 		}
 		if err == nil {
 			told = registration.ToCancel(got, f.Look)
@@ -218,7 +218,7 @@ func (c *czar) confirm(f protocol.CzarEffect) {
 		case errors.Is(err, kv.ErrGuard):
 			answer.Kind = protocol.CzarRefused
 			c.w.tell("%s has lost its registration %s", c.name, f.ID)
-			c.w.counts.lost++
+			c.w.counts.Lost++
 		}
 		c.feed(answer)
 		if answer.Kind == protocol.CzarRefused && c.w.chance(0.5) {
@@ -273,9 +273,5 @@ func (c *czar) release(q *query) {
 		}
 	}
 	q.counted = nil
-	told := c.drained
-	c.drained = nil
-	for _, d := range told {
-		c.tellDrained(d)
-	}
+	c.tellDrained()
 }

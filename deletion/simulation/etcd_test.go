@@ -108,7 +108,7 @@ func (e *etcd) commit(what string, c kv.Change) (*kv.Snapshot, error) {
 		e.w.tell("%s: %v", what, err)
 		return got, err
 	}
-	e.w.counts.commits++
+	e.w.counts.Commits++
 	e.w.tell("%s: done", what)
 	e.attach(c)
 	e.note(before, c)

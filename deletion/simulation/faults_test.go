@@ -144,7 +144,7 @@ func (e *etcd) restore(back int) {
 	if w.options.bumps {
 		at += 1000
 	}
-	w.counts.restores++
+	w.counts.Restores++
 	e.timeline++
 	e.leases, e.leaseOf, e.compacted, e.fullUntil = map[int64]*lease{}, map[kv.Path]int64{}, 0, 0
 	e.load(from.WithRevision(at))

@@ -66,7 +66,7 @@ func (o *oracle) removes(w *world, n protocol.Name, rows, dropped kv.Revision) {
 	case rows != dropped:
 		w.fail("S5", "rows of incarnation %d of %s are removed for %d", rows, n, dropped)
 	case !gone && w.etcd.timeline > 0:
-		w.counts.mistaken++
+		w.counts.Mistaken++
 	case !gone:
 		w.fail("S5", "rows of %s, incarnation %d, are removed before the point of no return", n, rows)
 	}
@@ -99,7 +99,7 @@ func (o *oracle) changed(w *world, n protocol.Name, was, is kv.Entry) {
 // created looks at a name that is used again (S7).
 func (o *oracle) created(w *world, n protocol.Name, is kv.Entry) {
 	delete(o.gone, protocol.Use{Name: n, Incarnation: is.Create}) // of another history
-	w.counts.creates++
+	w.counts.Creates++
 	if w.etcd.now.At(csskey.Intent(n.Parts())).Exists() {
 		w.fail("S7", "%s is created before its drop has ended", n)
 	}
@@ -140,7 +140,7 @@ func (o *oracle) marked(w *world, c kv.Change, intent kv.Path, mark kv.Revision)
 
 // executed looks at a point of no return that has just been passed (S2, S4). before is what it was passed on.
 func (o *oracle) executed(w *world, a protocol.Action, before *kv.Snapshot) {
-	w.counts.executes++
+	w.counts.Executes++
 	delete(o.since, a.Mark)
 	o.rightful(w, a, before)
 	for i, n := range w.names {

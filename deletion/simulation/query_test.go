@@ -95,7 +95,7 @@ func (q *query) count() {
 	for _, u := range q.toCount() {
 		next, ok := c.useCounts[u].Admit()
 		if !ok {
-			c.w.counts.refused++
+			c.w.counts.Refused++
 			c.release(q)
 			c.w.oracle.refused(q, "blocked")
 			return
@@ -122,14 +122,14 @@ func (q *query) admit() {
 	case q.aborted:
 		q.end()
 	case !fence.Admits(c.clock()):
-		w.counts.refused++
+		w.counts.Refused++
 		q.end()
 	case !c.state.Knows(q.uses):
-		w.counts.refused++
+		w.counts.Refused++
 		w.oracle.refused(q, "not as planned")
 		q.end()
 	default:
-		w.counts.admitted++
+		w.counts.Admitted++
 		q.admitted = true
 		w.oracle.passes(q, "admission")
 		w.after(&c.process, w.between(0, 20*time.Millisecond), q.dispatch)
@@ -151,7 +151,7 @@ func (q *query) dispatch() {
 		}
 		return
 	}
-	w.counts.dispatched++
+	w.counts.Dispatched++
 	w.oracle.passes(q, "dispatch")
 	q.reachWorkers()
 	if q.left--; q.left > 0 {
@@ -175,10 +175,10 @@ func (q *query) reachWorkers() {
 	w.oracle.reads(q)
 	if w.chance(0.02) {
 		w.after(nil, w.between(0, 3*timing.Wait), func() {
-			w.counts.late++
+			w.counts.Late++
 			for _, u := range q.uses {
 				if rows, there := w.rows[u.Name]; there && rows != u.Incarnation {
-					w.counts.stray++
+					w.counts.Stray++
 				}
 			}
 		})

@@ -80,7 +80,7 @@ func TestSchedules(t *testing.T) {
 		return
 	}
 	n := uint64(20_000)
-	if raceDetector {
+	if testkit.RaceDetector {
 		n = 300
 		t.Log("a world has one goroutine only, so under the race detector there are few; make test runs all of them without")
 	}
@@ -100,7 +100,7 @@ func check(t *testing.T, first, n uint64) {
 	t.Helper()
 	began := time.Now()
 	broken, c := simulateMany(first, n, 0, nil)
-	t.Logf("%d schedules in %s: %+v", c.schedules, time.Since(began).Round(time.Millisecond), c)
+	t.Logf("%d schedules in %s: %+v", c.Schedules, time.Since(began).Round(time.Millisecond), c)
 	if broken != nil {
 		require.Fail(t, broken.String())
 	}
@@ -109,18 +109,18 @@ func check(t *testing.T, first, n uint64) {
 		have    int
 		percent int
 	}{
-		{"schedules", c.schedules, 100},
-		{"events", c.events, 100 * 100},
-		{"executes", c.executes, 100},
-		{"undos", c.undos, 10},
-		{"re-creations", c.creates, 20},
-		{"registrations lost", c.lost, 20},
-		{"admissions", c.admitted, 300},
-		{"restores", c.restores, 2},
-		{"jumps of a view", c.jumps, 5},
-		{"repeats of a watch", c.repeats, 10},
-		{"marks by hand adopted", c.adopted, 20},
-		{"phantom leaders", c.phantoms, 5},
+		{"schedules", c.Schedules, 100},
+		{"events", c.Events, 100 * 100},
+		{"executes", c.Executes, 100},
+		{"undos", c.Undos, 10},
+		{"re-creations", c.Creates, 20},
+		{"registrations lost", c.Lost, 20},
+		{"admissions", c.Admitted, 300},
+		{"restores", c.Restores, 2},
+		{"jumps of a view", c.Jumps, 5},
+		{"repeats of a watch", c.Repeats, 10},
+		{"marks by hand adopted", c.Adopted, 20},
+		{"phantom leaders", c.Phantoms, 5},
 	} {
 		assert.GreaterOrEqual(t, least.have, int(n)*least.percent/100, least.what)
 	}

@@ -91,7 +91,7 @@ func (w *world) markLater(n protocol.Name) {
 }
 
 func (w *world) undo(n protocol.Name) {
-	w.operate(func() kv.Op { return protocol.Undo(n) }, func() { w.counts.undos++ })
+	w.operate(func() kv.Op { return protocol.Undo(n) }, func() { w.counts.Undos++ })
 }
 
 // byHand writes a status as somebody does who knows nothing of drops.

@@ -43,7 +43,7 @@ func (c *czar) look() {
 	case v.timeline != w.etcd.timeline:
 		c.lookAtRestored()
 	case v.seen < w.etcd.compacted:
-		w.counts.jumps++
+		w.counts.Jumps++
 		c.show(protocol.CzarSaw)
 	default:
 		c.follow()
@@ -63,7 +63,7 @@ func (c *czar) lookAtRestored() {
 	case w.options.bumps && w.chance(0.5):
 		c.showWhole()
 	default:
-		w.counts.silent++
+		w.counts.Silent++
 		v.silent, v.timeline = true, w.etcd.timeline
 		v.next = 0
 		for v.next < len(w.etcd.log) && w.etcd.log[v.next].at <= v.seen {
@@ -171,7 +171,7 @@ func (c *czar) showRevision(from int) int {
 
 // repeat shows old changes once more, as a watch on a member that lags behind may.
 func (c *czar) repeat() {
-	c.w.counts.repeats++
+	c.w.counts.Repeats++
 	shown := slices.Clone(c.view.shown)
 	from := c.w.rng.IntN(c.view.next)
 	for until := from + 1 + c.w.rng.IntN(c.view.next-from); from < min(until, c.view.next); {

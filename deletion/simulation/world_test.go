@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -77,34 +78,20 @@ type options struct {
 	delay    time.Duration // of all marks; 0: different ones
 }
 
-// counts say what happened in a schedule, so that a test can tell whether it tested anything.
+// counts say what happened in a schedule, so that a test can tell whether it tested anything. Its fields are exported so
+// that they can be added without being named.
 type counts struct {
-	schedules, events, commits, executes, undos, creates, lost, restores   int
-	admitted, dispatched, refused, jumps, repeats, phantoms, adopted, late int
-	stray, mistaken, full, silent                                          int
+	Schedules, Events, Commits, Executes, Undos, Creates, Lost, Restores   int
+	Admitted, Dispatched, Refused, Jumps, Repeats, Phantoms, Adopted, Late int
+	Stray, Mistaken, Full, Silent                                          int
 }
 
 func (c *counts) add(d counts) {
-	c.schedules += d.schedules
-	c.events += d.events
-	c.commits += d.commits
-	c.executes += d.executes
-	c.undos += d.undos
-	c.creates += d.creates
-	c.lost += d.lost
-	c.restores += d.restores
-	c.admitted += d.admitted
-	c.dispatched += d.dispatched
-	c.refused += d.refused
-	c.jumps += d.jumps
-	c.repeats += d.repeats
-	c.phantoms += d.phantoms
-	c.adopted += d.adopted
-	c.late += d.late
-	c.stray += d.stray
-	c.mistaken += d.mistaken
-	c.full += d.full
-	c.silent += d.silent
+	sum := reflect.ValueOf(c).Elem()
+	for field, n := range reflect.ValueOf(d).Fields() {
+		f := sum.FieldByIndex(field.Index)
+		f.SetInt(f.Int() + n.Int())
+	}
 }
 
 // failure is an invariant that did not hold.
@@ -196,10 +183,10 @@ func (w *world) run() *failure {
 			w.queue.push(e)
 			continue
 		}
-		w.counts.events++
+		w.counts.Events++
 		e.run()
 	}
-	w.counts.schedules++
+	w.counts.Schedules++
 	return w.broken
 }
 

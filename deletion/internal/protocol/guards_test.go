@@ -71,6 +71,16 @@ func (s store) have() *kv.Snapshot { return kvtest.MustFetch(s.t, s, kv.Everythi
 
 func (s store) at(p kv.Path) kv.Entry { return s.have().At(p) }
 
+// holds checks the value of a key, of which "*" is any.
+func (s store) holds(p kv.Path, want string) {
+	s.t.Helper()
+	got := s.at(p)
+	assert.True(s.t, got.Exists(), p)
+	if want != "*" {
+		assert.Equal(s.t, want, got.Value, p)
+	}
+}
+
 // marked puts an intent in a phase, and with it what the mark writes.
 func (s store) marked(n protocol.Name, phase protocol.Phase) {
 	i := protocol.Intent{Incarnation: s.at(n.Path()).Create, Phase: phase, Was: "READY", Terms: terms}
@@ -168,8 +178,7 @@ func TestTransactions(t *testing.T) {
 			"mark what was requested", store.requested, coordinator(protocol.MarkNow),
 			map[kv.Path]string{tablePath: by, intent: "*", hold: "", dbPath: "READY"}, []kv.Path{request},
 			append(leads, "the request was written", "the request has time again", "the key was written",
-				"the intent was written",
-				"the database was written", "the database is being dropped"),
+				"the intent was written", "the database was written", "the database is being dropped"),
 		},
 		{
 			"withdraw a request", func(s store) { s.requested(); s.put(later, ""); s.put(tablePath, "READY") },
@@ -266,10 +275,8 @@ func TestTransactions(t *testing.T) {
 			[]string{"the registration was written", "the history is another one", "the drop is another one"},
 		},
 		{
-			"leave", func(s store) { s.registered(false); s.put(alive, "") }, czarDoes(func(g protocol.RegistrationContext,
-				s store) kv.Change {
-				return g.Leave("a", s.at(czar).Mod)
-			}),
+			"leave", func(s store) { s.registered(false); s.put(alive, "") },
+			czarDoes(func(g protocol.RegistrationContext, s store) kv.Change { return g.Leave("a", s.at(czar).Mod) }),
 			nil, []kv.Path{czar, alive},
 			[]string{"the registration was written", "the history is another one"},
 		},
@@ -283,12 +290,7 @@ func TestTransactions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, before+1, s.have().Revision)
 			for p, want := range c.leaves {
-				if got := s.at(p); want == "*" {
-					assert.True(t, got.Exists(), p)
-				} else {
-					assert.Equal(t, want, got.Value, p)
-					assert.True(t, got.Exists(), p)
-				}
+				s.holds(p, want)
 			}
 			for _, p := range c.removes {
 				assert.False(t, s.at(p).Exists(), p)

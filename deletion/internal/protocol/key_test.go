@@ -24,15 +24,17 @@ type encoder struct {
 	exact bool
 }
 
-func (e *encoder) rev(r Revision) {
-	if r < 0 || r > 255 {
-		panic("more revisions than the key of a state can hold")
+func (e *encoder) rev(all ...Revision) {
+	for _, r := range all {
+		if r < 0 || r > 255 {
+			panic("more revisions than the key of a state can hold")
+		}
+		if r != 0 {
+			e.revs = append(e.revs, len(e.b))
+			e.used[r/64] |= 1 << (r % 64)
+		}
+		e.b = append(e.b, byte(r))
 	}
-	if r != 0 {
-		e.revs = append(e.revs, len(e.b))
-		e.used[r/64] |= 1 << (r % 64)
-	}
-	e.b = append(e.b, byte(r))
 }
 
 // rank returns how many of the revisions of the state are before.
@@ -73,8 +75,7 @@ func (e *encoder) age(then int) {
 
 func (e *encoder) entry(x Entry) {
 	e.number(int(x.Standing))
-	e.rev(x.Incarnation)
-	e.rev(x.Modified)
+	e.rev(x.Incarnation, x.Modified)
 }
 
 func (e *encoder) sum() stateKey {
@@ -107,10 +108,7 @@ func (c *checker) key(w *world, exact bool) stateKey {
 	}
 	e.image(w)
 	if b.slowReads {
-		for _, r := range w.read[:b.ids] {
-			e.flags(r.there, r.ending, r.alive)
-			e.rev(r.modified)
-		}
+		e.regs(w.read[:b.ids])
 	}
 	if b.slowSends {
 		e.decision(w, w.slow)
@@ -133,11 +131,13 @@ func (e *encoder) image(w *world) {
 		e.entry(w.backup.keys[n])
 		e.flags(i.there, i.dropping, i.held, i.cancels, a.there, a.early)
 		e.number(int(i.present), int(i.acks))
-		for _, r := range []Revision{i.mark, i.modified, a.incarnation, a.key, a.modified} {
-			e.rev(r)
-		}
+		e.rev(i.mark, i.modified, a.incarnation, a.key, a.modified)
 	}
-	for _, r := range w.backup.regs {
+	e.regs(w.backup.regs[:])
+}
+
+func (e *encoder) regs(all []reg) {
+	for _, r := range all {
 		e.flags(r.there, r.ending, r.alive)
 		e.rev(r.modified)
 	}
@@ -152,11 +152,7 @@ func (e *encoder) name(w *world, n int, b bounds) {
 	}
 	e.flags(i.there, i.dropping, i.held, a.there, a.early, b.slowReads && w.readAt < i.mark)
 	e.number(int(i.present), int(i.acks))
-	e.rev(i.mark)
-	e.rev(i.modified)
-	e.rev(a.incarnation)
-	e.rev(a.key)
-	e.rev(a.modified)
+	e.rev(i.mark, i.modified, a.incarnation, a.key, a.modified)
 	e.decision(w, w.decided[n])
 }
 
@@ -167,10 +163,7 @@ func (e *encoder) decision(w *world, d *decision) {
 	}
 	e.number(len(d.Kind), d.term)
 	e.b = append(e.b, d.Name...)
-	e.rev(d.Mark)
-	e.rev(d.Modified)
-	e.rev(d.Found.Entry.Modified)
-	e.rev(d.Found.Parent)
+	e.rev(d.Mark, d.Modified, d.Found.Entry.Modified, d.Found.Parent)
 }
 
 func (e *encoder) process(w *world, p *process, b bounds) {
@@ -179,9 +172,7 @@ func (e *encoder) process(w *world, p *process, b bounds) {
 	e.rev(c.Registered)
 	e.flags(p.foreign)
 	if b.restores { // revisions of two histories are compared with each other
-		for _, r := range []Revision{w.rev, c.Seen} {
-			e.rev(r)
-		}
+		e.rev(w.rev, c.Seen)
 	}
 	e.flags(c.Resynced(), c.compared)
 	if c.ID != "" && !c.proof.Valid || e.exact { // else it is that of the proof
@@ -260,8 +251,7 @@ func (e *encoder) ack(w *world, a ackSent) {
 		return
 	}
 	e.id(a.id)
-	e.rev(a.mark)
-	e.rev(a.registered)
+	e.rev(a.mark, a.registered)
 }
 
 func (e *encoder) messages(w *world, p *process, b bounds) {

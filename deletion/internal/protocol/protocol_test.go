@@ -51,7 +51,7 @@ var briefTiming = Timing{Fence: tick, Wait: tick}
 // without.
 func alone(t *testing.T) {
 	t.Helper()
-	if raceDetector {
+	if testkit.RaceDetector {
 		t.Skip("one goroutine only; make test runs this once more without the race detector")
 	}
 }

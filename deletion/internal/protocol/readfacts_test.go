@@ -30,10 +30,11 @@ func (s store) entry(n protocol.Name) protocol.Entry {
 // TestFacts: all that a coordinator finds, each with what it is decided by.
 func TestFacts(t *testing.T) {
 	s := newStore(t)
-	byHand, asked, gone := protocol.TableName("d", "byhand"), protocol.TableName("d", "asked"), protocol.TableName("d",
-		"gone")
+	byHand, asked := protocol.TableName("d", "byhand"), protocol.TableName("d", "asked")
+	gone := protocol.TableName("d", "gone")
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode())
-	s.marked(table, protocol.Marked) // which puts two acknowledgements, one of them of another mark
+	s.marked(table, protocol.Marked)                                       // which puts two acknowledgements, one of them of another mark
+	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode()) // again: it was there before the mark
 	s.put(csskey.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
 	s.put(alive, protocol.Heartbeat{Seen: 9}.Encode())
 	s.put(hold, "")
@@ -187,11 +188,10 @@ func TestReadsOfOne(t *testing.T) {
 		return false
 	}
 	for p, of := range map[kv.Path][2]bool{ // of the table, of the database
-		intent: {true, true}, request: {true, true}, csskey.Intent("d", ""): {true, true}, csskey.Request("d", ""): {true,
-			true},
-		csskey.Intent("d", "other"): {false, true}, csskey.Request("d", "other"): {false, true}, csskey.Intent("d2",
-			""): {false,
-			false},
+		intent: {true, true}, request: {true, true},
+		csskey.Intent("d", ""): {true, true}, csskey.Request("d", ""): {true, true},
+		csskey.Intent("d", "other"): {false, true}, csskey.Request("d", "other"): {false, true},
+		csskey.Intent("d2", ""): {false, false},
 	} {
 		assert.Equal(t, of, [2]bool{concerned(table, p), concerned(db, p)}, p)
 	}
@@ -239,8 +239,8 @@ func TestRemovalsGoOn(t *testing.T) {
 	kvtest.MustCommit(t, s, l.Failed(renewed, assert.AnError))
 	failed, ok := protocol.Renewed(a, s.have())
 	require.True(t, ok)
-	assert.Equal(t, [3]any{assert.AnError.Error(), 1, ""}, [3]any{failed.Intent.Error, failed.Intent.Attempts,
-		failed.Intent.Trouble})
+	i := failed.Intent
+	assert.Equal(t, [3]any{assert.AnError.Error(), 1, ""}, [3]any{i.Error, i.Attempts, i.Trouble})
 
 	for _, c := range []struct {
 		name   string

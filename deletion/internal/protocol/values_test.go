@@ -108,8 +108,8 @@ func TestShortened(t *testing.T) {
 // TestConfirmationsLook: a confirmation reads the intents of what it is to look at, and finds those whose queries are
 // to end.
 func TestConfirmationsLook(t *testing.T) {
-	other, waits, unread, dropped := protocol.TableName("d", "o"), protocol.TableName("d", "w"), protocol.TableName("d",
-		"u"), protocol.TableName("d", "x")
+	other, waits := protocol.TableName("d", "o"), protocol.TableName("d", "w")
+	unread, dropped := protocol.TableName("d", "u"), protocol.TableName("d", "x")
 	s := newStore(t)
 	s.registered(false)
 	s.marked(table, protocol.Marked)

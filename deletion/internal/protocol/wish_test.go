@@ -137,11 +137,7 @@ func TestWishes(t *testing.T) {
 				assert.Equal(t, before, s.have().Revision, "nothing was written")
 			}
 			for p, want := range c.leaves {
-				got := s.at(p)
-				assert.True(t, got.Exists(), p)
-				if want != "*" {
-					assert.Equal(t, want, got.Value, p)
-				}
+				s.holds(p, want)
 			}
 			for _, p := range c.removes {
 				assert.False(t, s.at(p).Exists(), p)
@@ -196,8 +192,7 @@ func TestWishesDecideOnWhatIs(t *testing.T) {
 	}{
 		"mark": {func(store) {}, []string{
 			"the key was written", "the intent was written", "the database was written", "the database is being dropped",
-			"the request was written",
-			"the delay is not over", "the request has time again", "the version is another one",
+			"the request was written", "the delay is not over", "the request has time again", "the version is another one",
 		}},
 		"undo": {func(s store) { s.marked(table, protocol.Marked) }, []string{"the key was written",
 			"the intent was written", "the request was written"}},
@@ -242,12 +237,8 @@ func TestProgress(t *testing.T) {
 		{"an intent that cannot be read", unread(intent), protocol.UnderWay},
 		{"gone", func(s store) { s.remove(tablePath) }, protocol.Done},
 		{"gone, and made again", func(s store) { s.remove(tablePath); s.put(tablePath, "READY") }, protocol.Done},
-		{"made again, and that is marked", func(s store) {
-			s.remove(tablePath)
-			s.put(tablePath, "READY")
-			s.marked(table,
-				protocol.Marked)
-		}, protocol.Done},
+		{"made again, and that is marked",
+			func(s store) { s.remove(tablePath); s.put(tablePath, "READY"); s.marked(table, protocol.Marked) }, protocol.Done},
 		{"its database is marked", func(s store) { s.marked(db, protocol.Marked) }, protocol.UnderWay},
 		{"gone before its database was marked", func(s store) { s.remove(tablePath); s.marked(db, protocol.Marked) },
 			protocol.Done},
