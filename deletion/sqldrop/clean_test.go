@@ -69,10 +69,8 @@ func TestMarkersThatNobodyNeeds(t *testing.T) {
 	require.ErrorIs(t, w.dropper().Drop(t.Context(), old), coordinator.ErrDropEnded)
 	w.intact("Object")
 
-	_, err := w.dropper().Clean(t.Context(), func(context.Context) ([]coordinator.Job, error) {
-		return nil,
-			deletion.ErrTiming
-	}, 0, false)
+	unknown := func(context.Context) ([]coordinator.Job, error) { return nil, deletion.ErrTiming }
+	_, err := w.dropper().Clean(t.Context(), unknown, 0, false)
 	require.ErrorIs(t, err, deletion.ErrTiming, "what is not known to have ended stays")
 	w.marked(other)
 }

@@ -2,7 +2,6 @@ package sqldrop_test
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,12 +11,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
-
-func incarnationOf(n int64) cssetcd.Revision { return cssetcd.Revision(n) }
 
 func TestDropRemovesATableWithItsChunksAndNothingElse(t *testing.T) {
 	w := newWorld(t)
@@ -106,34 +102,6 @@ func TestViewsAndSequences(t *testing.T) {
 	w.exec("CREATE SEQUENCE " + w.in("t_4"))
 	w.drop(w.job(1, "t"))
 	w.intact("shown")
-}
-
-// Rule: a schema or table that a server does not have is no fault, and leaves the marker.
-func TestNothingThere(t *testing.T) {
-	w := newWorld(t)
-	job := w.job(1, "Object")
-	w.drop(job)
-	w.marked(job)
-	w.create()
-	job = w.job(1, "Object")
-	w.drop(job)
-	w.marked(job)
-}
-
-func TestManyTables(t *testing.T) {
-	w := newWorld(t)
-	w.create()
-	var chunks strings.Builder
-	for i := range 120 {
-		fmt.Fprintf(&chunks, "CREATE TABLE Object_%d (a INT) ENGINE=MyISAM; ", i)
-	}
-	config := w.config.Clone()
-	config.DBName, config.MultiStatements = w.database, true
-	_, err := openSQL(t, config).ExecContext(t.Context(), chunks.String())
-	require.NoError(t, err)
-	require.Len(t, w.tables(), 120)
-	w.drop(w.job(1, "Object"))
-	w.intact()
 }
 
 func TestFaultsOfAConfiguration(t *testing.T) {

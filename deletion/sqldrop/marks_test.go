@@ -44,9 +44,7 @@ func TestMarkerStays(t *testing.T) {
 			"an attempt to remove data is connected, as process 17 from host:1, and may be a late one; when it has ended, or " +
 				"was killed, try again"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			assert.Equal(t, test.want, Marker{Name: test.marker, Age: test.age}.stays(idsOf(test.underWay), test.attempts,
-				time.Hour))
-		})
+		m := Marker{Name: test.marker, Age: test.age}
+		assert.Equal(t, test.want, m.stays(idsOf(test.underWay), test.attempts, time.Hour), test.name)
 	}
 }

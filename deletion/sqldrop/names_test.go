@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 )
@@ -91,9 +92,8 @@ func TestNamesOfMarkers(t *testing.T) {
 	seen := map[string]bool{}
 	for _, database := range []string{"d", "d.t", long} {
 		for _, table := range []string{"t", "d.t", "t.t", long} {
-			for _, incarnation := range []int64{1, 0x10, 10, math.MaxInt64} {
-				fence, spent, trash := sqldrop.Names(database, coordinator.JobTable{Table: table,
-					Incarnation: incarnationOf(incarnation)})
+			for _, incarnation := range []cssetcd.Revision{1, 0x10, 10, math.MaxInt64} {
+				fence, spent, trash := sqldrop.Names(database, coordinator.JobTable{Table: table, Incarnation: incarnation})
 				for _, name := range []string{fence, spent, trash + "9999999999999999999"} {
 					assert.LessOrEqual(t, len(name), 64)
 					require.False(t, seen[name], name)

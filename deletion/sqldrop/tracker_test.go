@@ -78,6 +78,18 @@ func (q *qmeta) complete(id int) {
 
 func (q *qmeta) pass(d time.Duration) { q.now = q.now.Add(d) }
 
+// registered is a tracker that has waited for C++ czars to register queries on a job.
+func (q *qmeta) registered(jobs ...coordinator.Job) *sqldrop.Tracker {
+	q.t.Helper()
+	q.applied, q.config.Registration = mark, time.Nanosecond
+	tracker := q.tracker()
+	for _, job := range jobs {
+		q.waits(tracker, job)
+	}
+	q.pass(time.Second)
+	return tracker
+}
+
 // waits checks that the tracker is not clear, and returns why.
 func (q *qmeta) waits(tracker *sqldrop.Tracker, job coordinator.Job) string {
 	q.t.Helper()
@@ -189,13 +201,9 @@ func TestWhichQueriesCount(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			q := newQMeta(t)
-			q.applied, q.config.Registration = mark, time.Nanosecond
-			tracker := q.tracker()
 			table, whole := object(), object()
 			whole.Whole = true
-			q.waits(tracker, table)
-			q.waits(tracker, whole)
-			q.pass(time.Second)
+			tracker := q.registered(table, whole)
 			q.register(1, tt.database, tt.tables...)
 			assert.Equal(t, tt.ofTable, q.waits(tracker, table) != oncemore)
 			assert.Equal(t, tt.ofWhole, q.waits(tracker, whole) != oncemore)
@@ -203,11 +211,9 @@ func TestWhichQueriesCount(t *testing.T) {
 	}
 	t.Run("longer than QMeta's columns", func(t *testing.T) {
 		q := newQMeta(t)
-		q.applied, q.config.Registration = mark, time.Nanosecond
-		tracker, job := q.tracker(), object()
+		job := object()
 		job.Database, job.Tables[0].Table = long, long
-		q.waits(tracker, job)
-		q.pass(time.Second)
+		tracker := q.registered(job)
 		q.register(1, long[:63], long[:63])
 		assert.NotEqual(t, oncemore, q.waits(tracker, job))
 	})
@@ -216,10 +222,8 @@ func TestWhichQueriesCount(t *testing.T) {
 // Rule: who reads the reason knows which queries to look at: those of a czar that died stay for ever.
 func TestReasonNamesQueries(t *testing.T) {
 	q := newQMeta(t)
-	q.applied, q.config.Registration = mark, time.Nanosecond
-	tracker, job := q.tracker(), object()
-	q.waits(tracker, job)
-	q.pass(time.Second)
+	job := object()
+	tracker := q.registered(job)
 	q.register(17, "LSST", "Object")
 	assert.Equal(t, "1 query in QMeta is not completed, the oldest first: query 17 of czar 3 since 2023-11-14 22:13:37 "+
 		"UTC", q.waits(tracker, job))
@@ -266,12 +270,9 @@ func TestTrackerAskedByMany(t *testing.T) {
 // Rule: a QMeta that cannot be read is an error that names the server, and never clear.
 func TestTrackerCannotReadQMeta(t *testing.T) {
 	q := newQMeta(t)
-	q.applied, q.config.Registration = mark, time.Nanosecond
-	ask := func(tracker *sqldrop.Tracker) error {
+	ask := func() error {
 		t.Helper()
-		q.waits(tracker, object())
-		q.pass(time.Second)
-		clear, _, err := tracker.Clear(t.Context(), object())
+		clear, _, err := q.registered(object()).Clear(t.Context(), object())
 		require.False(t, clear)
 		require.Error(t, err)
 		assert.NotContains(t, err.Error(), "secret")
@@ -280,24 +281,19 @@ func TestTrackerCannotReadQMeta(t *testing.T) {
 	user := q.user()
 	user.DBName = q.database
 	q.config.QMeta = user
-	err := ask(q.tracker())
+	err := ask()
 	require.ErrorIs(t, err, sqldrop.ErrUnauthorized)
 	assert.ErrorContains(t, err, "it needs what `GRANT SELECT ON `"+q.database+"`.* TO ...` gives")
 	q.grant("SELECT", q.in("QInfo"), user)
 	q.grant("SELECT", q.in("QTable"), user)
-	assert.Equal(t, oncemore, func() string {
-		tracker := q.tracker()
-		q.waits(tracker, object())
-		q.pass(time.Second)
-		return q.waits(tracker, object())
-	}(), "the privileges documented")
+	assert.Equal(t, oncemore, q.waits(q.registered(object()), object()), "the privileges documented")
 	q.config.QMeta = user.Clone()
 	q.config.QMeta.Net, q.config.QMeta.Addr = "tcp", "127.0.0.1:1"
-	err = ask(q.tracker())
+	err = ask()
 	require.ErrorIs(t, err, sqldrop.ErrUnavailable)
 	assert.ErrorContains(t, err, "sqldrop: read QMeta on the MySQL server 127.0.0.1:1: MySQL is not available")
 	q.config.QMeta = q.world.config
-	assert.ErrorContains(t, ask(q.tracker()), sqldrop.DefaultQMeta)
+	assert.ErrorContains(t, ask(), sqldrop.DefaultQMeta)
 }
 
 func TestFaultsOfATracker(t *testing.T) {

@@ -31,15 +31,22 @@ func (w *world) use(table string) (release func()) {
 	return release
 }
 
-// awaitLock waits until a statement waits for a lock, and returns the id of its connection.
-func (w *world) awaitLock(statement string) (id int64) {
+// processes waits until some statements are under way in the server, or none; where says which of all but this one.
+func (w *world) processes(where string, some bool) {
 	w.t.Helper()
 	require.Eventually(w.t, func() bool {
-		return w.sql.QueryRow(`SELECT ID FROM information_schema.PROCESSLIST
-			WHERE STATE LIKE 'Waiting for table metadata lock' AND INFO LIKE ?`, statement+"%").Scan(&id) == nil
+		var n int
+		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND " +
+			where).Scan(&n)
+		return err == nil && n > 0 == some
 	}, patience, 2*time.Millisecond)
-	return id
 }
+
+// waiting are the statements that wait for a table.
+const waiting = "STATE = 'Waiting for table metadata lock'"
+
+// idle waits until no statement is under way.
+func (w *world) idle() { w.processes("INFO IS NOT NULL", false) }
 
 // Rule: tables are not taken away from under a query, and the error says what to look for.
 func TestQueryStillUsesAChunk(t *testing.T) {
@@ -51,8 +58,7 @@ func TestQueryStillUsesAChunk(t *testing.T) {
 	err := d.Drop(t.Context(), job)
 	require.ErrorIs(t, err, sqldrop.ErrBusy)
 	assert.ErrorContains(t, err, "remove "+w.database+".Object: a table is in use: a query or another session still "+
-		"uses it; "+
-		"SHOW PROCESSLIST on that server shows which")
+		"uses it; SHOW PROCESSLIST on that server shows which")
 	w.intact(chunked...)
 	release()
 	require.NoError(t, d.Drop(t.Context(), job))
@@ -200,7 +206,10 @@ func TestConnectionIsKilledWithinTheRename(t *testing.T) {
 	job := w.job(1, "Object")
 	done := make(chan error)
 	go func() { done <- w.dropper().Drop(t.Context(), job) }()
-	id := w.awaitLock("RENAME TABLE")
+	w.processes(waiting, true)
+	var id int64
+	row := w.sql.QueryRow("SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'RENAME TABLE%'")
+	require.NoError(t, row.Scan(&id))
 	w.exec(fmt.Sprintf("KILL CONNECTION %d", id))
 	require.ErrorIs(t, <-done, sqldrop.ErrUnavailable)
 	w.intact(chunked...)
@@ -220,33 +229,17 @@ func TestStatementOutlivesItsAttempt(t *testing.T) {
 	first, second := make(chan error), make(chan error)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { first <- w.dropper().Drop(ctx, job) }()
-	w.awaitLock("RENAME TABLE")
+	w.processes(waiting, true)
 	cancel()
 	require.ErrorIs(t, <-first, context.Canceled)
 	go func() { second <- w.dropper().Drop(t.Context(), job) }()
-	require.Eventually(t, func() bool {
-		var n int
-		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table " +
-			"metadata lock'").Scan(&n)
-		return err == nil && n > 0
-	}, patience, 2*time.Millisecond)
+	w.processes(waiting, true)
 	release()
 	require.NoError(t, <-second)
 	w.create(chunked...)
 	w.idle()
 	w.intact(chunked...)
 	w.marked(job)
-}
-
-// idle waits until no statement but the one that asks is under way.
-func (w *world) idle() {
-	w.t.Helper()
-	require.Eventually(w.t, func() bool {
-		var n int
-		err := w.sql.QueryRow("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO IS NOT NULL AND ID <> " +
-			"CONNECTION_ID()").Scan(&n)
-		return err == nil && n == 0
-	}, patience, 2*time.Millisecond)
 }
 
 // Rule: a server that dies in the middle of it has taken away all tables or none, and the next attempt does what is

@@ -1,7 +1,6 @@
 package mirror_test
 
 import (
-	"context"
 	"database/sql"
 	"fmt"
 	"os/exec"
@@ -19,6 +18,8 @@ import (
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
+func TestMain(m *testing.M) { testkit.Main(m) }
+
 const schema = "qservCssData"
 
 // world is one etcd, one MariaDB and the clients of a test.
@@ -32,7 +33,6 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	ctx := context.Background()
 	w := &world{t: t, maria: testkit.MariaDB(t, mariadbd.Options{})}
 	// The long forms write more history than etcd's default quota holds.
 	w.etcd = testkit.Etcd(t, embedetcd.Options{AutoCompaction: time.Minute, Quota: 8 << 30})
@@ -40,7 +40,7 @@ func newWorld(t *testing.T) *world {
 	w.raw, err = w.etcd.Client()
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = w.raw.Close() })
-	w.client, err = cssetcd.New(ctx, w.raw)
+	w.client, err = cssetcd.New(t.Context(), w.raw)
 	require.NoError(t, err)
 	return w
 }
@@ -52,10 +52,11 @@ func (w *world) args(command ...string) []string {
 		"--dial-timeout", "60s", "--command-timeout", "120s")
 }
 
-// run runs css-sync to its end and returns its exit code and output.
-func (w *world) run(ctx context.Context, command ...string) (code int, out string) {
+// do runs css-sync to its end, which must be a success.
+func (w *world) do(command ...string) {
 	w.t.Helper()
-	return testkit.Run(ctx, w.t, testkit.Program(w.t, "css-sync"), w.args(command...)...)
+	code, out := testkit.Run(w.t.Context(), w.t, testkit.Program(w.t, "css-sync"), w.args(command...)...)
+	require.Equal(w.t, 0, code, "css-sync %q:\n%s", command, out)
 }
 
 // start starts css-sync; it is killed at the end of the test at the latest.
@@ -81,13 +82,12 @@ func (w *world) db() *sql.DB {
 	return db
 }
 
-// etcdRevision returns etcd's newest revision.
-func (w *world) etcdRevision(ctx context.Context) (int64, error) {
-	r, err := w.raw.Get(ctx, "none")
-	if err != nil {
-		return 0, err
-	}
-	return r.Header.Revision, nil
+// awaitLatest waits until the mirror has applied what etcd has now.
+func (w *world) awaitLatest(db *sql.DB, limit time.Duration, p *testkit.Process) {
+	w.t.Helper()
+	r, err := w.raw.Get(w.t.Context(), "none")
+	require.NoError(w.t, err)
+	w.awaitApplied(db, r.Header.Revision, limit, p)
 }
 
 // awaitApplied waits until the mirror has applied rev or later.
@@ -112,10 +112,9 @@ func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *test
 }
 
 // agree runs check and requires that MySQL equals etcd.
-func (w *world) agree(ctx context.Context) {
+func (w *world) agree() {
 	w.t.Helper()
-	code, out := w.run(ctx, "check")
-	require.Equal(w.t, 0, code, "css-sync check:\n%s", out)
+	w.do("check")
 }
 
 // kvIDs returns the kvId of every row whose key begins with prefix.
@@ -148,15 +147,13 @@ func object(db, table string) cssetcd.Table {
 }
 
 // seed makes a catalogue of one database with a few tables that later steps leave alone.
-func (w *world) seed(ctx context.Context, db string, tables int) {
+func (w *world) seed(db string, tables int) {
 	w.t.Helper()
-	_, err := w.client.CreateDatabase(ctx, cssetcd.Database{
-		Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12,
-			Overlap: 0.01667},
-	})
-	require.NoError(w.t, err)
+	testkit.OK(w.t)(w.client.CreateDatabase(w.t.Context(), cssetcd.Database{
+		Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED",
+		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667},
+	}))
 	for i := range tables {
-		_, err := w.client.CreateTable(ctx, object(db, fmt.Sprintf("Object%d", i)))
-		require.NoError(w.t, err)
+		testkit.OK(w.t)(w.client.CreateTable(w.t.Context(), object(db, fmt.Sprintf("Object%d", i))))
 	}
 }

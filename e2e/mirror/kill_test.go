@@ -43,40 +43,34 @@ func TestSoakKills(t *testing.T) {
 
 func runKills(t *testing.T, plan killPlan) {
 	began := time.Now()
-	ctx := context.Background()
 	w := newWorld(t)
-	w.seed(ctx, "still", 20)
+	w.seed("still", 20)
 	for i := range 3 {
-		_, err := w.client.AddNode(ctx, cssetcd.Node{Name: fmt.Sprintf("worker-%d", i), Type: "worker", Host: "w",
-			Port: 5012})
-		require.NoError(t, err)
+		node := cssetcd.Node{Name: fmt.Sprintf("worker-%d", i), Type: "worker", Host: "w", Port: 5012}
+		testkit.OK(t)(w.client.AddNode(t.Context(), node))
 	}
 	server := w.serve()
 	db := w.db()
-	rev, err := w.etcdRevision(ctx)
-	require.NoError(t, err)
-	w.awaitApplied(db, rev, 30*time.Second, server)
+	w.awaitLatest(db, 30*time.Second, server)
 	still := kvIDs(t, db, "/DBS/still/")
 	require.Len(t, still, 20*6+2, "rows of the database that nobody changes")
 
 	stop, writing := w.write(plan.big)
-	kills, mariaKills, bigs := 0, 0, 0
+	kills, mariaKills := 0, 0
 	for kills < plan.serve || mariaKills < plan.maria {
 		time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
 		if mariaKills*plan.serve < kills*plan.maria || kills == plan.serve {
 			require.NoError(t, w.maria.Kill())
 			mariaKills++
 			time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
-			require.NoError(t, w.maria.Restart(ctx))
+			require.NoError(t, w.maria.Restart(t.Context()))
 		} else {
 			server.Kill()
 			kills++
 			server = w.serve()
 		}
-		rev, err := w.etcdRevision(ctx)
-		require.NoError(t, err)
-		w.awaitApplied(db, rev, 90*time.Second, server)
-		w.agree(ctx)
+		w.awaitLatest(db, 90*time.Second, server)
+		w.agree()
 		if (kills+mariaKills)%20 == 0 {
 			t.Logf("%d and %d kills after %s", kills, mariaKills, time.Since(began).Round(time.Second))
 		}
@@ -84,20 +78,17 @@ func runKills(t *testing.T, plan killPlan) {
 	close(stop)
 	stats := <-writing
 	require.NoError(t, stats.err)
-	bigs = stats.big
 
-	rev, err = w.etcdRevision(ctx)
-	require.NoError(t, err)
-	w.awaitApplied(db, rev, 90*time.Second, server)
-	w.agree(ctx)
-	w.equalRows(ctx, db)
+	w.awaitLatest(db, 90*time.Second, server)
+	w.agree()
+	w.equalRows(db)
 	assert.Equal(t, still, kvIDs(t, db, "/DBS/still/"), "unchanged rows keep their kvIds")
 	t.Logf("killed css-sync %d times and mariadbd %d times in %s; the writer made %d changes, %d of them deleted %d "+
 		"keys in one revision",
-		kills, mariaKills, time.Since(began).Round(time.Second), stats.changes, bigs, plan.big)
+		kills, mariaKills, time.Since(began).Round(time.Second), stats.changes, stats.big, plan.big)
 	assert.GreaterOrEqual(t, kills, plan.serve)
 	assert.GreaterOrEqual(t, mariaKills, plan.maria)
-	assert.Positive(t, bigs, "no large revision was made")
+	assert.Positive(t, stats.big, "no large revision was made")
 	assert.Greater(t, stats.changes, 20*plan.serve, "the writer hardly wrote")
 }
 

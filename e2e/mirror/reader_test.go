@@ -18,7 +18,7 @@ func TestReaderSeesWholeTransactions(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w := newWorld(t)
-	w.seed(ctx, "still", 1)
+	w.seed("still", 1)
 	put := func(i int) int64 {
 		ops := make([]clientv3.Op, keys)
 		for k := range keys {

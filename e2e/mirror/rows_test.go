@@ -1,7 +1,6 @@
 package mirror_test
 
 import (
-	"context"
 	"database/sql"
 	"maps"
 	"slices"
@@ -14,12 +13,12 @@ import (
 
 // equalRows compares kvData with etcd by a reckoning of its own, which shares no code with css-sync: the rows of all
 // keys and their ancestors, where of keys that differ in case only the oldest counts.
-func (w *world) equalRows(ctx context.Context, db *sql.DB) {
+func (w *world) equalRows(db *sql.DB) {
 	t := w.t
 	t.Helper()
 	var quarantined int
 	require.NoError(t, db.QueryRow("SELECT COUNT(*) FROM css_mirror_quarantine").Scan(&quarantined))
-	want := w.naiveImage(ctx)
+	want := w.naiveImage()
 	rows, err := db.Query("SELECT c.kvKey, c.kvVal, p.kvKey FROM kvData c LEFT JOIN kvData p ON p.kvId = c.parentKvId")
 	require.NoError(t, err)
 	defer rows.Close()
@@ -41,8 +40,8 @@ func (w *world) equalRows(ctx context.Context, db *sql.DB) {
 }
 
 // naiveImage is the table that etcd's newest state asks for.
-func (w *world) naiveImage(ctx context.Context) map[string]string {
-	resp, err := w.raw.Get(ctx, "/qserv/css/", clientv3.WithPrefix())
+func (w *world) naiveImage() map[string]string {
+	resp, err := w.raw.Get(w.t.Context(), "/qserv/css/", clientv3.WithPrefix())
 	require.NoError(w.t, err)
 	value, age := map[string]string{}, map[string]int64{}
 	for _, e := range resp.Kvs {
