@@ -31,9 +31,6 @@ func (a *acking) next(id string) (batch []protocol.Acknowledgement) {
 		}
 		a.waiting = a.waiting[1:]
 	}
-	if len(a.waiting) == 0 {
-		a.waiting = nil
-	}
 	a.running = len(batch) > 0
 	return batch
 }

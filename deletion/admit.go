@@ -3,10 +3,43 @@ package deletion
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion/internal/edge"
+	"github.com/qserv/css-etcd/deletion/internal/protocol"
 )
+
+// admission is the side of a gate that queries use. They read it without a lock; only the registrar writes, but for the
+// counts.
+type admission struct {
+	slots   slots
+	latest  func() *cssetcd.Snapshot // that of the view
+	fence   atomicPointer[protocol.Fence]
+	seen    atomicPointer[cssetcd.Snapshot] // what is blocked is blocked as of this one, or a later one
+	closing atomicBool                      // no query is admitted
+	stopped atomicBool                      // none goes on
+	trouble atomicPointer[error]            // why the gate has no new proof; nil when it has
+	clock   edge.Clock
+	_       [64]byte // what follows is written while queries read what is above
+	watches watches
+	kicks   signal // a query has ended that somebody waits for
+}
+
+// kick has the registrar look at what queries have ended.
+func (a *admission) kick() { a.kicks.give() }
+
+// abort tells queries to end: those on one incarnation, or without a name all on anything that is blocked.
+func (a *admission) abort(n protocol.Name, incarnation protocol.Revision) {
+	for u, used := range a.slots.waiting {
+		if n != "" && (u.Name != n || u.Incarnation != incarnation) {
+			continue
+		}
+		for _, t := range used {
+			t.aborts.Add(1)
+		}
+	}
+	a.watches.tellAll()
+}
 
 // Admit counts a query on the tables that it was planned with, and on their databases: on all or on none. It costs no
 // I/O and no allocation for up to four tables. It returns ErrGone, ErrDropPending, ErrNotReady, ErrStale, which can be
@@ -67,21 +100,24 @@ func (a *admission) count(r *Ref, t *cssetcd.Table) bool {
 
 // refusal says why a query on a table is not admitted.
 func (a *admission) refusal(t *cssetcd.Table) error {
-	switch {
-	case t == nil:
+	if t == nil {
 		return failed(admitting, "", fmt.Errorf("%w: a table is nil", cssetcd.ErrInvalid))
+	}
+	err := errUnseen
+	switch {
 	case t.Incarnation <= 0:
-		return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: the table has no incarnation, so it was not read from "+
-			"etcd", cssetcd.ErrInvalid))
+		err = fmt.Errorf("%w: the table has no incarnation, so it was not read from etcd", cssetcd.ErrInvalid)
 	case a.closing.Load():
-		return failed(admittingOn, t.Name.String(), ErrClosed)
+		err = ErrClosed
+	default:
+		if shown := refusalIn(a.latest(), t); shown != nil {
+			return shown
+		}
 	}
-	if err := refusalIn(a.latest(), t); err != nil {
-		return err
-	}
-	return failed(admittingOn, t.Name.String(), fmt.Errorf("%w: it was planned with what this gate has not seen yet",
-		ErrStale))
+	return failed(admittingOn, t.Name.String(), err)
 }
+
+var errUnseen = fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale)
 
 // refusalIn says what is wrong with a table and its database, as a snapshot shows them; nil for nothing.
 func refusalIn(s *cssetcd.Snapshot, t *cssetcd.Table) error {
@@ -99,7 +135,7 @@ func refusalIn(s *cssetcd.Snapshot, t *cssetcd.Table) error {
 	case now.Incarnation > t.Incarnation:
 		return failed(admittingOn, name, fmt.Errorf("%w, and another one has its name", ErrGone))
 	case now.Incarnation < t.Incarnation:
-		return failed(admittingOn, name, fmt.Errorf("%w: it was planned with what this gate has not seen yet", ErrStale))
+		return failed(admittingOn, name, errUnseen)
 	}
 	if err := refusalOf(now.Status); err != nil {
 		return failed(admittingOn, name, err)
@@ -134,11 +170,24 @@ func (a *admission) stale(op string) error {
 	if a.closing.Load() {
 		return failed(op, "", ErrClosed)
 	}
-	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, a.length())
+	fence := a.fence.Load()
+	length := fence.Carried.Length
+	if fence.Proof.Valid {
+		length = fence.Proof.Length
+	}
+	err := fmt.Errorf("%w: etcd has not confirmed that this czar is registered within the last %s", ErrStale, length)
 	if why := a.why(); why != nil {
 		err = fmt.Errorf("%w: %w", err, why)
 	}
 	return failed(op, "", err)
+}
+
+// why returns why there is no new proof; nil when there is one.
+func (a *admission) why() error {
+	if t := a.trouble.Load(); t != nil {
+		return *t
+	}
+	return nil
 }
 
 // What is done at a gate, for errors.
@@ -148,19 +197,3 @@ const (
 	dispatching = "dispatch a chunk query"
 	checking    = "check the gate"
 )
-
-// why returns why there is no new proof; nil when there is one.
-func (a *admission) why() error {
-	if t := a.trouble.Load(); t != nil {
-		return t.err
-	}
-	return nil
-}
-
-func (a *admission) length() time.Duration {
-	f := a.fence.Load()
-	if f.Proof.Valid {
-		return f.Proof.Length
-	}
-	return f.Carried.Length
-}

@@ -15,11 +15,12 @@ type ChildrenError struct{ Children []cssetcd.TableName }
 func (e *ChildrenError) Error() string {
 	const most = 5
 	var names []string
-	for _, n := range e.Children[:min(len(e.Children), most)] {
+	for i, n := range e.Children {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(e.Children)-most))
+			break
+		}
 		names = append(names, n.String())
-	}
-	if more := len(e.Children) - len(names); more > 0 {
-		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return fmt.Sprintf("%v and would stay: %s", ErrHasChildren, strings.Join(names, ", "))
 }

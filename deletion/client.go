@@ -1,6 +1,7 @@
 package deletion
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/edge"
@@ -28,7 +28,6 @@ const (
 // Client begins drops, looks at them and takes them back. It is safe for concurrent use.
 type Client struct {
 	css   *cssetcd.Client
-	etcd  *clientv3.Client
 	store *kv.Etcd
 }
 
@@ -39,7 +38,7 @@ func NewClient(css *cssetcd.Client) (*Client, error) {
 	if err != nil {
 		return nil, failed("open", "", err)
 	}
-	return &Client{css, store.Client(), store}, nil
+	return &Client{css, store}, nil
 }
 
 // Option says how a drop is to go. What is wrong with it is reported by what begins the drop.
@@ -116,17 +115,18 @@ func (c *Client) DropDatabase(ctx context.Context, db string, opts ...Option) (*
 
 func (c *Client) drop(ctx context.Context, n protocol.Name, opts []Option) (*Drop, error) {
 	config, err := dropConfigOf(opts)
-	if err != nil {
-		return nil, failed("drop", n.String(), err)
+	if err == nil {
+		err = c.check(ctx, n, config.force)
 	}
-	if err := c.check(ctx, n, config.force); err != nil {
+	if err != nil {
 		return nil, failed("drop", n.String(), err)
 	}
 	d, err := c.begin(ctx, n, config)
 	return d, failed("drop", n.String(), err)
 }
 
-// begin marks, or asks for a mark.
+// begin marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run
+// out by then, another is granted.
 func (c *Client) begin(ctx context.Context, n protocol.Name, config dropConfig) (*Drop, error) {
 	registration, err := edge.ReadRegistrationContext(ctx, c.store)
 	if err != nil {
@@ -138,18 +138,8 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, config dropConfig) 
 	}
 	terms := protocol.Terms{Delay: int(delay / time.Second), Policy: config.policy, By: config.by,
 		Since: protocol.Stamp(time.Now())}
-	return c.mark(ctx, n, config, terms)
-}
-
-// mark marks, or asks for a mark, with a lease that was granted before. When etcd is so slow that the lease has run out
-// by then, another is granted.
-func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, terms protocol.Terms) (*Drop, error) {
 	for {
-		leased := time.Duration(terms.Delay) * time.Second
-		if config.after > 0 {
-			leased = config.after
-		}
-		lease, err := edge.Grant(ctx, c.store, leased)
+		lease, err := edge.Grant(ctx, c.store, cmp.Or(config.after, delay))
 		if err != nil {
 			return nil, err
 		}
@@ -184,16 +174,12 @@ func (c *Client) mark(ctx context.Context, n protocol.Name, config dropConfig, t
 // partitioned by that stay. It is not a part of the transaction: a child that is created at the same moment is not
 // seen, and is as useless as one that was created a moment before.
 func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
-	db, table := n.Parts()
 	var children []cssetcd.TableName
 	var err error
-	switch {
-	case table != "" && force:
-		return nil
-	case table != "":
+	if n.IsDatabase() {
+		children, err = c.checkDatabase(ctx, n, force)
+	} else if !force {
 		children, err = Children(ctx, c.css, n.String())
-	default:
-		children, err = c.checkDatabase(ctx, n, db, force)
 	}
 	if err == nil && len(children) > 0 {
 		err = fmt.Errorf("%w; drop those first, or force it, and they cannot be queried any more", &ChildrenError{children})
@@ -201,8 +187,8 @@ func (c *Client) check(ctx context.Context, n protocol.Name, force bool) error {
 	return err
 }
 
-func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, db string, force bool) ([]cssetcd.TableName,
-	error) {
+func (c *Client) checkDatabase(ctx context.Context, n protocol.Name, force bool) ([]cssetcd.TableName, error) {
+	db := n.String()
 	var concerned []string // all databases
 	if force {
 		concerned = []string{db}

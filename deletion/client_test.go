@@ -59,6 +59,7 @@ func TestNoSideDoor(t *testing.T) {
 
 // A delay that etcd cannot keep is refused, and is not made a longer one.
 func TestDelayThatEtcdCannotKeep(t *testing.T) {
+	t.Parallel()
 	f := fleettest.On(t, testkit.Etcd(t, embedetcd.Options{Tick: 400 * time.Millisecond}))
 	_, err := f.DropTable(t.Context(), object, deletion.Delay(2*time.Second))
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)

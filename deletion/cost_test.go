@@ -134,3 +134,17 @@ func TestChildrenInAnotherDatabase(t *testing.T) {
 	f.Drop(other, deletion.Delay(time.Hour))
 	f.Begin("Gaia", deletion.Delay(time.Hour))
 }
+
+// Admitting a query allocates nothing.
+func TestAdmitAllocatesNothing(t *testing.T) {
+	f := newFleet(t)
+	c := f.Czar("one")
+	tables := []*cssetcd.Table{c.Plan(t, object), c.Plan(t, source), c.Plan(t, other)}
+	require.Zero(t, testing.AllocsPerRun(1000, func() {
+		ref, err := c.Admit(tables...)
+		if err != nil {
+			panic(err)
+		}
+		ref.Release()
+	}))
+}

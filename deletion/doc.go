@@ -20,26 +20,17 @@
 //	}
 //
 // None of these calls does I/O. Admit with Release costs some hundred nanoseconds. No query writes to etcd; each czar
-// writes one small key every two seconds. All methods may be called from several goroutines at once.
-//
-//	ErrGone         the table was dropped, perhaps created again: plan anew
-//	ErrDropPending  it or its database is marked: refuse the query
-//	ErrNotReady     it is being made, or failed: refuse the query
-//	ErrStale        etcd has not confirmed this czar for H, or the gate has not seen yet what was planned with: try again
-//	ErrAborted      of MayDispatch: end the query
-//	ErrClosed       the gate is closed or closing: refuse the query; of MayDispatch: end it
-//	ErrReleased     of MayDispatch, after Release or without Admit: a mistake of the czar
-//	ErrInvalid      (of cssetcd) the argument is wrong: a mistake of the czar
+// writes one small key every two seconds. All methods may be called from several goroutines at once. What each error asks
+// for stands at [ErrGone] and those after it.
 //
 // [Client] begins drops, shows them, and takes them back. Package coordinator, which czars do not import, carries them
 // out; css-sync serve has one.
 //
 // # How a drop goes
 //
-// One transaction marks the table with a status PENDING_DROP: and records the drop. From the mark on no query begins. A
-// lease of etcd keeps the agreed delay, [Delay]; until it is over the drop can be cancelled. Leases can last longer
-// than asked, when etcd's leader changes, never shorter. With [After] the mark itself is made later, if the table is
-// still the same then.
+// One transaction marks the table with a status PENDING_DROP: and records the drop. From the mark on no query begins.
+// Leases of etcd keep the agreed delay, [Delay], and the time of [After]. They can last longer than asked, when etcd's
+// leader changes, never shorter.
 //
 // The drop waits for the delay; for each czar that was registered at the mark, until it acknowledges or is registered
 // no more; for the drops of its tables, if it is a database; and for queries of C++ czars, if the coordinator tracks
@@ -70,27 +61,17 @@
 //
 // # Misuse
 //
-// Mistakes of a czar have defined answers, and none harms what is counted for others:
+// Mistakes of a czar have defined answers, and none harms what is counted for others. [Gate.Admit], [Ref], [OpenGate]
+// and [Gate.Close] say what they do with arguments that are wrong and calls that come late. Beside those:
 //
-//	a Ref is copied                     all copies are one use; the first Release of any of them ends it
-//	MayDispatch, Done after Release     ErrReleased; a closed channel. The zero Ref answers the same
 //	Release is forgotten                drops of the tables wait and name the czar; Close waits until its context ends
 //	Release while chunk queries run     cannot be noticed: they meet a table that may be gone
 //	Admit for each table by itself      each is a use of its own; some may be refused
-//	Admit without tables                admitted while the czar has a proof; it holds nothing up
-//	Admit with a table named twice      counted twice, and released by one Release
-//	Admit with a nil or hand-made table ErrInvalid, and nothing is counted
 //	Admit of a table just created       ErrStale for a moment: the gate follows its view
-//	Admit with a table of another       ErrGone or ErrStale; of another cluster admitted if name and incarnation
-//	prefix, cluster or file             happen to agree, which cannot be noticed
 //	Admit with an old snapshot's table  ErrGone, or admitted if it is still the same one
-//	OpenGate without client or view, or ErrInvalid, and nothing is written
-//	with those of two catalogues
-//	OpenGate with a closed view         ErrClosed, and no registration is left
 //	a GateLogger that blocks            the gate stands still; for longer than H, it has no proof
 //	two gates in one process            two czars; each counts its own queries
 //	the view is closed before the gate  the gate closes and leaves with its last query; Cancel does not end that query
-//	Close while queries run             waits; when its context ends it fails, and the queries are told to end
 //	Close without a proof               fails soon: the registration may stay for alive and W together, 85 s
 //	the zero Gate, a copied Gate        a panic, or undefined; go vet finds copies
 //	a table removed with cssetcd.Unsafe running queries are not told; Admit returns ErrGone

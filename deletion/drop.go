@@ -38,7 +38,7 @@ func (d *Drop) Cancel(ctx context.Context) error { return d.client.Undo(ctx, d.n
 func (d *Drop) Wait(ctx context.Context) error {
 	watching, cancel := context.WithCancel(clientv3.WithRequireLeader(ctx))
 	defer cancel()
-	events := d.client.etcd.Watch(watching, d.client.store.EtcdKey(d.name.Intent()))
+	events := d.client.store.Client().Watch(watching, d.client.store.EtcdKey(d.name.Intent()))
 	for {
 		ended, err := d.ended(ctx)
 		if ended || err != nil && ctx.Err() == nil && !errors.Is(err, cssetcd.ErrUnavailable) {

@@ -3,6 +3,7 @@ package deletion
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
@@ -52,10 +53,7 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	if e.Name == "" {
-		return fmt.Sprintf("%s: %v", e.Op, e.Err)
-	}
-	return fmt.Sprintf("%s %s: %v", e.Op, e.Name, e.Err)
+	return fmt.Sprintf("%s: %v", strings.TrimSpace(e.Op+" "+e.Name), e.Err)
 }
 
 func (e *Error) Unwrap() error { return e.Err }

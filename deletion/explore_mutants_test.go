@@ -31,8 +31,8 @@ var wrongs = []struct{ name, file, was, becomes string }{
 	var drained`, `if !MUTATED { r.publish() }
 	}
 	var drained`},
-	{"leaves while queries run", "registrar.go", `if r.queries.slots.total() > 0 {`,
-		`if r.queries.slots.total() > 0 && !MUTATED {`},
+	{"leaves while queries run", "registrar.go", `|| r.queries.slots.total() > 0 {`,
+		`|| r.queries.slots.total() > 0 && !MUTATED {`},
 	{"seen is read after the count", "admit.go", `now != seen {`,
 		`(MUTATED && now != g.seen.Load()) || (!MUTATED && now != seen) {`},
 	{"the fence is read before the count", "admit.go", `seen := g.seen.Load()`,

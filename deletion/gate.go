@@ -96,7 +96,8 @@ func closedGate(config gateConfig) *Gate {
 	}
 	g.registrar.queries, g.act = &g.admission, g.begin
 	g.fence.Store(&protocol.Fence{})
-	g.trouble.Store(&trouble{errors.New("this czar is not registered yet")})
+	unregistered := errors.New("this czar is not registered yet")
+	g.trouble.Store(&unregistered)
 	return g
 }
 

@@ -56,7 +56,7 @@ func TestClosingGateRegistersAnew(t *testing.T) {
 	require.NoError(t, running.MayDispatch())
 	running.Release()
 	require.NoError(t, <-closed)
-	assert.Empty(t, f.Keys("czar/"))
+	f.AwaitNone("czar/")
 }
 
 // A status that was written by hand over another one gives way to that one again.

@@ -3,6 +3,11 @@ package deletion_test
 import (
 	"testing"
 
+	"os/exec"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/internal/testkit"
@@ -36,4 +41,11 @@ func withCzar(t testing.TB) (*fleet, *fleettest.Czar) {
 	f := newFleet(t)
 	f.Coordinate()
 	return f, f.Czar("one")
+}
+
+// What a czar imports brings neither a coordinator, nor what removes data, nor a MySQL driver.
+func TestCzarsImportNoCoordinator(t *testing.T) {
+	deps, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".", "../examples/czar").Output()
+	require.NoError(t, err)
+	assert.NotRegexp(t, "mysql|sqldrop|coordinator|leader", string(deps))
 }

@@ -182,11 +182,8 @@ func (r *registrar) drain(ctx context.Context) {
 
 // leave goes on with the end of a gate that is closing.
 func (r *registrar) leave(ctx context.Context) {
-	if !r.queries.closing.Load() {
-		return
-	}
-	if r.queries.slots.total() > 0 {
-		return // they may go on, and need a registration for it
+	if !r.queries.closing.Load() || r.queries.slots.total() > 0 {
+		return // queries that run may go on, and need a registration for it
 	}
 	if !r.czar.Leaving {
 		r.step(ctx, protocol.CzarEvent{Kind: protocol.CzarAskedToGo})
@@ -195,14 +192,15 @@ func (r *registrar) leave(ctx context.Context) {
 	case r.czar.ID != "":
 		r.step(ctx, protocol.CzarEvent{Kind: protocol.CzarEmpty})
 	case !r.czar.Entering(): // else there will be a registration to leave
-		r.isGone()
+		closeOnce(r.gone)
 	}
 }
 
-func (r *registrar) isGone() {
+// closeOnce closes what only the gate's goroutine closes.
+func closeOnce(c chan struct{}) {
 	select {
-	case <-r.gone:
+	case <-c:
 	default:
-		close(r.gone)
+		close(c)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/internal/edge"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // answer is what came of something that the czar began.
@@ -54,11 +55,16 @@ func (r *registrar) ask(ctx context.Context, question func(context.Context) answ
 	r.work.Go(func() {
 		inner, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
-		select {
-		case r.answers <- question(inner):
-		case <-ctx.Done():
-		}
+		r.answer(ctx, question(inner))
 	})
+}
+
+// answer hands the gate's goroutine an answer.
+func (r *registrar) answer(ctx context.Context, a answer) {
+	select {
+	case r.answers <- a:
+	case <-ctx.Done():
+	}
 }
 
 // heartbeat tells people which queries a czar has on what is marked, and what keeps its acknowledgements from landing.
@@ -83,26 +89,25 @@ func (r *registrar) running(on []protocol.Name) map[string]int {
 // register registers under a new id. Whether an attempt that failed has landed does not matter: nobody confirms that
 // id.
 func (r *registrar) register(ctx context.Context) answer {
-	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}}
+	id := rand.Text()
 	registration, err := edge.ReadRegistrationContext(ctx, r.store)
 	if err != nil {
-		out.err = err
-		return out
+		return keptOut(err)
 	}
 	lease, err := r.grant(ctx, registration)
 	if err != nil {
-		out.err = err
-		return out
+		return keptOut(err)
 	}
-	id := rand.Text()
 	got, err := r.store.Commit(ctx, registration.Register(id, r.name, time.Now(), int64(lease)))
 	if err != nil {
-		out.err = err
-		return out
+		return keptOut(err)
 	}
-	out.event = protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision, Timing: &registration.Timing}
-	out.registration, out.lease = &registration, lease
-	return out
+	entered := protocol.CzarEvent{Kind: protocol.CzarEntered, ID: id, At: got.Revision, Timing: &registration.Timing}
+	return answer{event: entered, registration: &registration, lease: lease}
+}
+
+func keptOut(err error) answer {
+	return answer{event: protocol.CzarEvent{Kind: protocol.CzarKeptOut}, err: err}
 }
 
 func (r *registrar) grant(ctx context.Context, registration protocol.RegistrationContext) (clientv3.LeaseID, error) {
@@ -114,33 +119,30 @@ func (r *registrar) grant(ctx context.Context, registration protocol.Registratio
 func (r *registrar) confirm(ctx context.Context, x protocol.CzarEffect, registration protocol.RegistrationContext,
 	heartbeat protocol.Heartbeat, lease clientv3.LeaseID) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarUnanswered, ID: x.ID, Sent: x.Sent}}
-	look := x.Look
-	got, err := r.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), look))
+	got, err := r.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), x.Look))
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		if lease, err = r.grant(ctx, registration); err == nil {
 			out.lease = lease
-			got, err = r.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), look))
+			got, err = r.store.Commit(ctx, registration.Confirm(x.ID, x.Registered, heartbeat, int64(lease), x.Look))
 		}
 	}
 	if errors.Is(err, kv.ErrNoSpace) {
 		out.full = err
-		got, err = r.store.Commit(ctx, registration.ConfirmByReading(x.ID, x.Registered, look))
+		got, err = r.store.Commit(ctx, registration.ConfirmByReading(x.ID, x.Registered, x.Look))
 	}
 	switch {
 	case errors.Is(err, kv.ErrGuard):
 		out.event.Kind = protocol.CzarRefused
 		out.err = errors.New("the registration of this czar was ended: it had not been heard of for too long, an operator " +
 			"evicted it, or etcd was restored from a backup")
-		return out
 	case errors.Is(err, kv.ErrOutcomeUnknown): // whether it was accepted makes no difference
 		out.err = errors.New("etcd did not answer")
-		return out
 	case err != nil:
 		out.err = err
-		return out
+	default:
+		out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, registration.ToCancel(got, x.Look)
+		r.work.Go(func() { r.keepAlive(lease) })
 	}
-	out.event.Kind, out.event.Cancel = protocol.CzarConfirmed, registration.ToCancel(got, look)
-	r.work.Go(func() { r.keepAlive(lease) })
 	return out
 }
 
@@ -164,10 +166,9 @@ func (r *registrar) turnOf(names []protocol.Name) []protocol.Name {
 	return slices.Concat(names[first:], names[:first])[:protocol.MaxLooked]
 }
 
-func (r *registrar) depart(ctx context.Context, x protocol.CzarEffect,
-	registration protocol.RegistrationContext) answer {
+func (r *registrar) depart(ctx context.Context, x protocol.CzarEffect, in protocol.RegistrationContext) answer {
 	out := answer{event: protocol.CzarEvent{Kind: protocol.CzarGone, ID: x.ID}}
-	_, err := r.store.Commit(ctx, registration.Leave(x.ID, x.Registered))
+	_, err := r.store.Commit(ctx, in.Leave(x.ID, x.Registered))
 	if err != nil && !errors.Is(err, kv.ErrGuard) { // refused: it is ending without us
 		out.event.Kind, out.err = protocol.CzarLeaveFailed, err
 	}
@@ -207,7 +208,7 @@ func (r *registrar) take(ctx context.Context, a answer) {
 }
 
 func (r *registrar) troubled(err error) {
-	if was := r.queries.trouble.Swap(&trouble{err}); was == nil || was.err == nil || was.err.Error() != err.Error() {
+	if was := r.queries.trouble.Swap(&err); was == nil || (*was).Error() != err.Error() {
 		r.log.Warn("this czar has no new proof that it is registered", "err", err)
 	}
 }
@@ -219,9 +220,28 @@ func (r *registrar) confirmed(full error) {
 	}
 	r.full = full != nil
 	r.queries.trouble.Store(nil)
-	select {
-	case <-r.ready:
-	default:
-		close(r.ready)
+	closeOnce(r.ready)
+}
+
+// readAgain is the pause between two attempts to read what there is.
+const readAgain = 200 * time.Millisecond
+
+// readNames reads what there is of databases and tables after a registration, until that succeeds: see
+// [protocol.Czar.Resynced]. The view had shown since before.
+func (r *registrar) readNames(ctx context.Context, id string, since protocol.Revision) {
+	for {
+		have, err := edge.NamesIn(ctx, r.store)
+		if err == nil {
+			r.answer(ctx, answer{event: protocol.CzarEvent{Kind: protocol.CzarSaw, ID: id, At: have.Revision,
+				Observations: protocol.ObservationsIn(have), Whole: true, Since: since}})
+			return
+		}
+		if ctx.Err() == nil {
+			r.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted",
+				"err", err)
+		}
+		if wait.For(ctx, readAgain) != nil {
+			return
+		}
 	}
 }

@@ -61,7 +61,7 @@ type backedUp struct {
 func newBackedUp(t *testing.T) *backedUp {
 	t.Helper()
 	b := &backedUp{dir: filepath.Join(t.TempDir(), "data"), copy: filepath.Join(t.TempDir(), "copy")}
-	b.Server = testkit.Etcd(t, embedetcd.Options{Dir: b.dir, UnsafeNoFsync: true, Tick: 10 * time.Millisecond})
+	b.Server = testkit.Etcd(t, embedetcd.Options{Dir: b.dir})
 	return b
 }
 

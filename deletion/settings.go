@@ -30,10 +30,10 @@ func (c *Client) Timing(ctx context.Context) (Timing, error) {
 // SetTiming changes the settings. It fails with ErrTiming, and nothing is changed, when they do not fit together. Czars
 // that are registered keep theirs until they register anew, and are waited for by theirs.
 func (c *Client) SetTiming(ctx context.Context, t Timing) (cssetcd.Revision, error) {
-	if err := t.Check(); err != nil {
-		return 0, failed("change the settings", "", err)
+	at, err := cssetcd.Revision(0), t.Check()
+	if err == nil {
+		at, err = kv.Run(ctx, c.store, protocol.SetTiming(t))
 	}
-	at, err := kv.Run(ctx, c.store, protocol.SetTiming(t))
 	return at, failed("change the settings", "", err)
 }
 

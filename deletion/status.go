@@ -149,29 +149,27 @@ func (c *Client) Begun(ctx context.Context, name string) (bool, error) {
 }
 
 func (c *Client) requested(ctx context.Context, r protocol.Requested) Status {
-	db, table := r.Name.Parts()
 	return Status{
 		Name: r.Name.String(), Phase: PhaseRequested, Incarnation: r.Request.Incarnation, Policy: r.Request.Policy,
-		By: r.Request.By, Since: r.Request.Since, Left: c.left(ctx, c.store.EtcdKey(csskey.Later(db, table))),
+		By: r.Request.By, Since: r.Request.Since, Left: c.left(ctx, c.store.EtcdKey(csskey.Later(r.Name.Parts()))),
 	}
 }
 
 func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) Status {
+	i := d.Intent
 	s := Status{
-		Name: d.Name.String(), Phase: string(d.Intent.Phase), Incarnation: d.Intent.Incarnation, Mark: d.Mark,
-		Policy: d.Intent.Policy, By: d.Intent.By, Since: d.Intent.Since,
-		Attempts: d.Intent.Attempts, Error: d.Intent.Error, Trouble: d.Intent.Trouble,
+		Name: d.Name.String(), Phase: string(i.Phase), Incarnation: i.Incarnation, Mark: d.Mark, Policy: i.Policy,
+		By: i.By, Since: i.Since, Attempts: i.Attempts, Error: i.Error, Trouble: i.Trouble,
 	}
-	if d.Intent.Phase == protocol.Dropping {
-		if d.Intent.Error != "" {
+	if i.Phase == protocol.Dropping {
+		if i.Error != "" {
 			s.Phase = PhaseFailed
 		}
 		return s
 	}
 	s.Occupied = d.Occupied
 	if d.Held {
-		db, table := d.Name.Parts()
-		s.Left = c.left(ctx, c.store.EtcdKey(csskey.Hold(db, table)))
+		s.Left = c.left(ctx, c.store.EtcdKey(csskey.Hold(d.Name.Parts())))
 	}
 	var coordinator protocol.Coordinator
 	for _, id := range coordinator.Blocking(f, d) {
@@ -185,7 +183,7 @@ func (c *Client) status(ctx context.Context, f protocol.Facts, d protocol.Drop) 
 
 // coordinated reports whether a coordinator runs, as far as can be read.
 func (c *Client) coordinated(ctx context.Context) bool {
-	candidates, err := c.etcd.Get(ctx, c.store.EtcdKey(csskey.Coordinators)+"/", clientv3.WithPrefix(),
+	candidates, err := c.store.Client().Get(ctx, c.store.EtcdKey(csskey.Coordinators)+"/", clientv3.WithPrefix(),
 		clientv3.WithCountOnly())
 	return err == nil && candidates.Count > 0
 }
@@ -201,8 +199,8 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 	told := r.Heartbeat.Told[d.Name.String()]
 	switch n := r.Heartbeat.Running[d.Name.String()]; {
 	case r.Ending:
-		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", max(f.Timing.Wait,
-			protocol.Outlasts(r.Fence)).Round(time.Second))
+		takes := max(f.Timing.Wait, protocol.Outlasts(r.Fence)).Round(time.Second)
+		b.Why = fmt.Sprintf("it does not answer; its registration is being ended, which takes %s in all", takes)
 	case !r.Alive:
 		b.Why = "it does not answer"
 	case n == 1:
@@ -226,11 +224,11 @@ func blocker(f protocol.Facts, d protocol.Drop, id string) Blocker {
 
 // left returns how long the lease of a key lasts; 0 when it is gone.
 func (c *Client) left(ctx context.Context, key string) time.Duration {
-	got, err := c.etcd.Get(ctx, key)
+	got, err := c.store.Client().Get(ctx, key)
 	if err != nil || len(got.Kvs) == 0 {
 		return 0
 	}
-	lease, err := c.etcd.TimeToLive(ctx, clientv3.LeaseID(got.Kvs[0].Lease))
+	lease, err := c.store.Client().TimeToLive(ctx, clientv3.LeaseID(got.Kvs[0].Lease))
 	if err != nil || lease.TTL < 0 {
 		return 0
 	}
@@ -251,10 +249,8 @@ type Czar struct {
 func (c *Client) Czars(ctx context.Context) ([]Czar, error) {
 	f, faults, err := edge.Observer{Store: c.store}.ReadCzars(ctx)
 	if err == nil { // one that cannot be read is listed all the same; drops that cannot are not asked for
-		err = edge.Joined(slices.DeleteFunc(faults, func(f error) bool {
-			return !errors.As(f,
-				new(*protocol.RegistrationError))
-		}))
+		drops := func(f error) bool { return !errors.As(f, new(*protocol.RegistrationError)) }
+		err = edge.Joined(slices.DeleteFunc(faults, drops))
 	}
 	all := []Czar{}
 	for _, r := range f.Registrations {

@@ -13,7 +13,24 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
+	"github.com/qserv/css-etcd/deletion/internal/fleettest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
+
+func TestMain(m *testing.M) { fleettest.Main(m) }
+
+const within = fleettest.Within
+
+var ok, errOf = testkit.OK, testkit.Err
+
+var object = fleettest.Object
+
+type fleet struct{ *fleettest.Fleet }
+
+func newFleet(t testing.TB) *fleet {
+	t.Helper()
+	return &fleet{fleettest.New(t)}
+}
 
 // dropper is a Dropper that fails as often as it is told to.
 type dropper struct {
@@ -171,5 +188,28 @@ func TestTTLOfACoordinator(t *testing.T) {
 		} else {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid, ttl)
 		}
+	}
+}
+
+// Coordinators whose election keys are deleted while their leases live stand again by themselves, and drops go on.
+func TestElectionKeysAreDeleted(t *testing.T) {
+	for name, n := range map[string]int{"of the only one": 1, "of two": 2} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFleet(t)
+			for range n {
+				f.Coordinate()
+			}
+			f.Await(func() bool { return len(f.Keys("coordinator/")) == n })
+			for _, name := range []string{"LSST.Object", "LSST"} { // the second time by those that stood again
+				old := f.Keys("coordinator/")
+				for _, key := range old {
+					ok(t)(f.Etcd.Delete(t.Context(), f.CSS.Prefix()+"/"+key))
+				}
+				require.NoError(t, f.Begin(name, deletion.Delay(0)).Wait(f.Soon()))
+				f.Await(func() bool { return len(f.Keys("coordinator/")) == n })
+				require.NotSubset(t, old, f.Keys("coordinator/"))
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -162,14 +163,19 @@ func (f *Fleet) Registration() deletion.Czar {
 	return all[0]
 }
 
-// AwaitAnother waits until one registration is there, and is another one.
-func (f *Fleet) AwaitAnother(before deletion.Czar) {
+// AwaitAnother waits until another czar is registered, and returns it. Who was before may be there still.
+func (f *Fleet) AwaitAnother(before deletion.Czar) (now deletion.Czar) {
 	f.T.Helper()
 	f.Await(func() bool {
-		now, err := f.Czars(f.T.Context())
+		all, err := f.Czars(f.T.Context())
 		require.NoError(f.T, err)
-		return len(now) == 1 && now[0].ID != before.ID && now[0].Alive
+		i := slices.IndexFunc(all, func(c deletion.Czar) bool { return c.ID != before.ID && c.Alive && !c.Ending })
+		if i >= 0 {
+			now = all[i]
+		}
+		return i >= 0
 	})
+	return now
 }
 
 // View returns a view that is open until the test ends.

@@ -11,6 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/internal/fleettest"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
@@ -70,4 +74,77 @@ func TestSettingsComeWithARegistration(t *testing.T) {
 	defer mu.Unlock()
 	assert.Equal(t, []deletion.Timing{quick, other}, entered)
 	f.Await(func() bool { return c.Healthy() == nil })
+}
+
+// awaitWhy waits until a drop of Object is held up by one czar, for a reason.
+func (f *fleet) awaitWhy(want string) {
+	f.T.Helper()
+	why := ""
+	require.Eventually(f.T, func() bool {
+		s, err := f.Status(f.T.Context(), "LSST.Object")
+		if err != nil || len(s.Waiting) != 1 {
+			return false
+		}
+		why = s.Waiting[0].Why
+		return strings.HasPrefix(why, want)
+	}, within, 10*time.Millisecond, "it is %q and not %q", &why, want)
+}
+
+// A query that was told to end and does not is shown as that.
+func TestQueryThatDoesNotEndIsShown(t *testing.T) {
+	t.Parallel()
+	f, c := withCzar(t)
+	running, also := c.Query(t, object), c.Query(t, object)
+	d := f.Drop(object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
+	<-running.Done()
+	f.awaitWhy("2 queries on it were told to end and have not")
+	also.Release()
+	f.awaitWhy("1 query on it was told to end and has not")
+	running.Release()
+	require.NoError(t, d.Wait(f.Soon()))
+}
+
+// refusing is an etcd that lets nobody write keys whose names contain something.
+type refusing struct {
+	clientv3.KV
+	part string
+}
+
+func (r refusing) Txn(ctx context.Context) clientv3.Txn {
+	return &refusingTxn{r.KV.Txn(ctx), r.part, false}
+}
+
+type refusingTxn struct {
+	clientv3.Txn
+	part    string
+	refused bool
+}
+
+func (t *refusingTxn) If(cs ...clientv3.Cmp) clientv3.Txn   { t.Txn = t.Txn.If(cs...); return t }
+func (t *refusingTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
+func (t *refusingTxn) Then(ops ...clientv3.Op) clientv3.Txn {
+	for _, op := range ops {
+		t.refused = t.refused || op.IsPut() && strings.Contains(string(op.KeyBytes()), t.part)
+	}
+	t.Txn = t.Txn.Then(ops...)
+	return t
+}
+
+func (t *refusingTxn) Commit() (*clientv3.TxnResponse, error) {
+	if t.refused {
+		return nil, rpctypes.ErrPermissionDenied
+	}
+	return t.Txn.Commit()
+}
+
+// A czar whose acknowledgements etcd refuses is shown as that, with the reason.
+func TestRefusedAcknowledgementIsShown(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t)
+	etcd := fleettest.Client(t, fleettest.Server)
+	etcd.KV = refusing{etcd.KV, "/drop/ack/"}
+	f.With(etcd).Czar("one")
+	f.Drop(object, deletion.Delay(0))
+	f.awaitWhy("its acknowledgement does not reach etcd: ")
+	assert.Contains(t, f.Shown("LSST.Object").Summary(), "permission denied")
 }
