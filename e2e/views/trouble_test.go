@@ -75,12 +75,11 @@ func (p viewsPlan) atLeast() map[string]int {
 func (r *viewsRun) enough() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	enough := true
 	for what, least := range r.plan.atLeast() {
-		if r.did[what] < least {
-			return false
-		}
+		enough = enough && r.did[what] >= least
 	}
-	return true
+	return enough
 }
 
 // viewsRun is a run of that.
@@ -107,9 +106,8 @@ func runViews(t *testing.T, plan viewsPlan) {
 	t.Run("run", func(t *testing.T) { // whose cleaning up is over when it ends
 		r.t = t
 		r.open()
-		filled := time.Since(began)
 		t.Logf("%d keys in %d databases, %d views, after %v", r.views[0].view.Snapshot().Len(), plan.databases, plan.views,
-			filled.Round(time.Millisecond))
+			time.Since(began).Round(time.Millisecond))
 		r.run()
 		r.report(began)
 	})
@@ -125,8 +123,7 @@ func (r *viewsRun) open() {
 	var err error
 	r.client, err = cssetcd.New(ctx, r.etcd)
 	require.NoError(t, err)
-	_, err = r.client.AddNode(ctx, cssetcd.Node{Name: "worker-0", Type: "worker", Host: "w", Port: 5012})
-	require.NoError(t, err)
+	testkit.OK(t)(r.client.AddNode(ctx, cssetcd.Node{Name: "worker-0", Type: "worker", Host: "w", Port: 5012}))
 	r.fill(ctx)
 	var through []string
 	for _, endpoint := range r.members.Endpoints() {
@@ -241,7 +238,7 @@ func (r *viewsRun) run() {
 		})
 	}
 	for range 3 {
-		every(r.plan.pace, "writes", func(ctx context.Context, i int) { r.write(ctx, i) })
+		every(r.plan.pace, "writes", r.write)
 	}
 	counted := 0
 	every(r.plan.pace, "counts", func(context.Context, int) {
@@ -258,7 +255,7 @@ func (r *viewsRun) run() {
 	for !r.t.Failed() && (time.Now().Before(end) || time.Now().Before(limit) && !r.enough()) {
 		time.Sleep(r.plan.check)
 		r.calm.Lock() // a load of a million keys does not come through when connections break all the time
-		r.views[rand.IntN(len(r.views))].equalsAlive(r.t, r.client)
+		r.views[rand.IntN(len(r.views))].equals(r.t, r.client)
 		r.calm.Unlock()
 		r.check()
 	}
@@ -288,8 +285,8 @@ func (r *viewsRun) write(ctx context.Context, i int) {
 		_, _ = r.etcd.Txn(ctx).Then(clientv3.OpPut(key, fmt.Sprint(i)), clientv3.OpPut(chunk, fmt.Sprint(i))).Commit()
 	}
 	var together []clientv3.Op
-	for k := range togetherKeys {
-		together = append(together, clientv3.OpPut("/qserv/css"+togetherKeys[k], fmt.Sprint(i)))
+	for _, key := range togetherKeys {
+		together = append(together, clientv3.OpPut("/qserv/css"+key, fmt.Sprint(i)))
 	}
 	_, _ = r.etcd.Txn(ctx).Then(together...).Commit()
 }
