@@ -140,7 +140,7 @@ func TestDropOfADatabase(t *testing.T) {
 	require.ErrorIs(t, errOf(c.Admit(planned)), deletion.ErrDropPending)
 	require.NoError(t, table.Wait(f.Soon()))
 	c.Query(t, other).Release()
-	time.Sleep(quick.Delay)
+	f.Await(func() bool { s := f.Shown("LSST"); return s.Left == 0 && !s.Occupied && len(s.Waiting) == 1 })
 	ok(t)(f.CSS.Database(t.Context(), "LSST"))
 	running.Release()
 	require.NoError(t, d.Wait(f.Soon()))

@@ -147,33 +147,35 @@ func TestAnotherCoordinatorGoesOn(t *testing.T) {
 	assert.NotContains(t, f.Keys("coordinator/"), key)
 }
 
-// tracker says what it is told to.
+// tracker is asked in vain until it is clear.
 type tracker struct {
-	mu     sync.Mutex
-	reason string
-	jobs   []coordinator.Job
+	asked chan coordinator.Job
+	clear chan struct{}
 }
 
-func (k *tracker) Clear(_ context.Context, j coordinator.Job) (bool, string, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.jobs = append(k.jobs, j)
-	return k.reason == "", k.reason, nil
+func (k tracker) Clear(ctx context.Context, j coordinator.Job) (bool, string, error) {
+	select {
+	case k.asked <- j:
+		return false, "query 17 of a C++ czar", nil
+	case <-k.clear:
+		return true, "", nil
+	case <-ctx.Done():
+		return false, "", ctx.Err()
+	}
 }
 
 // A drop waits for queries of czars that do not speak the protocol.
 func TestTrackerHoldsADropUp(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t)
-	k := &tracker{reason: "query 17 of a C++ czar"}
+	k := tracker{make(chan coordinator.Job), make(chan struct{})}
 	f.Coordinate(func(c *coordinator.Config) { c.Tracker = k })
 	drop := f.Drop(object, deletion.Delay(0))
-	time.Sleep(3 * time.Second)
+	for range 2 { // it is asked again and again
+		assert.Equal(t, drop.Mark(), (<-k.asked).Mark)
+	}
 	f.Table(object)
-	k.mu.Lock()
-	k.reason = ""
-	assert.Equal(t, drop.Mark(), k.jobs[0].Mark)
-	k.mu.Unlock()
+	close(k.clear)
 	require.NoError(t, drop.Wait(f.Soon()))
 }
 
