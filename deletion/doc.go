@@ -20,8 +20,8 @@
 //	}
 //
 // None of these calls does I/O. Admit with Release costs some hundred nanoseconds. No query writes to etcd; each czar
-// writes one small key every two seconds. All methods may be called from several goroutines at once. What each error asks
-// for stands at [ErrGone] and those after it.
+// writes one small key every two seconds. All methods may be called from several goroutines at once. What each error
+// asks for stands at [ErrGone] and those after it.
 //
 // [Client] begins drops, shows them, and takes them back. Package coordinator, which czars do not import, carries them
 // out; css-sync serve has one.

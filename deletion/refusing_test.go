@@ -27,8 +27,8 @@ func (leaseless) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, er
 	return nil, errors.New("no more leases")
 }
 
-// A czar does not register where etcd grants no lease, since nobody would notice that it is gone, nor where etcd refuses
-// the registration. Who opens the gate is told why.
+// A czar does not register where etcd grants no lease, since nobody would notice that it is gone, nor where etcd
+// refuses the registration. Who opens the gate is told why.
 func TestEtcdThatLetsNobodyRegister(t *testing.T) {
 	for why, refuse := range map[string]func(*clientv3.Client){
 		"no more leases":    func(etcd *clientv3.Client) { etcd.Lease = leaseless{etcd.Lease} },

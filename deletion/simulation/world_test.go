@@ -78,8 +78,8 @@ type options struct {
 	delay    time.Duration // of all marks; 0: different ones
 }
 
-// counts say what happened in a schedule, so that a test can tell whether it tested anything. Its fields are exported so
-// that they can be added without being named.
+// counts say what happened in a schedule, so that a test can tell whether it tested anything. Its fields are exported
+// so that they can be added without being named.
 type counts struct {
 	Schedules, Events, Commits, Executes, Undos, Creates, Lost, Restores   int
 	Admitted, Dispatched, Refused, Jumps, Repeats, Phantoms, Adopted, Late int

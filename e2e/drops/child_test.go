@@ -1,10 +1,13 @@
 package drops_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -41,12 +44,14 @@ func init() {
 	if text == "" {
 		return
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
 	var r role
 	err := json.Unmarshal([]byte(text), &r)
 	if err == nil {
-		err = map[string]func(role) error{"czar": runCzar, "coordinator": runCoordinator}[r.Kind](r)
+		err = map[string]func(context.Context, role) error{"czar": runCzar, "coordinator": runCoordinator}[r.Kind](ctx, r)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errEnded) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

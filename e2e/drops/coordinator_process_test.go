@@ -3,37 +3,27 @@ package drops_test
 import (
 	"context"
 	"errors"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
-	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // coordinatorTTL is after how long a coordinator that is gone is replaced.
 const coordinatorTTL = 2 * time.Second
 
 // runCoordinator carries drops out on the workers until it is told to end.
-func runCoordinator(r role) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	etcd, err := testkit.Dial(r.Etcd...)
+func runCoordinator(ctx context.Context, r role) error {
+	css, end, err := openCatalogue(ctx, r.Etcd)
 	if err != nil {
 		return err
 	}
-	defer etcd.Close()
-	css, err := openSoon(ctx, func(ctx context.Context) (*cssetcd.Client, error) { return cssetcd.New(ctx, etcd) })
+	defer end()
+	view, err := openView(ctx, css)
 	if err != nil {
-		return endedOr(ctx, err)
-	}
-	view, err := openSoon(ctx, func(ctx context.Context) (*cssetcd.View, error) { return cssetcd.OpenView(ctx, css) })
-	if err != nil {
-		return endedOr(ctx, err)
+		return err
 	}
 	defer view.Close()
 	var servers []*mysql.Config

@@ -8,13 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -30,10 +27,9 @@ type czarProcess struct {
 	results *lines
 }
 
-// runCzar queries all tables that it sees until it is told to end.
-func runCzar(r role) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
+// runCzar queries all tables that it sees until it is told to end. Its view and its gate may take different ways to
+// etcd.
+func runCzar(ctx context.Context, r role) (err error) {
 	z := &czarProcess{role: r, workers: map[string]*sql.DB{}}
 	for node, socket := range r.Workers {
 		db, err := openWorker(socket)
@@ -43,61 +39,51 @@ func runCzar(r role) error {
 		defer db.Close()
 		z.workers[node] = db
 	}
-	var err error
 	if z.results, err = createLines(r.Results); err != nil {
 		return err
 	}
-	trace, err := createLines(r.Trace)
-	if err != nil {
-		return err
-	}
-	seeing, css, end, err := z.connect()
+	seeing, end, err := openCatalogue(ctx, r.View)
 	if err != nil {
 		return err
 	}
 	defer end()
-	if z.view, err = openSoon(ctx, func(ctx context.Context) (*cssetcd.View,
-		error) {
-		return cssetcd.OpenView(ctx, seeing)
-	}); err != nil {
-		return endedOr(ctx, err)
+	css, end, err := openCatalogue(ctx, r.Etcd)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if z.view, err = openView(ctx, seeing); err != nil {
+		return err
 	}
 	defer z.view.Close()
 	if r.Gated {
 		z.gate, err = openSoon(ctx, func(ctx context.Context) (*deletion.Gate, error) {
+			trace, err := createLines(r.Trace) // anew: a trace is that of one gate
+			if err != nil {
+				return nil, err
+			}
 			return deletion.OpenGate(ctx, css, z.view, deletion.CzarName(r.Name), deletion.GateLogger(processLog()),
 				deletion.GateTrace(func(s deletion.CzarStep) { trace.write(s) }))
 		})
 		if err != nil {
-			return endedOr(ctx, err)
+			return err
 		}
 	}
 	return z.serve(ctx)
 }
 
-// connect returns the clients for the view and for the gate. They may take different ways to etcd.
-func (z *czarProcess) connect() (seeing, css *cssetcd.Client, end func(), err error) {
-	var both [2]*cssetcd.Client
-	var etcds []*clientv3.Client
-	for i, endpoints := range [][]string{z.role.View, z.role.Etcd} {
-		etcd, err := testkit.Dial(endpoints...)
-		if err != nil {
-			return nil, nil, nil, err
-		}
-		etcds = append(etcds, etcd)
-		both[i], err = openSoon(context.Background(), func(ctx context.Context) (*cssetcd.Client,
-			error) {
-			return cssetcd.New(ctx, etcd)
-		})
-		if err != nil {
-			return nil, nil, nil, err
-		}
+// openCatalogue connects with members of etcd. Who is done with the catalogue calls end.
+func openCatalogue(ctx context.Context, endpoints []string) (css *cssetcd.Client, end func(), err error) {
+	etcd, err := testkit.Dial(endpoints...)
+	if err != nil {
+		return nil, nil, err
 	}
-	return both[0], both[1], func() {
-		for _, etcd := range etcds {
-			_ = etcd.Close()
-		}
-	}, nil
+	css, err = openSoon(ctx, func(ctx context.Context) (*cssetcd.Client, error) { return cssetcd.New(ctx, etcd) })
+	return css, func() { _ = etcd.Close() }, err
+}
+
+func openView(ctx context.Context, css *cssetcd.Client) (*cssetcd.View, error) {
+	return openSoon(ctx, func(ctx context.Context) (*cssetcd.View, error) { return cssetcd.OpenView(ctx, css) })
 }
 
 // openSoon tries again until something is open: a process may begin while it is cut off.
@@ -110,16 +96,14 @@ func openSoon[T any](ctx context.Context, open func(context.Context) (T, error))
 			return out, nil
 		}
 	}
-	return out, errors.Join(err, ctx.Err())
+	if ctx.Err() != nil {
+		err = errEnded
+	}
+	return out, err
 }
 
-// endedOr returns no error when the process was told to end anyway.
-func endedOr(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
-}
+// errEnded is that of a process that was told to end before it had begun.
+var errEnded = errors.New("told to end")
 
 func processLog() *slog.Logger { return slog.New(slog.NewTextHandler(os.Stderr, nil)) }
 

@@ -1,7 +1,6 @@
 package drops_test
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -14,6 +13,8 @@ import (
 
 	"github.com/qserv/css-etcd/internal/testkit"
 )
+
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 // dropsPlan is how hard a run of drops is.
 type dropsPlan struct {
@@ -72,15 +73,13 @@ func (p dropsPlan) bound() time.Duration {
 // state machines of the protocol say.
 func TestDropsUnderTrouble(t *testing.T) {
 	testkit.Long(t, "drops need tens of seconds of trouble")
-	plan := normalDrops(t, 15*time.Second)
+	plan := normalDrops(t, 12*time.Second)
 	plan.atLeast = map[string]int{
 		"queries that went well": 150, "queries held up after a check": 2, "drops": 6, "drops of databases": 1, "undos": 1,
 		"re-creations": 3, "kills of czars": 2, "pauses of czars": 6,
 		"silences": 1, "views kept back": 1, "compactions": 2, "steps of czars": 1000, "steps of coordinators": 100,
 	}
-	d := runDrops(t, plan)
-	v := d.judge()
-	d.report(v)
+	v := runDrops(t, plan)
 	assert.Empty(t, first(v.broken), "%d queries met what was dropped", len(v.broken))
 }
 
@@ -91,31 +90,23 @@ func TestLongPauses(t *testing.T) {
 	plan := normalDrops(t, 8*time.Second)
 	plan.again, plan.queries, plan.shortest, plan.pause, plan.etcdTrouble = false, 6, 5*time.Second, 8*time.Second, 0
 	plan.atLeast = map[string]int{"queries that went well": 100, "drops": 3, "pauses of czars": 3}
-	d := runDrops(t, plan)
-	v := d.judge()
-	d.report(v)
-	d.checkPauses(v)
-}
-
-// checkPauses: whoever met what was dropped had been stopped. The second is the longest that a confirmation takes: the
-// czar's life may have been renewed so long before its last proof.
-func (d *drops) checkPauses(v verdict) {
+	v := runDrops(t, plan)
+	// Whoever met what was dropped had been stopped. The second is the longest that a confirmation takes: the czar's life
+	// may have been renewed so long before its last proof.
 	least := harmless - time.Second
 	for _, r := range v.broken {
-		assert.Greater(d.t, r.Gap, least, "%+v", r)
+		assert.Greater(t, r.Gap, least, "%+v", r)
 	}
-	d.t.Logf("%d queries met what was dropped, each more than %s after its last check", len(v.broken), least)
+	t.Logf("%d queries met what was dropped, each more than %s after its last check", len(v.broken), least)
 }
 
 // TestWithoutTheGate: the same without the gates goes wrong, so the others can tell.
 func TestWithoutTheGate(t *testing.T) {
 	testkit.Long(t, "drops need tens of seconds of trouble")
 	plan := normalDrops(t, 2*time.Second)
-	plan.gated = false
+	plan.gated, plan.silence, plan.etcdTrouble = false, 2*time.Second, 0 // which would only make drops slow
 	plan.atLeast = map[string]int{"queries that went well": 50, "drops": 3}
-	d := runDrops(t, plan)
-	v := d.judge()
-	d.report(v)
+	v := runDrops(t, plan)
 	assert.NotEmpty(t, v.broken, "queries that ask nobody meet what was dropped")
 }
 
@@ -130,14 +121,12 @@ func TestSoakDrops(t *testing.T) {
 		"pauses of czars": 20 * minutes, "evictions": minutes, "kills of coordinators": minutes,
 		"pauses of coordinators": minutes,
 	}
-	d := runDrops(t, plan)
-	v := d.judge()
-	d.report(v)
+	v := runDrops(t, plan)
 	assert.Empty(t, first(v.broken), "%d queries met what was dropped", len(v.broken))
 }
 
-// runDrops runs a plan to its end.
-func runDrops(t *testing.T, plan dropsPlan) *drops {
+// runDrops runs a plan to its end, and fails for what must not happen whatever was broken.
+func runDrops(t *testing.T, plan dropsPlan) verdict {
 	t.Helper()
 	d := startDrops(t, plan)
 	d.began = time.Now()
@@ -149,10 +138,12 @@ func runDrops(t *testing.T, plan dropsPlan) *drops {
 	}
 	all.Go(func() { d.databases(rand.New(rand.NewPCG(plan.seed, 50))) })
 	d.awaitEnough(3 * time.Minute)
-	d.ending.Store(true)
+	close(d.ending)
 	all.Wait()
-	t.Logf("all is over after %s", fmt.Sprint(time.Since(d.began).Round(time.Second)))
+	t.Logf("all is over after %s", time.Since(d.began).Round(time.Second))
 	d.finish()
 	d.replay()
-	return d
+	v := d.judge()
+	d.report(v)
+	return v
 }

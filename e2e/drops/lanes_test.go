@@ -14,7 +14,22 @@ import (
 )
 
 // over reports whether nothing new is to begin.
-func (d *drops) over() bool { return d.ending.Load() || d.t.Failed() }
+func (d *drops) over() bool {
+	select {
+	case <-d.ending:
+		return true
+	default:
+		return d.t.Failed()
+	}
+}
+
+// rest waits for a while, or until nothing new is to begin.
+func (d *drops) rest(while time.Duration) {
+	select {
+	case <-d.ending:
+	case <-time.After(while):
+	}
+}
 
 // lane makes one table after another and drops each, sometimes in vain.
 func (d *drops) lane(rng *rand.Rand, base string) {
@@ -32,16 +47,22 @@ func (d *drops) lane(rng *rand.Rand, base string) {
 			d.count("re-creations")
 		}
 		names[n.Table] = true
-		for dropped := false; !dropped && !d.over(); {
-			time.Sleep(200*time.Millisecond + time.Duration(rng.IntN(1000))*time.Millisecond)
-			var err error
-			dropped, err = d.drop(ctx, rng, n.String())
-			if !assert.NoError(d.t, err, "drop %s", n) {
-				return
-			}
-			if dropped {
-				d.gone(ctx, "TABLE_SCHEMA = ? AND TABLE_NAME REGEXP ?", n.DB, "^("+n.Table+"(FullOverlap)?_|css_trash)")
-			}
+		if d.dropped(ctx, rng, n.String(), 200*time.Millisecond) {
+			d.gone(ctx, "TABLE_SCHEMA = ? AND TABLE_NAME REGEXP ?", n.DB, "^("+n.Table+"(FullOverlap)?_|css_trash)")
+		}
+	}
+}
+
+// dropped drops something after a while, and again where that was undone, until the run is over.
+func (d *drops) dropped(ctx context.Context, rng *rand.Rand, name string, least time.Duration) bool {
+	for {
+		d.rest(least + time.Duration(rng.IntN(1000))*time.Millisecond)
+		if d.over() {
+			return false
+		}
+		dropped, err := d.drop(ctx, rng, name)
+		if !assert.NoError(d.t, err, "drop %s", name) || dropped {
+			return dropped
 		}
 	}
 }
@@ -71,16 +92,9 @@ func (d *drops) databases(rng *rand.Rand) {
 		if !assert.NoError(d.t, err, "create the database %s", db) {
 			return
 		}
-		for dropped := false; !dropped && !d.over(); {
-			time.Sleep(500*time.Millisecond + time.Duration(rng.IntN(1000))*time.Millisecond)
-			dropped, err = d.drop(ctx, rng, db)
-			if !assert.NoError(d.t, err, "drop the database %s", db) {
-				return
-			}
-			if dropped {
-				d.count("drops of databases")
-				d.gone(ctx, "TABLE_SCHEMA = ?", db)
-			}
+		if d.dropped(ctx, rng, db, 500*time.Millisecond) {
+			d.count("drops of databases")
+			d.gone(ctx, "TABLE_SCHEMA = ?", db)
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (d *drops) nemesis(all *sync.WaitGroup) {
 		rng := rand.New(rand.NewPCG(d.plan.seed, part))
 		all.Go(func() {
 			for {
-				time.Sleep(pause/2 + time.Duration(rng.Int64N(int64(pause))))
+				d.rest(pause/2 + time.Duration(rng.Int64N(int64(pause))))
 				if d.over() {
 					return
 				}
@@ -77,12 +77,12 @@ func (d *drops) hurtCzar(i int, rng *rand.Rand) {
 	switch d.hurt() {
 	case "stop":
 		c.signal(syscall.SIGSTOP)
-		time.Sleep(d.plan.shortest + span(rng, d.plan.pause-d.plan.shortest))
+		d.rest(d.plan.shortest + span(rng, d.plan.pause-d.plan.shortest))
 		c.signal(syscall.SIGCONT)
 		d.count("pauses of czars")
 	case "kill":
 		c.kill()
-		time.Sleep(span(rng, time.Second))
+		d.rest(span(rng, time.Second))
 		assert.NoError(d.t, c.start())
 		d.count("kills of czars")
 	case "cut":
@@ -98,7 +98,7 @@ func (d *drops) hurtCzar(i int, rng *rand.Rand) {
 		if d.turn("silences")%2 == 1 {
 			d.evict(c.role.Name)
 		}
-		time.Sleep(span(rng, d.plan.silence))
+		d.rest(span(rng, d.plan.silence))
 		for _, p := range d.ways[i] {
 			p.Resume()
 		}
@@ -125,13 +125,13 @@ func (d *drops) evict(name string) {
 func (d *drops) hurtCoordinator(c *child, rng *rand.Rand) {
 	if d.turn("coordinators")%2 == 0 {
 		c.kill()
-		time.Sleep(span(rng, time.Second))
+		d.rest(span(rng, time.Second))
 		assert.NoError(d.t, c.start())
 		d.count("kills of coordinators")
 		return
 	}
 	c.signal(syscall.SIGSTOP)
-	time.Sleep(span(rng, 2*coordinatorTTL))
+	d.rest(span(rng, 2*coordinatorTTL))
 	c.signal(syscall.SIGCONT)
 	d.count("pauses of coordinators")
 }
@@ -146,14 +146,14 @@ func (d *drops) hurtEtcd(rng *rand.Rand) {
 	}
 	if d.turn("leaders")%2 == 0 {
 		d.members.Kill(leader)
-		time.Sleep(span(rng, 2*time.Second))
+		d.rest(span(rng, 2*time.Second))
 		d.members.Start(leader)
 		d.members.AwaitServing(leader)
 		d.count("kills of the leader of etcd")
 		return
 	}
 	d.members.Signal(leader, syscall.SIGSTOP)
-	time.Sleep(span(rng, 4*time.Second))
+	d.rest(span(rng, 4*time.Second))
 	d.members.Signal(leader, syscall.SIGCONT)
 	d.count("pauses of the leader of etcd")
 }
@@ -166,7 +166,7 @@ func (d *drops) blind(rng *rand.Rand) {
 	for _, p := range d.eyes {
 		p.Pause(proxy.ToClient)
 	}
-	time.Sleep(dropTiming.Delay + span(rng, 2*time.Second))
+	d.rest(dropTiming.Delay + span(rng, 2*time.Second))
 	for _, p := range d.eyes {
 		p.Resume()
 	}

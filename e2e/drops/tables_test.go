@@ -42,8 +42,7 @@ func surely(ctx context.Context, try func(context.Context) error, fine ...error)
 		err := try(attempt)
 		cancel()
 		again := errors.Is(err, cssetcd.ErrUnavailable) || errors.Is(err, cssetcd.ErrOutcomeUnknown) ||
-			errors.Is(err, cssetcd.ErrContended) ||
-			errors.Is(err, context.DeadlineExceeded)
+			errors.Is(err, cssetcd.ErrContended) || errors.Is(err, context.DeadlineExceeded)
 		switch {
 		case err == nil || slices.ContainsFunc(fine, func(f error) bool { return errors.Is(err, f) }):
 			return nil
@@ -61,8 +60,8 @@ func (d *drops) createDatabase(ctx context.Context, db string) error {
 	}
 	return surely(ctx, func(ctx context.Context) error {
 		_, err := d.css.CreateDatabase(ctx, cssetcd.Database{
-			Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12,
-				Overlap: 0.01667},
+			Name: db, StorageClass: "L2", ReleaseStatus: "RELEASED",
+			Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667},
 		})
 		return err
 	}, cssetcd.ErrDBExists)
@@ -90,12 +89,13 @@ func (d *drops) createTable(ctx context.Context, n cssetcd.TableName) error {
 	if err != nil {
 		return err
 	}
-	incarnation, err := d.incarnation(ctx, n)
+	var made *cssetcd.Table
+	err = surely(ctx, func(ctx context.Context) (err error) { made, err = d.css.Table(ctx, n); return err })
 	if err != nil {
 		return err
 	}
 	for node, worker := range d.workers {
-		if err := fill(ctx, worker, n, node, incarnation); err != nil {
+		if err := fill(ctx, worker, n, node, made.Incarnation); err != nil {
 			return err
 		}
 	}
@@ -103,17 +103,6 @@ func (d *drops) createTable(ctx context.Context, n cssetcd.TableName) error {
 		_, err := d.css.SetTableStatus(ctx, n, cssetcd.StatusReady)
 		return err
 	})
-}
-
-func (d *drops) incarnation(ctx context.Context, n cssetcd.TableName) (at cssetcd.Revision, err error) {
-	err = surely(ctx, func(ctx context.Context) error {
-		t, err := d.css.Table(ctx, n)
-		if err == nil {
-			at = t.Incarnation
-		}
-		return err
-	})
-	return at, err
 }
 
 // fill makes the tables of one worker.
@@ -148,40 +137,26 @@ func physical(n cssetcd.TableName, chunk int) []string {
 	}
 }
 
-// tablesInCatalogue returns what must be on the workers.
-func (d *drops) tablesInCatalogue() (all []string) {
-	d.t.Helper()
-	s, err := d.css.Snapshot(d.t.Context(), 0)
-	require.NoError(d.t, err)
-	for db, err := range s.Databases() {
-		require.NoError(d.t, err)
-		for t, err := range s.Tables(db.Name) {
-			require.NoError(d.t, err)
-			for id, node := range chunksOf() {
-				for _, name := range physical(t.Name, id) {
-					all = append(all, node+" "+name)
-				}
-			}
-		}
-	}
-	return all
-}
-
-// spellings returns the records of spellings that must be in etcd.
-func (d *drops) spellings() (all []string) {
+// inCatalogue returns what must be on the workers, and the records of spellings that must be in etcd.
+func (d *drops) inCatalogue() (tables, spellings []string) {
 	d.t.Helper()
 	s, err := d.css.Snapshot(d.t.Context(), 0)
 	require.NoError(d.t, err)
 	for db, err := range s.Databases() {
 		require.NoError(d.t, err)
 		below := d.css.Prefix() + "/fold/dbs/" + strings.ToLower(db.Name)
-		all = append(all, below)
+		spellings = append(spellings, below)
 		for t, err := range s.Tables(db.Name) {
 			require.NoError(d.t, err)
-			all = append(all, below+"/tables/"+strings.ToLower(t.Name.Table))
+			spellings = append(spellings, below+"/tables/"+strings.ToLower(t.Name.Table))
+			for id, node := range chunksOf() {
+				for _, name := range physical(t.Name, id) {
+					tables = append(tables, node+" "+name)
+				}
+			}
 		}
 	}
-	return all
+	return tables, spellings
 }
 
 // tablesOnWorkers returns what is on the workers, but for the markers of drops.

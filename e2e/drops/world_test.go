@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +50,7 @@ type drops struct {
 	czars        []*child
 	coordinators []*child
 	began        time.Time
-	ending       atomic.Bool // nothing new is to begin
+	ending       chan struct{} // closed when nothing new is to begin
 
 	mu       sync.Mutex
 	did      map[string]int
@@ -88,7 +87,8 @@ func startDrops(t *testing.T, plan dropsPlan) *drops {
 	t.Helper()
 	testkit.RequireMariaDB(t)
 	t.Logf("the seed is %d", plan.seed)
-	d := &drops{t: t, plan: plan, workers: map[string]*sql.DB{}, did: map[string]int{}, turns: map[string]int{}}
+	d := &drops{t: t, plan: plan, workers: map[string]*sql.DB{}, did: map[string]int{}, turns: map[string]int{},
+		ending: make(chan struct{})}
 	sockets := d.startWorkers()
 	d.members = testkit.StartMembers(t, 3, 8<<30)
 	d.etcd = d.members.Client()
@@ -203,9 +203,9 @@ func (d *drops) finish() {
 	for _, c := range append(d.coordinators, d.czars...) {
 		c.checkLogs()
 	}
-	assert.ElementsMatch(t, d.spellings(), d.keys("/fold/dbs/"), "spellings are kept of what is there and of nothing else")
-	assert.ElementsMatch(t, d.tablesInCatalogue(), d.tablesOnWorkers(),
-		"the workers hold what the catalogue has and nothing else")
+	tables, spellings := d.inCatalogue()
+	assert.ElementsMatch(t, spellings, d.keys("/fold/dbs/"), "spellings are kept of what is there and of nothing else")
+	assert.ElementsMatch(t, tables, d.tablesOnWorkers(), "the workers hold what the catalogue has and nothing else")
 	if t.Failed() {
 		for _, c := range append(d.coordinators, d.czars...) {
 			t.Logf("the last of %s:\n%s", c.role.Name, c.tail())

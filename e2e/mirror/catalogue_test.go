@@ -112,7 +112,8 @@ func TestSurvey(t *testing.T) {
 	require.NoError(t, db.QueryRow("SELECT SUM(chunkId) FROM meridian_y1_EmptyChunks").Scan(&empty))
 	assert.Equal(t, 8, empty)
 	var names string
-	const all = "SELECT GROUP_CONCAT(TABLE_NAME ORDER BY TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+	const all = "SELECT GROUP_CONCAT(TABLE_NAME ORDER BY TABLE_NAME) FROM information_schema.TABLES " +
+		"WHERE TABLE_SCHEMA = DATABASE()"
 	require.NoError(t, db.QueryRow(all).Scan(&names))
 	assert.Equal(t, "css_mirror_quarantine,css_mirror_state,kvData,meridian_y1_EmptyChunks", names)
 	again := filepath.Join(t.TempDir(), "again.json")

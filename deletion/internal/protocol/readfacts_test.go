@@ -33,7 +33,8 @@ func TestFacts(t *testing.T) {
 	byHand, asked := protocol.TableName("d", "byhand"), protocol.TableName("d", "asked")
 	gone := protocol.TableName("d", "gone")
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode())
-	s.marked(table, protocol.Marked)                                       // which puts two acknowledgements, one of them of another mark
+	// which puts two acknowledgements, one of them of another mark
+	s.marked(table, protocol.Marked)
 	s.put(czar, protocol.Registration{Name: "here", Fence: "5s"}.Encode()) // again: it was there before the mark
 	s.put(csskey.Czars+"/later", protocol.Registration{Fence: "5s", Ending: true}.Encode())
 	s.put(alive, protocol.Heartbeat{Seen: 9}.Encode())

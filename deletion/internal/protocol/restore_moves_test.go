@@ -24,7 +24,8 @@ func (c *checker) restoring(w *world, next nexter) {
 		return
 	}
 	next("etcd is restored", func(w *world) string { c.restore(w, w.rev+1); return "" })
-	next("etcd is restored, and revisions are given out again", func(w *world) string { c.restore(w, w.backup.rev); return "" })
+	again := "etcd is restored, and revisions are given out again"
+	next(again, func(w *world) string { c.restore(w, w.backup.rev); return "" })
 }
 
 // restore brings etcd back after every proof has run out, as whoever restores it has to see to. Nothing that was sent

@@ -1,9 +1,0 @@
-package drops_test
-
-import (
-	"testing"
-
-	"github.com/qserv/css-etcd/internal/testkit"
-)
-
-func TestMain(m *testing.M) { testkit.Main(m) }
