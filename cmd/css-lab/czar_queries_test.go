@@ -16,34 +16,31 @@ import (
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // querying is a czar that runs queries.
 type querying struct {
-	*running
+	*clitest.Running
 	t     *testing.T
 	lines *io.PipeWriter
 }
 
-// queries starts a czar in process and waits until it is ready. It has ended when the test has.
-func (c *commandLine) queries(ctx context.Context, args ...string) *querying {
-	c.t.Helper()
+// askCzar starts a czar in process and waits until it is ready. It has ended when the test has.
+func askCzar(ctx context.Context, c *clitest.CommandLine, args ...string) *querying {
+	c.T.Helper()
 	ctx, cancel := context.WithCancel(ctx)
 	in, lines := io.Pipe()
-	q := &querying{&running{done: make(chan int, 1)}, c.t, lines}
-	p := newProgram(in, q, q, func(name string) string { return c.environment[name] })
-	go func() {
-		defer close(q.done)
-		q.done <- p.Run(ctx, append([]string{"czar", "--queries", "-w", "json", "--log-level", "error"}, args...))
-	}()
-	c.t.Cleanup(func() {
+	args = append([]string{"czar", "--queries", "-w", "json", "--log-level", "error"}, args...)
+	q := &querying{c.StartOn(ctx, in, args...), c.T, lines}
+	c.T.Cleanup(func() {
 		_ = lines.Close()
 		cancel()
-		q.wait(c.t)
+		q.Wait()
 	})
-	q.await(c.t, `"ready":true`)
+	q.Await(`"ready":true`)
 	return q
 }
 
@@ -58,24 +55,24 @@ func (q *querying) told(query int, event string) queryTold {
 	q.t.Helper()
 	var found queryLine
 	require.Eventually(q.t, func() bool {
-		for line := range strings.Lines(q.text()) {
+		for line := range strings.Lines(q.String()) {
 			if json.Unmarshal([]byte(line), &found) == nil && found.Query == query && found.Event == event {
 				return true
 			}
 			found = queryLine{}
 		}
 		return false
-	}, patience, 10*time.Millisecond, "query %d is not %s in\n%s", query, event, &lazyText{q.running})
-	assert.WithinDuration(q.t, time.Now(), found.Time, patience)
+	}, clitest.Patience, 10*time.Millisecond, "query %d is not %s in\n%s", query, event, q.Running)
+	assert.WithinDuration(q.t, time.Now(), found.Time, clitest.Patience)
 	return found.queryTold
 }
 
 // TestCzarQueriesAndADrop: a query after the mark is refused, the one that runs is waited for, others do not notice.
 func TestCzarQueriesAndADrop(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.queries(t.Context(), "--name", "first")
-	assert.Contains(t, c.ok("drops", "czars"), "first")
+	c := onQuickDrops(t)
+	czar := askCzar(t.Context(), c, "--name", "first")
+	assert.Contains(t, ok(c, "drops czars"), "first")
 	czar.ask("LSST.Filter 100ms", "LSST.Filter,LSST.Object 1ms")
 	admitted := czar.told(1, queryAdmitted)
 	assert.Positive(t, admitted.Planned)
@@ -85,8 +82,8 @@ func TestCzarQueriesAndADrop(t *testing.T) {
 
 	czar.ask("LSST.Filter 2s")
 	czar.told(3, queryAdmitted)
-	c.ok("table", "drop", "LSST.Filter")
-	czar.await(t, `"change":"changed","status":"PENDING_DROP`)
+	ok(c, "table drop LSST.Filter")
+	czar.Await(`"change":"changed","status":"PENDING_DROP`)
 	czar.ask("LSST.Filter 1s", "LSST.Object,LSST.Filter 1s", "LSST.Object 1ms")
 	for _, query := range []int{4, 5} {
 		refused := czar.told(query, queryRefused)
@@ -94,33 +91,33 @@ func TestCzarQueriesAndADrop(t *testing.T) {
 		assert.Contains(t, refused.Error, "admit a query on LSST.Filter: ")
 	}
 	czar.told(6, queryFinished)
-	serve := c.syncProcess("serve", "--no-mirror")
-	c.sync("drops", "wait", "LSST.Filter")
-	c.gone("LSST.Filter")
-	ended, removed := strings.Index(czar.text(), `"query":3,"tables":["LSST.Filter"],"event":"finished"`),
-		strings.Index(czar.text(), `"change":"removed"`)
+	serve := syncProcess(c, "serve", "--no-mirror")
+	css(c)("drops", "wait", "LSST.Filter")
+	clitest.AwaitGone(t, css(c), "LSST.Filter")
+	ended, removed := strings.Index(czar.String(), `"query":3,"tables":["LSST.Filter"],"event":"finished"`),
+		strings.Index(czar.String(), `"change":"removed"`)
 	require.Positive(t, ended)
 	assert.Less(t, ended, removed, "the drop waits for the query")
 	czar.ask("LSST.Filter 1s")
 	assert.Equal(t, "no_such_table", czar.told(7, queryRefused).Reason)
 
 	require.NoError(t, czar.lines.Close())
-	assert.Equal(t, cli.ExitOK, czar.wait(t), czar.text())
-	assert.NotContains(t, czar.text(), `"failed"`)
-	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"), "it leaves in order")
-	serve.signal(t, os.Interrupt)
-	assert.Equal(t, cli.ExitOK, serve.wait(t))
+	czar.Ends()
+	assert.NotContains(t, czar.String(), `"failed"`)
+	assert.Equal(t, "[]\n", ok(c, "drops czars -w json"), "it leaves in order")
+	serve.Signal(os.Interrupt)
+	serve.Ends()
 }
 
 // TestCzarQueryIsToldToEnd by a drop that waits for nobody.
 func TestCzarQueryIsToldToEnd(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.queries(t.Context())
+	c := onQuickDrops(t)
+	czar := askCzar(t.Context(), c)
 	czar.ask("LSST.Filter 1h", "LSST.Object 3s")
 	czar.told(1, queryAdmitted)
 	czar.told(2, queryAdmitted)
-	c.ok("table", "drop", "LSST.Filter", "--policy", "cancel")
+	ok(c, "table drop LSST.Filter --policy cancel")
 	failed := czar.told(1, queryFailed)
 	assert.Equal(t, "aborted", failed.Reason)
 	assert.Equal(t, "dispatch a chunk query: the query is aborted", failed.Error)
@@ -130,8 +127,8 @@ func TestCzarQueryIsToldToEnd(t *testing.T) {
 // TestCzarGoesOnAfterLinesThatAreNoQueries and says so with its exit code.
 func TestCzarGoesOnAfterLinesThatAreNoQueries(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.queries(t.Context())
+	c := onQuickDrops(t)
+	czar := askCzar(t.Context(), c)
 	czar.ask("LSST.Object", "# nothing", "", "LSST 1s", "LSST.Object soon", "LSST.Object -1s", "LSST.Object, 1s",
 		"LSST.Object 1ms more", "LSST.Object 1ms", "LSST.Nope 1s")
 	for query, want := range map[int]string{
@@ -149,36 +146,36 @@ func TestCzarGoesOnAfterLinesThatAreNoQueries(t *testing.T) {
 	czar.told(9, queryFinished)
 	assert.Equal(t, "no_such_table", czar.told(10, queryRefused).Reason)
 	require.NoError(t, czar.lines.Close())
-	assert.Equal(t, cli.ExitInvalid, czar.wait(t))
-	assert.Contains(t, czar.text(), "css-lab: 6 lines of the input are no queries; the output says which and why")
+	assert.Equal(t, cli.ExitInvalid, czar.Wait())
+	assert.Contains(t, czar.String(), "css-lab: 6 lines of the input are no queries; the output says which and why")
 }
 
 // TestCzarEndsItsQueriesBeforeItself when it is interrupted, and no drop waits for it then.
 func TestCzarEndsItsQueriesBeforeItself(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
+	c := onQuickDrops(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	czar := c.queries(ctx)
+	czar := askCzar(ctx, c)
 	czar.ask("LSST.Object 1s")
 	czar.told(1, queryAdmitted)
 	cancel()
-	assert.Equal(t, cli.ExitOK, czar.wait(t))
+	czar.Ends()
 	czar.told(1, queryFinished)
-	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"))
+	assert.Equal(t, "[]\n", ok(c, "drops czars -w json"))
 }
 
 // TestCzarWithoutAGate: nobody waits for its queries.
 func TestCzarWithoutAGate(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.queries(t.Context(), "--no-gate")
-	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"))
+	c := onQuickDrops(t)
+	czar := askCzar(t.Context(), c, "--no-gate")
+	assert.Equal(t, "[]\n", ok(c, "drops czars -w json"))
 	czar.ask("LSST.Filter 1s", "LSST.ObjMatch 1s")
 	czar.told(1, queryAdmitted)
 	assert.Equal(t, "LSST.ObjMatch: "+deletion.ErrNotReady.Error()+": it has the status DO_NOT_USE",
 		czar.told(2, queryRefused).Error)
-	assert.Contains(t, c.ok("table", "drop", "LSST.Filter", "-w", "json"), `"way": "direct"`)
+	assert.Contains(t, ok(c, "table drop LSST.Filter -w json"), `"way": "direct"`)
 	czar.told(1, queryFinished)
 }
 
@@ -186,22 +183,22 @@ func TestCzarWithoutAGate(t *testing.T) {
 func TestCzarQueriesRunOnWorkers(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	fill(c)
-	c.ok("mirror", "--once") // makes the database that execute connects to
-	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
-	c.ok("chunk", "add", "LSST.Object", "8", "worker-2")
-	execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)",
+	filled(c)
+	ok(c, "mirror --once") // makes the database that execute connects to
+	ok(c, "chunk add LSST.Object 7 worker-1")
+	ok(c, "chunk add LSST.Object 8 worker-2")
+	clitest.Execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)",
 		"CREATE TABLE LSST.Object_8 (a INT)")
 	none := testkit.MariaDB(t, mariadbd.Options{})
 	file := filepath.Join(t.TempDir(), "workers")
 	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
-	czar := c.queries(t.Context(), "--worker-dsn", none.DSN(""), "--worker-dsn-file", file)
+	czar := askCzar(t.Context(), c, "--worker-dsn", none.DSN(""), "--worker-dsn-file", file)
 	czar.ask("LSST.Object,LSST.Filter 500ms", "LSST.Source 100ms")
 	assert.Greater(t, czar.told(1, queryFinished).Chunks, 2)
 	assert.Zero(t, czar.told(2, queryFinished).Chunks, "it has no chunks")
 	czar.ask("LSST.Object 1h")
 	czar.told(3, queryAdmitted)
-	execute(t, server, "RENAME TABLE LSST.Object_8 TO LSST.Gone")
+	clitest.Execute(t, server, "RENAME TABLE LSST.Object_8 TO LSST.Gone")
 	failed := czar.told(3, queryFailed)
 	assert.Equal(t, "sql", failed.Reason)
 	assert.Equal(t, "Error 1146 (42S02): Table 'LSST.Object_8' doesn't exist", failed.Error)
@@ -243,7 +240,7 @@ func TestWrongUseOfCzar(t *testing.T) {
 		"czar --queries --worker-dsn-file /none": "--worker-dsn-file: open /none: no such file",
 		"czar --queries --css file:///x.json":    "it works on etcd only",
 	} {
-		message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
+		message := elsewhere(t).Fails(cli.ExitInvalid, strings.Fields(line)...)
 		assert.Contains(t, message, want)
 		assert.NotContains(t, message, "secret")
 	}
@@ -252,18 +249,18 @@ func TestWrongUseOfCzar(t *testing.T) {
 // TestCzarWithQueriesEndsWhileEtcdIsAway, and says that its registration stays.
 func TestCzarWithQueriesEndsWhileEtcdIsAway(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	fill(c)
+	filled(c)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	czar := c.queries(ctx, "--log-level", "warn", "--command-timeout", "5s")
+	czar := askCzar(ctx, c, "--log-level", "warn", "--command-timeout", "5s")
 	czar.ask("LSST.Object 3s")
 	czar.told(1, queryAdmitted)
 	require.NoError(t, server.Stop())
 	cancel()
-	assert.Equal(t, cli.ExitOK, czar.wait(t))
+	czar.Ends()
 	czar.told(1, queryFinished)
-	assert.Contains(t, czar.text(),
+	assert.Contains(t, czar.String(),
 		"the registration of this czar is not deleted; drops wait until the coordinator has ended it")
 }

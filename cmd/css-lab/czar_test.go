@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 )
 
 // visibleAt is what differs from run to run in the lines of a czar.
@@ -21,12 +22,12 @@ var visibleAt = regexp.MustCompile(`\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(
 func TestCzarTellsWhatItSees(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
+	ok(c, "db create D")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	text, lines := c.start(ctx, "czar", "--log-level", "error"), c.start(ctx, "czar", "-w", "json", "--log-level", "error")
-	text.await(t, "ready at revision")
-	lines.await(t, `{"ready":true,"revision":`)
+	text, lines := c.Start(ctx, "czar --log-level error"), c.Start(ctx, "czar -w json --log-level error")
+	text.Await("ready at revision")
+	lines.Await(`{"ready":true,"revision":`)
 	steps := [][]string{ // each is awaited, so that no two are told of as one
 		{"node", "add", "w1", "--host", "h"},
 		{"node", "set-state", "w1", "INACTIVE"},
@@ -41,74 +42,73 @@ func TestCzarTellsWhatItSees(t *testing.T) {
 	}
 	told := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 12} // lines after each step: the last is of a database with two tables
 	for i, step := range steps {
-		c.ok(step...)
-		text.awaitN(t, "\n", told[i]+1)
-		lines.awaitN(t, "\n", told[i]+1)
+		ok(c, step...)
+		text.AwaitN("\n", told[i]+1)
+		lines.AwaitN("\n", told[i]+1)
 	}
 	cancel()
-	assert.Equal(t, cli.ExitOK, text.wait(t), "to be interrupted is how it ends")
-	assert.Equal(t, cli.ExitOK, lines.wait(t))
-	golden(t, "czar.txt", visibleAt.ReplaceAllString(text.text(), "TIME"))
-	golden(t, "czar.json", visibleAt.ReplaceAllString(lines.text(), "TIME"))
+	assert.Equal(t, cli.ExitOK, text.Wait(), "to be interrupted is how it ends")
+	lines.Ends()
+	clitest.Golden(t, "czar.txt", visibleAt.ReplaceAllString(text.String(), "TIME"))
+	clitest.Golden(t, "czar.json", visibleAt.ReplaceAllString(lines.String(), "TIME"))
 }
 
 // TestCzarTellsWhenItSees: the time lies between the beginning of the write and that of reading the line.
 func TestCzarTellsWhenItSees(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
+	ok(c, "db create D")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	czar := c.start(ctx, "czar", "-w", "json")
-	czar.await(t, `"ready":true`)
+	czar := c.Start(ctx, "czar -w json")
+	czar.Await(`"ready":true`)
 	before := time.Now().Round(0)
-	c.ok("table", "create", "D.T", "--schema", "(a INT)")
-	czar.await(t, `"D.T"`)
+	ok(c, "table", "create", "D.T", "--schema", "(a INT)")
+	czar.Await(`"D.T"`)
 	after := time.Now().Round(0)
-	s := decode[sight](t, czar.text()[strings.Index(czar.text(), "\n")+1:])
+	s := clitest.Decode[sight](t, czar.String()[strings.Index(czar.String(), "\n")+1:])
 	assert.Equal(t, sight{Time: s.Time, Revision: s.Revision, What: "table", Name: "D.T", Change: "created",
 		Status: "READY"}, s)
 	assert.False(t, s.Time.Before(before) || s.Time.After(after), "%s is not between %s and %s", s.Time, before, after)
 	cancel()
-	czar.wait(t)
+	czar.Wait()
 }
 
 func TestCzarGoesOnWhenEtcdIsBack(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	c.ok("db", "create", "D")
-	czar := c.process("czar", "-w", "json")
-	czar.await(t, `"ready":true`)
+	ok(c, "db create D")
+	czar := c.Process("czar -w json")
+	czar.Await(`"ready":true`)
 	require.NoError(t, server.Stop())
-	czar.await(t, `msg="the view does not follow etcd; queries go on with what it has" phase=stale revision=`)
+	czar.Await(`msg="the view does not follow etcd; queries go on with what it has" phase=stale revision=`)
 	require.NoError(t, server.Restart(t.Context()))
-	czar.await(t, `msg="the view follows etcd again"`)
-	c.ok("table", "create", "D.T", "--schema", "(a INT)")
-	czar.await(t, `"what":"table","name":"D.T","change":"created","status":"READY"}`)
-	czar.signal(t, syscall.SIGTERM)
-	assert.Equal(t, cli.ExitOK, czar.wait(t))
+	czar.Await(`msg="the view follows etcd again"`)
+	ok(c, "table", "create", "D.T", "--schema", "(a INT)")
+	czar.Await(`"what":"table","name":"D.T","change":"created","status":"READY"}`)
+	czar.Stop()
 }
 
 func TestCzarEndsWhileEtcdIsAway(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	c.ok("db", "create", "D")
-	czar := c.process("czar")
-	czar.await(t, "ready at revision")
+	ok(c, "db create D")
+	czar := c.Process("czar")
+	czar.Await("ready at revision")
 	require.NoError(t, server.Stop())
-	czar.await(t, "phase=stale")
-	czar.signal(t, syscall.SIGINT)
-	assert.Equal(t, cli.ExitOK, czar.wait(t))
+	czar.Await("phase=stale")
+	czar.Signal(syscall.SIGINT)
+	czar.Ends()
 }
 
 // TestSightsOfWhatCameAgain: dropped and created between two looks is another table, and what came and went is none.
 func TestSightsOfWhatCameAgain(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	fill(c)
+	filled(c)
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	defer etcd.Close()
@@ -118,11 +118,11 @@ func TestSightsOfWhatCameAgain(t *testing.T) {
 	require.NoError(t, err)
 	defer view.Close()
 	changes := view.Subscribe()
-	c.ok("table", "drop", "LSST.Filter")
-	c.ok("table", "create", "LSST.Filter", "--schema", "(id INT)", "--status", "DO_NOT_USE")
-	c.ok("table", "create", "LSST.Brief", "--schema", "(id INT)")
-	c.ok("chunk", "add", "LSST.Object", "7", "worker-1")
-	last := decode[struct{ Revision cssetcd.Revision }](t, c.ok("table", "drop", "LSST.Brief", "-w", "json"))
+	ok(c, "table drop LSST.Filter")
+	ok(c, "table", "create", "LSST.Filter", "--schema", "(id INT)", "--status", "DO_NOT_USE")
+	ok(c, "table", "create", "LSST.Brief", "--schema", "(id INT)")
+	ok(c, "chunk add LSST.Object 7 worker-1")
+	last := clitest.Decode[struct{ Revision cssetcd.Revision }](t, ok(c, "table drop LSST.Brief -w json"))
 	_, err = view.WaitRevision(t.Context(), last.Revision)
 	require.NoError(t, err)
 	u, err := changes.Next(t.Context())

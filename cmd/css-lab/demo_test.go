@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
@@ -76,7 +77,7 @@ func demoProgram(t *testing.T) (p *program, stdout, stderr *bytes.Buffer, clean 
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
-	t.Setenv(asProgram, "czar")                         // the demo starts this program
+	t.Setenv(clitest.AsProgram, "czar")                 // the demo starts this program
 	t.Setenv("CSS_SYNC_ENDPOINTS", "nothing.invalid:1") // and keeps these from it
 	t.Setenv("CSS_SYNC_CSS", "file:///nowhere")
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
@@ -111,7 +112,7 @@ func runDemo(t *testing.T, args []string, interruptAt ...string) demoRun {
 	t.Helper()
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], append([]string{"demo"}, args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=css-lab", "TMPDIR="+dir,
+	cmd.Env = append(os.Environ(), clitest.AsProgram+"=css-lab", "TMPDIR="+dir,
 		"CSS_SYNC_ENDPOINTS=nothing.invalid:1") // which it keeps from its czars
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -216,8 +217,8 @@ func TestDemoRemovesItsFilesAlthoughInterruptedAgain(t *testing.T) {
 
 // TestDemoTellsWhatACzarSaid: one that ends by itself ends the demo.
 func TestDemoTellsWhatACzarSaid(t *testing.T) {
-	t.Setenv(asProgram, "czar")
-	czar, err := newDemoCzar("czar 7", "czar", "--endpoints", refusing(t))
+	t.Setenv(clitest.AsProgram, "czar")
+	czar, err := newDemoCzar("czar 7", "czar", "--endpoints", clitest.Refusing(t))
 	require.NoError(t, err)
 	_, err = czar.await(t.Context(), func(l czarLine) bool { return l.Ready })
 	require.ErrorContains(t, err, "czar 7 ended: exit status 2: css-lab: no connection to etcd")

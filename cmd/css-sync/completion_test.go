@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 )
 
 func TestCompletionScripts(t *testing.T) {
@@ -16,17 +17,17 @@ func TestCompletionScripts(t *testing.T) {
 		"bash": "__start_css-sync", "zsh": "#compdef css-sync", "fish": "complete -c css-sync",
 		"powershell": "Register-ArgumentCompleter -CommandName 'css-sync'",
 	} {
-		assert.Contains(t, elsewhere(t).ok("completion", shell), want)
+		elsewhere(t).Says(want, "completion", shell)
 	}
 }
 
 // completions are what a shell is told that the last of the arguments may be. The last line is for the shell.
-func (c *commandLine) completions(args ...string) []string {
-	c.t.Helper()
-	r := c.run(append([]string{"__complete"}, args...)...)
-	require.Equal(c.t, cli.ExitOK, r.code, "%v: %s", args, r.stderr)
-	lines := strings.Split(strings.TrimSuffix(r.stdout, "\n"), "\n")
-	require.Equal(c.t, ":4", lines[len(lines)-1], "%v: no names of files", args)
+func completions(c *clitest.CommandLine, args ...string) []string {
+	c.T.Helper()
+	r := c.Run(append([]string{"__complete"}, args...)...)
+	require.Equal(c.T, cli.ExitOK, r.Code, "%v: %s", args, r.Stderr)
+	lines := strings.Split(strings.TrimSuffix(r.Stdout, "\n"), "\n")
+	require.Equal(c.T, ":4", lines[len(lines)-1], "%v: no names of files", args)
 	return lines[:len(lines)-1]
 }
 
@@ -34,8 +35,8 @@ func TestCompletion(t *testing.T) {
 	t.Parallel()
 	e := onEtcd(t)
 	f, _ := onFile(t)
-	for _, c := range []*commandLine{e, f} {
-		fill(c)
+	for _, c := range []*clitest.CommandLine{e, f} {
+		clitest.Fill(c.Ok)
 		for line, want := range map[string]string{
 			"db show :":                              "LSST LSST_2 Plain",
 			"db show P":                              "Plain",
@@ -59,17 +60,17 @@ func TestCompletion(t *testing.T) {
 			if last := len(args) - 1; args[last] == ":" {
 				args[last] = ""
 			}
-			assert.ElementsMatch(t, strings.Fields(want), c.completions(args...), line)
+			assert.ElementsMatch(t, strings.Fields(want), completions(c, args...), line)
 		}
 	}
-	e.ok("db", "drop", "Plain")
-	assert.Equal(t, []string{"LSST", "LSST_2"}, e.completions("db", "show", ""))
+	e.Ok("db drop Plain")
+	assert.Equal(t, []string{"LSST", "LSST_2"}, completions(e, "db", "show", ""))
 }
 
 // Someone who presses the tab key gets no message and does not wait.
 func TestCompletionWithoutACatalogue(t *testing.T) {
 	for name, environment := range map[string]map[string]string{
-		"refused":          {"CSS_SYNC_ENDPOINTS": refusing(t)},
+		"refused":          {"CSS_SYNC_ENDPOINTS": clitest.Refusing(t)},
 		"silent":           {"CSS_SYNC_ENDPOINTS": silent(t), "CSS_SYNC_DIAL_TIMEOUT": "20s"},
 		"no such file":     {"CSS_SYNC_CSS": "file:///nowhere/css.json"},
 		"wrong":            {"CSS_SYNC_CSS": "css.json"},
@@ -78,10 +79,10 @@ func TestCompletionWithoutACatalogue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			c := &commandLine{t: t, environment: environment}
-			r := c.run("__complete", "db", "show", "")
-			assert.Equal(t, ":4\n", r.stdout)
-			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.stderr,
+			c := tested.In(t, environment)
+			r := c.Run("__complete", "db", "show", "")
+			assert.Equal(t, ":4\n", r.Stdout)
+			assert.Equal(t, "Completion ended with directive: ShellCompDirectiveNoFileComp\n", r.Stderr,
 				"which the shells' scripts drop")
 			assert.Less(t, time.Since(began), cli.CompletionTime+2*time.Second)
 		})

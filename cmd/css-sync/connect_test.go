@@ -24,13 +24,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
-
-// elsewhere is a command line that no variable helps.
-func elsewhere(t *testing.T) *commandLine {
-	return &commandLine{t: t, environment: map[string]string{}}
-}
 
 // silent listens and never answers.
 func silent(t *testing.T) string {
@@ -41,16 +37,8 @@ func silent(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func refusing(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
-	refused, mute := refusing(t), silent(t)
+	refused, mute := clitest.Refusing(t), silent(t)
 	tests := map[string]struct {
 		args []string
 		want string
@@ -68,7 +56,7 @@ func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				t.Parallel()
 				began := time.Now()
-				message := elsewhere(t).fails(cli.ExitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"},
+				message := elsewhere(t).Fails(cli.ExitNoConnection, slices.Concat(command, []string{"--dial-timeout", "500ms"},
 					test.args)...)
 				assert.Contains(t, message, test.want)
 				assert.Less(t, time.Since(began), 2*time.Second)
@@ -79,15 +67,15 @@ func TestUnreachableEtcdIsReportedWithinTheDialTimeout(t *testing.T) {
 
 func TestOneOfSeveralEndpointsIsEnough(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := elsewhere(t)
-	c.ok("db", "create", "D", "--endpoints", refusing(t)+","+server.Endpoints()[0])
+	c.Ok("db", "create", "D", "--endpoints", clitest.Refusing(t)+","+server.Endpoints()[0])
 }
 
 // withUsers turns authentication on, for root:secret and for reader:secret, who may read the CSS.
 func withUsers(t *testing.T) *embedetcd.Server {
 	t.Helper()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	etcd, err := server.Client()
 	require.NoError(t, err)
 	defer etcd.Close()
@@ -112,10 +100,10 @@ func TestCredentials(t *testing.T) {
 	server := withUsers(t)
 	at := "--endpoints=" + server.Endpoints()[0]
 	tests := map[string]struct {
-		environment map[string]string
-		args        []string
-		code        int
-		want        string
+		env  map[string]string
+		args []string
+		code int
+		want string
 	}{
 		"none":              {nil, nil, cli.ExitError, "etcd refused access"},
 		"name and password": {nil, []string{"--user", "root:secret"}, cli.ExitOK, ""},
@@ -141,13 +129,13 @@ func TestCredentials(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := &commandLine{t: t, environment: test.environment}
+			c := tested.In(t, test.env)
 			args := append([]string{"put", "/note", name, at, "--dial-timeout=20s", "--command-timeout=60s"}, test.args...)
 			if test.code == cli.ExitOK {
-				c.ok(args...)
+				c.Ok(args...)
 				return
 			}
-			message := c.fails(test.code, args...)
+			message := c.Fails(test.code, args...)
 			assert.Contains(t, message, test.want)
 			assert.NotContains(t, message, "secret")
 		})
@@ -156,47 +144,44 @@ func TestCredentials(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	first, second := startEtcd(t), startEtcd(t)
-	onServer(t, first).ok("db", "create", "First")
-	(&commandLine{t: t, environment: map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}}).ok("db", "create",
-		"Second")
+	first, second := clitest.StartEtcd(t), clitest.StartEtcd(t)
+	onServer(t, first).Ok("db create First")
+	tested.In(t, map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}).Ok("db create Second")
 
-	c := &commandLine{t: t, environment: map[string]string{
+	c := tested.In(t, map[string]string{
 		"CSS_SYNC_ENDPOINTS": first.Endpoints()[0], "ETCDCTL_ENDPOINTS": second.Endpoints()[0], "CSS_SYNC_WRITE_OUT": "json",
-	}}
-	assert.Contains(t, c.ok("db", "show", "First"), `"name": "First"`, "css-sync's own variables come first")
-	assert.Contains(t, c.ok("db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table"), "database: ",
-		"and the command line before them")
+	})
+	c.Says(`"name": "First"`, "db show First")
+	c.Says("database: ", "db", "show", "Second", "--endpoints", second.Endpoints()[0], "-w", "table")
 
-	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "soon"
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list"), `CSS_SYNC_DIAL_TIMEOUT="soon"`)
-	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "20s"
-	c.environment["CSS_SYNC_IF_EXISTS"], c.environment["CSS_SYNC_FORCE"] = "true", "true"
-	c.fails(cli.ExitError, "db", "drop", "Nope") // what permits something is to be said each time
-	c.environment["ETCDCTL_PREFIX"] = "/other"
-	c.ok("db", "show", "First") // etcdctl has no such flag
+	c.Env["CSS_SYNC_DIAL_TIMEOUT"] = "soon"
+	c.Refuses(cli.ExitInvalid, `CSS_SYNC_DIAL_TIMEOUT="soon"`, "db list")
+	c.Env["CSS_SYNC_DIAL_TIMEOUT"] = "20s"
+	c.Env["CSS_SYNC_IF_EXISTS"], c.Env["CSS_SYNC_FORCE"] = "true", "true"
+	c.Fails(cli.ExitError, "db drop Nope") // what permits something is to be said each time
+	c.Env["ETCDCTL_PREFIX"] = "/other"
+	c.Ok("db show First") // etcdctl has no such flag
 }
 
 func TestTLS(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	ca, address := tlsProxy(t, server)
 	c := elsewhere(t)
-	c.ok("db", "create", "D", "--endpoints", "https://"+address, "--cacert", ca)
-	c.ok("db", "show", "D", "--endpoints", address, "--cacert", ca)
-	c.ok("db", "show", "D", "--endpoints", address, "--insecure-skip-tls-verify")
-	c.environment["ETCDCTL_CACERT"] = ca
-	c.ok("db", "show", "D", "--endpoints", address)
-	delete(c.environment, "ETCDCTL_CACERT")
+	c.Ok("db", "create", "D", "--endpoints", "https://"+address, "--cacert", ca)
+	c.Ok("db", "show", "D", "--endpoints", address, "--cacert", ca)
+	c.Ok("db", "show", "D", "--endpoints", address, "--insecure-skip-tls-verify")
+	c.Env["ETCDCTL_CACERT"] = ca
+	c.Ok("db", "show", "D", "--endpoints", address)
+	delete(c.Env, "ETCDCTL_CACERT")
 	short := "--dial-timeout=5s" // long enough for a handshake on a busy machine
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", "https://"+address, short),
-		"certificate signed by unknown authority")
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints", address, short),
-		"hint: if etcd wants TLS, give --cacert")
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "db", "list", "--endpoints",
-		"https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short), "TLS: ")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cert", ca), "--cert and --key belong together")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "db", "list", "--cacert", "/nowhere/ca.pem"), "/nowhere/ca.pem")
+	c.Refuses(cli.ExitNoConnection, "certificate signed by unknown authority",
+		"db", "list", "--endpoints", "https://"+address, short)
+	c.Refuses(cli.ExitNoConnection, "hint: if etcd wants TLS, give --cacert", "db", "list", "--endpoints", address, short)
+	c.Refuses(cli.ExitNoConnection, "TLS: ",
+		"db", "list", "--endpoints", "https://"+server.Endpoints()[0][len("http://"):], "--cacert", ca, short)
+	c.Refuses(cli.ExitInvalid, "--cert and --key belong together", "db", "list", "--cert", ca)
+	c.Refuses(cli.ExitInvalid, "/nowhere/ca.pem", "db list --cacert /nowhere/ca.pem")
 }
 
 // tlsProxy puts TLS before an etcd that has none. It returns the file of the certificate and the address.
@@ -250,21 +235,21 @@ func relay(from net.Conn, target string) {
 func TestCommandTimeout(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
+	c.Ok("db create D")
 	require.Eventually(t, func() bool { // on a busy machine etcd may answer before the clock is looked at
-		r := c.run("db", "show", "D", "--command-timeout", "1ns")
-		return r.code == cli.ExitNoConnection && strings.Contains(r.stderr, "no answer in time")
-	}, patience, time.Millisecond)
-	c.ok("db", "show", "D", "--command-timeout", "0")
-	c.fails(cli.ExitInvalid, "db", "show", "D", "--command-timeout", "-1s")
+		r := c.Run("db show D --command-timeout 1ns")
+		return r.Code == cli.ExitNoConnection && strings.Contains(r.Stderr, "no answer in time")
+	}, clitest.Patience, time.Millisecond)
+	c.Ok("db show D --command-timeout 0")
+	c.Fails(cli.ExitInvalid, "db show D --command-timeout -1s")
 }
 
 // TestAnswersOfEtcdAreHeard: the client of a command tells what arrives.
 func TestAnswersOfEtcdAreHeard(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	p := c.program(io.Discard, io.Discard)
+	c.Ok("db create D")
+	p := c.Program(nil, io.Discard, io.Discard)
 	require.Zero(t, p.Connection.Answers.Last.Load())
 	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"version"}))
 	assert.Zero(t, p.Connection.Answers.Last.Load())

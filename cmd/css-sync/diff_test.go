@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/diff"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
@@ -24,7 +26,7 @@ func saved(t *testing.T, text string) string {
 	return path
 }
 
-func asJSON(t *testing.T, keys map[string]string) string {
+func jsonOf(t *testing.T, keys map[string]string) string {
 	t.Helper()
 	data, err := json.Marshal(keys)
 	require.NoError(t, err)
@@ -32,50 +34,47 @@ func asJSON(t *testing.T, keys map[string]string) string {
 }
 
 // differs runs a diff that must find differences, and returns all that it writes, with FILE for the file.
-func (c *commandLine) differs(file string, args ...string) string {
-	c.t.Helper()
-	r := c.run(append([]string{"diff"}, args...)...)
-	require.Equal(c.t, cli.ExitDifferences, r.code, "%v: %s%s", args, r.stdout, r.stderr)
-	return strings.ReplaceAll(r.stdout+r.stderr, file, "FILE")
+func differs(c *clitest.CommandLine, file string, args ...string) string {
+	c.T.Helper()
+	r := c.Run(append([]string{"diff"}, args...)...)
+	require.Equal(c.T, cli.ExitDifferences, r.Code, "%v: %s%s", args, r.Stdout, r.Stderr)
+	return strings.ReplaceAll(r.Stdout+r.Stderr, file, "FILE")
 }
 
 func TestDiff(t *testing.T) {
 	t.Parallel()
-	c := onEtcd(t)
-	fill(c)
-	file := saved(t, c.ok("dump"))
-	before := itoa(decode[writeResult](t, c.ok("put", "/DBS/Plain/note", "one\ntwo", "-w", "json")).Revision - 1)
-	assert.Contains(t, c.ok("diff", file, "etcd@"+before),
-		"no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n")
-	c.ok("diff", "file://"+file, "etcd@"+before)
-	c.ok("diff", "etcd", "etcd")
-	c.ok("table", "set-status", "LSST.Source", "DO_NOT_USE")
-	c.ok("db", "drop", "LSST_2")
-	golden(t, "diff.txt", c.differs(file, file, "etcd"))
-	golden(t, "diff-back.txt", c.differs(file, "etcd", file))
-	golden(t, "diff-revisions.txt", c.differs(file, "etcd@"+before, "etcd"))
-	golden(t, "diff.json", c.differs(file, file, "etcd", "-w", "json"))
-	c.stdin = c.ok("dump")
+	c := filled(t)
+	file := saved(t, c.Ok("dump"))
+	before := fmt.Sprint(clitest.JSON[writeResult](c, "put", "/DBS/Plain/note", "one\ntwo").Revision - 1)
+	c.Says("no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n", "diff", file, "etcd@"+before)
+	c.Ok("diff", "file://"+file, "etcd@"+before)
+	c.Ok("diff etcd etcd")
+	c.Ok("table set-status LSST.Source DO_NOT_USE")
+	c.Ok("db drop LSST_2")
+	clitest.Golden(t, "diff.txt", differs(c, file, file, "etcd"))
+	clitest.Golden(t, "diff-back.txt", differs(c, file, "etcd", file))
+	clitest.Golden(t, "diff-revisions.txt", differs(c, file, "etcd@"+before, "etcd"))
+	clitest.Golden(t, "diff.json", differs(c, file, file, "etcd", "-w", "json"))
+	c.Stdin = c.Ok("dump")
 	assert.Equal(t, diff.Result{
 		A: diff.Side{Source: "etcd", Revision: 14, Keys: 36}, B: diff.Side{Source: "-", Keys: 36}, Equal: true,
 		Differences: []diff.Difference{},
-	}, decode[diff.Result](t, c.ok("diff", "etcd", "-", "-w", "json")))
+	}, clitest.JSON[diff.Result](c, "diff", "etcd", "-"))
 }
 
 func TestDiffByMeaning(t *testing.T) {
 	t.Parallel()
-	c := onEtcd(t)
-	fill(c)
-	plain := decode[keys](t, c.ok("dump", "--unpacked"))
+	c := filled(t)
+	plain := clitest.Decode[keys](t, c.Ok("dump --unpacked"))
 	plain["/PARTITIONING/_0000000001/overlap"] = "0.016670"
 	delete(plain, "/DBS/LSST/TABLES/Object/partitioning")
-	file := saved(t, asJSON(t, plain))
-	assert.Contains(t, c.differs(file, file, "etcd"), "/NODES/worker-1/.packed.json")
-	c.ok("diff", "--meaning", file, "etcd")
-	c.ok("node", "set-state", "worker-2", "ACTIVE")
-	c.ok("table", "set-scan", "LSST.Source", "--scan-rating", "3")
-	golden(t, "diff-meaning.txt", c.differs(file, "--meaning", file, "etcd"))
-	golden(t, "diff-meaning.json", c.differs(file, "--meaning", file, "etcd", "-w", "json"))
+	file := saved(t, jsonOf(t, plain))
+	assert.Contains(t, differs(c, file, file, "etcd"), "/NODES/worker-1/.packed.json")
+	c.Ok("diff", "--meaning", file, "etcd")
+	c.Ok("node set-state worker-2 ACTIVE")
+	c.Ok("table set-scan LSST.Source --scan-rating 3")
+	clitest.Golden(t, "diff-meaning.txt", differs(c, file, "--meaning", file, "etcd"))
+	clitest.Golden(t, "diff-meaning.json", differs(c, file, "--meaning", file, "etcd", "-w", "json"))
 }
 
 // A difference that the beginning of a value does not show is shown nevertheless.
@@ -89,31 +88,31 @@ func TestFromDifference(t *testing.T) {
 	}}
 	var out strings.Builder
 	writeDiff(&out, v)
-	golden(t, "diff-far.txt", out.String())
+	clitest.Golden(t, "diff-far.txt", out.String())
 }
 
 // A table that a mirror keeps equals its etcd, also where etcd lacks ancestors.
 func TestDiffOfMySQL(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c, maria := onServer(t, server), testkit.MariaDB(t, mariadbd.Options{})
-	c.environment["CSS_SYNC_MYSQL_DSN"] = maria.DSN("")
-	assert.Contains(t, c.fails(cli.ExitError, "diff", "mysql", "mysql"), "read kvData: ")
-	c.ok("node", "add", "n")
+	c.Env["CSS_SYNC_MYSQL_DSN"] = maria.DSN("")
+	c.Refuses(cli.ExitError, "read kvData: ", "diff mysql mysql")
+	c.Ok("node add n")
 	plant(t, server, keys{"/DBS/LSST/TABLES/Object": "READY"})
-	c.ok("mirror", "--once")
-	assert.Contains(t, c.ok("diff", "etcd", "mysql"), "no difference: etcd has 6 keys and mysql has 9 keys")
-	c.ok("diff", "mysql", "etcd", "--meaning")
-	file := saved(t, c.ok("dump"))
-	c.ok("diff", file, "mysql")
-	c.ok("diff", "mysql", "mysql")
-	execute(t, maria,
+	c.Ok("mirror --once")
+	c.Says("no difference: etcd has 6 keys and mysql has 9 keys", "diff etcd mysql")
+	c.Ok("diff mysql etcd --meaning")
+	file := saved(t, c.Ok("dump"))
+	c.Ok("diff", file, "mysql")
+	c.Ok("diff mysql mysql")
+	clitest.Execute(t, maria,
 		"UPDATE kvData SET kvVal = 'INACTIVE' WHERE kvKey = '/NODES/n'",
 		"DELETE FROM kvData WHERE kvKey = '/DBS/LSST/TABLES/Object'",
 		"INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/Extra', 'a\nb')",
 		`UPDATE kvData SET kvVal = '{"type":"worker", "port":"0.0", "host":""}' WHERE kvKey = '/NODES/n/.packed.json'`)
-	golden(t, "diff-mysql.txt", c.differs(file, "etcd", "mysql"))
-	golden(t, "diff-mysql-meaning.txt", c.differs(file, "--meaning", file, "mysql"))
+	clitest.Golden(t, "diff-mysql.txt", differs(c, file, "etcd", "mysql"))
+	clitest.Golden(t, "diff-mysql-meaning.txt", differs(c, file, "--meaning", file, "mysql"))
 }
 
 func TestWrongUseOfDiff(t *testing.T) {
@@ -135,15 +134,13 @@ func TestWrongUseOfDiff(t *testing.T) {
 		"diff etcd etcd@3 --css file:///x":   "etcd@3: --css says that the catalogue is on a file, which has no revisions",
 		"diff etcd mysql --mysql-dsn secret": "--mysql-dsn: it is not of the form",
 	} {
-		assert.Contains(t, c.fails(cli.ExitInvalid, strings.Fields(line)...), want)
+		c.Refuses(cli.ExitInvalid, want, strings.Fields(line)...)
 	}
-	refused := refusing(t)
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "etcd", "etcd", "--endpoints", refused),
-		"no connection to etcd: "+refused)
-	assert.Contains(t, c.fails(cli.ExitNoConnection, "diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/"),
-		"MySQL is not available")
+	refused := clitest.Refusing(t)
+	c.Refuses(cli.ExitNoConnection, "no connection to etcd: "+refused, "diff", "etcd", "etcd", "--endpoints", refused)
+	c.Refuses(cli.ExitNoConnection, "MySQL is not available",
+		"diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/")
 	e := onEtcd(t)
-	e.ok("db", "create", "D")
-	assert.Contains(t, e.fails(cli.ExitError, "diff", "etcd", "etcd@1000"),
-		"load etcd@1000: the revision has not been reached")
+	e.Ok("db create D")
+	e.Refuses(cli.ExitError, "load etcd@1000: the revision has not been reached", "diff etcd etcd@1000")
 }

@@ -17,15 +17,15 @@ import (
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/status"
 )
 
-// quickDrops sets durations that tests can wait for, and returns a filled catalogue.
-func quickDrops(t *testing.T) *commandLine {
+// onQuickDrops returns a command line on a catalogue with durations that tests can wait for.
+func onQuickDrops(t *testing.T) *clitest.CommandLine {
 	t.Helper()
-	c := onEtcd(t)
-	fill(c)
-	c.ok("config", "set", "--confirm", "200ms", "--fence", "1s", "--wait", "1500ms", "--alive", "2s", "--delay", "0s")
+	c := filled(t)
+	c.Ok(clitest.QuickDrops)
 	return c
 }
 
@@ -36,25 +36,25 @@ type gatedCzar struct {
 	view *cssetcd.View
 }
 
-func (c *commandLine) czar(name string) *gatedCzar {
-	c.t.Helper()
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]},
-		DialTimeout: patience})
-	require.NoError(c.t, err)
-	c.t.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(c.t.Context(), etcd)
-	require.NoError(c.t, err)
-	view, err := cssetcd.OpenView(c.t.Context(), css)
-	require.NoError(c.t, err)
-	c.t.Cleanup(view.Close)
-	gate, err := deletion.OpenGate(c.t.Context(), css, view, deletion.CzarName(name))
-	require.NoError(c.t, err)
-	c.t.Cleanup(func() {
+func startCzar(c *clitest.CommandLine, name string) *gatedCzar {
+	c.T.Helper()
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]},
+		DialTimeout: clitest.Patience})
+	require.NoError(c.T, err)
+	c.T.Cleanup(func() { _ = etcd.Close() })
+	css, err := cssetcd.New(c.T.Context(), etcd)
+	require.NoError(c.T, err)
+	view, err := cssetcd.OpenView(c.T.Context(), css)
+	require.NoError(c.T, err)
+	c.T.Cleanup(view.Close)
+	gate, err := deletion.OpenGate(c.T.Context(), css, view, deletion.CzarName(name))
+	require.NoError(c.T, err)
+	c.T.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = gate.Close(ctx) // a query of the test may be running
 	})
-	return &gatedCzar{gate, c.t, view}
+	return &gatedCzar{gate, c.T, view}
 }
 
 // query begins a query on a table.
@@ -77,40 +77,31 @@ func (z *gatedCzar) begin(name string) (*deletion.Ref, error) {
 }
 
 // awaitShow waits until the drop is as wanted, and returns its text form.
-func (c *commandLine) awaitShow(name string, wanted func(status.Drop) bool) string {
-	c.t.Helper()
+func awaitShow(c *clitest.CommandLine, name string, wanted func(status.Drop) bool) string {
+	c.T.Helper()
 	var last string
-	require.Eventually(c.t, func() bool {
-		r := c.run("drops", "show", name, "-w", "json")
-		last = r.stdout + r.stderr
-		return r.code == cli.ExitOK && wanted(decode[status.Drop](c.t, r.stdout))
-	}, patience, 50*time.Millisecond, "the drop of %s is not as wanted: %s", name, &last)
-	return c.ok("drops", "show", name)
-}
-
-// gone waits until a name is free.
-func (c *commandLine) gone(name string) {
-	c.t.Helper()
-	require.Eventually(c.t, func() bool {
-		return strings.Contains(c.run("drops", "show", name).stderr, "no drop of this name is under way") &&
-			c.run("table", "show", name).code == cli.ExitError
-	}, patience, 50*time.Millisecond)
+	require.Eventually(c.T, func() bool {
+		r := c.Run("drops", "show", name, "-w", "json")
+		last = r.Stdout + r.Stderr
+		return r.Code == cli.ExitOK && wanted(clitest.Decode[status.Drop](c.T, r.Stdout))
+	}, clitest.Patience, 50*time.Millisecond, "the drop of %s is not as wanted: %s", name, &last)
+	return c.Ok("drops", "show", name)
 }
 
 // TestDropWaitsForRegisteredCzars: it is marked, names who holds it up and why, and can be taken back.
 func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.czar("first czar")
+	c := onQuickDrops(t)
+	czar := startCzar(c, "first czar")
 	czar.query("LSST.Filter")
-	assert.Contains(t, c.ok("drops", "list"), "NAME")
-	assert.Equal(t, "[]\n", c.ok("drops", "list", "-w", "json"))
+	c.Says("NAME", "drops list")
+	assert.Equal(t, "[]\n", c.Ok("drops list -w json"))
 
-	out := c.ok("table", "drop", "LSST.Filter", "--delay", "1h")
+	out := c.Ok("table drop LSST.Filter --delay 1h")
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
 	assert.Contains(t, out,
 		"; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
-	text := c.awaitShow("LSST.Filter", func(v status.Drop) bool {
+	text := awaitShow(c, "LSST.Filter", func(v status.Drop) bool {
 		return len(v.WaitingFor) == 1 && strings.Contains(v.WaitingFor[0].Why, "running on it")
 	})
 	assert.Contains(t, text, "first czar")
@@ -119,7 +110,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	require.ErrorIs(t, err, deletion.ErrDropPending)
 	czar.query("LSST.Object").Release()
 
-	v := decode[[]status.Drop](t, c.ok("drops", "list", "-w", "json"))[0]
+	v := clitest.JSON[[]status.Drop](c, "drops", "list")[0]
 	assert.Equal(t, "LSST.Filter", v.Name)
 	assert.Equal(t, "table", v.Kind)
 	assert.Equal(t, "marked", v.Phase)
@@ -128,38 +119,38 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.NotNil(t, v.AgeSeconds)
 	assert.Positive(t, v.Mark)
 	assert.Positive(t, v.Incarnation)
-	assert.Contains(t, c.ok("drops", "list"), "for czar first czar")
+	c.Says("for czar first czar", "drops list")
 
-	message := c.fails(cli.ExitError, "table", "drop", "LSST.Filter")
+	message := c.Fails(cli.ExitError, "table drop LSST.Filter")
 	assert.Contains(t, message, "a drop of this name has not ended")
 	assert.Contains(t, message,
 		"hint: `css-sync drops show LSST.Filter` says how far it is, and `css-sync drops wait LSST.Filter` waits for it\n")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "abandon", "LSST.Filter"), "it can be cancelled")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "retry", "LSST.Filter"), "has not reached the point of no return")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Filter", "--timeout", "100ms"),
-		"it has not ended within 100ms, and goes on: it waits for ")
+	c.Refuses(cli.ExitError, "it can be cancelled", "drops abandon LSST.Filter")
+	c.Refuses(cli.ExitError, "has not reached the point of no return", "drops retry LSST.Filter")
+	c.Refuses(cli.ExitError, "it has not ended within 100ms, and goes on: it waits for ",
+		"drops wait LSST.Filter --timeout 100ms")
 
-	shown := c.ok("status")
+	shown := c.Ok("status")
 	assert.Contains(t, shown, "drops:      1 marked\n")
 	assert.Contains(t, shown, "LSST.Filter, marked, ")
 	assert.Contains(t, shown, "czars:      1 registered\n")
-	s := c.status()
+	s := statusOf(c)
 	assert.Equal(t, map[string]int{"requested": 0, "marked": 1, "dropping": 0, "failed": 0}, s.Drops.Phases)
 	require.Len(t, s.Drops.Longest, 1)
 	require.Len(t, s.Czars, 1)
 	assert.Equal(t, "alive", s.Czars[0].State)
 
 	assert.Equal(t, "the drop of LSST.Filter is cancelled; it has the status again that it had\n",
-		c.ok("drops", "cancel", "LSST.Filter"))
-	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "READY")
+		c.Ok("drops cancel LSST.Filter"))
+	c.Says("READY", "table show LSST.Filter")
 	require.Eventually(t, func() bool {
 		ref, err := czar.begin("LSST.Filter")
 		if err == nil {
 			ref.Release()
 		}
 		return err == nil
-	}, patience, 10*time.Millisecond)
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "cancel", "LSST.Filter"), "no drop of this name is under way")
+	}, clitest.Patience, 10*time.Millisecond)
+	c.Refuses(cli.ExitError, "no drop of this name is under way", "drops cancel LSST.Filter")
 }
 
 // dropScript writes a program that notes its job in a file, unless a file says that it is to fail.
@@ -174,202 +165,197 @@ func dropScript(t *testing.T) (path, noted, broken string) {
 }
 
 // serves runs a daemon without a mirror until the test ends.
-func (c *commandLine) serves(args ...string) *running {
-	c.t.Helper()
-	ctx, cancel := context.WithCancel(c.t.Context())
-	serve := c.start(ctx, append([]string{"serve", "--no-mirror"}, args...)...)
-	c.t.Cleanup(func() {
+func serves(c *clitest.CommandLine, args ...string) *clitest.Running {
+	c.T.Helper()
+	ctx, cancel := context.WithCancel(c.T.Context())
+	serve := c.Start(ctx, append([]string{"serve", "--no-mirror"}, args...)...)
+	c.T.Cleanup(func() {
 		cancel()
-		assert.Equal(c.t, cli.ExitOK, serve.wait(c.t), serve.text())
+		serve.Ends()
 	})
-	serve.await(c.t, `msg="drops are carried out"`)
+	serve.Await(`msg="drops are carried out"`)
 	return serve
 }
 
 // TestServeCarriesDropsOut, from the mark to the removal of the data by a command.
 func TestServeCarriesDropsOut(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
+	c := onQuickDrops(t)
 	program, noted, broken := dropScript(t)
-	c.environment["CSS_SYNC_DROP_COMMAND"] = program
-	serve := c.serves()
-	serve.await(t, "data_removed_by=\"the command "+program)
-	czar := c.czar("first czar")
+	c.Env["CSS_SYNC_DROP_COMMAND"] = program
+	serve := serves(c)
+	serve.Await("data_removed_by=\"the command " + program)
+	czar := startCzar(c, "first czar")
 	query := czar.query("LSST.Source")
 
-	drop := c.start(t.Context(), "table", "drop", "LSST.Source", "--wait")
-	drop.await(t, "table LSST.Source is marked to be dropped")
-	drop.await(t, "css-sync: LSST.Source: it waits for czar first czar (1 query is running on it)")
+	drop := c.Start(t.Context(), "table drop LSST.Source --wait")
+	drop.Await("table LSST.Source is marked to be dropped")
+	drop.Await("css-sync: LSST.Source: it waits for czar first czar (1 query is running on it)")
 	assert.NoFileExists(t, noted)
 	require.NoError(t, query.MayDispatch())
 	query.Release()
-	assert.Equal(t, cli.ExitOK, drop.wait(t), drop.text())
-	assert.True(t, strings.HasSuffix(drop.text(), "table LSST.Source dropped\n"), drop.text())
+	drop.Ends()
+	assert.True(t, strings.HasSuffix(drop.String(), "table LSST.Source dropped\n"), drop.String())
 	text, err := os.ReadFile(noted)
 	require.NoError(t, err)
-	job := decode[coordinator.Job](t, string(text))
+	job := clitest.Decode[coordinator.Job](t, string(text))
 	require.Len(t, job.Tables, 1)
 	assert.Equal(t, "LSST", job.Database)
 	assert.Equal(t, "Source", job.Tables[0].Table)
 	assert.Equal(t, 1, job.Tables[0].ChunkLevel)
-	c.gone("LSST.Source")
+	clitest.AwaitGone(t, c.Run, "LSST.Source")
 
 	// A database, and a command that fails at first.
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
-	r := decode[dropResult](t, c.ok("db", "drop", "LSST", "-w", "json"))
+	r := clitest.JSON[dropResult](c, "db", "drop", "LSST")
 	assert.Equal(t, "protocol", r.Way)
 	assert.Equal(t, "marked", r.Phase)
 	assert.Positive(t, r.Revision)
-	text2 := c.awaitShow("LSST", func(v status.Drop) bool { return v.Phase == "failed" && v.Kind == "database" })
+	text2 := awaitShow(c, "LSST", func(v status.Drop) bool { return v.Phase == "failed" && v.Kind == "database" })
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "cancel", "LSST"), "past the point of no return")
-	assert.Contains(t, c.fails(cli.ExitError, "db", "create", "LSST"), "a drop of this name has not ended")
-	c.ok("drops", "retry", "LSST") // before it can succeed: the drop may end by itself then
+	c.Refuses(cli.ExitError, "past the point of no return", "drops cancel LSST")
+	c.Refuses(cli.ExitError, "a drop of this name has not ended", "db create LSST")
+	c.Ok("drops retry LSST") // before it can succeed: the drop may end by itself then
 	require.NoError(t, os.Remove(broken))
-	require.Eventually(t, func() bool { return c.run("db", "create", "LSST").code == cli.ExitOK }, patience,
+	require.Eventually(t, func() bool { return c.Run("db create LSST").Code == cli.ExitOK }, clitest.Patience,
 		50*time.Millisecond)
 	text, err = os.ReadFile(noted)
 	require.NoError(t, err)
-	job = decode[coordinator.Job](t, string(text))
+	job = clitest.Decode[coordinator.Job](t, string(text))
 	assert.True(t, job.Whole)
 	assert.Len(t, job.Tables, 3)
 
 	// What cannot be removed is given up.
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
-	c.ok("db", "drop", "Plain")
-	c.awaitShow("Plain", func(v status.Drop) bool { return v.Phase == "failed" })
-	assert.Contains(t, c.ok("drops", "abandon", "Plain"), "data that were not removed stay")
-	c.ok("db", "create", "Plain")
+	c.Ok("db drop Plain")
+	awaitShow(c, "Plain", func(v status.Drop) bool { return v.Phase == "failed" })
+	c.Says("data that were not removed stay", "drops abandon Plain")
+	c.Ok("db create Plain")
 }
 
 // TestDropLaterAndWithoutCzars: the protocol can be asked for, and a request leaves all as it is.
 func TestDropLaterAndWithoutCzars(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	out := c.ok("table", "drop", "LSST.Filter", "--after", "1h", "--delay", "10s", "--policy", "cancel")
+	c := onQuickDrops(t)
+	out := c.Ok("table drop LSST.Filter --after 1h --delay 10s --policy cancel")
 	assert.Contains(t, out,
 		"table LSST.Filter stays in use for 1h0m0s and is marked to be dropped then\nuntil then and for 10s more it can "+
 			"be kept: css-sync drops cancel LSST.Filter\n")
-	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "READY")
-	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "are cancelled")
-	assert.Equal(t, "requested", decode[[]status.Drop](t, c.ok("drops", "list", "-w", "json"))[0].Phase)
+	c.Says("READY", "table show LSST.Filter")
+	c.Says("are cancelled", "drops show LSST.Filter")
+	assert.Equal(t, "requested", clitest.JSON[[]status.Drop](c, "drops", "list")[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
-	assert.Contains(t, c.ok("table", "drop", "LSST.Filter"),
-		"to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync "+
-			"serve is one\n")
-	c.ok("drops", "cancel", "LSST.Filter")
+	c.Says("to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync "+
+		"serve is one\n",
+		"table drop LSST.Filter")
+	c.Ok("drops cancel LSST.Filter")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	waiting := c.start(ctx, "table", "drop", "LSST.Filter", "--wait")
-	waiting.await(t, "css-sync: LSST.Filter: it waits for a coordinator")
-	again := c.start(ctx, "table", "drop", "LSST.Filter", "--wait") // waits for the one that has begun
-	again.await(t, "a drop of LSST.Filter has begun already, with the mark at revision ")
-	again.await(t, "css-sync: LSST.Filter: it waits for a coordinator")
-	c.ok("drops", "cancel", "LSST.Filter")
-	for _, w := range []*running{waiting, again} {
-		assert.Equal(t, cli.ExitError, w.wait(t))
-		assert.Contains(t, w.text(), "the drop was cancelled")
+	waiting := c.Start(ctx, "table drop LSST.Filter --wait")
+	waiting.Await("css-sync: LSST.Filter: it waits for a coordinator")
+	again := c.Start(ctx, "table drop LSST.Filter --wait") // waits for the one that has begun
+	again.Await("a drop of LSST.Filter has begun already, with the mark at revision ")
+	again.Await("css-sync: LSST.Filter: it waits for a coordinator")
+	c.Ok("drops cancel LSST.Filter")
+	for _, w := range []*clitest.Running{waiting, again} {
+		assert.Equal(t, cli.ExitError, w.Wait())
+		assert.Contains(t, w.String(), "the drop was cancelled")
 	}
 
-	c.serves()
-	assert.Equal(t, cli.ExitOK, c.run("table", "drop", "LSST.Filter", "--wait").code)
-	c.gone("LSST.Filter")
-	r := c.run("table", "drop", "LSST.Source", "--delay", "2s", "--wait", "-w", "json")
-	require.Equal(t, cli.ExitOK, r.code, r.stderr)
-	v := decode[dropResult](t, r.stdout)
+	serves(c)
+	assert.Equal(t, cli.ExitOK, c.Run("table drop LSST.Filter --wait").Code)
+	clitest.AwaitGone(t, c.Run, "LSST.Filter")
+	r := c.Run("table drop LSST.Source --delay 2s --wait -w json")
+	require.Equal(t, cli.ExitOK, r.Code, r.Stderr)
+	v := clitest.Decode[dropResult](t, r.Stdout)
 	assert.True(t, v.Ended)
 	assert.Equal(t, 2, v.DelaySeconds)
-	assert.Contains(t, c.ok("table", "drop", "LSST.Source", "--wait", "--if-exists"),
-		"nothing to do: there is no table LSST.Source")
-	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--wait")
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "wait", "LSST.Source"), "no drop of this name is under way")
+	c.Says("nothing to do: there is no table LSST.Source", "table drop LSST.Source --wait --if-exists")
+	c.Fails(cli.ExitError, "table drop LSST.Source --wait")
+	c.Refuses(cli.ExitError, "no drop of this name is under way", "drops wait LSST.Source")
 }
 
 // TestWaitForADropOfSomebodyElse ends when that has.
 func TestWaitForADropOfSomebodyElse(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	c.ok("table", "drop", "LSST.Filter", "--delay", "2s")
-	waiting := c.start(t.Context(), "drops", "wait", "LSST.Filter")
-	waiting.await(t, "of the agreed delay")
-	c.serves()
-	assert.Equal(t, cli.ExitOK, waiting.wait(t), waiting.text())
-	assert.Contains(t, waiting.text(), "the drop of LSST.Filter has ended\n")
+	c := onQuickDrops(t)
+	c.Ok("table drop LSST.Filter --delay 2s")
+	waiting := c.Start(t.Context(), "drops wait LSST.Filter")
+	waiting.Await("of the agreed delay")
+	serves(c)
+	waiting.Ends()
+	assert.Contains(t, waiting.String(), "the drop of LSST.Filter has ended\n")
 }
 
 // TestDirectDropSaysSo, where no czar is registered.
 func TestDirectDropSaysSo(t *testing.T) {
 	t.Parallel()
-	c := onEtcd(t)
-	fill(c)
+	c := filled(t)
 	assert.Regexp(t, `^table LSST.Filter dropped, revision \d+\nremoved at once, since no czar is registered; data that workers hold of it are left alone\n$`,
-		c.ok("table", "drop", "LSST.Filter"))
-	v := decode[dropResult](t, c.ok("db", "drop", "Plain", "-w", "json"))
+		c.Ok("table drop LSST.Filter"))
+	v := clitest.JSON[dropResult](c, "db", "drop", "Plain")
 	assert.Equal(t, "direct", v.Way)
 	assert.True(t, v.Changed)
-	assert.Contains(t, c.ok("db", "drop", "LSST_2", "--force"), "removed at once, by force: no czar was registered")
-	assert.Equal(t, "[]\n", c.ok("drops", "list", "-w", "json"))
-	assert.Equal(t, "[]\n", c.ok("drops", "czars", "-w", "json"))
-	assert.Contains(t, c.ok("status"), "drops:      none\nczars:      none registered\n")
+	c.Says("removed at once, by force: no czar was registered", "db drop LSST_2 --force")
+	assert.Equal(t, "[]\n", c.Ok("drops list -w json"))
+	assert.Equal(t, "[]\n", c.Ok("drops czars -w json"))
+	c.Says("drops:      none\nczars:      none registered\n", "status")
 }
 
 // TestRemovalUnderARunningQuery needs --force, and says what it risks.
 func TestRemovalUnderARunningQuery(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	czar := c.czar("first czar")
+	c := onQuickDrops(t)
+	czar := startCzar(c, "first czar")
 	query := czar.query("LSST.Source")
-	message := c.fails(cli.ExitError, "del", "/DBS/LSST/TABLES/Source", "--recursive")
+	message := c.Fails(cli.ExitError, "del /DBS/LSST/TABLES/Source --recursive")
 	assert.Contains(t, message, "czars are registered")
 	assert.Contains(t, message, "hint: --force removes it nevertheless, and queries that are using it may fail")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "table", "drop", "LSST.Source", "--if-status", "READY"),
-		"the protocol knows no conditions")
-	c.fails(cli.ExitError, "table", "drop", "LSST.Source", "--if-status", "FAILED:", "--force")
+	c.Refuses(cli.ExitInvalid, "the protocol knows no conditions", "table drop LSST.Source --if-status READY")
+	c.Fails(cli.ExitError, "table drop LSST.Source --if-status FAILED: --force")
 
-	out := c.ok("table", "drop", "LSST.Source", "--if-status", "READY", "--force")
+	out := c.Ok("table drop LSST.Source --if-status READY --force")
 	assert.Contains(t, out,
 		"removed at once, by force: 1 czar is registered, whose queries on it may fail, or read another table if the name "+
 			"is created anew")
-	c.fails(cli.ExitError, "table", "show", "LSST.Source")
+	c.Fails(cli.ExitError, "table show LSST.Source")
 	require.NoError(t, query.MayDispatch(), "it goes on, on a table that may be gone")
-	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, patience,
+	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, clitest.Patience,
 		10*time.Millisecond)
-	c.ok("table", "create", "LSST.Source", "--schema", "(a INT)")
-	assert.Equal(t, "forced", decode[dropResult](t, c.ok("table", "drop", "LSST.Source", "--force", "-w", "json")).Way)
+	c.Ok("table", "create", "LSST.Source", "--schema", "(a INT)")
+	assert.Equal(t, "forced", clitest.JSON[dropResult](c, "table", "drop", "LSST.Source", "--force").Way)
 }
 
 // TestDirectorsWithChildrenStay, unless that is wanted.
 func TestDirectorsWithChildrenStay(t *testing.T) {
 	t.Parallel()
-	c := onEtcd(t)
-	fill(c)
-	c.ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object",
+	c := filled(t)
+	c.Ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object",
 		"--dir-col", "objectId",
 		"--allow-unqueryable")
-	file := "file://" + saved(t, c.ok("dump"))
+	file := "file://" + saved(t, c.Ok("dump"))
 	for _, where := range [][]string{nil, {"--css", file}} {
 		if where != nil {
-			delete(c.environment, "CSS_SYNC_ENDPOINTS")
+			delete(c.Env, "CSS_SYNC_ENDPOINTS")
 		}
-		message := c.fails(cli.ExitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
+		message := c.Fails(cli.ExitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
 		assert.Contains(t, message,
 			"drop table LSST.Object: other tables are partitioned by this one and would stay: LSST.ObjMatch, LSST.Source, "+
 				"LSST_2.Forced\n")
 		assert.Contains(t, message, "hint: drop those first; --leave-children drops it nevertheless")
-		assert.Contains(t, c.fails(cli.ExitError, append([]string{"db", "drop", "LSST"}, where...)...),
-			"would stay: LSST_2.Forced\n")
+		c.Refuses(cli.ExitError, "would stay: LSST_2.Forced\n", append([]string{"db", "drop", "LSST"}, where...)...)
 		if where == nil {
-			assert.Contains(t, c.fails(cli.ExitError, "table", "drop", "LSST.Object", "--delay", "10s"), "would stay")
-			assert.Contains(t, c.ok("table", "drop", "LSST.Object", "--delay", "10s", "--leave-children"), "is marked")
-			c.ok("drops", "cancel", "LSST.Object")
+			c.Refuses(cli.ExitError, "would stay", "table drop LSST.Object --delay 10s")
+			c.Says("is marked", "table drop LSST.Object --delay 10s --leave-children")
+			c.Ok("drops cancel LSST.Object")
 		}
-		assert.Contains(t, c.ok(append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...),
-			"left without what they are partitioned by, and cannot be queried: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n")
-		c.ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
+		c.Says("left without what they are partitioned by, and cannot be queried: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n",
+			append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...)
+		c.Ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
 			"--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId", "--lon-col", "ra", "--lat-col", "decl",
 			"--sub-chunks"}, where...)...)
-		r := decode[dropResult](t, c.ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"},
+		r := clitest.Decode[dropResult](t, c.Ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"},
 			where...)...))
 		assert.Equal(t, []string{"LSST_2.Forced"}, r.LeftChildren)
 	}
@@ -378,29 +364,29 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 // TestEvict ends the registration of a czar that holds a drop up.
 func TestEvict(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	c.serves()
-	czar := c.czar("slow czar")
+	c := onQuickDrops(t)
+	serves(c)
+	czar := startCzar(c, "slow czar")
 	query := czar.query("LSST.Filter")
-	c.ok("table", "drop", "LSST.Filter")
+	c.Ok("table drop LSST.Filter")
 	var id string
-	c.awaitShow("LSST.Filter", func(v status.Drop) bool {
+	awaitShow(c, "LSST.Filter", func(v status.Drop) bool {
 		if len(v.WaitingFor) == 1 {
 			id = v.WaitingFor[0].Czar
 		}
 		return id != ""
 	})
-	assert.Contains(t, c.ok("drops", "czars"), "slow czar")
-	assert.Equal(t, []string{id}, []string{decode[[]status.Czar](t, c.ok("drops", "czars", "-w", "json"))[0].ID})
-	assert.Contains(t, c.fails(cli.ExitError, "drops", "evict", "nobody"), "no such czar is registered")
-	assert.Contains(t, c.ok("drops", "evict", id), "is being ended, which takes 1.5s or somewhat more")
+	c.Says("slow czar", "drops czars")
+	assert.Equal(t, []string{id}, []string{clitest.JSON[[]status.Czar](c, "drops", "czars")[0].ID})
+	c.Refuses(cli.ExitError, "no such czar is registered", "drops evict nobody")
+	c.Says("is being ended, which takes 1.5s or somewhat more", "drops", "evict", id)
 	select {
 	case <-query.Done():
-	case <-time.After(patience):
+	case <-time.After(clitest.Patience):
 		t.Fatal("the query is not told to end")
 	}
-	c.gone("LSST.Filter")
-	czars := decode[[]status.Czar](t, c.ok("drops", "czars", "-w", "json"))
+	clitest.AwaitGone(t, c.Run, "LSST.Filter")
+	czars := clitest.JSON[[]status.Czar](c, "drops", "czars")
 	require.Len(t, czars, 1)
 	assert.NotEqual(t, id, czars[0].ID, "it registers anew")
 	query.Release()
@@ -409,8 +395,8 @@ func TestEvict(t *testing.T) {
 // TestCzarThatRegistersMeanwhile: a removal at once that etcd refuses for it goes through the protocol.
 func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
+	c := onQuickDrops(t)
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(t, err)
 	defer etcd.Close()
 	css, err := cssetcd.New(t.Context(), etcd)
@@ -421,7 +407,7 @@ func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	r, drop, err := d.begin(t.Context(), &cli.Catalogue{Client: css, Conn: etcd}, dropped{
 		name: name.String(), what: "table " + name.String(),
 		direct: func(ctx context.Context, css *cli.Catalogue, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
-			c.czar("it registers between the look and the removal")
+			startCzar(c, "it registers between the look and the removal")
 			return css.DropTable(ctx, name, opts...)
 		},
 		mark: func(ctx context.Context, client *deletion.Client, opts ...deletion.Option) (*deletion.Drop, error) {
@@ -432,5 +418,5 @@ func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	assert.Equal(t, wayProtocol, r.Way)
 	assert.Equal(t, drop.Mark(), r.Revision)
 	assert.True(t, r.Changed)
-	assert.Contains(t, c.ok("table", "show", "LSST.Filter"), "PENDING_DROP")
+	c.Says("PENDING_DROP", "table show LSST.Filter")
 }

@@ -18,22 +18,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/status"
 )
 
 // dumped writes a dump of a small catalogue and returns its file.
 func dumped(t *testing.T) (file, text string) {
 	t.Helper()
-	c := onEtcd(t)
-	fill(c)
+	c := filled(t)
 	file = filepath.Join(t.TempDir(), "css.json")
-	r := c.run("dump", "-o", file)
-	require.Equal(t, cli.ExitOK, r.code, r.stderr)
-	assert.Regexp(t, `^css-sync: .*/css.json holds the catalogue at revision \d+\n$`, r.stderr)
-	assert.Empty(t, r.stdout)
+	r := c.Run("dump", "-o", file)
+	require.Equal(t, cli.ExitOK, r.Code, r.Stderr)
+	assert.Regexp(t, `^css-sync: .*/css.json holds the catalogue at revision \d+\n$`, r.Stderr)
+	assert.Empty(t, r.Stdout)
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, c.ok("dump"), string(data))
+	require.Equal(t, c.Ok("dump"), string(data))
 	return file, string(data)
 }
 
@@ -41,23 +41,22 @@ func TestDumpAndRestore(t *testing.T) {
 	t.Parallel()
 	file, text := dumped(t)
 	c := onEtcd(t)
-	assert.Contains(t, c.ok("restore", file, "--dry-run"),
-		"the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys")
-	assert.Contains(t, c.fails(cli.ExitInvalid, "dump"), "there is no CSS here")
-	golden(t, "restore.txt", c.ok("restore", file))
-	assert.Equal(t, text, c.ok("dump"))
+	c.Says("the dump has 3 databases, 4 tables and 2 nodes in 37 keys\nwould restore 37 keys",
+		"restore", file, "--dry-run")
+	c.Refuses(cli.ExitInvalid, "there is no CSS here", "dump")
+	c.Golden("restore", "restore", file)
+	assert.Equal(t, text, c.Ok("dump"))
 
-	golden(t, "restore-again.txt", c.ok("restore", file))
-	golden(t, "restore-again.json", c.ok("restore", file, "-w", "json"))
+	c.Goldens("restore-again", "restore", file)
 
-	c.ok("db", "create", "Other")
-	message := c.fails(cli.ExitError, "restore", file)
+	c.Ok("db create Other")
+	message := c.Fails(cli.ExitError, "restore", file)
 	assert.Contains(t, message, "not empty")
 	assert.Contains(t, message, "hint: --overwrite")
-	c.stdin = text
-	assert.Contains(t, c.ok("restore", "-", "--overwrite", "--dry-run"), "would remove 37 keys")
-	assert.Contains(t, c.ok("restore", "-", "--overwrite"), "removed 37 keys that were there before")
-	assert.Equal(t, text, c.ok("dump"))
+	c.Stdin = text
+	c.Says("would remove 37 keys", "restore - --overwrite --dry-run")
+	c.Says("removed 37 keys that were there before", "restore - --overwrite")
+	assert.Equal(t, text, c.Ok("dump"))
 }
 
 // A restore that is cut off is made good by running it again.
@@ -65,11 +64,11 @@ func TestRestoreIsContinued(t *testing.T) {
 	t.Parallel()
 	file, text := dumped(t)
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	c.ok("db", "drop", "D")
-	c.ok("put", "/NODES/worker-1", "ACTIVE") // as a restore begins
-	assert.Contains(t, c.ok("restore", file), "; the other 5 were there, revision ")
-	assert.Equal(t, text, c.ok("dump"))
+	c.Ok("db create D")
+	c.Ok("db drop D")
+	c.Ok("put /NODES/worker-1 ACTIVE") // as a restore begins
+	c.Says("; the other 5 were there, revision ", "restore", file)
+	assert.Equal(t, text, c.Ok("dump"))
 }
 
 func TestRestoreListsAllFaults(t *testing.T) {
@@ -93,8 +92,9 @@ func TestRestoreListsAllFaults(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := &commandLine{t: t, environment: c.environment, stdin: test.dump}
-			message := c.fails(cli.ExitInvalid, "restore", "-")
+			c := tested.In(t, c.Env)
+			c.Stdin = test.dump
+			message := c.Fails(cli.ExitInvalid, "restore -")
 			for _, want := range test.wants {
 				assert.Contains(t, message, want)
 			}
@@ -107,22 +107,22 @@ func TestRestoreOfPendingDrops(t *testing.T) {
 	t.Parallel()
 	_, text := dumped(t)
 	c := onEtcd(t)
-	c.stdin = strings.Replace(text, `"\/DBS\/Plain": "READY"`, `"\/DBS\/Plain": "PENDING_DROP:2026-01-01T00:00:00"`, 1)
-	message := c.fails(cli.ExitInvalid, "restore", "-")
+	c.Stdin = strings.Replace(text, `"\/DBS\/Plain": "READY"`, `"\/DBS\/Plain": "PENDING_DROP:2026-01-01T00:00:00"`, 1)
+	message := c.Fails(cli.ExitInvalid, "restore -")
 	assert.Contains(t, message, "/DBS/Plain")
 	assert.Contains(t, message, "hint: --with-pending-drops")
-	c.ok("restore", "-", "--with-pending-drops")
-	assert.Equal(t, "PENDING_DROP:2026-01-01T00:00:00\n", c.ok("get", "/DBS/Plain"))
+	c.Ok("restore - --with-pending-drops")
+	assert.Equal(t, "PENDING_DROP:2026-01-01T00:00:00\n", c.Ok("get /DBS/Plain"))
 }
 
 func TestDumpOfAnOldRevision(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	at := decode[writeResult](t, c.ok("db", "create", "First", "-w", "json")).Revision
-	c.ok("db", "create", "Second")
-	assert.NotContains(t, c.ok("dump", "--rev", itoa(at)), "Second")
-	assert.Contains(t, c.fails(cli.ExitError, "dump", "--rev", "99999"), "the revision has not been reached")
-	assert.Contains(t, c.fails(cli.ExitError, "dump", "--root", "/DBS/Third"), "/DBS/Third: no such key")
+	at := clitest.JSON[writeResult](c, "db", "create", "First").Revision
+	c.Ok("db create Second")
+	assert.NotContains(t, c.Ok("dump", "--rev", fmt.Sprint(at)), "Second")
+	c.Refuses(cli.ExitError, "the revision has not been reached", "dump --rev 99999")
+	c.Refuses(cli.ExitError, "/DBS/Third: no such key", "dump --root /DBS/Third")
 }
 
 func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
@@ -157,29 +157,29 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
+	c.Ok("db create D")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	all, some := c.start(ctx, "watch"), c.start(ctx, "watch", "/DBS/D", "-w", "json")
-	all.await(t, "watching / from revision")
-	some.await(t, "watching /DBS/D/ from revision")
+	all, some := c.Start(ctx, "watch"), c.Start(ctx, "watch /DBS/D -w json")
+	all.Await("watching / from revision")
+	some.Await("watching /DBS/D/ from revision")
 
-	c.ok("db", "set-status", "D", "DO_NOT_USE")
-	c.ok("db", "create", "D2")
-	all.await(t, `changed  /DBS/D = "DO_NOT_USE", was "READY"`)
-	all.await(t, `created  /DBS/D2 = "READY"`)
-	c.ok("table", "create", "D.T", "--schema", "(a INT)")
-	some.await(t, `"key":"/DBS/D/TABLES/T/schema","old":null,"new":"(a INT)"}`)
-	c.ok("db", "drop", "D")
-	all.await(t, "deleted  /DBS/D/TABLES/T/schema")
-	some.await(t, `"key":"/DBS/D","old":"DO_NOT_USE","new":null}`)
+	c.Ok("db set-status D DO_NOT_USE")
+	c.Ok("db create D2")
+	all.Await(`changed  /DBS/D = "DO_NOT_USE", was "READY"`)
+	all.Await(`created  /DBS/D2 = "READY"`)
+	c.Ok("table", "create", "D.T", "--schema", "(a INT)")
+	some.Await(`"key":"/DBS/D/TABLES/T/schema","old":null,"new":"(a INT)"}`)
+	c.Ok("db drop D")
+	all.Await("deleted  /DBS/D/TABLES/T/schema")
+	some.Await(`"key":"/DBS/D","old":"DO_NOT_USE","new":null}`)
 	cancel()
-	assert.Equal(t, cli.ExitOK, all.wait(t), "to be interrupted is how it ends")
-	assert.Equal(t, cli.ExitOK, some.wait(t))
-	assert.NotContains(t, some.text(), "/DBS/D2", "a sibling is not below")
-	for line := range strings.Lines(some.text()) {
+	assert.Equal(t, cli.ExitOK, all.Wait(), "to be interrupted is how it ends")
+	some.Ends()
+	assert.NotContains(t, some.String(), "/DBS/D2", "a sibling is not below")
+	for line := range strings.Lines(some.String()) {
 		if strings.HasPrefix(line, "{") {
-			assert.Positive(t, decode[changeView](t, line).Revision)
+			assert.Positive(t, clitest.Decode[changeView](t, line).Revision)
 		}
 	}
 }
@@ -189,10 +189,10 @@ func TestInterruptedCommandSaysSo(t *testing.T) {
 	c := onEtcd(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	r := c.runContext(ctx, "db", "create", "D")
-	assert.Equal(t, cli.ExitError, r.code)
-	assert.Equal(t, "css-sync: interrupted\n", r.stderr)
-	c.fails(cli.ExitInvalid, "db", "list") // nothing was made
+	r := c.RunContext(ctx, "db create D")
+	assert.Equal(t, cli.ExitError, r.Code)
+	assert.Equal(t, "css-sync: interrupted\n", r.Stderr)
+	c.Fails(cli.ExitInvalid, "db list") // nothing was made
 }
 
 // TestReadingAPipeThatNobodyWritesEnds: with its context, whatever command reads it.
@@ -210,19 +210,17 @@ func TestReadingAPipeThatNobodyWritesEnds(t *testing.T) {
 	for _, args := range [][]string{{"restore", pipe}, {"diff", pipe, "etcd"},
 		{"diff", saved(t, `{"/css_meta/version":"1"}`), pipe}} {
 		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan result, 1)
-		go func() { ended <- c.runContext(ctx, args...) }()
+		ended := make(chan clitest.Result, 1)
+		go func() { ended <- c.RunContext(ctx, args...) }()
 		cancel()
 		select {
 		case r := <-ended:
-			assert.Equal(t, "css-sync: interrupted\n", r.stderr, args)
-		case <-time.After(patience):
+			assert.Equal(t, "css-sync: interrupted\n", r.Stderr, args)
+		case <-time.After(clitest.Patience):
 			t.Fatalf("%v goes on", args)
 		}
 	}
 }
-
-const patience = 20 * time.Second
 
 // The real thing: a restore that is killed in the middle, and run again.
 func TestKilledRestoreIsMadeGood(t *testing.T) {
@@ -240,35 +238,35 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(dump.String()+"}"), 0o600))
 
 	keys := func() int {
-		r := c.run("status", "-w", "json")
-		if v := decode[status.Status](t, r.stdout); v.Catalogue != nil {
+		r := c.Run("status -w json")
+		if v := clitest.Decode[status.Status](t, r.Stdout); v.Catalogue != nil {
 			return v.Catalogue.Keys
 		}
 		return 0
 	}
-	restore := c.process("restore", file)
-	require.Eventually(t, func() bool { return keys() > 500 }, patience, time.Millisecond)
-	require.NoError(t, restore.cmd.Process.Kill())
-	restore.wait(t)
+	restore := c.Process("restore", file)
+	require.Eventually(t, func() bool { return keys() > 500 }, clitest.Patience, time.Millisecond)
+	require.NoError(t, restore.Cmd.Process.Kill())
+	restore.Wait()
 	there := keys()
 	require.Less(t, there, 25000, "it was killed too late to show anything")
-	assert.NotEqual(t, "READY\n", c.run("get", "/DBS/Big").stdout, "half a database must not be usable")
+	assert.NotEqual(t, "READY\n", c.Run("get /DBS/Big").Stdout, "half a database must not be usable")
 
-	assert.Contains(t, c.run("restore", file).stdout, "were there, revision ") // its progress may be told
-	assert.Equal(t, "READY\n", c.ok("get", "/DBS/Big"))
+	assert.Contains(t, c.Run("restore", file).Stdout, "were there, revision ") // its progress may be told
+	assert.Equal(t, "READY\n", c.Ok("get /DBS/Big"))
 	assert.Equal(t, 25205, keys())
-	assert.Contains(t, c.ok("restore", file), "nothing has to be restored")
+	c.Says("nothing has to be restored", "restore", file)
 }
 
 // TestDumpOnAFullDisk: one fault is told once, with the name of the file that was asked for, and leaves nothing.
 func TestDumpOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	c.ok("put", "/DBS/D/note", strings.Repeat("x", 60_000))
+	c.Ok("db create D")
+	c.Ok("put", "/DBS/D/note", strings.Repeat("x", 60_000))
 	dir := t.TempDir()
 	cmd := exec.Command("bash", "-c", `ulimit -f 4 && exec "$0" dump -o "$1"`, os.Args[0], filepath.Join(dir, "css.json"))
-	cmd.Env = append(os.Environ(), asProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.environment["CSS_SYNC_ENDPOINTS"],
+	cmd.Env = append(os.Environ(), clitest.AsProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.Env["CSS_SYNC_ENDPOINTS"],
 		"CSS_SYNC_DIAL_TIMEOUT=20s")
 	out, err := cmd.CombinedOutput()
 	require.Error(t, err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,53 +12,30 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/status"
-	"github.com/qserv/css-etcd/internal/testkit"
 )
-
-// onBoth returns a command line whose environment names an etcd and a MySQL server of its own.
-func onBoth(t *testing.T) (*commandLine, *mariadbd.Server) {
-	t.Helper()
-	server := testkit.MariaDB(t, mariadbd.Options{})
-	c := onEtcd(t)
-	c.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN("")
-	return c, server
-}
-
-func execute(t *testing.T, server *mariadbd.Server, statements ...string) {
-	t.Helper()
-	db, err := sql.Open("mysql", server.DSN(cli.DefaultDatabase))
-	require.NoError(t, err)
-	defer db.Close()
-	for _, s := range statements {
-		_, err := db.ExecContext(t.Context(), s)
-		require.NoError(t, err, s)
-	}
-}
 
 func TestMirrorOnceAndCheck(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	assert.Contains(t, c.fails(cli.ExitError, "check"), "no mirror has written here yet")
-	fill(c)
-	golden(t, "mirror-once.txt", c.ok("mirror", "--once"))
-	golden(t, "mirror-again.txt", c.ok("mirror", "--once"))
-	golden(t, "mirror-again.json", c.ok("mirror", "--once", "-w", "json"))
-	golden(t, "check.txt", c.ok("check"))
-	golden(t, "check.json", c.ok("check", "-w", "json"))
+	c.Refuses(cli.ExitError, "no mirror has written here yet", "check")
+	clitest.Fill(c.Ok)
+	c.Golden("mirror-once", "mirror --once")
+	c.Goldens("mirror-again", "mirror --once")
+	c.Goldens("check", "check")
 
-	execute(t, server,
+	clitest.Execute(t, server,
 		"UPDATE kvData SET kvVal = 'DO_NOT_USE' WHERE kvKey = '/DBS/LSST'",
 		"DELETE FROM kvData WHERE kvKey = '/DBS/Plain/.packed.json'",
 		"INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/Extra', 'a\nb', kvId FROM kvData WHERE kvKey = '/DBS'",
 		"UPDATE kvData SET parentKvId = 1 WHERE kvKey = '/NODES/worker-1'")
-	r := c.run("check")
-	assert.Equal(t, cli.ExitDifferences, r.code)
-	golden(t, "check-differences.txt", r.stdout+r.stderr)
-	r = c.run("check", "-w", "json")
-	assert.Equal(t, cli.ExitDifferences, r.code)
-	v := decode[reportView](t, r.stdout)
+	r := c.Run("check")
+	assert.Equal(t, cli.ExitDifferences, r.Code)
+	clitest.Golden(t, "check-differences.txt", r.Stdout+r.Stderr)
+	r = c.Run("check -w json")
+	assert.Equal(t, cli.ExitDifferences, r.Code)
+	v := clitest.Decode[reportView](t, r.Stdout)
 	assert.False(t, v.InAgreement)
 	kinds := map[string]string{}
 	for _, d := range v.Differences {
@@ -68,21 +44,21 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"/DBS/LSST": "value", "/DBS/Plain/.packed.json": "missing", "/DBS/Extra": "extra", "/NODES/worker-1": "parent",
 	}, kinds)
-	assert.Contains(t, c.ok("mirror", "--once"), "1 inserted, 2 updated, 1 deleted")
-	c.ok("check")
+	c.Says("1 inserted, 2 updated, 1 deleted", "mirror --once")
+	c.Ok("check")
 }
 
 func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
-	c.ok("db", "create", "D")
-	c.ok("put", "/DBS/D/note", "a")
-	c.ok("put", "/DBS/D/NOTE", "b")
-	assert.Contains(t, c.ok("mirror", "--once"), "1 key cannot be shown there; `css-sync check` says which")
-	text := c.ok("check")
+	c.Ok("db create D")
+	c.Ok("put /DBS/D/note a")
+	c.Ok("put /DBS/D/NOTE b")
+	c.Says("1 key cannot be shown there; `css-sync check` says which", "mirror --once")
+	text := c.Ok("check")
 	assert.Contains(t, text, "no difference")
 	assert.Contains(t, text, "1 key that kvData cannot hold:")
-	v := decode[reportView](t, c.ok("check", "-w", "json"))
+	v := clitest.JSON[reportView](c, "check")
 	require.Len(t, v.Quarantined, 1)
 	assert.Equal(t, "/DBS/D/NOTE", v.Quarantined[0].Key)
 	assert.Equal(t, "key_collision", v.Quarantined[0].Reason)
@@ -91,35 +67,35 @@ func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
 func TestMirrorRefusesAnotherCatalogueAndMassDeletion(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	fill(c)
-	c.ok("mirror", "--once")
+	clitest.Fill(c.Ok)
+	c.Ok("mirror --once")
 	other := onEtcd(t)
-	other.environment["CSS_SYNC_MYSQL_DSN"] = server.DSN(cli.DefaultDatabase)
-	other.ok("node", "add", "n")
-	assert.Contains(t, other.fails(cli.ExitError, "mirror", "--once"), "--adopt")
-	assert.Contains(t, other.fails(cli.ExitError, "check"), "the table mirrors another catalogue")
-	assert.Contains(t, other.fails(cli.ExitError, "mirror", "--once", "--adopt"), "--allow-mass-delete")
-	other.ok("mirror", "--once", "--adopt", "--allow-mass-delete")
-	other.ok("check")
+	other.Env["CSS_SYNC_MYSQL_DSN"] = server.DSN(cli.DefaultDatabase)
+	other.Ok("node add n")
+	other.Refuses(cli.ExitError, "--adopt", "mirror --once")
+	other.Refuses(cli.ExitError, "the table mirrors another catalogue", "check")
+	other.Refuses(cli.ExitError, "--allow-mass-delete", "mirror --once --adopt")
+	other.Ok("mirror --once --adopt --allow-mass-delete")
+	other.Ok("check")
 }
 
 func TestWaysToSayWhereMySQLIs(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	c.ok("db", "create", "D")
-	delete(c.environment, "CSS_SYNC_MYSQL_DSN")
+	c.Ok("db create D")
+	delete(c.Env, "CSS_SYNC_MYSQL_DSN")
 	dir := t.TempDir()
 	dsn, czar := filepath.Join(dir, "dsn"), filepath.Join(dir, "qserv-czar.cnf")
 	require.NoError(t, os.WriteFile(dsn, []byte(server.DSN("qservCssData")+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(czar, fmt.Appendf(nil, "[css]\ntechnology = mysql\nusername = root\nsocket = %s\n",
 		server.Socket()), 0o600))
-	c.ok("mirror", "--once", "--mysql-dsn", server.DSN(""))
-	c.ok("check", "--mysql-dsn-file", dsn)
-	c.ok("check", "--czar-config", czar)
-	c.environment["CSS_SYNC_CZAR_CONFIG"] = czar
-	c.ok("check")
-	c.environment["CSS_SYNC_CZAR_CONFIG"] = "/nowhere"
-	c.ok("check", "--mysql-dsn-file", dsn) // the command line before the environment
+	c.Ok("mirror", "--once", "--mysql-dsn", server.DSN(""))
+	c.Ok("check", "--mysql-dsn-file", dsn)
+	c.Ok("check", "--czar-config", czar)
+	c.Env["CSS_SYNC_CZAR_CONFIG"] = czar
+	c.Ok("check")
+	c.Env["CSS_SYNC_CZAR_CONFIG"] = "/nowhere"
+	c.Ok("check", "--mysql-dsn-file", dsn) // the command line before the environment
 }
 
 func TestParseURL(t *testing.T) {
@@ -159,35 +135,34 @@ func TestPasswordsThatAreNotEncoded(t *testing.T) {
 			{"serve", "--no-mirror", "--worker-dsn-file", file},
 			{"serve", "--mysql-dsn=root@unix(/nowhere)/", "--qmeta-dsn", dsn},
 		} {
-			message := elsewhere(t).fails(cli.ExitInvalid, args...)
+			message := elsewhere(t).Fails(cli.ExitInvalid, args...)
 			assert.Contains(t, message, "percent-encoded", args)
 			assert.NotContains(t, message, "Sec")
 			assert.NotContains(t, message, "ret.invalid")
 			assert.NotContains(t, message, "look at")
 		}
 	}
-	message := elsewhere(t).fails(cli.ExitInvalid, "db", "list", "--endpoints",
-		"127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
+	message := elsewhere(t).Fails(cli.ExitInvalid, "db list --endpoints 127.0.0.1:1,https://root:Secret@127.0.0.1:2379")
 	assert.Contains(t, message, "CSS_SYNC_PASSWORD")
 	assert.NotContains(t, message, "Secret")
 }
 
 func TestUnreachableMySQL(t *testing.T) {
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	mute, refused := silent(t), refusing(t)
-	c.environment["CSS_SYNC_DIAL_TIMEOUT"] = "1s"
+	c.Ok("db create D")
+	mute, refused := silent(t), clitest.Refusing(t)
+	c.Env["CSS_SYNC_DIAL_TIMEOUT"] = "1s"
 	for name, dsn := range map[string]string{
 		"refused":      "root:secret@tcp(" + refused + ")/",
 		"no socket":    "root:secret@unix(/nowhere/sock)/",
 		"silent":       "root:secret@tcp(" + mute + ")/?readTimeout=500ms",
 		"no such host": "mysql://root:secret@nothing.invalid",
-		"not MySQL":    "root:secret@tcp(" + c.environment["CSS_SYNC_ENDPOINTS"][len("http://"):] + ")/?readTimeout=500ms",
+		"not MySQL":    "root:secret@tcp(" + c.Env["CSS_SYNC_ENDPOINTS"][len("http://"):] + ")/?readTimeout=500ms",
 	} {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				began := time.Now()
-				message := (&commandLine{t: t, environment: c.environment}).fails(cli.ExitNoConnection,
+				message := tested.In(t, c.Env).Fails(cli.ExitNoConnection,
 					append(command, "--mysql-dsn", dsn)...)
 				assert.Contains(t, message, "MySQL is not available")
 				assert.NotContains(t, message, "secret")
@@ -200,12 +175,12 @@ func TestUnreachableMySQL(t *testing.T) {
 func TestWrongMySQLCredentials(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	c.ok("db", "create", "D")
-	c.ok("mirror", "--once")
-	execute(t, server, "CREATE USER u@localhost IDENTIFIED BY 'right'")
+	c.Ok("db create D")
+	c.Ok("mirror --once")
+	clitest.Execute(t, server, "CREATE USER u@localhost IDENTIFIED BY 'right'")
 	for _, dsn := range []string{"u:wrong", "u:right"} {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
-			message := c.fails(cli.ExitError, append(command, "--mysql-dsn", dsn+"@unix("+server.Socket()+")/")...)
+			message := c.Fails(cli.ExitError, append(command, "--mysql-dsn", dsn+"@unix("+server.Socket()+")/")...)
 			assert.Contains(t, message, `MySQL refuses the user "u"`)
 		}
 	}
@@ -214,15 +189,15 @@ func TestWrongMySQLCredentials(t *testing.T) {
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	v := c.status()
+	v := statusOf(c)
 	assert.True(t, v.Etcd.OK)
 	assert.Nil(t, v.Catalogue)
 	assert.False(t, v.Mirror.OK)
 	assert.Contains(t, v.Mirror.Error, "no mirror has written here yet")
 
-	fill(c)
-	c.ok("mirror", "--once")
-	v = c.status()
+	clitest.Fill(c.Ok)
+	c.Ok("mirror --once")
+	v = statusOf(c)
 	assert.Equal(t, &status.Catalogue{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
 	require.Len(t, v.Etcd.Endpoints, 1)
 	assert.True(t, v.Etcd.Endpoints[0].Leader)
@@ -233,18 +208,18 @@ func TestStatus(t *testing.T) {
 	assert.True(t, *v.Mirror.SameCatalogue)
 	assert.Equal(t, v.Etcd.Revision, v.Mirror.AppliedRevision)
 	assert.WithinDuration(t, time.Now(), *v.Mirror.Updated, time.Minute)
-	assert.Contains(t, c.ok("status"), "up to date, 38 rows")
+	c.Says("up to date, 38 rows", "status")
 
-	c.ok("db", "create", "Later")
-	v = c.status()
+	c.Ok("db create Later")
+	v = statusOf(c)
 	assert.EqualValues(t, 1, *v.Mirror.LagRevisions)
-	assert.Contains(t, c.ok("status"), "1 revision behind")
+	c.Says("1 revision behind", "status")
 
 	t.Run("without etcd", func(t *testing.T) {
-		r := (&commandLine{t: t, environment: map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}}).run("status", "-w",
-			"json", "--endpoints", refusing(t))
-		assert.Equal(t, cli.ExitNoConnection, r.code)
-		v := decode[status.Status](t, r.stdout)
+		r := tested.In(t, map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}).Run("status", "-w",
+			"json", "--endpoints", clitest.Refusing(t))
+		assert.Equal(t, cli.ExitNoConnection, r.Code)
+		v := clitest.Decode[status.Status](t, r.Stdout)
 		assert.False(t, v.Etcd.OK)
 		assert.Contains(t, v.Etcd.Error, "connection refused")
 		assert.True(t, v.Mirror.OK)
@@ -252,20 +227,20 @@ func TestStatus(t *testing.T) {
 		assert.Nil(t, v.Mirror.SameCatalogue)
 	})
 	t.Run("without MySQL", func(t *testing.T) {
-		c := &commandLine{t: t, environment: c.environment}
+		c := tested.In(t, c.Env)
 		require.NoError(t, server.Kill())
-		r := c.run("status", "-w", "json")
-		assert.Equal(t, cli.ExitNoConnection, r.code)
-		v := decode[status.Status](t, r.stdout)
+		r := c.Run("status -w json")
+		assert.Equal(t, cli.ExitNoConnection, r.Code)
+		v := clitest.Decode[status.Status](t, r.Stdout)
 		assert.True(t, v.Etcd.OK)
 		assert.Equal(t, 4, v.Catalogue.Databases)
 		assert.False(t, v.Mirror.OK)
 		assert.Contains(t, v.Mirror.Error, "MySQL is not available")
-		assert.Contains(t, c.run("status").stdout, "MySQL is not available")
+		assert.Contains(t, c.Run("status").Stdout, "MySQL is not available")
 	})
 	t.Run("without flags for MySQL", func(t *testing.T) {
-		c := &commandLine{t: t, environment: map[string]string{"CSS_SYNC_ENDPOINTS": c.environment["CSS_SYNC_ENDPOINTS"]}}
-		assert.Nil(t, c.status().Mirror)
-		assert.Contains(t, c.ok("status"), "not looked at")
+		c := tested.In(t, map[string]string{"CSS_SYNC_ENDPOINTS": c.Env["CSS_SYNC_ENDPOINTS"]})
+		assert.Nil(t, statusOf(c).Mirror)
+		c.Says("not looked at", "status")
 	})
 }

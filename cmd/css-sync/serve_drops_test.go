@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/status"
 )
 
@@ -64,7 +65,7 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"serve --no-mirror --compact never":           "it is neither a duration, such as 1h, nor off",
 	} {
 		t.Run(line, func(t *testing.T) {
-			message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
+			message := elsewhere(t).Fails(cli.ExitInvalid, strings.Fields(line)...)
 			assert.Contains(t, message, want)
 			assert.NotContains(t, message, "secret")
 			assert.NotContains(t, message, "se%cret")
@@ -76,10 +77,10 @@ func TestWrongUseOfDrops(t *testing.T) {
 func TestServeRemovesDataFromWorkers(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	fill(c)
-	c.ok("config", "set", "--delay", "0s")
-	c.ok("mirror", "--once")
-	execute(t, server,
+	clitest.Fill(c.Ok)
+	c.Ok("config set --delay 0s")
+	c.Ok("mirror --once")
+	clitest.Execute(t, server,
 		"CREATE DATABASE LSST", "CREATE TABLE LSST.Source (a INT)", "CREATE TABLE LSST.Source_1 (a INT)",
 		"CREATE TABLE LSST.Source_backup (a INT)",
 		"CREATE DATABASE qservMeta",
@@ -90,31 +91,31 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 		"INSERT INTO qservMeta.QTable VALUES (17, 'LSST', 'Source')")
 	file := filepath.Join(t.TempDir(), "workers")
 	require.NoError(t, os.WriteFile(file, []byte(server.DSN("")+"\n"), 0o600))
-	c.environment["CSS_SYNC_WORKER_DSN_FILE"] = file
-	c.environment["CSS_SYNC_QMETA_DSN"] = server.DSN("")
-	serve := c.process("serve", "--qmeta-grace", "100ms")
-	serve.await(t, `msg="drops are carried out" data_removed_by="1 MySQL server" c++_czars_tracked=true`)
-	serve.await(t, `msg="mirror follows etcd"`)
+	c.Env["CSS_SYNC_WORKER_DSN_FILE"] = file
+	c.Env["CSS_SYNC_QMETA_DSN"] = server.DSN("")
+	serve := c.Process("serve --qmeta-grace 100ms")
+	serve.Await(`msg="drops are carried out" data_removed_by="1 MySQL server" c++_czars_tracked=true`)
+	serve.Await(`msg="mirror follows etcd"`)
 
-	drop := c.start(t.Context(), "table", "drop", "LSST.Source", "--wait")
-	serve.await(t, `msg="a drop waits for queries of C++ czars" name=LSST.Source`)
-	require.Eventually(t, func() bool { return strings.Contains(serve.text(), "17") }, patience, 50*time.Millisecond)
-	assert.Contains(t, c.ok("drops", "show", "LSST.Source"),
-		"which is about to go on; if it asks for queries of C++ czars, its log says which it waits for")
+	drop := c.Start(t.Context(), "table drop LSST.Source --wait")
+	serve.Await(`msg="a drop waits for queries of C++ czars" name=LSST.Source`)
+	require.Eventually(t, func() bool { return strings.Contains(serve.String(), "17") }, clitest.Patience, 50*time.Millisecond)
+	c.Says("which is about to go on; if it asks for queries of C++ czars, its log says which it waits for",
+		"drops show LSST.Source")
 	assert.Equal(t, []string{"Source", "Source_1", "Source_backup"}, tablesOf(t, server.DSN("LSST")))
-	execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
-	assert.Equal(t, cli.ExitOK, drop.wait(t), drop.text())
+	clitest.Execute(t, server, "UPDATE qservMeta.QInfo SET completed = NOW()")
+	drop.Ends()
 	assert.Equal(t, []string{"Source_backup"}, tablesOf(t, server.DSN("LSST")))
 	clean := []string{"drops", "clean", "--worker-dsn-file", file}
-	assert.Contains(t, c.ok(clean...), "stays: it is younger than 168h0m0s")
-	assert.Contains(t, c.ok(append(clean, "--older-than", "0s", "--dry-run")...), "would be removed")
+	c.Says("stays: it is younger than 168h0m0s", clean...)
+	c.Says("would be removed", append(clean, "--older-than", "0s", "--dry-run")...)
 	require.Eventually(t, func() bool {
-		v := decode[[]markerView](t, c.ok(append(clean, "--older-than", "0s", "-w", "json")...))
+		v := clitest.Decode[[]markerView](t, c.Ok(append(clean, "--older-than", "0s", "-w", "json")...))
 		return len(v) == 1 && v[0].Removed
-	}, patience, 50*time.Millisecond, "no attempt is connected any more, soon after the last")
+	}, clitest.Patience, 50*time.Millisecond, "no attempt is connected any more, soon after the last")
 	assert.Empty(t, tablesOf(t, server.DSN("css_drops")))
-	serve.signal(t, os.Interrupt)
-	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
+	serve.Signal(os.Interrupt)
+	serve.Ends()
 }
 
 func tablesOf(t *testing.T, dsn string) (names []string) {
@@ -137,40 +138,40 @@ func tablesOf(t *testing.T, dsn string) (names []string) {
 // TestDropsStandBy: when the daemon that leads is killed, another one goes on with its drops.
 func TestDropsStandBy(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
-	first := c.process("serve", "--no-mirror", "--session-ttl", "2s", "--compact=off")
-	first.await(t, `msg="this process coordinates drops"`)
-	second := c.process("serve", "--no-mirror", "--session-ttl", "2s")
-	idle := c.process("serve", "--no-mirror", "--no-drops")
-	second.await(t, "standing by")
-	idle.await(t, `msg="daemon started"`)
-	require.NoError(t, first.cmd.Process.Kill())
-	first.wait(t)
-	c.run("table", "drop", "LSST.Filter", "--wait")
-	c.gone("LSST.Filter")
-	assert.Contains(t, second.text(), `msg="this process coordinates drops"`)
-	assert.NotContains(t, idle.text(), "drops are carried out")
-	for _, p := range []*process{second, idle} {
-		p.signal(t, os.Interrupt)
-		assert.Equal(t, cli.ExitOK, p.wait(t), p.text())
+	c := onQuickDrops(t)
+	first := c.Process("serve --no-mirror --session-ttl 2s --compact=off")
+	first.Await(`msg="this process coordinates drops"`)
+	second := c.Process("serve --no-mirror --session-ttl 2s")
+	idle := c.Process("serve --no-mirror --no-drops")
+	second.Await("standing by")
+	idle.Await(`msg="daemon started"`)
+	require.NoError(t, first.Cmd.Process.Kill())
+	first.Wait()
+	c.Run("table drop LSST.Filter --wait")
+	clitest.AwaitGone(t, c.Run, "LSST.Filter")
+	assert.Contains(t, second.String(), `msg="this process coordinates drops"`)
+	assert.NotContains(t, idle.String(), "drops are carried out")
+	for _, p := range []*clitest.Process{second, idle} {
+		p.Signal(os.Interrupt)
+		p.Ends()
 	}
 }
 
 // TestServeEndsWhileACommandHangs: it is killed, and another daemon begins anew.
 func TestServeEndsWhileACommandHangs(t *testing.T) {
 	t.Parallel()
-	c := quickDrops(t)
+	c := onQuickDrops(t)
 	program := filepath.Join(t.TempDir(), "hang")
 	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nsleep 600\n"), 0o700))
-	serve := c.process("serve", "--no-mirror", "--drop-command", program)
-	serve.await(t, `msg="this process coordinates drops"`)
-	c.ok("table", "drop", "LSST.Filter", "--delay", "0s")
-	c.awaitShow("LSST.Filter", func(v status.Drop) bool { return v.Phase == "dropping" })
+	serve := c.Process("serve", "--no-mirror", "--drop-command", program)
+	serve.Await(`msg="this process coordinates drops"`)
+	c.Ok("table drop LSST.Filter --delay 0s")
+	awaitShow(c, "LSST.Filter", func(v status.Drop) bool { return v.Phase == "dropping" })
 	began := time.Now()
-	serve.signal(t, os.Interrupt)
-	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
+	serve.Signal(os.Interrupt)
+	serve.Ends()
 	assert.Less(t, time.Since(began), 10*time.Second)
-	assert.Contains(t, c.ok("drops", "show", "LSST.Filter"), "the data are being removed")
-	c.serves()
-	c.gone("LSST.Filter")
+	c.Says("the data are being removed", "drops show LSST.Filter")
+	serves(c)
+	clitest.AwaitGone(t, c.Run, "LSST.Filter")
 }

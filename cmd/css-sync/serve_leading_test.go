@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/daemon"
 )
 
@@ -16,11 +17,11 @@ import (
 func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
-	fill(c)
+	clitest.Fill(c.Ok)
 	for range 2 {
-		c.process("serve", "--no-drops")
+		c.Process("serve --no-drops")
 	}
-	etcd := c.raw()
+	etcd := raw(c)
 	candidates := daemon.MirrorKeys("/qserv") + "default/"
 	awaitTwo := func(since int64) {
 		t.Helper()
@@ -28,23 +29,23 @@ func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 			got, err := etcd.Get(t.Context(), candidates, clientv3.WithPrefix(), clientv3.WithMinCreateRev(since+1),
 				clientv3.WithCountOnly())
 			return err == nil && got.Count == 2
-		}, patience, 20*time.Millisecond)
+		}, clitest.Patience, 20*time.Millisecond)
 	}
 	awaitTwo(0)
-	c.awaitAgreement()
-	term := func() int64 { return c.status().Mirror.Term }
+	awaitAgreement(c)
+	term := func() int64 { return statusOf(c).Mirror.Term }
 	before := term()
 	gone, err := etcd.Delete(t.Context(), candidates, clientv3.WithPrefix())
 	require.NoError(t, err)
 	require.EqualValues(t, 2, gone.Deleted)
 	awaitTwo(gone.Header.Revision)
-	c.ok("db", "create", "After")
-	require.Eventually(t, func() bool { return term() > before }, patience, 50*time.Millisecond)
+	c.Ok("db create After")
+	require.Eventually(t, func() bool { return term() > before }, clitest.Patience, 50*time.Millisecond)
 	now := term()
 	assert.LessOrEqual(t, now, before+2, "who led may have been on its way to the table, and was followed by who leads")
 	for _, db := range []string{"A", "B", "C"} {
-		c.ok("db", "create", db)
-		c.awaitAgreement()
+		c.Ok("db", "create", db)
+		awaitAgreement(c)
 	}
 	assert.Equal(t, now, term(), "one leads")
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 )
 
 // TestServeBeginsAgainAtSIGHUP: a new password is taken from its file; a file that cannot be used changes nothing; and
@@ -19,35 +19,34 @@ import (
 func TestServeBeginsAgainAtSIGHUP(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	fill(c)
-	c.ok("mirror", "--once")
+	clitest.Fill(c.Ok)
+	c.Ok("mirror --once")
 	file := filepath.Join(t.TempDir(), "dsn")
 	secret := func(password string) {
 		require.NoError(t, os.WriteFile(file, []byte("m:"+password+"@unix("+server.Socket()+")/"), 0o600))
 	}
-	execute(t, server, "CREATE USER m@localhost IDENTIFIED BY 'old'", "GRANT ALL ON qservCssData.* TO m@localhost")
+	clitest.Execute(t, server, "CREATE USER m@localhost IDENTIFIED BY 'old'", "GRANT ALL ON qservCssData.* TO m@localhost")
 	secret("old")
-	serve := c.process("serve", "--mysql-dsn-file", file)
-	serve.await(t, `msg="mirror follows etcd"`)
+	serve := c.Process("serve", "--mysql-dsn-file", file)
+	serve.Await(`msg="mirror follows etcd"`)
 
 	require.NoError(t, os.WriteFile(file, []byte("mysql://m:Sec@ret@localhost/"), 0o600))
-	serve.signal(t, syscall.SIGHUP)
-	serve.await(t, "css-sync goes on as it was")
-	assert.NotContains(t, serve.text(), "Sec")
-	c.ok("db", "create", "Meanwhile")
-	c.awaitAgreement()
+	serve.Signal(syscall.SIGHUP)
+	serve.Await("css-sync goes on as it was")
+	assert.NotContains(t, serve.String(), "Sec")
+	c.Ok("db create Meanwhile")
+	awaitAgreement(c)
 
-	execute(t, server, "ALTER USER m@localhost IDENTIFIED BY 'new'")
+	clitest.Execute(t, server, "ALTER USER m@localhost IDENTIFIED BY 'new'")
 	secret("new")
-	serve.signal(t, syscall.SIGHUP)
-	serve.await(t, "begins again with what its files say now")
-	serve.awaitN(t, `msg="mirror follows etcd"`, 2)
-	c.ok("db", "create", "Afterwards")
-	c.awaitAgreement()
+	serve.Signal(syscall.SIGHUP)
+	serve.Await("begins again with what its files say now")
+	serve.AwaitN(`msg="mirror follows etcd"`, 2)
+	c.Ok("db create Afterwards")
+	awaitAgreement(c)
 
-	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
+	serve.Stop()
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(t, err)
 	defer etcd.Close()
 	leases, err := etcd.Leases(t.Context())
@@ -61,12 +60,11 @@ func TestOwnEtcdGoesOnAtSIGHUP(t *testing.T) {
 	dir := t.TempDir()
 	socket := "unix://" + filepath.Join(dir, "s")
 	c := elsewhere(t)
-	serve := c.process("serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client", socket)
-	serve.await(t, `msg="drops are carried out"`)
-	serve.signal(t, syscall.SIGHUP)
-	serve.awaitN(t, `msg="drops are carried out"`, 2)
-	assert.Equal(t, 1, strings.Count(serve.text(), "etcd runs in this process"))
-	c.ok("db", "create", "D", "--endpoints", socket)
-	serve.signal(t, syscall.SIGTERM)
-	assert.Equal(t, cli.ExitOK, serve.wait(t), serve.text())
+	serve := c.Process("serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client", socket)
+	serve.Await(`msg="drops are carried out"`)
+	serve.Signal(syscall.SIGHUP)
+	serve.AwaitN(`msg="drops are carried out"`, 2)
+	assert.Equal(t, 1, strings.Count(serve.String(), "etcd runs in this process"))
+	c.Ok("db", "create", "D", "--endpoints", socket)
+	serve.Stop()
 }

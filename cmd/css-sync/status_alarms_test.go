@@ -9,6 +9,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/status"
 )
 
@@ -16,11 +17,11 @@ import (
 func TestStatusShowsAlarms(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.environment["CSS_SYNC_ENDPOINTS"]}})
+	c.Ok("db create D")
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}})
 	require.NoError(t, err)
 	defer etcd.Close()
-	assert.Empty(t, c.status().Etcd.Alarms)
+	assert.Empty(t, statusOf(c).Etcd.Alarms)
 	members, err := etcd.MemberList(t.Context())
 	require.NoError(t, err)
 	_, err = pb.NewMaintenanceClient(etcd.ActiveConnection()).Alarm(t.Context(), &pb.AlarmRequest{
@@ -28,17 +29,17 @@ func TestStatusShowsAlarms(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	r := c.run("status")
-	assert.Equal(t, cli.ExitError, r.code)
-	assert.Regexp(t, `(?m)^ALARM: +etcd is full \(alarm NOSPACE\)`, r.stdout)
-	assert.Contains(t, r.stderr, "css-sync: etcd is full (alarm NOSPACE)")
-	r = c.run("status", "-w", "json")
-	assert.Equal(t, cli.ExitError, r.code)
-	s := decode[status.Status](t, r.stdout)
+	r := c.Run("status")
+	assert.Equal(t, cli.ExitError, r.Code)
+	assert.Regexp(t, `(?m)^ALARM: +etcd is full \(alarm NOSPACE\)`, r.Stdout)
+	assert.Contains(t, r.Stderr, "css-sync: etcd is full (alarm NOSPACE)")
+	r = c.Run("status -w json")
+	assert.Equal(t, cli.ExitError, r.Code)
+	s := clitest.Decode[status.Status](t, r.Stdout)
 	assert.Equal(t, []string{"NOSPACE"}, s.Etcd.Alarms)
 	assert.Equal(t, 1, s.Catalogue.Databases, "the rest is shown")
 
 	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
 	require.NoError(t, err)
-	assert.NotContains(t, c.ok("status"), "ALARM")
+	assert.NotContains(t, c.Ok("status"), "ALARM")
 }

@@ -9,34 +9,33 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/diff"
 	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
 func TestUnpacked(t *testing.T) {
 	t.Parallel()
-	c := onEtcd(t)
-	fill(c)
+	c := filled(t)
 	for name, args := range map[string][]string{
 		"get-unpacked":          {"get", "--unpacked", "/NODES/worker-1/host"},
 		"ls-unpacked":           {"ls", "--unpacked", "/DBS/LSST"},
 		"ls-unpacked-long":      {"ls", "--unpacked", "-l", "/NODES/worker-1"},
 		"ls-unpacked-recursive": {"ls", "--unpacked", "-r", "/DBS/LSST/TABLES/Object"},
 	} {
-		golden(t, name+".txt", c.ok(args...))
-		golden(t, name+".json", c.ok(append(args, "-w", "json")...))
+		c.Goldens(name, args...)
 	}
-	golden(t, "dump-unpacked.txt", c.ok("dump", "--unpacked"))
-	assert.Equal(t, "READY\n", c.ok("get", "--unpacked", "/DBS/LSST"), "a plain key is what it is")
-	assert.Empty(t, c.ok("ls", "--unpacked", "/NODES/worker-1/host"), "there is nothing below a member")
-	assert.Equal(t, "{\n}\n", c.ok("dump", "--unpacked", "--root", "/NODES/worker-1/host"))
+	c.Golden("dump-unpacked", "dump --unpacked")
+	assert.Equal(t, "READY\n", c.Ok("get --unpacked /DBS/LSST"), "a plain key is what it is")
+	assert.Empty(t, c.Ok("ls --unpacked /NODES/worker-1/host"), "there is nothing below a member")
+	assert.Equal(t, "{\n}\n", c.Ok("dump --unpacked --root /NODES/worker-1/host"))
 	for _, args := range [][]string{
 		{"get", "/NODES/worker-1/host"}, {"ls", "/NODES/worker-1/host"}, {"dump", "--root", "/NODES/worker-1/host"},
 		{"get", "--unpacked", "/NODES/worker-1/hosts"}, {"ls", "--unpacked", "/NODES/worker-1/hosts"},
 	} {
-		assert.Contains(t, c.fails(cli.ExitError, args...), "no such key")
+		c.Refuses(cli.ExitError, "no such key", args...)
 	}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "get", "--unpacked", "NODES"), "must begin with a slash")
+	c.Refuses(cli.ExitInvalid, "must begin with a slash", "get --unpacked NODES")
 }
 
 // odd are values of packed keys that Qserv never writes.
@@ -71,29 +70,28 @@ func plant(t *testing.T, server *embedetcd.Server, keys map[string]string) {
 // What cannot be read is shown as it is, and named.
 func TestUnpackedNamesWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	fill(c)
+	clitest.Fill(c.Ok)
 	plant(t, server, odd)
-	r := c.run("dump", "--unpacked", "--root", "/NODES")
-	assert.Equal(t, cli.ExitError, r.code)
-	golden(t, "unreadable-packed.txt", r.stdout+r.stderr)
-	assert.Contains(t, c.fails(cli.ExitError, "ls", "--unpacked"),
-		"cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ")
-	assert.Contains(t, c.fails(cli.ExitError, "get", "--unpacked", "/NODES/half/host"),
-		"cannot read packed key /NODES/half/.packed.json: not JSON")
-	assert.Equal(t, "1\n", c.ok("get", "--unpacked", "/NODES/plain/port"))
-	assert.Equal(t, "plain\n", c.ok("get", "--unpacked", "/NODES/plain/host"))
+	r := c.Run("dump --unpacked --root /NODES")
+	assert.Equal(t, cli.ExitError, r.Code)
+	clitest.Golden(t, "unreadable-packed.txt", r.Stdout+r.Stderr)
+	c.Refuses(cli.ExitError, "cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ", "ls --unpacked")
+	c.Refuses(cli.ExitError, "cannot read packed key /NODES/half/.packed.json: not JSON",
+		"get --unpacked /NODES/half/host")
+	assert.Equal(t, "1\n", c.Ok("get --unpacked /NODES/plain/port"))
+	assert.Equal(t, "plain\n", c.Ok("get --unpacked /NODES/plain/host"))
 }
 
 // What --meaning takes packed keys for is what readers of the catalogue do.
 func TestMeaningIsWhatIsRead(t *testing.T) {
 	t.Parallel()
-	server := startEtcd(t)
+	server := clitest.StartEtcd(t)
 	c := onServer(t, server)
-	fill(c)
+	clitest.Fill(c.Ok)
 	plant(t, server, odd)
-	written, read := decode[keys](t, c.run("dump").stdout), decode[keys](t, c.run("dump", "--unpacked").stdout)
+	written, read := clitest.Decode[keys](t, c.Run("dump").Stdout), clitest.Decode[keys](t, c.Run("dump --unpacked").Stdout)
 	for key := range written {
 		if _, ok := read[path.Dir(key)]; !ok && path.Dir(key) != "/" {
 			read[path.Dir(key)] = ""
@@ -105,8 +103,8 @@ func TestMeaningIsWhatIsRead(t *testing.T) {
 func TestUnpackedDumpHasTheFormOfADump(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
-	c.ok("put", "/DBS/D/note", "a/b\"\\\b\f\n\r\t\x01\x1f\x7f<&>\u2028ü")
-	c.ok("del", "/DBS/D/.packed.json")
-	assert.Equal(t, c.ok("dump"), c.ok("dump", "--unpacked"), "where nothing is packed")
+	c.Ok("db create D")
+	c.Ok("put", "/DBS/D/note", "a/b\"\\\b\f\n\r\t\x01\x1f\x7f<&>\u2028ü")
+	c.Ok("del /DBS/D/.packed.json")
+	assert.Equal(t, c.Ok("dump"), c.Ok("dump --unpacked"), "where nothing is packed")
 }

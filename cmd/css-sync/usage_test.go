@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
 )
 
 // What is wrong with a command line is found before anything is asked of etcd: there is none here.
@@ -82,7 +83,7 @@ func TestWrongUse(t *testing.T) {
 	}
 	for line, want := range tests {
 		t.Run(line, func(t *testing.T) {
-			message := elsewhere(t).fails(cli.ExitInvalid, strings.Fields(line)...)
+			message := elsewhere(t).Fails(cli.ExitInvalid, strings.Fields(line)...)
 			assert.Contains(t, message, want)
 			assert.NotContains(t, message, "secret")
 		})
@@ -91,20 +92,19 @@ func TestWrongUse(t *testing.T) {
 
 func TestWrongUseFromTheEnvironment(t *testing.T) {
 	c := elsewhere(t)
-	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "check"),
-		"CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG are mutually exclusive")
-	c.environment = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "serve", "--no-mirror"),
-		"ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here")
-	c.environment = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}
-	assert.Contains(t, c.fails(cli.ExitInvalid, "check"), "CSS_SYNC_MYSQL_DSN: it is not of the form")
+	c.Env = map[string]string{"CSS_SYNC_MYSQL_DSN": "a@/b", "CSS_SYNC_CZAR_CONFIG": "c"}
+	c.Refuses(cli.ExitInvalid, "CSS_SYNC_MYSQL_DSN and CSS_SYNC_CZAR_CONFIG are mutually exclusive", "check")
+	c.Env = map[string]string{"ETCDCTL_ENDPOINTS": "e:1", "CSS_SYNC_DATA_DIR": "d"}
+	c.Refuses(cli.ExitInvalid, "ETCDCTL_ENDPOINTS names an etcd elsewhere and CSS_SYNC_DATA_DIR runs one here",
+		"serve --no-mirror")
+	c.Env = map[string]string{"CSS_SYNC_MYSQL_DSN": "secret"}
+	c.Refuses(cli.ExitInvalid, "CSS_SYNC_MYSQL_DSN: it is not of the form", "check")
 }
 
 func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.ok("db", "create", "D")
+	c.Ok("db create D")
 	for line, want := range map[string]string{
 		"db create a/b":                       "a slash separates",
 		"db create a.b":                       "a dot separates",
@@ -120,7 +120,7 @@ func TestInvalidNamesAndKeysAreRefused(t *testing.T) {
 		"table create D.T --schema (a) --lat-col d":           "the director's database, table and column are needed",
 		"table create D.T --schema (a) --scan-rating 1":       "not partitioned",
 	} {
-		t.Run(line, func(t *testing.T) { assert.Contains(t, c.fails(cli.ExitInvalid, strings.Fields(line)...), want) })
+		t.Run(line, func(t *testing.T) { c.Refuses(cli.ExitInvalid, want, strings.Fields(line)...) })
 	}
 }
 
@@ -133,23 +133,23 @@ func TestHelp(t *testing.T) {
 		}
 		assert.NotEmpty(t, cmd.Short, cmd.CommandPath())
 		assert.NotRegexp(t, `\.$`, cmd.Short, cmd.CommandPath())
-		text := elsewhere(t).ok(append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
+		text := elsewhere(t).Ok(append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
 		assert.Contains(t, text, "Usage:")
 		for _, sub := range cmd.Commands() {
 			visit(sub)
 		}
 	}
 	visit(newProgram(nil, nil, nil, nil).RootCommand())
-	text := elsewhere(t).ok()
+	text := elsewhere(t).Ok()
 	assert.Contains(t, text, "Exit codes:")
 	assert.Contains(t, text, "--endpoints")
-	assert.NotContains(t, elsewhere(t).ok("db", "list", "--help"), "--cacert",
+	assert.NotContains(t, elsewhere(t).Ok("db list --help"), "--cacert",
 		"what all commands have stands in one place")
 }
 
 func TestVersion(t *testing.T) {
-	v := decode[versionView](t, elsewhere(t).ok("version", "-w", "json"))
+	v := clitest.Decode[versionView](t, elsewhere(t).Ok("version -w json"))
 	assert.Equal(t, "1", v.CSS)
 	assert.Contains(t, v.Go, "go1.")
-	assert.Contains(t, elsewhere(t).ok("version"), "etcd client:")
+	elsewhere(t).Says("etcd client:", "version")
 }
