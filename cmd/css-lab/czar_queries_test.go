@@ -54,7 +54,7 @@ func (q *querying) ask(lines ...string) {
 func (q *querying) told(query int, event string) queryTold {
 	q.t.Helper()
 	var found queryLine
-	require.Eventually(q.t, func() bool {
+	clitest.Await(q.t, func() bool {
 		for line := range strings.Lines(q.String()) {
 			if json.Unmarshal([]byte(line), &found) == nil && found.Query == query && found.Event == event {
 				return true
@@ -62,7 +62,7 @@ func (q *querying) told(query int, event string) queryTold {
 			found = queryLine{}
 		}
 		return false
-	}, clitest.Patience, 10*time.Millisecond, "query %d is not %s in\n%s", query, event, q.Running)
+	}, "query %d is not %s in\n%s", query, event, q.Running)
 	assert.WithinDuration(q.t, time.Now(), found.Time, clitest.Patience)
 	return found.queryTold
 }
@@ -187,7 +187,8 @@ func TestCzarQueriesRunOnWorkers(t *testing.T) {
 	ok(c, "mirror --once") // makes the database that execute connects to
 	ok(c, "chunk add LSST.Object 7 worker-1")
 	ok(c, "chunk add LSST.Object 8 worker-2")
-	clitest.Execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)", "CREATE TABLE LSST.Object_7 (a INT)",
+	clitest.Execute(t, server, "CREATE DATABASE LSST", "CREATE TABLE LSST.Filter (a INT)",
+		"CREATE TABLE LSST.Object_7 (a INT)",
 		"CREATE TABLE LSST.Object_8 (a INT)")
 	none := testkit.MariaDB(t, mariadbd.Options{})
 	file := filepath.Join(t.TempDir(), "workers")
@@ -219,8 +220,7 @@ func TestCzarTellsOfQueriesInWords(t *testing.T) {
 			Seconds: 1.5},
 		"query 1 on D.T failed after 0.0 s and 1 chunk query: why": {Query: 1, Tables: []string{"D.T"}, Event: queryFailed,
 			Chunks: 1, Error: "why"},
-		`line 2 is no query: "\x1b" is not of the form`: {Query: 2, Event: queryInvalid,
-			Error: `"\x1b" is not of the form`},
+		`line 2 is no query: "\x1b" is not of the form`: {Query: 2, Event: queryInvalid, Error: `"\x1b" is not of the form`},
 		"query 1 on D.T finished after 2.0 s and 12 chunk queries": {Query: 1, Tables: []string{"D.T"}, Event: queryFinished,
 			Seconds: 2, Chunks: 12},
 	} {

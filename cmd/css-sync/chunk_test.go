@@ -12,21 +12,15 @@ import (
 
 func TestChunks(t *testing.T) {
 	t.Parallel()
-	server := clitest.StartEtcd(t)
-	c := onServer(t, server)
-	clitest.Fill(c.Ok)
-	assert.Equal(t, "[]\n", c.Ok("chunk list LSST.Object -w json"))
+	c := filled(t)
+	assert.Equal(t, "[]\n", c.OK("chunk list LSST.Object -w json"))
 	assert.Regexp(t, `^chunk 6630 of LSST.Object added on worker-1, worker-2, revision \d+\n$`,
-		c.Ok("chunk add LSST.Object 6630 worker-1 worker-2"))
-	c.Ok("chunk add LSST.Object 57 worker-2")
+		c.OK("chunk add LSST.Object 6630 worker-1 worker-2"))
+	c.OK("chunk add LSST.Object 57 worker-2")
 	c.Refuses(cli.ExitInvalid, "the node worker-2 has a replica of the chunk", "chunk add LSST.Object 57 worker-2")
 	c.Refuses(cli.ExitInvalid, "the table is not partitioned and has no chunks", "chunk add LSST.Filter 57 worker-2")
-	for name, args := range map[string][]string{
-		"chunk-list": {"chunk", "list", "LSST.Object"},
-		"chunk-show": {"chunk", "show", "LSST.Object", "6630"},
-	} {
-		c.Goldens(name, args...)
-	}
+	c.Goldens("chunk-list", "chunk list LSST.Object")
+	c.Goldens("chunk-show", "chunk show LSST.Object 6630")
 	c.Refuses(cli.ExitError, "chunks have replicas on the node", "node delete worker-1")
 	c.Refuses(cli.ExitError, "add chunk 58 of LSST.Object: no such node worker-9",
 		"chunk add LSST.Object 58 worker-1 worker-9")
@@ -34,17 +28,15 @@ func TestChunks(t *testing.T) {
 	c.Refuses(cli.ExitError, "delete chunk 58 of LSST.Object: no such chunk", "chunk delete LSST.Object 58")
 	c.Refuses(cli.ExitError, "read chunks of table LSST.Nothing: no such table", "chunk list LSST.Nothing")
 
-	plant(t, server, keys{"/DBS/LSST/TABLES/Object/CHUNKS/57/REPLICAS/0000000001/.packed.json": "{}"})
-	r := c.Run("chunk list LSST.Object")
-	assert.Equal(t, cli.ExitError, r.Code)
-	clitest.Golden(t, "unreadable-chunk.txt", r.Stdout+r.Stderr)
-	r = c.Run("chunk list LSST.Object -w json")
+	plant(c, keys{"/DBS/LSST/TABLES/Object/CHUNKS/57/REPLICAS/0000000001/.packed.json": "{}"})
+	c.GoldenOf(cli.ExitError, "unreadable-chunk.txt", "chunk list LSST.Object")
+	r := c.Run("chunk list LSST.Object -w json")
 	assert.Equal(t, cli.ExitError, r.Code)
 	assert.NotEmpty(t, clitest.Decode[[]chunkView](t, r.Stdout)[0].Error)
 
-	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.Ok("chunk delete LSST.Object 57"))
-	c.Ok("chunk delete LSST.Object 6630")
-	c.Ok("node delete worker-1")
+	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.OK("chunk delete LSST.Object 57"))
+	c.OK("chunk delete LSST.Object 6630")
+	c.OK("node delete worker-1")
 }
 
 // TestChunksOfAFile are added together, and once.
@@ -52,10 +44,9 @@ func TestChunksOfAFile(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
 	c.Stdin = "# ID NODE...\n6630 worker-1 worker-2\n\n  57\tworker-2\n"
-	assert.Regexp(t, `^2 chunks of LSST.Object added, revision \d+\n$`, c.Ok("chunk add LSST.Object --from -"))
+	assert.Regexp(t, `^2 chunks of LSST.Object added, revision \d+\n$`, c.OK("chunk add LSST.Object --from -"))
 	c.Golden("chunk-list", "chunk list LSST.Object")
-	assert.Equal(t, "nothing to do: the nodes have the chunks already\n",
-		c.Ok("chunk add LSST.Object --from -"))
+	assert.Equal(t, "nothing to do: the nodes have the chunks already\n", c.OK("chunk add LSST.Object --from -"))
 	for input, want := range map[string]string{
 		"1 worker-1\n2\n":          "line 2: the chunk 2 is on no node; a line is ID NODE...",
 		"1 worker-1\nx worker-1":   `line 2: "x" is not the id of a chunk, which is a number`,

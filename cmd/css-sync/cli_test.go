@@ -35,6 +35,6 @@ func TestMain(m *testing.M) {
 func filled(t *testing.T) *clitest.CommandLine {
 	t.Helper()
 	c := onEtcd(t)
-	clitest.Fill(c.Ok)
+	clitest.Fill(c.OK)
 	return c
 }

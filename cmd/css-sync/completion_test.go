@@ -36,7 +36,7 @@ func TestCompletion(t *testing.T) {
 	e := onEtcd(t)
 	f, _ := onFile(t)
 	for _, c := range []*clitest.CommandLine{e, f} {
-		clitest.Fill(c.Ok)
+		clitest.Fill(c.OK)
 		for line, want := range map[string]string{
 			"db show :":                              "LSST LSST_2 Plain",
 			"db show P":                              "Plain",
@@ -63,7 +63,7 @@ func TestCompletion(t *testing.T) {
 			assert.ElementsMatch(t, strings.Fields(want), completions(c, args...), line)
 		}
 	}
-	e.Ok("db drop Plain")
+	e.OK("db drop Plain")
 	assert.Equal(t, []string{"LSST", "LSST_2"}, completions(e, "db", "show", ""))
 }
 

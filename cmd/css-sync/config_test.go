@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
@@ -16,13 +14,12 @@ import (
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
-	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n",
-		c.Ok("config show"))
+	c.OK("db create D")
+	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n", c.OK("config show"))
 	c.Says("settings changed, revision ", "config set --fence 5m --wait 6m10s")
 	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`,
-		c.Ok("config show -w json"))
-	c.Ok("config set --delay 0s")
+		c.OK("config show -w json"))
+	c.OK("config set --delay 0s")
 
 	message := c.Fails(cli.ExitInvalid, "config set --confirm 10s --fence 20s --alive 1500ms --delay 1s")
 	for _, fault := range []string{
@@ -40,11 +37,7 @@ func TestConfig(t *testing.T) {
 func TestSettingsThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}})
-	require.NoError(t, err)
-	defer etcd.Close()
-	_, err = etcd.Put(t.Context(), "/qserv/config", `{"fence":"1s"}`)
-	require.NoError(t, err)
+	c.Put("/qserv/config", `{"fence":"1s"}`)
 
 	r := c.Run("serve --no-mirror")
 	assert.Contains(t, r.Stderr,
@@ -54,20 +47,17 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	assert.Equal(t, cli.ExitInvalid, r.Code)
 	assert.Contains(t, r.Stdout, "fence:    1s\n")
 	c.Fails(cli.ExitInvalid, "table drop LSST.Filter")
-	r = c.Run("status -w json")
-	assert.Equal(t, cli.ExitInvalid, r.Code)
-	s := clitest.Decode[status.Status](t, r.Stdout)
+	s := clitest.JSONOf[status.Status](c, cli.ExitInvalid, "status")
 	assert.True(t, s.Etcd.OK)
 	assert.False(t, s.Drops.OK)
 	assert.NotNil(t, s.Catalogue)
-	c.Ok("table drop LSST.Filter --force")
+	c.OK("table drop LSST.Filter --force")
 
-	c.Ok("config set --fence 10s")
-	c.Ok("table drop LSST.Source")
-	_, err = etcd.Put(t.Context(), "/qserv/config", `?`)
-	require.NoError(t, err)
+	c.OK("config set --fence 10s")
+	c.OK("table drop LSST.Source")
+	c.Put("/qserv/config", `?`)
 	c.Fails(cli.ExitInvalid, "config show")
-	c.Ok("config set --delay 5s")
+	c.OK("config set --delay 5s")
 	want := deletion.DefaultTiming
 	want.Delay = 5e9
 	assert.Equal(t, want, clitest.JSON[deletion.Timing](c, "config", "show"))
@@ -77,7 +67,7 @@ func TestHistoryReset(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.Refuses(cli.ExitInvalid, "CSS", "history-reset")
-	clitest.Fill(c.Ok)
+	clitest.Fill(c.OK)
 	before := statusOf(c).Etcd.History
 	c.Says("the history has a new name; czars register anew by themselves, revision ", "history-reset")
 	after := statusOf(c).Etcd.History

@@ -69,7 +69,7 @@ func TestOneOfSeveralEndpointsIsEnough(t *testing.T) {
 	t.Parallel()
 	server := clitest.StartEtcd(t)
 	c := elsewhere(t)
-	c.Ok("db", "create", "D", "--endpoints", clitest.Refusing(t)+","+server.Endpoints()[0])
+	c.OK("db", "create", "D", "--endpoints", clitest.Refusing(t)+","+server.Endpoints()[0])
 }
 
 // withUsers turns authentication on, for root:secret and for reader:secret, who may read the CSS.
@@ -99,40 +99,41 @@ func TestCredentials(t *testing.T) {
 	t.Parallel()
 	server := withUsers(t)
 	at := "--endpoints=" + server.Endpoints()[0]
+	// what stands in the environment, and on the command line
 	tests := map[string]struct {
-		env  map[string]string
-		args []string
-		code int
-		want string
+		given string
+		code  int
+		want  string
 	}{
-		"none":              {nil, nil, cli.ExitError, "etcd refused access"},
-		"name and password": {nil, []string{"--user", "root:secret"}, cli.ExitOK, ""},
-		"password beside":   {nil, []string{"--user", "root", "--password", "secret"}, cli.ExitOK, ""},
-		"wrong password": {nil, []string{"--user", "root:wrong"}, cli.ExitError,
+		"none":              {"", cli.ExitError, "etcd refused access"},
+		"name and password": {"--user root:secret", cli.ExitOK, ""},
+		"password beside":   {"--user root --password secret", cli.ExitOK, ""},
+		"wrong password": {"--user root:wrong", cli.ExitError,
 			"wrong name or password for user root\nhint: look at --user"},
-		"wrong name": {nil, []string{"--user", "nobody:secret"}, cli.ExitError,
-			"wrong name or password for user nobody"},
-		"not permitted": {nil, []string{"--user", "reader:secret"}, cli.ExitError,
-			"its role needs `etcdctl role grant-permission"},
-		"no password": {nil, []string{"--user", "root"}, cli.ExitInvalid,
-			"there is no password for etcd's user root"},
-		"no name": {nil, []string{"--user", ":x"}, cli.ExitInvalid, "no name"},
-		"own variable": {map[string]string{"CSS_SYNC_USER": "root", "CSS_SYNC_PASSWORD": "secret"}, nil,
-			cli.ExitOK, ""},
-		"etcdctl's variables": {map[string]string{"ETCDCTL_USER": "root:secret"}, nil, cli.ExitOK, ""},
-		"own before etcdctl's": {map[string]string{"ETCDCTL_PASSWORD": "wrong", "CSS_SYNC_PASSWORD": "secret"},
-			[]string{"--user", "root"}, cli.ExitOK, ""},
-		"the line before both": {map[string]string{"CSS_SYNC_PASSWORD": "wrong"}, []string{"--user", "root:secret"},
-			cli.ExitOK, ""},
-		"a password without a user": {map[string]string{"CSS_SYNC_PASSWORD": "secret"}, nil, cli.ExitError,
-			"etcd refused access"},
+		"wrong name":    {"--user nobody:secret", cli.ExitError, "wrong name or password for user nobody"},
+		"not permitted": {"--user reader:secret", cli.ExitError, "its role needs `etcdctl role grant-permission"},
+		"no password":   {"--user root", cli.ExitInvalid, "there is no password for etcd's user root"},
+		"no name":       {"--user :x", cli.ExitInvalid, "no name"},
+
+		"own variable":              {"CSS_SYNC_USER=root CSS_SYNC_PASSWORD=secret", cli.ExitOK, ""},
+		"etcdctl's variables":       {"ETCDCTL_USER=root:secret", cli.ExitOK, ""},
+		"own before etcdctl's":      {"ETCDCTL_PASSWORD=wrong CSS_SYNC_PASSWORD=secret --user root", cli.ExitOK, ""},
+		"the line before both":      {"CSS_SYNC_PASSWORD=wrong --user root:secret", cli.ExitOK, ""},
+		"a password without a user": {"CSS_SYNC_PASSWORD=secret", cli.ExitError, "etcd refused access"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			c := tested.In(t, test.env)
-			args := append([]string{"put", "/note", name, at, "--dial-timeout=20s", "--command-timeout=60s"}, test.args...)
+			c := elsewhere(t)
+			args := []string{"put", "/note", name, at, "--dial-timeout=20s", "--command-timeout=60s"}
+			for _, word := range strings.Fields(test.given) {
+				if variable, value, ok := strings.Cut(word, "="); ok {
+					c.Env[variable] = value
+				} else {
+					args = append(args, word)
+				}
+			}
 			if test.code == cli.ExitOK {
-				c.Ok(args...)
+				c.OK(args...)
 				return
 			}
 			message := c.Fails(test.code, args...)
@@ -145,8 +146,8 @@ func TestCredentials(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	first, second := clitest.StartEtcd(t), clitest.StartEtcd(t)
-	onServer(t, first).Ok("db create First")
-	tested.In(t, map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}).Ok("db create Second")
+	onServer(t, first).OK("db create First")
+	tested.In(t, map[string]string{"ETCDCTL_ENDPOINTS": second.Endpoints()[0]}).OK("db create Second")
 
 	c := tested.In(t, map[string]string{
 		"CSS_SYNC_ENDPOINTS": first.Endpoints()[0], "ETCDCTL_ENDPOINTS": second.Endpoints()[0], "CSS_SYNC_WRITE_OUT": "json",
@@ -160,7 +161,7 @@ func TestEnvironment(t *testing.T) {
 	c.Env["CSS_SYNC_IF_EXISTS"], c.Env["CSS_SYNC_FORCE"] = "true", "true"
 	c.Fails(cli.ExitError, "db drop Nope") // what permits something is to be said each time
 	c.Env["ETCDCTL_PREFIX"] = "/other"
-	c.Ok("db show First") // etcdctl has no such flag
+	c.OK("db show First") // etcdctl has no such flag
 }
 
 func TestTLS(t *testing.T) {
@@ -168,11 +169,11 @@ func TestTLS(t *testing.T) {
 	server := clitest.StartEtcd(t)
 	ca, address := tlsProxy(t, server)
 	c := elsewhere(t)
-	c.Ok("db", "create", "D", "--endpoints", "https://"+address, "--cacert", ca)
-	c.Ok("db", "show", "D", "--endpoints", address, "--cacert", ca)
-	c.Ok("db", "show", "D", "--endpoints", address, "--insecure-skip-tls-verify")
+	c.OK("db", "create", "D", "--endpoints", "https://"+address, "--cacert", ca)
+	c.OK("db", "show", "D", "--endpoints", address, "--cacert", ca)
+	c.OK("db", "show", "D", "--endpoints", address, "--insecure-skip-tls-verify")
 	c.Env["ETCDCTL_CACERT"] = ca
-	c.Ok("db", "show", "D", "--endpoints", address)
+	c.OK("db", "show", "D", "--endpoints", address)
 	delete(c.Env, "ETCDCTL_CACERT")
 	short := "--dial-timeout=5s" // long enough for a handshake on a busy machine
 	c.Refuses(cli.ExitNoConnection, "certificate signed by unknown authority",
@@ -235,12 +236,12 @@ func relay(from net.Conn, target string) {
 func TestCommandTimeout(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
+	c.OK("db create D")
 	require.Eventually(t, func() bool { // on a busy machine etcd may answer before the clock is looked at
 		r := c.Run("db show D --command-timeout 1ns")
 		return r.Code == cli.ExitNoConnection && strings.Contains(r.Stderr, "no answer in time")
 	}, clitest.Patience, time.Millisecond)
-	c.Ok("db show D --command-timeout 0")
+	c.OK("db show D --command-timeout 0")
 	c.Fails(cli.ExitInvalid, "db show D --command-timeout -1s")
 }
 
@@ -248,7 +249,7 @@ func TestCommandTimeout(t *testing.T) {
 func TestAnswersOfEtcdAreHeard(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
+	c.OK("db create D")
 	p := c.Program(nil, io.Discard, io.Discard)
 	require.Zero(t, p.Connection.Answers.Last.Load())
 	require.Equal(t, cli.ExitOK, p.Run(t.Context(), []string{"version"}))

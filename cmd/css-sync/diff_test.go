@@ -44,18 +44,18 @@ func differs(c *clitest.CommandLine, file string, args ...string) string {
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
-	file := saved(t, c.Ok("dump"))
+	file := saved(t, c.OK("dump"))
 	before := fmt.Sprint(clitest.JSON[writeResult](c, "put", "/DBS/Plain/note", "one\ntwo").Revision - 1)
 	c.Says("no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n", "diff", file, "etcd@"+before)
-	c.Ok("diff", "file://"+file, "etcd@"+before)
-	c.Ok("diff etcd etcd")
-	c.Ok("table set-status LSST.Source DO_NOT_USE")
-	c.Ok("db drop LSST_2")
+	c.OK("diff", "file://"+file, "etcd@"+before)
+	c.OK("diff etcd etcd")
+	c.OK("table set-status LSST.Source DO_NOT_USE")
+	c.OK("db drop LSST_2")
 	clitest.Golden(t, "diff.txt", differs(c, file, file, "etcd"))
 	clitest.Golden(t, "diff-back.txt", differs(c, file, "etcd", file))
 	clitest.Golden(t, "diff-revisions.txt", differs(c, file, "etcd@"+before, "etcd"))
 	clitest.Golden(t, "diff.json", differs(c, file, file, "etcd", "-w", "json"))
-	c.Stdin = c.Ok("dump")
+	c.Stdin = c.OK("dump")
 	assert.Equal(t, diff.Result{
 		A: diff.Side{Source: "etcd", Revision: 14, Keys: 36}, B: diff.Side{Source: "-", Keys: 36}, Equal: true,
 		Differences: []diff.Difference{},
@@ -65,14 +65,14 @@ func TestDiff(t *testing.T) {
 func TestDiffByMeaning(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
-	plain := clitest.Decode[keys](t, c.Ok("dump --unpacked"))
+	plain := clitest.Decode[keys](t, c.OK("dump --unpacked"))
 	plain["/PARTITIONING/_0000000001/overlap"] = "0.016670"
 	delete(plain, "/DBS/LSST/TABLES/Object/partitioning")
 	file := saved(t, jsonOf(t, plain))
 	assert.Contains(t, differs(c, file, file, "etcd"), "/NODES/worker-1/.packed.json")
-	c.Ok("diff", "--meaning", file, "etcd")
-	c.Ok("node set-state worker-2 ACTIVE")
-	c.Ok("table set-scan LSST.Source --scan-rating 3")
+	c.OK("diff", "--meaning", file, "etcd")
+	c.OK("node set-state worker-2 ACTIVE")
+	c.OK("table set-scan LSST.Source --scan-rating 3")
 	clitest.Golden(t, "diff-meaning.txt", differs(c, file, "--meaning", file, "etcd"))
 	clitest.Golden(t, "diff-meaning.json", differs(c, file, "--meaning", file, "etcd", "-w", "json"))
 }
@@ -98,14 +98,14 @@ func TestDiffOfMySQL(t *testing.T) {
 	c, maria := onServer(t, server), testkit.MariaDB(t, mariadbd.Options{})
 	c.Env["CSS_SYNC_MYSQL_DSN"] = maria.DSN("")
 	c.Refuses(cli.ExitError, "read kvData: ", "diff mysql mysql")
-	c.Ok("node add n")
-	plant(t, server, keys{"/DBS/LSST/TABLES/Object": "READY"})
-	c.Ok("mirror --once")
+	c.OK("node add n")
+	plant(c, keys{"/DBS/LSST/TABLES/Object": "READY"})
+	c.OK("mirror --once")
 	c.Says("no difference: etcd has 6 keys and mysql has 9 keys", "diff etcd mysql")
-	c.Ok("diff mysql etcd --meaning")
-	file := saved(t, c.Ok("dump"))
-	c.Ok("diff", file, "mysql")
-	c.Ok("diff mysql mysql")
+	c.OK("diff mysql etcd --meaning")
+	file := saved(t, c.OK("dump"))
+	c.OK("diff", file, "mysql")
+	c.OK("diff mysql mysql")
 	clitest.Execute(t, maria,
 		"UPDATE kvData SET kvVal = 'INACTIVE' WHERE kvKey = '/NODES/n'",
 		"DELETE FROM kvData WHERE kvKey = '/DBS/LSST/TABLES/Object'",
@@ -119,7 +119,7 @@ func TestWrongUseOfDiff(t *testing.T) {
 	t.Parallel()
 	c := elsewhere(t)
 	bad := saved(t, `{"/DBS/a.b": "READY", "/css_meta/version": "1"}`)
-	for line, want := range map[string]string{
+	c.RefusesAll(cli.ExitInvalid, map[string]string{
 		"diff":                               "diff: A is missing",
 		"diff etcd":                          "diff: B is missing",
 		"diff a b c":                         `diff: unexpected argument "c"`,
@@ -133,14 +133,22 @@ func TestWrongUseOfDiff(t *testing.T) {
 		"diff " + bad + " etcd":              "css-sync: read dump " + bad + ": key /DBS/a.b",
 		"diff etcd etcd@3 --css file:///x":   "etcd@3: --css says that the catalogue is on a file, which has no revisions",
 		"diff etcd mysql --mysql-dsn secret": "--mysql-dsn: it is not of the form",
-	} {
-		c.Refuses(cli.ExitInvalid, want, strings.Fields(line)...)
-	}
+	})
 	refused := clitest.Refusing(t)
 	c.Refuses(cli.ExitNoConnection, "no connection to etcd: "+refused, "diff", "etcd", "etcd", "--endpoints", refused)
 	c.Refuses(cli.ExitNoConnection, "MySQL is not available",
 		"diff", "mysql", "mysql", "--mysql-dsn", "root@tcp("+refused+")/")
 	e := onEtcd(t)
-	e.Ok("db create D")
+	e.OK("db create D")
 	e.Refuses(cli.ExitError, "load etcd@1000: the revision has not been reached", "diff etcd etcd@1000")
+}
+
+// TestDiffOfLongKeys: a long key moves its own line and no other.
+func TestDiffOfLongKeys(t *testing.T) {
+	t.Parallel()
+	c := filled(t)
+	file := saved(t, c.OK("dump"))
+	c.OK("put", "/long/"+strings.Repeat("k", 240), "value")
+	c.OK("db set-status LSST DO_NOT_USE")
+	clitest.Golden(t, "diff-long.txt", differs(c, file, file, "etcd"))
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -25,7 +24,7 @@ import (
 func onQuickDrops(t *testing.T) *clitest.CommandLine {
 	t.Helper()
 	c := filled(t)
-	c.Ok(clitest.QuickDrops)
+	c.OK(clitest.QuickDrops)
 	return c
 }
 
@@ -38,11 +37,7 @@ type gatedCzar struct {
 
 func startCzar(c *clitest.CommandLine, name string) *gatedCzar {
 	c.T.Helper()
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]},
-		DialTimeout: clitest.Patience})
-	require.NoError(c.T, err)
-	c.T.Cleanup(func() { _ = etcd.Close() })
-	css, err := cssetcd.New(c.T.Context(), etcd)
+	css, err := cssetcd.New(c.T.Context(), c.Etcd())
 	require.NoError(c.T, err)
 	view, err := cssetcd.OpenView(c.T.Context(), css)
 	require.NoError(c.T, err)
@@ -80,12 +75,12 @@ func (z *gatedCzar) begin(name string) (*deletion.Ref, error) {
 func awaitShow(c *clitest.CommandLine, name string, wanted func(status.Drop) bool) string {
 	c.T.Helper()
 	var last string
-	require.Eventually(c.T, func() bool {
+	clitest.Await(c.T, func() bool {
 		r := c.Run("drops", "show", name, "-w", "json")
 		last = r.Stdout + r.Stderr
 		return r.Code == cli.ExitOK && wanted(clitest.Decode[status.Drop](c.T, r.Stdout))
-	}, clitest.Patience, 50*time.Millisecond, "the drop of %s is not as wanted: %s", name, &last)
-	return c.Ok("drops", "show", name)
+	}, "the drop of %s is not as wanted: %s", name, &last)
+	return c.OK("drops", "show", name)
 }
 
 // TestDropWaitsForRegisteredCzars: it is marked, names who holds it up and why, and can be taken back.
@@ -95,9 +90,9 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	czar := startCzar(c, "first czar")
 	czar.query("LSST.Filter")
 	c.Says("NAME", "drops list")
-	assert.Equal(t, "[]\n", c.Ok("drops list -w json"))
+	assert.Equal(t, "[]\n", c.OK("drops list -w json"))
 
-	out := c.Ok("table drop LSST.Filter --delay 1h")
+	out := c.OK("table drop LSST.Filter --delay 1h")
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
 	assert.Contains(t, out,
 		"; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
@@ -130,10 +125,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	c.Refuses(cli.ExitError, "it has not ended within 100ms, and goes on: it waits for ",
 		"drops wait LSST.Filter --timeout 100ms")
 
-	shown := c.Ok("status")
-	assert.Contains(t, shown, "drops:      1 marked\n")
-	assert.Contains(t, shown, "LSST.Filter, marked, ")
-	assert.Contains(t, shown, "czars:      1 registered\n")
+	c.Says("drops:      1 marked\n ... LSST.Filter, marked,  ... czars:      1 registered\n", "status")
 	s := statusOf(c)
 	assert.Equal(t, map[string]int{"requested": 0, "marked": 1, "dropping": 0, "failed": 0}, s.Drops.Phases)
 	require.Len(t, s.Drops.Longest, 1)
@@ -141,15 +133,15 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Equal(t, "alive", s.Czars[0].State)
 
 	assert.Equal(t, "the drop of LSST.Filter is cancelled; it has the status again that it had\n",
-		c.Ok("drops cancel LSST.Filter"))
+		c.OK("drops cancel LSST.Filter"))
 	c.Says("READY", "table show LSST.Filter")
-	require.Eventually(t, func() bool {
+	clitest.Await(t, func() bool {
 		ref, err := czar.begin("LSST.Filter")
 		if err == nil {
 			ref.Release()
 		}
 		return err == nil
-	}, clitest.Patience, 10*time.Millisecond)
+	})
 	c.Refuses(cli.ExitError, "no drop of this name is under way", "drops cancel LSST.Filter")
 }
 
@@ -215,10 +207,9 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
 	c.Refuses(cli.ExitError, "past the point of no return", "drops cancel LSST")
 	c.Refuses(cli.ExitError, "a drop of this name has not ended", "db create LSST")
-	c.Ok("drops retry LSST") // before it can succeed: the drop may end by itself then
+	c.OK("drops retry LSST") // before it can succeed: the drop may end by itself then
 	require.NoError(t, os.Remove(broken))
-	require.Eventually(t, func() bool { return c.Run("db create LSST").Code == cli.ExitOK }, clitest.Patience,
-		50*time.Millisecond)
+	clitest.Await(t, func() bool { return c.Run("db create LSST").Code == cli.ExitOK })
 	text, err = os.ReadFile(noted)
 	require.NoError(t, err)
 	job = clitest.Decode[coordinator.Job](t, string(text))
@@ -227,17 +218,17 @@ func TestServeCarriesDropsOut(t *testing.T) {
 
 	// What cannot be removed is given up.
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
-	c.Ok("db drop Plain")
+	c.OK("db drop Plain")
 	awaitShow(c, "Plain", func(v status.Drop) bool { return v.Phase == "failed" })
 	c.Says("data that were not removed stay", "drops abandon Plain")
-	c.Ok("db create Plain")
+	c.OK("db create Plain")
 }
 
 // TestDropLaterAndWithoutCzars: the protocol can be asked for, and a request leaves all as it is.
 func TestDropLaterAndWithoutCzars(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
-	out := c.Ok("table drop LSST.Filter --after 1h --delay 10s --policy cancel")
+	out := c.OK("table drop LSST.Filter --after 1h --delay 10s --policy cancel")
 	assert.Contains(t, out,
 		"table LSST.Filter stays in use for 1h0m0s and is marked to be dropped then\nuntil then and for 10s more it can "+
 			"be kept: css-sync drops cancel LSST.Filter\n")
@@ -245,10 +236,11 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	c.Says("are cancelled", "drops show LSST.Filter")
 	assert.Equal(t, "requested", clitest.JSON[[]status.Drop](c, "drops", "list")[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
-	c.Says("to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; css-sync "+
+	c.Says("to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; "+
+		"css-sync "+
 		"serve is one\n",
 		"table drop LSST.Filter")
-	c.Ok("drops cancel LSST.Filter")
+	c.OK("drops cancel LSST.Filter")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -257,7 +249,7 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 	again := c.Start(ctx, "table drop LSST.Filter --wait") // waits for the one that has begun
 	again.Await("a drop of LSST.Filter has begun already, with the mark at revision ")
 	again.Await("css-sync: LSST.Filter: it waits for a coordinator")
-	c.Ok("drops cancel LSST.Filter")
+	c.OK("drops cancel LSST.Filter")
 	for _, w := range []*clitest.Running{waiting, again} {
 		assert.Equal(t, cli.ExitError, w.Wait())
 		assert.Contains(t, w.String(), "the drop was cancelled")
@@ -280,7 +272,7 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 func TestWaitForADropOfSomebodyElse(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
-	c.Ok("table drop LSST.Filter --delay 2s")
+	c.OK("table drop LSST.Filter --delay 2s")
 	waiting := c.Start(t.Context(), "drops wait LSST.Filter")
 	waiting.Await("of the agreed delay")
 	serves(c)
@@ -293,13 +285,13 @@ func TestDirectDropSaysSo(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
 	assert.Regexp(t, `^table LSST.Filter dropped, revision \d+\nremoved at once, since no czar is registered; data that workers hold of it are left alone\n$`,
-		c.Ok("table drop LSST.Filter"))
+		c.OK("table drop LSST.Filter"))
 	v := clitest.JSON[dropResult](c, "db", "drop", "Plain")
 	assert.Equal(t, "direct", v.Way)
 	assert.True(t, v.Changed)
 	c.Says("removed at once, by force: no czar was registered", "db drop LSST_2 --force")
-	assert.Equal(t, "[]\n", c.Ok("drops list -w json"))
-	assert.Equal(t, "[]\n", c.Ok("drops czars -w json"))
+	assert.Equal(t, "[]\n", c.OK("drops list -w json"))
+	assert.Equal(t, "[]\n", c.OK("drops czars -w json"))
 	c.Says("drops:      none\nczars:      none registered\n", "status")
 }
 
@@ -315,15 +307,14 @@ func TestRemovalUnderARunningQuery(t *testing.T) {
 	c.Refuses(cli.ExitInvalid, "the protocol knows no conditions", "table drop LSST.Source --if-status READY")
 	c.Fails(cli.ExitError, "table drop LSST.Source --if-status FAILED: --force")
 
-	out := c.Ok("table drop LSST.Source --if-status READY --force")
+	out := c.OK("table drop LSST.Source --if-status READY --force")
 	assert.Contains(t, out,
 		"removed at once, by force: 1 czar is registered, whose queries on it may fail, or read another table if the name "+
 			"is created anew")
 	c.Fails(cli.ExitError, "table show LSST.Source")
 	require.NoError(t, query.MayDispatch(), "it goes on, on a table that may be gone")
-	require.Eventually(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil }, clitest.Patience,
-		10*time.Millisecond)
-	c.Ok("table", "create", "LSST.Source", "--schema", "(a INT)")
+	clitest.Await(t, func() bool { _, err := czar.begin("LSST.Source"); return err != nil })
+	c.OK("table", "create", "LSST.Source", "--schema", "(a INT)")
 	assert.Equal(t, "forced", clitest.JSON[dropResult](c, "table", "drop", "LSST.Source", "--force").Way)
 }
 
@@ -331,32 +322,23 @@ func TestRemovalUnderARunningQuery(t *testing.T) {
 func TestDirectorsWithChildrenStay(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
-	c.Ok("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object",
-		"--dir-col", "objectId",
-		"--allow-unqueryable")
-	file := "file://" + saved(t, c.Ok("dump"))
-	for _, where := range [][]string{nil, {"--css", file}} {
-		if where != nil {
-			delete(c.Env, "CSS_SYNC_ENDPOINTS")
-		}
-		message := c.Fails(cli.ExitError, append([]string{"table", "drop", "LSST.Object"}, where...)...)
-		assert.Contains(t, message,
-			"drop table LSST.Object: other tables are partitioned by this one and would stay: LSST.ObjMatch, LSST.Source, "+
-				"LSST_2.Forced\n")
-		assert.Contains(t, message, "hint: drop those first; --leave-children drops it nevertheless")
-		c.Refuses(cli.ExitError, "would stay: LSST_2.Forced\n", append([]string{"db", "drop", "LSST"}, where...)...)
-		if where == nil {
-			c.Refuses(cli.ExitError, "would stay", "table drop LSST.Object --delay 10s")
-			c.Says("is marked", "table drop LSST.Object --delay 10s --leave-children")
-			c.Ok("drops cancel LSST.Object")
-		}
-		c.Says("left without what they are partitioned by, and cannot be queried: LSST.ObjMatch, LSST.Source, LSST_2.Forced\n",
-			append([]string{"table", "drop", "LSST.Object", "--force"}, where...)...)
-		c.Ok(append([]string{"table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
+	c.OK("table", "create", "LSST_2.Forced", "--schema", "(objectId BIGINT)", "--dir-db", "LSST", "--dir-table", "Object",
+		"--dir-col", "objectId", "--allow-unqueryable")
+	f := tested.In(t, map[string]string{"CSS_SYNC_CSS": "file://" + saved(t, c.OK("dump"))})
+	c.Refuses(cli.ExitError, "would stay", "table drop LSST.Object --delay 10s")
+	c.Says("is marked", "table drop LSST.Object --delay 10s --leave-children")
+	c.OK("drops cancel LSST.Object")
+	const children = "LSST.ObjMatch, LSST.Source, LSST_2.Forced\n"
+	for _, c := range []*clitest.CommandLine{c, f} {
+		c.Refuses(cli.ExitError, "drop table LSST.Object: other tables are partitioned by this one and would stay: "+
+			children+"hint: drop those first; --leave-children drops it nevertheless", "table drop LSST.Object")
+		c.Refuses(cli.ExitError, "would stay: LSST_2.Forced\n", "db drop LSST")
+		c.Says("left without what they are partitioned by, and cannot be queried: "+children,
+			"table drop LSST.Object --force")
+		c.OK("table", "create", "LSST.Object", "--schema", "(objectId BIGINT, ra DOUBLE, decl DOUBLE)",
 			"--dir-db", "LSST", "--dir-table", "Object", "--dir-col", "objectId", "--lon-col", "ra", "--lat-col", "decl",
-			"--sub-chunks"}, where...)...)
-		r := clitest.Decode[dropResult](t, c.Ok(append([]string{"db", "drop", "LSST", "--leave-children", "-w", "json"},
-			where...)...))
+			"--sub-chunks")
+		r := clitest.JSON[dropResult](c, "db", "drop", "LSST", "--leave-children")
 		assert.Equal(t, []string{"LSST_2.Forced"}, r.LeftChildren)
 	}
 }
@@ -368,7 +350,7 @@ func TestEvict(t *testing.T) {
 	serves(c)
 	czar := startCzar(c, "slow czar")
 	query := czar.query("LSST.Filter")
-	c.Ok("table drop LSST.Filter")
+	c.OK("table drop LSST.Filter")
 	var id string
 	awaitShow(c, "LSST.Filter", func(v status.Drop) bool {
 		if len(v.WaitingFor) == 1 {
@@ -396,9 +378,7 @@ func TestEvict(t *testing.T) {
 func TestCzarThatRegistersMeanwhile(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}})
-	require.NoError(t, err)
-	defer etcd.Close()
+	etcd := c.Etcd()
 	css, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	name := cssetcd.TableName{DB: "LSST", Table: "Filter"}

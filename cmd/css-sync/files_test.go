@@ -33,7 +33,7 @@ func dumped(t *testing.T) (file, text string) {
 	assert.Empty(t, r.Stdout)
 	data, err := os.ReadFile(file)
 	require.NoError(t, err)
-	require.Equal(t, c.Ok("dump"), string(data))
+	require.Equal(t, c.OK("dump"), string(data))
 	return file, string(data)
 }
 
@@ -45,18 +45,16 @@ func TestDumpAndRestore(t *testing.T) {
 		"restore", file, "--dry-run")
 	c.Refuses(cli.ExitInvalid, "there is no CSS here", "dump")
 	c.Golden("restore", "restore", file)
-	assert.Equal(t, text, c.Ok("dump"))
+	assert.Equal(t, text, c.OK("dump"))
 
 	c.Goldens("restore-again", "restore", file)
 
-	c.Ok("db create Other")
-	message := c.Fails(cli.ExitError, "restore", file)
-	assert.Contains(t, message, "not empty")
-	assert.Contains(t, message, "hint: --overwrite")
+	c.OK("db create Other")
+	c.Refuses(cli.ExitError, "not empty ... hint: --overwrite", "restore", file)
 	c.Stdin = text
 	c.Says("would remove 37 keys", "restore - --overwrite --dry-run")
 	c.Says("removed 37 keys that were there before", "restore - --overwrite")
-	assert.Equal(t, text, c.Ok("dump"))
+	assert.Equal(t, text, c.OK("dump"))
 }
 
 // A restore that is cut off is made good by running it again.
@@ -64,11 +62,11 @@ func TestRestoreIsContinued(t *testing.T) {
 	t.Parallel()
 	file, text := dumped(t)
 	c := onEtcd(t)
-	c.Ok("db create D")
-	c.Ok("db drop D")
-	c.Ok("put /NODES/worker-1 ACTIVE") // as a restore begins
+	c.OK("db create D")
+	c.OK("db drop D")
+	c.OK("put /NODES/worker-1 ACTIVE") // as a restore begins
 	c.Says("; the other 5 were there, revision ", "restore", file)
-	assert.Equal(t, text, c.Ok("dump"))
+	assert.Equal(t, text, c.OK("dump"))
 }
 
 func TestRestoreListsAllFaults(t *testing.T) {
@@ -108,19 +106,17 @@ func TestRestoreOfPendingDrops(t *testing.T) {
 	_, text := dumped(t)
 	c := onEtcd(t)
 	c.Stdin = strings.Replace(text, `"\/DBS\/Plain": "READY"`, `"\/DBS\/Plain": "PENDING_DROP:2026-01-01T00:00:00"`, 1)
-	message := c.Fails(cli.ExitInvalid, "restore -")
-	assert.Contains(t, message, "/DBS/Plain")
-	assert.Contains(t, message, "hint: --with-pending-drops")
-	c.Ok("restore - --with-pending-drops")
-	assert.Equal(t, "PENDING_DROP:2026-01-01T00:00:00\n", c.Ok("get /DBS/Plain"))
+	c.Refuses(cli.ExitInvalid, "/DBS/Plain ... hint: --with-pending-drops", "restore -")
+	c.OK("restore - --with-pending-drops")
+	assert.Equal(t, "PENDING_DROP:2026-01-01T00:00:00\n", c.OK("get /DBS/Plain"))
 }
 
 func TestDumpOfAnOldRevision(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	at := clitest.JSON[writeResult](c, "db", "create", "First").Revision
-	c.Ok("db create Second")
-	assert.NotContains(t, c.Ok("dump", "--rev", fmt.Sprint(at)), "Second")
+	c.OK("db create Second")
+	assert.NotContains(t, c.OK("dump", "--rev", fmt.Sprint(at)), "Second")
 	c.Refuses(cli.ExitError, "the revision has not been reached", "dump --rev 99999")
 	c.Refuses(cli.ExitError, "/DBS/Third: no such key", "dump --root /DBS/Third")
 }
@@ -157,20 +153,20 @@ func TestWriteFileLeavesTheOldOneAlone(t *testing.T) {
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
+	c.OK("db create D")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	all, some := c.Start(ctx, "watch"), c.Start(ctx, "watch /DBS/D -w json")
 	all.Await("watching / from revision")
 	some.Await("watching /DBS/D/ from revision")
 
-	c.Ok("db set-status D DO_NOT_USE")
-	c.Ok("db create D2")
+	c.OK("db set-status D DO_NOT_USE")
+	c.OK("db create D2")
 	all.Await(`changed  /DBS/D = "DO_NOT_USE", was "READY"`)
 	all.Await(`created  /DBS/D2 = "READY"`)
-	c.Ok("table", "create", "D.T", "--schema", "(a INT)")
+	c.OK("table", "create", "D.T", "--schema", "(a INT)")
 	some.Await(`"key":"/DBS/D/TABLES/T/schema","old":null,"new":"(a INT)"}`)
-	c.Ok("db drop D")
+	c.OK("db drop D")
 	all.Await("deleted  /DBS/D/TABLES/T/schema")
 	some.Await(`"key":"/DBS/D","old":"DO_NOT_USE","new":null}`)
 	cancel()
@@ -245,7 +241,7 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 		return 0
 	}
 	restore := c.Process("restore", file)
-	require.Eventually(t, func() bool { return keys() > 500 }, clitest.Patience, time.Millisecond)
+	clitest.Await(t, func() bool { return keys() > 500 })
 	require.NoError(t, restore.Cmd.Process.Kill())
 	restore.Wait()
 	there := keys()
@@ -253,7 +249,7 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 	assert.NotEqual(t, "READY\n", c.Run("get /DBS/Big").Stdout, "half a database must not be usable")
 
 	assert.Contains(t, c.Run("restore", file).Stdout, "were there, revision ") // its progress may be told
-	assert.Equal(t, "READY\n", c.Ok("get /DBS/Big"))
+	assert.Equal(t, "READY\n", c.OK("get /DBS/Big"))
 	assert.Equal(t, 25205, keys())
 	c.Says("nothing has to be restored", "restore", file)
 }
@@ -262,8 +258,8 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 func TestDumpOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
-	c.Ok("put", "/DBS/D/note", strings.Repeat("x", 60_000))
+	c.OK("db create D")
+	c.OK("put", "/DBS/D/note", strings.Repeat("x", 60_000))
 	dir := t.TempDir()
 	cmd := exec.Command("bash", "-c", `ulimit -f 4 && exec "$0" dump -o "$1"`, os.Args[0], filepath.Join(dir, "css.json"))
 	cmd.Env = append(os.Environ(), clitest.AsProgram+"=1", "CSS_SYNC_ENDPOINTS="+c.Env["CSS_SYNC_ENDPOINTS"],
@@ -278,4 +274,37 @@ func TestDumpOnAFullDisk(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+func TestManyFaults(t *testing.T) {
+	t.Parallel()
+	keys := map[string]string{}
+	for i := range 1234 {
+		keys[fmt.Sprintf("/DBS/a.%04d", i)] = "READY"
+	}
+	file := saved(t, jsonOf(t, keys))
+	message := elsewhere(t).Fails(cli.ExitInvalid, "restore", file, "--css", "file:///nowhere")
+	assert.Contains(t, message, "1235 faults:")
+	assert.Contains(t, message, "/DBS/a.0099")
+	assert.NotContains(t, message, "/DBS/a.0100")
+	assert.Contains(t, message, "\n  and 1135 more\n")
+}
+
+// TestDumpWarnsOfWhatCannotBeRestored: the dump is written whole, and what restoring it would say is said in time.
+func TestDumpWarnsOfWhatCannotBeRestored(t *testing.T) {
+	t.Parallel()
+	c := filled(t)
+	c.Put("/qserv/css/DBS/odd.db", "READY")
+	for _, args := range [][]string{{"dump"}, {"dump", "-o", filepath.Join(t.TempDir(), "css.json")}} {
+		r := c.Run(args...)
+		assert.Equal(t, cli.ExitOK, r.Code)
+		assert.Contains(t, r.Stderr,
+			"css-sync: warning: `css-sync restore` would refuse this dump: key /DBS/odd.db: invalid name: database "+
+				"\"odd.db\": a dot separates database and table\n")
+	}
+	file := saved(t, c.Run("dump").Stdout)
+	onEtcd(t).Refuses(cli.ExitInvalid, "key /DBS/odd.db: ", "restore", file)
+	for _, args := range [][]string{{"dump", "--root", "/NODES"}, {"dump", "--unpacked"}} {
+		c.OK(args...)
+	}
 }

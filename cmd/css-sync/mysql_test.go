@@ -10,17 +10,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
-	"github.com/qserv/css-etcd/internal/status"
 )
 
 func TestMirrorOnceAndCheck(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
 	c.Refuses(cli.ExitError, "no mirror has written here yet", "check")
-	clitest.Fill(c.Ok)
+	clitest.Fill(c.OK)
 	c.Golden("mirror-once", "mirror --once")
 	c.Goldens("mirror-again", "mirror --once")
 	c.Goldens("check", "check")
@@ -30,12 +28,8 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 		"DELETE FROM kvData WHERE kvKey = '/DBS/Plain/.packed.json'",
 		"INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/Extra', 'a\nb', kvId FROM kvData WHERE kvKey = '/DBS'",
 		"UPDATE kvData SET parentKvId = 1 WHERE kvKey = '/NODES/worker-1'")
-	r := c.Run("check")
-	assert.Equal(t, cli.ExitDifferences, r.Code)
-	clitest.Golden(t, "check-differences.txt", r.Stdout+r.Stderr)
-	r = c.Run("check -w json")
-	assert.Equal(t, cli.ExitDifferences, r.Code)
-	v := clitest.Decode[reportView](t, r.Stdout)
+	c.GoldenOf(cli.ExitDifferences, "check-differences.txt", "check")
+	v := clitest.JSONOf[reportView](c, cli.ExitDifferences, "check")
 	assert.False(t, v.InAgreement)
 	kinds := map[string]string{}
 	for _, d := range v.Differences {
@@ -45,19 +39,17 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 		"/DBS/LSST": "value", "/DBS/Plain/.packed.json": "missing", "/DBS/Extra": "extra", "/NODES/worker-1": "parent",
 	}, kinds)
 	c.Says("1 inserted, 2 updated, 1 deleted", "mirror --once")
-	c.Ok("check")
+	c.OK("check")
 }
 
 func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
-	c.Ok("db create D")
-	c.Ok("put /DBS/D/note a")
-	c.Ok("put /DBS/D/NOTE b")
+	c.OK("db create D")
+	c.OK("put /DBS/D/note a")
+	c.OK("put /DBS/D/NOTE b")
 	c.Says("1 key cannot be shown there; `css-sync check` says which", "mirror --once")
-	text := c.Ok("check")
-	assert.Contains(t, text, "no difference")
-	assert.Contains(t, text, "1 key that kvData cannot hold:")
+	c.Says("no difference ... 1 key that kvData cannot hold:", "check")
 	v := clitest.JSON[reportView](c, "check")
 	require.Len(t, v.Quarantined, 1)
 	assert.Equal(t, "/DBS/D/NOTE", v.Quarantined[0].Key)
@@ -67,35 +59,35 @@ func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
 func TestMirrorRefusesAnotherCatalogueAndMassDeletion(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	clitest.Fill(c.Ok)
-	c.Ok("mirror --once")
+	clitest.Fill(c.OK)
+	c.OK("mirror --once")
 	other := onEtcd(t)
 	other.Env["CSS_SYNC_MYSQL_DSN"] = server.DSN(cli.DefaultDatabase)
-	other.Ok("node add n")
+	other.OK("node add n")
 	other.Refuses(cli.ExitError, "--adopt", "mirror --once")
 	other.Refuses(cli.ExitError, "the table mirrors another catalogue", "check")
 	other.Refuses(cli.ExitError, "--allow-mass-delete", "mirror --once --adopt")
-	other.Ok("mirror --once --adopt --allow-mass-delete")
-	other.Ok("check")
+	other.OK("mirror --once --adopt --allow-mass-delete")
+	other.OK("check")
 }
 
 func TestWaysToSayWhereMySQLIs(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	c.Ok("db create D")
+	c.OK("db create D")
 	delete(c.Env, "CSS_SYNC_MYSQL_DSN")
 	dir := t.TempDir()
 	dsn, czar := filepath.Join(dir, "dsn"), filepath.Join(dir, "qserv-czar.cnf")
 	require.NoError(t, os.WriteFile(dsn, []byte(server.DSN("qservCssData")+"\n"), 0o600))
 	require.NoError(t, os.WriteFile(czar, fmt.Appendf(nil, "[css]\ntechnology = mysql\nusername = root\nsocket = %s\n",
 		server.Socket()), 0o600))
-	c.Ok("mirror", "--once", "--mysql-dsn", server.DSN(""))
-	c.Ok("check", "--mysql-dsn-file", dsn)
-	c.Ok("check", "--czar-config", czar)
+	c.OK("mirror", "--once", "--mysql-dsn", server.DSN(""))
+	c.OK("check", "--mysql-dsn-file", dsn)
+	c.OK("check", "--czar-config", czar)
 	c.Env["CSS_SYNC_CZAR_CONFIG"] = czar
-	c.Ok("check")
+	c.OK("check")
 	c.Env["CSS_SYNC_CZAR_CONFIG"] = "/nowhere"
-	c.Ok("check", "--mysql-dsn-file", dsn) // the command line before the environment
+	c.OK("check", "--mysql-dsn-file", dsn) // the command line before the environment
 }
 
 func TestParseURL(t *testing.T) {
@@ -149,7 +141,7 @@ func TestPasswordsThatAreNotEncoded(t *testing.T) {
 
 func TestUnreachableMySQL(t *testing.T) {
 	c := onEtcd(t)
-	c.Ok("db create D")
+	c.OK("db create D")
 	mute, refused := silent(t), clitest.Refusing(t)
 	c.Env["CSS_SYNC_DIAL_TIMEOUT"] = "1s"
 	for name, dsn := range map[string]string{
@@ -162,8 +154,7 @@ func TestUnreachableMySQL(t *testing.T) {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
 			t.Run(name+"/"+command[0], func(t *testing.T) {
 				began := time.Now()
-				message := tested.In(t, c.Env).Fails(cli.ExitNoConnection,
-					append(command, "--mysql-dsn", dsn)...)
+				message := tested.In(t, c.Env).Fails(cli.ExitNoConnection, append(command, "--mysql-dsn", dsn)...)
 				assert.Contains(t, message, "MySQL is not available")
 				assert.NotContains(t, message, "secret")
 				assert.Less(t, time.Since(began), 5*time.Second)
@@ -175,8 +166,8 @@ func TestUnreachableMySQL(t *testing.T) {
 func TestWrongMySQLCredentials(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
-	c.Ok("db create D")
-	c.Ok("mirror --once")
+	c.OK("db create D")
+	c.OK("mirror --once")
 	clitest.Execute(t, server, "CREATE USER u@localhost IDENTIFIED BY 'right'")
 	for _, dsn := range []string{"u:wrong", "u:right"} {
 		for _, command := range [][]string{{"check"}, {"mirror", "--once"}, {"status"}} {
@@ -186,61 +177,20 @@ func TestWrongMySQLCredentials(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+// TestMirrorDryRun says what would be done, and that nothing was.
+func TestMirrorDryRun(t *testing.T) {
 	t.Parallel()
-	c, server := onBoth(t)
-	v := statusOf(c)
-	assert.True(t, v.Etcd.OK)
-	assert.Nil(t, v.Catalogue)
-	assert.False(t, v.Mirror.OK)
-	assert.Contains(t, v.Mirror.Error, "no mirror has written here yet")
-
-	clitest.Fill(c.Ok)
-	c.Ok("mirror --once")
-	v = statusOf(c)
-	assert.Equal(t, &status.Catalogue{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
-	require.Len(t, v.Etcd.Endpoints, 1)
-	assert.True(t, v.Etcd.Endpoints[0].Leader)
-	assert.Equal(t, cssetcd.DefaultPrefix, v.Etcd.Prefix)
-	assert.NotEmpty(t, v.Etcd.History)
-	require.NotNil(t, v.Mirror.LagRevisions)
-	assert.Zero(t, *v.Mirror.LagRevisions)
-	assert.True(t, *v.Mirror.SameCatalogue)
-	assert.Equal(t, v.Etcd.Revision, v.Mirror.AppliedRevision)
-	assert.WithinDuration(t, time.Now(), *v.Mirror.Updated, time.Minute)
-	c.Says("up to date, 38 rows", "status")
-
-	c.Ok("db create Later")
-	v = statusOf(c)
-	assert.EqualValues(t, 1, *v.Mirror.LagRevisions)
-	c.Says("1 revision behind", "status")
-
-	t.Run("without etcd", func(t *testing.T) {
-		r := tested.In(t, map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}).Run("status", "-w",
-			"json", "--endpoints", clitest.Refusing(t))
-		assert.Equal(t, cli.ExitNoConnection, r.Code)
-		v := clitest.Decode[status.Status](t, r.Stdout)
-		assert.False(t, v.Etcd.OK)
-		assert.Contains(t, v.Etcd.Error, "connection refused")
-		assert.True(t, v.Mirror.OK)
-		assert.Nil(t, v.Mirror.LagRevisions)
-		assert.Nil(t, v.Mirror.SameCatalogue)
-	})
-	t.Run("without MySQL", func(t *testing.T) {
-		c := tested.In(t, c.Env)
-		require.NoError(t, server.Kill())
-		r := c.Run("status -w json")
-		assert.Equal(t, cli.ExitNoConnection, r.Code)
-		v := clitest.Decode[status.Status](t, r.Stdout)
-		assert.True(t, v.Etcd.OK)
-		assert.Equal(t, 4, v.Catalogue.Databases)
-		assert.False(t, v.Mirror.OK)
-		assert.Contains(t, v.Mirror.Error, "MySQL is not available")
-		assert.Contains(t, c.Run("status").Stdout, "MySQL is not available")
-	})
-	t.Run("without flags for MySQL", func(t *testing.T) {
-		c := tested.In(t, map[string]string{"CSS_SYNC_ENDPOINTS": c.Env["CSS_SYNC_ENDPOINTS"]})
-		assert.Nil(t, statusOf(c).Mirror)
-		c.Says("not looked at", "status")
-	})
+	c, _ := onBoth(t)
+	clitest.Fill(c.OK)
+	c.Golden("mirror-dry-run", "mirror --dry-run")
+	c.Refuses(cli.ExitError, "no mirror has written here yet", "check")
+	c.OK("mirror --once")
+	c.Golden("mirror-dry-run-again", "mirror --once --dry-run")
+	clitest.Golden(t, "mirror-dry-run.json", c.OK("mirror --dry-run -w json"))
+	for _, db := range []string{"LSST", "LSST_2", "Plain"} {
+		c.OK("db", "drop", db)
+	}
+	c.Refuses(cli.ExitError, "--allow-mass-delete", "mirror --dry-run")
+	c.Says("would show", "mirror --dry-run --allow-mass-delete")
+	c.Refuses(cli.ExitInvalid, "say --once, or --dry-run", "mirror")
 }

@@ -13,7 +13,8 @@ func nodeSetState(p *program) *cobra.Command {
 	var only conditionFlags
 	cmd := &cobra.Command{
 		Use: "set-state NODE STATE", Short: "Set the state of a node: ACTIVE or INACTIVE", Args: cli.Takes("NODE", "STATE"),
-		ValidArgsFunction: p.Completes(cli.NodeNames, cli.Words(string(cssetcd.NodeActive), string(cssetcd.NodeInactive)), nil),
+		ValidArgsFunction: p.Completes(cli.NodeNames,
+			cli.Words(string(cssetcd.NodeActive), string(cssetcd.NodeInactive)), nil),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			state := cssetcd.NodeState(args[1])
 			if state != cssetcd.NodeActive && state != cssetcd.NodeInactive {

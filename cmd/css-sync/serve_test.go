@@ -12,36 +12,46 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sys/unix"
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/status"
 )
+
+// mirroring returns a command line on a catalogue, and a daemon that mirrors it to a MySQL server.
+func mirroring(t *testing.T) (*clitest.CommandLine, *mariadbd.Server, *clitest.Process) {
+	t.Helper()
+	c, server := onBoth(t)
+	clitest.Fill(c.OK)
+	serve := c.Process("serve")
+	serve.Await(`msg="mirror follows etcd"`)
+	return c, server, serve
+}
 
 // awaitAgreement waits until MySQL shows the newest revision of etcd, exactly.
 func awaitAgreement(c *clitest.CommandLine) {
 	c.T.Helper()
-	require.Eventually(c.T, func() bool {
+	clitest.Await(c.T, func() bool {
 		r := c.Run("status -w json")
 		if r.Code != cli.ExitOK {
 			return false
 		}
 		v := clitest.Decode[status.Status](c.T, r.Stdout)
 		return v.Mirror.LagRevisions != nil && *v.Mirror.LagRevisions == 0
-	}, clitest.Patience, 50*time.Millisecond)
-	c.Ok("check")
+	})
+	c.OK("check")
 }
 
 func TestServeFollowsAndEndsGracefully(t *testing.T) {
 	t.Parallel()
-	c, _ := onBoth(t)
-	clitest.Fill(c.Ok)
-	serve := c.Process("serve")
-	serve.Await(`msg="mirror follows etcd"`)
+	c, _, serve := mirroring(t)
 	awaitAgreement(c)
-	c.Ok("db create Later")
-	c.Ok("table drop LSST.Source")
+	c.OK("db create Later")
+	c.OK("table drop LSST.Source")
 	awaitAgreement(c)
 	serve.Stop()
 	assert.Contains(t, serve.String(), `msg="css-sync stops"`)
@@ -51,17 +61,14 @@ func TestServeFollowsAndEndsGracefully(t *testing.T) {
 // itself.
 func TestServeStandsByAndTakesOver(t *testing.T) {
 	t.Parallel()
-	c, _ := onBoth(t)
-	clitest.Fill(c.Ok)
-	first := c.Process("serve")
-	first.Await(`msg="mirror follows etcd"`)
+	c, _, first := mirroring(t)
 	second := c.Process("serve")
 	second.Await("standing by")
 	assert.NotContains(t, second.String(), "mirror follows etcd")
 
 	first.Signal(syscall.SIGKILL)
 	first.Wait()
-	c.Ok("db create AfterTheKill")
+	c.OK("db create AfterTheKill")
 	began := time.Now()
 	second.Await(`msg="mirror follows etcd"`)
 	t.Logf("the second took over after %v", time.Since(began))
@@ -74,7 +81,7 @@ func TestServeStandsByAndTakesOver(t *testing.T) {
 	second.Ends()
 	third.Await(`msg="mirror follows etcd"`)
 	assert.Less(t, time.Since(began), 5*time.Second, "who withdraws is replaced at once")
-	c.Ok("db create AfterTheEnd")
+	c.OK("db create AfterTheEnd")
 	awaitAgreement(c)
 }
 
@@ -88,7 +95,7 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 	serve := c.Process(args...)
 	serve.Await(`msg="daemon started"`)
 	at := []string{"--endpoints", "unix://" + socket}
-	c.Ok(append(at, "db", "create", "D")...)
+	c.OK(append(at, "db", "create", "D")...)
 	c.Refuses(cli.ExitError, "the etcd data directory is in use", args...)
 	serve.Signal(syscall.SIGINT)
 	serve.Ends()
@@ -101,12 +108,9 @@ func TestServeWithItsOwnEtcd(t *testing.T) {
 
 func TestServeSurvivesMySQL(t *testing.T) {
 	t.Parallel()
-	c, server := onBoth(t)
-	clitest.Fill(c.Ok)
-	serve := c.Process("serve")
-	serve.Await(`msg="mirror follows etcd"`)
+	c, server, serve := mirroring(t)
 	require.NoError(t, server.Kill())
-	c.Ok("db create Meanwhile")
+	c.OK("db create Meanwhile")
 	serve.Await("level=WARN")
 	require.NoError(t, server.Restart(t.Context()))
 	serve.AwaitN(`msg="mirror follows etcd"`, 2)
@@ -118,7 +122,7 @@ func TestServeSurvivesMySQL(t *testing.T) {
 func TestServeLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
-	clitest.Fill(c.Ok)
+	clitest.Fill(c.OK)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	serve := c.Start(ctx, "serve")
@@ -158,20 +162,17 @@ func TestInterruptWhileWaitingForInput(t *testing.T) {
 // A mirror that waits for a MySQL that does not answer must not hold up the end.
 func TestServeEndsWhileMySQLHangs(t *testing.T) {
 	t.Parallel()
-	c, server := onBoth(t)
-	clitest.Fill(c.Ok)
-	serve := c.Process("serve")
-	serve.Await(`msg="mirror follows etcd"`)
+	c, server, serve := mirroring(t)
 	require.NoError(t, server.Pause())
 	defer func() { require.NoError(t, server.Resume()) }()
-	c.Ok("db create Unseen")
+	c.OK("db create Unseen")
 	serve.Stop()
 }
 
 func TestServeTellsSystemd(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
-	clitest.Fill(c.Ok)
+	clitest.Fill(c.OK)
 	socket := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	require.NoError(t, err)
@@ -204,4 +205,95 @@ func TestServeTellsSystemd(t *testing.T) {
 	serve.Await("sd_notify failed")
 	cancel()
 	assert.Equal(t, cli.ExitOK, serve.Wait(), "which is no reason to fail")
+}
+
+// TestElectionKeysOfMirrorsAreDeleted while their leases live: both stand again by themselves and one leads. Without
+// that both would write by turns, each taking the table over from the other, and reading all of it each time.
+func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
+	t.Parallel()
+	c, _ := onBoth(t)
+	clitest.Fill(c.OK)
+	for range 2 {
+		c.Process("serve --no-drops")
+	}
+	etcd := c.Etcd()
+	candidates := daemon.MirrorKeys("/qserv") + "default/"
+	awaitTwo := func(since int64) {
+		t.Helper()
+		clitest.Await(t, func() bool {
+			got, err := etcd.Get(t.Context(), candidates, clientv3.WithPrefix(), clientv3.WithMinCreateRev(since+1),
+				clientv3.WithCountOnly())
+			return err == nil && got.Count == 2
+		})
+	}
+	awaitTwo(0)
+	awaitAgreement(c)
+	term := func() int64 { return statusOf(c).Mirror.Term }
+	before := term()
+	gone, err := etcd.Delete(t.Context(), candidates, clientv3.WithPrefix())
+	require.NoError(t, err)
+	require.EqualValues(t, 2, gone.Deleted)
+	awaitTwo(gone.Header.Revision)
+	c.OK("db create After")
+	clitest.Await(t, func() bool { return term() > before })
+	now := term()
+	assert.LessOrEqual(t, now, before+2, "who led may have been on its way to the table, and was followed by who leads")
+	for _, db := range []string{"A", "B", "C"} {
+		c.OK("db", "create", db)
+		awaitAgreement(c)
+	}
+	assert.Equal(t, now, term(), "one leads")
+}
+
+// TestServeBeginsAgainAtSIGHUP: a new password is taken from its file; a file that cannot be used changes nothing; and
+// no lease is left behind for which another daemon would have to wait.
+func TestServeBeginsAgainAtSIGHUP(t *testing.T) {
+	t.Parallel()
+	c, server := onBoth(t)
+	clitest.Fill(c.OK)
+	c.OK("mirror --once")
+	file := filepath.Join(t.TempDir(), "dsn")
+	secret := func(password string) {
+		require.NoError(t, os.WriteFile(file, []byte("m:"+password+"@unix("+server.Socket()+")/"), 0o600))
+	}
+	clitest.Execute(t, server, "CREATE USER m@localhost IDENTIFIED BY 'old'", "GRANT ALL ON qservCssData.* TO m@localhost")
+	secret("old")
+	serve := c.Process("serve", "--mysql-dsn-file", file)
+	serve.Await(`msg="mirror follows etcd"`)
+
+	require.NoError(t, os.WriteFile(file, []byte("mysql://m:Sec@ret@localhost/"), 0o600))
+	serve.Signal(syscall.SIGHUP)
+	serve.Await("css-sync goes on as it was")
+	assert.NotContains(t, serve.String(), "Sec")
+	c.OK("db create Meanwhile")
+	awaitAgreement(c)
+
+	clitest.Execute(t, server, "ALTER USER m@localhost IDENTIFIED BY 'new'")
+	secret("new")
+	serve.Signal(syscall.SIGHUP)
+	serve.Await("begins again with what its files say now")
+	serve.AwaitN(`msg="mirror follows etcd"`, 2)
+	c.OK("db create Afterwards")
+	awaitAgreement(c)
+
+	serve.Stop()
+	etcd := c.Etcd()
+	leases, err := etcd.Leases(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, leases.Leases)
+}
+
+// TestOwnEtcdGoesOnAtSIGHUP: only what uses it begins again.
+func TestOwnEtcdGoesOnAtSIGHUP(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	socket := "unix://" + filepath.Join(dir, "s")
+	c := elsewhere(t)
+	serve := c.Process("serve", "--no-mirror", "--data-dir", filepath.Join(dir, "etcd"), "--listen-client", socket)
+	serve.Await(`msg="drops are carried out"`)
+	serve.Signal(syscall.SIGHUP)
+	serve.AwaitN(`msg="drops are carried out"`, 2)
+	assert.Equal(t, 1, strings.Count(serve.String(), "etcd runs in this process"))
+	c.OK("db", "create", "D", "--endpoints", socket)
+	serve.Stop()
 }

@@ -18,7 +18,8 @@ func tableShow(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "show DATABASE.TABLE", Short: "Show one table", Args: cli.Takes("DATABASE.TABLE"),
 		ValidArgsFunction: p.Completes(cli.TableNames, nil),
-		Long:              "Show one table with its columns. -w json has the text of the schema, too, which may name indexes.",
+		Long: "Show one table with its columns. " +
+			"-w json has the text of the schema, too, which may name indexes.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name, err := cssetcd.ParseTableName(args[0])
 			if err != nil {

@@ -5,30 +5,24 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/diff"
-	"github.com/qserv/css-etcd/internal/embedetcd"
 )
 
 func TestUnpacked(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
-	for name, args := range map[string][]string{
-		"get-unpacked":          {"get", "--unpacked", "/NODES/worker-1/host"},
-		"ls-unpacked":           {"ls", "--unpacked", "/DBS/LSST"},
-		"ls-unpacked-long":      {"ls", "--unpacked", "-l", "/NODES/worker-1"},
-		"ls-unpacked-recursive": {"ls", "--unpacked", "-r", "/DBS/LSST/TABLES/Object"},
-	} {
-		c.Goldens(name, args...)
-	}
+	c.Goldens("get-unpacked", "get --unpacked /NODES/worker-1/host")
+	c.Goldens("ls-unpacked", "ls --unpacked /DBS/LSST")
+	c.Goldens("ls-unpacked-long", "ls --unpacked -l /NODES/worker-1")
+	c.Goldens("ls-unpacked-recursive", "ls --unpacked -r /DBS/LSST/TABLES/Object")
 	c.Golden("dump-unpacked", "dump --unpacked")
-	assert.Equal(t, "READY\n", c.Ok("get --unpacked /DBS/LSST"), "a plain key is what it is")
-	assert.Empty(t, c.Ok("ls --unpacked /NODES/worker-1/host"), "there is nothing below a member")
-	assert.Equal(t, "{\n}\n", c.Ok("dump --unpacked --root /NODES/worker-1/host"))
+	assert.Equal(t, "READY\n", c.OK("get --unpacked /DBS/LSST"), "a plain key is what it is")
+	assert.Empty(t, c.OK("ls --unpacked /NODES/worker-1/host"), "there is nothing below a member")
+	assert.Equal(t, "{\n}\n", c.OK("dump --unpacked --root /NODES/worker-1/host"))
 	for _, args := range [][]string{
 		{"get", "/NODES/worker-1/host"}, {"ls", "/NODES/worker-1/host"}, {"dump", "--root", "/NODES/worker-1/host"},
 		{"get", "--unpacked", "/NODES/worker-1/hosts"}, {"ls", "--unpacked", "/NODES/worker-1/hosts"},
@@ -56,42 +50,33 @@ var odd = map[string]string{
 }
 
 // plant puts keys into etcd past all rules.
-func plant(t *testing.T, server *embedetcd.Server, keys map[string]string) {
-	t.Helper()
-	etcd, err := server.Client()
-	require.NoError(t, err)
-	defer etcd.Close()
+func plant(c *clitest.CommandLine, keys map[string]string) {
+	c.T.Helper()
 	for key, value := range keys {
-		_, err := etcd.Put(t.Context(), cssetcd.DefaultPrefix+"/css"+key, value)
-		require.NoError(t, err)
+		c.Put(cssetcd.DefaultPrefix+"/css"+key, value)
 	}
 }
 
 // What cannot be read is shown as it is, and named.
 func TestUnpackedNamesWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	server := clitest.StartEtcd(t)
-	c := onServer(t, server)
-	clitest.Fill(c.Ok)
-	plant(t, server, odd)
-	r := c.Run("dump --unpacked --root /NODES")
-	assert.Equal(t, cli.ExitError, r.Code)
-	clitest.Golden(t, "unreadable-packed.txt", r.Stdout+r.Stderr)
+	c := filled(t)
+	plant(c, odd)
+	c.GoldenOf(cli.ExitError, "unreadable-packed.txt", "dump --unpacked --root /NODES")
 	c.Refuses(cli.ExitError, "cannot read 3 packed keys:\n  /DBS/LSST/TABLES/.packed.json: ", "ls --unpacked")
 	c.Refuses(cli.ExitError, "cannot read packed key /NODES/half/.packed.json: not JSON",
 		"get --unpacked /NODES/half/host")
-	assert.Equal(t, "1\n", c.Ok("get --unpacked /NODES/plain/port"))
-	assert.Equal(t, "plain\n", c.Ok("get --unpacked /NODES/plain/host"))
+	assert.Equal(t, "1\n", c.OK("get --unpacked /NODES/plain/port"))
+	assert.Equal(t, "plain\n", c.OK("get --unpacked /NODES/plain/host"))
 }
 
 // What --meaning takes packed keys for is what readers of the catalogue do.
 func TestMeaningIsWhatIsRead(t *testing.T) {
 	t.Parallel()
-	server := clitest.StartEtcd(t)
-	c := onServer(t, server)
-	clitest.Fill(c.Ok)
-	plant(t, server, odd)
-	written, read := clitest.Decode[keys](t, c.Run("dump").Stdout), clitest.Decode[keys](t, c.Run("dump --unpacked").Stdout)
+	c := filled(t)
+	plant(c, odd)
+	written := clitest.Decode[keys](t, c.Run("dump").Stdout)
+	read := clitest.Decode[keys](t, c.Run("dump --unpacked").Stdout)
 	for key := range written {
 		if _, ok := read[path.Dir(key)]; !ok && path.Dir(key) != "/" {
 			read[path.Dir(key)] = ""
@@ -103,8 +88,8 @@ func TestMeaningIsWhatIsRead(t *testing.T) {
 func TestUnpackedDumpHasTheFormOfADump(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	c.Ok("db create D")
-	c.Ok("put", "/DBS/D/note", "a/b\"\\\b\f\n\r\t\x01\x1f\x7f<&>\u2028ü")
-	c.Ok("del /DBS/D/.packed.json")
-	assert.Equal(t, c.Ok("dump"), c.Ok("dump --unpacked"), "where nothing is packed")
+	c.OK("db create D")
+	c.OK("put", "/DBS/D/note", "a/b\"\\\b\f\n\r\t\x01\x1f\x7f<&>\u2028ü")
+	c.OK("del /DBS/D/.packed.json")
+	assert.Equal(t, c.OK("dump"), c.OK("dump --unpacked"), "where nothing is packed")
 }

@@ -49,7 +49,7 @@ func namesOf(keys []string, kind csskey.Kind, name func(csskey.Key) string) (fou
 	return found
 }
 
-// Completes says what the arguments of a command are; the last goes for those that follow, too. nil stands for anything.
+// Completes says what the arguments of a command are; the last goes for those that follow, too. Nil is anything.
 func (p *Program) Completes(arguments ...Names) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return p.complete(cmd, arguments[min(len(args), len(arguments)-1)], begun)

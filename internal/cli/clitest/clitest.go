@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
 	"github.com/qserv/css-etcd/internal/cli"
@@ -130,8 +131,8 @@ func (c *CommandLine) RunContext(ctx context.Context, args ...string) Result {
 	return Result{code, out.String(), messages.String()}
 }
 
-// Ok runs a command line that must succeed without a message, and returns its output.
-func (c *CommandLine) Ok(args ...string) string {
+// OK runs a command line that must succeed without a message, and returns its output.
+func (c *CommandLine) OK(args ...string) string {
 	c.T.Helper()
 	return c.Run(args...).OK(c.T, args)
 }
@@ -155,29 +156,83 @@ func (c *CommandLine) Fails(code int, args ...string) string {
 	return r.Stderr
 }
 
-// Says runs a command line that must succeed with some text in its output.
+// Says runs a command line that must succeed with some text in its output. " ... " stands for anything.
 func (c *CommandLine) Says(want string, args ...string) {
 	c.T.Helper()
-	assert.Contains(c.T, c.Ok(args...), want, args)
+	c.has(want, c.OK(args...), args)
 }
 
-// Refuses runs a command line that must fail with a code, and with some text in its messages.
+// Refuses runs a command line that must fail with a code, and with some text in its messages. " ... " stands for
+// anything.
 func (c *CommandLine) Refuses(code int, want string, args ...string) {
 	c.T.Helper()
-	assert.Contains(c.T, c.Fails(code, args...), want, args)
+	c.has(want, c.Fails(code, args...), args)
+}
+
+func (c *CommandLine) has(want, text string, args []string) {
+	c.T.Helper()
+	rest := text
+	for part := range strings.SplitSeq(want, " ... ") {
+		_, after, ok := strings.Cut(rest, part)
+		assert.True(c.T, ok, "%v: %q is missing, or not in its place, in:\n%s", args, part, text)
+		rest = after
+	}
+}
+
+// RefusesAll tells which lines must be refused, with what in their messages, before anything is asked of a server. No
+// password is shown.
+func (c *CommandLine) RefusesAll(code int, wants map[string]string) {
+	for line, want := range wants {
+		c.T.Run(line, func(t *testing.T) {
+			message := c.program.In(t, c.Env).Fails(code, strings.Fields(line)...)
+			assert.Contains(t, message, want)
+			assert.NotContains(t, message, "secret")
+			assert.NotContains(t, message, "se%cret")
+		})
+	}
+}
+
+// Etcd returns a client of etcd past css-sync, as etcdctl is.
+func (c *CommandLine) Etcd() *clientv3.Client {
+	c.T.Helper()
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{c.Env["CSS_SYNC_ENDPOINTS"]}, DialTimeout: Patience})
+	require.NoError(c.T, err)
+	c.T.Cleanup(func() { _ = etcd.Close() })
+	return etcd
+}
+
+// Put puts a key into etcd past all rules.
+func (c *CommandLine) Put(key, value string) {
+	c.T.Helper()
+	_, err := c.Etcd().Put(c.T.Context(), key, value)
+	require.NoError(c.T, err)
+}
+
+// Await waits until something is so.
+func Await(t *testing.T, so func() bool, or ...any) {
+	t.Helper()
+	require.Eventually(t, so, Patience, 20*time.Millisecond, or...)
 }
 
 // Golden compares the output of a command line with testdata/<name>.txt.
 func (c *CommandLine) Golden(name string, args ...string) {
 	c.T.Helper()
-	Golden(c.T, name+".txt", c.Ok(args...))
+	Golden(c.T, name+".txt", c.OK(args...))
+}
+
+// GoldenOf compares what a command line writes that must end with a code, its messages included, with a file.
+func (c *CommandLine) GoldenOf(code int, name string, args ...string) {
+	c.T.Helper()
+	r := c.Run(args...)
+	assert.Equal(c.T, code, r.Code, "%v", args)
+	Golden(c.T, name, r.Stdout+r.Stderr)
 }
 
 // Goldens compares the output of a command line with testdata/<name>.txt, and as JSON with testdata/<name>.json.
 func (c *CommandLine) Goldens(name string, args ...string) {
 	c.T.Helper()
 	c.Golden(name, args...)
-	Golden(c.T, name+".json", c.Ok(asJSON(args)...))
+	Golden(c.T, name+".json", c.OK(asJSON(args)...))
 }
 
 func asJSON(args []string) []string { return append(Words(args), "-w", "json") }
@@ -185,7 +240,15 @@ func asJSON(args []string) []string { return append(Words(args), "-w", "json") }
 // JSON runs a command line that must succeed, and reads the JSON that it prints.
 func JSON[T any](c *CommandLine, args ...string) T {
 	c.T.Helper()
-	return Decode[T](c.T, c.Ok(asJSON(args)...))
+	return Decode[T](c.T, c.OK(asJSON(args)...))
+}
+
+// JSONOf runs a command line that must end with a code, and reads the JSON that it prints.
+func JSONOf[T any](c *CommandLine, code int, args ...string) T {
+	c.T.Helper()
+	r := c.Run(asJSON(args)...)
+	assert.Equal(c.T, code, r.Code, "%v", args)
+	return Decode[T](c.T, r.Stdout)
 }
 
 // Decode reads the JSON that a command printed.
