@@ -45,6 +45,15 @@ func TestCompletion(t *testing.T) {
 			"db create X --like LSST_":               "LSST_2",
 			"table list :":                           "LSST LSST_2 Plain",
 			"table show :":                           "LSST.Filter LSST.ObjMatch LSST.Object LSST.Source",
+			"db drop L":                              "LSST LSST_2",
+			"db drop LSST --policy :":                "wait cancel",
+			"table set-status LSST.Filter :":         "READY DO_NOT_USE",
+			"table set-schema LSST.F":                "LSST.Filter",
+			"table drop LSST.F":                      "LSST.Filter",
+			"table drop LSST.Filter --policy c":      "cancel",
+			"chunk show LSST.F":                      "LSST.Filter",
+			"chunk delete LSST.F":                    "LSST.Filter",
+			"node show :":                            "worker-1 worker-2",
 			"table set-scan LSST.S":                  "LSST.Source",
 			"table create D.T --dir-db P":            "Plain",
 			"table create D.T --match-table1 LSST.O": "LSST.ObjMatch LSST.Object",
@@ -64,6 +73,9 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 	e.OK("db drop Plain")
+	for _, verb := range []string{"show", "wait", "cancel", "retry", "abandon"} {
+		assert.Equal(t, []string{"LSST.Filter"}, completions(e, "drops", verb, "LSST.F"), verb)
+	}
 	assert.Equal(t, []string{"LSST", "LSST_2"}, completions(e, "db", "show", ""))
 }
 

@@ -24,15 +24,10 @@ type stripingView struct {
 }
 
 func viewDatabase(db *cssetcd.Database) databaseView {
-	v := databaseView{
+	return databaseView{
 		Name: db.Name, Status: db.Status, StorageClass: db.StorageClass, ReleaseStatus: db.ReleaseStatus,
-		Incarnation: db.Incarnation, Modified: db.Modified,
+		Striping: (*stripingView)(db.Striping), Incarnation: db.Incarnation, Modified: db.Modified,
 	}
-	if db.Striping != nil {
-		s := stripingView(*db.Striping)
-		v.Striping = &s
-	}
-	return v
 }
 
 type tableView struct {
@@ -73,23 +68,11 @@ type sharedScanView struct {
 }
 
 func viewTable(t *cssetcd.Table) tableView {
-	v := tableView{
+	return tableView{
 		Database: t.Name.DB, Table: t.Name.Table, Status: t.Status, Schema: t.Schema,
-		Incarnation: t.Incarnation, Modified: t.Modified,
+		Partitioning: (*partitioningView)(t.Partitioning), Match: (*matchView)(t.Match),
+		SharedScan: (*sharedScanView)(t.SharedScan), Incarnation: t.Incarnation, Modified: t.Modified,
 	}
-	if t.Partitioning != nil {
-		p := partitioningView(*t.Partitioning)
-		v.Partitioning = &p
-	}
-	if t.Match != nil {
-		m := matchView(*t.Match)
-		v.Match = &m
-	}
-	if t.SharedScan != nil {
-		s := sharedScanView(*t.SharedScan)
-		v.SharedScan = &s
-	}
-	return v
 }
 
 type nodeView struct {
