@@ -17,6 +17,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/kv/kvtest"
 )
 
 // inHole says that what lies below .../chunks is left out.
@@ -53,11 +54,17 @@ func withHoles(t *testing.T, st *kv.Etcd, things, most int) (want map[kv.Path]st
 			put(p+kv.Path(fmt.Sprintf("/chunks/%d", c)), "left out")
 		}
 	}
+	putAll(t, st, puts)
+	return want, holes
+}
+
+// putAll puts keys in transactions that the smallest of the tests' etcds takes.
+func putAll(t *testing.T, st *kv.Etcd, puts []clientv3.Op) {
+	t.Helper()
 	for part := range slices.Chunk(puts, 50) {
 		_, err := st.Client().Txn(t.Context()).Then(part...).Commit()
 		require.NoError(t, err)
 	}
-	return want, holes
 }
 
 // requireAround compares a read around holes with what is outside of them.
@@ -111,14 +118,14 @@ func TestLoadAroundAHoleOfMany(t *testing.T) {
 	st := newStore(t)
 	want, holes := withHoles(t, st, 3, 1000)
 	require.Equal(t, 2, len(holes))
+	var puts []clientv3.Op
 	for i := range 600 {
 		p := kv.Path(fmt.Sprintf("t/0001/more/%d", i))
-		_, err := st.Client().Put(t.Context(), st.EtcdKey(p), "more")
-		require.NoError(t, err)
 		want[p] = "more"
-		_, err = st.Client().Put(t.Context(), st.EtcdKey(kv.Path(fmt.Sprintf("t/0002/chunks/%d", i))), "left out")
-		require.NoError(t, err)
+		puts = append(puts, clientv3.OpPut(st.EtcdKey(p), "more"),
+			clientv3.OpPut(st.EtcdKey(kv.Path(fmt.Sprintf("t/0002/chunks/%d", i))), "left out"))
 	}
+	putAll(t, st, puts)
 	requireAround(t, st, want, holes, nil)
 	requireAround(t, st, want, nil, holes)
 }
@@ -200,10 +207,7 @@ func TestLoadAroundFailsWithTheStream(t *testing.T) {
 		return func(func() error) error { return status.Error(codes.PermissionDenied, "etcdserver: permission denied") }
 	})
 	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], refusing), direct)
-	for i := range 300 {
-		_, err := direct.Client().Put(t.Context(), direct.EtcdKey(kv.Path(fmt.Sprintf("t/%03d", i))), "")
-		require.NoError(t, err)
-	}
+	kvtest.Fill(t, direct, "t/", 300)
 	_, _, err := over.LoadAround(t.Context(), latest(t, direct), inHole, nil, kv.Below("t"))
 	require.ErrorIs(t, err, kv.ErrUnauthorized)
 }

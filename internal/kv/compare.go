@@ -21,15 +21,15 @@ func (f *follower) keepComparing(ctx context.Context, results chan<- error) {
 	for wait.For(ctx, time.Until(f.compare)) == nil {
 		began, have := time.Now(), f.shown.Load()
 		err := f.compareOnce(ctx, have)
-		took := time.Since(began)
-		f.compare = time.Now().Add(jitter(max(f.times.compare, 100*took)))
+		rest := time.Since(began) * time.Duration(f.times.compareRest)
+		f.compare = time.Now().Add(jitter(max(f.times.compare, rest)))
 		switch {
 		case errors.Is(err, ErrInconsistent):
 			err = fmt.Errorf("%w: %w", ErrResync, err)
 		case err != nil && !errors.Is(err, ErrUnauthorized):
 			// Compacted meanwhile, or not reachable: nothing is known, and the next try is sooner.
 			f.log.Debug("could not compare with etcd", "revision", have.Revision, "err", err)
-			f.compare = time.Now().Add(jitter(max(min(f.times.compare, f.times.askEvery), 10*took)))
+			f.compare = time.Now().Add(jitter(max(min(f.times.compare, f.times.askEvery), rest/10)))
 			continue
 		}
 		select {

@@ -90,7 +90,7 @@ func isInconsistent(u kv.Update) bool {
 // TestComparingGivesNoFalseAlarm (V5) while others write, the history is compacted and connections break.
 func TestComparingGivesNoFalseAlarm(t *testing.T) {
 	t.Parallel()
-	const least = 5
+	const least = 20
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
 	n := newNetwork(t, storeOn(t, client))
 	kvtest.Fill(t, n.direct, "dir/many/", 30)
@@ -128,7 +128,7 @@ func TestComparingGivesNoFalseAlarm(t *testing.T) {
 	}
 	for i := range least {
 		f.wait("comparisons", func() bool { return compared() > i })
-		if i%3 == 2 {
+		if i%6 == 5 {
 			n.Cut()
 		}
 	}

@@ -1,12 +1,15 @@
 package kv
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -213,6 +216,24 @@ func TestEqualLongValuesAreKeptOnce(t *testing.T) {
 	w.at++
 	tell(w.remove("d/0"), w.remove("d/2"), w.remove("d/3"))
 	assert.Empty(t, w.f.values)
+}
+
+// TestASilentWatchIsEndedInTime (V6): what says nothing is ended within ten seconds, by the delays of real use and an
+// invented clock; not so what says something, or is not listened to.
+func TestASilentWatchIsEndedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, dog, stop := newTold(nil).f.watchdog(t.Context())
+		defer stop()
+		dog.pause()
+		time.Sleep(time.Hour)
+		for range 3 {
+			dog.heard()
+			time.Sleep(5 * time.Second)
+			require.NoError(t, ctx.Err())
+		}
+		time.Sleep(5 * time.Second)
+		require.ErrorIs(t, context.Cause(ctx), errSilent)
+	})
 }
 
 // TestRecentVersions (V11): which servers are new enough.

@@ -12,6 +12,7 @@ func (s *Etcd) Hurry() *Etcd {
 		calm:        5 * time.Second,
 		resyncPause: 10 * time.Millisecond,
 		compare:     5 * time.Minute,
+		compareRest: 1,
 	}
 	return s
 }
@@ -26,6 +27,12 @@ func (s *Etcd) Rush() *Etcd {
 // Silence sets how long Follow takes silence for patience.
 func (s *Etcd) Silence(d time.Duration) *Etcd {
 	s.times.silence = d
+	return s
+}
+
+// Backoff sets how long Follow waits before it tries again.
+func (s *Etcd) Backoff(d time.Duration) *Etcd {
+	s.times.minBackoff, s.times.mostBackoff = d, d
 	return s
 }
 

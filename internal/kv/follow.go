@@ -57,6 +57,7 @@ type followTimes struct {
 	// at least this much between two full loads, and four times what the first took; up to this much before one
 	resyncPause time.Duration
 	compare     time.Duration // between two comparisons with etcd
+	compareRest int           // and at least this many times what the last one took; a tenth of that when it failed
 }
 
 var usualTimes = followTimes{
@@ -67,6 +68,7 @@ var usualTimes = followTimes{
 	calm:        30 * time.Second,
 	resyncPause: 200 * time.Millisecond,
 	compare:     5 * time.Minute,
+	compareRest: 100,
 }
 
 // Follow keeps calling with what changes in a span after start, until ctx ends, whose error it then returns. Each

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestFollowShowsWholeRevisions (V1): a writer gives several keys one value in each transaction, and no update ever
@@ -124,14 +126,15 @@ func TestFollowResumes(t *testing.T) {
 
 func TestFollowDeletesManyKeysAtOnce(t *testing.T) {
 	t.Parallel()
-	const keys = 100_000
+	keys := testkit.Steps(20_000, 100_000)
+	many := "dir/" + strings.Repeat("many", 60) // so that the response is longer than what gRPC takes unless it is told
 	st := storeOn(t, newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])).Silence(time.Minute)
-	kvtest.Fill(t, st, "dir/many/", keys)
-	kvtest.MustPut(t, st, "dir/many0", "beside")
+	kvtest.Fill(t, st, many+"/", keys)
+	kvtest.MustPut(t, st, many+"0", "beside")
 	f := startFollowing(t, st, nil)
 	began := time.Now()
 	at, err := kv.Run(t.Context(), st, kv.Op{Name: "delete", Plan: func(*kv.Snapshot) (kv.Change, error) {
-		return kv.Change{Deletes: []kv.Span{kv.Below("dir/many")}}, nil
+		return kv.Change{Deletes: []kv.Span{kv.Below(kv.Path(many))}}, nil
 	}})
 	require.NoError(t, err)
 	t.Logf("%d keys deleted in %v", keys, time.Since(began))

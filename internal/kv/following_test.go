@@ -219,23 +219,12 @@ func copyDir(t *testing.T, to, from string) {
 	require.NoError(t, os.CopyFS(to, os.DirFS(from)))
 }
 
-// goroutinesOf returns the stacks of goroutines in which one of the names appears, once they have had time to end.
-func goroutinesOf(names ...string) (left []string) {
+// requireNoneOf fails the test unless the goroutines in whose stacks one of the names appears end by themselves.
+func requireNoneOf(t testing.TB, names ...string) {
+	t.Helper()
 	buf := make([]byte, 4<<20)
-	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); {
-		left = nil
-		for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			for _, name := range names {
-				if strings.Contains(stack, name) {
-					left = append(left, stack)
-					break
-				}
-			}
-		}
-		if len(left) == 0 {
-			return nil
-		}
-		runtime.Gosched()
-	}
-	return left
+	require.Eventually(t, func() bool {
+		stacks := string(buf[:runtime.Stack(buf, true)])
+		return !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(stacks, name) })
+	}, soon, time.Millisecond, "goroutines of %v are left", names)
 }

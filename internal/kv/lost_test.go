@@ -22,6 +22,7 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
 	"github.com/qserv/css-etcd/internal/proxy"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // The two halves of the rule for lost answers, each of which can be taken away from outside.
@@ -429,15 +430,15 @@ func TestLostAnswersUnderLoad(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		open  func() kv.Store
-		seeds uint64
+		seeds int
 		each  int
 	}{
-		"memory": {func() kv.Store { return kv.NewMemory() }, 20, 100},
-		"etcd":   {func() kv.Store { return newStore(t) }, 3, 50},
+		"memory": {func() kv.Store { return kv.NewMemory() }, testkit.Steps(8, 20), 100},
+		"etcd":   {func() kv.Store { return newStore(t) }, testkit.Steps(2, 5), 50},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ops, lost, late, landed, unknown := 0, 0, 0, 0, 0
-			for seed := range c.seeds {
+			for seed := range uint64(c.seeds) {
 				o := workload{seed: seed, clients: 5, each: c.each}.run(t, c.open())
 				assert.True(t, o.linearizable, "seed %d: not linearizable", seed)
 				assert.Empty(t, o.twice, "seed %d: took effect twice", seed)

@@ -100,6 +100,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	t.Run("memory", func(t *testing.T) {
 		kvtest.TestStore(t, kvtest.Harness{
+			Many:    testkit.Steps(10_000, 100_000),
 			Open:    func(*testing.T) kv.Store { return kv.NewMemory() },
 			Compact: func(_ *testing.T, st kv.Store, at kv.Revision) { st.(*kv.Memory).Compact(at) },
 		})
@@ -110,7 +111,7 @@ func TestConformance(t *testing.T) {
 		t.Cleanup(func() { assert.NoError(t, client.Close()) })
 		kvtest.TestStore(t, kvtest.Harness{
 			Limited: true,
-			Many:    10_000, // there is another test for more
+			Many:    testkit.Steps(10_000, 100_000),
 			Open:    func(t *testing.T) kv.Store { return storeOn(t, client) },
 			Compact: func(t *testing.T, _ kv.Store, at kv.Revision) { compact(t, client, at) },
 			Grant: func(t *testing.T, _ kv.Store) (int64, func()) {

@@ -13,6 +13,7 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // somePaths are chosen to be neighbours of one another.
@@ -172,8 +173,13 @@ func TestStoresEqualModel(t *testing.T) {
 	t.Parallel()
 	// An etcd of its own, since each revision counts.
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
-	commits, held := 0, 0
+	most := testkit.Steps(30, 100)
+	runs, commits, held, failed := 0, 0, 0, false
 	rapid.Check(t, func(rt *rapid.T) {
+		if runs++; runs > most && !failed { // a failure is made smaller in as many runs as it takes
+			return
+		}
+		defer func() { failed = failed || rt.Failed() }()
 		own, err := kv.NewEtcd(client, fmt.Sprintf("/model-%d", prefixes.Add(1)))
 		require.NoError(rt, err)
 		var w world
@@ -201,4 +207,5 @@ func TestStoresEqualModel(t *testing.T) {
 	})
 	t.Logf("%d commits, of which %d made a revision", commits, held)
 	assert.Greater(t, held, commits/4)
+	assert.Greater(t, commits, most*5)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestMovingLoadIsOneRevision (V10): what is loaded while it changes, without holding on to a revision, is exactly what
@@ -22,7 +23,8 @@ func TestMovingLoadIsOneRevision(t *testing.T) {
 	server := newServer(t, embedetcd.Options{})
 	client := newClient(t, server.Endpoints()[0])
 	direct := storeOn(t, client)
-	const static, changing, loads = 2*kv.PageKeys + 10, 40, 10
+	const static, changing = 2*kv.PageKeys + 10, 40
+	loads := testkit.Steps(5, 10)
 	kvtest.Fill(t, direct, "dir/", static)
 	h := &history{}
 	pages := 0

@@ -103,6 +103,14 @@ func SoakTime(t testing.TB, otherwise time.Duration) time.Duration {
 	return d
 }
 
+// Steps returns how many steps a property test takes: usual, or soak in the long form, with SOAK=1.
+func Steps(usual, soak int) int {
+	if os.Getenv("SOAK") != "" {
+		return soak
+	}
+	return usual
+}
+
 // Long skips a test in the short form of the tests, and says why.
 func Long(t testing.TB, why string) {
 	t.Helper()
