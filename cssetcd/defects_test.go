@@ -811,7 +811,7 @@ func TestDefectB17AReadIsOfOneMoment(t *testing.T) {
 		}
 	})
 	there := 0
-	for range 300 {
+	for range 100 {
 		children, err := b.Raw().Children(t.Context(), "/DBS/db/TABLES/Object")
 		if err == nil {
 			there++
@@ -832,7 +832,7 @@ func TestDefectB17AReadIsOfOneMoment(t *testing.T) {
 	}
 	close(stop)
 	writer.Wait()
-	t.Logf("of 300 reads %d found the table", there)
+	t.Logf("of 100 reads %d found the table", there)
 }
 
 // TestDefectB18ScanParametersOfPlainKeysCanBeSet: upstream writes the packed key, which a plain key of the same name

@@ -294,19 +294,19 @@ func FuzzDump(f *testing.F) {
 // TestManyFaultsAreCountedAndNotAllShown: a text of a hundred says what is wrong, and the error has all of them.
 func TestManyFaultsAreCountedAndNotAllShown(t *testing.T) {
 	values := map[string]string{"/css_meta/version": "1"}
-	for i := range 100_000 {
+	for i := range 10_000 {
 		values[fmt.Sprintf("/DBS/a.%06d", i)] = "READY"
 	}
 	_, err := cssetcd.ParseDump(strings.NewReader(dumpOf(values)))
 	require.ErrorIs(t, err, cssetcd.ErrInvalidName)
 	lines := strings.Split(err.Error(), "\n")
 	assert.Len(t, lines, 102)
-	assert.Contains(t, lines[0], "100000 faults:")
+	assert.Contains(t, lines[0], "10000 faults:")
 	assert.Contains(t, lines[100], "/DBS/a.000099")
-	assert.Equal(t, "  and 99900 more", lines[101])
+	assert.Equal(t, "  and 9900 more", lines[101])
 	var faults *multierror.Error
 	require.ErrorAs(t, err, &faults)
-	assert.Len(t, faults.Errors, 100_000)
+	assert.Len(t, faults.Errors, 10_000)
 }
 
 // TestByteOrderMark: what an editor put before a dump is named.

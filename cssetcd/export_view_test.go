@@ -23,5 +23,8 @@ func ViewByHand(start *kv.Snapshot) (v *View, tell func(kv.Update)) {
 	return v, v.update
 }
 
+// Asking has a value for each time that etcd is to be asked at once.
+func (v *View) Asking() <-chan struct{} { return v.ask }
+
 // KV returns what the snapshot shows, as the core has it.
 func (s *Snapshot) KV() *kv.Snapshot { return s.kv }

@@ -16,9 +16,13 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-func TestMain(m *testing.M) { csstest.Main(m) }
+func TestMain(m *testing.M) {
+	testkit.Parallel(4) // the parallel tests mostly wait for servers
+	csstest.Main(m)
+}
 
 var object = cssetcd.TableName{DB: "lsst", Table: "Object"}
 

@@ -18,6 +18,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // listings is all that the cheap calls say, as text.
@@ -117,11 +118,14 @@ func untidy(t *rapid.T, values map[string]string) map[string]string {
 // TestListingsAreThoseOfASnapshot: however right or wrong the records are by which chunks are left out, and with any
 // keys, the cheap calls say what the whole catalogue says.
 func TestListingsAreThoseOfASnapshot(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
+	chunks, most := 0, testkit.Steps(30, 100)
+	testkit.Check(t, most, func(r *rapid.T) {
 		values := csstest.Catalogue().Draw(r, "catalogue")
 		for _, key := range slices.Sorted(maps.Keys(values)) {
 			if parts := strings.Split(key, "/"); len(parts) == 5 && parts[3] == "TABLES" {
-				addChunks(values, key, rapid.IntRange(0, 3).Draw(r, "chunks"))
+				n := rapid.IntRange(0, 3).Draw(r, "chunks")
+				addChunks(values, key, n)
+				chunks += n
 			}
 		}
 		c := csstest.New(t)
@@ -134,6 +138,7 @@ func TestListingsAreThoseOfASnapshot(t *testing.T) {
 		checkChildren(r, c, s)
 		checkRelations(r, c, s)
 	})
+	assert.Greater(t, chunks, most, "chunks that the listings read around")
 }
 
 // checkRelations compares what ties tables to each other with the whole catalogue.

@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"unicode"
 
@@ -18,36 +16,28 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-// oracleServer is a MariaDB that says what is right. It has its default settings: the names of databases and tables are
-// told apart by case. Its files are in memory where there is room, since creating a table waits for the disk several
-// times.
+// oracleServer is the tests' MariaDB, emptied, which says what is right. It has its default settings: the names of
+// databases and tables are told apart by case.
 func oracleServer(t *testing.T) *sql.DB {
 	t.Helper()
-	connector, err := mysql.NewConnector(testkit.MariaDB(t, mariadbd.Options{Dir: dirInMemory(t)}).Config(""))
+	connector, err := mysql.NewConnector(testkit.SharedMariaDB(t).Config(""))
 	require.NoError(t, err)
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { _ = db.Close() })
+	emptyServer(t, db)
 	return db
 }
 
-// dirInMemory returns a directory that goes with the test, or "" where memory is scarce.
-func dirInMemory(t *testing.T) string {
+// columnsServer is one with a database o.
+func columnsServer(t *testing.T) *sql.DB {
 	t.Helper()
-	const base, need = "/dev/shm", 512 << 20
-	var fs syscall.Statfs_t
-	if syscall.Statfs(base, &fs) != nil || fs.Bavail*uint64(fs.Bsize) < need {
-		return ""
-	}
-	dir, err := os.MkdirTemp(base, "css-etcd-test-")
-	if err != nil {
-		return ""
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
+	db := oracleServer(t)
+	_, err := db.Exec("CREATE DATABASE o")
+	require.NoError(t, err)
+	return db
 }
 
 // mysqlCode returns the server's error number, 0 for success.
@@ -214,9 +204,7 @@ var columnSchemas = map[string]struct {
 // TestColumnsAreThoseOfMariaDB: a table is made of each schema, and what the server then knows of its columns is what
 // Columns reads from the text.
 func TestColumnsAreThoseOfMariaDB(t *testing.T) {
-	db := oracleServer(t)
-	_, err := db.Exec("CREATE DATABASE o")
-	require.NoError(t, err)
+	db := columnsServer(t)
 	for name, tt := range columnSchemas {
 		t.Run(name, func(t *testing.T) { compareColumns(t, db, tt.schema, tt.dependent) })
 	}
@@ -248,11 +236,9 @@ func compareColumns(t oracleT, db *sql.DB, schema string, dependent bool) {
 // TestColumnsRefuse: texts that MariaDB refuses, or of which the columns are not to be seen, are errors and not a
 // guess.
 func TestColumnsRefuse(t *testing.T) {
-	db := oracleServer(t)
-	for _, statement := range []string{"CREATE DATABASE o", "CREATE TABLE o.model (a INT)"} {
-		_, err := db.Exec(statement)
-		require.NoError(t, err)
-	}
+	db := columnsServer(t)
+	_, err := db.Exec("CREATE TABLE o.model (a INT)")
+	require.NoError(t, err)
 	for name, tt := range map[string]struct {
 		schema  string
 		creates bool // MariaDB creates a table all the same
@@ -342,9 +328,7 @@ func randomSchema(t *rapid.T) (schema string, duplicate bool) {
 
 // TestColumnsOfRandomSchemas: the same for schemas put together at random, and a column named twice is refused by both.
 func TestColumnsOfRandomSchemas(t *testing.T) {
-	db := oracleServer(t)
-	_, err := db.Exec("CREATE DATABASE o")
-	require.NoError(t, err)
+	db := columnsServer(t)
 	created, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		schema, duplicate := randomSchema(t)
@@ -378,9 +362,7 @@ func oracleMemory(t oracleT, table string, schema string) error {
 // TestColumnNamesFoldAsInMariaDB: which two names are one column's. MariaDB has the pairs of upper and lower case of an
 // old Unicode, we those of today's: so we may refuse two columns that MariaDB tells apart, but never the reverse.
 func TestColumnNamesFoldAsInMariaDB(t *testing.T) {
-	db := oracleServer(t)
-	_, err := db.Exec("CREATE DATABASE o")
-	require.NoError(t, err)
+	db := columnsServer(t)
 	stricter := map[string]bool{"ß ẞ": true, "ẞ ß": true, "ა Ა": true}
 	pairs := [][2]string{
 		{"objectId", "OBJECTID"}, {"a", "b"}, {"é", "e"}, {"É", "E"}, {"ß", "s"}, {"ß", "ss"}, {"σ", "ς"}, {"ı", "i"},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/kv/kvtest"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
@@ -249,10 +249,7 @@ func (s *leaderStopper) called() {
 // troubled returns the harness with the trouble, of which there must be enough, for so many operations: ten thousand in
 // the long form.
 func troubled(h csstest.Harness, operations int) csstest.Harness {
-	h.Operations = operations
-	if os.Getenv("SOAK") != "" {
-		h.Operations = 10_000
-	}
+	h.Operations = testkit.Steps(operations, 10_000)
 	if h.Trouble == nil {
 		h.Trouble = loseAnswers(h.Again == nil)
 	}
@@ -263,19 +260,19 @@ func troubled(h csstest.Harness, operations int) csstest.Harness {
 	return h
 }
 
-// TestTwoWriters: thousands of operations of two writers, on every store, with lost answers and leaders that are
+// TestTwoWriters: a thousand operations and more of two writers, on every store, with lost answers and leaders that are
 // stopped.
 func TestTwoWriters(t *testing.T) {
 	for name, h := range storesUnderTest() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			csstest.TestWriters(t, troubled(h, 2_500))
+			csstest.TestWriters(t, troubled(h, 1_500))
 		})
 	}
 	t.Run("three members", func(t *testing.T) {
 		t.Parallel()
 		c := newCluster(t)
-		h := troubled(c.harness(), 2_000)
+		h := troubled(c.harness(), 1_000)
 		h.Trouble = c.stopLeaders(h.Operations / 4)
 		h.Least[leaderStops] = 3
 		csstest.TestWriters(t, h)

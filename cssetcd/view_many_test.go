@@ -21,14 +21,15 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
 // TestMillionReads (V1): the keys that each transaction writes together are equal in every snapshot, over connections
 // that break all the time and over full loads.
 func TestMillionReads(t *testing.T) {
-	const readers, keys, cuts, loads, writes = 4, 4, 12, 3, 100
-	least := int64(1_000_000)
+	const readers, keys, cuts, loads, writes = 2, 4, 12, 2, 50
+	least := int64(testkit.Steps(200_000, 1_000_000))
 	if underRace { // which watches each read, and takes ten times as long for it
 		least /= 20
 	}
@@ -43,7 +44,7 @@ func TestMillionReads(t *testing.T) {
 			var last cssetcd.Revision
 			lastValue := ""
 			for ctx.Err() == nil {
-				for range 1000 {
+				for range 200 {
 					s := v.Snapshot()
 					first, _ := s.Key("/all/0")
 					for k := 1; k < keys; k++ {
@@ -61,7 +62,7 @@ func TestMillionReads(t *testing.T) {
 					}
 					last, lastValue = s.Revision(), first.Value
 				}
-				reads.Add(1000)
+				reads.Add(200)
 				_ = wait.For(ctx, time.Millisecond) // the writer and etcd need the processor, too
 			}
 		})
@@ -151,10 +152,10 @@ func TestSlowSubscriberCostsNothing(t *testing.T) {
 	runtime.KeepAlive(sub)
 }
 
-// TestViewsLeaveNothing (V10): a thousand views opened and closed, and a thousand waits that ended, leave no goroutine
+// TestViewsLeaveNothing (V10): hundreds of views opened and closed, and hundreds of waits that ended, leave no goroutine
 // and no file.
 func TestViewsLeaveNothing(t *testing.T) {
-	const times = 1000
+	times := testkit.Steps(250, 1_000)
 	c := newCatalogue(t)
 	use := func(n int) {
 		var all sync.WaitGroup

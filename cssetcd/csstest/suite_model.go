@@ -8,21 +8,17 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // modelRuns is how many catalogues the test with the model fills.
-const modelRuns = 12
+const modelRuns = 8
 
 // testModel does random operations on a catalogue and on a model of it, and compares what they return and what is there
 // after each. The same names are used over and over.
 func testModel(t *testing.T, h Harness) {
-	runs, ops, wrote := 0, 0, 0
-	failed := false
-	rapid.Check(t, func(rt *rapid.T) {
-		if runs++; runs > modelRuns && !failed { // a failure is made smaller in as many runs as it takes
-			return
-		}
-		defer func() { failed = failed || rt.Failed() }()
+	ops, wrote := 0, 0
+	testkit.Check(t, modelRuns, func(rt *rapid.T) {
 		number := 0
 		m, c := newState(), h.Open(t)
 		ok(t)(c.Raw().Put(t.Context(), "/other", ""))

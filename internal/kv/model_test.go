@@ -174,12 +174,8 @@ func TestStoresEqualModel(t *testing.T) {
 	// An etcd of its own, since each revision counts.
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
 	most := testkit.Steps(30, 100)
-	runs, commits, held, failed := 0, 0, 0, false
-	rapid.Check(t, func(rt *rapid.T) {
-		if runs++; runs > most && !failed { // a failure is made smaller in as many runs as it takes
-			return
-		}
-		defer func() { failed = failed || rt.Failed() }()
+	commits, held := 0, 0
+	testkit.Check(t, most, func(rt *rapid.T) {
 		own, err := kv.NewEtcd(client, fmt.Sprintf("/model-%d", prefixes.Add(1)))
 		require.NoError(rt, err)
 		var w world

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 )
 
 // atEnd closes what the tests of the package share.
@@ -109,6 +110,19 @@ func Steps(usual, soak int) int {
 		return soak
 	}
 	return usual
+}
+
+// Check is [rapid.Check] with a number of runs of its own, where its hundred take long.
+func Check(t *testing.T, most int, property func(*rapid.T)) {
+	t.Helper()
+	runs, failed := 0, false
+	rapid.Check(t, func(rt *rapid.T) {
+		if runs++; runs > most && !failed { // a failure is made smaller in as many runs as it takes
+			return
+		}
+		defer func() { failed = failed || rt.Failed() }()
+		property(rt)
+	})
 }
 
 // Long skips a test in the short form of the tests, and says why.
