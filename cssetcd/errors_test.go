@@ -1,18 +1,14 @@
 package cssetcd_test
 
 import (
-	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
-	"github.com/qserv/css-etcd/internal/embedetcd"
-	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestErrorTexts: they are sentences that name the operation, the object and the trouble.
@@ -24,27 +20,27 @@ func TestErrorTexts(t *testing.T) {
 		err  error
 		text string
 	}{
-		{third(c.Table(ctx, absent)), "css: read table lsst.Missing: no such table"},
-		{third(c.Table(ctx, cssetcd.TableName{DB: "no", Table: "t"})),
+		{errOf(c.Table(ctx, absent)), "css: read table lsst.Missing: no such table"},
+		{errOf(c.Table(ctx, cssetcd.TableName{DB: "no", Table: "t"})),
 			"css: read table no.t: no such table: no such database no"},
-		{third(c.Database(ctx, "no")), "css: read database no: no such database"},
-		{second(c.CreateTable(ctx, directorTable(object))), "css: create table lsst.Object: table exists"},
-		{second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "no", Table: "t"}})),
+		{errOf(c.Database(ctx, "no")), "css: read database no: no such database"},
+		{errOf(c.CreateTable(ctx, directorTable(object))), "css: create table lsst.Object: table exists"},
+		{errOf(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "no", Table: "t"}})),
 			"css: create table no.t: no such database no"},
-		{second(c.CreateTable(ctx, cssetcd.Table{Name: absent, SharedScan: &cssetcd.SharedScan{}})),
+		{errOf(c.CreateTable(ctx, cssetcd.Table{Name: absent, SharedScan: &cssetcd.SharedScan{}})),
 			"css: create table lsst.Missing: invalid: shared scan parameters on a table that is not partitioned: shared " +
 				"scans read chunks"},
-		{second(c.AddChunk(ctx, object, 7, "no")), "css: add chunk 7 of lsst.Object: no such node no"},
-		{second(c.DeleteChunk(ctx, object, 8)), "css: delete chunk 8 of lsst.Object: no such chunk"},
-		{second(c.DeleteNode(ctx, "worker-1")),
+		{errOf(c.AddChunk(ctx, object, 7, "no")), "css: add chunk 7 of lsst.Object: no such node no"},
+		{errOf(c.DeleteChunk(ctx, object, 8)), "css: delete chunk 8 of lsst.Object: no such chunk"},
+		{errOf(c.DeleteNode(ctx, "worker-1")),
 			"css: delete node worker-1: chunks have replicas on the node: /DBS/lsst/TABLES/Object/CHUNKS/7/REPLICAS/0000000001"},
-		{second(c.SetTableStatus(ctx, object, "", cssetcd.IfStatus("X"))),
+		{errOf(c.SetTableStatus(ctx, object, "", cssetcd.IfStatus("X"))),
 			`css: set status of table lsst.Object: the status is another one: it is "READY" and not "X"`},
-		{second(c.DropTable(ctx, object, cssetcd.IfNotExists())),
+		{errOf(c.DropTable(ctx, object, cssetcd.IfNotExists())),
 			"css: drop table lsst.Object: invalid: option IfNotExists means nothing here"},
-		{second(c.CreateDatabase(ctx, cssetcd.Database{Name: "a.b"})),
+		{errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "a.b"})),
 			`css: create database a.b: invalid name: database "a.b": a dot separates database and table`},
-		{third(c.Raw().Get(ctx, "/x")), "css: get /x: no such key"},
+		{errOf(c.Raw().Get(ctx, "/x")), "css: get /x: no such key"},
 	} {
 		assert.EqualError(t, tt.err, tt.text)
 		var e *cssetcd.Error
@@ -106,9 +102,9 @@ func TestNewWritesNothing(t *testing.T) {
 		assert.NotZero(t, id.Cluster)
 		assert.Equal(t, c.Prefix(), id.Prefix)
 		for _, err := range []error{
-			second(c.DropDatabase(t.Context(), "x")), second(c.SetNodeState(t.Context(), "x", "")),
-			second(c.CreateTable(t.Context(), directorTable(object))),
-			second(c.CreateDatabaseLike(t.Context(), "x", "y")),
+			errOf(c.DropDatabase(t.Context(), "x")), errOf(c.SetNodeState(t.Context(), "x", "")),
+			errOf(c.CreateTable(t.Context(), directorTable(object))),
+			errOf(c.CreateDatabaseLike(t.Context(), "x", "y")),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
 		}
@@ -117,27 +113,4 @@ func TestNewWritesNothing(t *testing.T) {
 	id, err := c.Identity(t.Context())
 	require.NoError(t, err)
 	assert.NotEmpty(t, id.History)
-}
-
-// TestEtcdThatCannotBeReached: a call ends with its context, and the error says what the matter was.
-func TestEtcdThatCannotBeReached(t *testing.T) {
-	server := testkit.Etcd(t, embedetcd.Options{})
-	c, etcd := clientOf(t, server.Endpoints()[0])
-	fill(t, c)
-	require.NoError(t, server.Stop())
-	for name, call := range map[string]func(context.Context) error{
-		"read table": func(ctx context.Context) error { return third(c.Table(ctx, object)) },
-		"open":       func(ctx context.Context) error { return third(cssetcd.New(ctx, etcd)) },
-		"open view":  func(ctx context.Context) error { return third(cssetcd.OpenView(ctx, c)) },
-		"drop table": func(ctx context.Context) error { return second(c.DropTable(ctx, object)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-			defer cancel()
-			err := call(ctx)
-			require.ErrorIs(t, err, cssetcd.ErrUnavailable)
-			assert.ErrorContains(t, err, "css: "+name+" ")
-			assert.ErrorContains(t, err, "etcd is not available")
-		})
-	}
 }

@@ -42,11 +42,11 @@ func TestFileHoldsTheCatalogue(t *testing.T) {
 	assert.Equal(t, rows(t, c), rows(t, again))
 	t.Run("with what etcd keeps beside it", func(t *testing.T) {
 		assert.Equal(t, "/DBS/lsst/TABLES/Object", beside(t, again)["fold/dbs/lsst/tables/object"])
-		require.ErrorIs(t, second(again.CreateDatabase(t.Context(), cssetcd.Database{Name: "LSST"})), cssetcd.ErrDBExists)
-		require.ErrorIs(t, second(again.DeleteNode(t.Context(), "worker-1")), cssetcd.ErrNodeInUse)
+		require.ErrorIs(t, errOf(again.CreateDatabase(t.Context(), cssetcd.Database{Name: "LSST"})), cssetcd.ErrDBExists)
+		require.ErrorIs(t, errOf(again.DeleteNode(t.Context(), "worker-1")), cssetcd.ErrNodeInUse)
 	})
 	t.Run("what fails leaves the file alone", func(t *testing.T) {
-		require.Error(t, second(again.CreateTable(t.Context(), directorTable(object))))
+		require.Error(t, errOf(again.CreateTable(t.Context(), directorTable(object))))
 		now, err := os.ReadFile(path)
 		require.NoError(t, err)
 		assert.Equal(t, text, now)
@@ -57,7 +57,7 @@ func TestFileHoldsTheCatalogue(t *testing.T) {
 		}
 		require.NoError(t, os.Chmod(filepath.Dir(path), 0o500))
 		defer func() { assert.NoError(t, os.Chmod(filepath.Dir(path), 0o700)) }()
-		unchanged(t, again, func() { require.Error(t, second(again.DropTable(t.Context(), object))) })
+		unchanged(t, again, func() { require.Error(t, errOf(again.DropTable(t.Context(), object))) })
 	})
 	t.Run("no temporary file is left", func(t *testing.T) {
 		files, err := os.ReadDir(filepath.Dir(path))
@@ -80,7 +80,7 @@ func TestFileHasOneWriter(t *testing.T) {
 	reader := openFile(t, path, cssetcd.WithReadOnly())
 	_, err = reader.Table(t.Context(), object)
 	require.NoError(t, err)
-	require.ErrorIs(t, second(reader.DropTable(t.Context(), object)), cssetcd.ErrReadOnly)
+	require.ErrorIs(t, errOf(reader.DropTable(t.Context(), object)), cssetcd.ErrReadOnly)
 	require.NoError(t, first.Close())
 	openFile(t, path)
 }

@@ -48,6 +48,20 @@ func ok(t testing.TB) func(cssetcd.Revision, error) cssetcd.Revision {
 	}
 }
 
+// must fails the test unless a call succeeded, and returns its result.
+func must[T any](result T, err error) func(require.TestingT) T {
+	return func(t require.TestingT) T {
+		if h, ok := t.(interface{ Helper() }); ok {
+			h.Helper()
+		}
+		require.NoError(t, err)
+		return result
+	}
+}
+
+// errOf returns the error of a call alone.
+func errOf[T any](_ T, err error) error { return err }
+
 // newCatalogue returns a client on a CSS with database lsst, table lsst.Object and nodes worker-1 and worker-2.
 func newCatalogue(t testing.TB) *cssetcd.Client {
 	t.Helper()

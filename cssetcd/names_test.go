@@ -160,14 +160,14 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 		long, emoji := strings.Repeat("x", 65_536), "😀"
 		unchanged(t, c, func() {
 			for what, err := range map[string]error{
-				"schema of a new table": second(c.CreateTable(t.Context(),
+				"schema of a new table": errOf(c.CreateTable(t.Context(),
 					cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"}, Schema: long})),
-				"schema":          second(c.SetTableSchema(t.Context(), n, long)),
-				"status":          second(c.SetTableStatus(t.Context(), n, cssetcd.Status(emoji))),
-				"database status": second(c.SetDatabaseStatus(t.Context(), "db", "\xff")),
-				"host":            second(c.AddNode(t.Context(), cssetcd.Node{Name: "w", Host: emoji})),
-				"storage class":   second(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "e", StorageClass: emoji})),
-				"column": second(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"},
+				"schema":          errOf(c.SetTableSchema(t.Context(), n, long)),
+				"status":          errOf(c.SetTableStatus(t.Context(), n, cssetcd.Status(emoji))),
+				"database status": errOf(c.SetDatabaseStatus(t.Context(), "db", "\xff")),
+				"host":            errOf(c.AddNode(t.Context(), cssetcd.Node{Name: "w", Host: emoji})),
+				"storage class":   errOf(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "e", StorageClass: emoji})),
+				"column": errOf(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "u"},
 					Partitioning: &cssetcd.Partitioning{DirDB: "db", DirTable: "u", DirColumn: emoji}})),
 			} {
 				assert.ErrorIs(t, err, cssetcd.ErrBadValue, what)
@@ -184,8 +184,6 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 		ok(t)(c.AddChunk(t.Context(), n, 2147483647, name64))
 	})
 }
-
-func second(_ cssetcd.Revision, err error) error { return err }
 
 // TestWhatIsNoNameNamesNothing: a name with a slash, the empty name and .packed.json would make the key of something
 // else. Upstream takes "Object/schema" for a table.
@@ -204,12 +202,12 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 			_, err = c.Chunks(ctx, n)
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 			unchanged(t, c, func() {
-				assert.ErrorIs(t, second(c.SetTableStatus(ctx, n, "X")), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.SetTableSchema(ctx, n, "X")), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.DropTable(ctx, n, cssetcd.IfExists())), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.AddChunk(ctx, n, 1, "worker-1")), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.DeleteChunk(ctx, n, 1)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.SetTableStatus(ctx, n, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.SetTableSchema(ctx, n, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.DropTable(ctx, n, cssetcd.IfExists())), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.AddChunk(ctx, n, 1, "worker-1")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.DeleteChunk(ctx, n, 1)), cssetcd.ErrInvalidName)
 			})
 		})
 	}
@@ -221,9 +219,9 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 			unchanged(t, c, func() {
-				assert.ErrorIs(t, second(c.SetDatabaseStatus(ctx, bad, "X")), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.DropDatabase(ctx, bad)), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.CreateDatabaseLike(ctx, "new", bad)), cssetcd.ErrNoSuchDB)
+				assert.ErrorIs(t, errOf(c.SetDatabaseStatus(ctx, bad, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.DropDatabase(ctx, bad)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "new", bad)), cssetcd.ErrNoSuchDB)
 			})
 		})
 	}
@@ -232,9 +230,9 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 			_, err := c.Node(ctx, bad)
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
 			unchanged(t, c, func() {
-				assert.ErrorIs(t, second(c.SetNodeState(ctx, bad, "X")), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.DeleteNode(ctx, bad)), cssetcd.ErrInvalidName)
-				assert.ErrorIs(t, second(c.AddChunk(ctx, object, 2, bad)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.SetNodeState(ctx, bad, "X")), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.DeleteNode(ctx, bad)), cssetcd.ErrInvalidName)
+				assert.ErrorIs(t, errOf(c.AddChunk(ctx, object, 2, bad)), cssetcd.ErrInvalidName)
 			})
 		})
 	}
@@ -258,10 +256,10 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 	require.NoError(t, err)
 	ok(t)(c.SetTableStatus(ctx, odd, cssetcd.StatusIgnore, cssetcd.IfRevision(tab.Modified)))
 	ok(t)(c.SetTableSchema(ctx, odd, "(a INT)"))
-	assert.ErrorIs(t, second(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid,
+	assert.ErrorIs(t, errOf(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid,
 		"nothing is added below a key that kvData cannot hold")
 	ok(t)(c.AddChunk(ctx, object, 1, " nö"))
-	assert.ErrorIs(t, second(c.DeleteNode(ctx, " nö")), cssetcd.ErrNodeInUse)
+	assert.ErrorIs(t, errOf(c.DeleteNode(ctx, " nö")), cssetcd.ErrNodeInUse)
 	ok(t)(c.DropTable(ctx, odd))
 	ok(t)(c.DropDatabase(ctx, "odd.db "))
 	ok(t)(c.DeleteChunk(ctx, object, 1))

@@ -154,10 +154,10 @@ func TestTables(t *testing.T) {
 	})
 	t.Run("missing", func(t *testing.T) {
 		for what, err := range map[string]error{
-			"read":   third(c.Table(ctx, absent)),
-			"status": second(c.SetTableStatus(ctx, absent, "x")), "schema": second(c.SetTableSchema(ctx, absent, "x")),
-			"scan": second(c.SetSharedScan(ctx, absent, cssetcd.SharedScan{})), "drop": second(c.DropTable(ctx, absent)),
-			"add chunk": second(c.AddChunk(ctx, absent, 1, "worker-1")), "delete chunk": second(c.DeleteChunk(ctx, absent, 1)),
+			"read":   errOf(c.Table(ctx, absent)),
+			"status": errOf(c.SetTableStatus(ctx, absent, "x")), "schema": errOf(c.SetTableSchema(ctx, absent, "x")),
+			"scan": errOf(c.SetSharedScan(ctx, absent, cssetcd.SharedScan{})), "drop": errOf(c.DropTable(ctx, absent)),
+			"add chunk": errOf(c.AddChunk(ctx, absent, 1, "worker-1")), "delete chunk": errOf(c.DeleteChunk(ctx, absent, 1)),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchTable, what)
 			require.ErrorIs(t, err, cssetcd.ErrNotFound, what)
@@ -169,11 +169,11 @@ func TestTables(t *testing.T) {
 	t.Run("a table of a missing database is missing, and so is the database", func(t *testing.T) {
 		n := cssetcd.TableName{DB: "nothing", Table: "t"}
 		for what, err := range map[string]error{
-			"read":   third(c.Table(ctx, n)),
-			"status": second(c.SetTableStatus(ctx, n, "x")), "schema": second(c.SetTableSchema(ctx, n, "x")),
-			"scan": second(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), "drop": second(c.DropTable(ctx, n)),
-			"add chunk": second(c.AddChunk(ctx, n, 1, "worker-1")), "delete chunk": second(c.DeleteChunk(ctx, n, 1)),
-			"chunks": third(c.Chunks(ctx, n)),
+			"read":   errOf(c.Table(ctx, n)),
+			"status": errOf(c.SetTableStatus(ctx, n, "x")), "schema": errOf(c.SetTableSchema(ctx, n, "x")),
+			"scan": errOf(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), "drop": errOf(c.DropTable(ctx, n)),
+			"add chunk": errOf(c.AddChunk(ctx, n, 1, "worker-1")), "delete chunk": errOf(c.DeleteChunk(ctx, n, 1)),
+			"chunks": errOf(c.Chunks(ctx, n)),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchTable, what)
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, what)
@@ -276,8 +276,6 @@ func TestTables(t *testing.T) {
 	})
 }
 
-func third[T any](_ T, err error) error { return err }
-
 func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
@@ -332,8 +330,8 @@ func TestNodes(t *testing.T) {
 	assert.Equal(t, cssetcd.NodeInactive, node.State)
 	assert.Equal(t, [2]cssetcd.Revision{rev, rev2}, [2]cssetcd.Revision{node.Incarnation, node.Modified})
 	for what, err := range map[string]error{
-		"read": third(c.Node(ctx, "x")), "state": second(c.SetNodeState(ctx, "x", "y")),
-		"delete": second(c.DeleteNode(ctx, "x")),
+		"read": errOf(c.Node(ctx, "x")), "state": errOf(c.SetNodeState(ctx, "x", "y")),
+		"delete": errOf(c.DeleteNode(ctx, "x")),
 	} {
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchNode, what)
 	}
@@ -547,51 +545,51 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 		do          func(cssetcd.WriteOption) error
 	}{
 		{"CreateDatabase", "IfNotExists", func(o cssetcd.WriteOption) error {
-			return second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"}, o))
+			return errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"}, o))
 		}},
 		{"CreateDatabaseLike", "IfNotExists", func(o cssetcd.WriteOption) error {
-			return second(c.CreateDatabaseLike(ctx,
+			return errOf(c.CreateDatabaseLike(ctx,
 				"x", "lsst", o))
 		}},
 		{"CreateTable", "IfNotExists AllowUnqueryable", func(o cssetcd.WriteOption) error {
-			return second(c.CreateTable(ctx, cssetcd.Table{Name: absent}, o))
+			return errOf(c.CreateTable(ctx, cssetcd.Table{Name: absent}, o))
 		}},
 		{"PublishDatabase", "AllowUnqueryable", func(o cssetcd.WriteOption) error {
-			return second(c.PublishDatabase(ctx, cssetcd.Database{Name: "x"}, "", nil, o))
+			return errOf(c.PublishDatabase(ctx, cssetcd.Database{Name: "x"}, "", nil, o))
 		}},
 		{"SetDatabaseStatus", "IfStatus IfRevision",
-			func(o cssetcd.WriteOption) error { return second(c.SetDatabaseStatus(ctx, "lsst", "", o)) }},
+			func(o cssetcd.WriteOption) error { return errOf(c.SetDatabaseStatus(ctx, "lsst", "", o)) }},
 		{"SetTableStatus", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.SetTableStatus(ctx,
+			return errOf(c.SetTableStatus(ctx,
 				object, "", o))
 		}},
 		{"SetTableSchema", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.SetTableSchema(ctx,
+			return errOf(c.SetTableSchema(ctx,
 				object, "", o))
 		}},
 		{"SetSharedScan", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{}, o))
+			return errOf(c.SetSharedScan(ctx, object, cssetcd.SharedScan{}, o))
 		}},
 		{"SetNodeState", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.SetNodeState(ctx,
+			return errOf(c.SetNodeState(ctx,
 				"worker-1", "", o))
 		}},
 		{"DeleteNode", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.DeleteNode(ctx, "worker-1",
+			return errOf(c.DeleteNode(ctx, "worker-1",
 				o))
 		}},
 		{"Raw.Put", "IfStatus IfRevision", func(o cssetcd.WriteOption) error {
-			return second(c.Raw().Put(ctx, "/x", "",
+			return errOf(c.Raw().Put(ctx, "/x", "",
 				o))
 		}},
 		{"Raw.Delete", "IfStatus IfRevision Unsafe", func(o cssetcd.WriteOption) error {
-			return second(c.Raw().Delete(ctx,
+			return errOf(c.Raw().Delete(ctx,
 				"/x", o))
 		}},
 		{"DropTable", "IfExists IfStatus IfRevision Unsafe",
-			func(o cssetcd.WriteOption) error { return second(c.DropTable(ctx, absent, o)) }},
+			func(o cssetcd.WriteOption) error { return errOf(c.DropTable(ctx, absent, o)) }},
 		{"DropDatabase", "IfExists IfStatus IfRevision Unsafe",
-			func(o cssetcd.WriteOption) error { return second(c.DropDatabase(ctx, "x", o)) }},
+			func(o cssetcd.WriteOption) error { return errOf(c.DropDatabase(ctx, "x", o)) }},
 	} {
 		for name, option := range options {
 			if name != "" && strings.Contains(tt.takes, name) {
@@ -617,19 +615,19 @@ func TestReadOnlyClientWritesNothing(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateDatabase(cssetcd.Database{Name: "x"})
 		return map[string]error{
-			"CreateDatabase":     second(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})),
-			"CreateDatabaseLike": second(c.CreateDatabaseLike(ctx, "x", "lsst")),
-			"SetDatabaseStatus":  second(c.SetDatabaseStatus(ctx, "lsst", "")),
-			"DropDatabase":       second(c.DropDatabase(ctx, "lsst")),
-			"CreateTable":        second(c.CreateTable(ctx, cssetcd.Table{Name: absent})),
-			"SetTableStatus":     second(c.SetTableStatus(ctx, object, "")),
-			"SetTableSchema":     second(c.SetTableSchema(ctx, object, "")),
-			"SetSharedScan":      second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{})),
-			"DropTable":          second(c.DropTable(ctx, object)), "AddNode": second(c.AddNode(ctx, cssetcd.Node{Name: "x"})),
-			"SetNodeState": second(c.SetNodeState(ctx, "worker-1", "")), "DeleteNode": second(c.DeleteNode(ctx, "worker-1")),
-			"AddChunk": second(c.AddChunk(ctx, object, 1, "worker-1")), "DeleteChunk": second(c.DeleteChunk(ctx, object, 1)),
-			"Raw.Put": second(c.Raw().Put(ctx, "/x", "")), "Raw.Delete": second(c.Raw().Delete(ctx, "/DBS")),
-			"Restore": third(c.Restore(ctx, parse(t, minimalDump), cssetcd.Overwrite())), "Commit": second(c.Commit(ctx, &b)),
+			"CreateDatabase":     errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "x"})),
+			"CreateDatabaseLike": errOf(c.CreateDatabaseLike(ctx, "x", "lsst")),
+			"SetDatabaseStatus":  errOf(c.SetDatabaseStatus(ctx, "lsst", "")),
+			"DropDatabase":       errOf(c.DropDatabase(ctx, "lsst")),
+			"CreateTable":        errOf(c.CreateTable(ctx, cssetcd.Table{Name: absent})),
+			"SetTableStatus":     errOf(c.SetTableStatus(ctx, object, "")),
+			"SetTableSchema":     errOf(c.SetTableSchema(ctx, object, "")),
+			"SetSharedScan":      errOf(c.SetSharedScan(ctx, object, cssetcd.SharedScan{})),
+			"DropTable":          errOf(c.DropTable(ctx, object)), "AddNode": errOf(c.AddNode(ctx, cssetcd.Node{Name: "x"})),
+			"SetNodeState": errOf(c.SetNodeState(ctx, "worker-1", "")), "DeleteNode": errOf(c.DeleteNode(ctx, "worker-1")),
+			"AddChunk": errOf(c.AddChunk(ctx, object, 1, "worker-1")), "DeleteChunk": errOf(c.DeleteChunk(ctx, object, 1)),
+			"Raw.Put": errOf(c.Raw().Put(ctx, "/x", "")), "Raw.Delete": errOf(c.Raw().Delete(ctx, "/DBS")),
+			"Restore": errOf(c.Restore(ctx, parse(t, minimalDump), cssetcd.Overwrite())), "Commit": errOf(c.Commit(ctx, &b)),
 		}
 	}
 	for what, prefix := range map[string]string{"a CSS": newCatalogue(t).Prefix(), "an empty etcd": csstest.NewPrefix()} {
@@ -650,21 +648,21 @@ func TestRemovalIsRefusedWhileCzarsAreRegistered(t *testing.T) {
 	ctx := t.Context()
 	removals := map[string]func(*cssetcd.Client, ...cssetcd.WriteOption) error{
 		"DropTable": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-			return second(c.DropTable(ctx, object,
+			return errOf(c.DropTable(ctx, object,
 				o...))
 		},
 		"DropDatabase": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-			return second(c.DropDatabase(ctx, "lsst", o...))
+			return errOf(c.DropDatabase(ctx, "lsst", o...))
 		},
 		"Raw.Delete": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-			return second(c.Raw().Delete(ctx, "/DBS/lsst", o...))
+			return errOf(c.Raw().Delete(ctx, "/DBS/lsst", o...))
 		},
 		"Restore": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
 			opts := []cssetcd.RestoreOption{cssetcd.Overwrite()}
 			if len(o) > 0 {
 				opts = append(opts, cssetcd.RestoreUnsafe())
 			}
-			return third(c.Restore(ctx, parse(t, minimalDump), opts...))
+			return errOf(c.Restore(ctx, parse(t, minimalDump), opts...))
 		},
 	}
 	for name, remove := range removals {
@@ -703,14 +701,14 @@ func TestCreatingIsRefusedWhileTheNameIsDropped(t *testing.T) {
 	gone := cssetcd.TableName{DB: "lsst", Table: "Gone"}
 	unchanged(t, c, func() {
 		for what, err := range map[string]error{
-			"database":       second(c.CreateDatabase(ctx, cssetcd.Database{Name: "gone"})),
-			"if not exists":  second(c.CreateDatabase(ctx, cssetcd.Database{Name: "gone"}, cssetcd.IfNotExists())),
-			"like":           second(c.CreateDatabaseLike(ctx, "gone", "lsst")),
-			"table":          second(c.CreateTable(ctx, cssetcd.Table{Name: gone})),
-			"raw":            second(c.Raw().Put(ctx, "/DBS/gone", "READY")),
-			"raw below":      second(c.Raw().Put(ctx, "/DBS/gone/TABLES/x/schema", "()")),
-			"raw table":      second(c.Raw().Put(ctx, "/DBS/lsst/TABLES/Gone", "READY")),
-			"raw in a table": second(c.Raw().Put(ctx, "/DBS/lsst/TABLES/Gone/schema", "()")),
+			"database":       errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "gone"})),
+			"if not exists":  errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "gone"}, cssetcd.IfNotExists())),
+			"like":           errOf(c.CreateDatabaseLike(ctx, "gone", "lsst")),
+			"table":          errOf(c.CreateTable(ctx, cssetcd.Table{Name: gone})),
+			"raw":            errOf(c.Raw().Put(ctx, "/DBS/gone", "READY")),
+			"raw below":      errOf(c.Raw().Put(ctx, "/DBS/gone/TABLES/x/schema", "()")),
+			"raw table":      errOf(c.Raw().Put(ctx, "/DBS/lsst/TABLES/Gone", "READY")),
+			"raw in a table": errOf(c.Raw().Put(ctx, "/DBS/lsst/TABLES/Gone/schema", "()")),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrDropPending, what)
 			require.ErrorIs(t, err, cssetcd.ErrPrecondition, what)
@@ -718,13 +716,13 @@ func TestCreatingIsRefusedWhileTheNameIsDropped(t *testing.T) {
 	})
 	t.Run("in the transaction itself", func(t *testing.T) {
 		r := racing(c, func() { byHand(t, c, "drop/db/late", "") })
-		require.ErrorIs(t, second(r.CreateDatabase(ctx, cssetcd.Database{Name: "late"})), cssetcd.ErrDropPending)
+		require.ErrorIs(t, errOf(r.CreateDatabase(ctx, cssetcd.Database{Name: "late"})), cssetcd.ErrDropPending)
 		r = racing(c, func() { byHand(t, c, "drop/table/lsst/Late", "") })
 		late := cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Late"}}
-		require.ErrorIs(t, second(r.CreateTable(ctx, late)), cssetcd.ErrDropPending)
+		require.ErrorIs(t, errOf(r.CreateTable(ctx, late)), cssetcd.ErrDropPending)
 		r = racing(c, func() { byHand(t, c, "drop/db/lsst", "") })
 		late.Name.Table = "Later"
-		require.ErrorIs(t, second(r.CreateTable(ctx, late)), cssetcd.ErrDropPending, "the database is being dropped")
+		require.ErrorIs(t, errOf(r.CreateTable(ctx, late)), cssetcd.ErrDropPending, "the database is being dropped")
 	})
 	t.Run("other names are not concerned", func(t *testing.T) {
 		deleteByHand(t, c, kv.Key("drop/db/lsst"))
@@ -743,11 +741,11 @@ func TestLeftoversBelowAMissingKeyRefuseCreation(t *testing.T) {
 	})
 	unchanged(t, c, func() {
 		for key, err := range map[string]error{
-			"/DBS/left":  second(c.CreateDatabase(ctx, cssetcd.Database{Name: "left"})),
-			"/DBS/left ": second(c.CreateDatabaseLike(ctx, "left", "lsst")),
-			"/DBS/lsst/TABLES/Left": second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst",
+			"/DBS/left":  errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "left"})),
+			"/DBS/left ": errOf(c.CreateDatabaseLike(ctx, "left", "lsst")),
+			"/DBS/lsst/TABLES/Left": errOf(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst",
 				Table: "Left"}})),
-			"/NODES/left": second(c.AddNode(ctx, cssetcd.Node{Name: "left"})),
+			"/NODES/left": errOf(c.AddNode(ctx, cssetcd.Node{Name: "left"})),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrKeyExists, key)
 			assert.ErrorContains(t, err, "although "+strings.TrimSpace(key)+" does not; delete it first")
@@ -784,15 +782,15 @@ func TestRawKeys(t *testing.T) {
 		assert.Equal(t, `{"x":1}`, rows(t, c)["/a/.packed.json"], "byte for byte")
 		unchanged(t, c, func() {
 			for _, bad := range []string{`{`, `{"x":{}}`, `{"x":"\ud800"}`} {
-				require.ErrorIs(t, second(raw.Put(ctx, "/a/.packed.json", bad)), cssetcd.ErrBadValue, bad)
+				require.ErrorIs(t, errOf(raw.Put(ctx, "/a/.packed.json", bad)), cssetcd.ErrBadValue, bad)
 			}
 		})
 	})
 	t.Run("the version is not written by hand", func(t *testing.T) {
 		unchanged(t, c, func() {
 			for _, key := range []string{"/css_meta", "/css_meta/version", "/css_meta/other"} {
-				require.ErrorIs(t, second(raw.Put(ctx, key, "2")), cssetcd.ErrBadValue)
-				require.ErrorIs(t, second(raw.Delete(ctx, key)), cssetcd.ErrBadValue)
+				require.ErrorIs(t, errOf(raw.Put(ctx, key, "2")), cssetcd.ErrBadValue)
+				require.ErrorIs(t, errOf(raw.Delete(ctx, key)), cssetcd.ErrBadValue)
 			}
 		})
 	})
@@ -823,5 +821,54 @@ func TestRawKeys(t *testing.T) {
 		r := racing(c, func() { ok(t)(raw.Put(ctx, replica+"/.packed.json", `{"nodeName":"w"}`)) })
 		_, err := r.DeleteNode(ctx, "w")
 		require.ErrorIs(t, err, cssetcd.ErrNodeInUse, "it was put between plan and commit")
+	})
+}
+
+// TestDeleteNodeAgainstAddChunk (I8): whichever comes first, no chunk is left on a node that is not there.
+func TestDeleteNodeAgainstAddChunk(t *testing.T) {
+	ctx := t.Context()
+	t.Run("the chunk comes between the look and the deletion", func(t *testing.T) {
+		for _, first := range []bool{true, false} { // whether the node was referred to before
+			c := newCatalogue(t)
+			if first {
+				ok(t)(c.AddChunk(ctx, object, 1, "worker-1"))
+				ok(t)(c.DeleteChunk(ctx, object, 1))
+			}
+			r := racing(c, func() { ok(t)(c.AddChunk(ctx, object, 42, "worker-1")) })
+			_, err := r.DeleteNode(ctx, "worker-1")
+			require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
+			assert.ErrorContains(t, err, "/DBS/lsst/TABLES/Object/CHUNKS/42/")
+		}
+	})
+	t.Run("the node goes before the chunk is added", func(t *testing.T) {
+		c := newCatalogue(t)
+		r := racing(c, func() { ok(t)(c.DeleteNode(ctx, "worker-1")) })
+		_, err := r.AddChunk(ctx, object, 42, "worker-2", "worker-1")
+		require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+		assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES/Object/CHUNKS"))
+	})
+	t.Run("adding chunks on one node does not disturb adding on it elsewhere", func(t *testing.T) {
+		c := newCatalogue(t)
+		for id := range 20 {
+			ok(t)(c.AddChunk(ctx, object, id, "worker-1"))
+		}
+		st := &interposed{Store: c.Store(), before: []func(){func() { ok(t)(c.AddChunk(ctx, object, 21, "worker-1")) }}}
+		r := c.Through(func(kv.Store) kv.Store { return st })
+		ok(t)(r.AddChunk(ctx, object, 22, "worker-1"))
+		assert.Equal(t, 1, st.asked, "the reference is touched and not guarded, so nobody tries twice")
+	})
+	t.Run("all at once", func(t *testing.T) {
+		c := newCatalogue(t)
+		ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "w"}))
+		errs := atOnce(
+			func() error { return errOf(c.DeleteNode(ctx, "w")) },
+			func() error { return errOf(c.AddChunk(ctx, object, 1, "w")) },
+		)
+		if errs[1] == nil {
+			require.ErrorIs(t, errs[0], cssetcd.ErrNodeInUse)
+		} else {
+			require.NoError(t, errs[0])
+			require.ErrorIs(t, errs[1], cssetcd.ErrNoSuchNode)
+		}
 	})
 }

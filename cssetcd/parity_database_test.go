@@ -32,11 +32,11 @@ func TestParityGetDbStatus(t *testing.T) {
 func TestParitySetDbStatus(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.SetDatabaseStatus(ctx, "sky", "DEAD")))
-	require.NoError(t, write(c.SetDatabaseStatus(ctx, "user", cssetcd.StatusReady)))
-	require.NoError(t, write(c.SetDatabaseStatus(ctx, "match", "")))
+	ok(t)(c.SetDatabaseStatus(ctx, "sky", "DEAD"))
+	ok(t)(c.SetDatabaseStatus(ctx, "user", cssetcd.StatusReady))
+	ok(t)(c.SetDatabaseStatus(ctx, "match", ""))
 	assert.Equal(t, map[string]string{"sky": "DEAD", "user": "READY", "match": ""}, dbStatuses(t, load(t, c)))
-	require.ErrorIs(t, write(c.SetDatabaseStatus(ctx, "none", cssetcd.StatusReady)), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.SetDatabaseStatus(ctx, "none", cssetcd.StatusReady)), cssetcd.ErrNoSuchDB)
 }
 
 func TestParityContainsDb(t *testing.T) {
@@ -66,9 +66,9 @@ func TestParityGetDbStriping(t *testing.T) {
 func TestParityCreateDb(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2",
-		ReleaseStatus: "UNRELEASED"})))
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2",
+		ReleaseStatus: "UNRELEASED"}))
+	require.NoError(t, errOf(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED",
 		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
 	})))
@@ -81,23 +81,23 @@ func TestParityCreateDb(t *testing.T) {
 	assert.Equal(t, &cssetcd.Striping{ID: "0000000002", Stripes: 50, SubStripes: 25, Overlap: 0.01}, striped.Striping)
 	assert.Equal(t, cssetcd.StatusReady, striped.Status)
 	// Upstream writes over a database that is there.
-	require.ErrorIs(t, write(c.CreateDatabase(ctx, *plain)), cssetcd.ErrDBExists)
+	require.ErrorIs(t, errOf(c.CreateDatabase(ctx, *plain)), cssetcd.ErrDBExists)
 	// Upstream takes stripes of 0 or below for a database without partitioning; that is said by nil here.
 	for _, s := range []cssetcd.Striping{{}, {Stripes: -1, SubStripes: 1}, {Stripes: 1}} {
-		require.ErrorIs(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &s})), cssetcd.ErrInvalid)
+		require.ErrorIs(t, errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: &s})), cssetcd.ErrInvalid)
 	}
 }
 
 func TestParityCreateDbLike(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{
+	require.NoError(t, errOf(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "striped", StorageClass: "L3", ReleaseStatus: "RELEASED",
 		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
 	})))
-	require.NoError(t, write(c.CreateDatabaseLike(ctx, "striped2", "striped")))
-	require.NoError(t, write(c.CreateDatabaseLike(ctx, "user2", "user")))
-	require.NoError(t, write(c.CreateDatabaseLike(ctx, "sky2", "sky")))
+	ok(t)(c.CreateDatabaseLike(ctx, "striped2", "striped"))
+	ok(t)(c.CreateDatabaseLike(ctx, "user2", "user"))
+	ok(t)(c.CreateDatabaseLike(ctx, "sky2", "sky"))
 	s := load(t, c)
 	for like, of := range map[string]string{"striped2": "striped", "user2": "user", "sky2": "sky"} {
 		model, err := s.Database(of)
@@ -109,18 +109,18 @@ func TestParityCreateDbLike(t *testing.T) {
 		assert.Equal(t, model.ReleaseStatus, db.ReleaseStatus)
 		assert.Equal(t, cssetcd.StatusReady, db.Status)
 	}
-	require.ErrorIs(t, write(c.CreateDatabaseLike(ctx, "new", "none")), cssetcd.ErrNoSuchDB)
-	require.ErrorIs(t, write(c.CreateDatabaseLike(ctx, "user", "sky")), cssetcd.ErrDBExists)
+	require.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "new", "none")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "user", "sky")), cssetcd.ErrDBExists)
 }
 
 func TestParityDropDb(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.CreateDatabase(ctx, cssetcd.Database{Name: "empty"})))
-	require.NoError(t, write(c.DropDatabase(ctx, "empty")))
-	require.NoError(t, write(c.DropDatabase(ctx, "sky")))
-	require.ErrorIs(t, write(c.DropDatabase(ctx, "sky")), cssetcd.ErrNoSuchDB)
-	require.ErrorIs(t, write(c.DropDatabase(ctx, "none")), cssetcd.ErrNoSuchDB)
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "empty"}))
+	ok(t)(c.DropDatabase(ctx, "empty"))
+	ok(t)(c.DropDatabase(ctx, "sky"))
+	require.ErrorIs(t, errOf(c.DropDatabase(ctx, "sky")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.DropDatabase(ctx, "none")), cssetcd.ErrNoSuchDB)
 	s := load(t, c)
 	assert.Equal(t, map[string]string{"user": "archived", "match": "DO_NOT_USE"}, dbStatuses(t, s))
 	for key := range s.Below("/DBS/sky") {

@@ -62,65 +62,65 @@ func TestParityGetAllNodeParams(t *testing.T) {
 func TestParityAddNode(t *testing.T) {
 	c := parity(t)
 	want := cssetcd.Node{Name: "east", Type: "worker", Host: "east.example.org", Port: 5012, State: "SICK"}
-	require.NoError(t, write(c.AddNode(t.Context(), want)))
+	ok(t)(c.AddNode(t.Context(), want))
 	assert.Equal(t, map[string]string{"east": "SICK", "north": "ACTIVE", "south": "INACTIVE", "west": "ACTIVE"},
 		nodeStates(t, load(t, c)))
 	n, err := c.Node(t.Context(), "east")
 	require.NoError(t, err)
 	want.Incarnation, want.Modified = n.Incarnation, n.Modified
 	assert.Equal(t, &want, n)
-	require.ErrorIs(t, write(c.AddNode(t.Context(), want)), cssetcd.ErrNodeExists)
+	require.ErrorIs(t, errOf(c.AddNode(t.Context(), want)), cssetcd.ErrNodeExists)
 }
 
 func TestParitySetNodeState(t *testing.T) {
 	c := parity(t)
-	require.NoError(t, write(c.SetNodeState(t.Context(), "south", cssetcd.NodeActive)))
+	ok(t)(c.SetNodeState(t.Context(), "south", cssetcd.NodeActive))
 	n, err := c.Node(t.Context(), "south")
 	require.NoError(t, err)
 	assert.Equal(t, cssetcd.NodeActive, n.State)
 	assert.Equal(t, "south.example.org", n.Host)
-	require.ErrorIs(t, write(c.SetNodeState(t.Context(), "none", cssetcd.NodeActive)), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(c.SetNodeState(t.Context(), "none", cssetcd.NodeActive)), cssetcd.ErrNoSuchNode)
 }
 
 func TestParityDeleteNode(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
 	for _, name := range []string{"north", "south"} {
-		require.ErrorIs(t, write(c.DeleteNode(ctx, name)), cssetcd.ErrNodeInUse, "a replica names it, packed or plain")
+		require.ErrorIs(t, errOf(c.DeleteNode(ctx, name)), cssetcd.ErrNodeInUse, "a replica names it, packed or plain")
 	}
-	require.NoError(t, write(c.DropTable(ctx, sky("Visit"))))
+	ok(t)(c.DropTable(ctx, sky("Visit")))
 	for _, name := range []string{"north", "south", "west"} {
-		require.NoError(t, write(c.DeleteNode(ctx, name)))
+		ok(t)(c.DeleteNode(ctx, name))
 	}
 	assert.Empty(t, nodeStates(t, load(t, c)))
-	require.ErrorIs(t, write(c.DeleteNode(ctx, "north")), cssetcd.ErrNoSuchNode)
-	require.ErrorIs(t, write(c.DeleteNode(ctx, "none")), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "north")), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "none")), cssetcd.ErrNoSuchNode)
 }
 
 func TestParityAddChunk(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
 	n := cssetcd.TableName{DB: "user", Table: "Mine"}
-	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "north", "south")))
-	require.NoError(t, write(c.AddChunk(ctx, n, 2000, "west")))
-	require.NoError(t, write(c.AddChunk(ctx, n, 1000, "west")))
+	ok(t)(c.AddChunk(ctx, n, 1000, "north", "south"))
+	ok(t)(c.AddChunk(ctx, n, 2000, "west"))
+	ok(t)(c.AddChunk(ctx, n, 1000, "west"))
 	assert.Equal(t, map[int][]string{1000: {"north", "south", "west"}, 2000: {"west"}}, chunkNodes(t, load(t, c), n))
 	// Upstream asks neither for the table nor for the node, and gives a node another replica.
-	require.ErrorIs(t, write(c.AddChunk(ctx, n, 1000, "north")), cssetcd.ErrInvalid)
-	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000, "north", "north")), cssetcd.ErrInvalid)
-	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000, "nowhere")), cssetcd.ErrNoSuchNode)
-	require.ErrorIs(t, write(c.AddChunk(ctx, sky("None"), 1, "north")), cssetcd.ErrNoSuchTable)
-	require.ErrorIs(t, write(c.AddChunk(ctx, n, 3000)), cssetcd.ErrInvalid)
+	require.ErrorIs(t, errOf(c.AddChunk(ctx, n, 1000, "north")), cssetcd.ErrInvalid)
+	require.ErrorIs(t, errOf(c.AddChunk(ctx, n, 3000, "north", "north")), cssetcd.ErrInvalid)
+	require.ErrorIs(t, errOf(c.AddChunk(ctx, n, 3000, "nowhere")), cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(c.AddChunk(ctx, sky("None"), 1, "north")), cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.AddChunk(ctx, n, 3000)), cssetcd.ErrInvalid)
 }
 
 func TestParityDeleteChunk(t *testing.T) {
 	c := parity(t)
 	ctx := t.Context()
-	require.NoError(t, write(c.DeleteChunk(ctx, sky("Visit"), 77)))
+	ok(t)(c.DeleteChunk(ctx, sky("Visit"), 77))
 	assert.Equal(t, map[int][]string{8100: {"north"}}, chunkNodes(t, load(t, c), sky("Visit")))
-	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("Visit"), 77)), cssetcd.ErrNoSuchChunk)
-	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("Visit"), 7)), cssetcd.ErrNoSuchChunk)
-	require.ErrorIs(t, write(c.DeleteChunk(ctx, sky("None"), 77)), cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.DeleteChunk(ctx, sky("Visit"), 77)), cssetcd.ErrNoSuchChunk)
+	require.ErrorIs(t, errOf(c.DeleteChunk(ctx, sky("Visit"), 7)), cssetcd.ErrNoSuchChunk)
+	require.ErrorIs(t, errOf(c.DeleteChunk(ctx, sky("None"), 77)), cssetcd.ErrNoSuchTable)
 }
 
 func TestParityGetChunks(t *testing.T) {

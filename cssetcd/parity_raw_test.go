@@ -19,7 +19,7 @@ func parityRaw(t *testing.T, values ...string) cssetcd.Raw {
 	t.Helper()
 	raw := csstest.New(t).Raw()
 	for i := 0; i < len(values); i += 2 {
-		require.NoError(t, write(raw.Put(t.Context(), values[i], values[i+1])))
+		ok(t)(raw.Put(t.Context(), values[i], values[i+1]))
 	}
 	return raw
 }
@@ -38,18 +38,18 @@ func rawValue(t *testing.T, raw cssetcd.Raw, key, otherwise string) string {
 func TestParityCreate(t *testing.T) {
 	raw := parityRaw(t)
 	ctx := t.Context()
-	require.NoError(t, write(raw.Create(ctx, "/new/key", "value")))
+	ok(t)(raw.Create(ctx, "/new/key", "value"))
 	assert.Equal(t, "value", rawValue(t, raw, "/new/key", ""))
 	assert.Equal(t, "", rawValue(t, raw, "/new", "absent"), "the key above came with it")
-	require.ErrorIs(t, write(raw.Create(ctx, "/new/key", "other")), cssetcd.ErrKeyExists)
-	require.ErrorIs(t, write(raw.Create(ctx, "/new", "other")), cssetcd.ErrKeyExists)
-	require.NoError(t, write(raw.Create(ctx, `/Robert'); DROP TABLE kvData;--`, "%_\\'\"")))
+	require.ErrorIs(t, errOf(raw.Create(ctx, "/new/key", "other")), cssetcd.ErrKeyExists)
+	require.ErrorIs(t, errOf(raw.Create(ctx, "/new", "other")), cssetcd.ErrKeyExists)
+	ok(t)(raw.Create(ctx, `/Robert'); DROP TABLE kvData;--`, "%_\\'\""))
 	assert.Equal(t, "%_\\'\"", rawValue(t, raw, `/Robert'); DROP TABLE kvData;--`, ""))
 	for _, bad := range []string{"", "new", "/new/", "//new", "/a//b", "/", "/" + strings.Repeat("x", 255), "/end ",
 		"/a /b", "/\U0001F600", "/\xff"} {
-		require.ErrorIs(t, write(raw.Create(ctx, bad, "")), cssetcd.ErrInvalid, "%q", bad)
+		require.ErrorIs(t, errOf(raw.Create(ctx, bad, "")), cssetcd.ErrInvalid, "%q", bad)
 	}
-	require.NoError(t, write(raw.Create(ctx, "/"+strings.Repeat("x", 254), "")))
+	ok(t)(raw.Create(ctx, "/"+strings.Repeat("x", 254), ""))
 }
 
 func TestParityCreateUnique(t *testing.T) {
@@ -64,20 +64,20 @@ func TestParityCreateUnique(t *testing.T) {
 	assert.Equal(t, "first", rawValue(t, raw, prefix+"0000000001", ""))
 	// What is not ten digits does not count.
 	for _, other := range []string{"01234567ab", "abcdefghij", "00000000099", "000000099", "", "+000000099"} {
-		require.NoError(t, write(raw.Create(t.Context(), prefix+other, "")))
+		ok(t)(raw.Create(t.Context(), prefix+other, ""))
 	}
 	for i := 2; i <= 11; i++ {
 		assert.Equal(t, fmt.Sprintf("%s%010d", prefix, i), unique(prefix, ""))
 	}
-	require.NoError(t, write(raw.Create(t.Context(), prefix+"0000001234", "")))
+	ok(t)(raw.Create(t.Context(), prefix+"0000001234", ""))
 	assert.Equal(t, prefix+"0000001235", unique(prefix, ""))
 	assert.Equal(t, "/log/other0000000001", unique("/log/other", ""), "each prefix has its own")
 	assert.Equal(t, "/log/sub/0000000001", unique("/log/sub/", ""))
 	// As in upstream, deleting the highest lets its number come again.
-	require.NoError(t, write(raw.Delete(t.Context(), prefix+"0000001235")))
+	ok(t)(raw.Delete(t.Context(), prefix+"0000001235"))
 	assert.Equal(t, prefix+"0000001235", unique(prefix, ""))
 	// Upstream goes on from a number that has overflowed.
-	require.NoError(t, write(raw.Create(t.Context(), prefix+"9999999999", "")))
+	ok(t)(raw.Create(t.Context(), prefix+"9999999999", ""))
 	_, _, err := raw.CreateUnique(t.Context(), prefix, "")
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 }
@@ -85,20 +85,20 @@ func TestParityCreateUnique(t *testing.T) {
 func TestParitySet(t *testing.T) {
 	raw := parityRaw(t)
 	ctx := t.Context()
-	require.NoError(t, write(raw.Put(ctx, "/key", "now")))
+	ok(t)(raw.Put(ctx, "/key", "now"))
 	assert.Equal(t, "now", rawValue(t, raw, "/key", ""))
-	require.NoError(t, write(raw.Put(ctx, "/key", "new")))
+	ok(t)(raw.Put(ctx, "/key", "new"))
 	assert.Equal(t, "new", rawValue(t, raw, "/key", ""))
-	require.NoError(t, write(raw.Put(ctx, "/a/long/key", "value")))
+	ok(t)(raw.Put(ctx, "/a/long/key", "value"))
 	for _, above := range []string{"/a", "/a/long"} {
 		assert.Equal(t, "", rawValue(t, raw, above, "absent"))
 	}
-	require.NoError(t, write(raw.Put(ctx, "/a", "kept")))
-	require.NoError(t, write(raw.Put(ctx, "/a/other", "")))
+	ok(t)(raw.Put(ctx, "/a", "kept"))
+	ok(t)(raw.Put(ctx, "/a/other", ""))
 	assert.Equal(t, "kept", rawValue(t, raw, "/a", ""))
-	require.ErrorIs(t, write(raw.Put(ctx, "/"+strings.Repeat("x", 9999), "value")), cssetcd.ErrInvalid)
-	require.NoError(t, write(raw.Put(ctx, "/big", strings.Repeat("v", 65_535))))
-	require.ErrorIs(t, write(raw.Put(ctx, "/big", strings.Repeat("v", 65_536))), cssetcd.ErrBadValue)
+	require.ErrorIs(t, errOf(raw.Put(ctx, "/"+strings.Repeat("x", 9999), "value")), cssetcd.ErrInvalid)
+	ok(t)(raw.Put(ctx, "/big", strings.Repeat("v", 65_535)))
+	require.ErrorIs(t, errOf(raw.Put(ctx, "/big", strings.Repeat("v", 65_536))), cssetcd.ErrBadValue)
 }
 
 func TestParityExists(t *testing.T) {
@@ -108,7 +108,7 @@ func TestParityExists(t *testing.T) {
 		require.NoError(t, err)
 		return len(found) == 1
 	}
-	require.NoError(t, write(raw.Put(t.Context(), "/Key/below", "")))
+	ok(t)(raw.Put(t.Context(), "/Key/below", ""))
 	assert.True(t, there("/Key"))
 	assert.True(t, there("/Key/below"))
 	assert.False(t, there("/key"), "in upstream it is: kvData folds upper and lower case")
@@ -188,17 +188,17 @@ func TestParityDeleteKey(t *testing.T) {
 		require.NoError(t, err)
 		return slices.Sorted(maps.Keys(found))
 	}
-	require.NoError(t, write(raw.Delete(ctx, "/top/child/a")))
+	ok(t)(raw.Delete(ctx, "/top/child/a"))
 	assert.Equal(t, []string{"/top", "/top/child", "/top/child/b", "/top2"}, there())
-	require.NoError(t, write(raw.Delete(ctx, "/top")))
+	ok(t)(raw.Delete(ctx, "/top"))
 	assert.Equal(t, []string{"/top2"}, there(), "with all that lies below, and nothing beside")
-	require.ErrorIs(t, write(raw.Delete(ctx, "/top")), cssetcd.ErrNoSuchKey)
+	require.ErrorIs(t, errOf(raw.Delete(ctx, "/top")), cssetcd.ErrNoSuchKey)
 }
 
 func TestParityDumpKV(t *testing.T) {
 	c := csstest.New(t)
 	for key, value := range map[string]string{"/top/a": "1/2", "/top/b": "\"\n", "/top2": ""} {
-		require.NoError(t, write(c.Raw().Put(t.Context(), key, value)))
+		ok(t)(c.Raw().Put(t.Context(), key, value))
 	}
 	var all, below bytes.Buffer
 	s := load(t, c)

@@ -87,7 +87,7 @@ func TestBatch(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateDatabase(cssetcd.Database{Name: "new"})
 		b.CreateDatabase(cssetcd.Database{Name: "NEW"})
-		unchanged(t, c, func() { require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrDBExists) })
+		unchanged(t, c, func() { require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrDBExists) })
 	})
 	t.Run("faults in the arguments are reported together", func(t *testing.T) {
 		var b cssetcd.Batch
@@ -109,14 +109,14 @@ func TestBatch(t *testing.T) {
 		for i := range 30 {
 			b.CreateTable(directorTable(cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("t%d", i)}))
 		}
-		unchanged(t, c, func() { require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrTooLarge) })
+		unchanged(t, c, func() { require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrTooLarge) })
 	})
 	t.Run("what etcd cannot order is refused", func(t *testing.T) {
 		var b cssetcd.Batch
 		b.DropTable(object)
 		b.CreateTable(directorTable(object))
 		unchanged(t, c, func() {
-			assert.ErrorContains(t, second(c.Commit(ctx, &b)), "cannot be done in one etcd transaction")
+			assert.ErrorContains(t, errOf(c.Commit(ctx, &b)), "cannot be done in one etcd transaction")
 		})
 	})
 	t.Run("nothing to do is revision 0", func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestBatch(t *testing.T) {
 		b.DropTable(object)
 		b.DropDatabase("wide")
 		byHand(t, c, "czar/1", "")
-		require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrCzarsRegistered)
+		require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrCzarsRegistered)
 		deleteByHand(t, c, kv.Below("czar"))
 		ok(t)(c.Commit(ctx, &b))
 		assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES"))
@@ -145,7 +145,7 @@ func TestBatch(t *testing.T) {
 		b.AddNode(cssetcd.Node{Name: "u"})
 		b.AddChunk(object, 1, "u")
 		b.DeleteNode("u")
-		unchanged(t, c, func() { require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrNodeInUse) })
+		unchanged(t, c, func() { require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrNodeInUse) })
 		b = cssetcd.Batch{}
 		b.DeleteNode("w", cssetcd.IfStatus(cssetcd.Status(cssetcd.NodeInactive)))
 		b.DeleteNode("v")

@@ -43,12 +43,12 @@ func TestUnqueryableTables(t *testing.T) {
 	for _, table := range []cssetcd.Table{inLSST("A", asChild("None")), inLSST("B", asMatch("Object", "other.Ref")),
 		unstriped} {
 		unchanged(t, c, func() {
-			err := second(c.CreateTable(ctx, table))
+			err := errOf(c.CreateTable(ctx, table))
 			require.ErrorIs(t, err, cssetcd.ErrUnqueryable)
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			var b cssetcd.Batch
 			b.CreateTable(table)
-			require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrUnqueryable)
+			require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrUnqueryable)
 		})
 		require.ErrorIs(t, c.CheckQueryable(ctx, table.Name), cssetcd.ErrNoSuchTable)
 		ok(t)(c.CreateTable(ctx, table, cssetcd.AllowUnqueryable()))
@@ -81,7 +81,7 @@ func TestDirectorAndChildInOneBatch(t *testing.T) {
 		for _, table := range tables {
 			b.CreateTable(table)
 		}
-		return second(c.Commit(t.Context(), &b))
+		return errOf(c.Commit(t.Context(), &b))
 	}
 	director, ref, child, match := inLSST("Object", nil), inLSST("Ref", nil), inLSST("Source", asChild("Object")),
 		inLSST("Pairs", asMatch("Object", "Ref"))
@@ -109,7 +109,7 @@ func TestRuleHoldsWhenItIsWritten(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			c := newCatalogue(t)
 			r := racing(c, func() { change(c) })
-			require.ErrorIs(t, second(r.CreateTable(t.Context(), inLSST("Source", asChild("Object")))), cssetcd.ErrUnqueryable)
+			require.ErrorIs(t, errOf(r.CreateTable(t.Context(), inLSST("Source", asChild("Object")))), cssetcd.ErrUnqueryable)
 		})
 	}
 }
@@ -125,7 +125,7 @@ func TestChunkNames(t *testing.T) {
 			ctx, c := t.Context(), newCatalogue(t)
 			refused := func(c *cssetcd.Client, table cssetcd.Table, opts ...cssetcd.WriteOption) {
 				t.Helper()
-				err := second(c.CreateTable(ctx, table, opts...))
+				err := errOf(c.CreateTable(ctx, table, opts...))
 				require.ErrorIs(t, err, cssetcd.ErrInvalidName)
 				assert.ErrorContains(t, err, fmt.Sprintf("lsst.%s and lsst.Object: workers keep the chunks of the second", name))
 			}
@@ -167,7 +167,7 @@ func TestChunkNames(t *testing.T) {
 				b = cssetcd.Batch{}
 				b.CreateTable(inLSST("New", nil))
 				b.CreateTable(plain("New_1"))
-				require.ErrorIs(t, second(c.Commit(ctx, &b)), cssetcd.ErrInvalidName)
+				require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrInvalidName)
 			})
 		})
 	}
@@ -184,9 +184,9 @@ func TestSubnormalNumbers(t *testing.T) {
 	director := inLSST("New", func(t *cssetcd.Table) { t.Partitioning.Overlap = 0x1p-1023 })
 	unchanged(t, c, func() {
 		for _, err := range []error{
-			second(c.CreateTable(ctx, match, cssetcd.AllowUnqueryable())),
-			second(c.CreateTable(ctx, director, cssetcd.AllowUnqueryable())),
-			second(c.CreateDatabase(ctx, cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1,
+			errOf(c.CreateTable(ctx, match, cssetcd.AllowUnqueryable())),
+			errOf(c.CreateTable(ctx, director, cssetcd.AllowUnqueryable())),
+			errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "d", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1,
 				Overlap: 5e-324}})),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)

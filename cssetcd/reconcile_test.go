@@ -51,10 +51,10 @@ func TestNamesMadeByHandAreProtected(t *testing.T) {
 	before["/dbs/lsst/tables/source"] = "/DBS/lsst/TABLES/Source"
 	before["/nodes/worker-9"] = "/NODES/Worker-9"
 	assert.Equal(t, before, records(t, c))
-	assert.ErrorIs(t, second(c.CreateDatabase(ctx, cssetcd.Database{Name: "BYHAND"})), cssetcd.ErrDBExists)
-	assert.ErrorIs(t, second(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "SOURCE"}})),
+	assert.ErrorIs(t, errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "BYHAND"})), cssetcd.ErrDBExists)
+	assert.ErrorIs(t, errOf(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "SOURCE"}})),
 		cssetcd.ErrTableExists)
-	assert.ErrorIs(t, second(c.AddNode(ctx, cssetcd.Node{Name: "worker-9"})), cssetcd.ErrNodeExists)
+	assert.ErrorIs(t, errOf(c.AddNode(ctx, cssetcd.Node{Name: "worker-9"})), cssetcd.ErrNodeExists)
 	unchanged(t, c, func() { assert.Zero(t, reconcile(t, c), "there is nothing more to do") })
 }
 

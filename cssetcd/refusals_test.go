@@ -18,14 +18,14 @@ func TestNilIsRefused(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
 	for what, do := range map[string]func() error{
-		"an option of New":      func() error { return third(cssetcd.New(ctx, csstest.Etcd(), nil)) },
-		"an etcd client":        func() error { return third(cssetcd.New(ctx, nil)) },
-		"an option of a file":   func() error { return third(cssetcd.OpenFile(t.TempDir()+"/f", nil)) },
-		"a batch":               func() error { return second(c.Commit(ctx, nil)) },
-		"a dump":                func() error { return third(c.Restore(ctx, nil)) },
-		"an option of Restore":  func() error { return third(c.Restore(ctx, parse(t, smallDump), nil)) },
-		"the client of a view":  func() error { return third(cssetcd.OpenView(ctx, nil)) },
-		"an option of OpenView": func() error { return third(cssetcd.OpenView(ctx, c, nil)) },
+		"an option of New":      func() error { return errOf(cssetcd.New(ctx, csstest.Etcd(), nil)) },
+		"an etcd client":        func() error { return errOf(cssetcd.New(ctx, nil)) },
+		"an option of a file":   func() error { return errOf(cssetcd.OpenFile(t.TempDir()+"/f", nil)) },
+		"a batch":               func() error { return errOf(c.Commit(ctx, nil)) },
+		"a dump":                func() error { return errOf(c.Restore(ctx, nil)) },
+		"an option of Restore":  func() error { return errOf(c.Restore(ctx, parse(t, smallDump), nil)) },
+		"the client of a view":  func() error { return errOf(cssetcd.OpenView(ctx, nil)) },
+		"an option of OpenView": func() error { return errOf(cssetcd.OpenView(ctx, c, nil)) },
 	} {
 		err := do()
 		require.ErrorIs(t, err, cssetcd.ErrInvalid, what)
@@ -39,14 +39,14 @@ func TestWhatUpstreamHoldsIn32Bits(t *testing.T) {
 	ctx := t.Context()
 	const most, over = math.MaxInt32, math.MaxInt32 + 1
 	striped := func(name string, stripes, subs int) error {
-		return second(c.CreateDatabase(ctx, cssetcd.Database{Name: name,
+		return errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: name,
 			Striping: &cssetcd.Striping{Stripes: stripes, SubStripes: subs}}))
 	}
 	unchanged(t, c, func() {
 		for what, err := range map[string]error{
 			"stripes": striped("a", over, 1), "sub-stripes": striped("a", 1, over),
-			"scan rating": second(c.SetSharedScan(ctx, object, cssetcd.SharedScan{Rating: over})),
-			"chunk":       second(c.AddChunk(ctx, object, over, "worker-1")),
+			"scan rating": errOf(c.SetSharedScan(ctx, object, cssetcd.SharedScan{Rating: over})),
+			"chunk":       errOf(c.AddChunk(ctx, object, over, "worker-1")),
 		} {
 			require.ErrorIs(t, err, cssetcd.ErrInvalid, what)
 			assert.ErrorContains(t, err, what+" 2147483648: must be")
@@ -123,14 +123,14 @@ func TestAClosedEtcdClientIsToldAtOnce(t *testing.T) {
 	fill(t, c)
 	require.NoError(t, etcd.Close())
 	for what, err := range map[string]error{
-		"New":      third(cssetcd.New(ctx, etcd, cssetcd.WithPrefix(c.Prefix()))),
-		"a read":   third(c.Table(ctx, object)),
-		"a write":  second(c.SetTableStatus(ctx, object, cssetcd.StatusIgnore)),
-		"Snapshot": third(c.Snapshot(ctx, 0)),
-		"Identity": third(c.Identity(ctx)),
-		"a list":   third(c.Raw().Children(ctx, "/DBS")),
-		"a node":   second(c.DeleteNode(ctx, "worker-1")),
-		"OpenView": third(cssetcd.OpenView(ctx, c)),
+		"New":      errOf(cssetcd.New(ctx, etcd, cssetcd.WithPrefix(c.Prefix()))),
+		"a read":   errOf(c.Table(ctx, object)),
+		"a write":  errOf(c.SetTableStatus(ctx, object, cssetcd.StatusIgnore)),
+		"Snapshot": errOf(c.Snapshot(ctx, 0)),
+		"Identity": errOf(c.Identity(ctx)),
+		"a list":   errOf(c.Raw().Children(ctx, "/DBS")),
+		"a node":   errOf(c.DeleteNode(ctx, "worker-1")),
+		"OpenView": errOf(cssetcd.OpenView(ctx, c)),
 	} {
 		require.ErrorIs(t, err, cssetcd.ErrClosed, what)
 		assert.ErrorContains(t, err, "the etcd client was closed", what)

@@ -314,7 +314,7 @@ func TestRestoreIntoWhatIsNotEmpty(t *testing.T) {
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			c := emptyStore()
-			third(c.Restore(t.Context(), parse(t, minimalDump)))
+			errOf(c.Restore(t.Context(), parse(t, minimalDump)))
 			byHand(t, c, kv.Path("css"+tt.key), tt.value)
 			byHand(t, c, cssetcd.FoldPath(tt.key), tt.key)
 			if tt.message == "" {
@@ -337,7 +337,7 @@ func TestRestoreIntoWhatIsNotEmpty(t *testing.T) {
 	}
 	t.Run("what comes there meanwhile", func(t *testing.T) {
 		c := emptyStore()
-		third(c.Restore(t.Context(), parse(t, minimalDump)))
+		errOf(c.Restore(t.Context(), parse(t, minimalDump)))
 		r := racing(c, nil, func() { byHand(t, c, "css/DBS/other/TABLES/Small/schema", "(b INT)") })
 		values := largeDump()
 		_, err := r.Restore(t.Context(), parse(t, dumpOf(values)))
@@ -480,7 +480,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"a part of it": func() *cssetcd.Client {
 			c := emptyStore()
 			broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: 4} })
-			require.ErrorIs(t, third(broken.Restore(t.Context(), parse(t, dumpOf(values)))), errFault)
+			require.ErrorIs(t, errOf(broken.Restore(t.Context(), parse(t, dumpOf(values)))), errFault)
 			return c
 		},
 		"something else": func() *cssetcd.Client {

@@ -15,19 +15,19 @@ type conditional func(*testing.T, *cssetcd.Client, ...cssetcd.WriteOption) error
 // tableWrites are all that take a condition on a table.
 var tableWrites = map[string]conditional{
 	"status": func(t *testing.T, c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-		return second(c.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore, o...))
+		return errOf(c.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore, o...))
 	},
 	"schema": func(t *testing.T, c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-		return second(c.SetTableSchema(t.Context(), object, "(b INT)", o...))
+		return errOf(c.SetTableSchema(t.Context(), object, "(b INT)", o...))
 	},
 	"shared scan": func(t *testing.T, c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-		return second(c.SetSharedScan(t.Context(), object, cssetcd.SharedScan{Rating: 3}, o...))
+		return errOf(c.SetSharedScan(t.Context(), object, cssetcd.SharedScan{Rating: 3}, o...))
 	},
 	"drop": func(t *testing.T, c *cssetcd.Client, o ...cssetcd.WriteOption) error {
-		return second(c.DropTable(t.Context(), object, o...))
+		return errOf(c.DropTable(t.Context(), object, o...))
 	},
 	"a key by hand": func(t *testing.T, c *cssetcd.Client, _ ...cssetcd.WriteOption) error {
-		return second(c.Raw().Put(t.Context(), "/DBS/lsst/TABLES/Object/schema", "(c INT)"))
+		return errOf(c.Raw().Put(t.Context(), "/DBS/lsst/TABLES/Object/schema", "(c INT)"))
 	},
 }
 
