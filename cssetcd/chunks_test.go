@@ -33,12 +33,10 @@ func TestAddChunks(t *testing.T) {
 	rev := ok(t)(many.AddChunks(ctx, object, chunks...))
 	assert.Equal(t, rows(t, one), rows(t, many))
 	assert.LessOrEqual(t, int(rev-before), 8, "chunks of six keys, a hundred keys a transaction; others may write, too")
-	again, err := many.AddChunks(ctx, object, chunks...)
-	require.NoError(t, err)
+	again := must(many.AddChunks(ctx, object, chunks...))(t)
 	assert.Zero(t, again)
 
-	none, err := many.AddChunks(ctx, object)
-	require.NoError(t, err)
+	none := must(many.AddChunks(ctx, object))(t)
 	assert.Zero(t, none)
 }
 
@@ -58,8 +56,7 @@ func TestAddChunksGoesOn(t *testing.T) {
 	ok(t)(c.AddChunks(ctx, object, chunks...))
 	s := catalogue(t, c, 0)
 	for _, want := range chunks {
-		got, err := s.Chunk(object, want.ID)
-		require.NoError(t, err)
+		got := must(s.Chunk(object, want.ID))(t)
 		assert.ElementsMatch(t, want.Nodes, got.Nodes, want.ID)
 	}
 }
@@ -94,8 +91,7 @@ func TestAddChunksOnASmallEtcd(t *testing.T) {
 	fill(t, c)
 	ok(t)(c.AddChunks(t.Context(), object, manyChunks(40)...))
 	for id := range 40 {
-		chunk, err := catalogue(t, c, 0).Chunk(object, id)
-		require.NoError(t, err)
+		chunk := must(catalogue(t, c, 0).Chunk(object, id))(t)
 		assert.Len(t, chunk.Nodes, 2)
 	}
 }

@@ -17,8 +17,7 @@ import (
 // stored is everything below a prefix, for the suite.
 func stored(t *testing.T, c *cssetcd.Client) map[string]string {
 	t.Helper()
-	s, err := c.Store().Fetch(t.Context(), 0, kv.Everything)
-	require.NoError(t, err)
+	s := must(c.Store().Fetch(t.Context(), 0, kv.Everything))(t)
 	all := map[string]string{}
 	for p, e := range s.Range(kv.Everything) {
 		all[string(p)] = e.Value
@@ -51,8 +50,7 @@ func onFile(t *testing.T) *cssetcd.Client {
 		dir = t.TempDir()
 	}
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(dir)) })
-	c, err := cssetcd.OpenFile(filepath.Join(dir, "css.json"))
-	require.NoError(t, err)
+	c := must(cssetcd.OpenFile(filepath.Join(dir, "css.json")))(t)
 	t.Cleanup(func() { assert.NoError(t, c.Close()) })
 	return c
 }
@@ -77,9 +75,7 @@ func TestFileHoldsWhatItsWritersLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
 	var c *cssetcd.Client
 	open := func(t *testing.T) *cssetcd.Client {
-		var err error
-		c, err = cssetcd.OpenFile(path)
-		require.NoError(t, err)
+		c = must(cssetcd.OpenFile(path))(t)
 		return c
 	}
 	csstest.TestWriters(t, csstest.Harness{Open: open, Stored: stored, Operations: 300})

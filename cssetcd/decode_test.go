@@ -39,15 +39,13 @@ var upstreamsExample = map[string]string{
 
 func TestPlainKeysAreRead(t *testing.T) {
 	s := snapshotOf(upstreamsExample)
-	db, err := s.Database("LSST")
-	require.NoError(t, err)
+	db := must(s.Database("LSST"))(t)
 	assert.Equal(t, &cssetcd.Database{
 		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 113,
 		Revision: s.Revision(),
 		Striping: &cssetcd.Striping{ID: "0000000000", Stripes: 60, SubStripes: 18, Overlap: 0.025},
 	}, db)
-	tab, err := s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"})
-	require.NoError(t, err)
+	tab := must(s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"}))(t)
 	assert.Equal(t, &cssetcd.Table{
 		Name: cssetcd.TableName{DB: "LSST", Table: "Object"}, Status: "READY", Incarnation: 2, Modified: 110,
 		Partitioning: &cssetcd.Partitioning{
@@ -107,8 +105,7 @@ func TestDecodingATable(t *testing.T) {
 			for name, value := range tt.keys {
 				values[table+"/"+name] = value
 			}
-			got, err := snapshotOf(values).Table(n)
-			require.NoError(t, err)
+			got := must(snapshotOf(values).Table(n))(t)
 			tt.want.Name, tt.want.Status, tt.want.Incarnation, tt.want.Modified = n, "READY", got.Incarnation, got.Modified
 			assert.Equal(t, &tt.want, got)
 		})
@@ -235,10 +232,8 @@ func TestSnapshotReads(t *testing.T) {
 	for range s.Tables("nothing") {
 		t.Error("a database that is not there has no tables")
 	}
-	_, err := s.Database("zombie")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-	_, err = s.Node("m")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(s.Database("zombie")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(s.Node("m")), cssetcd.ErrNoSuchNode)
 	require.NoError(t, s.Version())
 	require.ErrorIs(t, snapshotOf(nil).Version(), cssetcd.ErrVersionMissing)
 	require.ErrorIs(t, snapshotOf(map[string]string{"/css_meta/version": "x"}).Version(), cssetcd.ErrVersionMismatch)

@@ -75,16 +75,13 @@ func TestDefectB1LockInMemIsRead(t *testing.T) {
 		"/DBS/db/TABLES/plain/sharedScan":           "",
 		"/DBS/db/TABLES/plain/sharedScan/lockInMem": "1", "/DBS/db/TABLES/plain/sharedScan/scanRating": "2",
 	})
-	view, err := cssetcd.OpenView(t.Context(), c)
-	require.NoError(t, err)
+	view := must(cssetcd.OpenView(t.Context(), c))(t)
 	defer view.Close()
 	for _, name := range []string{"packed", "plain"} {
 		n := cssetcd.TableName{DB: "db", Table: name}
-		read, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
+		read := must(c.Table(t.Context(), n))(t)
 		assert.Equal(t, packed.SharedScan, read.SharedScan, name)
-		seen, err := view.Snapshot().Table(n)
-		require.NoError(t, err)
+		seen := must(view.Snapshot().Table(n))(t)
 		assert.Equal(t, packed.SharedScan, seen.SharedScan, name)
 	}
 }
@@ -121,8 +118,7 @@ func TestDefectB2CreateTableIsWholeOrNothing(t *testing.T) {
 				require.ErrorIs(t, again, cssetcd.ErrTableExists)
 			}
 			key := etcdKey(c, "/DBS/db/TABLES/"+table.Name.Table)
-			resp, err := csstest.Etcd().Get(t.Context(), key, clientv3.WithRange(key+"0"))
-			require.NoError(t, err)
+			resp := must(csstest.Etcd().Get(t.Context(), key, clientv3.WithRange(key+"0")))(t)
 			revisions := map[int64]bool{}
 			for _, e := range resp.Kvs {
 				revisions[e.CreateRevision] = true
@@ -283,8 +279,7 @@ func TestDefectB7NothingIsCreatedBelowWhatIsMissing(t *testing.T) {
 		require.ErrorIs(t, errOf(c.AddChunk(ctx, object, 1, "worker-1", "worker-9")), cssetcd.ErrNoSuchNode)
 		require.ErrorIs(t, errOf(c.SetSharedScan(ctx, none, cssetcd.SharedScan{})), cssetcd.ErrNoSuchTable)
 	})
-	_, err := c.Database(ctx, "none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.Database(ctx, "none")), cssetcd.ErrNoSuchDB)
 	r := racing(c, func() { require.NoError(t, errOf(c.DropDatabase(ctx, "db"))) })
 	require.ErrorIs(t, errOf(r.CreateTable(ctx, defectTable("db", "Source"))), cssetcd.ErrNoSuchDB)
 	assert.Empty(t, rowsBelow(t, c, "/DBS"))
@@ -298,16 +293,14 @@ func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
 	unchanged(t, c, func() {
 		require.ErrorIs(t, errOf(c.CreateDatabase(ctx, again)), cssetcd.ErrDBExists)
 		require.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "db", "db")), cssetcd.ErrDBExists)
-		rev, err := c.CreateDatabase(ctx, again, cssetcd.IfNotExists())
-		require.NoError(t, err)
+		rev := must(c.CreateDatabase(ctx, again, cssetcd.IfNotExists()))(t)
 		require.Zero(t, rev)
 	})
 	// A database that is dropped and created has a new striping: chunks that workers still hold of the old one cannot
 	// be mistaken for its own.
 	ok(t)(c.DropDatabase(ctx, "db"))
 	ok(t)(c.CreateDatabase(ctx, again))
-	db, err := c.Database(ctx, "db")
-	require.NoError(t, err)
+	db := must(c.Database(ctx, "db"))(t)
 	assert.Equal(t, &cssetcd.Striping{ID: "0000000002", Stripes: 340, SubStripes: 3}, db.Striping)
 }
 
@@ -315,11 +308,9 @@ func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
 func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Client) {
 	t.Helper()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	etcd, err := server.Client()
-	require.NoError(t, err)
+	etcd := must(server.Client())(t)
 	t.Cleanup(func() { _ = etcd.Close() })
-	c, err := cssetcd.New(t.Context(), etcd)
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), etcd))(t)
 	return server, etcd, c
 }
 
@@ -331,8 +322,7 @@ func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "db",
 		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}}))
 	ok(t)(c.CreateTable(ctx, defectTable("db", "Object")))
-	view, err := cssetcd.OpenView(ctx, c)
-	require.NoError(t, err)
+	view := must(cssetcd.OpenView(ctx, c))(t)
 	defer view.Close()
 	require.NoError(t, server.Stop())
 
@@ -366,7 +356,7 @@ func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 		})
 	}
 	all.Wait() // before etcd is back: nothing but its context ends a call
-	_, err = view.Snapshot().Table(n)
+	_, err := view.Snapshot().Table(n)
 	require.NoError(t, err, "what the view had, it keeps")
 
 	require.NoError(t, server.Restart(ctx))
@@ -381,8 +371,7 @@ func TestDefectB10NoTextMeansAbsent(t *testing.T) {
 		table := defectTable("db", fmt.Sprintf("t%d", i))
 		table.Status = status
 		ok(t)(c.CreateTable(t.Context(), table))
-		read, err := c.Table(t.Context(), table.Name)
-		require.NoError(t, err)
+		read := must(c.Table(t.Context(), table.Name))(t)
 		assert.Equal(t, status, read.Status)
 		assert.False(t, read.Status.Ready())
 		require.ErrorIs(t, errOf(c.CreateTable(t.Context(), table)), cssetcd.ErrTableExists)
@@ -409,8 +398,7 @@ func TestDefectB11FirstClientsDoNotCollide(t *testing.T) {
 		for _, err := range atOnce(starts...) {
 			require.NoError(t, err)
 		}
-		s, err := csstest.At(t, prefix).Snapshot(t.Context(), 0)
-		require.NoError(t, err)
+		s := must(csstest.At(t, prefix).Snapshot(t.Context(), 0))(t)
 		require.NoError(t, s.Version())
 		require.Equal(t, 12, s.Len())
 	}
@@ -492,8 +480,7 @@ func TestDefectB13DropsAreWholeOrNothing(t *testing.T) {
 	const tables, chunks = 6, 150
 	count := func(table string) int64 {
 		key := c.Prefix() + "/css/DBS/db/TABLES/" + table
-		resp, err := etcd.Get(t.Context(), key, clientv3.WithRange(key+"0"), clientv3.WithCountOnly())
-		require.NoError(t, err)
+		resp := must(etcd.Get(t.Context(), key, clientv3.WithRange(key+"0"), clientv3.WithCountOnly()))(t)
 		return resp.Count
 	}
 	restoreTables(t, c, tables+1, chunks)
@@ -560,10 +547,8 @@ func restoreTables(t *testing.T, c *cssetcd.Client, tables, chunks int) {
 		}
 	}
 	dump.WriteString("}")
-	d, err := cssetcd.ParseDump(strings.NewReader(dump.String()))
-	require.NoError(t, err)
-	_, err = c.Restore(t.Context(), d)
-	require.NoError(t, err)
+	d := must(cssetcd.ParseDump(strings.NewReader(dump.String())))(t)
+	must(c.Restore(t.Context(), d))(t)
 }
 
 // etcdTraffic counts what a client asks of etcd.
@@ -591,13 +576,11 @@ func (n *etcdTraffic) count(ctx context.Context, method string, req, reply any, 
 func counted(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, func() (requests, keys int64)) {
 	t.Helper()
 	n := &etcdTraffic{}
-	etcd, err := clientv3.New(clientv3.Config{
+	etcd := must(clientv3.New(clientv3.Config{
 		Endpoints: csstest.Etcd().Endpoints(), DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(n.count)},
-	})
-	require.NoError(t, err)
+	}))(t)
 	t.Cleanup(func() { _ = etcd.Close() })
-	counted, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix()))
-	require.NoError(t, err)
+	counted := must(cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix())))(t)
 	since := func() (int64, int64) { return n.requests.Swap(0), n.keys.Swap(0) }
 	since()
 	return counted, since
@@ -643,13 +626,11 @@ func TestDefectB14OperationsAreOneOrTwoRequests(t *testing.T) {
 		requests, _ := since()
 		assert.Equal(t, tt.requests, requests, tt.name)
 	}
-	view, err := cssetcd.OpenView(ctx, c)
-	require.NoError(t, err)
+	view := must(cssetcd.OpenView(ctx, c))(t)
 	defer view.Close()
 	since()
 	for range 1000 {
-		_, err := view.Snapshot().Database("new")
-		require.NoError(t, err)
+		must(view.Snapshot().Database("new"))(t)
 	}
 	requests, _ := since()
 	assert.Less(t, requests, int64(10), "reading a view asks nothing of etcd; now and then the view itself does")
@@ -689,8 +670,7 @@ func TestPartitioningsOfOthersAreNotRead(t *testing.T) {
 		c, since := counted(t, plain)
 		ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: striping}))
 		_, create = since()
-		db, err := c.Database(ctx, "new")
-		require.NoError(t, err)
+		db := must(c.Database(ctx, "new"))(t)
 		assert.Equal(t, fmt.Sprintf("%010d", others+1), db.Striping.ID)
 		_, read = since()
 		ok(t)(c.CreateDatabaseLike(ctx, "newer", "new"))
@@ -711,8 +691,7 @@ func TestPartitioningIDsNeverRepeat(t *testing.T) {
 		name := fmt.Sprintf("db%d", len(latestNames(t, plain)))
 		ok(t)(plain.CreateDatabase(ctx, cssetcd.Database{Name: name,
 			Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
-		db, err := plain.Database(ctx, name)
-		require.NoError(t, err)
+		db := must(plain.Database(ctx, name))(t)
 		return db.Striping.ID
 	}
 	assert.Equal(t, "0000000001", next())
@@ -729,8 +708,7 @@ func TestPartitioningIDsNeverRepeat(t *testing.T) {
 		two.CreateDatabase(cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})
 	}
 	ok(t)(plain.Commit(ctx, &two))
-	db, err := plain.Database(ctx, "two")
-	require.NoError(t, err)
+	db := must(plain.Database(ctx, "two"))(t)
 	assert.Equal(t, "0000000012", db.Striping.ID)
 }
 
@@ -757,21 +735,14 @@ func TestDefectB16ANameInAnotherCaseIsMissing(t *testing.T) {
 	c := defectClient(t)
 	ctx := t.Context()
 	ok(t)(c.CreateTable(ctx, defectTable("db", "Object")))
-	s, err := c.Snapshot(ctx, 0)
-	require.NoError(t, err)
-	_, err = c.Database(ctx, "DB")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-	_, err = s.Database("Db")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-	_, err = c.Node(ctx, "WORKER-1")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+	s := must(c.Snapshot(ctx, 0))(t)
+	require.ErrorIs(t, errOf(c.Database(ctx, "DB")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(s.Database("Db")), cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.Node(ctx, "WORKER-1")), cssetcd.ErrNoSuchNode)
 	for _, n := range []cssetcd.TableName{{DB: "db", Table: "object"}, {DB: "DB", Table: "Object"}} {
-		_, err = c.Table(ctx, n)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
-		_, err = s.Table(n)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
-		_, err = c.Chunks(ctx, n)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+		require.ErrorIs(t, errOf(c.Table(ctx, n)), cssetcd.ErrNoSuchTable)
+		require.ErrorIs(t, errOf(s.Table(n)), cssetcd.ErrNoSuchTable)
+		require.ErrorIs(t, errOf(c.Chunks(ctx, n)), cssetcd.ErrNoSuchTable)
 		require.ErrorIs(t, errOf(c.DropTable(ctx, n)), cssetcd.ErrNoSuchTable)
 		require.ErrorIs(t, errOf(c.SetSharedScan(ctx, n, cssetcd.SharedScan{})), cssetcd.ErrNoSuchTable)
 	}
@@ -840,11 +811,9 @@ func TestDefectB18ScanParametersOfPlainKeysCanBeSet(t *testing.T) {
 			putKeys(t, c, keys)
 			want := cssetcd.SharedScan{Rating: 3}
 			ok(t)(c.SetSharedScan(ctx, n, want))
-			read, err := c.Table(ctx, n)
-			require.NoError(t, err)
+			read := must(c.Table(ctx, n))(t)
 			assert.Equal(t, &want, read.SharedScan)
-			found, err := c.Raw().Many(ctx, scan+"/lockInMem", scan+"/scanRating", scan+"/.packed.json")
-			require.NoError(t, err)
+			found := must(c.Raw().Many(ctx, scan+"/lockInMem", scan+"/scanRating", scan+"/.packed.json"))(t)
 			require.Len(t, found, 1, "one place holds them")
 			assert.Equal(t, `{"lockInMem":"0","scanRating":"3"} `, found[scan+"/.packed.json"].Value)
 		})

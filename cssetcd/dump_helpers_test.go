@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -16,8 +14,7 @@ const minimalDump = `{"/css_meta/version": "1"}`
 
 func parse(t testing.TB, text string) *cssetcd.Dump {
 	t.Helper()
-	d, err := cssetcd.ParseDump(strings.NewReader(text))
-	require.NoError(t, err)
+	d := must(cssetcd.ParseDump(strings.NewReader(text)))(t)
 	return d
 }
 

@@ -80,8 +80,7 @@ func TestDumpOfUpstream(t *testing.T) {
 			var want map[string]string
 			require.NoError(t, json.Unmarshal(text, &want))
 			c := csstest.New(t)
-			res, err := c.Restore(t.Context(), parse(t, string(text)))
-			require.NoError(t, err)
+			res := must(c.Restore(t.Context(), parse(t, string(text))))(t)
 			assert.Equal(t, want, rows(t, c))
 			assert.Equal(t, len(want), res.Keys)
 			s := catalogue(t, c, 0)
@@ -226,14 +225,11 @@ func TestDumpRoundTripOfRandomCatalogues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		values := csstest.Catalogue().Draw(t, "catalogue")
 		text := dumpOf(values)
-		d, err := cssetcd.ParseDump(strings.NewReader(text))
-		require.NoError(t, err)
+		d := must(cssetcd.ParseDump(strings.NewReader(text)))(t)
 		require.Equal(t, len(values), d.Len())
 		c := emptyStore()
-		_, err = c.Restore(t.Context(), d, cssetcd.WithPendingDrops())
-		require.NoError(t, err)
-		s, err := c.Store().Fetch(t.Context(), 0, everythingInCSS)
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), d, cssetcd.WithPendingDrops()))(t)
+		s := must(c.Store().Fetch(t.Context(), 0, everythingInCSS))(t)
 		var again bytes.Buffer
 		require.NoError(t, cssetcd.CatalogueOf(s).WriteDump(&again, ""))
 		for key, want := range values {
@@ -241,8 +237,7 @@ func TestDumpRoundTripOfRandomCatalogues(t *testing.T) {
 			require.True(t, ok, key)
 			require.Equal(t, want, e.Value, key)
 		}
-		d2, err := cssetcd.ParseDump(&again)
-		require.NoError(t, err)
+		d2 := must(cssetcd.ParseDump(&again))(t)
 		require.Equal(t, withAncestors(values), valuesOf(d2))
 	})
 }
@@ -341,8 +336,7 @@ func TestNULInADump(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
 		assert.ErrorContains(t, err, message)
 	}
-	_, err := newCatalogue(t).Raw().Put(t.Context(), "/a", "x\x00")
-	require.ErrorIs(t, err, cssetcd.ErrBadValue)
+	require.ErrorIs(t, errOf(newCatalogue(t).Raw().Put(t.Context(), "/a", "x\x00")), cssetcd.ErrBadValue)
 }
 
 // TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be

@@ -83,8 +83,7 @@ func TestNewReportsAllFaultsTogether(t *testing.T) {
 		_, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(prefix))
 		require.ErrorIs(t, err, cssetcd.ErrInvalid, "%q", prefix)
 	}
-	c, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()+"/b/c"))
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()+"/b/c")))(t)
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
 	assert.Contains(t, rows(t, c), "/DBS/db")
 }
@@ -96,8 +95,7 @@ func TestNewWritesNothing(t *testing.T) {
 		again := csstest.At(t, c.Prefix())
 		v := openView(t, again)
 		_ = v.Snapshot()
-		id, err := again.Identity(t.Context())
-		require.NoError(t, err)
+		id := must(again.Identity(t.Context()))(t)
 		assert.Empty(t, id.History)
 		assert.NotZero(t, id.Cluster)
 		assert.Equal(t, c.Prefix(), id.Prefix)
@@ -110,7 +108,6 @@ func TestNewWritesNothing(t *testing.T) {
 		}
 	})
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
-	id, err := c.Identity(t.Context())
-	require.NoError(t, err)
+	id := must(c.Identity(t.Context()))(t)
 	assert.NotEmpty(t, id.History)
 }

@@ -35,20 +35,14 @@ func BenchmarkFamilies(b *testing.B) {
 }
 
 func measureFamily(b *testing.B, rows map[string]string) {
-	server, err := embedetcd.Start(b.Context(), embedetcd.Options{UnsafeNoFsync: true})
-	require.NoError(b, err)
+	server := must(embedetcd.Start(b.Context(), embedetcd.Options{UnsafeNoFsync: true}))(b)
 	b.Cleanup(func() { require.NoError(b, server.Close()) })
-	etcd, err := server.Client()
-	require.NoError(b, err)
+	etcd := must(server.Client())(b)
 	b.Cleanup(func() { require.NoError(b, etcd.Close()) })
-	c, err := cssetcd.New(b.Context(), etcd)
-	require.NoError(b, err)
-	text, err := json.Marshal(rows)
-	require.NoError(b, err)
-	dump, err := cssetcd.ParseDump(strings.NewReader(string(text)))
-	require.NoError(b, err)
-	_, err = c.Restore(b.Context(), dump)
-	require.NoError(b, err)
+	c := must(cssetcd.New(b.Context(), etcd))(b)
+	text := must(json.Marshal(rows))(b)
+	dump := must(cssetcd.ParseDump(strings.NewReader(string(text))))(b)
+	must(c.Restore(b.Context(), dump))(b)
 	const megabyte = 1e6
 	whole, inUse := compacted(b, etcd, server.Endpoints()[0])
 	b.ReportMetric(float64(size(rows))/megabyte, "MB-stored")
@@ -66,8 +60,7 @@ func measureFamily(b *testing.B, rows map[string]string) {
 		}))
 		var v *cssetcd.View
 		byView = append(byView, heldBy(func() any {
-			v, err = cssetcd.OpenView(b.Context(), c)
-			require.NoError(b, err)
+			v = must(cssetcd.OpenView(b.Context(), c))(b)
 			return v
 		}))
 		v.Close()
@@ -103,14 +96,10 @@ func median(all []float64) float64 {
 
 // compacted leaves nothing of the past in etcd, and returns the size of its file.
 func compacted(b *testing.B, etcd *clientv3.Client, endpoint string) (whole, inUse int64) {
-	now, err := etcd.Get(b.Context(), "/")
-	require.NoError(b, err)
-	_, err = etcd.Compact(b.Context(), now.Header.Revision, clientv3.WithCompactPhysical())
-	require.NoError(b, err)
-	_, err = etcd.Defragment(b.Context(), endpoint)
-	require.NoError(b, err)
-	status, err := etcd.Status(b.Context(), endpoint)
-	require.NoError(b, err)
+	now := must(etcd.Get(b.Context(), "/"))(b)
+	must(etcd.Compact(b.Context(), now.Header.Revision, clientv3.WithCompactPhysical()))(b)
+	must(etcd.Defragment(b.Context(), endpoint))(b)
+	status := must(etcd.Status(b.Context(), endpoint))(b)
 	return status.DbSize, status.DbSizeInUse
 }
 

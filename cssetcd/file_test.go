@@ -18,8 +18,7 @@ import (
 
 func openFile(t *testing.T, path string, opts ...cssetcd.Option) *cssetcd.Client {
 	t.Helper()
-	c, err := cssetcd.OpenFile(path, opts...)
-	require.NoError(t, err)
+	c := must(cssetcd.OpenFile(path, opts...))(t)
 	t.Cleanup(func() { assert.NoError(t, c.Close()) })
 	return c
 }
@@ -28,8 +27,7 @@ func openFile(t *testing.T, path string, opts ...cssetcd.Option) *cssetcd.Client
 // opened again.
 func TestFileHoldsTheCatalogue(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
-	c, err := cssetcd.OpenFile(path)
-	require.NoError(t, err)
+	c := must(cssetcd.OpenFile(path))(t)
 	require.NoFileExists(t, path, "opening writes nothing")
 	fill(t, c)
 	ok(t)(c.AddChunk(t.Context(), object, 1, "worker-1"))
@@ -71,15 +69,13 @@ func TestFileHoldsTheCatalogue(t *testing.T) {
 // TestFileHasOneWriter: the second is refused until the first has closed it; readers are not held up.
 func TestFileHasOneWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
-	first, err := cssetcd.OpenFile(path)
-	require.NoError(t, err)
+	first := must(cssetcd.OpenFile(path))(t)
 	fill(t, first)
-	_, err = cssetcd.OpenFile(path)
+	_, err := cssetcd.OpenFile(path)
 	require.ErrorIs(t, err, cssetcd.ErrFileInUse)
 	require.ErrorIs(t, err, cssetcd.ErrPrecondition)
 	reader := openFile(t, path, cssetcd.WithReadOnly())
-	_, err = reader.Table(t.Context(), object)
-	require.NoError(t, err)
+	must(reader.Table(t.Context(), object))(t)
 	require.ErrorIs(t, errOf(reader.DropTable(t.Context(), object)), cssetcd.ErrReadOnly)
 	require.NoError(t, first.Close())
 	openFile(t, path)
@@ -93,8 +89,7 @@ func TestFileThatCannotBeOpened(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
 	assert.ErrorContains(t, err, "css: open "+bad+": ")
-	_, err = cssetcd.OpenFile(filepath.Join(dir, "none", "css.json"))
-	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorIs(t, errOf(cssetcd.OpenFile(filepath.Join(dir, "none", "css.json"))), os.ErrNotExist)
 	_, err = cssetcd.OpenFile(filepath.Join(dir, "none.json"), cssetcd.WithReadOnly())
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = cssetcd.OpenFile(bad, cssetcd.WithPrefix("/x"), cssetcd.WithLogger(nil))
@@ -116,8 +111,7 @@ func TestFileCannotBeFollowed(t *testing.T) {
 	_, err := cssetcd.OpenView(t.Context(), c)
 	require.ErrorIs(t, err, cssetcd.ErrInvalid)
 	assert.ErrorContains(t, err, "cannot be followed")
-	id, err := c.Identity(t.Context())
-	require.NoError(t, err)
+	id := must(c.Identity(t.Context()))(t)
 	assert.Zero(t, id.Cluster)
 }
 
@@ -125,13 +119,11 @@ func TestFileCannotBeFollowed(t *testing.T) {
 func TestFileAndEtcdExchangeDumps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "css.json")
 	onFile := openFile(t, path)
-	_, err := onFile.Restore(t.Context(), parse(t, dumpOf(largeDump())))
-	require.NoError(t, err)
+	must(onFile.Restore(t.Context(), parse(t, dumpOf(largeDump()))))(t)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	onEtcd := csstest.New(t)
-	_, err = onEtcd.Restore(t.Context(), parse(t, string(text)))
-	require.NoError(t, err)
+	must(onEtcd.Restore(t.Context(), parse(t, string(text))))(t)
 	assert.Equal(t, string(text), dump(t, loaded(t, onEtcd, 0), ""))
 }
 
@@ -155,15 +147,13 @@ func TestFileThroughALink(t *testing.T) {
 	require.NoError(t, os.Symlink("css.json", near))
 	require.NoError(t, os.Symlink("elsewhere/near", far))
 	for range 2 { // made through the link, and replaced
-		c, err := cssetcd.OpenFile(far)
-		require.NoError(t, err)
+		c := must(cssetcd.OpenFile(far))(t)
 		if _, err := c.Database(t.Context(), "lsst"); err != nil {
 			fill(t, c)
 		}
 		ok(t)(c.SetTableStatus(t.Context(), object, "X"))
 		for _, path := range []string{file, near} {
-			_, err = cssetcd.OpenFile(path)
-			require.ErrorIs(t, err, cssetcd.ErrFileInUse, path)
+			require.ErrorIs(t, errOf(cssetcd.OpenFile(path)), cssetcd.ErrFileInUse, path)
 		}
 		require.NoError(t, c.Close())
 	}
@@ -172,13 +162,11 @@ func TestFileThroughALink(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, os.ModeSymlink, info.Mode().Type(), link)
 	}
-	tab, err := openFile(t, file).Table(t.Context(), object)
-	require.NoError(t, err)
+	tab := must(openFile(t, file).Table(t.Context(), object))(t)
 	assert.Equal(t, cssetcd.Status("X"), tab.Status)
 	loop := filepath.Join(dir, "loop")
 	require.NoError(t, os.Symlink("loop", loop))
-	_, err = cssetcd.OpenFile(loop)
-	require.ErrorIs(t, err, syscall.ELOOP)
+	require.ErrorIs(t, errOf(cssetcd.OpenFile(loop)), syscall.ELOOP)
 }
 
 // TestWhatIsNoFileIsNotOpened: a device may never end, and is not to be replaced; nothing is made beside it.
@@ -207,8 +195,7 @@ func TestWhatIsNoFileIsNotOpened(t *testing.T) {
 func TestFileKilledInASave(t *testing.T) {
 	const moment, file = "CSS_TEST_KILLED_AT", "CSS_TEST_FILE"
 	if path := os.Getenv(file); path != "" { // the process that is killed
-		c, err := cssetcd.OpenFile(path)
-		require.NoError(t, err)
+		c := must(cssetcd.OpenFile(path))(t)
 		c.Saving(func(at int) {
 			if strconv.Itoa(at) == os.Getenv(moment) {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -220,8 +207,7 @@ func TestFileKilledInASave(t *testing.T) {
 	}
 	for at, isNew := range []bool{false, false, true} {
 		path := filepath.Join(t.TempDir(), "css.json")
-		c, err := cssetcd.OpenFile(path)
-		require.NoError(t, err)
+		c := must(cssetcd.OpenFile(path))(t)
 		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "Old"}))
 		require.NoError(t, c.Close())
 
@@ -234,8 +220,7 @@ func TestFileKilledInASave(t *testing.T) {
 
 		c, err = cssetcd.OpenFile(path)
 		require.NoError(t, err, "whole, and not locked")
-		_, err = c.Database(t.Context(), "Old")
-		require.NoError(t, err)
+		must(c.Database(t.Context(), "Old"))(t)
 		_, err = c.Database(t.Context(), "New")
 		assert.Equal(t, isNew, err == nil, "moment %d: %v", at, err)
 		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "Next"}))

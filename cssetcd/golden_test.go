@@ -237,8 +237,7 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 		})
 	})
 	t.Run("what the rows say is read back", func(t *testing.T) {
-		chunks, err := c.Chunks(ctx, object)
-		require.NoError(t, err)
+		chunks := must(c.Chunks(ctx, object))(t)
 		var got []cssetcd.Chunk
 		for ch, err := range chunks {
 			require.NoError(t, err)
@@ -247,8 +246,7 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 		assert.Equal(t, []cssetcd.Chunk{
 			{ID: 1234, Nodes: []string{"worker-1", "worker-2"}}, {ID: 1235, Nodes: []string{"worker-2", "worker-1"}},
 		}, got)
-		tab, err := c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "RefMatch"})
-		require.NoError(t, err)
+		tab := must(c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "RefMatch"}))(t)
 		assert.InDelta(t, 0.000277778, tab.Match.AngSep, 0)
 		assert.Equal(t, 1, tab.ChunkLevel())
 	})
@@ -291,8 +289,7 @@ func TestPackedEscapesAreThoseOfUpstream(t *testing.T) {
 	const key = "/DBS/db/TABLES/t/partitioning/.packed.json"
 	assert.Equal(t, `{"dirColName":"tab\tnl\nend","dirDb":"a\/b","dirTable":"q\"x\\y","latColName":"é",`+
 		`"lonColName":"\u0001`+"\x7f"+`\b\f\r\u001F","subChunks":"0"} `, rows(t, c)[key])
-	tab, err := c.Table(t.Context(), n)
-	require.NoError(t, err)
+	tab := must(c.Table(t.Context(), n))(t)
 	assert.Equal(t, &p, tab.Partitioning)
 }
 

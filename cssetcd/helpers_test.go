@@ -105,16 +105,14 @@ func rowsBelow(t testing.TB, c *cssetcd.Client, root string) map[string]string {
 // catalogue returns the catalogue at a revision, of any store.
 func catalogue(t testing.TB, c *cssetcd.Client, at cssetcd.Revision) *cssetcd.Snapshot {
 	t.Helper()
-	s, err := c.Store().Fetch(t.Context(), at, kv.Below("css"))
-	require.NoError(t, err)
+	s := must(c.Store().Fetch(t.Context(), at, kv.Below("css")))(t)
 	return cssetcd.CatalogueOf(s)
 }
 
 // beside returns everything that is below the prefix and not in the catalogue, but for the token of the last commit.
 func beside(t testing.TB, c *cssetcd.Client) map[kv.Path]string {
 	t.Helper()
-	s, err := c.Store().Fetch(t.Context(), 0, kv.Everything)
-	require.NoError(t, err)
+	s := must(c.Store().Fetch(t.Context(), 0, kv.Everything))(t)
 	all := map[kv.Path]string{}
 	for p, e := range s.Range(kv.Everything) {
 		if !strings.HasPrefix(string(p), "css/") && p != kv.CommitPath {
@@ -127,11 +125,9 @@ func beside(t testing.TB, c *cssetcd.Client) map[kv.Path]string {
 // unchanged fails the test when f writes anything below the prefix.
 func unchanged(t testing.TB, c *cssetcd.Client, f func()) {
 	t.Helper()
-	before, err := c.Store().Fetch(t.Context(), 0, kv.Everything)
-	require.NoError(t, err)
+	before := must(c.Store().Fetch(t.Context(), 0, kv.Everything))(t)
 	f()
-	after, err := c.Store().Fetch(t.Context(), 0, kv.Everything)
-	require.NoError(t, err)
+	after := must(c.Store().Fetch(t.Context(), 0, kv.Everything))(t)
 	assert.Empty(t, kv.Diff(before, after))
 }
 
@@ -148,8 +144,7 @@ func deleteByHand(t testing.TB, c *cssetcd.Client, spans ...kv.Span) cssetcd.Rev
 
 func commit(t testing.TB, c *cssetcd.Client, change kv.Change) cssetcd.Revision {
 	t.Helper()
-	s, err := c.Store().Commit(t.Context(), change)
-	require.NoError(t, err)
+	s := must(c.Store().Commit(t.Context(), change))(t)
 	return s.Revision
 }
 
@@ -164,8 +159,7 @@ func putKeys(t testing.TB, c *cssetcd.Client, values map[string]string) {
 		for _, key := range part {
 			ops = append(ops, clientv3.OpPut(etcdKey(c, key), values[key]))
 		}
-		_, err := csstest.Etcd().Txn(t.Context()).Then(ops...).Commit()
-		require.NoError(t, err)
+		must(csstest.Etcd().Txn(t.Context()).Then(ops...).Commit())(t)
 	}
 }
 

@@ -24,8 +24,7 @@ import (
 // listings is all that the cheap calls say, as text.
 func listings(t require.TestingT, c *cssetcd.Client) (all []string) {
 	ctx := context.Background()
-	dbs, err := c.Databases(ctx)
-	require.NoError(t, err)
+	dbs := must(c.Databases(ctx))(t)
 	var names []string
 	for db, err := range dbs {
 		all = append(all, fmt.Sprintf("%s %v %v", show(db.Database), db.Tables, err))
@@ -33,20 +32,17 @@ func listings(t require.TestingT, c *cssetcd.Client) (all []string) {
 			names = append(names, db.Name)
 		}
 	}
-	tables, err := c.Tables(ctx)
-	require.NoError(t, err)
+	tables := must(c.Tables(ctx))(t)
 	for tab, err := range tables {
 		all = append(all, fmt.Sprintf("%s %v", show(tab), err))
 	}
 	for _, name := range names {
-		tables, err := c.Tables(ctx, name)
-		require.NoError(t, err)
+		tables := must(c.Tables(ctx, name))(t)
 		for tab, err := range tables {
 			all = append(all, fmt.Sprintf("one: %s %v", show(tab), err))
 		}
 	}
-	nodes, err := c.Nodes(ctx)
-	require.NoError(t, err)
+	nodes := must(c.Nodes(ctx))(t)
 	for n, err := range nodes {
 		all = append(all, fmt.Sprintf("%s %v", show(n), err))
 	}
@@ -143,8 +139,7 @@ func TestListingsAreThoseOfASnapshot(t *testing.T) {
 
 // checkRelations compares what ties tables to each other with the whole catalogue.
 func checkRelations(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) {
-	all, err := c.Relations(context.Background())
-	require.NoError(t, err)
+	all := must(c.Relations(context.Background()))(t)
 	for r, err := range all {
 		if table, wrong := s.Table(r.Name); wrong == nil {
 			require.NoError(t, err)
@@ -205,13 +200,10 @@ func checkChildren(t require.TestingT, c *cssetcd.Client, s *cssetcd.Snapshot) {
 func TestTablesOfADatabaseThatIsNotThere(t *testing.T) {
 	c := newCatalogue(t)
 	for _, dbs := range [][]string{{"x"}, {"lsst", "x"}, {""}, {"lsst/TABLES"}} {
-		_, err := c.Tables(t.Context(), dbs...)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, dbs)
+		require.ErrorIs(t, errOf(c.Tables(t.Context(), dbs...)), cssetcd.ErrNoSuchDB, dbs)
 	}
-	_, err := csstest.New(t).Databases(t.Context())
-	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
-	_, err = csstest.New(t).Raw().Children(t.Context(), "/DBS")
-	require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
+	require.ErrorIs(t, errOf(csstest.New(t).Databases(t.Context())), cssetcd.ErrVersionMissing)
+	require.ErrorIs(t, errOf(csstest.New(t).Raw().Children(t.Context(), "/DBS")), cssetcd.ErrVersionMissing)
 }
 
 // counting counts the keys that etcd answers with.
@@ -267,8 +259,7 @@ func tallied(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, *counting) {
 	etcd := clientv3.NewCtxClient(t.Context())
 	count := &counting{KV: csstest.Etcd().KV}
 	etcd.KV = count
-	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix()))
-	require.NoError(t, err)
+	css := must(cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix())))(t)
 	return css, count
 }
 
@@ -314,8 +305,7 @@ func TestSmallQuestionsReadNoChunks(t *testing.T) {
 	}
 	count.keys.Store(0)
 	count.streamed.Store(0)
-	_, err := css.DeleteNode(t.Context(), "worker-1")
-	require.NoError(t, err)
+	must(css.DeleteNode(t.Context(), "worker-1"))(t)
 	assert.Less(t, count.keys.Load(), int64(40), "delete a node")
 	assert.GreaterOrEqual(t, count.streamed.Load(), int64(len(values)), "it has to look at all")
 }
@@ -332,8 +322,7 @@ func TestManyTablesWithoutARecord(t *testing.T) {
 	putKeys(t, c, values)
 	s := catalogue(t, c, 0)
 	require.Equal(t, listingsOf(s), listings(t, c))
-	got, err := c.Raw().Children(t.Context(), "/DBS/lsst/TABLES")
-	require.NoError(t, err)
+	got := must(c.Raw().Children(t.Context(), "/DBS/lsst/TABLES"))(t)
 	assert.Equal(t, []string{"Object", "T0", "T1", "T2"}, slices.Sorted(maps.Keys(got)))
 }
 
@@ -366,8 +355,7 @@ func TestBatchOfDropAndDeleteNode(t *testing.T) {
 				var b cssetcd.Batch
 				tt.batch(&b)
 				b.DeleteNode("worker-1")
-				_, err := where.c.Commit(t.Context(), &b)
-				require.ErrorIs(t, err, tt.err)
+				require.ErrorIs(t, errOf(where.c.Commit(t.Context(), &b)), tt.err)
 			})
 		}
 	}

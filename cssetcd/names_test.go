@@ -101,14 +101,12 @@ func TestNameRules(t *testing.T) {
 }
 
 func TestParseTableName(t *testing.T) {
-	n, err := cssetcd.ParseTableName("lsst.Object")
-	require.NoError(t, err)
+	n := must(cssetcd.ParseTableName("lsst.Object"))(t)
 	assert.Equal(t, object, n)
 	assert.Equal(t, "lsst.Object", n.String())
 	for _, bad := range []string{"", "lsst", ".", "lsst.", ".Object", "a.b.c", "a/b.c", "lsst. Object",
 		"lsst..packed.json", "lsst.é"} {
-		_, err := cssetcd.ParseTableName(bad)
-		assert.ErrorIs(t, err, cssetcd.ErrInvalidName, "%q", bad)
+		assert.ErrorIs(t, errOf(cssetcd.ParseTableName(bad)), cssetcd.ErrInvalidName, "%q", bad)
 	}
 }
 
@@ -145,8 +143,7 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 			_, err := raw.Put(t.Context(), tt.key, tt.value)
 			if tt.message == "" {
 				require.NoError(t, err)
-				e, err := raw.Get(t.Context(), tt.key)
-				require.NoError(t, err)
+				e := must(raw.Get(t.Context(), tt.key))(t)
 				assert.Equal(t, tt.value, e.Value)
 				return
 			}
@@ -195,12 +192,9 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 	for _, bad := range []string{"Object/schema", "Object/CHUNKS", "Object/partitioning", ".packed.json", "", "/"} {
 		n := cssetcd.TableName{DB: "lsst", Table: bad}
 		t.Run(fmt.Sprintf("table %q", bad), func(t *testing.T) {
-			_, err := c.Table(ctx, n)
-			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
-			_, err = snapshot.Table(n)
-			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
-			_, err = c.Chunks(ctx, n)
-			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+			assert.ErrorIs(t, errOf(c.Table(ctx, n)), cssetcd.ErrNoSuchTable)
+			assert.ErrorIs(t, errOf(snapshot.Table(n)), cssetcd.ErrNoSuchTable)
+			assert.ErrorIs(t, errOf(c.Chunks(ctx, n)), cssetcd.ErrNoSuchTable)
 			unchanged(t, c, func() {
 				assert.ErrorIs(t, errOf(c.SetTableStatus(ctx, n, "X")), cssetcd.ErrInvalidName)
 				assert.ErrorIs(t, errOf(c.SetTableSchema(ctx, n, "X")), cssetcd.ErrInvalidName)
@@ -213,9 +207,8 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 	}
 	for _, bad := range []string{"lsst/TABLES/Object", "lsst/TABLES", "", "/"} {
 		t.Run(fmt.Sprintf("database %q", bad), func(t *testing.T) {
-			_, err := c.Database(ctx, bad)
-			assert.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-			_, err = c.Table(ctx, cssetcd.TableName{DB: bad, Table: "Object"})
+			assert.ErrorIs(t, errOf(c.Database(ctx, bad)), cssetcd.ErrNoSuchDB)
+			_, err := c.Table(ctx, cssetcd.TableName{DB: bad, Table: "Object"})
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 			assert.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 			unchanged(t, c, func() {
@@ -227,8 +220,7 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 	}
 	for _, bad := range []string{"worker-1/.packed.json", ".packed.json", ""} {
 		t.Run(fmt.Sprintf("node %q", bad), func(t *testing.T) {
-			_, err := c.Node(ctx, bad)
-			assert.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+			assert.ErrorIs(t, errOf(c.Node(ctx, bad)), cssetcd.ErrNoSuchNode)
 			unchanged(t, c, func() {
 				assert.ErrorIs(t, errOf(c.SetNodeState(ctx, bad, "X")), cssetcd.ErrInvalidName)
 				assert.ErrorIs(t, errOf(c.DeleteNode(ctx, bad)), cssetcd.ErrInvalidName)
@@ -252,8 +244,7 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 		names = append(names, db.Name)
 	}
 	assert.Equal(t, []string{"lsst", "odd.db "}, names)
-	tab, err := c.Table(ctx, odd)
-	require.NoError(t, err)
+	tab := must(c.Table(ctx, odd))(t)
 	ok(t)(c.SetTableStatus(ctx, odd, cssetcd.StatusIgnore, cssetcd.IfRevision(tab.Modified)))
 	ok(t)(c.SetTableSchema(ctx, odd, "(a INT)"))
 	assert.ErrorIs(t, errOf(c.AddChunk(ctx, odd, 1, " nö")), cssetcd.ErrInvalid,
@@ -291,23 +282,19 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 			"css: create database LSST: database exists: as /DBS/lsst, and names may not differ in upper and lower case only")
 		_, err = c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}, cssetcd.IfNotExists())
 		require.ErrorIs(t, err, cssetcd.ErrDBExists, "it is another database that exists")
-		_, err = c.CreateDatabaseLike(ctx, "LSST", "lsst")
-		require.ErrorIs(t, err, cssetcd.ErrDBExists)
+		require.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "LSST", "lsst")), cssetcd.ErrDBExists)
 		_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "OBJECT"}})
 		require.ErrorIs(t, err, cssetcd.ErrTableExists)
-		_, err = c.AddNode(ctx, cssetcd.Node{Name: "Worker-1"})
-		require.ErrorIs(t, err, cssetcd.ErrNodeExists)
+		require.ErrorIs(t, errOf(c.AddNode(ctx, cssetcd.Node{Name: "Worker-1"})), cssetcd.ErrNodeExists)
 		for _, key := range []string{"/DBS/LSST", "/DBS/LSST/x", "/DBS/lsst/TABLES/OBJECT", "/DBS/lsst/TABLES/OBJECT/schema",
 			"/NODES/WORKER-1/host"} {
-			_, err = c.Raw().Put(ctx, key, "x")
-			require.ErrorIs(t, err, cssetcd.ErrKeyExists, key)
+			require.ErrorIs(t, errOf(c.Raw().Put(ctx, key, "x")), cssetcd.ErrKeyExists, key)
 		}
 	})
 	t.Run("a table of a database that is spelled otherwise is in no database", func(t *testing.T) {
 		_, err := c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "t"}})
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-		_, err = c.Table(ctx, cssetcd.TableName{DB: "LSST", Table: "Object"})
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+		require.ErrorIs(t, errOf(c.Table(ctx, cssetcd.TableName{DB: "LSST", Table: "Object"})), cssetcd.ErrNoSuchDB)
 	})
 	t.Run("the spelling is kept", func(t *testing.T) {
 		assert.Equal(t, "/DBS/lsst/TABLES/Object", beside(t, c)["fold/dbs/lsst/tables/object"])
@@ -344,14 +331,12 @@ func TestStaleSpellingGivesWay(t *testing.T) {
 	t.Run("and does not while the name is still being dropped", func(t *testing.T) {
 		byHand(t, c, "fold/dbs/old", "/DBS/Old")
 		byHand(t, c, "drop/db/Old", "x")
-		_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "old"})
-		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+		require.ErrorIs(t, errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: "old"})), cssetcd.ErrDropPending)
 		byHand(t, c, "fold/dbs/lsst/tables/source", "/DBS/LSST/TABLES/Source")
 		byHand(t, c, "drop/table/LSST/Source", "x")
-		_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "source"}})
+		_, err := c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "LSST", Table: "source"}})
 		require.ErrorIs(t, err, cssetcd.ErrDropPending)
-		_, err = c.Raw().Put(ctx, "/DBS/LSST/TABLES/source", "READY")
-		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+		require.ErrorIs(t, errOf(c.Raw().Put(ctx, "/DBS/LSST/TABLES/source", "READY")), cssetcd.ErrDropPending)
 	})
 	t.Run("also when what it says is not a name", func(t *testing.T) {
 		for i, odd := range []string{"", "/", "no key", "/DBS/", "/DBS/x/TABLES/y/z"} {
@@ -403,13 +388,11 @@ func TestRacingSpellings(t *testing.T) {
 func TestSpellingIsCheckedInTheTransaction(t *testing.T) {
 	c := newCatalogue(t)
 	r := racing(c, func() { ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "New"})) })
-	_, err := r.CreateDatabase(t.Context(), cssetcd.Database{Name: "new"})
-	require.ErrorIs(t, err, cssetcd.ErrDBExists)
+	require.ErrorIs(t, errOf(r.CreateDatabase(t.Context(), cssetcd.Database{Name: "new"})), cssetcd.ErrDBExists)
 
 	t.Run("a stale spelling that comes to life", func(t *testing.T) {
 		byHand(t, c, "fold/dbs/live", "/DBS/Live")
 		r := racing(c, func() { byHand(t, c, "css/DBS/Live", "READY") })
-		_, err := r.CreateDatabase(t.Context(), cssetcd.Database{Name: "live"})
-		require.ErrorIs(t, err, cssetcd.ErrDBExists)
+		require.ErrorIs(t, errOf(r.CreateDatabase(t.Context(), cssetcd.Database{Name: "live"})), cssetcd.ErrDBExists)
 	})
 }

@@ -19,14 +19,12 @@ var absent = cssetcd.TableName{DB: "lsst", Table: "Missing"}
 func TestDatabases(t *testing.T) {
 	c := csstest.New(t)
 	ctx := t.Context()
-	_, err := c.Database(ctx, "lsst")
-	require.ErrorIs(t, err, cssetcd.ErrVersionMissing, "there is no CSS yet")
+	require.ErrorIs(t, errOf(c.Database(ctx, "lsst")), cssetcd.ErrVersionMissing, "there is no CSS yet")
 	rev := ok(t)(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "lsst", StorageClass: "L2", ReleaseStatus: "PRIVATE",
 		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.1},
 	}))
-	db, err := c.Database(ctx, "lsst")
-	require.NoError(t, err)
+	db := must(c.Database(ctx, "lsst"))(t)
 	assert.Equal(t, &cssetcd.Database{
 		Name: "lsst", Status: cssetcd.StatusReady, StorageClass: "L2", ReleaseStatus: "PRIVATE", Incarnation: rev,
 		Modified: rev,
@@ -38,8 +36,7 @@ func TestDatabases(t *testing.T) {
 			_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "lsst"})
 			require.ErrorIs(t, err, cssetcd.ErrDBExists)
 			require.ErrorIs(t, err, cssetcd.ErrExists)
-			_, err = c.CreateDatabaseLike(ctx, "lsst", "lsst")
-			require.ErrorIs(t, err, cssetcd.ErrDBExists)
+			require.ErrorIs(t, errOf(c.CreateDatabaseLike(ctx, "lsst", "lsst")), cssetcd.ErrDBExists)
 			assert.Zero(t, ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "lsst"}, cssetcd.IfNotExists())))
 			assert.Zero(t, ok(t)(c.CreateDatabaseLike(ctx, "lsst", "nothing", cssetcd.IfNotExists())))
 		})
@@ -47,18 +44,16 @@ func TestDatabases(t *testing.T) {
 	t.Run("IfNotExists creates what is not", func(t *testing.T) {
 		assert.NotZero(t, ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Status: cssetcd.StatusIgnore},
 			cssetcd.IfNotExists())))
-		db, err := c.Database(ctx, "new")
-		require.NoError(t, err)
+		db := must(c.Database(ctx, "new"))(t)
 		assert.Equal(t, cssetcd.StatusIgnore, db.Status)
 		assert.Nil(t, db.Striping, "no partitioning is not a partitioning of zeros")
 	})
 	t.Run("like another", func(t *testing.T) {
 		rev := ok(t)(c.CreateDatabaseLike(ctx, "lsst2", "lsst"))
-		db, err := c.Database(ctx, "lsst2")
-		require.NoError(t, err)
+		db := must(c.Database(ctx, "lsst2"))(t)
 		assert.Equal(t, "0000000001", db.Striping.ID, "the family shares one partitioning")
 		assert.Equal(t, rev, db.Incarnation)
-		_, err = c.CreateDatabaseLike(ctx, "lsst3", "nothing")
+		_, err := c.CreateDatabaseLike(ctx, "lsst3", "nothing")
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 		assert.ErrorContains(t, err, "like nothing")
 	})
@@ -74,8 +69,7 @@ func TestDatabases(t *testing.T) {
 				"no number":        striping(cssetcd.Striping{Stripes: 1, SubStripes: 1, Overlap: math.NaN()}),
 				"infinity":         striping(cssetcd.Striping{Stripes: 1, SubStripes: 1, Overlap: math.Inf(1)}),
 			} {
-				_, err := c.CreateDatabase(ctx, db)
-				require.ErrorIs(t, err, cssetcd.ErrInvalid, why)
+				require.ErrorIs(t, errOf(c.CreateDatabase(ctx, db)), cssetcd.ErrInvalid, why)
 			}
 		})
 	})
@@ -84,8 +78,7 @@ func TestDatabases(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 		require.ErrorIs(t, err, cssetcd.ErrNotFound)
 		rev := ok(t)(c.SetDatabaseStatus(ctx, "lsst", cssetcd.StatusIgnore))
-		db, err := c.Database(ctx, "lsst")
-		require.NoError(t, err)
+		db := must(c.Database(ctx, "lsst"))(t)
 		assert.Equal(t, cssetcd.StatusIgnore, db.Status)
 		assert.Equal(t, rev, db.Modified)
 		assert.Less(t, db.Incarnation, rev, "the incarnation stays")
@@ -98,8 +91,7 @@ func TestDatabases(t *testing.T) {
 		_, err := c.Table(ctx, n)
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-		_, err = c.DropDatabase(ctx, "new")
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+		require.ErrorIs(t, errOf(c.DropDatabase(ctx, "new")), cssetcd.ErrNoSuchDB)
 		unchanged(t, c, func() { assert.Zero(t, ok(t)(c.DropDatabase(ctx, "new", cssetcd.IfExists()))) })
 		assert.NotZero(t, ok(t)(c.DropDatabase(ctx, "lsst2", cssetcd.IfExists())))
 		assert.Contains(t, rows(t, c), "/PARTITIONING/_0000000001", "partitionings stay, so that ids do not repeat")
@@ -111,8 +103,7 @@ func TestTables(t *testing.T) {
 	ctx := t.Context()
 	want := directorTable(object)
 	want.Status = cssetcd.StatusReady
-	got, err := c.Table(ctx, object)
-	require.NoError(t, err)
+	got := must(c.Table(ctx, object))(t)
 	want.Incarnation, want.Modified = got.Incarnation, got.Modified
 	assert.NotZero(t, got.Incarnation)
 	assert.Equal(t, &want, got)
@@ -133,8 +124,7 @@ func TestTables(t *testing.T) {
 		} {
 			tt.Name = cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("shape%d", i)}
 			rev := ok(t)(c.CreateTable(ctx, tt, cssetcd.AllowUnqueryable()))
-			got, err := c.Table(ctx, tt.Name)
-			require.NoError(t, err)
+			got := must(c.Table(ctx, tt.Name))(t)
 			if tt.Status == "" {
 				tt.Status = cssetcd.StatusReady
 			}
@@ -147,8 +137,7 @@ func TestTables(t *testing.T) {
 		m := cssetcd.Table{Name: n, Match: &cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b"}}
 		assert.Equal(t, 1, m.ChunkLevel())
 		ok(t)(c.CreateTable(ctx, m, cssetcd.AllowUnqueryable()))
-		got, err := c.Table(ctx, n)
-		require.NoError(t, err)
+		got := must(c.Table(ctx, n))(t)
 		assert.Equal(t, &cssetcd.Partitioning{}, got.Partitioning)
 		assert.Equal(t, 1, got.ChunkLevel())
 	})
@@ -163,8 +152,7 @@ func TestTables(t *testing.T) {
 			require.ErrorIs(t, err, cssetcd.ErrNotFound, what)
 			require.NotErrorIs(t, err, cssetcd.ErrNoSuchDB, what)
 		}
-		_, err := c.Chunks(ctx, absent)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+		require.ErrorIs(t, errOf(c.Chunks(ctx, absent)), cssetcd.ErrNoSuchTable)
 	})
 	t.Run("a table of a missing database is missing, and so is the database", func(t *testing.T) {
 		n := cssetcd.TableName{DB: "nothing", Table: "t"}
@@ -179,17 +167,15 @@ func TestTables(t *testing.T) {
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, what)
 		}
 		unchanged(t, c, func() {
-			_, err := c.CreateTable(ctx, cssetcd.Table{Name: n})
-			require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
-			_, err = c.CreateTable(ctx, cssetcd.Table{Name: n}, cssetcd.IfNotExists())
+			require.ErrorIs(t, errOf(c.CreateTable(ctx, cssetcd.Table{Name: n})), cssetcd.ErrNoSuchDB)
+			_, err := c.CreateTable(ctx, cssetcd.Table{Name: n}, cssetcd.IfNotExists())
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
 			assert.Zero(t, ok(t)(c.DropTable(ctx, n, cssetcd.IfExists())))
 		})
 	})
 	t.Run("what is there is not created again", func(t *testing.T) {
 		unchanged(t, c, func() {
-			_, err := c.CreateTable(ctx, cssetcd.Table{Name: object})
-			require.ErrorIs(t, err, cssetcd.ErrTableExists)
+			require.ErrorIs(t, errOf(c.CreateTable(ctx, cssetcd.Table{Name: object})), cssetcd.ErrTableExists)
 			assert.Zero(t, ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: object}, cssetcd.IfNotExists())))
 			assert.Zero(t, ok(t)(c.DropTable(ctx, absent, cssetcd.IfExists())))
 		})
@@ -222,25 +208,21 @@ func TestTables(t *testing.T) {
 				"infinite separation": {Match: matching(func(m *cssetcd.Match) { m.AngSep = math.Inf(1) })},
 			} {
 				tab.Name = cssetcd.TableName{DB: "lsst", Table: "Bad"}
-				_, err := c.CreateTable(ctx, tab)
-				require.ErrorIs(t, err, cssetcd.ErrInvalid, why)
+				require.ErrorIs(t, errOf(c.CreateTable(ctx, tab)), cssetcd.ErrInvalid, why)
 			}
 			_, err := c.SetSharedScan(ctx, object, cssetcd.SharedScan{Rating: -1})
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 		})
 	})
 	t.Run("status and schema", func(t *testing.T) {
-		before, err := c.Table(ctx, object)
-		require.NoError(t, err)
+		before := must(c.Table(ctx, object))(t)
 		rev := ok(t)(c.SetTableSchema(ctx, object, "(b INT)"))
-		after, err := c.Table(ctx, object)
-		require.NoError(t, err)
+		after := must(c.Table(ctx, object))(t)
 		assert.Equal(t, "(b INT)", after.Schema)
 		assert.Equal(t, rev, after.Modified)
 		rev2 := ok(t)(c.SetTableStatus(ctx, object, "ANY TEXT"))
 		assert.Greater(t, rev2, rev)
-		after, err = c.Table(ctx, object)
-		require.NoError(t, err)
+		after = must(c.Table(ctx, object))(t)
 		assert.Equal(t, cssetcd.Status("ANY TEXT"), after.Status)
 		assert.Equal(t, rev2, after.Modified)
 		assert.Equal(t, before.Incarnation, after.Incarnation)
@@ -264,12 +246,10 @@ func TestTables(t *testing.T) {
 	})
 	t.Run("a table created again is another incarnation", func(t *testing.T) {
 		rev := ok(t)(c.CreateTable(ctx, directorTable(object)))
-		tab, err := c.Table(ctx, object)
-		require.NoError(t, err)
+		tab := must(c.Table(ctx, object))(t)
 		assert.Equal(t, rev, tab.Incarnation)
 		assert.Greater(t, tab.Incarnation, got.Incarnation)
-		chunks, err := c.Chunks(ctx, object)
-		require.NoError(t, err)
+		chunks := must(c.Chunks(ctx, object))(t)
 		for ch := range chunks {
 			t.Errorf("chunk %v of the earlier one", ch)
 		}
@@ -286,8 +266,7 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		key + "/.packed.json": `{"emoji":"x","lockInMem":"1","other":"7","scanRating":"3"} `, key + "/more": "1",
 	}, rowsBelow(t, c, key))
-	tab, err := c.Table(ctx, object)
-	require.NoError(t, err)
+	tab := must(c.Table(ctx, object))(t)
 	assert.Equal(t, &cssetcd.SharedScan{LockInMem: true, Rating: 3}, tab.SharedScan)
 
 	for why, bad := range map[string]struct{ value, message string }{
@@ -313,20 +292,16 @@ func TestNodes(t *testing.T) {
 	c := csstest.New(t)
 	ctx := t.Context()
 	rev := ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "w", Type: "worker", Host: "h", Port: 5012}))
-	node, err := c.Node(ctx, "w")
-	require.NoError(t, err)
+	node := must(c.Node(ctx, "w"))(t)
 	assert.Equal(t, &cssetcd.Node{
 		Name: "w", Type: "worker", Host: "h", Port: 5012, State: cssetcd.NodeActive, Incarnation: rev, Modified: rev,
 	}, node)
-	_, err = c.AddNode(ctx, cssetcd.Node{Name: "w"})
-	require.ErrorIs(t, err, cssetcd.ErrNodeExists)
+	require.ErrorIs(t, errOf(c.AddNode(ctx, cssetcd.Node{Name: "w"})), cssetcd.ErrNodeExists)
 	for _, port := range []int{-1, 65536} {
-		_, err = c.AddNode(ctx, cssetcd.Node{Name: "v", Port: port})
-		require.ErrorIs(t, err, cssetcd.ErrInvalid)
+		require.ErrorIs(t, errOf(c.AddNode(ctx, cssetcd.Node{Name: "v", Port: port})), cssetcd.ErrInvalid)
 	}
 	rev2 := ok(t)(c.SetNodeState(ctx, "w", cssetcd.NodeInactive))
-	node, err = c.Node(ctx, "w")
-	require.NoError(t, err)
+	node = must(c.Node(ctx, "w"))(t)
 	assert.Equal(t, cssetcd.NodeInactive, node.State)
 	assert.Equal(t, [2]cssetcd.Revision{rev, rev2}, [2]cssetcd.Revision{node.Incarnation, node.Modified})
 	for what, err := range map[string]error{
@@ -335,10 +310,8 @@ func TestNodes(t *testing.T) {
 	} {
 		require.ErrorIs(t, err, cssetcd.ErrNoSuchNode, what)
 	}
-	_, err = c.DeleteNode(ctx, "w", cssetcd.IfStatus("ACTIVE"))
-	require.ErrorIs(t, err, cssetcd.ErrStatusMismatch)
-	_, err = c.DeleteNode(ctx, "w", cssetcd.IfRevision(rev))
-	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "w", cssetcd.IfStatus("ACTIVE"))), cssetcd.ErrStatusMismatch)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "w", cssetcd.IfRevision(rev))), cssetcd.ErrRevisionMismatch)
 	ok(t)(c.DeleteNode(ctx, "w", cssetcd.IfStatus("INACTIVE"), cssetcd.IfRevision(rev2)))
 	assert.Empty(t, rowsBelow(t, c, "/NODES"))
 }
@@ -373,8 +346,7 @@ func TestChunks(t *testing.T) {
 	ctx := t.Context()
 	list := func() []cssetcd.Chunk {
 		var all []cssetcd.Chunk
-		seq, err := c.Chunks(ctx, object)
-		require.NoError(t, err)
+		seq := must(c.Chunks(ctx, object))(t)
 		for ch, err := range seq {
 			require.NoError(t, err)
 			all = append(all, ch)
@@ -413,11 +385,9 @@ func TestChunks(t *testing.T) {
 		filter := cssetcd.TableName{DB: "lsst", Table: "Filter"}
 		ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: filter}))
 		unchanged(t, c, func() {
-			_, err := c.AddChunk(ctx, object, -1, "worker-1")
-			require.ErrorIs(t, err, cssetcd.ErrInvalid)
-			_, err = c.AddChunk(ctx, object, 1)
-			require.ErrorIs(t, err, cssetcd.ErrInvalid)
-			_, err = c.AddChunk(ctx, object, 1, "worker-1", "nobody")
+			require.ErrorIs(t, errOf(c.AddChunk(ctx, object, -1, "worker-1")), cssetcd.ErrInvalid)
+			require.ErrorIs(t, errOf(c.AddChunk(ctx, object, 1)), cssetcd.ErrInvalid)
+			_, err := c.AddChunk(ctx, object, 1, "worker-1", "nobody")
 			require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
 			assert.ErrorContains(t, err, "no such node nobody")
 			for _, nodes := range [][]string{{"worker-1", "worker-2", "worker-1"}, {"worker-1"}} {
@@ -428,8 +398,7 @@ func TestChunks(t *testing.T) {
 			_, err = c.AddChunk(ctx, filter, 1, "worker-1")
 			require.ErrorIs(t, err, cssetcd.ErrInvalid)
 			assert.ErrorContains(t, err, "the table is not partitioned and has no chunks")
-			_, err = c.AddChunk(ctx, object, 1, manyNames(300)...)
-			require.ErrorIs(t, err, cssetcd.ErrTooLarge)
+			require.ErrorIs(t, errOf(c.AddChunk(ctx, object, 1, manyNames(300)...)), cssetcd.ErrTooLarge)
 		})
 	})
 	t.Run("what is not the number of a chunk is passed over", func(t *testing.T) {
@@ -475,8 +444,7 @@ func TestIdsEnd(t *testing.T) {
 func TestConditions(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
-	tab, err := c.Table(ctx, object)
-	require.NoError(t, err)
+	tab := must(c.Table(ctx, object))(t)
 	now := tab.Modified
 	writes := map[string]func(...cssetcd.WriteOption) (cssetcd.Revision, error){
 		"SetDatabaseStatus": func(o ...cssetcd.WriteOption) (cssetcd.Revision, error) {
@@ -507,8 +475,7 @@ func TestConditions(t *testing.T) {
 				require.ErrorIs(t, err, cssetcd.ErrStatusMismatch)
 				require.ErrorIs(t, err, cssetcd.ErrPrecondition)
 				assert.ErrorContains(t, err, `it is "READY" and not "DO_NOT_USE"`)
-				_, err = write(cssetcd.IfRevision(now - 1))
-				require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+				require.ErrorIs(t, errOf(write(cssetcd.IfRevision(now-1))), cssetcd.ErrRevisionMismatch)
 				_, err = write(cssetcd.IfRevision(0))
 				require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch, "0 is the revision of what is absent and does not mean any")
 				_, err = write(cssetcd.IfStatus(cssetcd.StatusReady), cssetcd.IfRevision(now+1))
@@ -518,16 +485,14 @@ func TestConditions(t *testing.T) {
 	}
 	ok(t)(writes["SetDatabaseStatus"](cssetcd.IfStatus(cssetcd.StatusReady), cssetcd.IfRevision(now)))
 	for _, name := range []string{"SetTableSchema", "SetSharedScan", "SetTableStatus", "DropTable"} {
-		tab, err := c.Table(ctx, object)
-		require.NoError(t, err)
+		tab := must(c.Table(ctx, object))(t)
 		ok(t)(writes[name](cssetcd.IfStatus(cssetcd.StatusReady), cssetcd.IfRevision(tab.Modified)))
 	}
 	ok(t)(writes["DropDatabase"](cssetcd.IfStatus(cssetcd.StatusReady)))
 
 	t.Run("Raw.Put with revision 0 creates", func(t *testing.T) {
 		ok(t)(c.Raw().Put(ctx, "/new", "1", cssetcd.IfRevision(0)))
-		_, err := c.Raw().Put(ctx, "/new", "2", cssetcd.IfRevision(0))
-		require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+		require.ErrorIs(t, errOf(c.Raw().Put(ctx, "/new", "2", cssetcd.IfRevision(0))), cssetcd.ErrRevisionMismatch)
 	})
 }
 
@@ -769,11 +734,9 @@ func TestRawKeys(t *testing.T) {
 	rev := ok(t)(raw.Put(ctx, "/a/b/c", "v"))
 	assert.Equal(t, map[string]string{"/a": "", "/a/b": "", "/a/b/c": "v", "/css_meta": "", "/css_meta/version": "1"},
 		rows(t, c))
-	e, err := raw.Get(ctx, "/a/b/c")
-	require.NoError(t, err)
+	e := must(raw.Get(ctx, "/a/b/c"))(t)
 	assert.Equal(t, cssetcd.Entry{Value: "v", Create: rev, Mod: rev}, e)
-	_, err = raw.Get(ctx, "/a/b/d")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+	require.ErrorIs(t, errOf(raw.Get(ctx, "/a/b/d")), cssetcd.ErrNoSuchKey)
 	ok(t)(raw.Put(ctx, "/a", "kept"))
 	ok(t)(raw.Put(ctx, "/a/x", ""))
 	assert.Equal(t, "kept", rows(t, c)["/a"], "an ancestor that is there keeps its value")
@@ -799,13 +762,10 @@ func TestRawKeys(t *testing.T) {
 		ok(t)(raw.Delete(ctx, "/a/b"))
 		assert.NotContains(t, rows(t, c), "/a/b/c")
 		assert.Contains(t, rows(t, c), "/a/b2")
-		_, err := raw.Delete(ctx, "/a/b")
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+		require.ErrorIs(t, errOf(raw.Delete(ctx, "/a/b")), cssetcd.ErrNoSuchKey)
 		for _, bad := range []string{"", "a"} {
-			_, err := raw.Delete(ctx, bad)
-			require.ErrorIs(t, err, cssetcd.ErrInvalid)
-			_, err = raw.Get(ctx, bad)
-			require.ErrorIs(t, err, cssetcd.ErrInvalid)
+			require.ErrorIs(t, errOf(raw.Delete(ctx, bad)), cssetcd.ErrInvalid)
+			require.ErrorIs(t, errOf(raw.Get(ctx, bad)), cssetcd.ErrInvalid)
 		}
 	})
 	t.Run("a name key keeps its spelling", func(t *testing.T) {
@@ -819,8 +779,7 @@ func TestRawKeys(t *testing.T) {
 		ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "w"}))
 		const replica = "/DBS/lsst/TABLES/Object/CHUNKS/1/REPLICAS/0000000001"
 		r := racing(c, func() { ok(t)(raw.Put(ctx, replica+"/.packed.json", `{"nodeName":"w"}`)) })
-		_, err := r.DeleteNode(ctx, "w")
-		require.ErrorIs(t, err, cssetcd.ErrNodeInUse, "it was put between plan and commit")
+		require.ErrorIs(t, errOf(r.DeleteNode(ctx, "w")), cssetcd.ErrNodeInUse, "it was put between plan and commit")
 	})
 }
 
@@ -843,8 +802,7 @@ func TestDeleteNodeAgainstAddChunk(t *testing.T) {
 	t.Run("the node goes before the chunk is added", func(t *testing.T) {
 		c := newCatalogue(t)
 		r := racing(c, func() { ok(t)(c.DeleteNode(ctx, "worker-1")) })
-		_, err := r.AddChunk(ctx, object, 42, "worker-2", "worker-1")
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+		require.ErrorIs(t, errOf(r.AddChunk(ctx, object, 42, "worker-2", "worker-1")), cssetcd.ErrNoSuchNode)
 		assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES/Object/CHUNKS"))
 	})
 	t.Run("adding chunks on one node does not disturb adding on it elsewhere", func(t *testing.T) {

@@ -23,8 +23,7 @@ import (
 // databases and tables are told apart by case.
 func oracleServer(t *testing.T) *sql.DB {
 	t.Helper()
-	connector, err := mysql.NewConnector(testkit.SharedMariaDB(t).Config(""))
-	require.NoError(t, err)
+	connector := must(mysql.NewConnector(testkit.SharedMariaDB(t).Config("")))(t)
 	db := sql.OpenDB(connector)
 	t.Cleanup(func() { _ = db.Close() })
 	emptyServer(t, db)
@@ -35,8 +34,7 @@ func oracleServer(t *testing.T) *sql.DB {
 func columnsServer(t *testing.T) *sql.DB {
 	t.Helper()
 	db := oracleServer(t)
-	_, err := db.Exec("CREATE DATABASE o")
-	require.NoError(t, err)
+	must(db.Exec("CREATE DATABASE o"))(t)
 	return db
 }
 
@@ -237,8 +235,7 @@ func compareColumns(t oracleT, db *sql.DB, schema string, dependent bool) {
 // guess.
 func TestColumnsRefuse(t *testing.T) {
 	db := columnsServer(t)
-	_, err := db.Exec("CREATE TABLE o.model (a INT)")
-	require.NoError(t, err)
+	must(db.Exec("CREATE TABLE o.model (a INT)"))(t)
 	for name, tt := range map[string]struct {
 		schema  string
 		creates bool // MariaDB creates a table all the same

@@ -42,25 +42,20 @@ func TestParitySetDbStatus(t *testing.T) {
 func TestParityContainsDb(t *testing.T) {
 	c := parity(t)
 	for _, name := range []string{"sky", "user", "match"} {
-		_, err := c.Database(t.Context(), name)
-		require.NoError(t, err)
+		must(c.Database(t.Context(), name))(t)
 	}
 	for _, name := range []string{"sk", "skyy", "SKY", "", "sky/TABLES", "none"} {
-		_, err := c.Database(t.Context(), name)
-		require.ErrorIs(t, err, cssetcd.ErrNoSuchDB, name)
+		require.ErrorIs(t, errOf(c.Database(t.Context(), name)), cssetcd.ErrNoSuchDB, name)
 	}
 }
 
 func TestParityGetDbStriping(t *testing.T) {
 	c := parity(t)
-	db, err := c.Database(t.Context(), "sky")
-	require.NoError(t, err)
+	db := must(c.Database(t.Context(), "sky"))(t)
 	assert.Equal(t, &cssetcd.Striping{ID: "0000000001", Stripes: 60, SubStripes: 18, Overlap: 0.025}, db.Striping)
-	db, err = c.Database(t.Context(), "user")
-	require.NoError(t, err)
+	db = must(c.Database(t.Context(), "user"))(t)
 	assert.Nil(t, db.Striping)
-	_, err = c.Database(t.Context(), "none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(c.Database(t.Context(), "none")), cssetcd.ErrNoSuchDB)
 }
 
 func TestParityCreateDb(t *testing.T) {
@@ -72,12 +67,10 @@ func TestParityCreateDb(t *testing.T) {
 		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED",
 		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
 	})))
-	plain, err := c.Database(ctx, "plain")
-	require.NoError(t, err)
+	plain := must(c.Database(ctx, "plain"))(t)
 	assert.Nil(t, plain.Striping)
 	assert.Equal(t, "UNRELEASED", plain.ReleaseStatus)
-	striped, err := c.Database(ctx, "striped")
-	require.NoError(t, err)
+	striped := must(c.Database(ctx, "striped"))(t)
 	assert.Equal(t, &cssetcd.Striping{ID: "0000000002", Stripes: 50, SubStripes: 25, Overlap: 0.01}, striped.Striping)
 	assert.Equal(t, cssetcd.StatusReady, striped.Status)
 	// Upstream writes over a database that is there.
@@ -100,10 +93,8 @@ func TestParityCreateDbLike(t *testing.T) {
 	ok(t)(c.CreateDatabaseLike(ctx, "sky2", "sky"))
 	s := load(t, c)
 	for like, of := range map[string]string{"striped2": "striped", "user2": "user", "sky2": "sky"} {
-		model, err := s.Database(of)
-		require.NoError(t, err)
-		db, err := s.Database(like)
-		require.NoError(t, err)
+		model := must(s.Database(of))(t)
+		db := must(s.Database(like))(t)
 		assert.Equal(t, model.Striping, db.Striping, "the same partitioning, with its id")
 		assert.Equal(t, model.StorageClass, db.StorageClass)
 		assert.Equal(t, model.ReleaseStatus, db.ReleaseStatus)

@@ -41,12 +41,10 @@ func checkParityNodes(t *testing.T, read func(name string) *cssetcd.Node) {
 func TestParityGetNodeParams(t *testing.T) {
 	c := parity(t)
 	checkParityNodes(t, func(name string) *cssetcd.Node {
-		n, err := c.Node(t.Context(), name)
-		require.NoError(t, err)
+		n := must(c.Node(t.Context(), name))(t)
 		return n
 	})
-	_, err := c.Node(t.Context(), "none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchNode)
+	require.ErrorIs(t, errOf(c.Node(t.Context(), "none")), cssetcd.ErrNoSuchNode)
 }
 
 func TestParityGetAllNodeParams(t *testing.T) {
@@ -65,8 +63,7 @@ func TestParityAddNode(t *testing.T) {
 	ok(t)(c.AddNode(t.Context(), want))
 	assert.Equal(t, map[string]string{"east": "SICK", "north": "ACTIVE", "south": "INACTIVE", "west": "ACTIVE"},
 		nodeStates(t, load(t, c)))
-	n, err := c.Node(t.Context(), "east")
-	require.NoError(t, err)
+	n := must(c.Node(t.Context(), "east"))(t)
 	want.Incarnation, want.Modified = n.Incarnation, n.Modified
 	assert.Equal(t, &want, n)
 	require.ErrorIs(t, errOf(c.AddNode(t.Context(), want)), cssetcd.ErrNodeExists)
@@ -75,8 +72,7 @@ func TestParityAddNode(t *testing.T) {
 func TestParitySetNodeState(t *testing.T) {
 	c := parity(t)
 	ok(t)(c.SetNodeState(t.Context(), "south", cssetcd.NodeActive))
-	n, err := c.Node(t.Context(), "south")
-	require.NoError(t, err)
+	n := must(c.Node(t.Context(), "south"))(t)
 	assert.Equal(t, cssetcd.NodeActive, n.State)
 	assert.Equal(t, "south.example.org", n.Host)
 	require.ErrorIs(t, errOf(c.SetNodeState(t.Context(), "none", cssetcd.NodeActive)), cssetcd.ErrNoSuchNode)
@@ -126,8 +122,7 @@ func TestParityDeleteChunk(t *testing.T) {
 func TestParityGetChunks(t *testing.T) {
 	c := parity(t)
 	want := map[int][]string{77: {"north", "south"}, 8100: {"north"}}
-	chunks, err := c.Chunks(t.Context(), sky("Visit"))
-	require.NoError(t, err)
+	chunks := must(c.Chunks(t.Context(), sky("Visit")))(t)
 	got := map[int][]string{}
 	for chunk, err := range chunks {
 		require.NoError(t, err)
@@ -135,11 +130,9 @@ func TestParityGetChunks(t *testing.T) {
 	}
 	assert.Equal(t, want, got)
 	assert.Equal(t, want, chunkNodes(t, load(t, c), sky("Visit")))
-	chunks, err = c.Chunks(t.Context(), sky("Star"))
-	require.NoError(t, err)
+	chunks = must(c.Chunks(t.Context(), sky("Star")))(t)
 	for chunk := range chunks {
 		t.Errorf("chunk %d of a table without chunks", chunk.ID)
 	}
-	_, err = c.Chunks(t.Context(), sky("None"))
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.Chunks(t.Context(), sky("None"))), cssetcd.ErrNoSuchTable)
 }

@@ -104,8 +104,7 @@ func TestParitySet(t *testing.T) {
 func TestParityExists(t *testing.T) {
 	raw := parityRaw(t)
 	there := func(key string) bool {
-		found, err := raw.Many(t.Context(), key)
-		require.NoError(t, err)
+		found := must(raw.Many(t.Context(), key))(t)
 		return len(found) == 1
 	}
 	ok(t)(raw.Put(t.Context(), "/Key/below", ""))
@@ -121,48 +120,38 @@ func TestParityGet(t *testing.T) {
 	assert.Equal(t, "value", rawValue(t, raw, "/key", "otherwise"))
 	assert.Equal(t, "", rawValue(t, raw, "/empty", "otherwise"))
 	assert.Equal(t, "otherwise", rawValue(t, raw, "/none", "otherwise"), "with a default")
-	_, err := raw.Get(t.Context(), "/none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
-	_, err = raw.Get(t.Context(), "/Key")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+	require.ErrorIs(t, errOf(raw.Get(t.Context(), "/none")), cssetcd.ErrNoSuchKey)
+	require.ErrorIs(t, errOf(raw.Get(t.Context(), "/Key")), cssetcd.ErrNoSuchKey)
 	empty := csstest.New(t).Raw()
-	_, err = empty.Get(t.Context(), "/key")
-	require.ErrorIs(t, err, cssetcd.ErrVersionMissing, "there is no CSS yet")
+	require.ErrorIs(t, errOf(empty.Get(t.Context(), "/key")), cssetcd.ErrVersionMissing, "there is no CSS yet")
 }
 
 func TestParityGetMany(t *testing.T) {
 	raw := parityRaw(t, "/a", "1", "/b", "", "/c/d", "2")
-	found, err := raw.Many(t.Context(), "/a", "/b", "/c/d", "/none", "/A")
-	require.NoError(t, err)
+	found := must(raw.Many(t.Context(), "/a", "/b", "/c/d", "/none", "/A"))(t)
 	values := map[string]string{}
 	for key, e := range found {
 		values[key] = e.Value
 	}
 	assert.Equal(t, map[string]string{"/a": "1", "/b": "", "/c/d": "2"}, values)
-	found, err = raw.Many(t.Context())
-	require.NoError(t, err)
+	found = must(raw.Many(t.Context()))(t)
 	assert.Empty(t, found)
-	_, err = raw.Many(t.Context(), "/a", "b")
-	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorIs(t, errOf(raw.Many(t.Context(), "/a", "b")), cssetcd.ErrInvalid)
 }
 
 func TestParityGetChildren(t *testing.T) {
 	raw := parityRaw(t, "/top/child0", "abc", "/top/child1", "123", "/top/child2/below", "!@#", "/top2", "")
-	children, err := raw.Children(t.Context(), "/top")
-	require.NoError(t, err)
+	children := must(raw.Children(t.Context(), "/top"))(t)
 	assert.Equal(t, []string{"child0", "child1", "child2"}, slices.Sorted(maps.Keys(children)))
-	children, err = raw.Children(t.Context(), "/top/child0")
-	require.NoError(t, err)
+	children = must(raw.Children(t.Context(), "/top/child0"))(t)
 	assert.Empty(t, children, "a key without children has none")
-	_, err = raw.Children(t.Context(), "/none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+	require.ErrorIs(t, errOf(raw.Children(t.Context(), "/none")), cssetcd.ErrNoSuchKey)
 }
 
 func TestParityGetChildrenValues(t *testing.T) {
 	raw := parityRaw(t, "/top/child0", "abc", "/top/child1", "123", "/top/child2/below", "!@#", "/top/.packed.json",
 		`{"x":"y"} `)
-	children, err := raw.Children(t.Context(), "/top")
-	require.NoError(t, err)
+	children := must(raw.Children(t.Context(), "/top"))(t)
 	values := map[string]string{}
 	for name, e := range children {
 		values[name] = e.Value
@@ -184,8 +173,7 @@ func TestParityDeleteKey(t *testing.T) {
 	raw := parityRaw(t, "/top/child/a", "a", "/top/child/b", "b", "/top", "root", "/top2", "")
 	ctx := t.Context()
 	there := func() []string {
-		found, err := raw.Many(ctx, "/top", "/top/child", "/top/child/a", "/top/child/b", "/top2")
-		require.NoError(t, err)
+		found := must(raw.Many(ctx, "/top", "/top/child", "/top/child/a", "/top/child/b", "/top2"))(t)
 		return slices.Sorted(maps.Keys(found))
 	}
 	ok(t)(raw.Delete(ctx, "/top/child/a"))
@@ -218,7 +206,6 @@ func TestParityDumpKV(t *testing.T) {
     "\/top\/b": "\"\n"
 }
 `, below.String(), "what lies below a key, without the key")
-	d, err := cssetcd.ParseDump(&all)
-	require.NoError(t, err)
+	d := must(cssetcd.ParseDump(&all))(t)
 	assert.Equal(t, 6, d.Len())
 }

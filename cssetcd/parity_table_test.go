@@ -26,8 +26,7 @@ func TestParityGetTableNames(t *testing.T) {
 	assert.Equal(t, []string{"Leaving", "Mine", "Visit"}, names("user", false))
 	// Upstream fails for a database that is missing. Here that is a question of its own.
 	assert.Empty(t, names("none", false))
-	_, err := s.Database("none")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(s.Database("none")), cssetcd.ErrNoSuchDB)
 }
 
 func TestParityGetTableStatus(t *testing.T) {
@@ -35,8 +34,7 @@ func TestParityGetTableStatus(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"Plain": "READY", "Packed": "READY", "Building": "DO_NOT_USE", "Coming": "PENDING_CREATE:qid=5",
 	}, tableStatuses(t, s, "match"))
-	coming, err := s.Table(cssetcd.TableName{DB: "match", Table: "Coming"})
-	require.NoError(t, err)
+	coming := must(s.Table(cssetcd.TableName{DB: "match", Table: "Coming"}))(t)
 	assert.Equal(t, cssetcd.StatePendingCreate, coming.Status.State())
 	assert.Equal(t, "qid=5", coming.Status.Detail())
 }
@@ -86,29 +84,24 @@ func TestParityContainsTable(t *testing.T) {
 func TestParityGetTableSchema(t *testing.T) {
 	c := parity(t)
 	schema := func(n cssetcd.TableName) string {
-		table, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
-		seen, err := load(t, c).Table(n)
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), n))(t)
+		seen := must(load(t, c).Table(n))(t)
 		assert.Equal(t, table.Schema, seen.Schema)
 		return table.Schema
 	}
 	assert.Equal(t, "(visit INT)", schema(sky("Visit")))
 	assert.Empty(t, schema(sky("Star")))
 	assert.Equal(t, "(night INT)", schema(cssetcd.TableName{DB: "user", Table: "Visit"}), "the schema may be packed")
-	_, err := c.Table(t.Context(), sky("None"))
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.Table(t.Context(), sky("None"))), cssetcd.ErrNoSuchTable)
 	putKeys(t, c, map[string]string{"/DBS/sky/TABLES/Star/.packed.json": "{"})
-	_, err = c.Table(t.Context(), sky("Star"))
-	require.ErrorIs(t, err, cssetcd.ErrBadValue)
+	require.ErrorIs(t, errOf(c.Table(t.Context(), sky("Star"))), cssetcd.ErrBadValue)
 }
 
 func TestParitySetTableSchema(t *testing.T) {
 	c := parity(t)
 	for _, n := range []cssetcd.TableName{sky("Visit"), sky("Star"), {DB: "user", Table: "Visit"}} {
 		ok(t)(c.SetTableSchema(t.Context(), n, "(other BIGINT)"))
-		table, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), n))(t)
 		assert.Equal(t, "(other BIGINT)", table.Schema)
 	}
 	require.ErrorIs(t, errOf(c.SetTableSchema(t.Context(), sky("Visit"), "(a INT, A INT)")), cssetcd.ErrDuplicateColumn)
@@ -120,8 +113,7 @@ func TestParitySetTableSchema(t *testing.T) {
 func TestParityGetMatchTableParams(t *testing.T) {
 	c := parity(t)
 	match := func(n cssetcd.TableName) *cssetcd.Match {
-		table, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), n))(t)
 		return table.Match
 	}
 	assert.Nil(t, match(sky("Visit")))
@@ -135,16 +127,14 @@ func TestParityGetMatchTableParams(t *testing.T) {
 	_, err := c.Table(t.Context(), cssetcd.TableName{DB: "match", Table: "None"})
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 	// The newest upstream also knows the databases of the directors. They are kept, and read as keys.
-	db, err := load(t, c).UnpackedKey("/DBS/match/TABLES/Packed/match/dirDb1")
-	require.NoError(t, err)
+	db := must(load(t, c).UnpackedKey("/DBS/match/TABLES/Packed/match/dirDb1"))(t)
 	assert.Equal(t, "sky", db)
 }
 
 func TestParityGetPartTableParams(t *testing.T) {
 	c := parity(t)
 	part := func(n cssetcd.TableName) *cssetcd.Partitioning {
-		table, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), n))(t)
 		return table.Partitioning
 	}
 	assert.Nil(t, part(sky("Visit")))
@@ -158,8 +148,7 @@ func TestParityGetPartTableParams(t *testing.T) {
 	putKeys(t, c, map[string]string{"/DBS/sky/TABLES/Visit/partitioning/dirTable": "Star"})
 	assert.Equal(t, &cssetcd.Partitioning{DirTable: "Star"}, part(sky("Visit")),
 		"without the key above, which kvData then has")
-	_, err := c.Table(t.Context(), sky("None"))
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.Table(t.Context(), sky("None"))), cssetcd.ErrNoSuchTable)
 }
 
 func TestParityGetScanTableParams(t *testing.T) {
@@ -167,8 +156,7 @@ func TestParityGetScanTableParams(t *testing.T) {
 	for name, want := range map[string]*cssetcd.SharedScan{
 		"Visit": nil, "Star": {LockInMem: true, Rating: 1}, "Detection": {LockInMem: true, Rating: 2}, "Forced": {Rating: 3},
 	} {
-		table, err := c.Table(t.Context(), sky(name))
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), sky(name)))(t)
 		assert.Equal(t, want, table.SharedScan, name)
 	}
 }
@@ -178,8 +166,7 @@ func TestParitySetScanTableParams(t *testing.T) {
 	for _, name := range []string{"Visit", "Star", "Detection", "Forced"} {
 		want := cssetcd.SharedScan{LockInMem: name == "Forced", Rating: 5}
 		ok(t)(c.SetSharedScan(t.Context(), sky(name), want))
-		table, err := c.Table(t.Context(), sky(name))
-		require.NoError(t, err)
+		table := must(c.Table(t.Context(), sky(name)))(t)
 		assert.Equal(t, &want, table.SharedScan, name)
 	}
 	for _, n := range []cssetcd.TableName{sky("None"), {DB: "none", Table: "Star"}} {
@@ -201,12 +188,9 @@ func TestParityGetTableParams(t *testing.T) {
 		"user.Mine":     {2, true, false, false, true}, "match.Plain": {1, true, true, false, true},
 		"match.Building": {0, false, false, false, false},
 	} {
-		n, err := cssetcd.ParseTableName(name)
-		require.NoError(t, err)
-		table, err := c.Table(t.Context(), n)
-		require.NoError(t, err)
-		seen, err := s.Table(n)
-		require.NoError(t, err)
+		n := must(cssetcd.ParseTableName(name))(t)
+		table := must(c.Table(t.Context(), n))(t)
+		seen := must(s.Table(n))(t)
 		assert.Equal(t, table, seen, "the client and a snapshot say the same")
 		assert.Equal(t, n, table.Name)
 		assert.Equal(t, want.level, table.ChunkLevel(), name)
@@ -217,8 +201,7 @@ func TestParityGetTableParams(t *testing.T) {
 		assert.NotZero(t, table.Incarnation)
 		assert.NotZero(t, table.Modified)
 	}
-	_, err := c.Table(t.Context(), sky("None"))
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(c.Table(t.Context(), sky("None"))), cssetcd.ErrNoSuchTable)
 }
 
 func TestParityCreateTable(t *testing.T) {
@@ -226,8 +209,7 @@ func TestParityCreateTable(t *testing.T) {
 	ctx := t.Context()
 	plain := cssetcd.Table{Name: sky("New"), Schema: "(INT I)"}
 	ok(t)(c.CreateTable(ctx, plain))
-	table, err := c.Table(ctx, plain.Name)
-	require.NoError(t, err)
+	table := must(c.Table(ctx, plain.Name))(t)
 	assert.True(t, table.Status.Ready())
 	assert.Equal(t, "(INT I)", table.Schema)
 	assert.Nil(t, table.Partitioning)
@@ -241,8 +223,7 @@ func TestParityCreateTable(t *testing.T) {
 		Partitioning: &part})), cssetcd.ErrUnqueryable)
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: sky("New2"), Schema: "(INT J)", Partitioning: &part},
 		cssetcd.AllowUnqueryable()))
-	table, err = c.Table(ctx, sky("New2"))
-	require.NoError(t, err)
+	table = must(c.Table(ctx, sky("New2")))(t)
 	assert.Equal(t, &part, table.Partitioning)
 	assert.Nil(t, table.Match)
 	// Upstream creates the database by the way, loses scan parameters of a table that is not partitioned, and takes
@@ -269,8 +250,7 @@ func TestParityCreateMatchTable(t *testing.T) {
 		cssetcd.ErrUnqueryable)
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: sky("Match2"), Schema: "(INT X)", Match: &match},
 		cssetcd.AllowUnqueryable()))
-	table, err := c.Table(ctx, sky("Match2"))
-	require.NoError(t, err)
+	table := must(c.Table(ctx, sky("Match2")))(t)
 	assert.Equal(t, &match, table.Match)
 	assert.Equal(t, "(INT X)", table.Schema)
 	assert.Equal(t, &cssetcd.Partitioning{}, table.Partitioning, "partitioned, without fields of its own")
@@ -290,6 +270,5 @@ func TestParityDropTable(t *testing.T) {
 	for key := range load(t, c).Below("/DBS/sky/TABLES/Visit") {
 		t.Errorf("%s is left", key)
 	}
-	_, err := c.Table(ctx, cssetcd.TableName{DB: "user", Table: "Visit"})
-	require.NoError(t, err)
+	must(c.Table(ctx, cssetcd.TableName{DB: "user", Table: "Visit"}))(t)
 }

@@ -111,19 +111,16 @@ const parityDump = `{
 // parity returns a client on parityDump.
 func parity(t *testing.T) *cssetcd.Client {
 	t.Helper()
-	d, err := cssetcd.ParseDump(strings.NewReader(parityDump))
-	require.NoError(t, err)
+	d := must(cssetcd.ParseDump(strings.NewReader(parityDump)))(t)
 	c := csstest.New(t)
-	_, err = c.Restore(t.Context(), d)
-	require.NoError(t, err)
+	must(c.Restore(t.Context(), d))(t)
 	return c
 }
 
 // load returns the newest snapshot.
 func load(t *testing.T, c *cssetcd.Client) *cssetcd.Snapshot {
 	t.Helper()
-	s, err := c.Snapshot(t.Context(), 0)
-	require.NoError(t, err)
+	s := must(c.Snapshot(t.Context(), 0))(t)
 	return s
 }
 
@@ -150,8 +147,7 @@ func TestParityCreateFromData(t *testing.T) {
 		d, err := cssetcd.ParseDump(strings.NewReader(`{"/css_meta": "", "/css_meta/version": "1", "/DBS": "", "/DBS/LSST": "LSST"}`))
 		require.NoError(t, err)
 		c := csstest.New(t)
-		_, err = c.Restore(t.Context(), d)
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), d))(t)
 		assert.Equal(t, map[string]string{"LSST": "LSST"}, dbStatuses(t, load(t, c)))
 	})
 	t.Run("from a dump of another version", func(t *testing.T) {
@@ -160,8 +156,7 @@ func TestParityCreateFromData(t *testing.T) {
 	})
 	t.Run("from what is no dump", func(t *testing.T) {
 		for _, text := range []string{"", "{", "[]", "/DBS\tREADY\n"} {
-			_, err := cssetcd.ParseDump(strings.NewReader(text))
-			require.ErrorIs(t, err, cssetcd.ErrInvalid)
+			require.ErrorIs(t, errOf(cssetcd.ParseDump(strings.NewReader(text))), cssetcd.ErrInvalid)
 		}
 	})
 }
@@ -172,31 +167,26 @@ func TestParityCreateFromConfig(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrInvalid)
 		assert.ErrorContains(t, err, "prefix")
 		assert.ErrorContains(t, err, "logger")
-		c, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()+"/test/a"))
-		require.NoError(t, err)
+		c := must(cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()+"/test/a")))(t)
 		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
 	})
 	t.Run("a file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "catalogue.json")
-		_, err := cssetcd.OpenFile(path, cssetcd.WithReadOnly())
-		require.ErrorIs(t, err, fs.ErrNotExist)
+		require.ErrorIs(t, errOf(cssetcd.OpenFile(path, cssetcd.WithReadOnly())), fs.ErrNotExist)
 		require.NoError(t, os.WriteFile(path, []byte(parityDump), 0o600))
-		c, err := cssetcd.OpenFile(path)
-		require.NoError(t, err)
+		c := must(cssetcd.OpenFile(path))(t)
 		assert.Equal(t, rows(t, parity(t)), rows(t, c))
 		ok(t)(c.DropTable(t.Context(), sky("Star")))
-		_, err = cssetcd.OpenView(t.Context(), c)
+		_, err := cssetcd.OpenView(t.Context(), c)
 		require.Error(t, err, "a file cannot be followed")
 		require.NoError(t, c.Close())
-		reader, err := cssetcd.OpenFile(path, cssetcd.WithReadOnly())
-		require.NoError(t, err)
+		reader := must(cssetcd.OpenFile(path, cssetcd.WithReadOnly()))(t)
 		assert.Equal(t, map[string]string{"Detection": "READY", "Forced": "READY", "Visit": "READY"},
 			tableStatuses(t, load(t, reader), "sky"))
 		require.ErrorIs(t, errOf(reader.DropDatabase(t.Context(), "sky")), cssetcd.ErrReadOnly)
 		require.NoError(t, reader.Close())
 		require.NoError(t, os.WriteFile(path, []byte("no dump"), 0o600))
-		_, err = cssetcd.OpenFile(path)
-		require.ErrorIs(t, err, cssetcd.ErrInvalid)
+		require.ErrorIs(t, errOf(cssetcd.OpenFile(path)), cssetcd.ErrInvalid)
 	})
 }
 
@@ -230,8 +220,7 @@ func TestParityReadOnly(t *testing.T) {
 		_, _, err := reader.Raw().CreateUnique(ctx, "/x_", "")
 		assert.ErrorIs(t, err, cssetcd.ErrReadOnly)
 	})
-	_, err := reader.Table(ctx, n)
-	require.NoError(t, err)
+	must(reader.Table(ctx, n))(t)
 	// Upstream writes the version when it connects, and cannot connect read-only to an empty store.
 	empty := csstest.New(t, cssetcd.WithReadOnly())
 	require.ErrorIs(t, load(t, empty).Version(), cssetcd.ErrVersionMissing)
@@ -256,8 +245,7 @@ func TestParityCssVersion(t *testing.T) {
 
 func TestParityGetKvI(t *testing.T) {
 	c := parity(t)
-	e, err := c.Raw().Get(t.Context(), "/DBS/sky/TABLES/Visit/schema")
-	require.NoError(t, err)
+	e := must(c.Raw().Get(t.Context(), "/DBS/sky/TABLES/Visit/schema"))(t)
 	assert.Equal(t, "(visit INT)", e.Value)
 }
 
@@ -334,16 +322,13 @@ func TestParityUnpackedExamples(t *testing.T) {
 			c := csstest.New(t)
 			putKeys(t, c, tt.stored)
 			s := load(t, c)
-			got, err := s.Unpacked("")
-			require.NoError(t, err)
+			got := must(s.Unpacked(""))(t)
 			assert.Equal(t, tt.unpacked, got)
 			for key, want := range tt.unpacked {
-				value, err := s.UnpackedKey(key)
-				require.NoError(t, err)
+				value := must(s.UnpackedKey(key))(t)
 				assert.Equal(t, want, value, key)
 			}
-			_, err = s.UnpackedKey("/foo/bar/none")
-			require.ErrorIs(t, err, cssetcd.ErrNoSuchKey)
+			require.ErrorIs(t, errOf(s.UnpackedKey("/foo/bar/none")), cssetcd.ErrNoSuchKey)
 		})
 	}
 }
@@ -366,8 +351,7 @@ func TestParityUnpackedFaults(t *testing.T) {
 		"/":      cssetcd.ErrNoSuchKey,
 		"/b/x/y": cssetcd.ErrNoSuchKey, "/b/": cssetcd.ErrNoSuchKey, "": cssetcd.ErrInvalid, "b": cssetcd.ErrInvalid,
 	} {
-		_, err := s.UnpackedKey(key)
-		require.ErrorIs(t, err, want, key)
+		require.ErrorIs(t, errOf(s.UnpackedKey(key)), want, key)
 	}
 	value, err := s.UnpackedKey("/c/y")
 	require.NoError(t, err, "a plain key does not need the packed one")
@@ -375,11 +359,9 @@ func TestParityUnpackedFaults(t *testing.T) {
 	value, err = s.UnpackedKey("/d e /f")
 	require.NoError(t, err, "keys from elsewhere stay readable")
 	assert.Equal(t, "2", value)
-	below, err := s.Unpacked("/b")
-	require.NoError(t, err)
+	below := must(s.Unpacked("/b"))(t)
 	assert.Equal(t, map[string]string{"/b/x": "1"}, below)
-	empty, err := s.Unpacked("/none")
-	require.NoError(t, err)
+	empty := must(s.Unpacked("/none"))(t)
 	assert.Empty(t, empty)
 }
 

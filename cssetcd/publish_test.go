@@ -22,8 +22,7 @@ func TestTablesLikeAreReady(t *testing.T) {
 		ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: fmt.Sprintf("t%d", i)},
 			Status: status}))
 	}
-	tables, err := catalogue(t, c, 0).TablesLike("lsst", "new")
-	require.NoError(t, err)
+	tables := must(catalogue(t, c, 0).TablesLike("lsst", "new"))(t)
 	var names []string
 	for _, t := range tables {
 		names = append(names, t.Name.String())
@@ -56,8 +55,7 @@ func TestBatch(t *testing.T) {
 		}
 	}
 	s := catalogue(t, c, rev)
-	tab, err := s.Table(object)
-	require.NoError(t, err)
+	tab := must(s.Table(object))(t)
 	assert.Equal(t, cssetcd.Status("X"), tab.Status)
 	assert.Equal(t, "(b INT)", tab.Schema)
 	assert.Equal(t, &cssetcd.SharedScan{Rating: 3}, tab.SharedScan)
@@ -65,12 +63,10 @@ func TestBatch(t *testing.T) {
 		assert.Equal(t, cssetcd.Chunk{ID: 1, Nodes: []string{"w", "v"}}, ch)
 	}
 	for name, id := range map[string]string{"lsst": "0000000001", "lsst2": "0000000001", "wide": "0000000002"} {
-		db, err := s.Database(name)
-		require.NoError(t, err)
+		db := must(s.Database(name))(t)
 		assert.Equal(t, id, db.Striping.ID, name)
 	}
-	_, err = c.DeleteNode(ctx, "w")
-	require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "w")), cssetcd.ErrNodeInUse)
 
 	t.Run("one that fails ends it with nothing written", func(t *testing.T) {
 		unchanged(t, c, func() {
@@ -160,8 +156,7 @@ func TestBatch(t *testing.T) {
 			ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "first", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
 		})
 		ok(t)(r.Commit(ctx, &b))
-		db, err := c.Database(ctx, "raced")
-		require.NoError(t, err)
+		db := must(c.Database(ctx, "raced"))(t)
 		assert.Equal(t, "0000000004", db.Striping.ID)
 	})
 }
@@ -207,8 +202,7 @@ func TestPublishedDatabaseAppearsWhole(t *testing.T) {
 				assert.Equal(t, n, tables)
 			}
 		}
-		got, err := c.Database(t.Context(), "new")
-		require.NoError(t, err)
+		got := must(c.Database(t.Context(), "new"))(t)
 		assert.True(t, got.Status.Ready())
 		unchanged(t, c, func() {
 			assert.Zero(t, ok(t)(c.PublishDatabase(t.Context(), db, "", manyTables("new", n), cssetcd.AllowUnqueryable())))
@@ -243,19 +237,15 @@ func TestPublishLikeAnother(t *testing.T) {
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Pairs"}, Match: &cssetcd.Match{
 		DirTable1: "lsst.Object", DirColumn1: "a", DirTable2: "other.B", DirColumn2: "b",
 	}}, cssetcd.AllowUnqueryable()))
-	tables, err := loaded(t, c, 0).TablesLike("lsst", "lsst2")
-	require.NoError(t, err)
+	tables := must(loaded(t, c, 0).TablesLike("lsst", "lsst2"))(t)
 	require.Len(t, tables, 2)
 	ok(t)(c.PublishDatabase(ctx, cssetcd.Database{Name: "lsst2"}, "lsst", tables, cssetcd.AllowUnqueryable()))
-	db, err := c.Database(ctx, "lsst2")
-	require.NoError(t, err)
+	db := must(c.Database(ctx, "lsst2"))(t)
 	assert.Equal(t, "0000000001", db.Striping.ID)
 	assert.Equal(t, "RELEASED", db.ReleaseStatus)
-	got, err := c.Table(ctx, cssetcd.TableName{DB: "lsst2", Table: "Object"})
-	require.NoError(t, err)
+	got := must(c.Table(ctx, cssetcd.TableName{DB: "lsst2", Table: "Object"}))(t)
 	assert.Equal(t, "lsst2", got.Partitioning.DirDB)
-	pairs, err := c.Table(ctx, cssetcd.TableName{DB: "lsst2", Table: "Pairs"})
-	require.NoError(t, err)
+	pairs := must(c.Table(ctx, cssetcd.TableName{DB: "lsst2", Table: "Pairs"}))(t)
 	assert.Equal(t, "Object", pairs.Match.DirTable1)
 	assert.Equal(t, "other.B", pairs.Match.DirTable2)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "odd"}))

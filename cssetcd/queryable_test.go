@@ -62,8 +62,7 @@ func TestUnqueryableTables(t *testing.T) {
 	for _, name := range []string{"Object", "Ref", "Source", "Pairs"} {
 		require.NoError(t, c.CheckQueryable(ctx, cssetcd.TableName{DB: "lsst", Table: name}))
 	}
-	pairs, err := c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "Pairs"})
-	require.NoError(t, err)
+	pairs := must(c.Table(ctx, cssetcd.TableName{DB: "lsst", Table: "Pairs"}))(t)
 	assert.Equal(t, [2]string{"Object", "Ref"}, [2]string{pairs.Match.DirTable1, pairs.Match.DirTable2},
 		"as upstream looks for them")
 	found := maps.Collect(cssetcd.Unqueryable(maps.All(rows(t, c))))

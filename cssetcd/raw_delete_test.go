@@ -17,8 +17,7 @@ import (
 func TestDeleteAlone(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)
 	unchanged(t, c, func() {
-		_, err := c.Raw().Delete(ctx, "/DBS/lsst", cssetcd.IfAlone())
-		require.ErrorIs(t, err, cssetcd.ErrKeysBelow)
+		require.ErrorIs(t, errOf(c.Raw().Delete(ctx, "/DBS/lsst", cssetcd.IfAlone())), cssetcd.ErrKeysBelow)
 	})
 	ok(t)(c.Raw().Put(ctx, "/other/a", ""))
 	came := false
@@ -32,8 +31,7 @@ func TestDeleteAlone(t *testing.T) {
 			return next(ctx, change)
 		}}
 	})
-	_, err := racing.Raw().Delete(ctx, "/other/a", cssetcd.IfAlone())
-	require.ErrorIs(t, err, cssetcd.ErrKeysBelow)
+	require.ErrorIs(t, errOf(racing.Raw().Delete(ctx, "/other/a", cssetcd.IfAlone())), cssetcd.ErrKeysBelow)
 	keys, rev, err := c.Raw().DeleteCounted(ctx, "/other", cssetcd.IfAlone())
 	require.ErrorIs(t, err, cssetcd.ErrKeysBelow)
 	assert.ErrorContains(t, err, "keys lie below it: 2")

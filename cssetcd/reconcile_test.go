@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
@@ -17,8 +16,7 @@ import (
 // reconcile reconciles with what is there now.
 func reconcile(t testing.TB, c *cssetcd.Client) cssetcd.NamesResult {
 	t.Helper()
-	result, err := c.ReconcileNames(t.Context(), catalogue(t, c, 0))
-	require.NoError(t, err)
+	result := must(c.ReconcileNames(t.Context(), catalogue(t, c, 0)))(t)
 	return result
 }
 
@@ -164,8 +162,7 @@ func TestReconcilingMayLookAtThePast(t *testing.T) {
 	ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "Later"}))
 	ok(t)(c.DropTable(t.Context(), object))
 	unchanged(t, c, func() {
-		result, err := c.ReconcileNames(t.Context(), past)
-		require.NoError(t, err)
+		result := must(c.ReconcileNames(t.Context(), past))(t)
 		assert.Zero(t, result)
 	})
 }
@@ -234,15 +231,13 @@ func TestReconcilingManyNames(t *testing.T) {
 // TestReconcilingNeedsACatalogue of the version that is known.
 func TestReconcilingNeedsACatalogue(t *testing.T) {
 	c := csstest.New(t)
-	_, err := c.ReconcileNames(t.Context(), catalogue(t, c, 0))
-	assert.ErrorIs(t, err, cssetcd.ErrVersionMissing)
+	assert.ErrorIs(t, errOf(c.ReconcileNames(t.Context(), catalogue(t, c, 0))), cssetcd.ErrVersionMissing)
 	fill(t, c)
 	putKeys(t, c, map[string]string{"/DBS/ByHand": "READY"})
 	past := catalogue(t, c, 0)
 	putKeys(t, c, map[string]string{"/css_meta/version": "2"})
 	unchanged(t, c, func() {
-		_, err = c.ReconcileNames(t.Context(), past)
-		assert.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
+		assert.ErrorIs(t, errOf(c.ReconcileNames(t.Context(), past)), cssetcd.ErrVersionMismatch)
 	})
 }
 

@@ -84,8 +84,7 @@ func TestWhatUpstreamHoldsIn32Bits(t *testing.T) {
 func TestCataloguesLieApart(t *testing.T) {
 	ctx := t.Context()
 	open := func(prefix string) *cssetcd.Client {
-		c, err := cssetcd.New(ctx, csstest.Etcd(), cssetcd.WithPrefix(prefix))
-		require.NoError(t, err)
+		c := must(cssetcd.New(ctx, csstest.Etcd(), cssetcd.WithPrefix(prefix)))(t)
 		return c
 	}
 	outer := csstest.NewPrefix()
@@ -116,10 +115,8 @@ func TestCataloguesLieApart(t *testing.T) {
 // TestAClosedEtcdClientIsToldAtOnce: by everything that asks etcd.
 func TestAClosedEtcdClientIsToldAtOnce(t *testing.T) {
 	ctx := t.Context()
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: csstest.Etcd().Endpoints()})
-	require.NoError(t, err)
-	c, err := cssetcd.New(ctx, etcd, cssetcd.WithPrefix(csstest.NewPrefix()))
-	require.NoError(t, err)
+	etcd := must(clientv3.New(clientv3.Config{Endpoints: csstest.Etcd().Endpoints()}))(t)
+	c := must(cssetcd.New(ctx, etcd, cssetcd.WithPrefix(csstest.NewPrefix())))(t)
 	fill(t, c)
 	require.NoError(t, etcd.Close())
 	for what, err := range map[string]error{
@@ -139,14 +136,13 @@ func TestAClosedEtcdClientIsToldAtOnce(t *testing.T) {
 
 // TestTooLargeSaysOfWhat: how many, of what, and the limit.
 func TestTooLargeSaysOfWhat(t *testing.T) {
-	c, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()))
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix())))(t)
 	fill(t, c)
 	var chunks cssetcd.Batch
 	for id := range 50 {
 		chunks.AddChunk(object, id, "worker-1")
 	}
-	_, err = c.Commit(t.Context(), &chunks)
+	_, err := c.Commit(t.Context(), &chunks)
 	require.ErrorIs(t, err, cssetcd.ErrTooLarge)
 	assert.Regexp(t, `too large for one etcd transaction: it has \d+ (conditions|keys and ranges), and 128 is the most`,
 		err.Error())

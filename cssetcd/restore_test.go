@@ -73,11 +73,9 @@ func checkStates(t require.TestingT, st kv.Store, values map[string]string, from
 			}
 		}
 	}
-	now, err := st.Fetch(context.Background(), 0)
-	require.NoError(t, err)
+	now := must(st.Fetch(context.Background(), 0))(t)
 	for rev := from; rev <= now.Revision; rev++ {
-		s, err := st.Fetch(context.Background(), rev, everythingInCSS, kv.Below("fold"))
-		require.NoError(t, err)
+		s := must(st.Fetch(context.Background(), rev, everythingInCSS, kv.Below("fold")))(t)
 		usable := func(key string) bool {
 			e := s.At(kv.Path("css" + key))
 			return e.Exists() && e.Value == final[key] && e.Value != string(cssetcd.StatusIgnore)
@@ -122,8 +120,7 @@ func checkStates(t require.TestingT, st kv.Store, values map[string]string, from
 }
 
 func requireRestored(t require.TestingT, st kv.Store, values map[string]string) {
-	s, err := st.Fetch(context.Background(), 0, kv.Everything)
-	require.NoError(t, err)
+	s := must(st.Fetch(context.Background(), 0, kv.Everything))(t)
 	got, nodes := map[string]string{}, map[kv.Path]bool{}
 	for p, e := range s.Range(everythingInCSS) {
 		got[string(p[len("css"):])] = e.Value
@@ -145,9 +142,8 @@ func TestRestoreShowsOnlyWholeTables(t *testing.T) {
 	values := largeDump()
 	c := emptyStore()
 	var seen [][2]int
-	res, err := c.Restore(t.Context(), parse(t, dumpOf(values)),
-		cssetcd.OnProgress(func(done, total int) { seen = append(seen, [2]int{done, total}) }))
-	require.NoError(t, err)
+	res := must(c.Restore(t.Context(), parse(t, dumpOf(values)),
+		cssetcd.OnProgress(func(done, total int) { seen = append(seen, [2]int{done, total}) })))(t)
 	requireRestored(t, c.Store(), values)
 	checkStates(t, c.Store(), values, 1)
 	assert.Equal(t, cssetcd.RestoreResult{
@@ -161,8 +157,7 @@ func TestRestoreShowsOnlyWholeTables(t *testing.T) {
 
 	t.Run("restoring it again finds all there and writes nothing", func(t *testing.T) {
 		unchanged(t, c, func() {
-			again, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
-			require.NoError(t, err)
+			again := must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
 			assert.Equal(t, res.Keys, again.Present)
 			assert.Zero(t, again.Transactions)
 			assert.Equal(t, res.Revision, again.Revision)
@@ -172,15 +167,12 @@ func TestRestoreShowsOnlyWholeTables(t *testing.T) {
 
 func TestRestoreOfASmallDumpIsOneTransaction(t *testing.T) {
 	c := emptyStore()
-	res, err := c.Restore(t.Context(), parse(t, smallDump))
-	require.NoError(t, err)
+	res := must(c.Restore(t.Context(), parse(t, smallDump)))(t)
 	assert.Equal(t, 1, res.Transactions)
 	checkStates(t, c.Store(), valuesOf(parse(t, smallDump)), 1)
-	tab, err := c.Table(t.Context(), object)
-	require.NoError(t, err)
+	tab := must(c.Table(t.Context(), object))(t)
 	assert.Equal(t, tab.Incarnation, tab.Modified, "it was never seen as DO_NOT_USE")
-	_, err = c.DeleteNode(t.Context(), "worker-1")
-	require.ErrorIs(t, err, cssetcd.ErrNodeInUse)
+	require.ErrorIs(t, errOf(c.DeleteNode(t.Context(), "worker-1")), cssetcd.ErrNodeInUse)
 }
 
 // TestRestoreKeepsSmallTablesInOneTransaction (I10): a table that fits into a transaction is never seen as DO_NOT_USE,
@@ -195,8 +187,7 @@ func TestRestoreKeepsSmallTablesInOneTransaction(t *testing.T) {
 		}
 	}
 	c := emptyStore()
-	res, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
-	require.NoError(t, err)
+	res := must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
 	assert.Greater(t, res.Transactions, 2)
 	for table, err := range catalogue(t, c, 0).Tables("lsst") {
 		require.NoError(t, err)
@@ -207,12 +198,9 @@ func TestRestoreKeepsSmallTablesInOneTransaction(t *testing.T) {
 // TestHistoryStays: a catalogue that lost its version and gets another one is of the history that it was of.
 func TestHistoryStays(t *testing.T) {
 	st := kv.NewMemory()
-	_, err := st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "history", Value: "mine"}}})
-	require.NoError(t, err)
-	_, err = cssetcd.OnStore(st).CreateDatabase(t.Context(), cssetcd.Database{Name: "db"})
-	require.NoError(t, err)
-	s, err := st.Fetch(t.Context(), 0, kv.Key("history"))
-	require.NoError(t, err)
+	must(st.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "history", Value: "mine"}}}))(t)
+	must(cssetcd.OnStore(st).CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))(t)
+	s := must(st.Fetch(t.Context(), 0, kv.Key("history")))(t)
 	assert.Equal(t, "mine", s.At("history").Value)
 }
 
@@ -222,8 +210,7 @@ func TestInterruptedRestoreIsContinued(t *testing.T) {
 	values := largeDump()
 	d := parse(t, dumpOf(values))
 	c := emptyStore()
-	res, err := c.Restore(t.Context(), d)
-	require.NoError(t, err)
+	res := must(c.Restore(t.Context(), d))(t)
 	for at := 1; at <= res.Transactions+1; at++ { // the first is that of the version
 		for _, lost := range []bool{false, true} {
 			c := emptyStore()
@@ -234,11 +221,10 @@ func TestInterruptedRestoreIsContinued(t *testing.T) {
 			} else {
 				require.ErrorIs(t, err, errFault)
 				present := 0
-				again, err := c.Restore(t.Context(), d, cssetcd.OnProgress(func(done, _ int) {
+				again := must(c.Restore(t.Context(), d, cssetcd.OnProgress(func(done, _ int) {
 					assert.GreaterOrEqual(t, done, present)
 					present = done
-				}))
-				require.NoError(t, err)
+				})))(t)
 				assert.LessOrEqual(t, again.Transactions, res.Transactions-at+2, "what was there is not written again")
 				assert.Equal(t, again.Keys, present)
 			}
@@ -267,8 +253,7 @@ func TestRestoreEndsWithItsContext(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 	}
 	requireRestored(t, c.Store(), values)
-	first, err := c.Store().Fetch(t.Context(), 0, kv.Key("history"))
-	require.NoError(t, err)
+	first := must(c.Store().Fetch(t.Context(), 0, kv.Key("history")))(t)
 	checkStates(t, c.Store(), values, first.At("history").Create)
 }
 
@@ -282,17 +267,15 @@ func TestRestoreOfRandomCatalogues(t *testing.T) {
 				addChunks(values, key, rapid.IntRange(0, 40).Draw(t, "chunks"))
 			}
 		}
-		d, err := cssetcd.ParseDump(strings.NewReader(dumpOf(values)))
-		require.NoError(t, err)
+		d := must(cssetcd.ParseDump(strings.NewReader(dumpOf(values))))(t)
 		c := emptyStore()
 		broken := c.Through(func(st kv.Store) kv.Store {
 			return &faulty{Store: st, failAt: rapid.IntRange(1, 10).Draw(t, "fail at"), lost: rapid.Bool().Draw(t, "lost")}
 		})
-		_, err = broken.Restore(context.Background(), d, cssetcd.WithPendingDrops())
+		_, err := broken.Restore(context.Background(), d, cssetcd.WithPendingDrops())
 		if err != nil {
 			require.ErrorIs(t, err, errFault)
-			_, err = c.Restore(context.Background(), d, cssetcd.WithPendingDrops())
-			require.NoError(t, err)
+			must(c.Restore(context.Background(), d, cssetcd.WithPendingDrops()))(t)
 		}
 		requireRestored(t, c.Store(), values)
 		checkStates(t, c.Store(), values, 1)
@@ -318,8 +301,7 @@ func TestRestoreIntoWhatIsNotEmpty(t *testing.T) {
 			byHand(t, c, kv.Path("css"+tt.key), tt.value)
 			byHand(t, c, cssetcd.FoldPath(tt.key), tt.key)
 			if tt.message == "" {
-				res, err := c.Restore(t.Context(), parse(t, smallDump))
-				require.NoError(t, err)
+				res := must(c.Restore(t.Context(), parse(t, smallDump)))(t)
 				if tt.value == "READY" {
 					assert.Equal(t, 3, res.Present)
 				}
@@ -340,16 +322,13 @@ func TestRestoreIntoWhatIsNotEmpty(t *testing.T) {
 		errOf(c.Restore(t.Context(), parse(t, minimalDump)))
 		r := racing(c, nil, func() { byHand(t, c, "css/DBS/other/TABLES/Small/schema", "(b INT)") })
 		values := largeDump()
-		_, err := r.Restore(t.Context(), parse(t, dumpOf(values)))
-		require.ErrorIs(t, err, cssetcd.ErrNotEmpty)
+		require.ErrorIs(t, errOf(r.Restore(t.Context(), parse(t, dumpOf(values)))), cssetcd.ErrNotEmpty)
 	})
 	t.Run("keys without a version", func(t *testing.T) {
 		c := emptyStore()
 		byHand(t, c, "css/DBS", "")
-		_, err := c.Restore(t.Context(), parse(t, smallDump))
-		require.ErrorIs(t, err, cssetcd.ErrVersionMissing)
-		_, err = c.Restore(t.Context(), parse(t, smallDump), cssetcd.Overwrite())
-		require.NoError(t, err)
+		require.ErrorIs(t, errOf(c.Restore(t.Context(), parse(t, smallDump))), cssetcd.ErrVersionMissing)
+		must(c.Restore(t.Context(), parse(t, smallDump), cssetcd.Overwrite()))(t)
 	})
 }
 
@@ -362,8 +341,7 @@ func TestRestoreDoesNotStartDrops(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrInvalid)
 		assert.ErrorContains(t, err, "it would start to drop /DBS/a, /DBS/b/TABLES/t;")
 	})
-	_, err := c.Restore(t.Context(), parse(t, text), cssetcd.WithPendingDrops())
-	require.NoError(t, err)
+	must(c.Restore(t.Context(), parse(t, text), cssetcd.WithPendingDrops()))(t)
 	assert.Equal(t, "PENDING_DROP:x", rows(t, c)["/DBS/a"])
 }
 
@@ -385,19 +363,16 @@ func TestRestoreRespectsDropsInProgress(t *testing.T) {
 	t.Run("that begin between look and write", func(t *testing.T) {
 		c := emptyStore()
 		r := racing(c, nil, func() { byHand(t, c, "drop/table/lsst/Object", "") })
-		_, err := r.Restore(t.Context(), parse(t, smallDump))
-		require.ErrorIs(t, err, cssetcd.ErrDropPending)
+		require.ErrorIs(t, errOf(r.Restore(t.Context(), parse(t, smallDump))), cssetcd.ErrDropPending)
 		assert.NotContains(t, rows(t, c), "/DBS/lsst")
 	})
 	t.Run("of other names do not matter, nor those of what is there", func(t *testing.T) {
 		c := emptyStore()
 		byHand(t, c, "drop/table/lsst/Else", "")
 		byHand(t, c, "drop/db/other", "")
-		_, err := c.Restore(t.Context(), parse(t, smallDump))
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), parse(t, smallDump)))(t)
 		byHand(t, c, "drop/table/lsst/Object", "")
-		_, err = c.Restore(t.Context(), parse(t, smallDump))
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), parse(t, smallDump)))(t)
 	})
 	t.Run("nothing is wiped while any is there", func(t *testing.T) {
 		c := emptyStore()
@@ -421,16 +396,14 @@ func TestRestoreRespectsDropsInProgress(t *testing.T) {
 func TestOverwriteChangesIncarnationsAndKeepsTheVersion(t *testing.T) {
 	c := csstest.New(t)
 	ctx := t.Context()
-	_, err := c.Restore(ctx, parse(t, smallDump))
-	require.NoError(t, err)
+	must(c.Restore(ctx, parse(t, smallDump)))(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "other"}))
 	byHand(t, c, "config", "kept")
 	byHand(t, c, "css/css_metal", "no meta key")
 	putKeys(t, c, map[string]string{"/css_meta.x": "", "/css_meta0": ""})
 	before, version := catalogue(t, c, 0), beside(t, c)
 	keys := before.Len()
-	res, err := c.Restore(ctx, parse(t, smallDump), cssetcd.Overwrite())
-	require.NoError(t, err)
+	res := must(c.Restore(ctx, parse(t, smallDump), cssetcd.Overwrite()))(t)
 	assert.Equal(t, keys-2, res.Removed, "all but /css_meta and the version")
 	after := catalogue(t, c, 0)
 	for _, key := range []string{"/DBS/lsst", "/DBS/lsst/TABLES/Object", "/NODES/worker-1"} {
@@ -457,10 +430,8 @@ func TestOverwriteChangesIncarnationsAndKeepsTheVersion(t *testing.T) {
 	t.Run("an interrupted one is continued without Overwrite", func(t *testing.T) {
 		broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: 3} })
 		values := largeDump()
-		_, err := broken.Restore(ctx, parse(t, dumpOf(values)), cssetcd.Overwrite())
-		require.ErrorIs(t, err, errFault)
-		_, err = c.Restore(ctx, parse(t, dumpOf(values)))
-		require.NoError(t, err)
+		require.ErrorIs(t, errOf(broken.Restore(ctx, parse(t, dumpOf(values)), cssetcd.Overwrite())), errFault)
+		must(c.Restore(ctx, parse(t, dumpOf(values))))(t)
 		requireRestored(t, c.Store(), values)
 	})
 	t.Run("an empty target has nothing to remove", func(t *testing.T) {
@@ -505,8 +476,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 				assert.Equal(t, before, said.Revision)
 				assert.Equal(t, before, catalogue(t, c, 0).Revision())
 			})
-			done, err := c.Restore(t.Context(), parse(t, dumpOf(values)), opts...)
-			require.NoError(t, err)
+			done := must(c.Restore(t.Context(), parse(t, dumpOf(values)), opts...))(t)
 			said.Revision = done.Revision
 			assert.Equal(t, said, done, "it does what was said")
 		})
@@ -524,12 +494,10 @@ func TestRestoreOfManyChunks(t *testing.T) {
 			values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY",
 				"/DBS/lsst/TABLES/Object/schema": "()"}
 			addChunks(values, "/DBS/lsst/TABLES/Object", tt.chunks)
-			res, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
-			require.NoError(t, err)
+			res := must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
 			assert.Equal(t, len(withAncestors(values)), res.Keys)
 			requireRestored(t, c.Store(), values)
-			chunks, err := c.Chunks(t.Context(), object)
-			require.NoError(t, err)
+			chunks := must(c.Chunks(t.Context(), object))(t)
 			id := 0
 			for ch, err := range chunks {
 				require.NoError(t, err)
@@ -557,8 +525,7 @@ func TestRestoreOfLongValues(t *testing.T) {
 		values[fmt.Sprintf("/other/%d", i)] = strings.Repeat("x", 65_535)
 	}
 	c := csstest.New(t)
-	_, err := c.Restore(t.Context(), parse(t, dumpOf(values)))
-	require.NoError(t, err)
+	must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
 	requireRestored(t, c.Store(), values)
 }
 
@@ -592,10 +559,10 @@ func TestOverwriteRemovesNothingThatItCannotReplace(t *testing.T) {
 			large[fmt.Sprintf("/other/%d", i)] = strings.Repeat("x", 65_000)
 		}
 		refused(t, c, parse(t, dumpOf(large)), cssetcd.ErrNoRoom)
-		alarms, err := etcd.AlarmList(t.Context())
-		require.NoError(t, err)
+		alarms := must(etcd.AlarmList(t.Context()))(t)
 		assert.Empty(t, alarms.Alarms)
 
+		var err error
 		for i := 0; err == nil || !strings.Contains(err.Error(), "database space exceeded"); i++ {
 			require.Less(t, i, 1000, "etcd has no quota")
 			_, err = c.Raw().Put(t.Context(), "/other", strings.Repeat("x", 60_000))
@@ -611,8 +578,7 @@ func TestOverwriteInterruptedAtEachTransaction(t *testing.T) {
 	d := parse(t, dumpOf(values))
 	for at := 1; ; at++ {
 		c := emptyStore()
-		_, err := c.Restore(t.Context(), parse(t, smallDump))
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), parse(t, smallDump)))(t)
 		before := catalogue(t, c, 0)
 		broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: at} })
 		res, err := broken.Restore(t.Context(), d, cssetcd.Overwrite())
@@ -629,8 +595,7 @@ func TestOverwriteInterruptedAtEachTransaction(t *testing.T) {
 		if at%2 == 0 {
 			options = append(options, cssetcd.Overwrite())
 		}
-		_, err = c.Restore(t.Context(), d, options...)
-		require.NoError(t, err)
+		must(c.Restore(t.Context(), d, options...))(t)
 		requireRestored(t, c.Store(), values)
 		checkStates(t, c.Store(), values, before.Revision()+1)
 	}

@@ -50,11 +50,9 @@ func TestOfTwoWritersWhoReadTheSameOneSucceeds(t *testing.T) {
 					},
 				} {
 					c := newCatalogue(t)
-					read, err := c.Table(t.Context(), object)
-					require.NoError(t, err)
+					read := must(c.Table(t.Context(), object))(t)
 					require.ErrorIs(t, order(c, cssetcd.IfRevision(read.Modified)), cssetcd.ErrRevisionMismatch, what)
-					now, err := c.Table(t.Context(), object)
-					require.NoError(t, err)
+					now := must(c.Table(t.Context(), object))(t)
 					require.Greater(t, now.Modified, read.Modified)
 					require.NoError(t, again(t, c, cssetcd.IfRevision(now.Modified)), what)
 				}
@@ -68,21 +66,17 @@ func TestModifiedIsOfTheThingsOwnKeys(t *testing.T) {
 	c := newCatalogue(t)
 	ctx := t.Context()
 	table := func() cssetcd.Revision {
-		read, err := c.Table(ctx, object)
-		require.NoError(t, err)
-		shown, err := catalogue(t, c, 0).Table(object)
-		require.NoError(t, err)
+		read := must(c.Table(ctx, object))(t)
+		shown := must(catalogue(t, c, 0).Table(object))(t)
 		assert.Equal(t, shown, read)
 		return read.Modified
 	}
 	db := func() cssetcd.Revision {
-		read, err := c.Database(ctx, "lsst")
-		require.NoError(t, err)
+		read := must(c.Database(ctx, "lsst"))(t)
 		return read.Modified
 	}
 	node := func() cssetcd.Revision {
-		read, err := c.Node(ctx, "worker-1")
-		require.NoError(t, err)
+		read := must(c.Node(ctx, "worker-1"))(t)
 		return read.Modified
 	}
 	tableWas, dbWas, nodeWas := table(), db(), node()
@@ -93,23 +87,20 @@ func TestModifiedIsOfTheThingsOwnKeys(t *testing.T) {
 
 	rev := ok(t)(c.Raw().Put(ctx, "/DBS/lsst/TABLES/Object/partitioning/overlap", "0.5"))
 	assert.Equal(t, [3]cssetcd.Revision{rev, dbWas, nodeWas}, [3]cssetcd.Revision{table(), db(), node()})
-	_, err := c.DropTable(ctx, object, cssetcd.IfRevision(tableWas))
-	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+	require.ErrorIs(t, errOf(c.DropTable(ctx, object, cssetcd.IfRevision(tableWas))), cssetcd.ErrRevisionMismatch)
 
 	rev = ok(t)(c.Raw().Put(ctx, "/DBS/lsst/releaseStatus", "RELEASED"))
 	assert.Equal(t, [2]cssetcd.Revision{rev, nodeWas}, [2]cssetcd.Revision{db(), node()})
-	_, err = c.SetDatabaseStatus(ctx, "lsst", "x", cssetcd.IfRevision(dbWas))
+	_, err := c.SetDatabaseStatus(ctx, "lsst", "x", cssetcd.IfRevision(dbWas))
 	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
-	_, err = c.DropDatabase(ctx, "lsst", cssetcd.IfRevision(dbWas))
-	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+	require.ErrorIs(t, errOf(c.DropDatabase(ctx, "lsst", cssetcd.IfRevision(dbWas))), cssetcd.ErrRevisionMismatch)
 
 	rev = ok(t)(c.Raw().Put(ctx, "/NODES/worker-1/port", "1"))
 	assert.Equal(t, rev, node())
 	_, err = c.SetNodeState(ctx, "worker-1", "x", cssetcd.IfRevision(nodeWas))
 	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
 	ok(t)(c.DropTable(ctx, object, cssetcd.IfRevision(table())))
-	_, err = c.DeleteNode(ctx, "worker-1", cssetcd.IfRevision(nodeWas))
-	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch)
+	require.ErrorIs(t, errOf(c.DeleteNode(ctx, "worker-1", cssetcd.IfRevision(nodeWas))), cssetcd.ErrRevisionMismatch)
 	ok(t)(c.SetDatabaseStatus(ctx, "lsst", "x", cssetcd.IfRevision(db())))
 }
 
@@ -118,8 +109,7 @@ func TestAStatusIsThatOfTheTable(t *testing.T) {
 	c := newCatalogue(t)
 	plain := cssetcd.TableName{DB: "lsst", Table: "Plain"}
 	ok(t)(c.CreateTable(t.Context(), cssetcd.Table{Name: plain, Schema: "(a INT)"}))
-	read, err := c.Table(t.Context(), plain)
-	require.NoError(t, err)
+	read := must(c.Table(t.Context(), plain))(t)
 	ok(t)(c.SetSharedScan(t.Context(), plain, cssetcd.SharedScan{}, cssetcd.IfStatus(cssetcd.StatusReady),
 		cssetcd.IfRevision(read.Modified)))
 }
@@ -136,8 +126,7 @@ func TestNothingMeetsNoCondition(t *testing.T) {
 			_, err := c.DropTable(t.Context(), absent, cssetcd.IfExists(), *option)
 			require.ErrorIs(t, err, want)
 			assert.ErrorContains(t, err, "it is not there")
-			_, err = c.DropDatabase(t.Context(), "none", cssetcd.IfExists(), *option)
-			require.ErrorIs(t, err, want)
+			require.ErrorIs(t, errOf(c.DropDatabase(t.Context(), "none", cssetcd.IfExists(), *option)), want)
 		})
 	}
 }
@@ -148,11 +137,9 @@ func TestCreationFillsIn(t *testing.T) {
 	ctx := t.Context()
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "bare"}))
 	ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "bare"}))
-	db, err := c.Database(ctx, "bare")
-	require.NoError(t, err)
+	db := must(c.Database(ctx, "bare"))(t)
 	assert.Equal(t, [3]string{"READY", "L2", "RELEASED"}, [3]string{string(db.Status), db.StorageClass, db.ReleaseStatus})
-	node, err := c.Node(ctx, "bare")
-	require.NoError(t, err)
+	node := must(c.Node(ctx, "bare"))(t)
 	assert.Equal(t, [2]string{"ACTIVE", "worker"}, [2]string{string(node.State), node.Type})
 	unchanged(t, c, func() {
 		_, err := c.PublishDatabase(ctx, cssetcd.Database{Name: "bare"}, "", nil)
@@ -167,12 +154,9 @@ func TestOneChunkOfASnapshot(t *testing.T) {
 	s := catalogue(t, c, 0)
 	for want, err := range s.Chunks(object) {
 		require.NoError(t, err)
-		got, err := s.Chunk(object, want.ID)
-		require.NoError(t, err)
+		got := must(s.Chunk(object, want.ID))(t)
 		assert.Equal(t, want, got)
 	}
-	_, err := s.Chunk(object, 11)
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchChunk)
-	_, err = s.Chunk(absent, 10)
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+	require.ErrorIs(t, errOf(s.Chunk(object, 11)), cssetcd.ErrNoSuchChunk)
+	require.ErrorIs(t, errOf(s.Chunk(absent, 10)), cssetcd.ErrNoSuchTable)
 }

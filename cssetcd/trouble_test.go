@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -137,24 +136,21 @@ type cluster struct {
 // newCluster starts a cluster for one test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
-		Tick: 50 * time.Millisecond})
-	require.NoError(t, err)
+	members := must(embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 50 * time.Millisecond}))(t)
 	t.Cleanup(func() {
 		for _, m := range members {
 			assert.NoError(t, m.Close())
 		}
 	})
-	client, err := embedetcd.ClusterClient(members)
-	require.NoError(t, err)
+	client := must(embedetcd.ClusterClient(members))(t)
 	t.Cleanup(func() { assert.NoError(t, client.Close()) })
 	return &cluster{members, client}
 }
 
 func (c *cluster) open(t *testing.T, prefix string) *cssetcd.Client {
 	t.Helper()
-	css, err := cssetcd.New(t.Context(), c.client, cssetcd.WithPrefix(prefix))
-	require.NoError(t, err)
+	css := must(cssetcd.New(t.Context(), c.client, cssetcd.WithPrefix(prefix)))(t)
 	return css
 }
 

@@ -133,8 +133,7 @@ func TestConfirmedIsMonotonic(t *testing.T) {
 	}
 	monotonic("opened")
 	first := v.Stats().Confirmed.Asked
-	_, err := v.WaitLatest(soon(t))
-	require.NoError(t, err)
+	must(v.WaitLatest(soon(t)))(t)
 	monotonic("asked")
 	assert.True(t, v.Stats().Confirmed.Asked.After(first))
 }
@@ -165,10 +164,8 @@ func TestWaitLatestIsLinearizable(t *testing.T) {
 		})
 	}
 	all.Wait()
-	resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix(), "elsewhere")
-	require.NoError(t, err)
-	s, err := v.WaitLatest(soon(t))
-	require.NoError(t, err)
+	resp := must(csstest.Etcd().Put(t.Context(), csstest.NewPrefix(), "elsewhere"))(t)
+	s := must(v.WaitLatest(soon(t)))(t)
 	assert.GreaterOrEqual(t, s.Revision(), cssetcd.Revision(resp.Header.Revision))
 }
 
@@ -180,15 +177,12 @@ func TestWaitRevisionOfAWriteThatChangedNothing(t *testing.T) {
 	p.Pause(proxy.Both)
 	db := cssetcd.Database{Name: "JustMade"}
 	ok(t)(c.CreateDatabase(t.Context(), db))
-	rev, err := c.CreateDatabase(t.Context(), db, cssetcd.IfNotExists())
-	require.NoError(t, err)
+	rev := must(c.CreateDatabase(t.Context(), db, cssetcd.IfNotExists()))(t)
 	require.Zero(t, rev)
 	resumed := time.AfterFunc(50*time.Millisecond, p.Resume)
 	defer resumed.Stop()
-	s, err := v.WaitRevision(soon(t), rev)
-	require.NoError(t, err)
-	_, err = s.Database(db.Name)
-	require.NoError(t, err)
+	s := must(v.WaitRevision(soon(t), rev))(t)
+	must(s.Database(db.Name))(t)
 }
 
 // TestViewOverASilentConnection (V6): while nothing arrives and nothing is refused, the view stays readable, its age
@@ -196,8 +190,7 @@ func TestWaitRevisionOfAWriteThatChangedNothing(t *testing.T) {
 func TestViewOverASilentConnection(t *testing.T) {
 	t.Parallel()
 	p, c, _, v := behindProxy(t)
-	_, err := v.WaitLatest(soon(t))
-	require.NoError(t, err)
+	must(v.WaitLatest(soon(t)))(t)
 	require.NoError(t, v.Healthy(time.Hour))
 	assert.Equal(t, cssetcd.Live, v.Condition().Phase)
 	before := v.Stats().Confirmed
@@ -206,7 +199,7 @@ func TestViewOverASilentConnection(t *testing.T) {
 	began := time.Now()
 	rev := ok(t)(c.SetTableStatus(t.Context(), object, "UNSEEN"))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	_, err = v.WaitLatest(ctx)
+	_, err := v.WaitLatest(ctx)
 	cancel()
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.Contains(t, err.Error(), fmt.Sprintf("at revision %d, confirmed ", before.Revision))
@@ -220,8 +213,7 @@ func TestViewOverASilentConnection(t *testing.T) {
 	require.ErrorIs(t, err, cssetcd.ErrStale)
 	require.ErrorContains(t, err, "silent")
 	require.NoError(t, v.Healthy(time.Hour))
-	tab, err := v.Snapshot().Table(object)
-	require.NoError(t, err)
+	tab := must(v.Snapshot().Table(object))(t)
 	assert.Equal(t, cssetcd.StatusReady, tab.Status)
 	ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 	_, err = v.WaitLatest(ctx)
@@ -232,8 +224,7 @@ func TestViewOverASilentConnection(t *testing.T) {
 
 	p.Resume()
 	resumed := time.Now()
-	s, err := v.WaitLatest(soon(t))
-	require.NoError(t, err)
+	s := must(v.WaitLatest(soon(t)))(t)
 	t.Logf("told after %v, followed again %v after the network", told, time.Since(resumed))
 	assert.GreaterOrEqual(t, s.Revision(), rev)
 	live := awaitPhase(t, v, cssetcd.Live)
@@ -255,8 +246,7 @@ func TestViewIsResyncingWhileItLoads(t *testing.T) {
 	c := awaitPhase(t, v, cssetcd.Resyncing)
 	require.ErrorIs(t, c.Reason, kv.ErrResync)
 	require.ErrorContains(t, c.Reason, "compacted")
-	_, err := v.Snapshot().Table(object)
-	require.NoError(t, err)
+	must(v.Snapshot().Table(object))(t)
 	close(held)
 	waitRevision(t, v, rev)
 	awaitPhase(t, v, cssetcd.Live)

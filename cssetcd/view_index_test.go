@@ -224,17 +224,14 @@ func TestAPartitioningTouchesItsDatabasesOnly(t *testing.T) {
 		now := kvSnapshotOf(values)
 		before := cssetcd.CatalogueOf(now)
 		touched := []kv.Path{"css/PARTITIONING/_0000000003/.packed.json"}
-		other, err := before.Database("db3")
-		require.NoError(t, err)
+		other := must(before.Database("db3"))(t)
 		b := now.Edit()
 		b.Put(touched[0], kv.Entry{Value: `{"nStripes":"9","nSubStripes":"9","overlap":"0.1"}`, Create: 1, Mod: 2})
 		later := b.Snapshot(2)
 		after := before.Next(later, touched)
-		changed, err := after.Database("db2")
-		require.NoError(t, err)
+		changed := must(after.Database("db2"))(t)
 		assert.Equal(t, 9, changed.Striping.Stripes)
-		same, err := after.Database("db3")
-		require.NoError(t, err)
+		same := must(after.Database("db3"))(t)
 		assert.Same(t, other, same)
 		return testing.AllocsPerRun(10, func() { before.Next(later, touched) })
 	}
@@ -290,8 +287,7 @@ func samePointers(t *rapid.T, before, after *cssetcd.Snapshot, touched []kv.Path
 	}
 	for _, name := range chainNodes {
 		if old, err := before.Node(name); err == nil && !within("/NODES/"+name) {
-			now, err := after.Node(name)
-			require.NoError(t, err)
+			now := must(after.Node(name))(t)
 			require.Same(t, old, now)
 			kept++
 		}
@@ -317,8 +313,7 @@ func TestOneSchemaIsParsedOnce(t *testing.T) {
 	different := func() int {
 		seen := map[*cssetcd.Column]bool{}
 		for i := range databases {
-			columns, err := s.Columns(name(i))
-			require.NoError(t, err)
+			columns := must(s.Columns(name(i)))(t)
 			seen[unsafe.SliceData(columns)] = true
 		}
 		return len(seen)
@@ -334,8 +329,7 @@ func TestOneSchemaIsParsedOnce(t *testing.T) {
 	assert.Equal(t, 1, s.KnownSchemas())
 	change(5, other)
 	assert.Equal(t, 2, different())
-	columns, err := s.Columns(name(5))
-	require.NoError(t, err)
+	columns := must(s.Columns(name(5)))(t)
 	assert.Len(t, columns, 3)
 	change(7, other)
 	assert.Equal(t, 2, different(), "one that comes later shares it, too")
@@ -392,8 +386,7 @@ func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 	v, tell := cssetcd.ViewByHand(at(20, nil))
 	t.Cleanup(v.Close)
 	revision := func(db string) cssetcd.Revision {
-		d, err := v.Snapshot().Database(db)
-		require.NoError(t, err)
+		d := must(v.Snapshot().Database(db))(t)
 		return d.Revision
 	}
 	last, other := revision("a"), revision("b")
@@ -454,12 +447,9 @@ func TestNamesAreOfTheCatalogue(t *testing.T) {
 		from, p := uintptr(unsafe.Pointer(unsafe.StringData(text))), uintptr(unsafe.Pointer(unsafe.StringData(name)))
 		return p >= from && p < from+uintptr(len(text))
 	}
-	table, err := s.Table(cssetcd.TableName{DB: at("lsst"), Table: at("Object")})
-	require.NoError(t, err)
-	db, err := s.Database(at("lsst"))
-	require.NoError(t, err)
-	node, err := s.Node(at("worker-1"))
-	require.NoError(t, err)
+	table := must(s.Table(cssetcd.TableName{DB: at("lsst"), Table: at("Object")}))(t)
+	db := must(s.Database(at("lsst")))(t)
+	node := must(s.Node(at("worker-1")))(t)
 	for _, name := range []string{table.Name.DB, table.Name.Table, db.Name, node.Name} {
 		assert.False(t, within(name), name)
 	}

@@ -80,8 +80,7 @@ func TestMillionReads(t *testing.T) {
 	for i := range loads { // each makes the pause before the next longer
 		for range cuts / loads {
 			w.proxy.Cut()
-			_, err := v.WaitLatest(soon(t))
-			require.NoError(t, err)
+			must(v.WaitLatest(soon(t)))(t)
 		}
 		w.proxy.Down()
 		w.compacted(t)
@@ -142,8 +141,7 @@ func TestSlowSubscriberCostsNothing(t *testing.T) {
 	assert.Less(t, int64(after)-int64(before), int64(2<<20))
 	_, touches := v.Remembered()
 	assert.LessOrEqual(t, touches, 1<<16)
-	u, err := sub.Next(t.Context())
-	require.NoError(t, err)
+	u := must(sub.Next(t.Context()))(t)
 	var got []kv.Delta
 	for _, k := range u.Keys {
 		got = append(got, kv.Delta{Path: kv.Path("css" + k.Key), Old: k.Old, New: k.New})
@@ -239,8 +237,7 @@ func TestFiftyViewsRecover(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for _, v := range all {
-		s, err := v.WaitRevision(ctx, rev)
-		require.NoError(t, err)
+		s := must(v.WaitRevision(ctx, rev))(t)
 		assert.EqualValues(t, 1, v.Stats().Counts.Loads)
 		assert.Greater(t, s.Len(), keys)
 	}
@@ -306,8 +303,7 @@ func putTo(t testing.TB, etcd *clientv3.Client, c *cssetcd.Client, values map[st
 	t.Helper()
 	var ops []clientv3.Op
 	flush := func() {
-		_, err := etcd.Txn(t.Context()).Then(ops...).Commit()
-		require.NoError(t, err)
+		must(etcd.Txn(t.Context()).Then(ops...).Commit())(t)
 		ops = ops[:0]
 	}
 	for key, value := range values {
@@ -358,16 +354,14 @@ func TestABadValueIsMended(t *testing.T) {
 			return err
 		}},
 	} {
-		healthy, err := v.Snapshot().Table(other)
-		require.NoError(t, err)
+		healthy := must(v.Snapshot().Table(other))(t)
 		s := waitRevision(t, v, byHand(t, c, kv.Path("css"+bad.key), bad.value))
 		first := bad.read(s)
 		require.Error(t, first, bad.key)
 		assert.Same(t, cause(first), cause(bad.read(s)), "%s: remembered", bad.key)
 		later := waitRevision(t, v, byHand(t, c, "css/elsewhere", bad.key))
 		require.Error(t, bad.read(later), bad.key)
-		again, err := later.Table(other)
-		require.NoError(t, err)
+		again := must(later.Table(other))(t)
 		assert.Same(t, healthy, again, bad.key)
 		assert.NoError(t, v.Condition().Reason)
 		mended := waitRevision(t, v, byHand(t, c, kv.Path("css"+bad.key), bad.mended))

@@ -20,11 +20,9 @@ import (
 // clientOf returns a CSS client, and the etcd client below it, of some endpoint.
 func clientOf(t *testing.T, endpoint string) (*cssetcd.Client, *clientv3.Client) {
 	t.Helper()
-	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
-	require.NoError(t, err)
+	etcd := must(clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()}))(t)
 	t.Cleanup(func() { _ = etcd.Close() })
-	c, err := cssetcd.New(t.Context(), etcd)
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), etcd))(t)
 	return c, etcd
 }
 
@@ -32,16 +30,13 @@ func clientOf(t *testing.T, endpoint string) (*cssetcd.Client, *clientv3.Client)
 func behindProxy(t *testing.T) (*proxy.Proxy, *cssetcd.Client, *clientv3.Client, *cssetcd.View) {
 	t.Helper()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	u, err := url.Parse(server.Endpoints()[0])
-	require.NoError(t, err)
-	p, err := proxy.Start("tcp", u.Host)
-	require.NoError(t, err)
+	u := must(url.Parse(server.Endpoints()[0]))(t)
+	p := must(proxy.Start("tcp", u.Host))(t)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	c, etcd := clientOf(t, server.Endpoints()[0])
 	fill(t, c)
 	far, _ := clientOf(t, "http://"+p.Addr())
-	v, err := cssetcd.OpenView(t.Context(), far)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenView(t.Context(), far))(t)
 	t.Cleanup(v.Close)
 	return p, c, etcd, v
 }
@@ -61,8 +56,7 @@ func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
 	ok(t)(c.DropTable(ctx, absent))
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new"}))
 	rev := ok(t)(c.SetTableStatus(ctx, object, "CHANGED"))
-	_, err := etcd.Compact(ctx, int64(rev))
-	require.NoError(t, err)
+	must(etcd.Compact(ctx, int64(rev)))(t)
 
 	assert.Equal(t, before, contents(v.Snapshot()), "the last snapshot stays while etcd cannot be reached")
 	p.Up()
@@ -160,19 +154,16 @@ func TestViewOnAnotherCluster(t *testing.T) {
 	fill(t, c)
 	v := openView(t, c)
 	sub := v.Subscribe()
-	first, err := c.Identity(t.Context())
-	require.NoError(t, err)
+	first := must(c.Identity(t.Context()))(t)
 	require.NoError(t, server.Close())
 
 	other := testkit.Etcd(t, embedetcd.Options{Listen: server.Endpoints()[0]})
 	c2, etcd := clientOf(t, other.Endpoints()[0])
 	for range 50 { // so far that the revision alone gives nothing away
-		_, err := etcd.Put(t.Context(), "/x", "")
-		require.NoError(t, err)
+		must(etcd.Put(t.Context(), "/x", ""))(t)
 	}
 	rev := ok(t)(c2.CreateDatabase(t.Context(), cssetcd.Database{Name: "other"}))
-	second, err := c2.Identity(t.Context())
-	require.NoError(t, err)
+	second := must(c2.Identity(t.Context()))(t)
 	assert.NotEqual(t, first.Cluster, second.Cluster)
 	assert.NotEqual(t, first.History, second.History)
 	u, err := sub.Next(soon(t))
@@ -193,9 +184,7 @@ func TestCompactedRevision(t *testing.T) {
 	fill(t, c)
 	rev := ok(t)(c.SetTableStatus(t.Context(), object, "ONE"))
 	ok(t)(c.SetTableStatus(t.Context(), object, "TWO"))
-	_, err := etcd.Compact(t.Context(), int64(rev))
-	require.NoError(t, err)
-	_, err = c.Snapshot(t.Context(), rev-1)
-	require.ErrorIs(t, err, cssetcd.ErrCompacted)
+	must(etcd.Compact(t.Context(), int64(rev)))(t)
+	require.ErrorIs(t, errOf(c.Snapshot(t.Context(), rev-1)), cssetcd.ErrCompacted)
 	assert.Equal(t, rev, loaded(t, c, rev).Revision())
 }

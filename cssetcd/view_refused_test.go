@@ -31,8 +31,7 @@ type guarded struct {
 
 func newGuarded(t *testing.T) guarded {
 	t.Helper()
-	port, err := freeport.Pick()
-	require.NoError(t, err)
+	port := must(freeport.Pick())(t)
 	at := url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	cfg := embed.NewConfig()
 	cfg.Dir = t.TempDir()
@@ -40,8 +39,7 @@ func newGuarded(t *testing.T) guarded {
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	cfg.UnsafeNoFsync, cfg.TickMs, cfg.ElectionMs = true, 10, 100
 	cfg.BcryptCost, cfg.AuthTokenTTL = 4, uint(tokenTTL/time.Second)
-	server, err := embed.StartEtcd(cfg)
-	require.NoError(t, err)
+	server := must(embed.StartEtcd(cfg))(t)
 	t.Cleanup(server.Close)
 	<-server.Server.ReadyNotify()
 	client := func(user, password string) *clientv3.Client {
@@ -71,9 +69,8 @@ func newGuarded(t *testing.T) guarded {
 
 func (g guarded) grant(t *testing.T) {
 	t.Helper()
-	_, err := g.root.RoleGrantPermission(t.Context(), "reader", g.prefix, clientv3.GetPrefixRangeEnd(g.prefix),
-		clientv3.PermissionType(clientv3.PermRead))
-	require.NoError(t, err)
+	must(g.root.RoleGrantPermission(t.Context(), "reader", g.prefix, clientv3.GetPrefixRangeEnd(g.prefix),
+		clientv3.PermissionType(clientv3.PermRead)))(t)
 }
 
 // TestViewWithAccessControl (V7): tokens end and are renewed; a permission or password that is taken away leaves the
@@ -81,11 +78,9 @@ func (g guarded) grant(t *testing.T) {
 func TestViewWithAccessControl(t *testing.T) {
 	t.Parallel()
 	g := newGuarded(t)
-	writer, err := cssetcd.New(t.Context(), g.root)
-	require.NoError(t, err)
+	writer := must(cssetcd.New(t.Context(), g.root))(t)
 	fill(t, writer)
-	c, err := cssetcd.New(t.Context(), g.czar)
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), g.czar))(t)
 	v := openView(t, c)
 	n := 0
 	followed := func() {
@@ -93,8 +88,7 @@ func TestViewWithAccessControl(t *testing.T) {
 		n++
 		rev := ok(t)(writer.SetTableStatus(t.Context(), object, cssetcd.Status(strconv.Itoa(n))))
 		s := waitRevision(t, v, rev)
-		tab, err := s.Table(object)
-		require.NoError(t, err)
+		tab := must(s.Table(object))(t)
 		assert.Equal(t, cssetcd.Status(strconv.Itoa(n)), tab.Status)
 	}
 	for began := time.Now(); time.Since(began) < 5*tokenTTL; time.Sleep(tokenTTL / 5) { // over the ends of many tokens
@@ -112,12 +106,10 @@ func TestViewWithAccessControl(t *testing.T) {
 		},
 		"a password": {
 			func() {
-				_, err := g.root.UserChangePassword(t.Context(), "czar", "another")
-				require.NoError(t, err)
+				must(g.root.UserChangePassword(t.Context(), "czar", "another"))(t)
 			},
 			func() {
-				_, err := g.root.UserChangePassword(t.Context(), "czar", "word")
-				require.NoError(t, err)
+				must(g.root.UserChangePassword(t.Context(), "czar", "word"))(t)
 			},
 		},
 	} {
@@ -166,20 +158,16 @@ func TestViewOnAFullEtcd(t *testing.T) {
 	_, err = c.SetTableStatus(t.Context(), object, "X")
 	require.ErrorContains(t, err, "database space exceeded")
 
-	s, err := v.WaitLatest(soon(t))
-	require.NoError(t, err)
+	s := must(v.WaitLatest(soon(t)))(t)
 	assert.GreaterOrEqual(t, s.Revision(), last)
 	assert.Equal(t, cssetcd.Live, v.Condition().Phase)
 	assert.Zero(t, v.Stats().Counts.Troubles)
 	second := openView(t, c)
 	assert.Equal(t, contents(s), contents(second.Snapshot()))
 
-	_, err = etcd.Compact(t.Context(), int64(last), clientv3.WithCompactPhysical())
-	require.NoError(t, err)
-	_, err = etcd.Defragment(t.Context(), server.Endpoints()[0])
-	require.NoError(t, err)
-	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
-	require.NoError(t, err)
+	must(etcd.Compact(t.Context(), int64(last), clientv3.WithCompactPhysical()))(t)
+	must(etcd.Defragment(t.Context(), server.Endpoints()[0]))(t)
+	must(etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{}))(t)
 	waitRevision(t, v, ok(t)(c.SetTableStatus(t.Context(), object, "X")))
 	assert.Zero(t, v.Stats().Counts.Loads)
 }
@@ -221,8 +209,7 @@ func TestViewThroughALostMajority(t *testing.T) {
 	require.NoError(t, leader.Stop())
 	rev := put("ANOTHER LEADER")
 	s := waitRevision(t, v, rev)
-	tab, err := s.Table(object)
-	require.NoError(t, err)
+	tab := must(s.Table(object))(t)
 	assert.Equal(t, cssetcd.Status("ANOTHER LEADER"), tab.Status)
 	require.NoError(t, leader.Restart(t.Context()))
 
@@ -232,8 +219,7 @@ func TestViewThroughALostMajority(t *testing.T) {
 	stale := awaitPhase(t, v, cssetcd.Stale)
 	t.Logf("without a majority: %v", stale.Reason)
 	require.Error(t, v.Healthy(time.Since(stale.Since)))
-	_, err = v.Snapshot().Table(object)
-	require.NoError(t, err)
+	must(v.Snapshot().Table(object))(t)
 	require.NoError(t, embedetcd.RestartAll(t.Context(), others))
 	waitRevision(t, v, put("AGAIN"))
 	awaitPhase(t, v, cssetcd.Live)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -37,17 +36,13 @@ type tapped struct {
 func newTapped(t testing.TB) *tapped {
 	t.Helper()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	u, err := url.Parse(server.Endpoints()[0])
-	require.NoError(t, err)
-	p, err := proxy.Start("tcp", u.Host)
-	require.NoError(t, err)
+	u := must(url.Parse(server.Endpoints()[0]))(t)
+	p := must(proxy.Start("tcp", u.Host))(t)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	w := &tapped{proxy: p, load: func() {}, part: func(*etcdserverpb.RangeStreamResponse) {}}
-	w.etcd, err = server.Client()
-	require.NoError(t, err)
+	w.etcd = must(server.Client())(t)
 	t.Cleanup(func() { _ = w.etcd.Close() })
-	w.client, err = cssetcd.New(t.Context(), w.etcd)
-	require.NoError(t, err)
+	w.client = must(cssetcd.New(t.Context(), w.etcd))(t)
 	fill(t, w.client)
 	return w
 }
@@ -55,7 +50,7 @@ func newTapped(t testing.TB) *tapped {
 // open opens a view with a connection of its own.
 func (w *tapped) open(t testing.TB, opts ...cssetcd.ViewOption) *cssetcd.View {
 	t.Helper()
-	etcd, err := clientv3.New(clientv3.Config{
+	etcd := must(clientv3.New(clientv3.Config{
 		Endpoints: []string{w.proxy.Addr()}, Logger: zap.NewNop(),
 		DialOptions: []grpc.DialOption{
 			grpc.WithChainStreamInterceptor(w.tap),
@@ -65,13 +60,10 @@ func (w *tapped) open(t testing.TB, opts ...cssetcd.ViewOption) *cssetcd.View {
 				MinConnectTimeout: time.Second,
 			}),
 		},
-	})
-	require.NoError(t, err)
+	}))(t)
 	t.Cleanup(func() { _ = etcd.Close() })
-	c, err := cssetcd.New(t.Context(), etcd)
-	require.NoError(t, err)
-	v, err := cssetcd.OpenView(t.Context(), c, opts...)
-	require.NoError(t, err)
+	c := must(cssetcd.New(t.Context(), etcd))(t)
+	v := must(cssetcd.OpenView(t.Context(), c, opts...))(t)
 	t.Cleanup(v.Close)
 	return v
 }
@@ -130,7 +122,6 @@ func (w *tapped) compacted(t testing.TB) cssetcd.Revision {
 	t.Helper()
 	ok(t)(w.client.SetTableStatus(t.Context(), object, "PASSING"))
 	rev := ok(t)(w.client.SetTableStatus(t.Context(), object, cssetcd.Status(time.Now().String())))
-	_, err := w.etcd.Compact(t.Context(), int64(rev))
-	require.NoError(t, err)
+	must(w.etcd.Compact(t.Context(), int64(rev)))(t)
 	return rev
 }

@@ -24,8 +24,7 @@ import (
 
 func openView(t testing.TB, c *cssetcd.Client) *cssetcd.View {
 	t.Helper()
-	v, err := cssetcd.OpenView(t.Context(), c)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenView(t.Context(), c))(t)
 	t.Cleanup(v.Close)
 	return v
 }
@@ -51,8 +50,7 @@ func mustEnd(t testing.TB, what string, f func()) {
 
 func waitRevision(t testing.TB, v *cssetcd.View, rev cssetcd.Revision) *cssetcd.Snapshot {
 	t.Helper()
-	s, err := v.WaitRevision(soon(t), rev)
-	require.NoError(t, err)
+	s := must(v.WaitRevision(soon(t), rev))(t)
 	require.GreaterOrEqual(t, s.Revision(), rev)
 	return s
 }
@@ -61,8 +59,7 @@ func waitRevision(t testing.TB, v *cssetcd.View, rev cssetcd.Revision) *cssetcd.
 func next(t testing.TB, sub *cssetcd.Subscription) cssetcd.Update {
 	t.Helper()
 	for {
-		u, err := sub.Next(soon(t))
-		require.NoError(t, err)
+		u := must(sub.Next(soon(t)))(t)
 		if len(u.Keys) > 0 {
 			return u
 		}
@@ -75,8 +72,7 @@ func contents(s *cssetcd.Snapshot) map[string]cssetcd.Entry { return maps.Collec
 // loaded returns the catalogue as a read of etcd shows it.
 func loaded(t testing.TB, c *cssetcd.Client, at cssetcd.Revision) *cssetcd.Snapshot {
 	t.Helper()
-	s, err := c.Snapshot(t.Context(), at)
-	require.NoError(t, err)
+	s := must(c.Snapshot(t.Context(), at))(t)
 	return s
 }
 
@@ -87,27 +83,23 @@ func TestViewLoadsAndFollows(t *testing.T) {
 	assert.Equal(t, contents(loaded(t, c, first.Revision())), contents(first))
 	assert.Equal(t, loaded(t, c, 0).Cluster(), first.Cluster())
 	before := contents(first)
-	tab, err := first.Table(object)
-	require.NoError(t, err)
+	tab := must(first.Table(object))(t)
 	assert.Equal(t, cssetcd.StatusReady, tab.Status)
 
 	rev := ok(t)(c.SetTableStatus(t.Context(), object, cssetcd.StatusIgnore))
 	second := waitRevision(t, v, rev)
-	tab, err = second.Table(object)
-	require.NoError(t, err)
+	tab = must(second.Table(object))(t)
 	assert.Equal(t, cssetcd.StatusIgnore, tab.Status, "read your writes")
 	assert.Equal(t, rev, tab.Modified)
 
 	rev = ok(t)(c.DropDatabase(t.Context(), "lsst"))
 	third := waitRevision(t, v, rev)
-	_, err = third.Database("lsst")
-	require.ErrorIs(t, err, cssetcd.ErrNoSuchDB)
+	require.ErrorIs(t, errOf(third.Database("lsst")), cssetcd.ErrNoSuchDB)
 	assert.Equal(t, contents(loaded(t, c, rev)), contents(third))
 
 	t.Run("a snapshot does not change", func(t *testing.T) {
 		assert.Equal(t, before, contents(first))
-		tab, err := second.Table(object)
-		require.NoError(t, err)
+		tab := must(second.Table(object))(t)
 		assert.Equal(t, cssetcd.StatusIgnore, tab.Status)
 	})
 }
@@ -120,22 +112,19 @@ func TestViewOfAnEmptyEtcd(t *testing.T) {
 	rev := ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
 	s := waitRevision(t, v, rev)
 	require.NoError(t, s.Version())
-	_, err := s.Database("db")
-	require.NoError(t, err)
+	must(s.Database("db"))(t)
 }
 
 func TestViewDoesNotOpen(t *testing.T) {
 	t.Run("on a CSS of another version", func(t *testing.T) {
 		c := csstest.New(t)
 		byHand(t, c, "css/css_meta/version", "2")
-		_, err := cssetcd.OpenView(t.Context(), c)
-		require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
+		require.ErrorIs(t, errOf(cssetcd.OpenView(t.Context(), c)), cssetcd.ErrVersionMismatch)
 	})
 	t.Run("when its context has ended", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := cssetcd.OpenView(ctx, csstest.New(t))
-		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, errOf(cssetcd.OpenView(ctx, csstest.New(t))), context.Canceled)
 	})
 }
 
@@ -143,8 +132,7 @@ func TestViewDoesNotOpen(t *testing.T) {
 func TestViewOutlivesTheContextOfOpening(t *testing.T) {
 	c := newCatalogue(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	v, err := cssetcd.OpenView(ctx, c)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenView(ctx, c))(t)
 	defer v.Close()
 	cancel()
 	waitRevision(t, v, ok(t)(c.SetTableStatus(t.Context(), object, "X")))
@@ -156,8 +144,7 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	c := newCatalogue(t)
 	began := time.Now()
 	v := openView(t, c)
-	resp, err := csstest.Etcd().Put(t.Context(), csstest.NewPrefix()+"/css/x", "elsewhere")
-	require.NoError(t, err)
+	resp := must(csstest.Etcd().Put(t.Context(), csstest.NewPrefix()+"/css/x", "elsewhere"))(t)
 	s := waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))
 	_, found := s.Key("/x")
 	assert.False(t, found)
@@ -180,8 +167,7 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 		require.NoError(t, <-waited)
 	})
 	t.Run("below a prefix that begins with ours", func(t *testing.T) {
-		resp, err := csstest.Etcd().Put(t.Context(), c.Prefix()+"/css2/x", "elsewhere")
-		require.NoError(t, err)
+		resp := must(csstest.Etcd().Put(t.Context(), c.Prefix()+"/css2/x", "elsewhere"))(t)
 		assert.Equal(t, contents(s), contents(waitRevision(t, v, cssetcd.Revision(resp.Header.Revision))))
 	})
 }
@@ -192,8 +178,7 @@ func TestWaitRevisionEnds(t *testing.T) {
 	far := v.Snapshot().Revision() + 1_000_000
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := v.WaitRevision(ctx, far)
-	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, errOf(v.WaitRevision(ctx, far)), context.Canceled)
 
 	waiting := make(chan error)
 	go func() {
@@ -205,16 +190,12 @@ func TestWaitRevisionEnds(t *testing.T) {
 	v.Close() // twice is harmless
 
 	t.Run("what was seen before the end stays readable", func(t *testing.T) {
-		s, err := v.WaitRevision(t.Context(), v.Snapshot().Revision())
-		require.NoError(t, err)
-		_, err = s.Table(object)
-		require.NoError(t, err)
+		s := must(v.WaitRevision(t.Context(), v.Snapshot().Revision()))(t)
+		must(s.Table(object))(t)
 	})
 	t.Run("a closed view waits for nothing", func(t *testing.T) {
-		_, err := v.WaitRevision(t.Context(), far)
-		require.ErrorIs(t, err, cssetcd.ErrClosed)
-		_, err = v.Subscribe().Next(t.Context())
-		require.ErrorIs(t, err, cssetcd.ErrClosed)
+		require.ErrorIs(t, errOf(v.WaitRevision(t.Context(), far)), cssetcd.ErrClosed)
+		require.ErrorIs(t, errOf(v.Subscribe().Next(t.Context())), cssetcd.ErrClosed)
 	})
 }
 
@@ -266,8 +247,7 @@ func TestNextIsTheExactNetChange(t *testing.T) {
 	t.Run("what was created and deleted is no change", func(t *testing.T) {
 		ok(t)(raw.Put(ctx, "/x", "1"))
 		waitRevision(t, v, ok(t)(raw.Delete(ctx, "/x")))
-		u, err := sub.Next(soon(t))
-		require.NoError(t, err)
+		u := must(sub.Next(soon(t)))(t)
 		assert.Empty(t, u.Keys)
 		assert.Greater(t, u.To.Revision(), u.From.Revision())
 	})
@@ -294,8 +274,7 @@ func TestNextIsTheExactNetChange(t *testing.T) {
 	t.Run("nothing twice, and the context ends the waiting", func(t *testing.T) {
 		s := waitRevision(t, v, v.Snapshot().Revision())
 		for sub.Snapshot() != s {
-			_, err := sub.Next(soon(t))
-			require.NoError(t, err)
+			must(sub.Next(soon(t)))(t)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Millisecond, cancel)
@@ -313,7 +292,6 @@ func TestNextIsTheExactNetChange(t *testing.T) {
 		waitRevision(t, v, ok(t)(raw.Put(ctx, "/a", "last")))
 		v.Close()
 		u, err := late.Next(t.Context())
-		require.NoError(t, err)
 		assert.Equal(t, []string{"/a 3>last"}, changes(u))
 		for err == nil {
 			_, err = late.Next(t.Context())
@@ -330,8 +308,7 @@ func TestSlowSubscriberGetsTheExactDifference(t *testing.T) {
 	for i := range 30 {
 		ok(t)(raw.Put(t.Context(), fmt.Sprintf("/k/%02d", i), "old"))
 	}
-	v, err := cssetcd.OpenViewRemembering(t.Context(), c, most)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenViewRemembering(t.Context(), c, most))(t)
 	defer v.Close()
 	slow, quick := v.Subscribe(), v.Subscribe()
 	for i := range 60 {
@@ -376,8 +353,7 @@ func TestSubscribersAtEveryDistance(t *testing.T) {
 	const most, writes = 10, 12
 	c := csstest.New(t)
 	ok(t)(c.Raw().Put(t.Context(), "/k", "0"))
-	v, err := cssetcd.OpenViewRemembering(t.Context(), c, most)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenViewRemembering(t.Context(), c, most))(t)
 	defer v.Close()
 	var subs []*cssetcd.Subscription
 	for i := range writes {
@@ -450,8 +426,7 @@ func TestViewShowsWholeRevisions(t *testing.T) {
 				ops = append(ops, clientv3.OpPut(etcdKey(c, fmt.Sprintf("/all/%d", k)), fmt.Sprint(round)))
 			}
 		}
-		_, err := csstest.Etcd().Txn(t.Context()).Then(ops...).Commit()
-		require.NoError(t, err)
+		must(csstest.Etcd().Txn(t.Context()).Then(ops...).Commit())(t)
 	}
 	wg.Wait()
 }
@@ -460,8 +435,7 @@ func TestViewShowsWholeRevisions(t *testing.T) {
 // are the catalogue.
 func TestUpdatesAddUp(t *testing.T) {
 	c := newCatalogue(t)
-	v, err := cssetcd.OpenViewRemembering(t.Context(), c, 50)
-	require.NoError(t, err)
+	v := must(cssetcd.OpenViewRemembering(t.Context(), c, 50))(t)
 	defer v.Close()
 	sub := v.Subscribe()
 	seed := rand.Uint64()
@@ -470,8 +444,7 @@ func TestUpdatesAddUp(t *testing.T) {
 	state := contents(sub.Snapshot())
 	read := func(until cssetcd.Revision) {
 		for sub.Snapshot().Revision() < until {
-			u, err := sub.Next(soon(t))
-			require.NoError(t, err)
+			u := must(sub.Next(soon(t)))(t)
 			for _, k := range u.Keys {
 				require.Equal(t, state[k.Key], k.Old)
 				require.NotEqual(t, k.Old, k.New)
@@ -507,14 +480,12 @@ func TestUpdatesAddUp(t *testing.T) {
 func TestCloseIsPrompt(t *testing.T) {
 	c := newCatalogue(t)
 	for range 3 {
-		v, err := cssetcd.OpenView(t.Context(), c)
-		require.NoError(t, err)
+		v := must(cssetcd.OpenView(t.Context(), c))(t)
 		sub := v.Subscribe()
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
-				_, err := v.WaitRevision(t.Context(), 1<<40)
-				assert.ErrorIs(t, err, cssetcd.ErrClosed)
+				assert.ErrorIs(t, errOf(v.WaitRevision(t.Context(), 1<<40)), cssetcd.ErrClosed)
 			})
 		}
 		wg.Go(func() {
@@ -561,9 +532,7 @@ func TestOldRevisions(t *testing.T) {
 	ok(t)(c.DropDatabase(t.Context(), "lsst"))
 	s := loaded(t, c, rev)
 	assert.Equal(t, rev, s.Revision())
-	tab, err := s.Table(object)
-	require.NoError(t, err)
+	tab := must(s.Table(object))(t)
 	assert.Equal(t, cssetcd.Status("ONE"), tab.Status)
-	_, err = c.Snapshot(t.Context(), rev+1_000_000)
-	require.ErrorIs(t, err, cssetcd.ErrFutureRevision)
+	require.ErrorIs(t, errOf(c.Snapshot(t.Context(), rev+1_000_000)), cssetcd.ErrFutureRevision)
 }
