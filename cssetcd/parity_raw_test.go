@@ -45,11 +45,6 @@ func TestParityCreate(t *testing.T) {
 	require.ErrorIs(t, errOf(raw.Create(ctx, "/new", "other")), cssetcd.ErrKeyExists)
 	ok(t)(raw.Create(ctx, `/Robert'); DROP TABLE kvData;--`, "%_\\'\""))
 	assert.Equal(t, "%_\\'\"", rawValue(t, raw, `/Robert'); DROP TABLE kvData;--`, ""))
-	for _, bad := range []string{"", "new", "/new/", "//new", "/a//b", "/", "/" + strings.Repeat("x", 255), "/end ",
-		"/a /b", "/\U0001F600", "/\xff"} {
-		require.ErrorIs(t, errOf(raw.Create(ctx, bad, "")), cssetcd.ErrInvalid, "%q", bad)
-	}
-	ok(t)(raw.Create(ctx, "/"+strings.Repeat("x", 254), ""))
 }
 
 func TestParityCreateUnique(t *testing.T) {
@@ -96,23 +91,17 @@ func TestParitySet(t *testing.T) {
 	ok(t)(raw.Put(ctx, "/a", "kept"))
 	ok(t)(raw.Put(ctx, "/a/other", ""))
 	assert.Equal(t, "kept", rawValue(t, raw, "/a", ""))
-	require.ErrorIs(t, errOf(raw.Put(ctx, "/"+strings.Repeat("x", 9999), "value")), cssetcd.ErrInvalid)
-	ok(t)(raw.Put(ctx, "/big", strings.Repeat("v", 65_535)))
-	require.ErrorIs(t, errOf(raw.Put(ctx, "/big", strings.Repeat("v", 65_536))), cssetcd.ErrBadValue)
 }
 
 func TestParityExists(t *testing.T) {
 	raw := parityRaw(t)
-	there := func(key string) bool {
-		found := must(raw.Many(t.Context(), key))(t)
-		return len(found) == 1
-	}
 	ok(t)(raw.Put(t.Context(), "/Key/below", ""))
-	assert.True(t, there("/Key"))
-	assert.True(t, there("/Key/below"))
-	assert.False(t, there("/key"), "in upstream it is: kvData folds upper and lower case")
-	assert.False(t, there("/Key/none"))
-	assert.False(t, there("/"+strings.Repeat("x", 9999)))
+	for key, there := range map[string]bool{
+		"/Key": true, "/Key/below": true, "/Key/none": false, "/" + strings.Repeat("x", 9999): false,
+		"/key": false, // in upstream it is there: kvData folds upper and lower case
+	} {
+		assert.Equal(t, there, len(must(raw.Many(t.Context(), key))(t)) == 1, key)
+	}
 }
 
 func TestParityGet(t *testing.T) {

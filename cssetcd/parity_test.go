@@ -194,6 +194,8 @@ func TestParityReadOnly(t *testing.T) {
 	c := parity(t)
 	reader := csstest.At(t, c.Prefix(), cssetcd.WithReadOnly())
 	ctx, n := t.Context(), cssetcd.TableName{DB: "sky", Table: "Star"}
+	var batch cssetcd.Batch
+	batch.CreateDatabase(cssetcd.Database{Name: "new"})
 	unchanged(t, c, func() {
 		for name, err := range map[string]error{
 			"createDb":     errOf(reader.CreateDatabase(ctx, cssetcd.Database{Name: "new"})),
@@ -214,6 +216,8 @@ func TestParityReadOnly(t *testing.T) {
 			"set":                errOf(reader.Raw().Put(ctx, "/x", "")),
 			"create":             errOf(reader.Raw().Create(ctx, "/x", "")),
 			"deleteKey":          errOf(reader.Raw().Delete(ctx, "/DBS")),
+			"a restore":          errOf(reader.Restore(ctx, parse(t, minimalDump), cssetcd.Overwrite())),
+			"a batch":            errOf(reader.Commit(ctx, &batch)),
 		} {
 			assert.ErrorIs(t, err, cssetcd.ErrReadOnly, name)
 		}

@@ -127,6 +127,7 @@ func testInvalid(t *testing.T, h Harness) {
 			want: cssetcd.ErrBadValue},
 		step{what: "a character of four bytes", do: setStatus(object, "\U0001F30C"), want: cssetcd.ErrBadValue},
 		step{what: "a port", do: addNewNode(cssetcd.Node{Name: "n", Port: 65536}), want: cssetcd.ErrInvalid},
+		step{what: "a port below 0", do: addNewNode(cssetcd.Node{Name: "n", Port: -1}), want: cssetcd.ErrInvalid},
 		step{what: "a chunk below 0", do: addReplicas(object, -1, "worker-1"), want: cssetcd.ErrInvalid},
 		step{what: "a name that cannot be, to drop", do: dropDatabase("a/b"), want: cssetcd.ErrInvalidName},
 		step{what: "a name that cannot have come about here, to drop", do: dropDatabase("a.b"), want: cssetcd.ErrNoSuchDB},
