@@ -79,9 +79,8 @@ func TestAllGuardsWhatItReadFirst(t *testing.T) {
 			}
 			return c, nil
 		}}
-		_, err := kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "a", "9") }),
-			kv.All("all", appendTo("a", "1"), byHand))
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "a", "9") }),
+			kv.All("all", appendTo("a", "1"), byHand)))(t)
 		assert.Equal(t, map[kv.Path]string{"a": "91", "b": "91"}, kvtest.Values(kvtest.MustFetch(t, st, kv.Key("a"),
 			kv.Key("b"))))
 	})
@@ -105,8 +104,7 @@ func TestAllKeepsRangeGuardsInPart(t *testing.T) {
 					assert.Equal(t, map[kv.Path]string{"dir": "", "dir/b": "", "dir/d": "", other: ""}, kvtest.Values(s))
 
 					kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key(other)}})
-					_, err = kv.Run(t.Context(), st, both)
-					require.NoError(t, err)
+					must(kv.Run(t.Context(), st, both))(t)
 					assert.Zero(t, kvtest.MustFetch(t, st, kv.Tree("dir")...).Len())
 				})
 			})
@@ -138,8 +136,7 @@ func TestAllGuardsWhatWasTouchedAndThenLookedAt(t *testing.T) {
 				commits++
 				return next(ctx, c)
 			}}
-			_, err := kv.Run(t.Context(), counted, kv.All("all", ops...))
-			require.NoError(t, err)
+			must(kv.Run(t.Context(), counted, kv.All("all", ops...)))(t)
 			assert.Equal(t, 2, commits)
 		})
 	}
@@ -185,8 +182,7 @@ func TestAllPassesNeedsOn(t *testing.T) {
 		}
 		return put("b", have.At("a").Value), nil
 	}}
-	_, err := kv.Run(t.Context(), st, kv.All("all", appendTo("a", "1"), needy))
-	require.NoError(t, err)
+	must(kv.Run(t.Context(), st, kv.All("all", appendTo("a", "1"), needy)))(t)
 	assert.Equal(t, "1", kvtest.MustFetch(t, st, kv.Key("b")).At("b").Value)
 }
 
@@ -194,8 +190,7 @@ func TestAllOfNothingWritesNothing(t *testing.T) {
 	idle := kv.Op{Plan: func(*kv.Snapshot) (kv.Change, error) { return kv.Change{}, nil }}
 	for _, ops := range [][]kv.Op{nil, {idle}, {idle, idle}} {
 		st := kv.NewMemory()
-		rev, err := kv.Run(t.Context(), st, kv.All("none", ops...))
-		require.NoError(t, err)
+		rev := must(kv.Run(t.Context(), st, kv.All("none", ops...)))(t)
 		assert.EqualValues(t, 1, rev)
 		assert.EqualValues(t, 1, kvtest.MustFetch(t, st).Revision)
 	}
@@ -245,10 +240,8 @@ func TestAndIsOneAfterTheOther(t *testing.T) {
 			require.NoError(t, andErr)
 			require.NoError(t, oneErr)
 			together++
-			a, err := twoSteps.Fetch(t.Context(), 0, kv.Everything)
-			require.NoError(t, err)
-			b, err := oneStep.Fetch(t.Context(), 0, kv.Everything)
-			require.NoError(t, err)
+			a := must(twoSteps.Fetch(t.Context(), 0, kv.Everything))(t)
+			b := must(oneStep.Fetch(t.Context(), 0, kv.Everything))(t)
 			require.Equal(t, kvtest.Values(a), kvtest.Values(b))
 		}
 	})
@@ -284,16 +277,14 @@ func TestApplyIsCommit(t *testing.T) {
 		st := kv.NewMemory()
 		spans := rapid.SliceOfN(aSpan, 1, 3).Draw(t, "spans")
 		for _, c := range rapid.SliceOfN(aChange, 1, 4).Draw(t, "changes") {
-			before, err := st.Fetch(t.Context(), 0, spans...)
-			require.NoError(t, err)
+			before := must(st.Fetch(t.Context(), 0, spans...))(t)
 			contents := kvtest.Contents(before)
 			applied := c.Apply(before)
 			got, err := st.Commit(t.Context(), c)
 			if err != nil || got.Revision == before.Revision {
 				continue
 			}
-			after, err := st.Fetch(t.Context(), 0, spans...)
-			require.NoError(t, err)
+			after := must(st.Fetch(t.Context(), 0, spans...))(t)
 			require.Equal(t, kvtest.Contents(after), kvtest.Contents(applied))
 			require.Equal(t, after.Revision, applied.Revision)
 			require.Empty(t, kv.Diff(after, applied), "and holds nothing else")
@@ -322,7 +313,6 @@ func TestAllComparesWhatItDidNotChange(t *testing.T) {
 		_, err = kv.Run(t.Context(), between(st, func() { kvtest.MustPut(t, st, "dir/b!", "") }), both)
 		require.EqualError(t, err, "changed at 2")
 		kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/b!")}})
-		_, err = kv.Run(t.Context(), st, both)
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), st, both))(t)
 	})
 }

@@ -62,8 +62,7 @@ func withHoles(t *testing.T, st *kv.Etcd, things, most int) (want map[kv.Path]st
 func putAll(t *testing.T, st *kv.Etcd, puts []clientv3.Op) {
 	t.Helper()
 	for part := range slices.Chunk(puts, 50) {
-		_, err := st.Client().Txn(t.Context()).Then(part...).Commit()
-		require.NoError(t, err)
+		must(st.Client().Txn(t.Context()).Then(part...).Commit())(t)
 	}
 }
 
@@ -83,8 +82,7 @@ func requireAround(t *testing.T, st *kv.Etcd, want map[kv.Path]string, known, me
 // latest returns the revision of now.
 func latest(t *testing.T, st *kv.Etcd) kv.Revision {
 	t.Helper()
-	s, err := st.Fetch(t.Context(), 0, kv.Key("t"))
-	require.NoError(t, err)
+	s := must(st.Fetch(t.Context(), 0, kv.Key("t")))(t)
 	return s.Revision
 }
 

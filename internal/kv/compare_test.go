@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
@@ -59,8 +58,7 @@ func TestFollowHealsWhatDiffers(t *testing.T) {
 				direct := newStore(t)
 				st := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], over), direct).Hurry()
 				kvtest.MustPut(t, st, "dir/a", "1", "dir/b", "1", "dir/c", "1")
-				s, cluster, err := st.Load(t.Context(), 0, dir)
-				require.NoError(t, err)
+				s, cluster := mustLoad(t, st, 0, dir)
 				b := s.Edit()
 				c.spoil(b)
 				wrong := b.Snapshot(s.Revision)
@@ -94,8 +92,7 @@ func TestComparingGivesNoFalseAlarm(t *testing.T) {
 	client := newClient(t, newServer(t, embedetcd.Options{}).Endpoints()[0])
 	n := newNetwork(t, storeOn(t, client))
 	kvtest.Fill(t, n.direct, "dir/many/", 30)
-	s, cluster, err := n.over.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, cluster := mustLoad(t, n.over, 0, dir)
 	f := follow(t, n.over, kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: time.Millisecond}, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	var others sync.WaitGroup
@@ -146,8 +143,7 @@ func TestNoComparisonUnlessWanted(t *testing.T) {
 	t.Parallel()
 	st := newStore(t).Hurry()
 	kvtest.MustPut(t, st, "dir/a", "1")
-	s, cluster, err := st.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, cluster := mustLoad(t, st, 0, dir)
 	f := follow(t, st, kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: -1}, nil)
 	for i := range 10 {
 		kvtest.MustPut(t, st, "dir/a", fmt.Sprint(i))

@@ -133,10 +133,9 @@ func TestFollowDeletesManyKeysAtOnce(t *testing.T) {
 	kvtest.MustPut(t, st, many+"0", "beside")
 	f := startFollowing(t, st, nil)
 	began := time.Now()
-	at, err := kv.Run(t.Context(), st, kv.Op{Name: "delete", Plan: func(*kv.Snapshot) (kv.Change, error) {
+	at := must(kv.Run(t.Context(), st, kv.Op{Name: "delete", Plan: func(*kv.Snapshot) (kv.Change, error) {
 		return kv.Change{Deletes: []kv.Span{kv.Below(kv.Path(many))}}, nil
-	}})
-	require.NoError(t, err)
+	}}))(t)
 	t.Logf("%d keys deleted in %v", keys, time.Since(began))
 	f.wait("the keys go", func() bool { return f.have.Len() == 1 })
 	t.Logf("and seen after %v", time.Since(began))
@@ -148,8 +147,7 @@ func TestFollowDeletesManyKeysAtOnce(t *testing.T) {
 			assert.Equal(t, at, u.Snapshot.Revision)
 		}
 	}
-	old, _, err := st.Load(t.Context(), at-1, dir)
-	require.NoError(t, err)
+	old, _ := mustLoad(t, st, at-1, dir)
 	assert.Equal(t, keys+1, old.Len(), "all in one revision")
 }
 
@@ -158,8 +156,7 @@ func TestFollowLeaseExpiry(t *testing.T) {
 	// A short tick makes short leases.
 	client := newClient(t, newServer(t, embedetcd.Options{Tick: 10 * time.Millisecond}).Endpoints()[0])
 	st := storeOn(t, client)
-	lease, err := client.Grant(t.Context(), 1)
-	require.NoError(t, err)
+	lease := must(client.Grant(t.Context(), 1))(t)
 	c := kv.Change{Puts: []kv.Put{{Path: "dir/stays"}}}
 	for i := range 50 {
 		c.Puts = append(c.Puts, kv.Put{Path: kv.Path(fmt.Sprintf("dir/leased/%d", i)), Lease: int64(lease.ID)})

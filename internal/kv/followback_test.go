@@ -38,8 +38,7 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 		}
 		return func(next func() error) error { return next() }
 	})), direct).Hurry()
-	s, cluster, err := over.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, cluster := mustLoad(t, over, 0, dir)
 	loading.Store(true)
 	f := follow(t, over, kv.Followed{Snapshot: s.WithRevision(s.Revision + 10), Cluster: cluster}, nil)
 	f.wait("it loads", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Resync })
@@ -113,8 +112,7 @@ func TestFollowNoticesAnotherIncarnation(t *testing.T) {
 	t.Parallel()
 	st := newStore(t).Hurry()
 	kvtest.MustPut(t, st, "dir/t", "old", "dir/t/x", "1")
-	old, cluster, err := st.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	old, cluster := mustLoad(t, st, 0, dir)
 	kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/t"), kv.Key("dir/t/x")}})
 	at := kvtest.MustPut(t, st, "dir/t", "new")
 	// as if these events had been lost
@@ -142,8 +140,7 @@ func TestAHangingComparisonEnds(t *testing.T) {
 	over := storeWithPrefix(t, newClient(t, direct.Client().Endpoints()[0], func(c *clientv3.Config) {
 		c.DialOptions = append(c.DialOptions, hang)
 	}), direct).Hurry()
-	s, cluster, err := over.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, cluster := mustLoad(t, over, 0, dir)
 	f := follow(t, over, kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: 20 * time.Millisecond}, nil)
 	f.wait("one that comes to its end", func() bool {
 		for _, u := range f.updates {

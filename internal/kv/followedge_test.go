@@ -90,8 +90,7 @@ func TestFollowLeaseExpiryOfManyKeys(t *testing.T) {
 	f.reachNow(st)
 	require.Equal(t, keys+1, f.now().Len())
 	// what etcd does itself when a lease ends, as TestFollowLeaseExpiry has it
-	_, err = client.Revoke(t.Context(), lease.ID)
-	require.NoError(t, err)
+	must(client.Revoke(t.Context(), lease.ID))(t)
 	f.wait("the keys go", func() bool { return f.have.Len() == 1 })
 	f.reachNow(st)
 	assert.Equal(t, 1, f.count(func(u kv.Update) bool { return len(u.Touched) == keys }))

@@ -41,8 +41,7 @@ type following struct {
 // startFollowing loads and follows what lies below "dir".
 func startFollowing(t testing.TB, st *kv.Etcd, call func(kv.Update)) *following {
 	t.Helper()
-	s, cluster, err := st.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, cluster := mustLoad(t, st, 0, dir)
 	return follow(t, st, kv.Followed{Snapshot: s, Cluster: cluster}, call)
 }
 
@@ -199,8 +198,7 @@ type network struct {
 
 func newNetwork(t testing.TB, direct *kv.Etcd, more ...func(*clientv3.Config)) network {
 	t.Helper()
-	p, err := proxy.Start("tcp", hostPort(t, direct.Client().Endpoints()[0]))
-	require.NoError(t, err)
+	p := must(proxy.Start("tcp", hostPort(t, direct.Client().Endpoints()[0])))(t)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	return network{p, direct, storeWithPrefix(t, newClient(t, p.Addr(), more...), direct).Hurry()}
 }

@@ -227,8 +227,7 @@ func TestFollowNoticesALostEvent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			st := newStore(t).Hurry()
 			kvtest.MustPut(t, st, "dir/a", "1", "dir/b", "1")
-			s, cluster, err := st.Load(t.Context(), 0, dir)
-			require.NoError(t, err)
+			s, cluster := mustLoad(t, st, 0, dir)
 			b := s.Edit()
 			c.spoil(b)
 			f := follow(t, st, kv.Followed{Snapshot: b.Snapshot(s.Revision), Cluster: cluster}, nil)
@@ -320,8 +319,7 @@ func churn(n network, f *following) {
 // restarts it, and its endpoint.
 func newAuthServer(t *testing.T) (restart func(), endpoint string) {
 	t.Helper()
-	port, err := freeport.Pick()
-	require.NoError(t, err)
+	port := must(freeport.Pick())(t)
 	client := url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	cfg := embed.NewConfig()
 	cfg.Dir = t.TempDir()
@@ -332,9 +330,7 @@ func newAuthServer(t *testing.T) (restart func(), endpoint string) {
 	cfg.AuthTokenTTL = 1
 	var server *embed.Etcd
 	start := func() {
-		var err error
-		server, err = embed.StartEtcd(cfg)
-		require.NoError(t, err)
+		server = must(embed.StartEtcd(cfg))(t)
 		<-server.Server.ReadyNotify()
 	}
 	start()
@@ -376,33 +372,28 @@ func TestFollowWithAccessControl(t *testing.T) {
 	czar := storeWithPrefix(t, newClient(t, endpoint, as("czar", "word")), direct).Hurry()
 
 	kvtest.MustPut(t, writer, "dir/a", "1")
-	_, err := direct.Fetch(t.Context(), 0, dir)
-	require.ErrorIs(t, err, kv.ErrUnauthorized, "without a name")
-	_, _, err = direct.Load(t.Context(), 0, dir)
+	require.ErrorIs(t, errOf(direct.Fetch(t.Context(), 0, dir)), kv.ErrUnauthorized, "without a name")
+	_, _, err := direct.Load(t.Context(), 0, dir)
 	require.ErrorIs(t, err, kv.ErrUnauthorized, "without a name")
 	_, err = czar.Commit(t.Context(), kv.Change{Puts: []kv.Put{{Path: "dir/a", Value: "2"}}})
 	require.ErrorIs(t, err, kv.ErrUnauthorized, "may not write")
 	require.NotErrorIs(t, err, kv.ErrOutcomeUnknown)
-	_, err = czar.Fetch(t.Context(), 0, kv.Key("dir/a"))
-	require.NoError(t, err)
+	must(czar.Fetch(t.Context(), 0, kv.Key("dir/a")))(t)
 
 	f := startFollowing(t, czar, nil)
 	f.reachNow(writer)
 	restart() // which forgets all tokens
 	eventuallyPut(t, writer, "dir/b", "1")
 	f.reachNow(writer)
-	s, _, err := czar.Load(t.Context(), 0, dir)
-	require.NoError(t, err)
+	s, _ := mustLoad(t, czar, 0, dir)
 	assert.Equal(t, 2, s.Len())
 	assert.Zero(t, f.count(isResync))
 
-	_, err = admin.RoleRevokePermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix))
-	require.NoError(t, err)
+	must(admin.RoleRevokePermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix)))(t)
 	f.wait("it is refused", func() bool { return f.said("permission denied") })
 	kvtest.MustPut(t, writer, "dir/c", "1")
-	_, err = admin.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix),
-		clientv3.PermissionType(clientv3.PermRead))
-	require.NoError(t, err)
+	must(admin.RoleGrantPermission(t.Context(), "reader", prefix, clientv3.GetPrefixRangeEnd(prefix),
+		clientv3.PermissionType(clientv3.PermRead)))(t)
 	f.reachNow(writer)
 
 	_, err = clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop(), Username: "czar",
@@ -414,9 +405,8 @@ func TestFollowWithAccessControl(t *testing.T) {
 // TestFollowThroughACluster: members go down one after the other, and nothing is lost, loaded anew or seen twice.
 func TestFollowThroughACluster(t *testing.T) {
 	t.Parallel()
-	members, err := embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
-		Tick: 20 * time.Millisecond})
-	require.NoError(t, err)
+	members := must(embedetcd.StartClusterWith(t.Context(), 3, embedetcd.Options{UnsafeNoFsync: true,
+		Tick: 20 * time.Millisecond}))(t)
 	t.Cleanup(func() {
 		for _, m := range members {
 			assert.NoError(t, m.Close())

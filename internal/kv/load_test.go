@@ -101,8 +101,7 @@ var dir = kv.Below("dir")
 
 func TestLoad(t *testing.T) {
 	eachLoad(t, func(t *testing.T, direct, over *kv.Etcd) {
-		empty, cluster, err := over.Load(t.Context(), 0, dir)
-		require.NoError(t, err)
+		empty, cluster := mustLoad(t, over, 0, dir)
 		assert.Zero(t, empty.Len())
 		assert.NotZero(t, cluster)
 		assert.Equal(t, kvtest.MustFetch(t, direct).Revision, empty.Revision)
@@ -131,8 +130,7 @@ func TestLoad(t *testing.T) {
 			{"one key that is not there", 0, kv.Key("dir/n"), map[kv.Path]kv.Entry{}},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				s, id, err := over.Load(t.Context(), c.at, c.span)
-				require.NoError(t, err)
+				s, id := mustLoad(t, over, c.at, c.span)
 				assert.Equal(t, c.want, kvtest.Contents(s))
 				assert.Equal(t, []kv.Span{c.span}, s.Spans())
 				assert.Equal(t, cluster, id)
@@ -143,7 +141,7 @@ func TestLoad(t *testing.T) {
 				assert.Equal(t, want, s.Revision)
 			})
 		}
-		_, _, err = over.Load(t.Context(), newest+1000, dir)
+		_, _, err := over.Load(t.Context(), newest+1000, dir)
 		require.ErrorIs(t, err, kv.ErrFutureRevision)
 	})
 }
@@ -180,21 +178,18 @@ func TestLoadIsOneRevision(t *testing.T) {
 			enough := written.Load() + 5
 			require.Eventually(t, func() bool { return written.Load() > enough }, soon, time.Millisecond,
 				"the writer is at work")
-			s, _, err := over.Load(t.Context(), 0, dir)
-			require.NoError(t, err)
+			s, _ := mustLoad(t, over, 0, dir)
 			require.Equal(t, keys+2, s.Len())
 			require.Equal(t, s.At("dir/a"), kv.Entry{Value: s.At("dir/z").Value, Create: s.At("dir/a").Create,
 				Mod: s.At("dir/z").Mod})
-			at, err := direct.Fetch(t.Context(), s.Revision, kv.Key("dir/a"))
-			require.NoError(t, err)
+			at := must(direct.Fetch(t.Context(), s.Revision, kv.Key("dir/a")))(t)
 			require.Equal(t, at.At("dir/a"), s.At("dir/a"))
 			loads = append(loads, loaded{s, direct.Client().Watch(t.Context(), direct.EtcdKey("dir/"), clientv3.WithPrefix(),
 				clientv3.WithRev(int64(s.Revision)+1))})
 		}
 		close(stop)
 		writer.Wait()
-		last, _, err := over.Load(t.Context(), 0, dir)
-		require.NoError(t, err)
+		last, _ := mustLoad(t, over, 0, dir)
 		for _, l := range loads {
 			values := map[string]string{"a": l.s.At("dir/a").Value, "z": l.s.At("dir/z").Value}
 			at := int64(l.s.At("dir/a").Mod)
@@ -242,8 +237,7 @@ func TestLoadDuringCompaction(t *testing.T) {
 					overtake()
 				}
 			})), direct)
-			s, _, err := over.Load(t.Context(), 0, dir)
-			require.NoError(t, err)
+			s, _ := mustLoad(t, over, 0, dir)
 			assert.Empty(t, kv.Diff(kvtest.MustFetch(t, direct, dir), s), "nothing was written after the last page")
 		})
 		t.Run("stream, "+c.name, func(t *testing.T) {
@@ -259,8 +253,7 @@ func TestLoadDuringCompaction(t *testing.T) {
 					return next()
 				}
 			})), direct)
-			s, _, err := over.Load(t.Context(), 0, dir)
-			require.NoError(t, err)
+			s, _ := mustLoad(t, over, 0, dir)
 			assert.GreaterOrEqual(t, s.Len(), keys)
 			assert.Equal(t, 1, streams)
 		})
@@ -285,8 +278,7 @@ func TestLoadDuringCompaction(t *testing.T) {
 				return next()
 			}
 		})), direct)
-		s, _, err := over.Load(t.Context(), 0, dir)
-		require.NoError(t, err)
+		s, _ := mustLoad(t, over, 0, dir)
 		assert.GreaterOrEqual(t, s.Len(), keys)
 		t.Logf("%d streams", streams)
 	})

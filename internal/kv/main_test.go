@@ -44,8 +44,7 @@ func newStoreAlone(t testing.TB) *kv.Etcd {
 
 func storeOn(t testing.TB, client *clientv3.Client) *kv.Etcd {
 	t.Helper()
-	st, err := kv.NewEtcd(client, fmt.Sprintf("/test-%d", prefixes.Add(1)))
-	require.NoError(t, err)
+	st := must(kv.NewEtcd(client, fmt.Sprintf("/test-%d", prefixes.Add(1))))(t)
 	return st
 }
 
@@ -53,8 +52,7 @@ func storeOn(t testing.TB, client *clientv3.Client) *kv.Etcd {
 func newServer(t testing.TB, opts embedetcd.Options) *embedetcd.Server {
 	t.Helper()
 	opts.UnsafeNoFsync = true
-	server, err := embedetcd.Start(t.Context(), opts)
-	require.NoError(t, err)
+	server := must(embedetcd.Start(t.Context(), opts))(t)
 	t.Cleanup(func() { assert.NoError(t, server.Close()) })
 	return server
 }
@@ -74,16 +72,36 @@ func newClient(t testing.TB, endpoint string, more ...func(*clientv3.Config)) *c
 	for _, change := range more {
 		change(&cfg)
 	}
-	client, err := clientv3.New(cfg)
-	require.NoError(t, err)
+	client := must(clientv3.New(cfg))(t)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 
+// must fails the test unless a call succeeded, and returns its result.
+func must[T any](result T, err error) func(require.TestingT) T {
+	return func(t require.TestingT) T {
+		if h, ok := t.(interface{ Helper() }); ok {
+			h.Helper()
+		}
+		require.NoError(t, err)
+		return result
+	}
+}
+
+// errOf returns the error of a call alone.
+func errOf[T any](_ T, err error) error { return err }
+
+// mustLoad loads a span, and returns the cluster besides.
+func mustLoad(t testing.TB, st *kv.Etcd, at kv.Revision, span kv.Span) (*kv.Snapshot, uint64) {
+	t.Helper()
+	s, cluster, err := st.Load(t.Context(), at, span)
+	require.NoError(t, err)
+	return s, cluster
+}
+
 func compact(t testing.TB, client *clientv3.Client, at kv.Revision) {
 	t.Helper()
-	_, err := client.Compact(t.Context(), int64(at))
-	require.NoError(t, err)
+	must(client.Compact(t.Context(), int64(at)))(t)
 }
 
 type writerFunc func([]byte) (int, error)
@@ -106,8 +124,7 @@ func TestConformance(t *testing.T) {
 		})
 	})
 	t.Run("etcd", func(t *testing.T) {
-		client, err := newServer(t, embedetcd.Options{}).Client()
-		require.NoError(t, err)
+		client := must(newServer(t, embedetcd.Options{}).Client())(t)
 		t.Cleanup(func() { assert.NoError(t, client.Close()) })
 		kvtest.TestStore(t, kvtest.Harness{
 			Limited: true,
@@ -115,11 +132,9 @@ func TestConformance(t *testing.T) {
 			Open:    func(t *testing.T) kv.Store { return storeOn(t, client) },
 			Compact: func(t *testing.T, _ kv.Store, at kv.Revision) { compact(t, client, at) },
 			Grant: func(t *testing.T, _ kv.Store) (int64, func()) {
-				lease, err := client.Grant(t.Context(), 60)
-				require.NoError(t, err)
+				lease := must(client.Grant(t.Context(), 60))(t)
 				return int64(lease.ID), func() {
-					_, err := client.Revoke(t.Context(), lease.ID)
-					require.NoError(t, err)
+					must(client.Revoke(t.Context(), lease.ID))(t)
 				}
 			},
 		})
@@ -136,7 +151,6 @@ func hostPort(t testing.TB, endpoint string) string {
 // storeWithPrefix returns a store with the prefix of another, through another client.
 func storeWithPrefix(t testing.TB, client *clientv3.Client, other *kv.Etcd) *kv.Etcd {
 	t.Helper()
-	st, err := kv.NewEtcd(client, strings.TrimSuffix(other.EtcdKey(""), "/"))
-	require.NoError(t, err)
+	st := must(kv.NewEtcd(client, strings.TrimSuffix(other.EtcdKey(""), "/")))(t)
 	return st
 }

@@ -29,9 +29,8 @@ func TestMemoryIsSavedFirst(t *testing.T) {
 	assert.Equal(t, []map[kv.Path]string{want}, saved)
 
 	failure = errors.New("disk full")
-	_, err := st.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Key("a")}})
-	require.ErrorIs(t, err, failure)
-	_, err = kv.Run(t.Context(), st, increment("b", nil))
+	require.ErrorIs(t, errOf(st.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Key("a")}})), failure)
+	_, err := kv.Run(t.Context(), st, increment("b"))
 	require.ErrorIs(t, err, failure)
 	require.NotErrorIs(t, err, kv.ErrOutcomeUnknown)
 	now := kvtest.MustFetch(t, st, kv.Everything)
@@ -57,8 +56,7 @@ func TestMemoryKeepsTheNewestWhenCompacted(t *testing.T) {
 	at := kvtest.MustPut(t, st, "a", "1")
 	for _, compacted := range []kv.Revision{0, at, at + 100, 1} {
 		st.Compact(compacted)
-		s, err := st.Fetch(t.Context(), at, kv.Key("a"))
-		require.NoError(t, err)
+		s := must(st.Fetch(t.Context(), at, kv.Key("a")))(t)
 		assert.Equal(t, "1", s.At("a").Value)
 	}
 	assert.Equal(t, at+1, kvtest.MustPut(t, st, "a", "2"))

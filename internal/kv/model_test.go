@@ -80,8 +80,7 @@ func (w *world) commit(t *rapid.T, c kv.Change) {
 		for j, g := range own.Guards {
 			own.Guards[j].Revision = w.revision(i, int(g.Revision))
 		}
-		before, err := st.Fetch(t.Context(), 0)
-		require.NoError(t, err)
+		before := must(st.Fetch(t.Context(), 0))(t)
 		got, err := st.Commit(t.Context(), own)
 		result := class(err)
 		if got != nil {
@@ -118,8 +117,7 @@ func class(err error) string {
 func (w *world) compare(t *rapid.T, number int, spans ...kv.Span) {
 	var first map[kv.Path]numbered
 	for i, st := range w.stores {
-		s, err := st.Fetch(t.Context(), w.revision(i, number), spans...)
-		require.NoError(t, err)
+		s := must(st.Fetch(t.Context(), w.revision(i, number), spans...))(t)
 		contents := w.contents(i, s)
 		if i == 0 {
 			first = contents
@@ -176,8 +174,7 @@ func TestStoresEqualModel(t *testing.T) {
 	most := testkit.Steps(30, 100)
 	commits, held := 0, 0
 	testkit.Check(t, most, func(rt *rapid.T) {
-		own, err := kv.NewEtcd(client, fmt.Sprintf("/model-%d", prefixes.Add(1)))
-		require.NoError(rt, err)
+		own := must(kv.NewEtcd(client, fmt.Sprintf("/model-%d", prefixes.Add(1))))(rt)
 		var w world
 		w.add("memory", kv.NewMemory())
 		w.add("model", kvtest.NewModel())

@@ -43,8 +43,7 @@ func TestMovingLoadIsOneRevision(t *testing.T) {
 			return err
 		})), direct)
 	for range loads {
-		s, _, err := over.Load(t.Context(), 0, dir)
-		require.NoError(t, err)
+		s, _ := mustLoad(t, over, 0, dir)
 		got := map[kv.Path]string{}
 		for p, e := range s.Range(dir) {
 			if e.Value != "v" { // that of those that do not change

@@ -24,10 +24,8 @@ import (
 func TestOldServer(t *testing.T) {
 	t.Parallel()
 	program := oldEtcd(t)
-	port, err := freeport.Pick()
-	require.NoError(t, err)
-	peer, err := freeport.Pick()
-	require.NoError(t, err)
+	port := must(freeport.Pick())(t)
+	peer := must(freeport.Pick())(t)
 	old := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	cmd := exec.Command(program, "--data-dir", t.TempDir(), "--listen-client-urls", old, "--advertise-client-urls", old,
 		"--listen-peer-urls", "http://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(peer)))
@@ -49,7 +47,7 @@ func TestOldServer(t *testing.T) {
 	if !strings.HasPrefix(version, "3.4.") {
 		t.Skipf("Debian has etcd %s now", version)
 	}
-	err = storeOn(t, client).CheckServers(t.Context())
+	err := storeOn(t, client).CheckServers(t.Context())
 	require.ErrorIs(t, err, kv.ErrOldServer)
 	require.ErrorContains(t, err, version)
 	require.ErrorContains(t, err, old)
@@ -73,8 +71,7 @@ func oldEtcd(t *testing.T) string {
 	if out, err := get.CombinedOutput(); err != nil {
 		t.Skipf("Debian's etcd cannot be had here: %v: %s", err, out)
 	}
-	packages, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	require.NoError(t, err)
+	packages := must(filepath.Glob(filepath.Join(dir, "*.deb")))(t)
 	require.Len(t, packages, 1)
 	out, err := exec.CommandContext(t.Context(), "dpkg", "-x", packages[0], dir).CombinedOutput()
 	require.NoError(t, err, string(out))

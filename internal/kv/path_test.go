@@ -93,8 +93,7 @@ func TestNewEtcdRefusesOddPrefixes(t *testing.T) {
 		_, err := kv.NewEtcd(client, prefix)
 		require.ErrorContains(t, err, "prefix", prefix)
 	}
-	st, err := kv.NewEtcd(client, "/a/b")
-	require.NoError(t, err)
+	st := must(kv.NewEtcd(client, "/a/b"))(t)
 	assert.Equal(t, "/a/b/css/x", st.EtcdKey("css/x"))
 	assert.Same(t, client, st.Client())
 }

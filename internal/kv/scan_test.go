@@ -51,19 +51,16 @@ func TestScan(t *testing.T) {
 		nothing := func(into *[]kv.Path) func([]kv.Path) kv.Change {
 			return func(found []kv.Path) kv.Change { *into = found; return kv.Change{} }
 		}
-		_, err := kv.Run(t.Context(), st, scanning("green", false, nothing(&all)))
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), st, scanning("green", false, nothing(&all))))(t)
 		assert.Equal(t, []kv.Path{"many/01", "many/04", "many/07", "many/10", "many/13", "many/16", "many/19"}, all)
-		_, err = kv.Run(t.Context(), st, scanning("green", true, nothing(&first)))
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), st, scanning("green", true, nothing(&first))))(t)
 		assert.Equal(t, []kv.Path{"many/01"}, first)
 
 		undeclared := kv.Op{Name: "x", Reads: []kv.Span{kv.Key("other")}, Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			assert.Panics(t, func() { have.Sifted(scanned) })
 			return kv.Change{}, nil
 		}}
-		_, err = kv.Run(t.Context(), st, undeclared)
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), st, undeclared))(t)
 	})
 }
 
@@ -81,8 +78,7 @@ func TestScansOfOneTransaction(t *testing.T) {
 			reds = found
 			return kv.Change{Deletes: []kv.Span{kv.Key(found[1])}}
 		})
-		_, err := kv.Run(t.Context(), st, kv.All("both", repaint, look))
-		require.NoError(t, err)
+		must(kv.Run(t.Context(), st, kv.All("both", repaint, look)))(t)
 		assert.Equal(t, kv.Path("many/01"), greens[0])
 		require.Greater(t, len(reds), 2, "the first is not enough where another operation may change it")
 		assert.Equal(t, []kv.Path{"many/00", "many/01", "many/03"}, reds[:3])

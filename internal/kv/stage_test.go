@@ -85,8 +85,7 @@ func TestStageRunsToItsEnd(t *testing.T) {
 	eachStore(t, func(t *testing.T, st kv.Store) {
 		before := kvtest.MustFetch(t, st).Revision
 		var y tally
-		last, err := kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, y.done)
-		require.NoError(t, err)
+		last := must(kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, y.done))(t)
 		assert.Equal(t, before+stageStops, last)
 		assert.Len(t, y.revisions, stageStops)
 		assert.IsIncreasing(t, y.revisions)
@@ -94,8 +93,7 @@ func TestStageRunsToItsEnd(t *testing.T) {
 		eachOnce(t, &y)
 		assert.Equal(t, map[string]int{"fill": stageStops}, commitsBy(t, st, before))
 
-		again, err := kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, nil)
-		require.NoError(t, err)
+		again := must(kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, nil))(t)
 		assert.Equal(t, last, again, "nothing is left to do")
 	})
 }
@@ -127,8 +125,7 @@ func TestStageResumesAfterAnyStop(t *testing.T) {
 			assert.Equal(t, stop, y.calls)
 			assert.Equal(t, stop*stageEach, kvtest.MustFetch(t, st, stageReads...).Len())
 			y.then = nil
-			_, err = kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, y.done)
-			require.NoError(t, err)
+			must(kv.RunStage(t.Context(), st, "fill", stageReads, fillStage, y.done))(t)
 			requireFilled(t, st)
 			eachOnce(t, &y)
 			cancel()
@@ -151,8 +148,7 @@ func TestStageMeetsAnotherWriter(t *testing.T) {
 					commits++
 					return next(ctx, c)
 				}}
-				_, err := kv.RunStage(t.Context(), other, "fill", stageReads, fillStage, nil)
-				require.NoError(t, err)
+				must(kv.RunStage(t.Context(), other, "fill", stageReads, fillStage, nil))(t)
 				s := kvtest.MustFetch(t, st, stageReads...)
 				assert.Equal(t, stageKeys, s.Len())
 				// A key that the stage had put already is the other's now; one that it had not, is left to the other.
@@ -188,8 +184,7 @@ func TestStageSurvivesLostAnswers(t *testing.T) {
 		}
 		f := kvtest.NewFaults(st, kvtest.Random(1, 0.5, 20))
 		var y tally
-		_, err := kv.RunStage(t.Context(), f, "fill", stageReads, fillStage, y.done)
-		require.NoError(t, err)
+		must(kv.RunStage(t.Context(), f, "fill", stageReads, fillStage, y.done))(t)
 		requireFilled(t, st)
 		eachOnce(t, &y)
 	})
@@ -229,8 +224,7 @@ func TestStageSeesItsOwnChanges(t *testing.T) {
 			}, nil
 		}
 		before := kvtest.MustFetch(t, st).Revision
-		_, err := kv.RunStage(t.Context(), st, "fill", stageReads, stage, nil)
-		require.NoError(t, err)
+		must(kv.RunStage(t.Context(), st, "fill", stageReads, stage, nil))(t)
 		s := kvtest.MustFetch(t, st, stageReads...)
 		assert.Equal(t, kv.Entry{Value: "ready", Create: before + 1, Mod: before + 3}, s.At("s/state"))
 	})
@@ -252,8 +246,7 @@ func TestStageErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.st.Store = kv.NewMemory()
-			_, err := kv.RunStage(t.Context(), c.st, "fill", stageReads, fillStage, nil)
-			require.ErrorIs(t, err, c.want)
+			require.ErrorIs(t, errOf(kv.RunStage(t.Context(), c.st, "fill", stageReads, fillStage, nil)), c.want)
 		})
 	}
 	_, err := kv.RunStage(t.Context(), kv.NewMemory(), "fill", stageReads,
@@ -276,8 +269,7 @@ func TestStageIsNotContendedWhileItGetsOn(t *testing.T) {
 		}
 		return next(ctx, c)
 	}}
-	_, err := kv.RunStage(t.Context(), overtaken, "fill", stageReads, fillStage, nil)
-	require.NoError(t, err)
+	must(kv.RunStage(t.Context(), overtaken, "fill", stageReads, fillStage, nil))(t)
 	requireFilled(t, st)
 	assert.Greater(t, tries, 60)
 }
