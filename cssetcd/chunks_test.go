@@ -43,8 +43,7 @@ func TestAddChunks(t *testing.T) {
 // TestAddChunksGoesOn after it was interrupted, and adds to a chunk what it lacks.
 func TestAddChunksGoesOn(t *testing.T) {
 	t.Parallel()
-	ctx := t.Context()
-	c := emptyStore()
+	ctx, c := t.Context(), emptyStore()
 	fill(t, c)
 	chunks := manyChunks(60)
 	ok(t)(c.AddChunk(ctx, object, 40, "worker-2"))

@@ -181,8 +181,7 @@ func TestDefectB3StatusAfterDropMakesNoZombie(t *testing.T) {
 // TestDefectB4FirstTablesOfADatabaseDoNotCollide (I5): of two writers that created the first two tables of a database,
 // one was told that its table exists: both had to create the key above.
 func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
-	c := defectClient(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), defectClient(t)
 	for i := range 10 {
 		db := fmt.Sprintf("db%d", i)
 		ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: db, Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}}))
@@ -210,8 +209,7 @@ func TestDefectB4FirstTablesOfADatabaseDoNotCollide(t *testing.T) {
 // TestDefectB5UniqueIdsDoNotLoop (I11): two writers that needed a unique id below a new key went on for ever. Here each
 // gets its own.
 func TestDefectB5UniqueIdsDoNotLoop(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	striped := func(name string) cssetcd.Database {
 		return cssetcd.Database{Name: name, Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}
 	}
@@ -252,8 +250,7 @@ func TestDefectB5UniqueIdsDoNotLoop(t *testing.T) {
 
 // TestDefectB6DropSucceedsWhileChunksAreAdded: dropping failed as a whole when something was inserted below meanwhile.
 func TestDefectB6DropSucceedsWhileChunksAreAdded(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(racing(c, func() { ok(t)(c.AddChunk(ctx, object, 1, "worker-1")) }).DropTable(ctx, object))
 	assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES"))
 	ok(t)(racing(c, func() { ok(t)(c.CreateTable(ctx, directorTable(object))) }).DropDatabase(ctx, "lsst"))
@@ -266,8 +263,7 @@ func TestDefectB6DropSucceedsWhileChunksAreAdded(t *testing.T) {
 // TestDefectB7NothingIsCreatedBelowWhatIsMissing: tables and chunks were created in databases, tables and on nodes that
 // were not there.
 func TestDefectB7NothingIsCreatedBelowWhatIsMissing(t *testing.T) {
-	c := defectClient(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), defectClient(t)
 	ok(t)(c.CreateTable(ctx, defectTable("db", "Object")))
 	object, none := cssetcd.TableName{DB: "db", Table: "Object"}, cssetcd.TableName{DB: "db", Table: "None"}
 	unchanged(t, c, func() {
@@ -287,8 +283,7 @@ func TestDefectB7NothingIsCreatedBelowWhatIsMissing(t *testing.T) {
 
 // TestDefectB8CreatingADatabaseAgainChangesNothing: it replaced the striping, and the earlier one was left over.
 func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
-	c := defectClient(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), defectClient(t)
 	again := cssetcd.Database{Name: "db", Striping: &cssetcd.Striping{Stripes: 340, SubStripes: 3}}
 	unchanged(t, c, func() {
 		require.ErrorIs(t, errOf(c.CreateDatabase(ctx, again)), cssetcd.ErrDBExists)
@@ -319,8 +314,7 @@ func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Cli
 func TestDefectB9EtcdDownIsUnavailable(t *testing.T) {
 	server, etcd, c := defectEtcd(t)
 	ctx := t.Context()
-	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "db",
-		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}}))
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "db", Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12}}))
 	ok(t)(c.CreateTable(ctx, defectTable("db", "Object")))
 	view := must(cssetcd.OpenView(ctx, c))(t)
 	defer view.Close()
@@ -417,8 +411,7 @@ func TestDefectB11FirstClientsDoNotCollide(t *testing.T) {
 // TestDefectB12VersionStopsRunningClients (I4): a client that had looked at the version once went on reading and writing
 // after it was raised.
 func TestDefectB12VersionStopsRunningClients(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	view := openView(t, c)
 	rev := byHand(t, c, "css/css_meta/version", "2")
 	require.ErrorIs(t, waitRevision(t, view, rev).Version(), cssetcd.ErrVersionMismatch, "who reads a view can see it")
@@ -664,8 +657,7 @@ func TestPartitioningsOfOthersAreNotRead(t *testing.T) {
 		plain := csstest.New(t)
 		ctx, striping := t.Context(), &cssetcd.Striping{Stripes: 1, SubStripes: 1}
 		for i := range others {
-			ok(t)(plain.CreateDatabase(ctx, cssetcd.Database{Name: fmt.Sprintf("other%d", i),
-				Striping: striping}))
+			ok(t)(plain.CreateDatabase(ctx, cssetcd.Database{Name: fmt.Sprintf("other%d", i), Striping: striping}))
 		}
 		c, since := counted(t, plain)
 		ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "new", Striping: striping}))
@@ -684,8 +676,7 @@ func TestPartitioningsOfOthersAreNotRead(t *testing.T) {
 
 // TestPartitioningIDsNeverRepeat, also where entries came by other ways, or went.
 func TestPartitioningIDsNeverRepeat(t *testing.T) {
-	plain := csstest.New(t)
-	ctx := t.Context()
+	ctx, plain := t.Context(), csstest.New(t)
 	next := func() string {
 		t.Helper()
 		name := fmt.Sprintf("db%d", len(latestNames(t, plain)))
@@ -732,8 +723,7 @@ func latestNames(t *testing.T, c *cssetcd.Client) []string {
 
 // TestDefectB16ANameInAnotherCaseIsMissing: it was found, with default values instead of its own.
 func TestDefectB16ANameInAnotherCaseIsMissing(t *testing.T) {
-	c := defectClient(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), defectClient(t)
 	ok(t)(c.CreateTable(ctx, defectTable("db", "Object")))
 	s := must(c.Snapshot(ctx, 0))(t)
 	require.ErrorIs(t, errOf(c.Database(ctx, "DB")), cssetcd.ErrNoSuchDB)
@@ -796,15 +786,13 @@ func TestDefectB17AReadIsOfOneMoment(t *testing.T) {
 // TestDefectB18ScanParametersOfPlainKeysCanBeSet: upstream writes the packed key, which a plain key of the same name
 // goes on hiding.
 func TestDefectB18ScanParametersOfPlainKeysCanBeSet(t *testing.T) {
-	c := defectClient(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), defectClient(t)
 	const scan = "/DBS/db/TABLES/Object/sharedScan"
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "Object"}}))
 	n := cssetcd.TableName{DB: "db", Table: "Object"}
 	for name, keys := range map[string]map[string]string{
-		"both plain": {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
-		"one plain": {scan: "", scan + "/lockInMem": "1", scan +
-			"/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
+		"both plain":         {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
+		"one plain":          {scan: "", scan + "/lockInMem": "1", scan + "/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
 		"plain, no ancestor": {scan + "/scanRating": "1"},
 	} {
 		t.Run(name, func(t *testing.T) {

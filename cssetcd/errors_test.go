@@ -13,8 +13,7 @@ import (
 
 // TestErrorTexts: they are sentences that name the operation, the object and the trouble.
 func TestErrorTexts(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.AddChunk(ctx, object, 7, "worker-1"))
 	for _, tt := range []struct {
 		err  error

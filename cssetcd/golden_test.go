@@ -43,8 +43,7 @@ func changed(before, after map[string]string) map[string]string {
 // TestRowsAreThoseOfUpstream holds what upstream's CssAccess writes for a sequence of calls, as it was recorded from
 // kvData: each step with the rows that are new or changed after it. We write the same bytes; the exceptions are marked.
 func TestRowsAreThoseOfUpstream(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	partitioned := func(col, lat, lon string) *cssetcd.Partitioning {
 		return &cssetcd.Partitioning{DirDB: "lsst", DirTable: "Object", DirColumn: col, LatColumn: lat, LonColumn: lon}
 	}

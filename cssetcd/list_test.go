@@ -289,8 +289,7 @@ func TestSmallQuestionsReadNoChunks(t *testing.T) {
 		{"names of databases", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS"); return err }},
 		{"a database", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst"); return err }},
 		{"names of tables", func(ctx context.Context) error {
-			_, err := css.Raw().Children(ctx,
-				"/DBS/lsst/TABLES")
+			_, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES")
 			return err
 		}},
 		{"parts of a table", func(ctx context.Context) error {

@@ -185,8 +185,7 @@ func TestKeysAndValuesKeepWhatKvDataHolds(t *testing.T) {
 // TestWhatIsNoNameNamesNothing: a name with a slash, the empty name and .packed.json would make the key of something
 // else. Upstream takes "Object/schema" for a table.
 func TestWhatIsNoNameNamesNothing(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.AddChunk(ctx, object, 1, "worker-1"))
 	snapshot := catalogue(t, c, 0)
 	for _, bad := range []string{"Object/schema", "Object/CHUNKS", "Object/partitioning", ".packed.json", "", "/"} {
@@ -233,8 +232,7 @@ func TestWhatIsNoNameNamesNothing(t *testing.T) {
 // TestNamesFromElsewhereStayUsable: what breaks the rules of names and came there through etcdctl is listed, read,
 // changed and dropped.
 func TestNamesFromElsewhereStayUsable(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	odd := cssetcd.TableName{DB: "odd.db ", Table: "é.😀"}
 	putKeys(t, c, map[string]string{"/DBS/odd.db ": "READY", "/DBS/odd.db /TABLES": "",
 		"/DBS/odd.db /TABLES/é.😀": "READY", "/NODES/ nö": "ACTIVE"})
@@ -273,8 +271,7 @@ func TestNamesFromElsewhereStayUsable(t *testing.T) {
 // TestNamesThatDifferInCaseOnly (I6): kvData's collation takes them for one key, so the second is refused, for every
 // kind of name.
 func TestNamesThatDifferInCaseOnly(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	unchanged(t, c, func() {
 		_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"})
 		require.ErrorIs(t, err, cssetcd.ErrDBExists)
@@ -319,8 +316,7 @@ func TestNamesThatDifferInCaseOnly(t *testing.T) {
 
 // TestStaleSpellingGivesWay (I6): a fold key whose name key is gone, deleted by hand, is overwritten.
 func TestStaleSpellingGivesWay(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	deleteByHand(t, c, kv.Tree("css/DBS/lsst")...)
 	require.Equal(t, "/DBS/lsst", beside(t, c)["fold/dbs/lsst"])
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}))

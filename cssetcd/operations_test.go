@@ -18,8 +18,7 @@ var absent = cssetcd.TableName{DB: "lsst", Table: "Missing"}
 
 // TestDatabases: what conformance leaves open, revisions and the input that is refused.
 func TestDatabases(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	rev := ok(t)(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "lsst", StorageClass: "L2", ReleaseStatus: "PRIVATE",
 		Striping: &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.1},
@@ -52,8 +51,7 @@ func TestDatabases(t *testing.T) {
 
 // TestTables: what conformance leaves open: all shapes, the input that is refused, and names that begin alike.
 func TestTables(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	t.Run("every shape is read as it was created", func(t *testing.T) {
 		for i, tt := range []cssetcd.Table{
 			{Schema: "(a INT)"},
@@ -90,12 +88,9 @@ func TestTables(t *testing.T) {
 				"shared scan without partitioning": {SharedScan: &cssetcd.SharedScan{}},
 				"negative rating":                  {SharedScan: &cssetcd.SharedScan{Rating: -1}, Partitioning: &director},
 				"no director's database":           {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirDB = "" })},
-				"no director": {Partitioning: with(director,
-					func(p *cssetcd.Partitioning) { p.DirTable = "" })},
-				"no director's column": {Partitioning: with(director,
-					func(p *cssetcd.Partitioning) { p.DirColumn = "" })},
-				"negative overlap": {Partitioning: with(director,
-					func(p *cssetcd.Partitioning) { p.Overlap = -0.1 })},
+				"no director":                      {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirTable = "" })},
+				"no director's column":             {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirColumn = "" })},
+				"negative overlap":                 {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.Overlap = -0.1 })},
 				"overlap that is no number": {Partitioning: with(director,
 					func(p *cssetcd.Partitioning) { p.Overlap = math.NaN() })},
 				"no first table":      {Match: matching(func(m *cssetcd.Match) { m.DirTable1 = "" })},
@@ -131,8 +126,7 @@ func TestTables(t *testing.T) {
 }
 
 func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	const key = "/DBS/lsst/TABLES/Object/sharedScan"
 	putKeys(t, c, map[string]string{key + "/.packed.json": `{"other":7,"scanRating":"9","emoji":"x"}`,
 		key + "/lockInMem": "0", key + "/more": "1"})
@@ -144,8 +138,7 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	assert.Equal(t, &cssetcd.SharedScan{LockInMem: true, Rating: 3}, tab.SharedScan)
 
 	for why, bad := range map[string]struct{ value, message string }{
-		"what is nested would be lost": {`{"a":{"b":1}}`,
-			`member "a" is an object or an array, which writing would lose`},
+		"what is nested would be lost":       {`{"a":{"b":1}}`, `member "a" is an object or an array, which writing would lose`},
 		"what is no JSON is not overwritten": {`{`, "not JSON"},
 		"what kvData could not hold":         {`{"a":"\ud83d\ude00"}`, "takes 4 bytes"},
 		"what would grow too long":           {`{"a":"` + strings.Repeat("/", 40_000) + `"}`, "may have 65535"},
@@ -165,8 +158,7 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 // TestNodeInUseStays (I8): a node that a replica names, packed or plain, in any database and whatever its status, is
 // not deleted, and the error names the chunk.
 func TestNodeInUseStays(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "worker"}))
 	ok(t)(c.AddChunk(ctx, object, 42, "worker-1", "worker-2"))
 	ok(t)(c.SetTableStatus(ctx, object, cssetcd.StatusIgnore))
@@ -188,8 +180,7 @@ func TestNodeInUseStays(t *testing.T) {
 }
 
 func TestChunks(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	list := func() []cssetcd.Chunk {
 		var all []cssetcd.Chunk
 		seq := must(c.Chunks(ctx, object))(t)
@@ -252,8 +243,7 @@ func manyNames(n int) []string {
 
 // TestIdsEnd (I11): upstream's ids have ten digits.
 func TestIdsEnd(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	db := cssetcd.Database{Name: "last", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}
 	byHand(t, c, "css/PARTITIONING/_9999999998", "")
 	byHand(t, c, "last/PARTITIONING", "9999999997")
@@ -275,8 +265,7 @@ func TestIdsEnd(t *testing.T) {
 // TestConditions: a condition that does not hold is told. IfStatus looks at the status of what a write is about,
 // IfRevision at all of its own keys; 0 is the revision of what is absent and does not mean any.
 func TestConditions(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	for name, write := range map[string]func(...cssetcd.WriteOption) error{
 		"SetDatabaseStatus": func(o ...cssetcd.WriteOption) error { return errOf(c.SetDatabaseStatus(ctx, "lsst", "X", o...)) },
 		"SetTableStatus":    func(o ...cssetcd.WriteOption) error { return errOf(c.SetTableStatus(ctx, object, "X", o...)) },
@@ -306,8 +295,7 @@ func TestConditions(t *testing.T) {
 
 // TestOptionsThatMeanNothingAreRefused: none is passed over without a word.
 func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	type option = cssetcd.WriteOption
 	const ifs = "IfStatus IfRevision"
 	options := map[string]cssetcd.WriteOption{
@@ -358,8 +346,7 @@ func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
 
 // TestRemovalIsRefusedWhileCzarsAreRegistered (I9): immediate removal could take a table from under a running query.
 func TestRemovalIsRefusedWhileCzarsAreRegistered(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	removals := map[string]func(*cssetcd.Client, ...cssetcd.WriteOption) error{
 		"DropTable": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error { return errOf(c.DropTable(ctx, object, o...)) },
 		"DropDatabase": func(c *cssetcd.Client, o ...cssetcd.WriteOption) error {
@@ -405,8 +392,7 @@ func TestRemovalIsRefusedWhileCzarsAreRegistered(t *testing.T) {
 
 // TestCreatingIsRefusedWhileTheNameIsDropped: what a drop in progress still does would hit the new one.
 func TestCreatingIsRefusedWhileTheNameIsDropped(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	byHand(t, c, "drop/db/gone", "")
 	byHand(t, c, "drop/table/lsst/Gone", "")
 	gone := cssetcd.TableName{DB: "lsst", Table: "Gone"}
@@ -445,8 +431,7 @@ func TestCreatingIsRefusedWhileTheNameIsDropped(t *testing.T) {
 
 // TestLeftoversBelowAMissingKeyRefuseCreation (I7): what was left behind would become part of what is created.
 func TestLeftoversBelowAMissingKeyRefuseCreation(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	putKeys(t, c, map[string]string{
 		"/DBS/left/TABLES/t/schema": "(a INT)", "/DBS/lsst/TABLES/Left/CHUNKS/1": "", "/NODES/left/host": "h",
 	})
@@ -474,8 +459,7 @@ func TestLeftoversBelowAMissingKeyRefuseCreation(t *testing.T) {
 }
 
 func TestRawKeys(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	raw := c.Raw()
 	t.Run("a packed key holds what can be read", func(t *testing.T) {
 		ok(t)(raw.Put(ctx, "/a/.packed.json", `{"x":1}`))

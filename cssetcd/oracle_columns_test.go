@@ -165,8 +165,7 @@ var columnSchemas = map[string]struct {
 	"keys without blanks": {schema: "(a INT NOT NULL,b INT,PRIMARY KEY(a),KEY(b),INDEX(a,b),UNIQUE(b))"},
 	"named keys": {schema: "(a INT NOT NULL, b INT, PRIMARY KEY `pk` (`a`), KEY `k,1` (`b`), " +
 		"UNIQUE KEY u (b DESC), UNIQUE INDEX v USING BTREE (a), INDEX i (b) COMMENT 'a, b')"},
-	"keys in lower case": {schema: "(a int not null, b int, primary key (a), key k (b), unique (b), " +
-		"index (a))"},
+	"keys in lower case": {schema: "(a int not null, b int, primary key (a), key k (b), unique (b), index (a))"},
 	"keys of a part of a column": {schema: "(a TEXT, b GEOMETRY NOT NULL, KEY (a(10)), FULLTEXT KEY f (a), " +
 		"FULLTEXT (a), SPATIAL INDEX s (b))"},
 	"constraints": {schema: "(a INT NOT NULL, b INT, CONSTRAINT c CHECK (a > 0), CONSTRAINT " +
@@ -175,8 +174,7 @@ var columnSchemas = map[string]struct {
 		"DELETE CASCADE, CONSTRAINT f FOREIGN KEY g (b) REFERENCES t (a))", dependent: true},
 	"auto increment":  {schema: "(id BIGINT AUTO_INCREMENT, a INT, PRIMARY KEY (id))", dependent: true},
 	"a serial column": {schema: "(id SERIAL, a INT)"},
-	"options": {schema: "(a INT, b INT) ENGINE=MyISAM DEFAULT CHARSET=latin1 COMMENT='a " +
-		"table (with, a comment)'"},
+	"options":         {schema: "(a INT, b INT) ENGINE=MyISAM DEFAULT CHARSET=latin1 COMMENT='a table (with, a comment)'"},
 	"partitions": {schema: "(a INT, b INT) PARTITION BY RANGE (a) (PARTITION p0 VALUES LESS " +
 		"THAN (10), PARTITION p1 VALUES LESS THAN MAXVALUE)"},
 	"system versioning": {schema: "(a INT, s TIMESTAMP(6) GENERATED ALWAYS AS ROW START, e " +

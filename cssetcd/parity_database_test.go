@@ -26,8 +26,7 @@ func TestParityGetDbStatus(t *testing.T) {
 }
 
 func TestParitySetDbStatus(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	ok(t)(c.SetDatabaseStatus(ctx, "sky", "DEAD"))
 	ok(t)(c.SetDatabaseStatus(ctx, "user", cssetcd.StatusReady))
 	ok(t)(c.SetDatabaseStatus(ctx, "match", ""))
@@ -55,10 +54,8 @@ func TestParityGetDbStriping(t *testing.T) {
 }
 
 func TestParityCreateDb(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
-	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2",
-		ReleaseStatus: "UNRELEASED"}))
+	ctx, c := t.Context(), parity(t)
+	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain", StorageClass: "L2", ReleaseStatus: "UNRELEASED"}))
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "striped", StorageClass: "L2", ReleaseStatus: "RELEASED",
 		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
@@ -78,8 +75,7 @@ func TestParityCreateDb(t *testing.T) {
 }
 
 func TestParityCreateDbLike(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{
 		Name: "striped", StorageClass: "L3", ReleaseStatus: "RELEASED",
 		Striping: &cssetcd.Striping{Stripes: 50, SubStripes: 25, Overlap: 0.01},
@@ -101,8 +97,7 @@ func TestParityCreateDbLike(t *testing.T) {
 }
 
 func TestParityDropDb(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "empty"}))
 	ok(t)(c.DropDatabase(ctx, "empty"))
 	ok(t)(c.DropDatabase(ctx, "sky"))

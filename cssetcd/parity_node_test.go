@@ -67,8 +67,7 @@ func TestParitySetNodeState(t *testing.T) {
 }
 
 func TestParityDeleteNode(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	for _, name := range []string{"north", "south"} {
 		require.ErrorIs(t, errOf(c.DeleteNode(ctx, name)), cssetcd.ErrNodeInUse, "a replica names it, packed or plain")
 	}
@@ -81,8 +80,7 @@ func TestParityDeleteNode(t *testing.T) {
 }
 
 func TestParityAddChunk(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	n := cssetcd.TableName{DB: "user", Table: "Mine"}
 	ok(t)(c.AddChunk(ctx, n, 1000, "north", "south"))
 	ok(t)(c.AddChunk(ctx, n, 2000, "west"))
@@ -96,8 +94,7 @@ func TestParityAddChunk(t *testing.T) {
 }
 
 func TestParityDeleteChunk(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	ok(t)(c.DeleteChunk(ctx, sky("Visit"), 77))
 	assert.Equal(t, map[int][]string{8100: {"north"}}, chunkNodes(t, load(t, c), sky("Visit")))
 	require.ErrorIs(t, errOf(c.DeleteChunk(ctx, sky("Visit"), 77)), cssetcd.ErrNoSuchChunk)

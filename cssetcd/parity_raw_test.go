@@ -36,8 +36,7 @@ func rawValue(t *testing.T, raw cssetcd.Raw, key, otherwise string) string {
 }
 
 func TestParityCreate(t *testing.T) {
-	raw := parityRaw(t)
-	ctx := t.Context()
+	ctx, raw := t.Context(), parityRaw(t)
 	ok(t)(raw.Create(ctx, "/new/key", "value"))
 	assert.Equal(t, "value", rawValue(t, raw, "/new/key", ""))
 	assert.Equal(t, "", rawValue(t, raw, "/new", "absent"), "the key above came with it")
@@ -78,8 +77,7 @@ func TestParityCreateUnique(t *testing.T) {
 }
 
 func TestParitySet(t *testing.T) {
-	raw := parityRaw(t)
-	ctx := t.Context()
+	ctx, raw := t.Context(), parityRaw(t)
 	ok(t)(raw.Put(ctx, "/key", "now"))
 	assert.Equal(t, "now", rawValue(t, raw, "/key", ""))
 	ok(t)(raw.Put(ctx, "/key", "new"))
@@ -159,8 +157,7 @@ func TestParityGetChildrenValues(t *testing.T) {
 }
 
 func TestParityDeleteKey(t *testing.T) {
-	raw := parityRaw(t, "/top/child/a", "a", "/top/child/b", "b", "/top", "root", "/top2", "")
-	ctx := t.Context()
+	ctx, raw := t.Context(), parityRaw(t, "/top/child/a", "a", "/top/child/b", "b", "/top", "root", "/top2", "")
 	there := func() []string {
 		found := must(raw.Many(ctx, "/top", "/top/child", "/top/child/a", "/top/child/b", "/top2"))(t)
 		return slices.Sorted(maps.Keys(found))

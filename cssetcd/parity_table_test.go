@@ -166,8 +166,7 @@ func created(t *testing.T, c *cssetcd.Client, table cssetcd.Table, opts ...csset
 }
 
 func TestParityCreateTable(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	plain := cssetcd.Table{Name: sky("New"), Status: cssetcd.StatusReady, Schema: "(INT I)"}
 	assert.Equal(t, plain, created(t, c, plain))
 	require.ErrorIs(t, errOf(c.CreateTable(ctx, plain)), cssetcd.ErrTableExists)
@@ -189,8 +188,7 @@ func TestParityCreateTable(t *testing.T) {
 }
 
 func TestParityCreateMatchTable(t *testing.T) {
-	c := parity(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), parity(t)
 	// Without directors upstream makes a table that is not partitioned. Here that is one without Match; a Match without
 	// them is refused.
 	none := cssetcd.Table{Name: sky("Match"), Match: &cssetcd.Match{}}

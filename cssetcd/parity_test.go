@@ -198,12 +198,11 @@ func TestParityReadOnly(t *testing.T) {
 	batch.CreateDatabase(cssetcd.Database{Name: "new"})
 	unchanged(t, c, func() {
 		for name, err := range map[string]error{
-			"createDb":     errOf(reader.CreateDatabase(ctx, cssetcd.Database{Name: "new"})),
-			"createDbLike": errOf(reader.CreateDatabaseLike(ctx, "new", "sky")),
-			"setDbStatus":  errOf(reader.SetDatabaseStatus(ctx, "sky", "x")),
-			"dropDb":       errOf(reader.DropDatabase(ctx, "sky")),
-			"createTable": errOf(reader.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "sky",
-				Table: "new"}})),
+			"createDb":           errOf(reader.CreateDatabase(ctx, cssetcd.Database{Name: "new"})),
+			"createDbLike":       errOf(reader.CreateDatabaseLike(ctx, "new", "sky")),
+			"setDbStatus":        errOf(reader.SetDatabaseStatus(ctx, "sky", "x")),
+			"dropDb":             errOf(reader.DropDatabase(ctx, "sky")),
+			"createTable":        errOf(reader.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "sky", Table: "new"}})),
 			"setTableStatus":     errOf(reader.SetTableStatus(ctx, n, "x")),
 			"setTableSchema":     errOf(reader.SetTableSchema(ctx, n, "(a INT)")),
 			"setScanTableParams": errOf(reader.SetSharedScan(ctx, n, cssetcd.SharedScan{})),

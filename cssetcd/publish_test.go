@@ -32,8 +32,7 @@ func TestTablesLikeAreReady(t *testing.T) {
 
 // TestBatch (I1): all operations of a batch happen at one revision or none, and each sees what those before it do.
 func TestBatch(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	var b cssetcd.Batch
 	b.CreateDatabase(cssetcd.Database{Name: "lsst", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})
 	b.CreateDatabaseLike("lsst2", "lsst")
@@ -232,8 +231,7 @@ func TestPublishKeepsWithinEtcdsLimits(t *testing.T) {
 }
 
 func TestPublishLikeAnother(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "lsst", Table: "Pairs"}, Match: &cssetcd.Match{
 		DirTable1: "lsst.Object", DirColumn1: "a", DirTable2: "other.B", DirColumn2: "b",
 	}}, cssetcd.AllowUnqueryable()))
@@ -258,8 +256,7 @@ func TestPublishLikeAnother(t *testing.T) {
 }
 
 func TestPublishRefuses(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	tables := manyTables("lsst", 1)
 	striping := &cssetcd.Striping{Stripes: 85, SubStripes: 12, Overlap: 0.01667}
 	same := cssetcd.Database{Name: "lsst", StorageClass: "L2", ReleaseStatus: "RELEASED", Striping: striping}

@@ -36,8 +36,7 @@ func asMatch(a, b string) func(*cssetcd.Table) {
 }
 
 func TestUnqueryableTables(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "plain"}))
 	unstriped := directorTable(cssetcd.TableName{DB: "plain", Table: "T"})
 	for _, table := range []cssetcd.Table{inLSST("A", asChild("None")), inLSST("B", asMatch("Object", "other.Ref")),
@@ -176,8 +175,7 @@ func TestChunkNames(t *testing.T) {
 }
 
 func TestSubnormalNumbers(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	match := inLSST("Pairs", asMatch("Object", "Object"))
 	match.Match.AngSep = 5e-324
 	director := inLSST("New", func(t *cssetcd.Table) { t.Partitioning.Overlap = 0x1p-1023 })

@@ -35,8 +35,7 @@ func records(t testing.TB, c *cssetcd.Client) map[string]string {
 // TestNamesMadeByHandAreProtected: once they are reconciled, names that were made through etcdctl cannot be created in
 // another case.
 func TestNamesMadeByHandAreProtected(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	before := records(t, c)
 	putKeys(t, c, map[string]string{
 		"/DBS/ByHand": "READY", "/DBS/ByHand/TABLES": "", "/DBS/ByHand/TABLES/Object": "READY",
@@ -170,8 +169,7 @@ func TestReconcilingMayLookAtThePast(t *testing.T) {
 // TestReconcilingAgainstCreations: daemons that reconcile over and over while names come and go in two spellings leave
 // no name without its record, and fail nobody.
 func TestReconcilingAgainstCreations(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	const rounds, names = 15, 4
 	var wg sync.WaitGroup
 	for range 2 {
@@ -236,16 +234,13 @@ func TestReconcilingNeedsACatalogue(t *testing.T) {
 	putKeys(t, c, map[string]string{"/DBS/ByHand": "READY"})
 	past := catalogue(t, c, 0)
 	putKeys(t, c, map[string]string{"/css_meta/version": "2"})
-	unchanged(t, c, func() {
-		assert.ErrorIs(t, errOf(c.ReconcileNames(t.Context(), past)), cssetcd.ErrVersionMismatch)
-	})
+	unchanged(t, c, func() { assert.ErrorIs(t, errOf(c.ReconcileNames(t.Context(), past)), cssetcd.ErrVersionMismatch) })
 }
 
 // TestDroppingOneOfTwoNamesKeepsTheOthersRecord: of names that differ in case only, dropping the one that is not on
 // record leaves the other one protected, with the tables in it.
 func TestDroppingOneOfTwoNamesKeepsTheOthersRecord(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	before := records(t, c)
 	putKeys(t, c, map[string]string{
 		"/DBS/LSST": "READY", "/DBS/LSST/TABLES": "", "/DBS/LSST/TABLES/OBJECT": "READY", "/DBS/lsst/TABLES/OBJECT": "READY",

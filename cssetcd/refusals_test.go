@@ -15,8 +15,7 @@ import (
 
 // TestNilIsRefused: nothing that may be nil by mistake ends the process.
 func TestNilIsRefused(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	for what, do := range map[string]func() error{
 		"an option of New":      func() error { return errOf(cssetcd.New(ctx, csstest.Etcd(), nil)) },
 		"an etcd client":        func() error { return errOf(cssetcd.New(ctx, nil)) },
@@ -35,8 +34,7 @@ func TestNilIsRefused(t *testing.T) {
 
 // TestWhatUpstreamHoldsIn32Bits: more is refused, by operations and in a dump.
 func TestWhatUpstreamHoldsIn32Bits(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	const most, over = math.MaxInt32, math.MaxInt32 + 1
 	striped := func(name string, stripes, subs int) error {
 		return errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: name,

@@ -394,8 +394,7 @@ func TestRestoreRespectsDropsInProgress(t *testing.T) {
 
 // TestOverwriteChangesIncarnationsAndKeepsTheVersion, the history and what is not the catalogue.
 func TestOverwriteChangesIncarnationsAndKeepsTheVersion(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	must(c.Restore(ctx, parse(t, smallDump)))(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "other"}))
 	byHand(t, c, "config", "kept")

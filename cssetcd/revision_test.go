@@ -63,8 +63,7 @@ func TestOfTwoWritersWhoReadTheSameOneSucceeds(t *testing.T) {
 
 // TestModifiedIsOfTheThingsOwnKeys: not of what belongs to others.
 func TestModifiedIsOfTheThingsOwnKeys(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	table := func() cssetcd.Revision {
 		read := must(c.Table(ctx, object))(t)
 		shown := must(catalogue(t, c, 0).Table(object))(t)
@@ -133,8 +132,7 @@ func TestNothingMeetsNoCondition(t *testing.T) {
 
 // TestCreationFillsIn: what the command fills in, too.
 func TestCreationFillsIn(t *testing.T) {
-	c := newCatalogue(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), newCatalogue(t)
 	ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "bare"}))
 	ok(t)(c.AddNode(ctx, cssetcd.Node{Name: "bare"}))
 	db := must(c.Database(ctx, "bare"))(t)

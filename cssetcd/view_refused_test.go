@@ -105,12 +105,8 @@ func TestViewWithAccessControl(t *testing.T) {
 			func() { g.grant(t) },
 		},
 		"a password": {
-			func() {
-				must(g.root.UserChangePassword(t.Context(), "czar", "another"))(t)
-			},
-			func() {
-				must(g.root.UserChangePassword(t.Context(), "czar", "word"))(t)
-			},
+			func() { must(g.root.UserChangePassword(t.Context(), "czar", "another"))(t) },
+			func() { must(g.root.UserChangePassword(t.Context(), "czar", "word"))(t) },
 		},
 	} {
 		began := time.Now()

@@ -216,8 +216,7 @@ func changes(u cssetcd.Update) []string {
 
 // TestNextIsTheExactNetChange (V2) since what the subscriber saw last, however many writes there were.
 func TestNextIsTheExactNetChange(t *testing.T) {
-	c := csstest.New(t)
-	ctx := t.Context()
+	ctx, c := t.Context(), csstest.New(t)
 	raw := c.Raw()
 	ok(t)(raw.Put(ctx, "/a", "1"))
 	ok(t)(raw.Put(ctx, "/b", "1"))
@@ -407,8 +406,7 @@ func TestViewShowsWholeRevisions(t *testing.T) {
 					}
 				}
 				assert.True(t, slices.IsSortedFunc(u.Keys, func(a, b cssetcd.KeyChange) int {
-					return strings.Compare(a.Key,
-						b.Key)
+					return strings.Compare(a.Key, b.Key)
 				}))
 				if same(u.To) == fmt.Sprint(rounds-1) {
 					assert.Equal(t, contents(u.To), state)
@@ -484,9 +482,7 @@ func TestCloseIsPrompt(t *testing.T) {
 		sub := v.Subscribe()
 		var wg sync.WaitGroup
 		for range 3 {
-			wg.Go(func() {
-				assert.ErrorIs(t, errOf(v.WaitRevision(t.Context(), 1<<40)), cssetcd.ErrClosed)
-			})
+			wg.Go(func() { assert.ErrorIs(t, errOf(v.WaitRevision(t.Context(), 1<<40)), cssetcd.ErrClosed) })
 		}
 		wg.Go(func() {
 			var err error

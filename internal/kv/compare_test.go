@@ -22,23 +22,18 @@ var corruptions = map[string]struct {
 	want  string // the difference, once it is healed
 }{
 	"a wrong value at the right revision": {func(b *kv.Builder) {
-		spoilEntry(b,
-			func(e *kv.Entry) { e.Value = "wrong" })
+		spoilEntry(b, func(e *kv.Entry) { e.Value = "wrong" })
 	}, "dir/b wrong>1"},
-	"a wrong revision": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Mod-- }) },
-		"dir/b 1>1"},
-	"a wrong incarnation": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Create-- }) },
-		"dir/b 1>1"},
+	"a wrong revision":    {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Mod-- }) }, "dir/b 1>1"},
+	"a wrong incarnation": {func(b *kv.Builder) { spoilEntry(b, func(e *kv.Entry) { e.Create-- }) }, "dir/b 1>1"},
 	"a missing key":       {func(b *kv.Builder) { b.Delete("dir/b") }, "dir/b >1"},
 	"a missing first key": {func(b *kv.Builder) { b.Delete("dir/a") }, "dir/a >1"},
 	"a missing last key":  {func(b *kv.Builder) { b.Delete("dir/c") }, "dir/c >1"},
 	"an extra key": {func(b *kv.Builder) {
-		b.Put("dir/bb",
-			kv.Entry{Value: "extra", Create: 1, Mod: 1})
+		b.Put("dir/bb", kv.Entry{Value: "extra", Create: 1, Mod: 1})
 	}, "dir/bb extra>"},
 	"an extra last key": {func(b *kv.Builder) {
-		b.Put("dir/d",
-			kv.Entry{Value: "extra", Create: 1, Mod: 1})
+		b.Put("dir/d", kv.Entry{Value: "extra", Create: 1, Mod: 1})
 	}, "dir/d extra>"},
 }
 

@@ -44,8 +44,7 @@ func TestFollowSilence(t *testing.T) {
 			kvtest.MustPut(t, n.direct, "dir/during", "")
 			f.wait("the watch ends", func() bool { return f.said("etcd fell silent") })
 			f.wait("and the next one, too", func() bool {
-				return strings.Count(strings.Join(f.trouble, "\n"),
-					"etcd fell silent") > 1
+				return strings.Count(strings.Join(f.trouble, "\n"), "etcd fell silent") > 1
 			})
 			n.Resume()
 			kvtest.MustPut(t, n.direct, "dir/after", "")
@@ -89,8 +88,7 @@ func TestFollowLeavesALostConnection(t *testing.T) {
 		direct := newStore(t)
 		a, b := newNetwork(t, direct), newNetwork(t, direct)
 		over := storeWithPrefix(t, newClient(t, a.Addr(), func(cfg *clientv3.Config) {
-			cfg.Endpoints = append(cfg.Endpoints,
-				b.Addr())
+			cfg.Endpoints = append(cfg.Endpoints, b.Addr())
 		}), direct).Hurry()
 		f := startFollowing(t, over, nil)
 		f.reachNow(direct)

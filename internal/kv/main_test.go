@@ -133,9 +133,7 @@ func TestConformance(t *testing.T) {
 			Compact: func(t *testing.T, _ kv.Store, at kv.Revision) { compact(t, client, at) },
 			Grant: func(t *testing.T, _ kv.Store) (int64, func()) {
 				lease := must(client.Grant(t.Context(), 60))(t)
-				return int64(lease.ID), func() {
-					must(client.Revoke(t.Context(), lease.ID))(t)
-				}
+				return int64(lease.ID), func() { must(client.Revoke(t.Context(), lease.ID))(t) }
 			},
 		})
 	})

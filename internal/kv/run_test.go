@@ -180,9 +180,7 @@ func TestRunLeavesThePlansChangeAlone(t *testing.T) {
 	puts[0] = kv.Put{Path: "k", Value: "v"}
 	guards := make([]kv.Guard, 0, 10)
 	must(kv.Run(t.Context(), kv.NewMemory(), kv.Op{Reads: []kv.Span{kv.Key("k")},
-		Plan: func(*kv.Snapshot) (kv.Change, error) {
-			return kv.Change{Puts: puts, Guards: guards}, nil
-		}}))(t)
+		Plan: func(*kv.Snapshot) (kv.Change, error) { return kv.Change{Puts: puts, Guards: guards}, nil }}))(t)
 	assert.Zero(t, puts[:2][1])
 	assert.Zero(t, guards[:1][0])
 }
@@ -209,9 +207,7 @@ func TestRunNamesItselfInTheCommit(t *testing.T) {
 	tokens := map[string]bool{}
 	for range 3 {
 		rev := must(kv.Run(t.Context(), st, kv.Op{Name: "touch it all", Reads: []kv.Span{kv.Key("k")},
-			Plan: func(*kv.Snapshot) (kv.Change, error) {
-				return put("k", ""), nil
-			}}))(t)
+			Plan: func(*kv.Snapshot) (kv.Change, error) { return put("k", ""), nil }}))(t)
 		e := kvtest.MustFetch(t, st, kv.Key(kv.CommitPath)).At(kv.CommitPath)
 		assert.Equal(t, rev, e.Mod)
 		token, name, _ := strings.Cut(e.Value, " ")
@@ -330,9 +326,7 @@ func TestRunGivesUpWhenContended(t *testing.T) {
 		return next(ctx, c)
 	}}
 	_, err := kv.Run(t.Context(), contended, kv.Op{Reads: []kv.Span{kv.Key("k"), kv.Key("mine")},
-		Plan: func(*kv.Snapshot) (kv.Change, error) {
-			return put("mine", ""), nil
-		}})
+		Plan: func(*kv.Snapshot) (kv.Change, error) { return put("mine", ""), nil }})
 	require.ErrorIs(t, err, kv.ErrContended)
 	require.NotErrorIs(t, err, kv.ErrOutcomeUnknown)
 	assert.Equal(t, 40, commits)
