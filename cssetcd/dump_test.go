@@ -127,8 +127,8 @@ func TestDumpTakesAnyScalars(t *testing.T) {
 	assert.Equal(t, 5, d.Len())
 }
 
-// TestDumpThatIsNoFlatObject: the text as a whole is refused, and the message says where.
-func TestDumpThatIsNoFlatObject(t *testing.T) {
+// TestDumpThatIsNotTaken: the text as a whole is refused, and the message says where.
+func TestDumpThatIsNotTaken(t *testing.T) {
 	for _, tt := range []struct{ why, text, message string }{
 		{"nothing", ``, "the JSON ends in the middle, after 0 bytes"},
 		{"half", `{"/css_meta/version": "1", "/DBS"`, "the JSON ends in the middle"},
@@ -143,6 +143,12 @@ func TestDumpThatIsNoFlatObject(t *testing.T) {
 		{"garbage behind", `{"/css_meta/version": "1"} x`, "trailing data after the JSON object"},
 		{"invalid UTF-8", "{\"/a\": \"é\xff\"}", "byte 10 is not valid UTF-8"},
 		{"UTF-16", "\xff\xfe{\x00", "byte 0 is not valid UTF-8"},
+		{"what an editor puts in front", "\ufeff" + minimalDump, "begins with a UTF-8 byte order mark"},
+		{"NUL in a key", `{"/css_meta/version":"1","/a\u0000b":""}`, `key "/a\x00b": byte 2 is NUL`},
+		{"NUL in a value", `{"/css_meta/version":"1","/a":"x\u0000y"}`, `bad value: /a: byte 1 is NUL`},
+		{"half a character in a key", `{"/css_meta/version":"1","/a\ude00":""}`, "half of a surrogate pair"},
+		{"half a character in front", `{"/css_meta/version":"1","/a":"\ud83dx"}`, "half of a surrogate pair"},
+		{"two halves in the wrong order", `{"/css_meta/version":"1","/a":"\ude00\ud83d"}`, "half of a surrogate pair"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			d, err := cssetcd.ParseDump(strings.NewReader(tt.text))
@@ -152,6 +158,9 @@ func TestDumpThatIsNoFlatObject(t *testing.T) {
 			assert.ErrorContains(t, err, tt.message)
 		})
 	}
+	t.Run("a backslash that is escaped begins no escape", func(t *testing.T) {
+		parse(t, `{"/css_meta/version":"1","/a":"\\ud83d \u672c"}`)
+	})
 	t.Run("an error of the reader is not one of the dump", func(t *testing.T) {
 		_, err := cssetcd.ParseDump(iotest.ErrReader(io.ErrClosedPipe))
 		require.ErrorIs(t, err, io.ErrClosedPipe)
@@ -302,41 +311,6 @@ func TestManyFaultsAreCountedAndNotAllShown(t *testing.T) {
 	var faults *multierror.Error
 	require.ErrorAs(t, err, &faults)
 	assert.Len(t, faults.Errors, 10_000)
-}
-
-// TestByteOrderMark: what an editor put before a dump is named.
-func TestByteOrderMark(t *testing.T) {
-	_, err := cssetcd.ParseDump(strings.NewReader("\ufeff" + minimalDump))
-	require.ErrorIs(t, err, cssetcd.ErrInvalid)
-	assert.ErrorContains(t, err, "begins with a UTF-8 byte order mark")
-	assert.NotContains(t, err.Error(), "not JSON")
-}
-
-// TestHalfACharacterInADump: an escape that is half of a surrogate pair stands for no text, in a key as in a value.
-func TestHalfACharacterInADump(t *testing.T) {
-	for _, half := range []string{`\ud83d`, `\ude00`, `\ud83dx`, `\ude00\ud83d`} {
-		for _, text := range []string{`{"/css_meta/version":"1","/a":"x` + half + `"}`,
-			`{"/css_meta/version":"1","/a` + half + `":""}`} {
-			_, err := cssetcd.ParseDump(strings.NewReader(text))
-			require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
-			assert.ErrorContains(t, err, "half of a surrogate pair", text)
-		}
-	}
-	_, err := cssetcd.ParseDump(strings.NewReader(`{"/css_meta/version":"1","/a":"\\ud83d \u672c"}`))
-	require.NoError(t, err, "a backslash that is escaped begins no escape")
-}
-
-// TestNULInADump is refused, with the key: upstream's readers take it for the end of a text.
-func TestNULInADump(t *testing.T) {
-	for text, message := range map[string]string{
-		`{"/css_meta/version":"1","/a\u0000b":""}`:  `key "/a\x00b": byte 2 is NUL`,
-		`{"/css_meta/version":"1","/a":"x\u0000y"}`: `bad value: /a: byte 1 is NUL`,
-	} {
-		_, err := cssetcd.ParseDump(strings.NewReader(text))
-		require.ErrorIs(t, err, cssetcd.ErrInvalid, text)
-		assert.ErrorContains(t, err, message)
-	}
-	require.ErrorIs(t, errOf(newCatalogue(t).Raw().Put(t.Context(), "/a", "x\x00")), cssetcd.ErrBadValue)
 }
 
 // TestCheckDump: a snapshot that has what the library would never have written tells it; the dump of any other can be

@@ -249,14 +249,6 @@ func TestRowsAreThoseOfUpstream(t *testing.T) {
 		assert.InDelta(t, 0.000277778, tab.Match.AngSep, 0)
 		assert.Equal(t, 1, tab.ChunkLevel())
 	})
-	t.Run("ancestors are there", func(t *testing.T) {
-		all := rows(t, c)
-		for key := range all {
-			if parent := key[:strings.LastIndexByte(key, '/')]; parent != "" {
-				assert.Contains(t, all, parent, key)
-			}
-		}
-	})
 	t.Run("beside the catalogue are spellings, the nodes' references and the history", func(t *testing.T) {
 		var names []string
 		for p, value := range beside(t, c) {

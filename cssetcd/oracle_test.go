@@ -76,8 +76,13 @@ type ddl struct {
 	ours   func(context.Context, *cssetcd.Client) error
 }
 
-func ddlExec(db *sql.DB, format string, args ...any) error {
-	_, err := db.Exec(fmt.Sprintf(format, args...))
+// statement is a ddl that is one statement of MariaDB.
+func statement(text string, ours func(context.Context, *cssetcd.Client) error) ddl {
+	return ddl{text, func(db *sql.DB) error { return ddlExec(db, text) }, ours}
+}
+
+func ddlExec(db *sql.DB, text string) error {
+	_, err := db.Exec(text)
 	return err
 }
 
@@ -91,99 +96,73 @@ func ddlOption(on bool, words string, ours cssetcd.WriteOption) (string, []csset
 
 func ddlCreateDatabase(name string, ifNotExists bool) ddl {
 	words, opts := ddlOption(ifNotExists, "IF NOT EXISTS", cssetcd.IfNotExists())
-	return ddl{
-		text:   "create database " + words + name,
-		server: func(db *sql.DB) error { return ddlExec(db, "CREATE DATABASE %s%s", words, quoted(name)) },
-		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: name}, opts...)
-			return err
-		},
-	}
+	return statement("CREATE DATABASE "+words+quoted(name), func(ctx context.Context, c *cssetcd.Client) error {
+		return errOf(c.CreateDatabase(ctx, cssetcd.Database{Name: name}, opts...))
+	})
 }
 
 // ddlCreateDatabaseLike: MariaDB has no such statement. What stands for it looks first whether there is something to
 // do, as CREATE TABLE LIKE does, and then creates with what SHOW CREATE says of the model.
 func ddlCreateDatabaseLike(name, like string, ifNotExists bool) ddl {
 	words, opts := ddlOption(ifNotExists, "IF NOT EXISTS", cssetcd.IfNotExists())
+	create := "CREATE DATABASE " + words + quoted(name)
 	return ddl{
-		text: fmt.Sprintf("create database %s%s like %s", words, name, like),
+		text: create + " like " + like,
 		server: func(db *sql.DB) error {
-			var same, create string
-			if db.QueryRow("SHOW CREATE DATABASE "+quoted(name)).Scan(&same, &create) == nil {
-				return ddlExec(db, "CREATE DATABASE %s%s", words, quoted(name))
+			var same, model string
+			if db.QueryRow("SHOW CREATE DATABASE "+quoted(name)).Scan(&same, &model) == nil {
+				return ddlExec(db, create)
 			}
-			if err := db.QueryRow("SHOW CREATE DATABASE "+quoted(like)).Scan(&same, &create); err != nil {
+			if err := db.QueryRow("SHOW CREATE DATABASE "+quoted(like)).Scan(&same, &model); err != nil {
 				return err
 			}
-			return ddlExec(db, "CREATE DATABASE %s%s%s", words, quoted(name),
-				strings.TrimPrefix(create, "CREATE DATABASE "+quoted(like)))
+			return ddlExec(db, create+strings.TrimPrefix(model, "CREATE DATABASE "+quoted(like)))
 		},
 		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			_, err := c.CreateDatabaseLike(ctx, name, like, opts...)
-			return err
+			return errOf(c.CreateDatabaseLike(ctx, name, like, opts...))
 		},
 	}
 }
 
 func ddlDropDatabase(name string, ifExists bool) ddl {
 	words, opts := ddlOption(ifExists, "IF EXISTS", cssetcd.IfExists())
-	return ddl{
-		text:   "drop database " + words + name,
-		server: func(db *sql.DB) error { return ddlExec(db, "DROP DATABASE %s%s", words, quoted(name)) },
-		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			_, err := c.DropDatabase(ctx, name, opts...)
-			return err
-		},
-	}
+	return statement("DROP DATABASE "+words+quoted(name), func(ctx context.Context, c *cssetcd.Client) error {
+		return errOf(c.DropDatabase(ctx, name, opts...))
+	})
 }
 
 func ddlCreateTable(db, table, schema string, ifNotExists bool) ddl {
 	words, opts := ddlOption(ifNotExists, "IF NOT EXISTS", cssetcd.IfNotExists())
-	return ddl{
-		text: fmt.Sprintf("create table %s%s.%s %s", words, db, table, schema),
-		server: func(d *sql.DB) error {
-			return ddlExec(d, "CREATE TABLE %s%s.%s %s", words, quoted(db), quoted(table), schema)
-		},
-		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			_, err := c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: db, Table: table}, Schema: schema}, opts...)
-			return err
-		},
-	}
+	return statement(fmt.Sprintf("CREATE TABLE %s%s.%s %s", words, quoted(db), quoted(table), schema),
+		func(ctx context.Context, c *cssetcd.Client) error {
+			n := cssetcd.TableName{DB: db, Table: table}
+			return errOf(c.CreateTable(ctx, cssetcd.Table{Name: n, Schema: schema}, opts...))
+		})
 }
 
 // ddlCreateTableLike: ours are two steps: reading the model, when the table is not there, and creating it.
 func ddlCreateTableLike(db, table, like string, ifNotExists bool) ddl {
 	words, opts := ddlOption(ifNotExists, "IF NOT EXISTS", cssetcd.IfNotExists())
-	return ddl{
-		text: fmt.Sprintf("create table %s%s.%s like %s", words, db, table, like),
-		server: func(d *sql.DB) error {
-			return ddlExec(d, "CREATE TABLE %s%s.%s LIKE %s.%s", words, quoted(db), quoted(table), quoted(db), quoted(like))
-		},
-		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			model, err := c.Table(ctx, cssetcd.TableName{DB: db, Table: table})
-			if errors.Is(err, cssetcd.ErrNoSuchTable) {
-				model, err = c.Table(ctx, cssetcd.TableName{DB: db, Table: like})
-			}
-			if err != nil {
-				return err
-			}
-			_, err = c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: db, Table: table}, Schema: model.Schema},
-				opts...)
+	return statement(fmt.Sprintf("CREATE TABLE %s%s.%s LIKE %s.%s", words, quoted(db), quoted(table), quoted(db),
+		quoted(like)), func(ctx context.Context, c *cssetcd.Client) error {
+		n := cssetcd.TableName{DB: db, Table: table}
+		model, err := c.Table(ctx, n)
+		if errors.Is(err, cssetcd.ErrNoSuchTable) {
+			model, err = c.Table(ctx, cssetcd.TableName{DB: db, Table: like})
+		}
+		if err != nil {
 			return err
-		},
-	}
+		}
+		return errOf(c.CreateTable(ctx, cssetcd.Table{Name: n, Schema: model.Schema}, opts...))
+	})
 }
 
 func ddlDropTable(db, table string, ifExists bool) ddl {
 	words, opts := ddlOption(ifExists, "IF EXISTS", cssetcd.IfExists())
-	return ddl{
-		text:   fmt.Sprintf("drop table %s%s.%s", words, db, table),
-		server: func(d *sql.DB) error { return ddlExec(d, "DROP TABLE %s%s.%s", words, quoted(db), quoted(table)) },
-		ours: func(ctx context.Context, c *cssetcd.Client) error {
-			_, err := c.DropTable(ctx, cssetcd.TableName{DB: db, Table: table}, opts...)
-			return err
-		},
-	}
+	return statement(fmt.Sprintf("DROP TABLE %s%s.%s", words, quoted(db), quoted(table)),
+		func(ctx context.Context, c *cssetcd.Client) error {
+			return errOf(c.DropTable(ctx, cssetcd.TableName{DB: db, Table: table}, opts...))
+		})
 }
 
 // both runs an operation on both.
@@ -241,7 +220,7 @@ func ourTables(t oracleT, c *cssetcd.Client) []string {
 func emptyServer(t oracleT, db *sql.DB) {
 	t.Helper()
 	for _, name := range serverTables(t, db) {
-		if err := ddlExec(db, "DROP DATABASE IF EXISTS %s", quoted(name)); err != nil && !strings.Contains(name, ".") {
+		if err := ddlExec(db, "DROP DATABASE IF EXISTS "+quoted(name)); err != nil && !strings.Contains(name, ".") {
 			t.Fatalf("drop %s: %v", name, err)
 		}
 	}

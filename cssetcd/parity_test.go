@@ -162,14 +162,6 @@ func TestParityCreateFromData(t *testing.T) {
 }
 
 func TestParityCreateFromConfig(t *testing.T) {
-	t.Run("etcd is a client and options, whose faults are told together", func(t *testing.T) {
-		_, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix("qserv/"), cssetcd.WithLogger(nil))
-		require.ErrorIs(t, err, cssetcd.ErrInvalid)
-		assert.ErrorContains(t, err, "prefix")
-		assert.ErrorContains(t, err, "logger")
-		c := must(cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(csstest.NewPrefix()+"/test/a")))(t)
-		ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "db"}))
-	})
 	t.Run("a file", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "catalogue.json")
 		require.ErrorIs(t, errOf(cssetcd.OpenFile(path, cssetcd.WithReadOnly())), fs.ErrNotExist)

@@ -78,12 +78,6 @@ func TestBatch(t *testing.T) {
 			assert.EqualError(t, err, "css: commit a batch of 3: css: create table lsst.Object: table exists")
 		})
 	})
-	t.Run("names that differ in case only meet within it", func(t *testing.T) {
-		var b cssetcd.Batch
-		b.CreateDatabase(cssetcd.Database{Name: "new"})
-		b.CreateDatabase(cssetcd.Database{Name: "NEW"})
-		unchanged(t, c, func() { require.ErrorIs(t, errOf(c.Commit(ctx, &b)), cssetcd.ErrDBExists) })
-	})
 	t.Run("faults in the arguments are reported together", func(t *testing.T) {
 		var b cssetcd.Batch
 		b.CreateDatabase(cssetcd.Database{Name: "a.b"})
@@ -114,15 +108,6 @@ func TestBatch(t *testing.T) {
 			assert.ErrorContains(t, errOf(c.Commit(ctx, &b)), "cannot be done in one etcd transaction")
 		})
 	})
-	t.Run("nothing to do is revision 0", func(t *testing.T) {
-		var b cssetcd.Batch
-		b.CreateTable(directorTable(object), cssetcd.IfNotExists())
-		b.DropTable(absent, cssetcd.IfExists())
-		unchanged(t, c, func() {
-			assert.Zero(t, ok(t)(c.Commit(ctx, &b)))
-			assert.Zero(t, ok(t)(c.Commit(ctx, &cssetcd.Batch{})))
-		})
-	})
 	t.Run("removals", func(t *testing.T) {
 		var b cssetcd.Batch
 		b.DeleteChunk(object, 1)
@@ -146,17 +131,6 @@ func TestBatch(t *testing.T) {
 		b.DeleteNode("v")
 		ok(t)(c.Commit(ctx, &b))
 		assert.Empty(t, rowsBelow(t, c, "/NODES"))
-	})
-	t.Run("a race is planned anew", func(t *testing.T) {
-		var b cssetcd.Batch
-		b.CreateTable(directorTable(object))
-		b.CreateDatabase(cssetcd.Database{Name: "raced", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}})
-		r := racing(c, func() {
-			ok(t)(c.CreateDatabase(ctx, cssetcd.Database{Name: "first", Striping: &cssetcd.Striping{Stripes: 1, SubStripes: 1}}))
-		})
-		ok(t)(r.Commit(ctx, &b))
-		db := must(c.Database(ctx, "raced"))(t)
-		assert.Equal(t, "0000000004", db.Striping.ID)
 	})
 }
 

@@ -3,7 +3,6 @@ package cssetcd_test
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -164,43 +163,6 @@ func TestReconcilingMayLookAtThePast(t *testing.T) {
 		result := must(c.ReconcileNames(t.Context(), past))(t)
 		assert.Zero(t, result)
 	})
-}
-
-// TestReconcilingAgainstCreations: daemons that reconcile over and over while names come and go in two spellings leave
-// no name without its record, and fail nobody.
-func TestReconcilingAgainstCreations(t *testing.T) {
-	ctx, c := t.Context(), newCatalogue(t)
-	const rounds, names = 15, 4
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			for range rounds {
-				past, err := c.Snapshot(ctx, 0)
-				if assert.NoError(t, err) {
-					_, err = c.ReconcileNames(ctx, past)
-					assert.NoError(t, err)
-				}
-			}
-		})
-	}
-	for i := range names {
-		wg.Go(func() {
-			for round := range rounds {
-				name := fmt.Sprintf("Name%d", i)
-				if round%2 == 1 {
-					name = strings.ToUpper(name)
-				}
-				_, err := c.CreateDatabase(ctx, cssetcd.Database{Name: name})
-				assert.NoError(t, err)
-				if round < rounds-1 {
-					_, err = c.DropDatabase(ctx, name)
-					assert.NoError(t, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	unchanged(t, c, func() { assert.Zero(t, reconcile(t, c)) })
 }
 
 // TestReconcilingManyNames takes several transactions.

@@ -1,7 +1,6 @@
 package cssetcd_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -234,29 +233,6 @@ func TestInterruptedRestoreIsContinued(t *testing.T) {
 	}
 }
 
-// TestRestoreEndsWithItsContext, and the rest is done when it is run again.
-func TestRestoreEndsWithItsContext(t *testing.T) {
-	values := largeDump()
-	c := csstest.New(t)
-	for stopAfter := 1; ; stopAfter += 3 {
-		ctx, cancel := context.WithCancel(t.Context())
-		transactions := 0
-		_, err := c.Restore(ctx, parse(t, dumpOf(values)), cssetcd.OnProgress(func(int, int) {
-			if transactions++; transactions == stopAfter {
-				cancel()
-			}
-		}))
-		cancel()
-		if err == nil {
-			break
-		}
-		require.ErrorIs(t, err, context.Canceled)
-	}
-	requireRestored(t, c.Store(), values)
-	first := must(c.Store().Fetch(t.Context(), 0, kv.Key("history")))(t)
-	checkStates(t, c.Store(), values, first.At("history").Create)
-}
-
 // TestRestoreOfRandomCatalogues (I10): of any catalogue, failing at any transaction, every state on the way is one that
 // readers may see.
 func TestRestoreOfRandomCatalogues(t *testing.T) {
@@ -426,13 +402,6 @@ func TestOverwriteChangesIncarnationsAndKeepsTheVersion(t *testing.T) {
 		require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
 		assert.Contains(t, rows(t, c), "/DBS/lsst/TABLES/Object")
 	})
-	t.Run("an interrupted one is continued without Overwrite", func(t *testing.T) {
-		broken := c.Through(func(st kv.Store) kv.Store { return &faulty{Store: st, failAt: 3} })
-		values := largeDump()
-		require.ErrorIs(t, errOf(broken.Restore(ctx, parse(t, dumpOf(values)), cssetcd.Overwrite())), errFault)
-		must(c.Restore(ctx, parse(t, dumpOf(values))))(t)
-		requireRestored(t, c.Store(), values)
-	})
 	t.Run("an empty target has nothing to remove", func(t *testing.T) {
 		c := emptyStore()
 		byHand(t, c, "czar/1", "")
@@ -482,36 +451,26 @@ func TestDryRunWritesNothing(t *testing.T) {
 	}
 }
 
-// TestRestoreOfManyChunks: a table of 5,000 chunks with two replicas each, in memory, and a tenth of it on etcd.
+// TestRestoreOfManyChunks: what is restored is whole, read in order and dropped at once.
 func TestRestoreOfManyChunks(t *testing.T) {
-	for name, tt := range map[string]struct {
-		c      *cssetcd.Client
-		chunks int
-	}{"memory": {emptyStore(), 5000}, "etcd": {csstest.New(t), 500}} {
-		t.Run(name, func(t *testing.T) {
-			c := tt.c
-			values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY",
-				"/DBS/lsst/TABLES/Object/schema": "()"}
-			addChunks(values, "/DBS/lsst/TABLES/Object", tt.chunks)
-			res := must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
-			assert.Equal(t, len(withAncestors(values)), res.Keys)
-			requireRestored(t, c.Store(), values)
-			chunks := must(c.Chunks(t.Context(), object))(t)
-			id := 0
-			for ch, err := range chunks {
-				require.NoError(t, err)
-				require.Equal(t, cssetcd.Chunk{ID: id, Nodes: []string{fmt.Sprintf("w%d", id%3+1),
-					fmt.Sprintf("w%d", (id+1)%3+1)}}, ch)
-				id++
-			}
-			assert.Equal(t, tt.chunks, id)
-			var b bytes.Buffer
-			require.NoError(t, catalogue(t, c, 0).WriteDump(&b, ""))
-			assert.Equal(t, tt.chunks*2, strings.Count(b.String(), "nodeName"))
-			ok(t)(c.DropTable(t.Context(), object))
-			assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES"))
-		})
+	const chunks = 500
+	c := csstest.New(t)
+	values := map[string]string{"/css_meta/version": "1", "/DBS/lsst": "READY", "/DBS/lsst/TABLES/Object": "READY",
+		"/DBS/lsst/TABLES/Object/schema": "()"}
+	addChunks(values, "/DBS/lsst/TABLES/Object", chunks)
+	res := must(c.Restore(t.Context(), parse(t, dumpOf(values))))(t)
+	assert.Equal(t, len(withAncestors(values)), res.Keys)
+	requireRestored(t, c.Store(), values)
+	id := 0
+	for ch, err := range must(c.Chunks(t.Context(), object))(t) {
+		require.NoError(t, err)
+		nodes := []string{fmt.Sprintf("w%d", id%3+1), fmt.Sprintf("w%d", (id+1)%3+1)}
+		require.Equal(t, cssetcd.Chunk{ID: id, Nodes: nodes}, ch)
+		id++
 	}
+	assert.Equal(t, chunks, id)
+	ok(t)(c.DropTable(t.Context(), object))
+	assert.Empty(t, rowsBelow(t, c, "/DBS/lsst/TABLES"))
 }
 
 // TestRestoreOfLongValues: transactions keep below etcd's limit of bytes, too.

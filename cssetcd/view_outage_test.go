@@ -86,19 +86,6 @@ func TestViewAfterCompactionDuringAnOutage(t *testing.T) {
 	})
 }
 
-// TestCloseIsPromptWhileEtcdIsSilent: nothing arrives and nothing is refused.
-func TestCloseIsPromptWhileEtcdIsSilent(t *testing.T) {
-	p, _, _, v := behindProxy(t)
-	p.Pause(proxy.Both)
-	waiting := make(chan error)
-	go func() {
-		_, err := v.WaitRevision(t.Context(), 1<<40)
-		waiting <- err
-	}()
-	mustEnd(t, "Close", v.Close)
-	require.ErrorIs(t, <-waiting, cssetcd.ErrClosed)
-}
-
 // TestViewAfterEtcdIsSetBack (V4): etcd was restored from a backup, so its revision went back. The view shows what etcd
 // has, says so, and who waits for a revision of the lost future does not wait for ever.
 func TestViewAfterEtcdIsSetBack(t *testing.T) {
