@@ -7,12 +7,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
 	"pgregory.net/rapid"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -206,63 +204,6 @@ func TestTablesOfADatabaseThatIsNotThere(t *testing.T) {
 	require.ErrorIs(t, errOf(csstest.New(t).Raw().Children(t.Context(), "/DBS")), cssetcd.ErrVersionMissing)
 }
 
-// counting counts the keys that etcd answers with.
-type counting struct {
-	clientv3.KV
-	keys     atomic.Int64 // in answers to transactions, each of which is held as a whole
-	streamed atomic.Int64
-}
-
-func (c *counting) Txn(ctx context.Context) clientv3.Txn { return &countingTxn{c.KV.Txn(ctx), c} }
-
-func (c *counting) GetStream(ctx context.Context, key string, opts ...clientv3.OpOption) (clientv3.GetStreamChan,
-	error) {
-	parts, err := c.KV.GetStream(ctx, key, opts...)
-	if err != nil {
-		return nil, err
-	}
-	out := make(chan clientv3.RangeStreamResponse)
-	go func() {
-		defer close(out)
-		for part := range parts {
-			c.streamed.Add(int64(len(part.RangeResponse.GetKvs())))
-			out <- part
-		}
-	}()
-	return out, nil
-}
-
-type countingTxn struct {
-	clientv3.Txn
-	c *counting
-}
-
-func (t *countingTxn) If(cs ...clientv3.Cmp) clientv3.Txn { t.Txn = t.Txn.If(cs...); return t }
-
-func (t *countingTxn) Then(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Then(ops...); return t }
-
-func (t *countingTxn) Else(ops ...clientv3.Op) clientv3.Txn { t.Txn = t.Txn.Else(ops...); return t }
-
-func (t *countingTxn) Commit() (*clientv3.TxnResponse, error) {
-	resp, err := t.Txn.Commit()
-	if err == nil {
-		for _, r := range resp.Responses {
-			t.c.keys.Add(int64(len(r.GetResponseRange().GetKvs())))
-		}
-	}
-	return resp, err
-}
-
-// tallied returns a client of the same catalogue, and what etcd answers to it.
-func tallied(t *testing.T, c *cssetcd.Client) (*cssetcd.Client, *counting) {
-	t.Helper()
-	etcd := clientv3.NewCtxClient(t.Context())
-	count := &counting{KV: csstest.Etcd().KV}
-	etcd.KV = count
-	css := must(cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(c.Prefix())))(t)
-	return css, count
-}
-
 // TestSmallQuestionsReadNoChunks: of a catalogue of which nearly all is chunks, the keys that are asked for are read,
 // and few others; to delete a node, all are looked through and never held at once.
 func TestSmallQuestionsReadNoChunks(t *testing.T) {
@@ -275,38 +216,31 @@ func TestSmallQuestionsReadNoChunks(t *testing.T) {
 		values["/DBS/lsst/TABLES/"+n.Table+"/CHUNKS"] = ""
 	}
 	putKeys(t, c, values)
-	css, count := tallied(t, c)
+	css, traffic := counted(t, c)
+	ctx := t.Context()
 	for _, tt := range []struct {
 		what string
-		ask  func(ctx context.Context) error
+		ask  func() error
 	}{
-		{"databases", func(ctx context.Context) error { _, err := css.Databases(ctx); return err }},
-		{"tables", func(ctx context.Context) error { _, err := css.Tables(ctx); return err }},
-		{"tables of one", func(ctx context.Context) error { _, err := css.Tables(ctx, "lsst"); return err }},
-		{"nodes", func(ctx context.Context) error { _, err := css.Nodes(ctx); return err }},
-		{"a table", func(ctx context.Context) error { _, err := css.Table(ctx, object); return err }},
-		{"top", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, ""); return err }},
-		{"names of databases", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS"); return err }},
-		{"a database", func(ctx context.Context) error { _, err := css.Raw().Children(ctx, "/DBS/lsst"); return err }},
-		{"names of tables", func(ctx context.Context) error {
-			_, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES")
-			return err
-		}},
-		{"parts of a table", func(ctx context.Context) error {
-			_, err := css.Raw().Children(ctx, "/DBS/lsst/TABLES/Object")
-			return err
-		}},
+		{"databases", func() error { return errOf(css.Databases(ctx)) }},
+		{"tables", func() error { return errOf(css.Tables(ctx)) }},
+		{"tables of one", func() error { return errOf(css.Tables(ctx, "lsst")) }},
+		{"nodes", func() error { return errOf(css.Nodes(ctx)) }},
+		{"a table", func() error { return errOf(css.Table(ctx, object)) }},
+		{"top", func() error { return errOf(css.Raw().Children(ctx, "")) }},
+		{"names of databases", func() error { return errOf(css.Raw().Children(ctx, "/DBS")) }},
+		{"a database", func() error { return errOf(css.Raw().Children(ctx, "/DBS/lsst")) }},
+		{"names of tables", func() error { return errOf(css.Raw().Children(ctx, "/DBS/lsst/TABLES")) }},
+		{"parts of a table", func() error { return errOf(css.Raw().Children(ctx, "/DBS/lsst/TABLES/Object")) }},
 	} {
-		count.keys.Store(0)
-		count.streamed.Store(0)
-		require.NoError(t, tt.ask(t.Context()), tt.what)
-		assert.Less(t, count.keys.Load()+count.streamed.Load(), int64(40), tt.what)
+		require.NoError(t, tt.ask(), tt.what)
+		_, keys, streamed := traffic.since()
+		assert.Less(t, keys+streamed, int64(40), tt.what)
 	}
-	count.keys.Store(0)
-	count.streamed.Store(0)
 	must(css.DeleteNode(t.Context(), "worker-1"))(t)
-	assert.Less(t, count.keys.Load(), int64(40), "delete a node")
-	assert.GreaterOrEqual(t, count.streamed.Load(), int64(len(values)), "it has to look at all")
+	_, keys, streamed := traffic.since()
+	assert.Less(t, keys, int64(40), "delete a node")
+	assert.GreaterOrEqual(t, streamed, int64(len(values)), "it has to look at all")
 }
 
 // TestManyTablesWithoutARecord are read, and their chunks thrown away.

@@ -150,15 +150,6 @@ func TestParityCreateFromData(t *testing.T) {
 		must(c.Restore(t.Context(), d))(t)
 		assert.Equal(t, map[string]string{"LSST": "LSST"}, dbStatuses(t, load(t, c)))
 	})
-	t.Run("from a dump of another version", func(t *testing.T) {
-		_, err := cssetcd.ParseDump(strings.NewReader(`{"/css_meta": "", "/css_meta/version": "1000000"}`))
-		require.ErrorIs(t, err, cssetcd.ErrVersionMismatch)
-	})
-	t.Run("from what is no dump", func(t *testing.T) {
-		for _, text := range []string{"", "{", "[]", "/DBS\tREADY\n"} {
-			require.ErrorIs(t, errOf(cssetcd.ParseDump(strings.NewReader(text))), cssetcd.ErrInvalid)
-		}
-	})
 }
 
 func TestParityCreateFromConfig(t *testing.T) {

@@ -113,23 +113,6 @@ func TestAStatusIsThatOfTheTable(t *testing.T) {
 		cssetcd.IfRevision(read.Modified)))
 }
 
-// TestNothingMeetsNoCondition: a drop that may find nothing fails all the same when it was to be of a status or
-// revision.
-func TestNothingMeetsNoCondition(t *testing.T) {
-	c := newCatalogue(t)
-	for option, want := range map[*cssetcd.WriteOption]error{
-		new(cssetcd.IfRevision(5)):                 cssetcd.ErrRevisionMismatch,
-		new(cssetcd.IfStatus(cssetcd.StatusReady)): cssetcd.ErrStatusMismatch,
-	} {
-		unchanged(t, c, func() {
-			_, err := c.DropTable(t.Context(), absent, cssetcd.IfExists(), *option)
-			require.ErrorIs(t, err, want)
-			assert.ErrorContains(t, err, "it is not there")
-			require.ErrorIs(t, errOf(c.DropDatabase(t.Context(), "none", cssetcd.IfExists(), *option)), want)
-		})
-	}
-}
-
 // TestCreationFillsIn: what the command fills in, too.
 func TestCreationFillsIn(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)

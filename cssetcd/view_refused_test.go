@@ -27,6 +27,7 @@ const tokenTTL = time.Second
 type guarded struct {
 	root, czar *clientv3.Client
 	prefix     string
+	restart    func() // which makes it forget all tokens
 }
 
 func newGuarded(t *testing.T) guarded {
@@ -40,7 +41,7 @@ func newGuarded(t *testing.T) guarded {
 	cfg.UnsafeNoFsync, cfg.TickMs, cfg.ElectionMs = true, 10, 100
 	cfg.BcryptCost, cfg.AuthTokenTTL = 4, uint(tokenTTL/time.Second)
 	server := must(embed.StartEtcd(cfg))(t)
-	t.Cleanup(server.Close)
+	t.Cleanup(func() { server.Close() })
 	<-server.Server.ReadyNotify()
 	client := func(user, password string) *clientv3.Client {
 		c, err := clientv3.New(clientv3.Config{
@@ -51,7 +52,11 @@ func newGuarded(t *testing.T) guarded {
 		return c
 	}
 	open := client("", "")
-	g := guarded{prefix: cssetcd.DefaultPrefix + "/"}
+	g := guarded{prefix: cssetcd.DefaultPrefix + "/", restart: func() {
+		server.Close()
+		server = must(embed.StartEtcd(cfg))(t)
+		<-server.Server.ReadyNotify()
+	}}
 	for _, do := range []func() error{
 		func() error { _, err := open.UserAdd(t.Context(), "root", "secret"); return err },
 		func() error { _, err := open.UserGrantRole(t.Context(), "root", "root"); return err },
@@ -95,6 +100,14 @@ func TestViewWithAccessControl(t *testing.T) {
 		followed()
 	}
 	assert.Zero(t, v.Stats().Counts.Troubles)
+	g.restart()
+	require.Eventually(t, func() bool { return errOf(writer.SetTableStatus(t.Context(), object, "X")) == nil }, time.Minute,
+		time.Millisecond)
+	followed()
+	awaitPhase(t, v, cssetcd.Live)
+	err := errOf(c.SetTableStatus(t.Context(), object, "X"))
+	require.ErrorIs(t, err, cssetcd.ErrUnauthorized, "a reader may not write")
+	require.NotErrorIs(t, err, cssetcd.ErrOutcomeUnknown)
 
 	for name, c := range map[string]struct{ take, give func() }{
 		"a permission": {

@@ -1,7 +1,6 @@
 package kv_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -146,21 +144,16 @@ func TestLoadAroundEndsWithTheFirstError(t *testing.T) {
 	server := newServer(t, embedetcd.Options{})
 	var failing, asked, ended atomic.Int64
 	failing.Store(1 << 40)
-	client := newClient(t, server.Endpoints()[0], func(cfg *clientv3.Config) {
-		cfg.DialOptions = append(cfg.DialOptions, grpc.WithChainUnaryInterceptor(func(
-			ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker,
-			opts ...grpc.CallOption,
-		) error {
-			if !strings.HasSuffix(method, "/Txn") {
-				return call(ctx, method, req, reply, cc, opts...)
-			}
-			defer ended.Add(1)
-			if asked.Add(1) == failing.Load() {
-				return status.Error(codes.PermissionDenied, "etcdserver: permission denied")
-			}
-			return call(ctx, method, req, reply, cc, opts...)
-		}))
-	})
+	client := newClient(t, server.Endpoints()[0], onCall(func(method string, _ any, call func() error) error {
+		if !strings.HasSuffix(method, "/Txn") {
+			return call()
+		}
+		defer ended.Add(1)
+		if asked.Add(1) == failing.Load() {
+			return status.Error(codes.PermissionDenied, "etcdserver: permission denied")
+		}
+		return call()
+	}))
 	st := storeOn(t, client)
 	_, holes := withHoles(t, st, 1200, 2)
 	at := latest(t, st)

@@ -54,16 +54,13 @@ func TestFollowRemembersThatEtcdWentBack(t *testing.T) {
 
 // onAnswer changes what heads the answers to questions for the revision, and to other small reads.
 func onAnswer(change func(*etcdserverpb.ResponseHeader)) func(*clientv3.Config) {
-	return func(c *clientv3.Config) {
-		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req,
-			reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			err := call(ctx, method, req, reply, cc, opts...)
-			if r, ok := reply.(*etcdserverpb.RangeResponse); ok && err == nil && strings.HasSuffix(method, "/Range") {
-				change(r.Header)
-			}
-			return err
-		}))
-	}
+	return onCall(func(_ string, reply any, call func() error) error {
+		err := call()
+		if r, ok := reply.(*etcdserverpb.RangeResponse); ok && err == nil {
+			change(r.Header)
+		}
+		return err
+	})
 }
 
 // TestFollowNoticesAnAnswerOfAnotherCluster (V4), also when its watch does not.

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -63,37 +61,6 @@ func TestFollowCompactionAtTheEdge(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 28, cases)
-}
-
-// TestFollowLeaseExpiryOfManyKeys (V1): ten thousand keys go with their lease, all in one update.
-func TestFollowLeaseExpiryOfManyKeys(t *testing.T) {
-	t.Parallel()
-	const keys = 10_000
-	client := newClient(t, newServer(t, embedetcd.Options{Tick: 10 * time.Millisecond}).Endpoints()[0])
-	st := storeOn(t, client).Silence(time.Minute)
-	kvtest.MustPut(t, st, "dir/stays", "")
-	lease, err := client.Grant(t.Context(), 300) // as long as the slowest machine needs to write the keys
-	require.NoError(t, err)
-	for from := 0; from < keys; from += 125 {
-		var c kv.Change
-		for i := range 125 {
-			c.Puts = append(c.Puts, kv.Put{Path: kv.Path(fmt.Sprintf("dir/leased/%05d", from+i)), Lease: int64(lease.ID),
-				Touch: true})
-		}
-		kvtest.MustCommit(t, st, c)
-	}
-	f := startFollowing(t, st, func(u kv.Update) {
-		if n := u.Snapshot.Len(); n != 1 {
-			assert.Equal(t, keys+1, n, "all or none")
-		}
-	})
-	f.reachNow(st)
-	require.Equal(t, keys+1, f.now().Len())
-	// what etcd does itself when a lease ends, as TestFollowLeaseExpiry has it
-	must(client.Revoke(t.Context(), lease.ID))(t)
-	f.wait("the keys go", func() bool { return f.have.Len() == 1 })
-	f.reachNow(st)
-	assert.Equal(t, 1, f.count(func(u kv.Update) bool { return len(u.Touched) == keys }))
 }
 
 // sent is a stream whose requests are looked at.

@@ -287,27 +287,6 @@ func TestRunNeed(t *testing.T) {
 	})
 }
 
-// TestRunNeverLosesARace: many clients add to one counter, and each addition counts once.
-func TestRunNeverLosesARace(t *testing.T) {
-	eachStore(t, func(t *testing.T, st kv.Store) {
-		const clients, each = 4, 25
-		errs := make(chan error, clients)
-		for range clients {
-			go func() {
-				var err error
-				for i := 0; i < each && err == nil; i++ {
-					_, err = kv.Run(t.Context(), st, increment("n"))
-				}
-				errs <- err
-			}()
-		}
-		for range clients {
-			require.NoError(t, <-errs)
-		}
-		assert.Equal(t, strconv.Itoa(clients*each), kvtest.MustFetch(t, st, kv.Key("n")).At("n").Value)
-	})
-}
-
 // increment counts a key up.
 func increment(p kv.Path) kv.Op {
 	return kv.Op{Name: "increment", Reads: []kv.Span{kv.Key(p)}, Plan: func(have *kv.Snapshot) (kv.Change, error) {

@@ -1,7 +1,6 @@
 package kv_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/grpc"
 
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -133,16 +130,13 @@ func TestCheckRoom(t *testing.T) {
 	require.ErrorContains(t, err, "of the quota of "+server.Endpoints()[0]+", 67.1 MB")
 	require.NoError(t, newStore(t).CheckRoom(t.Context(), 1<<20), "a quota that nobody set is etcd's own")
 
-	silent := func(c *clientv3.Config) {
-		c.DialOptions = append(c.DialOptions, grpc.WithChainUnaryInterceptor(func(ctx context.Context, method string, req,
-			reply any, cc *grpc.ClientConn, call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-			err := call(ctx, method, req, reply, cc, opts...)
-			if r, ok := reply.(*etcdserverpb.StatusResponse); ok {
-				r.DbSizeQuota = 0
-			}
-			return err
-		}))
-	}
+	silent := onCall(func(_ string, reply any, call func() error) error {
+		err := call()
+		if r, ok := reply.(*etcdserverpb.StatusResponse); ok {
+			r.DbSizeQuota = 0
+		}
+		return err
+	})
 	older := storeOn(t, newClient(t, server.Endpoints()[0], silent))
 	require.NoError(t, older.CheckRoom(t.Context(), 65<<20), "one that does not tell")
 }
