@@ -21,39 +21,6 @@ func snapshotOf(values map[string]string) *cssetcd.Snapshot {
 	return cssetcd.CatalogueOf(b.Snapshot(200))
 }
 
-// upstreamsExample is in the old form of plain keys: a part of the catalogue that upstream's own tests use.
-var upstreamsExample = map[string]string{
-	"/DBS/LSST": "READY", "/DBS/LSST/partitioningId": "0000000000", "/DBS/LSST/releaseStatus": "UNRELEASED",
-	"/DBS/LSST/storageClass":  "L2",
-	"/DBS/LSST/TABLES/Object": "READY", "/DBS/LSST/TABLES/Object/compression": "0", "/DBS/LSST/TABLES/Object/match": "0",
-	"/DBS/LSST/TABLES/Object/partitioning":            "",
-	"/DBS/LSST/TABLES/Object/partitioning/dirColName": "objectIdObjTest",
-	"/DBS/LSST/TABLES/Object/partitioning/dirTable":   "Object",
-	"/DBS/LSST/TABLES/Object/partitioning/latColName": "decl_Test",
-	"/DBS/LSST/TABLES/Object/partitioning/lonColName": "ra_Test",
-	"/DBS/LSST/TABLES/Object/partitioning/subChunks":  "1",
-	"/PARTITIONING/_0000000000":                       "", "/PARTITIONING/_0000000000/nStripes": "60",
-	"/PARTITIONING/_0000000000/nSubStripes": "18",
-	"/PARTITIONING/_0000000000/overlap":     "0.025",
-}
-
-func TestPlainKeysAreRead(t *testing.T) {
-	s := snapshotOf(upstreamsExample)
-	db := must(s.Database("LSST"))(t)
-	assert.Equal(t, &cssetcd.Database{
-		Name: "LSST", Status: "READY", StorageClass: "L2", ReleaseStatus: "UNRELEASED", Incarnation: 1, Modified: 113,
-		Revision: s.Revision(),
-		Striping: &cssetcd.Striping{ID: "0000000000", Stripes: 60, SubStripes: 18, Overlap: 0.025},
-	}, db)
-	tab := must(s.Table(cssetcd.TableName{DB: "LSST", Table: "Object"}))(t)
-	assert.Equal(t, &cssetcd.Table{
-		Name: cssetcd.TableName{DB: "LSST", Table: "Object"}, Status: "READY", Incarnation: 2, Modified: 110,
-		Partitioning: &cssetcd.Partitioning{
-			DirTable: "Object", DirColumn: "objectIdObjTest", LatColumn: "decl_Test", LonColumn: "ra_Test", SubChunks: true,
-		},
-	}, tab, "match=0 without a director is no match table")
-}
-
 func TestDecodingATable(t *testing.T) {
 	const table = "/DBS/db/TABLES/t"
 	n := cssetcd.TableName{DB: "db", Table: "t"}
@@ -78,6 +45,8 @@ func TestDecodingATable(t *testing.T) {
 			cssetcd.Table{}},
 		{"numbers as JSON has them", map[string]string{"partitioning/.packed.json": `{"subChunks":1,"overlap":0.25}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{SubChunks: true, Overlap: 0.25}}},
+		{"constants are their text", map[string]string{"partitioning/.packed.json": `{"dirTable":true,"dirColName":false}`},
+			cssetcd.Table{Partitioning: &cssetcd.Partitioning{DirTable: "true", DirColumn: "false"}}},
 		{"null is the text null", map[string]string{"partitioning/.packed.json": `{"dirDb":null}`},
 			cssetcd.Table{Partitioning: &cssetcd.Partitioning{DirDB: "null"}}},
 		{"a flag is any number but 0", map[string]string{"partitioning/subChunks": "2"},
@@ -120,6 +89,7 @@ func TestABadValueFailsItsOwnTableOnly(t *testing.T) {
 		{bad + "/partitioning/.packed.json", `{`, bad + "/partitioning/.packed.json"},
 		{bad + "/partitioning/.packed.json", `{"subChunks":true}`, bad +
 			`/partitioning/.packed.json subChunks: "true" is not a whole number`},
+		{bad + "/partitioning/.packed.json", `{"overlap":"0.5xyz"}`, bad + "/partitioning/.packed.json overlap"},
 		{bad + "/partitioning/overlap", `x`, bad + `/partitioning/overlap: "x" is not a number`},
 		{bad + "/match/.packed.json", `nothing`, bad + "/match/.packed.json"},
 		{bad + "/match/.packed.json", `{"dirTable1":"T","angSep":"x"}`, bad + "/match/.packed.json angSep"},
@@ -339,7 +309,7 @@ func FuzzTableName(f *testing.F) {
 
 // TestKeysBeginWithASlash: anything else names nothing.
 func TestKeysBeginWithASlash(t *testing.T) {
-	s := snapshotOf(upstreamsExample)
+	s := snapshotOf(map[string]string{"/DBS": "", "/DBS/LSST": "READY"})
 	for _, key := range []string{"", "DBS", "DBS/LSST", ".", "\x00"} {
 		_, ok := s.Key(key)
 		assert.False(t, ok, "%q", key)

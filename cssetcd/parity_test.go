@@ -235,41 +235,6 @@ func TestParityGetKvI(t *testing.T) {
 	assert.Equal(t, "(visit INT)", e.Value)
 }
 
-// TestParityPackedReading: what upstream's reader of packed keys makes of JSON, as fields of a partitioning.
-func TestParityPackedReading(t *testing.T) {
-	for name, tt := range map[string]struct {
-		packed string
-		want   *cssetcd.Partitioning
-	}{
-		"nothing":         {"", &cssetcd.Partitioning{}},
-		"an empty object": {"{}", &cssetcd.Partitioning{}},
-		"text and numbers": {`{"dirDb": "text", "subChunks": 1, "overlap": 1.234, "dirTable": ""}`,
-			&cssetcd.Partitioning{DirDB: "text", SubChunks: true, Overlap: 1.234}},
-		"members that are not scalar": {`{"dirDb": "text", "dirTable": {"b1": 1}, "dirColName": [{}]}`,
-			&cssetcd.Partitioning{DirDB: "text"}},
-		"members that are empty": {`{"dirDb": "text", "dirTable": {}, "dirColName": []}`,
-			&cssetcd.Partitioning{DirDB: "text"}},
-		"constants are their text": {`{"dirDb": null, "dirTable": true, "dirColName": false}`,
-			&cssetcd.Partitioning{DirDB: "null", DirTable: "true", DirColumn: "false"}},
-		"a text where a number is to be": {`{"overlap": true}`, nil},
-		"digits and then none":           {`{"overlap": "0.5xyz"}`, nil},
-		"not JSON":                       {`{"overlap": 1`, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := parity(t)
-			const key = "/DBS/sky/TABLES/Visit/partitioning"
-			putKeys(t, c, map[string]string{key: "", key + "/.packed.json": tt.packed})
-			table, err := c.Table(t.Context(), cssetcd.TableName{DB: "sky", Table: "Visit"})
-			if tt.want == nil {
-				require.ErrorIs(t, err, cssetcd.ErrBadValue)
-				return
-			}
-			require.NoError(t, err)
-			assert.Equal(t, tt.want, table.Partitioning)
-		})
-	}
-}
-
 // TestParityUnpackedExamples: the examples of the format's own description, word for word.
 func TestParityUnpackedExamples(t *testing.T) {
 	for name, tt := range map[string]struct{ stored, unpacked map[string]string }{

@@ -92,60 +92,37 @@ func TestOfTwoNamesThatClashTheOlderIsOnRecord(t *testing.T) {
 
 // TestReconcilingGivesWay: to what comes between the look and the transaction.
 func TestReconcilingGivesWay(t *testing.T) {
+	create := func(name string) func(*cssetcd.Client) {
+		return func(c *cssetcd.Client) { ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: name})) }
+	}
+	drop := func(c *cssetcd.Client) { ok(t)(c.DropDatabase(t.Context(), "New")) }
+	const there = "/DBS/New"
 	for name, tt := range map[string]struct {
-		hand   map[string]string // rows that are there beforehand
-		stale  string            // a record of a name that is gone
-		before func(t *testing.T, c *cssetcd.Client)
+		hand   string // a row that is there beforehand
+		stale  string // a record of a name that is gone
+		before func(*cssetcd.Client)
 		want   cssetcd.NamesResult
 		record string // what is on record for /DBS/new afterwards
 	}{
-		"the name of a stale record is created": {
-			stale: "/DBS/New",
-			before: func(t *testing.T, c *cssetcd.Client) {
-				ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "New"}))
-			},
-			record: "/DBS/New",
-		},
-		"another spelling of a stale record is created": {
-			stale: "/DBS/New",
-			before: func(t *testing.T, c *cssetcd.Client) {
-				ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "NEW"}))
-			},
-			record: "/DBS/NEW",
-		},
-		"a name without a record is dropped": {
-			hand:   map[string]string{"/DBS/New": "READY"},
-			before: func(t *testing.T, c *cssetcd.Client) { ok(t)(c.DropDatabase(t.Context(), "New")) },
-		},
-		"a name without a record is dropped and created in another case": {
-			hand: map[string]string{"/DBS/New": "READY"},
-			before: func(t *testing.T, c *cssetcd.Client) {
-				ok(t)(c.DropDatabase(t.Context(), "New"))
-				ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "NEW"}))
-			},
-			record: "/DBS/NEW",
-		},
-		"a name without a record gets a sibling": {
-			hand: map[string]string{"/DBS/New": "READY"},
-			before: func(t *testing.T, c *cssetcd.Client) {
-				ok(t)(c.CreateDatabase(t.Context(), cssetcd.Database{Name: "NEW"}))
-			},
-			want:   cssetcd.NamesResult{Recorded: 1},
-			record: "/DBS/New",
-		},
-		"another process has reconciled": {
-			hand:   map[string]string{"/DBS/New": "READY"},
-			before: func(t *testing.T, c *cssetcd.Client) { reconcile(t, c) },
-			record: "/DBS/New",
-		},
+		"the name of a stale record is created":         {stale: there, before: create("New"), record: "/DBS/New"},
+		"another spelling of a stale record is created": {stale: there, before: create("NEW"), record: "/DBS/NEW"},
+		"a name without a record is dropped":            {hand: there, before: drop},
+		"a name without a record is dropped and created in another case": {hand: there,
+			before: func(c *cssetcd.Client) { drop(c); create("NEW")(c) }, record: "/DBS/NEW"},
+		"a name without a record gets a sibling": {hand: there, before: create("NEW"),
+			want: cssetcd.NamesResult{Recorded: 1}, record: "/DBS/New"},
+		"another process has reconciled": {hand: there,
+			before: func(c *cssetcd.Client) { reconcile(t, c) }, record: "/DBS/New"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCatalogue(t)
-			putKeys(t, c, tt.hand)
+			if tt.hand != "" {
+				putKeys(t, c, map[string]string{tt.hand: "READY"})
+			}
 			if tt.stale != "" {
 				byHand(t, c, cssetcd.FoldPath(tt.stale), tt.stale)
 			}
-			assert.Equal(t, tt.want, reconcile(t, racing(c, func() { tt.before(t, c) })))
+			assert.Equal(t, tt.want, reconcile(t, racing(c, func() { tt.before(c) })))
 			assert.Equal(t, tt.record, records(t, c)["/dbs/new"])
 			assert.Zero(t, reconcile(t, c).Recorded)
 		})

@@ -114,14 +114,19 @@ func (m meeting) at(r *rand.Rand, st kv.Store) kv.Store {
 			}
 		}
 	}
+	return beforeEach(st, wait)
+}
+
+// beforeEach returns the store with something done before each call.
+func beforeEach(st kv.Store, do func()) kv.Store {
 	return kvtest.Hooks{
 		Store: st,
 		OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
-			wait()
+			do()
 			return next(ctx, at, spans...)
 		},
 		OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
-			wait()
+			do()
 			return next(ctx, c)
 		},
 	}
@@ -184,19 +189,7 @@ func (c *cluster) stopLeaders(every int) func(*testing.T, *cssetcd.Client, int) 
 		writers, endLosses := lossy(t, first, n, false)
 		stopper := &leaderStopper{cluster: c, t: t, every: every}
 		for i, w := range writers {
-			writers[i] = w.Through(func(st kv.Store) kv.Store {
-				return kvtest.Hooks{
-					Store: st,
-					OnFetch: func(ctx context.Context, at kv.Revision, spans []kv.Span, next kvtest.Fetch) (*kv.Snapshot, error) {
-						stopper.called()
-						return next(ctx, at, spans...)
-					},
-					OnCommit: func(ctx context.Context, c kv.Change, next kvtest.Commit) (*kv.Snapshot, error) {
-						stopper.called()
-						return next(ctx, c)
-					},
-				}
-			})
+			writers[i] = w.Through(func(st kv.Store) kv.Store { return beforeEach(st, stopper.called) })
 		}
 		return writers, func() map[string]int {
 			stopper.restarts.Wait()

@@ -328,31 +328,15 @@ func TestABadValueIsMended(t *testing.T) {
 		read               func(*cssetcd.Snapshot) error
 	}{
 		{"/DBS/lsst/TABLES/Object/sharedScan/.packed.json", "{broken", `{"lockInMem":"1","scanRating":"2"} `,
-			func(s *cssetcd.Snapshot) error {
-				_, err := s.Table(object)
-				return err
-			}},
-		{"/DBS/lsst/.packed.json", "{broken", `{"storageClass":"L2"} `, func(s *cssetcd.Snapshot) error {
-			_, err := s.Database("lsst")
-			return err
-		}},
-		{"/NODES/worker-1/.packed.json", `{"port":"many"} `, `{"port":"1"} `, func(s *cssetcd.Snapshot) error {
-			_, err := s.Node("worker-1")
-			return err
-		}},
+			func(s *cssetcd.Snapshot) error { return errOf(s.Table(object)) }},
+		{"/DBS/lsst/.packed.json", "{broken", `{"storageClass":"L2"} `,
+			func(s *cssetcd.Snapshot) error { return errOf(s.Database("lsst")) }},
+		{"/NODES/worker-1/.packed.json", `{"port":"many"} `, `{"port":"1"} `,
+			func(s *cssetcd.Snapshot) error { return errOf(s.Node("worker-1")) }},
 		{"/DBS/lsst/TABLES/Object/CHUNKS/5/REPLICAS/1/.packed.json", "{", `{"nodeName":"worker-1"} `,
-			func(s *cssetcd.Snapshot) error {
-				for _, err := range s.Chunks(object) {
-					if err != nil {
-						return err
-					}
-				}
-				return nil
-			}},
-		{"/DBS/lsst/TABLES/Object/schema", "no columns", "(a INT)", func(s *cssetcd.Snapshot) error {
-			_, err := s.Columns(object)
-			return err
-		}},
+			func(s *cssetcd.Snapshot) error { return errOf(s.Chunk(object, 5)) }},
+		{"/DBS/lsst/TABLES/Object/schema", "no columns", "(a INT)",
+			func(s *cssetcd.Snapshot) error { return errOf(s.Columns(object)) }},
 	} {
 		healthy := must(v.Snapshot().Table(other))(t)
 		s := waitRevision(t, v, byHand(t, c, kv.Path("css"+bad.key), bad.value))

@@ -57,16 +57,13 @@ func newGuarded(t *testing.T) guarded {
 		server = must(embed.StartEtcd(cfg))(t)
 		<-server.Server.ReadyNotify()
 	}}
-	for _, do := range []func() error{
-		func() error { _, err := open.UserAdd(t.Context(), "root", "secret"); return err },
-		func() error { _, err := open.UserGrantRole(t.Context(), "root", "root"); return err },
-		func() error { _, err := open.RoleAdd(t.Context(), "reader"); return err },
-		func() error { _, err := open.UserAdd(t.Context(), "czar", "word"); return err },
-		func() error { _, err := open.UserGrantRole(t.Context(), "czar", "reader"); return err },
-		func() error { _, err := open.AuthEnable(t.Context()); return err },
-	} {
-		require.NoError(t, do())
-	}
+	ctx := t.Context()
+	must(open.UserAdd(ctx, "root", "secret"))(t)
+	must(open.UserGrantRole(ctx, "root", "root"))(t)
+	must(open.RoleAdd(ctx, "reader"))(t)
+	must(open.UserAdd(ctx, "czar", "word"))(t)
+	must(open.UserGrantRole(ctx, "czar", "reader"))(t)
+	must(open.AuthEnable(ctx))(t)
 	g.root, g.czar = client("root", "secret"), client("czar", "word")
 	g.grant(t)
 	return g
