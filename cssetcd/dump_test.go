@@ -17,7 +17,6 @@ import (
 	"github.com/hashicorp/go-multierror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
@@ -227,27 +226,6 @@ func TestDumpFaultsAreReportedTogether(t *testing.T) {
 	t.Run("names that differ in case only, in the same place", func(t *testing.T) {
 		_, err := cssetcd.ParseDump(strings.NewReader(`{"/css_meta/version": "1", "/q/e": "", "/q/E": ""}`))
 		assert.EqualError(t, err, "css: read dump: invalid: keys /q/E and /q/e differ in case only")
-	})
-}
-
-func TestDumpRoundTripOfRandomCatalogues(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		values := csstest.Catalogue().Draw(t, "catalogue")
-		text := dumpOf(values)
-		d := must(cssetcd.ParseDump(strings.NewReader(text)))(t)
-		require.Equal(t, len(values), d.Len())
-		c := emptyStore()
-		must(c.Restore(t.Context(), d, cssetcd.WithPendingDrops()))(t)
-		s := must(c.Store().Fetch(t.Context(), 0, everythingInCSS))(t)
-		var again bytes.Buffer
-		require.NoError(t, cssetcd.CatalogueOf(s).WriteDump(&again, ""))
-		for key, want := range values {
-			e, ok := cssetcd.CatalogueOf(s).Key(key)
-			require.True(t, ok, key)
-			require.Equal(t, want, e.Value, key)
-		}
-		d2 := must(cssetcd.ParseDump(&again))(t)
-		require.Equal(t, withAncestors(values), valuesOf(d2))
 	})
 }
 

@@ -134,37 +134,6 @@ func TestViewAfterEtcdIsSetBack(t *testing.T) {
 	})
 }
 
-// TestViewOnAnotherCluster (V4) at the same address.
-func TestViewOnAnotherCluster(t *testing.T) {
-	server := testkit.Etcd(t, embedetcd.Options{})
-	c, _ := clientOf(t, server.Endpoints()[0])
-	fill(t, c)
-	v := openView(t, c)
-	sub := v.Subscribe()
-	first := must(c.Identity(t.Context()))(t)
-	require.NoError(t, server.Close())
-
-	other := testkit.Etcd(t, embedetcd.Options{Listen: server.Endpoints()[0]})
-	c2, etcd := clientOf(t, other.Endpoints()[0])
-	for range 50 { // so far that the revision alone gives nothing away
-		must(etcd.Put(t.Context(), "/x", ""))(t)
-	}
-	rev := ok(t)(c2.CreateDatabase(t.Context(), cssetcd.Database{Name: "other"}))
-	second := must(c2.Identity(t.Context()))(t)
-	assert.NotEqual(t, first.Cluster, second.Cluster)
-	assert.NotEqual(t, first.History, second.History)
-	u, err := sub.Next(soon(t))
-	for err == nil && !u.Regressed {
-		u, err = sub.Next(soon(t))
-	}
-	require.NoError(t, err)
-	assert.Contains(t, changes(u), "/DBS/lsst READY>-")
-	assert.Equal(t, [2]uint64{first.Cluster, second.Cluster}, [2]uint64{u.From.Cluster(), u.To.Cluster()})
-	s := waitRevision(t, v, rev)
-	assert.Equal(t, contents(loaded(t, c2, s.Revision())), contents(s))
-	assert.Equal(t, second.Cluster, s.Cluster())
-}
-
 func TestCompactedRevision(t *testing.T) {
 	server := testkit.Etcd(t, embedetcd.Options{})
 	c, etcd := clientOf(t, server.Endpoints()[0])

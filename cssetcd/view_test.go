@@ -6,7 +6,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
@@ -287,65 +285,6 @@ func TestSubscribersAtEveryDistance(t *testing.T) {
 	}
 }
 
-// TestViewShowsWholeRevisions (V1): what one transaction wrote appears in one update, and every difference leads from
-// what was seen to what is.
-func TestViewShowsWholeRevisions(t *testing.T) {
-	const keys, rounds = 10, 150
-	c := newCatalogue(t)
-	v := openView(t, c)
-	var wg sync.WaitGroup
-	same := func(s *cssetcd.Snapshot) string {
-		seen := map[string]bool{}
-		for _, e := range s.Below("/all") {
-			seen[e.Value] = true
-		}
-		assert.LessOrEqual(t, len(seen), 1, "revision %d shows a part of a transaction", s.Revision())
-		for value := range seen {
-			return value
-		}
-		return ""
-	}
-	for range 2 { // subscribes
-		sub := v.Subscribe()
-		wg.Go(func() {
-			state := contents(sub.Snapshot())
-			for {
-				u, err := sub.Next(soon(t))
-				if !assert.NoError(t, err) {
-					return
-				}
-				for _, k := range u.Keys {
-					assert.Equal(t, state[k.Key], k.Old)
-					if k.New.Exists() {
-						state[k.Key] = k.New
-					} else {
-						delete(state, k.Key)
-					}
-				}
-				assert.True(t, slices.IsSortedFunc(u.Keys, func(a, b cssetcd.KeyChange) int {
-					return strings.Compare(a.Key, b.Key)
-				}))
-				if same(u.To) == fmt.Sprint(rounds-1) {
-					assert.Equal(t, contents(u.To), state)
-					return
-				}
-			}
-		})
-	}
-	for round := range rounds {
-		var ops []clientv3.Op
-		if round%10 == 5 {
-			ops = append(ops, clientv3.OpDelete(etcdKey(c, "/all/"), clientv3.WithPrefix()))
-		} else {
-			for k := range keys {
-				ops = append(ops, clientv3.OpPut(etcdKey(c, fmt.Sprintf("/all/%d", k)), fmt.Sprint(round)))
-			}
-		}
-		must(csstest.Etcd().Txn(t.Context()).Then(ops...).Commit())(t)
-	}
-	wg.Wait()
-}
-
 // TestUpdatesAddUp (V2): after any history of random writes the updates of a subscriber, applied one after the other,
 // are the catalogue.
 func TestUpdatesAddUp(t *testing.T) {
@@ -437,16 +376,4 @@ func TestCloseWaits(t *testing.T) {
 	}
 	release()
 	<-closed
-}
-
-// TestOldRevisions: a Client reads the catalogue as it was, as long as etcd has it.
-func TestOldRevisions(t *testing.T) {
-	c := newCatalogue(t)
-	rev := ok(t)(c.SetTableStatus(t.Context(), object, "ONE"))
-	ok(t)(c.DropDatabase(t.Context(), "lsst"))
-	s := loaded(t, c, rev)
-	assert.Equal(t, rev, s.Revision())
-	tab := must(s.Table(object))(t)
-	assert.Equal(t, cssetcd.Status("ONE"), tab.Status)
-	require.ErrorIs(t, errOf(c.Snapshot(t.Context(), rev+1_000_000)), cssetcd.ErrFutureRevision)
 }

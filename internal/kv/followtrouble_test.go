@@ -114,22 +114,6 @@ func TestFollowLeavesALostConnection(t *testing.T) {
 	})
 }
 
-func TestFollowOverARestart(t *testing.T) {
-	t.Parallel()
-	server := newServer(t, embedetcd.Options{})
-	st := storeOn(t, newClient(t, server.Endpoints()[0])).Hurry()
-	kvtest.MustPut(t, st, "dir/a", "1")
-	f := startFollowing(t, st, nil)
-	f.reachNow(st)
-	for i := range 2 {
-		require.NoError(t, server.Stop())
-		require.NoError(t, server.Restart(t.Context()))
-		eventuallyPut(t, st, "dir/b", fmt.Sprint(i))
-		f.reachNow(st)
-	}
-	assert.Zero(t, f.count(isResync))
-}
-
 // TestFollowRegression (V4): an etcd that went back, or another one in its place, is noticed and loaded.
 func TestFollowRegression(t *testing.T) {
 	t.Parallel()
@@ -188,42 +172,6 @@ func TestFollowRegression(t *testing.T) {
 			eventuallyPut(t, st, "dir/after", "")
 			f.wait("it is followed", func() bool { return f.have.At("dir/after").Exists() })
 			assert.Equal(t, 1, f.count(func(u kv.Update) bool { return u.Regressed }))
-		})
-	}
-}
-
-// TestFollowNoticesALostEvent (V3): what the watch tells must fit what is there; where it does not, all is loaded.
-func TestFollowNoticesALostEvent(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		spoil func(*kv.Builder)
-		then  func(*testing.T, kv.Store)
-	}{
-		"a created key was not told": {
-			func(b *kv.Builder) { b.Delete("dir/a") },
-			func(t *testing.T, st kv.Store) { kvtest.MustPut(t, st, "dir/a", "2") },
-		},
-		"a created key was not told, and is deleted": {
-			func(b *kv.Builder) { b.Delete("dir/a") },
-			func(t *testing.T, st kv.Store) {
-				kvtest.MustCommit(t, st, kv.Change{Deletes: []kv.Span{kv.Key("dir/a")}})
-			},
-		},
-		"a deleted key was not told": {
-			func(b *kv.Builder) { b.Put("dir/n", kv.Entry{Value: "1", Create: 1, Mod: 1}) },
-			func(t *testing.T, st kv.Store) { kvtest.MustPut(t, st, "dir/n", "2") },
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			st := newStore(t).Hurry()
-			kvtest.MustPut(t, st, "dir/a", "1", "dir/b", "1")
-			s, cluster := mustLoad(t, st, 0, dir)
-			b := s.Edit()
-			c.spoil(b)
-			f := follow(t, st, kv.Followed{Snapshot: b.Snapshot(s.Revision), Cluster: cluster}, nil)
-			c.then(t, st)
-			f.wait("it loads anew", func() bool { return len(f.updates) > 0 && f.updates[len(f.updates)-1].Resync })
-			f.reachNow(st)
 		})
 	}
 }
