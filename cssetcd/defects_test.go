@@ -24,8 +24,8 @@ import (
 )
 
 // The tests of this file are numbered as the list of upstream's defects in docs/FORMAT.md. Where another writer has to
-// come between what an operation reads and what it writes, he comes there for certain; that nothing goes wrong when many
-// write at once is what TestTwoWriters and TestConformance show.
+// come between what an operation reads and what it writes, he comes there for certain. That nothing goes wrong when
+// many write at once is what TestTwoWriters and TestConformance show.
 
 // atOnce runs the functions at the same time and returns their errors.
 func atOnce(actions ...func() error) []error {
@@ -110,8 +110,8 @@ func TestDefectB2CreateTableIsWholeOrNothing(t *testing.T) {
 	})
 }
 
-// TestDefectB3StatusAfterDropMakesNoZombie (I2): setting a status looked for the table first and wrote then; between the
-// two it was dropped. Setting scan parameters ended with MySQL's own error of a foreign key.
+// TestDefectB3StatusAfterDropMakesNoZombie (I2): setting a status looked for the table first and wrote then; between
+// the two it was dropped. Setting scan parameters ended with MySQL's own error of a foreign key.
 func TestDefectB3StatusAfterDropMakesNoZombie(t *testing.T) {
 	ctx := t.Context()
 	dropTable := func(c *cssetcd.Client) { ok(t)(c.DropTable(ctx, object)) }
@@ -381,8 +381,8 @@ func TestDefectB11FirstClientsDoNotCollide(t *testing.T) {
 	})
 }
 
-// TestDefectB12VersionStopsRunningClients (I4): a client that had looked at the version once went on reading and writing
-// after it was raised.
+// TestDefectB12VersionStopsRunningClients (I4): a client that had looked at the version once went on reading and
+// writing after it was raised.
 func TestDefectB12VersionStopsRunningClients(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)
 	view := openView(t, c)
@@ -521,7 +521,7 @@ func (s countedStream) RecvMsg(m any) error {
 	return err
 }
 
-// since returns the requests, the keys that were answered at once and those that were streamed since it was called last.
+// since returns the requests, the keys that were answered at once and those that were streamed, since the last call.
 func (n *etcdTraffic) since() (requests, keys, streamed int64) {
 	return n.requests.Swap(0), n.keys.Swap(0), n.streamed.Swap(0)
 }
@@ -736,8 +736,9 @@ func TestDefectB18ScanParametersOfPlainKeysCanBeSet(t *testing.T) {
 	ok(t)(c.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "db", Table: "Object"}}))
 	n := cssetcd.TableName{DB: "db", Table: "Object"}
 	for name, keys := range map[string]map[string]string{
-		"both plain":         {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
-		"one plain":          {scan: "", scan + "/lockInMem": "1", scan + "/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
+		"both plain": {scan: "", scan + "/lockInMem": "1", scan + "/scanRating": "1"},
+		"one plain": {scan: "", scan + "/lockInMem": "1",
+			scan + "/.packed.json": `{"lockInMem":"1","scanRating":"1"} `},
 		"plain, no ancestor": {scan + "/scanRating": "1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,8 @@ func TestTables(t *testing.T) {
 		}
 	})
 	t.Run("bad input", func(t *testing.T) {
-		director := cssetcd.Partitioning{DirDB: "lsst", DirTable: "T", DirColumn: "a"}
+		type partitioning = cssetcd.Partitioning
+		director := partitioning{DirDB: "lsst", DirTable: "T", DirColumn: "a"}
 		match := cssetcd.Match{DirTable1: "A", DirColumn1: "a", DirTable2: "B", DirColumn2: "b"}
 		with := func(p cssetcd.Partitioning, edit func(*cssetcd.Partitioning)) *cssetcd.Partitioning {
 			edit(&p)
@@ -87,10 +88,10 @@ func TestTables(t *testing.T) {
 			for why, tab := range map[string]cssetcd.Table{
 				"shared scan without partitioning": {SharedScan: &cssetcd.SharedScan{}},
 				"negative rating":                  {SharedScan: &cssetcd.SharedScan{Rating: -1}, Partitioning: &director},
-				"no director's database":           {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirDB = "" })},
-				"no director":                      {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirTable = "" })},
-				"no director's column":             {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.DirColumn = "" })},
-				"negative overlap":                 {Partitioning: with(director, func(p *cssetcd.Partitioning) { p.Overlap = -0.1 })},
+				"no director's database":           {Partitioning: with(director, func(p *partitioning) { p.DirDB = "" })},
+				"no director":                      {Partitioning: with(director, func(p *partitioning) { p.DirTable = "" })},
+				"no director's column":             {Partitioning: with(director, func(p *partitioning) { p.DirColumn = "" })},
+				"negative overlap":                 {Partitioning: with(director, func(p *partitioning) { p.Overlap = -0.1 })},
 				"overlap that is no number": {Partitioning: with(director,
 					func(p *cssetcd.Partitioning) { p.Overlap = math.NaN() })},
 				"no first table":      {Match: matching(func(m *cssetcd.Match) { m.DirTable1 = "" })},
@@ -138,7 +139,8 @@ func TestSharedScanKeepsOtherMembersAndRemovesWhatHidesIt(t *testing.T) {
 	assert.Equal(t, &cssetcd.SharedScan{LockInMem: true, Rating: 3}, tab.SharedScan)
 
 	for why, bad := range map[string]struct{ value, message string }{
-		"what is nested would be lost":       {`{"a":{"b":1}}`, `member "a" is an object or an array, which writing would lose`},
+		"what is nested would be lost": {`{"a":{"b":1}}`,
+			`member "a" is an object or an array, which writing would lose`},
 		"what is no JSON is not overwritten": {`{`, "not JSON"},
 		"what kvData could not hold":         {`{"a":"\ud83d\ude00"}`, "takes 4 bytes"},
 		"what would grow too long":           {`{"a":"` + strings.Repeat("/", 40_000) + `"}`, "may have 65535"},
@@ -267,9 +269,11 @@ func TestIdsEnd(t *testing.T) {
 func TestConditions(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)
 	for name, write := range map[string]func(...cssetcd.WriteOption) error{
-		"SetDatabaseStatus": func(o ...cssetcd.WriteOption) error { return errOf(c.SetDatabaseStatus(ctx, "lsst", "X", o...)) },
-		"SetTableStatus":    func(o ...cssetcd.WriteOption) error { return errOf(c.SetTableStatus(ctx, object, "X", o...)) },
-		"SetTableSchema":    func(o ...cssetcd.WriteOption) error { return errOf(c.SetTableSchema(ctx, object, "()", o...)) },
+		"SetDatabaseStatus": func(o ...cssetcd.WriteOption) error {
+			return errOf(c.SetDatabaseStatus(ctx, "lsst", "X", o...))
+		},
+		"SetTableStatus": func(o ...cssetcd.WriteOption) error { return errOf(c.SetTableStatus(ctx, object, "X", o...)) },
+		"SetTableSchema": func(o ...cssetcd.WriteOption) error { return errOf(c.SetTableSchema(ctx, object, "()", o...)) },
 		"SetSharedScan": func(o ...cssetcd.WriteOption) error {
 			return errOf(c.SetSharedScan(ctx, object, cssetcd.SharedScan{}, o...))
 		},

@@ -185,7 +185,7 @@ func TestParityReadOnly(t *testing.T) {
 			"createDbLike":       errOf(reader.CreateDatabaseLike(ctx, "new", "sky")),
 			"setDbStatus":        errOf(reader.SetDatabaseStatus(ctx, "sky", "x")),
 			"dropDb":             errOf(reader.DropDatabase(ctx, "sky")),
-			"createTable":        errOf(reader.CreateTable(ctx, cssetcd.Table{Name: cssetcd.TableName{DB: "sky", Table: "new"}})),
+			"createTable":        errOf(reader.CreateTable(ctx, cssetcd.Table{Name: sky("new")})),
 			"setTableStatus":     errOf(reader.SetTableStatus(ctx, n, "x")),
 			"setTableSchema":     errOf(reader.SetTableSchema(ctx, n, "(a INT)")),
 			"setScanTableParams": errOf(reader.SetSharedScan(ctx, n, cssetcd.SharedScan{})),

@@ -150,8 +150,8 @@ func TestSlowSubscriberCostsNothing(t *testing.T) {
 	runtime.KeepAlive(sub)
 }
 
-// TestViewsLeaveNothing (V10): hundreds of views opened and closed, and hundreds of waits that ended, leave no goroutine
-// and no file.
+// TestViewsLeaveNothing (V10): hundreds of views opened and closed, and hundreds of waits that ended, leave no
+// goroutine and no file.
 func TestViewsLeaveNothing(t *testing.T) {
 	times := testkit.Steps(250, 1_000)
 	c := newCatalogue(t)

@@ -98,8 +98,8 @@ func TestViewWithAccessControl(t *testing.T) {
 	}
 	assert.Zero(t, v.Stats().Counts.Troubles)
 	g.restart()
-	require.Eventually(t, func() bool { return errOf(writer.SetTableStatus(t.Context(), object, "X")) == nil }, time.Minute,
-		time.Millisecond)
+	put := func() bool { return errOf(writer.SetTableStatus(t.Context(), object, "X")) == nil }
+	require.Eventually(t, put, time.Minute, time.Millisecond)
 	followed()
 	awaitPhase(t, v, cssetcd.Live)
 	err := errOf(c.SetTableStatus(t.Context(), object, "X"))
