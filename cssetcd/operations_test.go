@@ -293,6 +293,9 @@ func TestConditions(t *testing.T) {
 			require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch, name)
 		})
 	}
+	err := errOf(c.DropTable(ctx, absent, cssetcd.IfExists(), cssetcd.IfRevision(5)))
+	require.ErrorIs(t, err, cssetcd.ErrRevisionMismatch, "nothing meets no condition")
+	assert.ErrorContains(t, err, "it is not there")
 	ok(t)(c.Raw().Put(ctx, "/new", "1", cssetcd.IfRevision(0)))
 	require.ErrorIs(t, errOf(c.Raw().Put(ctx, "/new", "2", cssetcd.IfRevision(0))), cssetcd.ErrRevisionMismatch)
 }
