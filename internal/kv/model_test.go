@@ -200,5 +200,7 @@ func TestStoresEqualModel(t *testing.T) {
 	})
 	t.Logf("%d commits, of which %d made a revision", commits, held)
 	assert.Greater(t, held, commits/4)
-	assert.Greater(t, commits, most*5)
+	if !testing.Short() { // which makes each run smaller
+		assert.Greater(t, commits, most*5)
+	}
 }
