@@ -35,7 +35,7 @@ func BenchmarkFullIntoEmpty(b *testing.B) {
 	im := big(100_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, err := plan.Full(plan.NewTable(weights), im)
+		_, err := plan.Full(plan.NewTable(qserv.Columns), im)
 		require.NoError(b, err)
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // ErrBrake says that a plan was refused because it looks like the work of a wrong or emptied etcd. A [BrakeError] says
@@ -16,8 +17,9 @@ type BrakeRule string
 const (
 	NotACatalogue BrakeRule = "not_a_catalogue" // etcd holds no /css_meta/version with the value 1
 	// the table has databases and none would stay; one alone may make place for another
-	NoDatabase BrakeRule = "no_database"
-	MassDelete BrakeRule = "mass_delete" // more than 30 % of the rows would go, and more than 1,000
+	NoDatabase  BrakeRule = "no_database"
+	MassDelete  BrakeRule = "mass_delete"  // more than 30 % of the rows would go, and more than 1,000
+	MassForeign BrakeRule = "mass_foreign" // more rows of others would be undone than the mirror keeps a record of
 )
 
 // What the rule MassDelete lets pass.
@@ -56,13 +58,21 @@ func BrakeCatalogue(t *Table, to Image) error {
 	return nil
 }
 
-// BrakeMerge refuses a plan that takes all the table's databases or very many of its rows away. It is for plans made by
-// comparing two states, where the wrong etcd shows as a mass of rows to delete. It returns nil or a [BrakeError].
-func BrakeMerge(t *Table, p *Plan) error {
+// BrakeMerge refuses a plan that takes all the table's databases or very many of its rows away, unless the evidence
+// explains it: what etcd's history deleted may be as much as it likes, and what others wrote may be undone as long as a
+// record of it is kept. It is for plans made by comparing two states, where the wrong etcd shows as a mass of rows to
+// delete. It returns nil or a [BrakeError].
+func BrakeMerge(t *Table, p *Plan, e Evidence) error {
+	if lost := e.Lost(); !e.Untouched && lost > MaxForeign {
+		return brake(MassForeign, "others wrote %d rows of kvData, and the mirror keeps a record of at most %d that it undoes; "+
+			"save them, for example with mysqldump, and then let it through once with "+
+			"`css-sync mirror --once --allow-mass-delete`", lost, MaxForeign)
+	}
+	rows := e.unexplained(p)
 	before, kept, added := databases(t, p)
-	gone := len(p.Deletes)
+	gone := len(rows)
 	switch {
-	case before > 0 && kept == 0 && (added == 0 || before > 1):
+	case before > 0 && kept == 0 && (added == 0 || before > 1) && t.columns.anyDatabase(rows):
 		return brake(NoDatabase, "none of the %d databases in kvData is in the catalogue in etcd; %s", before, howToLift)
 	case gone > massRows && gone*100 > massPercent*t.Len():
 		return brake(MassDelete, "%d of the %d rows of kvData would be deleted; %s", gone, t.Len(), howToLift)
@@ -78,24 +88,28 @@ func brake(rule BrakeRule, format string, args ...any) error {
 // by what comes: another catalogue has databases, too.
 func databases(t *Table, p *Plan) (before, kept, added int) {
 	for _, r := range t.rows {
-		before += t.weights.isDatabase(r.Key)
+		before += t.columns.isDatabase(r.Key)
 	}
 	kept = before
 	for _, r := range p.Deletes {
-		kept -= t.weights.isDatabase(r.Key)
+		kept -= t.columns.isDatabase(r.Key)
 	}
 	for _, r := range p.Inserts {
-		added += t.weights.isDatabase(r.Key)
+		added += t.columns.isDatabase(r.Key)
 	}
 	return before, kept, added
 }
 
+func (c *Columns) anyDatabase(rows []Row) bool {
+	return slices.ContainsFunc(rows, func(r Row) bool { return c.isDatabase(r.Key) == 1 })
+}
+
 // isDatabase returns 1 for a key that the collation takes for that of a database and 0 for others.
-func (w *Weights) isDatabase(key string) int {
+func (c *Columns) isDatabase(key string) int {
 	if depthOf(key) != 2 { // most are deeper, and folding costs
 		return 0
 	}
-	if parent, ok := parentOf(w.Fold(key)); ok && parent == dbsKey {
+	if parent, ok := parentOf(c.Fold(key)); ok && parent == dbsKey {
 		return 1
 	}
 	return 0

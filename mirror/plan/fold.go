@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // planeSize is the number of characters that three bytes of UTF-8 can write.
@@ -31,9 +33,8 @@ func NewWeights(of func(rune) uint16) (*Weights, error) {
 	return w, nil
 }
 
-// Fold returns the form of a key that is the same for all keys which the column's unique index takes for the same.
+// Fold returns the form of a key that is the same for all keys whose characters have the same weights.
 func (w *Weights) Fold(key string) string {
-	key = strings.TrimRight(key, " ") // trailing spaces are insignificant
 	for i := range len(key) {
 		if c := key[i]; c >= utf8.RuneSelf || c != upper(c) {
 			return w.foldFrom(key, i)
@@ -45,7 +46,7 @@ func (w *Weights) Fold(key string) string {
 // foldFrom is Fold for a key whose first n bytes are folded as they are. Keys are folded by the hundred thousand, so
 // those of ASCII take a short way, with one allocation.
 func (w *Weights) foldFrom(key string, n int) string {
-	var buf [MaxKey]byte
+	var buf [csskey.MaxKey]byte
 	if len(key) > len(buf) {
 		return w.fold(key, n)
 	}
@@ -69,8 +70,10 @@ func (w *Weights) fold(key string, n int) string {
 		switch {
 		case r < utf8.RuneSelf:
 			b.WriteByte(upper(byte(r)))
-		case w == nil || r >= planeSize:
+		case w == nil:
 			b.WriteRune(r)
+		case r >= planeSize:
+			b.WriteRune(utf8.RuneError) // a collation of three-byte characters has one weight for all others: this one's
 		default:
 			b.WriteRune(rune(w[r]))
 		}
@@ -83,9 +86,4 @@ func upper(c byte) byte {
 		return c - ('a' - 'A')
 	}
 	return c
-}
-
-// foldedParent returns the folded form of the parent of a key, given the folded form of the key.
-func foldedParent(folded string) string {
-	return strings.TrimRight(folded[:strings.LastIndexByte(folded, '/')], " ")
 }

@@ -49,19 +49,13 @@ func anyBelow(im Image, key string) bool {
 	return false
 }
 
-// born returns the smallest create revision of a key and all below it.
-func born(im Image, key string) cssetcd.Revision {
-	var least cssetcd.Revision
-	earlier := func(e cssetcd.Entry) {
-		if least == 0 || e.Create < least {
-			least = e.Create
-		}
-	}
+// created returns the create revision of a key, or of the first key below it where it is none itself.
+func created(im Image, key string) cssetcd.Revision {
 	if e, ok := im.Key(key); ok {
-		earlier(e)
+		return e.Create
 	}
 	for _, e := range im.Below(key) {
-		earlier(e)
+		return e.Create
 	}
-	return least
+	return 0
 }

@@ -70,49 +70,113 @@ func weightOf(r rune) uint16 {
 	return uint16(r)
 }
 
-// fold says in the plainest way which keys the unique index takes for the same.
-func fold(key string) string {
+// columns says in the plainest way what a kind of table holds.
+type columns struct {
+	*plan.Columns
+	fold         func(key string) string // which keys the unique index takes for the same
+	fault        func(key string) plan.Reason
+	faultOfValue func(value string) plan.Reason
+}
+
+// qserv is the table as Qserv makes it.
+var qserv = columns{
+	plan.QservColumns(weights),
+	func(key string) string { return foldRunes(strings.TrimRight(key, " ")) },
+	func(key string) plan.Reason {
+		switch {
+		case len(key) > 255:
+			return plan.KeyTooLong
+		case !utf8.ValidString(key) || strings.ContainsFunc(key, fourBytes):
+			return plan.KeyEncoding
+		case malformed(key):
+			return plan.KeyMalformed
+		case strings.HasSuffix(key, " "):
+			return plan.KeyTrailingSpace
+		}
+		return ""
+	},
+	func(v string) plan.Reason {
+		switch {
+		case len(v) > 65_535:
+			return plan.ValueTooLong
+		case !utf8.ValidString(v) || strings.ContainsFunc(v, fourBytes):
+			return plan.ValueEncoding
+		}
+		return ""
+	},
+}
+
+// kinds are the tables that a mirror takes: Qserv's, and wider ones.
+var kinds = map[string]columns{
+	"qserv": qserv,
+	"VARCHAR and MEDIUMTEXT in utf8mb4": {
+		&plan.Columns{MaxKey: 300, MaxValue: 1 << 20, Key: plan.FourBytes, Value: plan.FourBytes, Spaces: plan.SpacesIgnored,
+			Weights: weights},
+		func(key string) string { return foldRunes(strings.TrimRight(key, " ")) },
+		func(key string) plan.Reason {
+			switch {
+			case len(key) > 300:
+				return plan.KeyTooLong
+			case !utf8.ValidString(key):
+				return plan.KeyEncoding
+			case malformed(key):
+				return plan.KeyMalformed
+			}
+			return ""
+		},
+		faultOfUTF8,
+	},
+	"VARBINARY": {
+		&plan.Columns{MaxKey: 255, MaxValue: 1 << 20, Key: plan.AnyBytes, Value: plan.FourBytes, Spaces: plan.SpacesKept,
+			Exact: true},
+		func(key string) string { return key },
+		func(key string) plan.Reason {
+			switch {
+			case len(key) > 255:
+				return plan.KeyTooLong
+			case malformed(key):
+				return plan.KeyMalformed
+			}
+			return ""
+		},
+		faultOfUTF8,
+	},
+}
+
+func fourBytes(r rune) bool { return r > 0xFFFF }
+
+func malformed(key string) bool { return strings.Contains(key, "//") || strings.HasSuffix(key, "/") }
+
+func foldRunes(key string) string {
 	var out []rune
-	for _, r := range strings.TrimRight(key, " ") {
+	for _, r := range key {
+		if fourBytes(r) {
+			r = utf8.RuneError
+		}
 		out = append(out, rune(weightOf(r)))
 	}
 	return string(out)
 }
 
-func fault(key string) plan.Reason {
-	fourBytes := func(r rune) bool { return r > 0xFFFF }
+func faultOfUTF8(v string) plan.Reason {
 	switch {
-	case len(key) > 255:
-		return plan.KeyTooLong
-	case !utf8.ValidString(key) || strings.ContainsFunc(key, fourBytes):
-		return plan.KeyEncoding
-	case strings.Contains(key, "//") || strings.HasSuffix(key, "/"):
-		return plan.KeyMalformed
-	case strings.HasSuffix(key, " "):
-		return plan.KeyTrailingSpace
-	}
-	return ""
-}
-
-func faultOfValue(v string) plan.Reason {
-	switch {
-	case len(v) > 65535:
+	case len(v) > 1<<20:
 		return plan.ValueTooLong
-	case !utf8.ValidString(v) || strings.ContainsFunc(v, func(r rune) bool { return r > 0xFFFF }):
+	case !utf8.ValidString(v):
 		return plan.ValueEncoding
 	}
 	return ""
 }
 
 // expected says by brute force what the table and the quarantine hold for a catalogue.
-func expected(im *image) (rows map[string]string, quarantine map[string]plan.Reason) {
+func (c columns) expected(im *image) (rows map[string]string, quarantine map[string]plan.Reason) {
 	rows, quarantine = map[string]string{}, map[string]plan.Reason{}
 	pinned := map[string]bool{"": true, "/DBS": true, "/NODES": true}
 	nodes := maps.Clone(pinned)
 	for key := range im.entries {
 		nodes[key] = true
 		for i := range key {
-			if key[i] == '/' && fault(key[:i]) == "" {
+			if key[i] == '/' && c.fault(key[:i]) == "" {
 				nodes[key[:i]] = true
 			}
 		}
@@ -127,9 +191,9 @@ func expected(im *image) (rows map[string]string, quarantine map[string]plan.Rea
 			key := byLength[0]
 			byLength = byLength[1:]
 			value := im.entries[key].Value
-			reason := fault(key)
+			reason := c.fault(key)
 			if reason == "" {
-				reason = faultOfValue(value)
+				reason = c.faultOfValue(value)
 			}
 			if reason == "" && key != "" {
 				if _, ok := rows[key[:strings.LastIndex(key, "/")]]; !ok {
@@ -138,7 +202,7 @@ func expected(im *image) (rows map[string]string, quarantine map[string]plan.Rea
 			}
 			switch {
 			case reason == "" || pinned[key]:
-				rivals[fold(key)] = append(rivals[fold(key)], key)
+				rivals[c.fold(key)] = append(rivals[c.fold(key)], key)
 				if reason != "" {
 					quarantine[key] = reason
 				}
@@ -171,26 +235,33 @@ func expected(im *image) (rows map[string]string, quarantine map[string]plan.Rea
 }
 
 func birth(im *image, key string) cssetcd.Revision {
-	least := cssetcd.Revision(1 << 40)
-	for k, e := range im.entries {
-		if k == key || strings.HasPrefix(k, key+"/") {
-			least = min(least, e.Create)
+	if e, ok := im.entries[key]; ok {
+		return e.Create
+	}
+	for _, k := range im.keys {
+		if strings.HasPrefix(k, key+"/") {
+			return im.entries[k].Create
 		}
 	}
-	return least
+	return 0
 }
 
 // server executes a plan statement by statement, row by row, and refuses what InnoDB refuses.
-type server map[int32]plan.Row
+type server struct {
+	columns
+	rows map[int32]plan.Row
+}
+
+func (c columns) server() server { return server{c, map[int32]plan.Row{}} }
 
 func (s server) execute(p *plan.Plan) error {
 	for _, id := range p.Unhook {
-		r, ok := s[id]
+		r, ok := s.rows[id]
 		if !ok {
 			return fmt.Errorf("unhook: no row %d", id)
 		}
 		r.Parent = 0
-		s[id] = r
+		s.rows[id] = r
 	}
 	for _, r := range p.Inserts {
 		if err := s.write(plan.Row{}, r); err != nil {
@@ -198,39 +269,39 @@ func (s server) execute(p *plan.Plan) error {
 		}
 	}
 	for _, u := range p.Updates {
-		if s[u.Old.ID] != u.Old {
-			return fmt.Errorf("update: row is %v and not %v", s[u.Old.ID], u.Old)
+		if s.rows[u.Old.ID] != u.Old {
+			return fmt.Errorf("update: row is %v and not %v", s.rows[u.Old.ID], u.Old)
 		}
 		if err := s.write(u.Old, u.New); err != nil {
 			return fmt.Errorf("update %v to %v: %w", u.Old, u.New, err)
 		}
 	}
 	for _, d := range p.Deletes {
-		if _, ok := s[d.ID]; !ok {
+		if _, ok := s.rows[d.ID]; !ok {
 			return fmt.Errorf("delete: no row %v", d)
 		}
-		for _, r := range s {
+		for _, r := range s.rows {
 			if r.Parent == d.ID {
 				return fmt.Errorf("delete %v: %v refers to it", d, r)
 			}
 		}
-		delete(s, d.ID)
+		delete(s.rows, d.ID)
 	}
 	return nil
 }
 
 func (s server) write(old, now plan.Row) error {
-	if _, ok := s[now.ID]; ok && old.ID != now.ID {
+	if _, ok := s.rows[now.ID]; ok && old.ID != now.ID {
 		return fmt.Errorf("the id is taken")
 	}
-	if _, ok := s[now.Parent]; now.Parent != 0 && now.Parent != old.Parent && !ok {
+	if _, ok := s.rows[now.Parent]; now.Parent != 0 && now.Parent != old.Parent && !ok {
 		return fmt.Errorf("the parent does not exist")
 	}
-	for _, r := range s {
-		if r.ID != now.ID && fold(r.Key) == fold(now.Key) {
+	for _, r := range s.rows {
+		if r.ID != now.ID && s.fold(r.Key) == s.fold(now.Key) {
 			return fmt.Errorf("the key is that of %v", r)
 		}
 	}
-	s[now.ID] = now
+	s.rows[now.ID] = now
 	return nil
 }

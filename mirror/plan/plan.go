@@ -29,7 +29,8 @@ type Plan struct {
 	Deletes  []Row    // children first: the longer key before the shorter
 	Releases []string // keys that leave the quarantine
 	Records  []Quarantined
-	Rows     int // rows in the table afterwards
+	Rows     int    // rows in the table afterwards
+	Digest   uint64 // of the table afterwards
 
 	folded []string // the folded keys of Inserts
 }
@@ -109,6 +110,7 @@ func (w *work) finish() (*Plan, error) {
 		}
 	}
 	p.Rows = w.t.Len() + len(p.Inserts) - len(p.Deletes)
+	p.Digest = p.digestAfter(w.t.digest)
 	p.sort()
 	return p, nil
 }
@@ -174,7 +176,7 @@ func (w *work) parentID(s *slot) int32 {
 	if s.next.Key == rootKey {
 		return 0
 	}
-	above := foldedParent(s.folded)
+	above := w.t.columns.foldedParent(s.folded)
 	if p, ok := w.slots[above]; ok {
 		return p.next.ID
 	}

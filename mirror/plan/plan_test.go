@@ -15,7 +15,7 @@ import (
 // tableOf returns the table that shows an image, as it is when it was empty before.
 func tableOf(t testing.TB, im plan.Image) *plan.Table {
 	t.Helper()
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	p, err := plan.Full(table, im)
 	require.NoError(t, err)
 	table.Apply(p)
@@ -38,7 +38,7 @@ func row(t *testing.T, table *plan.Table, key string) plan.Row {
 
 // Rule: new rows are numbered after the largest id, in the byte order of their keys, parents before children.
 func TestNewRowsAreNumberedInOrder(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	require.NoError(t, table.Add(plan.Row{ID: 7, Key: ""}))
 	p, err := plan.Full(table, catalogue("/DBS/b/x", "1", "/DBS/a", "2"))
 	require.NoError(t, err)
@@ -54,7 +54,7 @@ func TestNewRowsAreNumberedInOrder(t *testing.T) {
 
 // Rule: rows that are right are not touched, whatever their ids.
 func TestRowsThatAreRightAreNotTouched(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	for _, r := range []plan.Row{{3, 9, "/DBS/x", "READY"}, {9, 40, "/DBS", ""}, {40, 0, "", ""}, {1, 40, "/NODES", ""}} {
 		require.NoError(t, table.Add(r))
 	}
@@ -209,7 +209,7 @@ func TestRenameOfCase(t *testing.T) {
 
 // Rule: rows that hang together otherwise than by their keys are unhooked before they are deleted.
 func TestTangleIsUnhooked(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	for _, r := range []plan.Row{
 		{1, 0, "", ""}, {2, 1, "/DBS", ""}, {3, 1, "/NODES", ""},
 		{4, 4, "/self", ""}, {5, 6, "/cycle", ""}, {6, 5, "/cycle/on", ""}, {7, 2, "/a", ""}, {8, 7, "/a/b", ""},
@@ -225,7 +225,7 @@ func TestTangleIsUnhooked(t *testing.T) {
 
 // Rule: a kept row with a wrong parent is corrected, before that parent goes.
 func TestWrongParentIsCorrected(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	for _, r := range []plan.Row{{1, 0, "", ""}, {2, 4, "/DBS", ""}, {3, 0, "/NODES", ""}, {4, 1, "/gone", ""}} {
 		require.NoError(t, table.Add(r))
 	}
@@ -239,7 +239,7 @@ func TestWrongParentIsCorrected(t *testing.T) {
 }
 
 func TestIDsUsedUp(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	require.NoError(t, table.Add(plan.Row{ID: math.MaxInt32 - 2, Key: ""}))
 	_, err := plan.Full(table, catalogue())
 	require.NoError(t, err, "two rows fit")
@@ -260,7 +260,7 @@ func TestLastIDOfARowThatGoes(t *testing.T) {
 }
 
 func TestAddRefusesWhatCannotBe(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	require.NoError(t, table.Add(plan.Row{ID: 1, Key: "/a"}))
 	assert.ErrorContains(t, table.Add(plan.Row{ID: 2, Key: "/Á"}), "should take for the same")
 	assert.ErrorContains(t, table.Add(plan.Row{ID: 0, Key: "/b"}), "kvId 0")
@@ -297,7 +297,7 @@ func TestWeightsOfAnotherCollationAreRefused(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
-	table := plan.NewTable(weights)
+	table := plan.NewTable(qserv.Columns)
 	for _, r := range []plan.Row{{1, 0, "", ""}, {2, 1, "/dbs", "x"}, {3, 0, "/NODES", ""}, {4, 1, "/more", "m"}} {
 		require.NoError(t, table.Add(r))
 	}
@@ -320,7 +320,7 @@ func TestBrakeCatalogue(t *testing.T) {
 	assert.ErrorIs(t, refusal, plan.ErrBrake)
 	assert.ErrorContains(t, plan.BrakeCatalogue(table, catalogue("/css_meta/version", "2")), `is "2"`)
 	assert.NoError(t, plan.BrakeCatalogue(table, catalogue("/css_meta/version", "1")))
-	assert.NoError(t, plan.BrakeCatalogue(plan.NewTable(weights), catalogue()),
+	assert.NoError(t, plan.BrakeCatalogue(plan.NewTable(qserv.Columns), catalogue()),
 		"an empty table may be filled with anything")
 }
 
@@ -358,7 +358,7 @@ func TestBrakeMerge(t *testing.T) {
 			table := tableOf(t, tt.from)
 			p, err := plan.Full(table, tt.to)
 			require.NoError(t, err)
-			err = plan.BrakeMerge(table, p)
+			err = plan.BrakeMerge(table, p, plan.Evidence{})
 			if tt.rule == "" {
 				require.NoError(t, err)
 				return

@@ -63,9 +63,18 @@ func (h *history) transact(t *rapid.T) []string {
 	return slices.Collect(maps.Keys(touched))
 }
 
+// eachKind checks a property for each kind of table.
+func eachKind(t *testing.T, property func(*rapid.T, columns)) {
+	for name, c := range kinds {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { property(t, c) })
+		})
+	}
+}
+
 // requireShows checks rows, parents and quarantine against brute force.
-func requireShows(t require.TestingT, im *image, table *plan.Table) {
-	rows, quarantine := expected(im)
+func (c columns) requireShows(t require.TestingT, im *image, table *plan.Table) {
+	rows, quarantine := c.expected(im)
 	ids := map[string]int32{}
 	got := map[string]string{}
 	for r := range table.Rows() {
@@ -91,27 +100,28 @@ func requireShows(t require.TestingT, im *image, table *plan.Table) {
 // Rule M1: whatever is in the table, a full plan makes it show the catalogue, breaks no constraint on the way, keeps
 // the id of every row whose place remains, and is empty the second time.
 func TestFullPlanRepairsAnything(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	eachKind(t, func(t *rapid.T, c columns) {
 		h := &history{entries: map[string]cssetcd.Entry{}}
 		for range rapid.IntRange(0, 8).Draw(t, "transactions") {
 			h.transact(t)
 		}
 		im := imageOf(h.entries)
-		table, db := drawMess(t)
-		before := byFold(table)
+		table, db := c.drawMess(t)
+		before := c.byFold(table)
 		p, err := plan.Full(table, im)
 		require.NoError(t, err)
 		require.NoError(t, db.execute(p))
 		table.Apply(p)
 		require.Equal(t, p.Rows, table.Len())
-		requireShows(t, im, table)
-		for folded, r := range byFold(table) {
+		c.requireShows(t, im, table)
+		for folded, r := range c.byFold(table) {
 			if old, ok := before[folded]; ok {
 				require.Equal(t, old.ID, r.ID, "id of %q", r.Key)
 			}
-			require.Equal(t, r, db[r.ID])
+			require.Equal(t, r, db.rows[r.ID])
 		}
-		require.Len(t, db, table.Len())
+		require.Len(t, db.rows, table.Len())
+		require.Equal(t, digestOf(table), table.Digest())
 		again, err := plan.Full(table, im)
 		require.NoError(t, err)
 		require.True(t, again.Empty(), "second plan: %+v", again)
@@ -120,9 +130,9 @@ func TestFullPlanRepairsAnything(t *testing.T) {
 
 // Rule: the plan for the keys of an update is the plan that comparing everything would give.
 func TestChangedPlanEqualsFullPlan(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+	eachKind(t, func(t *rapid.T, c columns) {
 		h := &history{entries: map[string]cssetcd.Entry{}}
-		table, db := plan.NewTable(weights), server{}
+		table, db := plan.NewTable(c.Columns), c.server()
 		p, err := plan.Full(table, imageOf(h.entries))
 		require.NoError(t, err)
 		require.NoError(t, db.execute(p))
@@ -137,15 +147,15 @@ func TestChangedPlanEqualsFullPlan(t *testing.T) {
 			require.Equal(t, full, p)
 			require.NoError(t, db.execute(p))
 			table.Apply(p)
-			requireShows(t, im, table)
+			c.requireShows(t, im, table)
 		}
 	})
 }
 
 // drawMess draws a table that anyone may have written: any keys that the columns can hold, any parents, cycles
 // included.
-func drawMess(t *rapid.T) (*plan.Table, server) {
-	table, db := plan.NewTable(weights), server{}
+func (c columns) drawMess(t *rapid.T) (*plan.Table, server) {
+	table, db := plan.NewTable(c.Columns), c.server()
 	taken := map[string]bool{}
 	n := rapid.IntRange(0, 12).Draw(t, "rows")
 	for i := range n {
@@ -154,24 +164,39 @@ func drawMess(t *rapid.T) (*plan.Table, server) {
 		if rapid.IntRange(0, 3).Draw(t, "even") > 0 {
 			key = drawKey(t)
 		}
-		key = strings.TrimRight(strings.ToValidUTF8(strings.ReplaceAll(key, "😀", "!"), "?"), " ")
-		if taken[fold(key)] || len([]rune(key)) > 255 {
+		if c.Key == plan.ThreeBytes {
+			key = strings.ReplaceAll(key, "😀", "!")
+		}
+		if c.Key != plan.AnyBytes {
+			key = strings.ToValidUTF8(key, "?")
+		}
+		if c.Spaces == plan.SpacesStripped {
+			key = strings.TrimRight(key, " ")
+		}
+		if taken[c.fold(key)] || len([]rune(key)) > 255 {
 			continue
 		}
-		taken[fold(key)] = true
+		taken[c.fold(key)] = true
 		parent := int32(rapid.IntRange(0, n+1).Draw(t, "parent"))
 		r := plan.Row{ID: int32(i + 1), Parent: parent, Key: key, Value: rapid.SampledFrom([]string{"", "v",
 			"READY"}).Draw(t, "value")}
 		require.NoError(t, table.Add(r))
-		db[r.ID] = r
+		db.rows[r.ID] = r
 	}
 	return table, db
 }
 
-func byFold(table *plan.Table) map[string]plan.Row {
+func (c columns) byFold(table *plan.Table) map[string]plan.Row {
 	out := map[string]plan.Row{}
 	for r := range table.Rows() {
-		out[fold(r.Key)] = r
+		out[c.fold(r.Key)] = r
 	}
 	return out
+}
+
+func digestOf(table *plan.Table) (digest uint64) {
+	for r := range table.Rows() {
+		digest ^= r.Hash()
+	}
+	return digest
 }

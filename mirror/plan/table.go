@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"slices"
 )
 
 // Row is one row of kvData.
@@ -18,22 +17,25 @@ type Row struct {
 // Table is what kvData holds, and what is in quarantine. Rows are found by the folded key, as in the table's unique
 // index: no two rows have keys that the collation takes for the same.
 type Table struct {
-	weights    *Weights
+	columns    *Columns
 	rows       map[string]Row
-	quarantine map[string]Quarantined // by key
-	losers     map[string][]string    // by folded key: the keys in quarantine for a collision
+	quarantine map[string]Quarantined         // by key
+	losers     map[string]map[string]struct{} // by folded key: the keys in quarantine for a collision
 	maxID      int32
+	digest     uint64
 }
 
-// NewTable returns a table without rows, whose keys are compared by the given weights.
-func NewTable(w *Weights) *Table {
-	return &Table{weights: w, rows: map[string]Row{}, quarantine: map[string]Quarantined{}, losers: map[string][]string{}}
+// NewTable returns a table without rows, of the given columns.
+func NewTable(c *Columns) *Table {
+	return &Table{
+		columns: c, rows: map[string]Row{}, quarantine: map[string]Quarantined{}, losers: map[string]map[string]struct{}{},
+	}
 }
 
 // Add adds a row as it was found in kvData. It returns an error for rows that cannot be there: two that the unique
 // index takes for the same, and the id 0, which could not be told from NULL in other rows.
 func (t *Table) Add(r Row) error {
-	folded := t.weights.Fold(r.Key)
+	folded := t.columns.Fold(r.Key)
 	if other, ok := t.rows[folded]; ok {
 		return fmt.Errorf("kvData has the keys %q (kvId %d) and %q (kvId %d), which its collation should take for the same",
 			other.Key, other.ID, r.Key, r.ID)
@@ -43,6 +45,7 @@ func (t *Table) Add(r Row) error {
 	}
 	t.rows[folded] = r
 	t.maxID = max(t.maxID, r.ID)
+	t.digest ^= r.Hash()
 	return nil
 }
 
@@ -54,7 +57,7 @@ func (t *Table) Rows() iter.Seq[Row] { return maps.Values(t.rows) }
 
 // Row returns the row of exactly this key.
 func (t *Table) Row(key string) (Row, bool) {
-	r, ok := t.rows[t.weights.Fold(key)]
+	r, ok := t.rows[t.columns.Fold(key)]
 	return r, ok && r.Key == key
 }
 
@@ -77,7 +80,7 @@ func (t *Table) Share(im Image) {
 		return
 	}
 	for key, e := range im.Below(rootKey) {
-		folded := t.weights.Fold(key)
+		folded := t.columns.Fold(key)
 		if r, ok := t.rows[folded]; ok && r.Key == key && r.Value == e.Value {
 			r.Key, r.Value = key, e.Value
 			t.rows[folded] = r
@@ -88,11 +91,12 @@ func (t *Table) Share(im Image) {
 // Apply makes the changes of a plan that was made for this table as it is. It is for the caller to call it only once
 // the same changes are known to be in kvData.
 func (t *Table) Apply(p *Plan) {
+	t.digest = p.Digest
 	for _, r := range p.Deletes {
-		delete(t.rows, t.weights.Fold(r.Key))
+		delete(t.rows, t.columns.Fold(r.Key))
 	}
 	for _, u := range p.Updates {
-		t.rows[t.weights.Fold(u.New.Key)] = u.New
+		t.rows[t.columns.Fold(u.New.Key)] = u.New
 	}
 	if len(t.rows) == 0 {
 		t.rows = make(map[string]Row, len(p.Inserts))
@@ -108,8 +112,11 @@ func (t *Table) Apply(p *Plan) {
 		t.release(q.Key)
 		t.quarantine[q.Key] = q
 		if q.Reason == KeyCollision {
-			folded := t.weights.Fold(q.Key)
-			t.losers[folded] = append(t.losers[folded], q.Key)
+			folded := t.columns.Fold(q.Key)
+			if t.losers[folded] == nil {
+				t.losers[folded] = map[string]struct{}{}
+			}
+			t.losers[folded][q.Key] = struct{}{}
 		}
 	}
 }
@@ -117,8 +124,8 @@ func (t *Table) Apply(p *Plan) {
 // release takes a key out of quarantine.
 func (t *Table) release(key string) {
 	if t.quarantine[key].Reason == KeyCollision {
-		folded := t.weights.Fold(key)
-		t.losers[folded] = slices.DeleteFunc(t.losers[folded], func(k string) bool { return k == key })
+		folded := t.columns.Fold(key)
+		delete(t.losers[folded], key)
 		if len(t.losers[folded]) == 0 {
 			delete(t.losers, folded)
 		}

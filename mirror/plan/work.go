@@ -30,9 +30,10 @@ type work struct {
 // for it.
 type slot struct {
 	folded    string
-	key       string        // the key that was looked at first
-	others    []string      // further ones
-	entry     cssetcd.Entry // what key holds, where known
+	key       string              // the key that was looked at first
+	others    []string            // further ones, each once
+	many      map[string]struct{} // the same, once they are many
+	entry     cssetcd.Entry       // what key holds, where known
 	known     bool
 	old, next Row
 	had, has  bool
@@ -44,15 +45,15 @@ func newWork(t *Table, to Image, size int) *work {
 
 // touch has a key looked at, and its ancestors: they come and go with it, and what lies below them tells who is older.
 func (w *work) touch(key string) {
-	if len(key) > maxStoredKey || !threeByteUTF8(key) {
+	if !w.t.columns.mayHold(key) {
 		if _, seen := w.alien[key]; seen {
 			return
 		}
 		w.alien[key] = struct{}{}
 		w.settle(w.judge(key, nil), false, false)
-		key = longestStorable(key)
+		key = w.longestStorable(key)
 	}
-	for folded := w.t.weights.Fold(key); w.put(key, folded); folded = foldedParent(folded) {
+	for folded := w.t.columns.Fold(key); w.put(key, folded); folded = w.t.columns.foldedParent(folded) {
 		parent, ok := parentOf(key)
 		if !ok {
 			return
@@ -62,10 +63,10 @@ func (w *work) touch(key string) {
 }
 
 // longestStorable returns the nearest ancestor of a key that can be a row's key.
-func longestStorable(key string) string {
+func (w *work) longestStorable(key string) string {
 	for {
-		key = key[:strings.LastIndexByte(key[:min(len(key), MaxKey+1)], '/')]
-		if threeByteUTF8(key) {
+		key = key[:strings.LastIndexByte(key[:min(len(key), w.t.columns.MaxKey+1)], '/')]
+		if w.t.columns.mayHold(key) {
 			return key
 		}
 	}
@@ -77,12 +78,37 @@ func (w *work) put(key, folded string) bool {
 	switch {
 	case !ok:
 		w.open(key, folded)
-	case s.key == key || slices.Contains(s.others, key):
+	case s.knows(key):
 		return false
 	default:
-		s.others = append(s.others, key)
+		s.add(key)
 	}
 	return true
+}
+
+// few is up to how many keys of one slot are searched one after the other. More are indexed: somebody who writes all
+// spellings of a name must not make others wait.
+const few = 16
+
+func (s *slot) knows(key string) bool {
+	if s.many == nil {
+		return s.key == key || slices.Contains(s.others, key)
+	}
+	_, ok := s.many[key]
+	return ok || s.key == key
+}
+
+func (s *slot) add(key string) {
+	s.others = append(s.others, key)
+	switch {
+	case s.many != nil:
+		s.many[key] = struct{}{}
+	case len(s.others) > few:
+		s.many = make(map[string]struct{}, 2*few)
+		for _, k := range s.others {
+			s.many[k] = struct{}{}
+		}
+	}
 }
 
 // open makes the slot of a folded key.
@@ -141,16 +167,13 @@ func (w *work) decide(s *slot) {
 // rivalsFor returns the keys that compete for a slot: those looked at, the one that has it and those that once lost it.
 func (w *work) rivalsFor(s *slot) []string {
 	keys := append(append(w.rivals[:0], s.key), s.others...)
-	add := func(key string) {
-		if !slices.Contains(keys, key) {
+	if s.had && !s.knows(s.old.Key) {
+		keys = append(keys, s.old.Key)
+	}
+	for key := range w.t.losers[s.folded] {
+		if !s.knows(key) && !(s.had && s.old.Key == key) {
 			keys = append(keys, key)
 		}
-	}
-	if s.had {
-		add(s.old.Key)
-	}
-	for _, key := range w.t.losers[s.folded] {
-		add(key)
 	}
 	return keys
 }
@@ -190,13 +213,13 @@ func (w *work) judge(key string, s *slot) verdict {
 	} else {
 		v.entry, isKey = w.to.Key(key)
 	}
-	v.reason, v.detail = keyFault(key)
+	v.reason, v.detail = w.t.columns.keyFault(key)
 	if !isKey && v.reason != "" {
 		return v // an ancestor that cannot be a row is not missed: its keys say why they are in quarantine
 	}
 	v.wanted = isKey || isPinned(key) || anyBelow(w.to, key)
 	if v.reason == "" {
-		v.reason, v.detail = valueFault(v.entry.Value)
+		v.reason, v.detail = w.t.columns.valueFault(v.entry.Value)
 	}
 	if parent, _ := parentOf(key); v.reason == "" && !w.held(parent, s) {
 		v.reason, v.detail = ParentMissing, "the key above it, "+quote(parent)+", has no row"
@@ -206,7 +229,7 @@ func (w *work) judge(key string, s *slot) verdict {
 
 // held reports whether the key above those of a slot will have a row.
 func (w *work) held(parent string, s *slot) bool {
-	folded := foldedParent(s.folded)
+	folded := w.t.columns.foldedParent(s.folded)
 	if above, ok := w.slots[folded]; ok {
 		return above.has && above.next.Key == parent
 	}
@@ -219,9 +242,9 @@ func (w *work) older(a, b string) bool {
 	if isPinned(a) || isPinned(b) {
 		return isPinned(a)
 	}
-	bornA, bornB := born(w.to, a), born(w.to, b)
-	if bornA != bornB {
-		return bornA < bornB
+	createdA, createdB := created(w.to, a), created(w.to, b)
+	if createdA != createdB {
+		return createdA < createdB
 	}
 	return a < b
 }
@@ -250,7 +273,7 @@ func (v verdict) quarantined() Quarantined {
 
 // quote prints a key for a sentence, shortened when nobody would read it to its end.
 func quote(key string) string {
-	const most = 2 * MaxKey
+	const most = 512
 	if len(key) > most {
 		return fmt.Sprintf("%q...", key[:most])
 	}

@@ -1,0 +1,47 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+)
+
+// Hash returns 64 bits that tell this row from any other: the first of the SHA-256 of its id, its parent's id, its key
+// and its value. [RowHash] is the same in SQL.
+//
+// Nobody is expected to look for two rows of one hash: it tells of rows that were changed by mistake.
+func (r Row) Hash() uint64 {
+	text := make([]byte, 0, 512)
+	text = strconv.AppendInt(text, int64(r.ID), 10)
+	text = append(text, ',')
+	text = strconv.AppendInt(text, int64(r.Parent), 10)
+	text = append(text, ',')
+	text = append(text, r.Key...)
+	text = append(text, 0)
+	text = append(text, r.Value...)
+	sum := sha256.Sum256(text)
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// RowHash is [Row.Hash] as an SQL expression on the columns of kvData.
+const RowHash = `CAST(CONV(LEFT(SHA2(CONCAT(kvId, ',', COALESCE(parentKvId, 0), ',', CAST(kvKey AS BINARY), X'00', ` +
+	`CAST(kvVal AS BINARY)), 256), 16), 16, 10) AS UNSIGNED)`
+
+// Digest returns the hashes of all rows, each added to the others without carry; 0 for an empty table. Two tables with
+// the same number of rows and the same digest hold the same rows.
+func (t *Table) Digest() uint64 { return t.digest }
+
+// digestAfter returns the table's digest once a plan is applied.
+func (p *Plan) digestAfter(before uint64) uint64 {
+	d := before
+	for _, r := range p.Inserts {
+		d ^= r.Hash()
+	}
+	for _, u := range p.Updates {
+		d ^= u.Old.Hash() ^ u.New.Hash()
+	}
+	for _, r := range p.Deletes {
+		d ^= r.Hash()
+	}
+	return d
+}
