@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -16,6 +17,7 @@ type step struct {
 	from, to   cssetcd.Revision
 	plan       *plan.Plan
 	quarantine quarantineChange
+	foreign    foreignChange
 	held       int    // keys in quarantine afterwards
 	adopt      *claim // what the table is about from now on; nil: what it was about
 }
@@ -24,15 +26,16 @@ type step struct {
 const maxRowsPerStatement = 1000
 
 // apply executes a step in one transaction. It returns ErrFenced when another mirror took over or the last commit came
-// to another end than was believed, errDrift when kvData is not what the plan was made for, and errBusy when the
-// transaction was rolled back for another one. Except for those, the outcome of a failed commit is unknown.
-func (c *connection) apply(ctx context.Context, s step, maxBytes int) error {
+// to another end than was believed, errDrift when kvData is not what the plan was made for, errNumbers when somebody
+// else has taken ids of new rows, and ErrBusy when the transaction was rolled back for another one. Except for those,
+// the outcome of a failed commit is unknown.
+func (c *connection) apply(ctx context.Context, s step, columns *plan.Columns, maxBytes int) error {
 	tx, err := c.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
 	defer tx.Rollback() // nothing after a commit
-	w := writer{ctx, tx, maxBytes}
+	w := writer{ctx, tx, columns.Key == plan.AnyBytes, maxBytes}
 	if err := w.fence(s); err != nil {
 		return err
 	}
@@ -41,6 +44,9 @@ func (c *connection) apply(ctx context.Context, s step, maxBytes int) error {
 	}
 	if err := w.quarantine(s.quarantine); err != nil {
 		return fmt.Errorf("write css_mirror_quarantine: %w", err)
+	}
+	if err := w.foreign(s.foreign); err != nil {
+		return fmt.Errorf("write css_mirror_foreign: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit revision %d: %w", s.to, err)
@@ -52,15 +58,16 @@ func (c *connection) apply(ctx context.Context, s step, maxBytes int) error {
 type writer struct {
 	ctx      context.Context // of the transaction
 	tx       *sql.Tx
-	maxBytes int // of the keys and values of one statement
+	bytes    bool // keys are not text
+	maxBytes int  // of the keys and values of one statement
 }
 
 // fence moves the revision on. It comes first: it locks the state row, so that a take-over waits for this transaction,
 // and nothing is written by a mirror that may not write.
 func (w writer) fence(s step) error {
-	result, err := w.tx.ExecContext(w.ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, quarantined = ?,
+	result, err := w.tx.ExecContext(w.ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, digest = ?, quarantined = ?,
 		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`,
-		s.to, s.plan.Rows, s.held, s.term, s.from)
+		s.to, s.plan.Rows, s.plan.Digest, s.held, s.term, s.from)
 	if err != nil {
 		return fmt.Errorf("move the revision on: %w", err)
 	}
@@ -102,13 +109,17 @@ func (w writer) rows(p *plan.Plan) error {
 			return err
 		}
 	}
-	for _, u := range p.Updates {
-		if err := w.update(u); err != nil {
+	for updates := range batches(p.Updates, w.maxBytes, func(u plan.Update) int { return sizeOf(u.New) }) {
+		if err := w.update(updates); err != nil {
 			return err
 		}
 	}
+	unhooked := make(map[int32]bool, len(p.Unhook))
+	for _, id := range p.Unhook {
+		unhooked[id] = true
+	}
 	for rows := range batches(p.Deletes, w.maxBytes, func(plan.Row) int { return 0 }) {
-		if err := w.delete(rows); err != nil {
+		if err := w.delete(rows, unhooked); err != nil {
 			return err
 		}
 	}
@@ -120,26 +131,48 @@ func (w writer) rows(p *plan.Plan) error {
 func (w writer) insert(rows []plan.Row) error {
 	args := make([]any, 0, 4*len(rows))
 	for _, r := range rows {
-		args = append(args, r.ID, r.Key, r.Value, parentArg(r))
+		args = append(args, r.ID, w.key(r), r.Value, parentArg(r))
 	}
-	return w.exec(len(rows), "INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES "+placeholders("(?,?,?,?)",
+	err := w.exec(len(rows), "INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES "+placeholders("(?,?,?,?)",
 		len(rows)), args...)
+	if mysqlconn.Is(err, mysqlconn.ErDuplicate) && strings.Contains(err.Error(), "PRIMARY'") {
+		return fmt.Errorf("%w: %w", errNumbers, err)
+	}
+	return err
 }
 
-func (w writer) update(u plan.Update) error {
-	return w.exec(1, "UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND BINARY kvKey = ?",
-		u.New.Key, u.New.Value, parentArg(u.New), u.Old.ID, u.Old.Key)
+// update changes rows that are as they are expected to be, by their hash.
+func (w writer) update(updates []plan.Update) error {
+	if len(updates) == 1 {
+		u := updates[0]
+		return w.exec(1, "UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND "+plan.RowHash+" = ?",
+			w.key(u.New), u.New.Value, parentArg(u.New), u.Old.ID, u.Old.Hash())
+	}
+	args := make([]any, 0, 5*len(updates))
+	for _, u := range updates {
+		args = append(args, u.Old.ID, u.Old.Hash(), w.key(u.New), u.New.Value, u.New.Parent)
+	}
+	return w.exec(len(updates), "UPDATE kvData JOIN (SELECT ? AS id, ? AS was, ? AS new_key, ? AS new_value, ? AS new_parent"+
+		strings.Repeat(" UNION ALL SELECT ?,?,?,?,?", len(updates)-1)+") AS wanted ON kvId = id AND "+plan.RowHash+" = was "+
+		"SET kvKey = new_key, kvVal = new_value, parentKvId = NULLIF(new_parent, 0)", args...)
 }
 
-// delete removes rows. The server checks the foreign key row by row, so it must meet children first within a statement,
-// too.
-func (w writer) delete(rows []plan.Row) error {
-	args := make([]any, 0, len(rows))
+// delete removes rows that are as they are expected to be, by their hash. The server checks the foreign key row by row,
+// so it must meet children first within a statement, too.
+func (w writer) delete(rows []plan.Row, unhooked map[int32]bool) error {
+	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
 		args = append(args, r.ID)
 	}
-	return w.exec(len(rows), "DELETE FROM kvData WHERE kvId IN ("+placeholders("?",
-		len(rows))+") ORDER BY LENGTH(kvKey) DESC", args...)
+	for _, r := range rows {
+		if unhooked[r.ID] {
+			r.Parent = 0
+		}
+		args = append(args, r.Hash())
+	}
+	marks := placeholders("?", len(rows))
+	return w.exec(len(rows), "DELETE FROM kvData WHERE kvId IN ("+marks+") AND "+plan.RowHash+" IN ("+marks+
+		") ORDER BY LENGTH(kvKey) DESC", args...)
 }
 
 // exec executes a statement that must find a number of rows.
@@ -156,6 +189,14 @@ func (w writer) exec(want int, query string, args ...any) error {
 		return fmt.Errorf("%w: %d of %d rows were found by %.60s", errDrift, n, want, query)
 	}
 	return nil
+}
+
+// key is a row's key as an argument: a text has to be well formed.
+func (w writer) key(r plan.Row) any {
+	if w.bytes {
+		return []byte(r.Key)
+	}
+	return r.Key
 }
 
 func parentArg(r plan.Row) any {

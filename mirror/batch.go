@@ -30,16 +30,20 @@ func batches[T any](list []T, maxBytes int, size func(T) int) iter.Seq[[]T] {
 // and a full batch of small rows around it.
 const leastPacket = 256 << 10
 
-// statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and
-// the rest of the statement needs room, too.
-func (c *connection) statementBytes(ctx context.Context) (int, error) {
-	const most = 4 << 20
-	var packet int
-	if err := c.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&packet); err != nil {
+// maxPacket returns how many bytes one statement may have.
+func maxPacket(ctx context.Context, q querier) (packet int, err error) {
+	if err := q.QueryRowContext(ctx, "SELECT @@max_allowed_packet").Scan(&packet); err != nil {
 		return 0, fmt.Errorf("read max_allowed_packet: %w", err)
 	}
-	if packet < leastPacket {
-		return 0, smallPacket(c.target, fmt.Errorf("it is %d", packet))
-	}
-	return min(packet, most) / 4, nil
+	return packet, nil
 }
+
+// statementBytes returns how many bytes of keys and values to put into a statement. Escaped, a byte can become two, and
+// the rest of the statement needs room, too.
+func statementBytes(packet int) int {
+	const most = 4 << 20
+	return min(packet, most) / 4
+}
+
+// valueLimit returns how large a value may be so that a statement of its row alone fits.
+func valueLimit(packet int) int { return (packet - leastPacket/4) / 2 }

@@ -87,7 +87,7 @@ func checkOnce(
 
 // readTable reads the state and all rows in one consistent read.
 func readTable(ctx context.Context, target *mysql.Config) (State, *plan.Table, error) {
-	c, err := connect(ctx, target)
+	c, err := connect(ctx, target, defaultTimeout)
 	if err != nil {
 		return State{}, nil, missingDatabase(target, err)
 	}
@@ -101,9 +101,6 @@ func readTable(ctx context.Context, target *mysql.Config) (State, *plan.Table, e
 	if err != nil {
 		return state, nil, explain(target, err)
 	}
-	if err := inspectKvData(ctx, tx, target.DBName); err != nil {
-		return state, nil, explain(target, err)
-	}
-	table, err := loadTable(ctx, tx)
+	table, err := findTable(ctx, tx, target.DBName)
 	return state, table, explain(target, err)
 }

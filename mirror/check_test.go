@@ -39,11 +39,13 @@ func TestReadState(t *testing.T) {
 	identity, err := w.client.Identity(t.Context())
 	require.NoError(t, err)
 	s.Updated = time.Time{}
+	require.NotNil(t, s.Digest)
+	s.Digest = nil
 	assert.Equal(t, mirror.State{
 		Mirror: mirror.DefaultName, Term: 1, Identity: identity, Applied: rev, Rows: 6, Quarantined: 1, Owner: "host:1",
-		Format: 1,
+		Format: 2,
 	}, s)
-	w.exec("UPDATE css_mirror_state SET format = 2")
+	w.exec("UPDATE css_mirror_state SET format = 3")
 	_, err = mirror.ReadState(t.Context(), w.target)
 	assert.ErrorIs(t, err, mirror.ErrNewerFormat)
 	w.refused(mirror.ErrNewerFormat)

@@ -1,10 +1,13 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -40,7 +43,7 @@ const DefaultName = "default"
 
 // Config says what is mirrored to where.
 type Config struct {
-	Feed      Feed
+	Feed      Feed // what Run follows; Once does without
 	Catalogue Catalogue
 	// Target says how MySQL is reached; its DBName, "qservCssData" in a Qserv, is the database of kvData. It is not
 	// changed.
@@ -51,15 +54,34 @@ type Config struct {
 	Adopt bool
 	// AllowMassDelete lifts those rules of the brake that can be lifted. It is meant for Once.
 	AllowMassDelete bool
-	Logger          *slog.Logger // nil: nothing is logged
+	// Policy says what becomes of rows of kvData that others wrote; "" is Alert.
+	Policy Policy
+	// LookEvery is how often kvData is looked at while nothing changes; 0 is 3 s. CompareEvery is how often all its
+	// rows are compared with what the mirror left there, by their digest; 0 is a minute, below 0 is never.
+	LookEvery, CompareEvery time.Duration
+	// Timeout is for how long a server that says nothing is waited for, and for how long it keeps what a mirror that
+	// says nothing has locked; 0 is 10 s. A time-out of Target takes precedence for the former.
+	Timeout time.Duration
+	// StepBack is for how long Run goes on trying when MySQL cannot be reached. After it, Run returns ErrUnavailable,
+	// so that another mirror can try; 0 is for ever.
+	StepBack time.Duration
+	Logger   *slog.Logger // nil: nothing is logged
 }
+
+// Policy says what becomes of rows that others wrote into kvData. They are told and recorded in any case.
+type Policy string
+
+// The policies.
+const (
+	// Alert leaves them until the mirror writes the same key, or takes the table over the next time.
+	Alert Policy = "alert"
+	// Repair undoes them as soon as they are found.
+	Repair Policy = "repair"
+)
 
 // validated returns the configuration with defaults in place, or all its faults together.
 func (c Config) validated() (Config, error) {
 	var faults *multierror.Error
-	if c.Feed == nil {
-		faults = multierror.Append(faults, errors.New("no Feed is given"))
-	}
 	if c.Catalogue == nil {
 		faults = multierror.Append(faults, errors.New("no Catalogue is given"))
 	}
@@ -69,12 +91,20 @@ func (c Config) validated() (Config, error) {
 	if len(c.Name) > maxNameBytes || len(c.Owner) > maxNameBytes {
 		faults = multierror.Append(faults, fmt.Errorf("the fields Name and Owner take at most %d bytes", maxNameBytes))
 	}
+	if c.Policy != "" && c.Policy != Alert && c.Policy != Repair {
+		faults = multierror.Append(faults, fmt.Errorf("the Policy %q is neither %q nor %q", c.Policy, Alert, Repair))
+	}
+	if c.LookEvery < 0 || c.Timeout < 0 || c.StepBack < 0 {
+		faults = multierror.Append(faults, errors.New("the fields LookEvery, Timeout and StepBack must not be below 0"))
+	}
 	if err := faults.ErrorOrNil(); err != nil {
 		return c, fmt.Errorf("mirror: %w", err)
 	}
-	if c.Name == "" {
-		c.Name = DefaultName
-	}
+	c.Policy = cmp.Or(c.Policy, Alert)
+	c.LookEvery = cmp.Or(c.LookEvery, 3*time.Second)
+	c.CompareEvery = cmp.Or(c.CompareEvery, time.Minute)
+	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.Name = cmp.Or(c.Name, DefaultName)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -91,22 +121,36 @@ func validateTarget(target *mysql.Config) error {
 	return nil
 }
 
-// Unless the caller chose others: a dead server is noticed, and a transaction of 100,000 rows is not taken for one.
-const (
-	ioTimeout   = time.Minute
-	lockTimeout = "10" // seconds
-)
+// defaultTimeout is that of a session's TTL in etcd: whoever takes over after it finds the rows free soon.
+const defaultTimeout = 10 * time.Second
 
-// sessionConfig returns the target with what the mirror's correctness rests on.
-func sessionConfig(target *mysql.Config) (*mysql.Config, error) {
-	c, err := mysqlconn.Config(target, ioTimeout,
+// sessionConfig returns the target with what the mirror's correctness rests on, and such that a connection which is dead
+// at one end holds nobody up for much longer than the time-out.
+func sessionConfig(target *mysql.Config, timeout time.Duration) (*mysql.Config, error) {
+	seconds := strconv.Itoa(max(1, int(timeout/time.Second)))
+	c, err := mysqlconn.Config(target, timeout,
 		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace
 		// the id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
 		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"innodb_lock_wait_timeout", lockTimeout, "foreign_key_checks", "1", "unique_checks", "1")
+		"foreign_key_checks", "1", "unique_checks", "1", "sql_select_limit", "DEFAULT",
+		// Whoever waits for a lock hears of it before it takes the server for dead.
+		"innodb_lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
+		"lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
+		// The server gives up on a mirror that is gone in the middle of a statement or of an answer.
+		"net_read_timeout", seconds, "net_write_timeout", seconds)
 	if err != nil {
 		return nil, err
 	}
 	c.ClientFoundRows = true // a row that was found but needed no change counts as found
 	return c, nil
+}
+
+// idleTimeout makes the server give up on a mirror that is gone between two statements. MariaDB tells a transaction
+// from a connection that only plans; on MySQL the mirror may plan for as long as three time-outs.
+func idleTimeout(version string, timeout time.Duration) string {
+	seconds := max(1, int(timeout/time.Second))
+	if strings.Contains(version, "MariaDB") {
+		return fmt.Sprintf("SET SESSION idle_transaction_timeout = %d, wait_timeout = %d", seconds, 60*seconds)
+	}
+	return fmt.Sprintf("SET SESSION wait_timeout = %d", 3*seconds)
 }

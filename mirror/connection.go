@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -24,8 +25,8 @@ type querier interface {
 
 // connect opens a connection to the target's database, with READ COMMITTED: the mirror's own transactions read nothing
 // that they rely on, and lock less so.
-func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
-	config, err := sessionConfig(target)
+func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (*connection, error) {
+	config, err := sessionConfig(target, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("mirror: the MySQL target: %w", err)
 	}
@@ -33,9 +34,11 @@ func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: the MySQL target: %w", err)
 	}
-	conn, err := mysqlconn.Open(ctx, connector)
+	short, cancel := context.WithTimeout(ctx, config.Timeout+timeout) // a server may take the connection and say nothing
+	defer cancel()
+	conn, err := mysqlconn.Open(short, connector)
 	if err == nil {
-		if _, err = conn.ExecContext(ctx, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); err != nil {
+		if err = prepare(short, conn, timeout); err != nil {
 			conn.Close()
 		}
 	}
@@ -48,15 +51,30 @@ func connect(ctx context.Context, target *mysql.Config) (*connection, error) {
 	return &connection{conn, target}, nil
 }
 
+func prepare(ctx context.Context, conn *mysqlconn.Conn, timeout time.Duration) error {
+	var version string
+	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
+		return err
+	}
+	for _, statement := range []string{
+		idleTimeout(version, timeout), "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+	} {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // connectOrCreate is connect that creates the database where it is missing.
-func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, error) {
-	c, err := connect(ctx, target)
+func connectOrCreate(ctx context.Context, target *mysql.Config, timeout time.Duration) (*connection, error) {
+	c, err := connect(ctx, target, timeout)
 	if !mysqlconn.Is(err, mysqlconn.ErBadDB) {
 		return c, err
 	}
 	server := target.Clone()
 	server.DBName = ""
-	c, err = connect(ctx, server)
+	c, err = connect(ctx, server, timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -67,5 +85,5 @@ func connectOrCreate(ctx context.Context, target *mysql.Config) (*connection, er
 		return nil, fmt.Errorf("the database %s does not exist and cannot be created: %w", target.DBName,
 			explain(target, err))
 	}
-	return connect(ctx, target)
+	return connect(ctx, target, timeout)
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// DryRun says what [Mirror.Once] would do with the newest snapshot of the feed, and refuses what it would refuse, but
-// writes nothing: no table is made and no other mirror is disturbed. What that one does meanwhile may make the numbers
+// DryRun says what [Mirror.Once] would do, and refuses what it would refuse, but writes nothing: no table is made and no other mirror is disturbed. What that one does meanwhile may make the numbers
 // wrong.
 func (m *Mirror) DryRun(ctx context.Context) (Result, error) {
 	result, err := m.dryRun(ctx)
@@ -26,65 +25,78 @@ func (m *Mirror) dryRun(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("ask etcd which catalogue it holds: %w", err)
 	}
-	table, err := m.found(ctx, claim{name: m.cfg.Name, identity: identity, adopt: m.cfg.Adopt})
+	found, err := m.find(ctx, claim{name: m.cfg.Name, identity: identity, adopt: m.cfg.Adopt})
 	if err != nil {
 		return Result{}, err
 	}
-	to := m.cfg.Feed.Snapshot()
-	p, err := plan.Full(table, to)
-	if err == nil {
-		err = brake(table, p, to, m.cfg.AllowMassDelete)
-	}
+	to, err := m.cfg.Catalogue.Snapshot(ctx, 0)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{
-		Revision: to.Revision(),
-		Inserted: len(p.Inserts), Updated: len(p.Updates), Deleted: len(p.Deletes),
-		Rows: p.Rows, Quarantined: len(p.Records),
-	}, nil
+	p, err := plan.Full(found.table, to)
+	if err != nil {
+		return Result{}, err
+	}
+	e, err := found.evidence(ctx, m.cfg.Catalogue, p, to, false)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := brake(found.table, p, to, e, m.cfg.AllowMassDelete); err != nil {
+		return Result{}, err
+	}
+	return resultOf(p, to.Revision()), nil
 }
 
-// found returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be
+// find returns kvData as it is, if the claim may take it over; an empty one where it, or the database, is still to be
 // made.
-func (m *Mirror) found(ctx context.Context, by claim) (*plan.Table, error) {
-	c, err := connect(ctx, m.cfg.Target)
+func (m *Mirror) find(ctx context.Context, by claim) (found finding, err error) {
+	c, err := connect(ctx, m.cfg.Target, m.cfg.Timeout)
 	missing := mysqlconn.Is(err, mysqlconn.ErBadDB)
 	if missing {
 		server := m.cfg.Target.Clone()
 		server.DBName = ""
-		c, err = connect(ctx, server)
+		c, err = connect(ctx, server, m.cfg.Timeout)
 	}
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer c.Close()
-	if _, err := c.statementBytes(ctx); err != nil {
-		return nil, err
+	packet, err := maxPacket(ctx, c)
+	if err != nil {
+		return found, err
+	}
+	if packet < leastPacket {
+		return found, smallPacket(c.target, fmt.Errorf("it is %d", packet))
 	}
 	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return nil, err
+		return found, err
 	}
 	defer tx.Rollback() // it reads only
 	if !missing {
-		if err := by.mayTake(ctx, tx, m.cfg.Target.DBName); err != nil {
-			return nil, err
+		if found.state, found.adopting, err = by.mayTake(ctx, tx, m.cfg.Target.DBName); err != nil {
+			return found, err
 		}
 	}
-	return foundTable(ctx, tx, m.cfg.Target.DBName)
+	found.table, err = foundTable(ctx, tx, m.cfg.Target.DBName)
+	return found, err
 }
 
 // mayTake is what takeOver refuses.
-func (by claim) mayTake(ctx context.Context, q querier, database string) error {
-	state, err := readState(ctx, q, database, "")
-	switch {
-	case errors.Is(err, ErrNoMirror):
-		return nil
-	case err == nil && !by.adopt:
-		return by.matches(state)
+func (by claim) mayTake(ctx context.Context, q querier, database string) (s State, adopting bool, err error) {
+	s, err = readState(ctx, q, database, "")
+	if errors.Is(err, ErrNoMirror) {
+		return State{}, false, nil
 	}
-	return err
+	if err != nil {
+		return s, false, err
+	}
+	if err := by.matches(s); err != nil && !by.adopt {
+		return s, false, err
+	} else if err != nil {
+		adopting = true
+	}
+	return s, adopting, nil
 }
 
 func foundTable(ctx context.Context, q querier, database string) (*plan.Table, error) {
@@ -93,14 +105,11 @@ func foundTable(ctx context.Context, q querier, database string) (*plan.Table, e
 		return nil, err
 	}
 	if !there {
-		weights, err := loadWeights(ctx, q)
+		weights, err := loadWeights(ctx, q, "utf8mb3", "utf8mb3_general_ci")
 		if err != nil {
-			return nil, fmt.Errorf("read how kvData compares keys: %w", err)
+			return nil, fmt.Errorf("read how kvData will compare keys: %w", err)
 		}
-		return plan.NewTable(weights), nil
+		return plan.NewTable(plan.QservColumns(weights)), nil
 	}
-	if err := inspectKvData(ctx, q, database); err != nil {
-		return nil, err
-	}
-	return loadTable(ctx, q)
+	return findTable(ctx, q, database)
 }

@@ -12,7 +12,7 @@ import (
 // dryRun says what a mirror would do, and fails the test when that does not agree with what one does then.
 func (w *world) dryRun(change ...func(*mirror.Config)) mirror.Result {
 	w.t.Helper()
-	said, err := w.mirror(change...).DryRun(w.t.Context())
+	said, err := w.single(change...).DryRun(w.t.Context())
 	require.NoError(w.t, err)
 	assert.Equal(w.t, said, w.once(change...))
 	return said
@@ -23,7 +23,7 @@ func TestDryRunSaysWhatOnceDoes(t *testing.T) {
 	w := newWorld(t)
 	rev := w.put("/DBS/lsst", "READY", "/DBS/lsst/TABLES/Object", "READY", "/DBS/LSST", "READY", "/DBS/a", "READY",
 		"/DBS/gone", "")
-	_, err := w.mirror().DryRun(t.Context())
+	_, err := w.single().DryRun(t.Context())
 	require.NoError(t, err)
 	_, err = mirror.ReadState(t.Context(), w.target)
 	require.ErrorIs(t, err, mirror.ErrNoMirror)
@@ -37,7 +37,7 @@ func TestDryRunSaysWhatOnceDoes(t *testing.T) {
 	rows := w.rows()
 	w.put("/DBS/a", "DO_NOT_USE", "/DBS/new", "READY")
 	w.del("/DBS/gone")
-	_, err = w.mirror().DryRun(t.Context())
+	_, err = w.single().DryRun(t.Context())
 	require.NoError(t, err)
 	after, err := mirror.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
@@ -53,20 +53,21 @@ func TestDryRunRefusesWhatOnceRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "READY")
 	w.once()
+	w.forget()
 	w.del("/DBS/a")
-	_, err := w.mirror().DryRun(t.Context())
+	_, err := w.single().DryRun(t.Context())
 	require.ErrorIs(t, err, mirror.ErrBrake)
-	said, err := w.mirror(allow).DryRun(t.Context())
+	said, err := w.single(allow).DryRun(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, 1, said.Deleted)
-	other := func(c *mirror.Config) { c.Name = "other" }
-	_, err = w.mirror(allow, other).DryRun(t.Context())
-	require.ErrorIs(t, err, mirror.ErrIdentity)
-	_, err = w.mirror(allow, other, adopt).DryRun(t.Context())
-	require.NoError(t, err)
 	assert.Equal(t, 1, w.dryRun(allow).Deleted)
+	other := func(c *mirror.Config) { c.Name = "other" }
+	_, err = w.single(allow, other).DryRun(t.Context())
+	require.ErrorIs(t, err, mirror.ErrIdentity)
+	_, err = w.single(allow, other, adopt).DryRun(t.Context())
+	require.NoError(t, err)
 	w.exec("ALTER TABLE kvData DROP FOREIGN KEY kvData_parent_key")
 	w.exec("ALTER TABLE kvData ENGINE = MyISAM")
-	_, err = w.mirror().DryRun(t.Context())
+	_, err = w.single().DryRun(t.Context())
 	require.ErrorIs(t, err, mirror.ErrNotKvData)
 }

@@ -16,6 +16,14 @@ import (
 var (
 	// ErrUnavailable says that MySQL does not answer, or not as a server that can be written to.
 	ErrUnavailable = errors.New("MySQL is not available")
+	// ErrReadOnly says that MySQL answers and cannot be written to; it is ErrUnavailable, too.
+	ErrReadOnly = fmt.Errorf("%w for writing", ErrUnavailable)
+	// ErrBusy says that others hold what the mirror has to write, for longer than it waits for them.
+	ErrBusy = errors.New("others keep rows of kvData locked")
+	// ErrBinlogFormat says that the server's binlog_format is one with which no mirror can write.
+	ErrBinlogFormat = errors.New("MySQL's binlog_format does not allow a mirror")
+	// ErrFull says that the server has no room.
+	ErrFull = errors.New("MySQL has no room left")
 	// ErrUnauthorized says that MySQL refused the user, or what the user wanted to do.
 	ErrUnauthorized = errors.New("MySQL refuses the user")
 	// ErrFenced says that another mirror has taken the table over.
@@ -37,7 +45,8 @@ var (
 // What the package itself acts upon.
 var (
 	errDrift     = errors.New("kvData is not as this mirror left it")
-	errBusy      = errors.New("another transaction holds the rows")
+	errNumbers   = errors.New("somebody else has taken the ids of new rows")
+	errMoved     = errors.New("the address of MySQL leads to another server now")
 	errRegressed = errors.New("etcd went back to an older revision or is another cluster")
 )
 
@@ -60,7 +69,13 @@ func explain(target *mysql.Config, err error) error {
 		mysqlconn.ErRowChanged):
 		return fmt.Errorf("%w: %w", errDrift, err)
 	case mysqlconn.Locked(err):
-		return fmt.Errorf("%w: %w", errBusy, err)
+		return fmt.Errorf("%w: %w", ErrBusy, err)
+	case mysqlconn.ReadOnly(err):
+		return fmt.Errorf("%w at %s: %w", ErrReadOnly, target.Addr, err)
+	case mysqlconn.Full(err):
+		return fmt.Errorf("%w at %s: %w", ErrFull, target.Addr, err)
+	case mysqlconn.Is(err, mysqlconn.ErBinlogFormat):
+		return fmt.Errorf("%w at %s: it is STATEMENT; set it to MIXED or ROW: %w", ErrBinlogFormat, target.Addr, err)
 	case packetTooLarge(err):
 		return smallPacket(target, err)
 	case mysqlconn.Unavailable(err):
@@ -84,8 +99,7 @@ func smallPacket(target *mysql.Config, cause error) error {
 func hasMeaning(err error) bool {
 	for _, known := range []error{
 		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket,
-		ErrBrake,
-		errDrift, errBusy,
+		ErrBrake, ErrReadOnly, ErrBusy, ErrBinlogFormat, ErrFull, errDrift, errNumbers, errMoved,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -11,6 +11,7 @@ import (
 
 // Hurry shortens the times that a mirror waits, but for the one after it was overtaken.
 func (m *Mirror) Hurry(fenced time.Duration) {
+	m.cfg.LookEvery = 50 * time.Millisecond
 	m.pace = pace{
 		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond,
 		refused: 50 * time.Millisecond,
@@ -18,19 +19,19 @@ func (m *Mirror) Hurry(fenced time.Duration) {
 	}
 }
 
-// LoadWeights returns what a server compares keys by.
-func LoadWeights(ctx context.Context, target *mysql.Config) (*plan.Weights, error) {
-	c, err := connect(ctx, target)
+// ReadColumns returns what a server says of its kvData.
+func ReadColumns(ctx context.Context, target *mysql.Config) (*plan.Columns, error) {
+	c, err := connect(ctx, target, defaultTimeout)
 	if err != nil {
 		return nil, err
 	}
 	defer c.Close()
-	return loadWeights(ctx, c)
+	return readColumns(ctx, c, target.DBName)
 }
 
 // SessionVariable returns a variable of the sessions in which the mirror writes.
 func SessionVariable(ctx context.Context, target *mysql.Config, name string) (value string, err error) {
-	c, err := connect(ctx, target)
+	c, err := connect(ctx, target, defaultTimeout)
 	if err != nil {
 		return "", err
 	}

@@ -197,8 +197,10 @@ func TestSlowFeedDoesNotGoBack(t *testing.T) {
 	rev := w.put("/DBS/a", "1")
 	w.once()
 	f.updates <- cssetcd.Update{From: f.last, To: w.snapshot(rev)}
-	result := w.once(func(c *mirror.Config) { c.Feed = f })
-	assert.Equal(t, mirror.Result{Revision: rev, Rows: 6}, result)
+	m := w.mirror(func(c *mirror.Config) { c.Feed = f })
+	w.run(m)
+	assert.Equal(t, rev, awaitStatus(t, m, following).Applied)
+	w.agree()
 }
 
 // Rule: an etcd that went back is followed there, by comparing everything.

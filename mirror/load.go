@@ -3,25 +3,19 @@ package mirror
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
 // loadTable reads all rows of kvData in one statement, which sees one state of it.
-func loadTable(ctx context.Context, q querier) (*plan.Table, error) {
-	weights, err := loadWeights(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("read how kvData compares keys: %w", err)
-	}
+func loadTable(ctx context.Context, q querier, columns *plan.Columns) (*plan.Table, error) {
 	rows, err := q.QueryContext(ctx, "SELECT kvId, kvKey, kvVal, parentKvId FROM kvData")
 	if err != nil {
 		return nil, fmt.Errorf("read kvData: %w", err)
 	}
 	defer rows.Close()
-	table := plan.NewTable(weights)
+	table := plan.NewTable(columns)
 	for rows.Next() {
 		var r plan.Row
 		var parent sql.NullInt32
@@ -39,32 +33,11 @@ func loadTable(ctx context.Context, q querier) (*plan.Table, error) {
 	return table, nil
 }
 
-// loadWeights asks the server which characters it takes for the same.
-func loadWeights(ctx context.Context, q querier) (*plan.Weights, error) {
-	const block = 4096
-	var all [1 << 16]uint16
-	for first := rune(0); first < 1<<16; first += block {
-		var chars []rune
-		for r := first; r < first+block; r++ {
-			if utf8.ValidRune(r) {
-				chars = append(chars, r)
-			}
-		}
-		if len(chars) == 0 {
-			continue // the surrogates
-		}
-		var weights []byte
-		err := q.QueryRowContext(ctx, "SELECT WEIGHT_STRING(CONVERT(? USING utf8mb3) COLLATE utf8mb3_general_ci)",
-			string(chars)).Scan(&weights)
-		if err != nil {
-			return nil, err
-		}
-		if len(weights) != 2*len(chars) {
-			return nil, errors.New("the server's WEIGHT_STRING does not give two bytes a character")
-		}
-		for i, r := range chars {
-			all[r] = uint16(weights[2*i])<<8 | uint16(weights[2*i+1])
-		}
+// findTable reads kvData, and refuses one that is not made for it with ErrNotKvData.
+func findTable(ctx context.Context, q querier, database string) (*plan.Table, error) {
+	columns, err := readColumns(ctx, q, database)
+	if err != nil {
+		return nil, err
 	}
-	return plan.NewWeights(func(r rune) uint16 { return all[r] })
+	return loadTable(ctx, q, columns)
 }

@@ -107,10 +107,23 @@ func (w *world) mirror(change ...func(*mirror.Config)) *mirror.Mirror {
 	return m
 }
 
+// single returns a mirror that follows nothing.
+func (w *world) single(change ...func(*mirror.Config)) *mirror.Mirror {
+	w.t.Helper()
+	cfg := mirror.Config{Catalogue: w.client, Target: w.target}
+	for _, f := range change {
+		f(&cfg)
+	}
+	m, err := mirror.New(cfg)
+	require.NoError(w.t, err)
+	m.Hurry(10 * time.Millisecond)
+	return m
+}
+
 // once brings MySQL up to date.
 func (w *world) once(change ...func(*mirror.Config)) mirror.Result {
 	w.t.Helper()
-	result, err := w.mirror(change...).Once(w.t.Context())
+	result, err := w.single(change...).Once(w.t.Context())
 	require.NoError(w.t, err)
 	return result
 }

@@ -41,7 +41,7 @@ type Result struct {
 // onceTries bounds how often Once takes the table over: whoever it took it from may take it back.
 const onceTries = 5
 
-// Once makes kvData show the newest snapshot of the feed, in one transaction, and says what that took. A mirror that
+// Once makes kvData show the catalogue as it is in etcd, in one transaction, and says what that took. A mirror that
 // runs elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be returned; what
 // was refused or failed has changed nothing but the term, save for a commit whose answer was lost, which Once reports
 // as [ErrUnavailable].
@@ -49,7 +49,7 @@ func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
 		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, errDrift) ||
-			errors.Is(err, errBusy)) {
+			errors.Is(err, ErrBusy)) {
 			return result, err
 		}
 		if err := wait.UpTo(ctx, m.pace.first); err != nil {
@@ -58,102 +58,31 @@ func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	}
 }
 
+// once takes the table over and reads the catalogue then, so that whatever was written meanwhile is in it.
 func (m *Mirror) once(ctx context.Context) (Result, error) {
 	s, err := openSession(ctx, m.cfg)
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
 	defer s.Close()
-	to, p, err := m.merge(ctx, s)
+	to, err := m.cfg.Catalogue.Snapshot(ctx, 0)
+	if err == nil && to.Cluster() != s.cluster {
+		err = otherCluster(to, s)
+	}
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
-	m.status.shows(s.state, to.Revision())
+	p, err := m.merge(ctx, s, to)
+	if err != nil {
+		return Result{}, fmt.Errorf("mirror: %w", err)
+	}
+	m.log(m.status.follows(s.state, to.Revision()))
+	return resultOf(p, to.Revision()), nil
+}
+
+func resultOf(p *plan.Plan, at cssetcd.Revision) Result {
 	return Result{
-		Revision: to.Revision(),
-		Inserted: len(p.Inserts), Updated: len(p.Updates), Deleted: len(p.Deletes),
-		Rows: s.state.Rows, Quarantined: s.state.Quarantined,
-	}, nil
-}
-
-// merge makes kvData show the newest snapshot of the feed.
-func (m *Mirror) merge(ctx context.Context, s *session) (*cssetcd.Snapshot, *plan.Plan, error) {
-	if err := m.drain(ctx); err != nil {
-		return nil, nil, err
+		Revision: at, Inserted: len(p.Inserts), Updated: len(p.Updates), Deleted: len(p.Deletes),
+		Rows: p.Rows, Quarantined: len(p.Records),
 	}
-	if err := m.catchUp(ctx, s); err != nil {
-		return nil, nil, err
-	}
-	to := m.cfg.Feed.Snapshot()
-	p, err := s.merge(ctx, to, m.cfg.AllowMassDelete)
-	if err == nil {
-		m.regressed = false
-	}
-	return to, p, err
-}
-
-// drain takes what the feed has ready. While the mirror waited, or was refused, nobody did; and what it was refused for
-// may be in the past.
-func (m *Mirror) drain(ctx context.Context) error {
-	ready, cancel := context.WithCancel(ctx)
-	cancel() // a feed gives what it has, and does not wait
-	for {
-		u, err := m.cfg.Feed.Next(ready)
-		switch {
-		case err == nil:
-			m.regressed = m.regressed || u.Regressed
-		case ctx.Err() == nil && errors.Is(err, context.Canceled):
-			return nil
-		default:
-			return err
-		}
-	}
-}
-
-// catchUp lets the feed come up to the catalogue that the session found in etcd: to the same cluster, since an address
-// may have come to lead to another one for a while, and to the revision that kvData shows already, written by whoever
-// had the table before, so that readers do not see the catalogue go back.
-func (m *Mirror) catchUp(ctx context.Context, s *session) error {
-	short, cancel := context.WithTimeout(ctx, m.pace.catchUp)
-	defer cancel()
-	for m.ofAnotherCluster(s) || m.isBehind(s) {
-		u, err := m.cfg.Feed.Next(short)
-		m.regressed = m.regressed || u.Regressed
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case short.Err() != nil && m.ofAnotherCluster(s):
-			return fmt.Errorf("the feed is of the etcd cluster %x, and etcd says that it is %x",
-				m.cfg.Feed.Snapshot().Cluster(), s.cluster)
-		case short.Err() != nil:
-			return m.wentBack(ctx, s.state.Applied)
-		case err != nil:
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *Mirror) ofAnotherCluster(s *session) bool {
-	return m.cfg.Feed.Snapshot().Cluster() != s.cluster
-}
-
-// isBehind is never said when etcd went back, and of a table that is to be adopted: its revisions are those of another
-// catalogue.
-func (m *Mirror) isBehind(s *session) bool {
-	return !m.regressed && s.adopt == nil && m.cfg.Feed.Snapshot().Revision() < s.state.Applied
-}
-
-// wentBack returns nil when etcd itself has not reached the revision that kvData shows, as after a restore, and an
-// error when the feed is merely late.
-func (m *Mirror) wentBack(ctx context.Context, shown cssetcd.Revision) error {
-	_, err := m.cfg.Catalogue.Snapshot(ctx, shown)
-	switch {
-	case errors.Is(err, cssetcd.ErrFutureRevision):
-		return nil
-	case err != nil && !errors.Is(err, cssetcd.ErrCompacted):
-		return fmt.Errorf("ask etcd for the revision %d that kvData shows: %w", shown, err)
-	}
-	return fmt.Errorf("the feed is at revision %d, and kvData already shows revision %d",
-		m.cfg.Feed.Snapshot().Revision(), shown)
 }

@@ -109,7 +109,7 @@ func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) ([]Qua
 	if err := validateTarget(target); err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
-	c, err := connect(ctx, target)
+	c, err := connect(ctx, target, defaultTimeout)
 	if err != nil {
 		return nil, missingDatabase(target, err)
 	}

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -29,10 +30,13 @@ var usualPace = pace{
 // Run keeps kvData equal to the catalogue until ctx ends, whose error it then returns, or until the feed does. Trouble
 // with MySQL, a brake that is on, another mirror that took the table: all of that shows in Status, is logged when it
 // begins and when it ends, and is tried again. So is what an operator has to correct, because correcting it is then
-// enough.
+// enough. Run returns ErrUnavailable when MySQL could not be reached for as long as [Config.StepBack].
 func (m *Mirror) Run(ctx context.Context) error {
-	defer func() { m.status.enter(Stopped, nil) }()
-	delay := m.pace.first
+	if m.cfg.Feed == nil {
+		return errors.New("mirror: Run needs a Feed")
+	}
+	defer func() { m.status.stop() }()
+	delay, trying := m.pace.first, time.Now()
 	for {
 		lasted, err := m.session(ctx)
 		switch {
@@ -41,26 +45,21 @@ func (m *Mirror) Run(ctx context.Context) error {
 		case errors.Is(err, cssetcd.ErrClosed):
 			return err
 		}
+		if lasted || !errors.Is(err, ErrUnavailable) {
+			trying = time.Now()
+		}
 		if lasted {
 			delay = m.pace.first
 		}
 		m.report(err)
+		if m.cfg.StepBack > 0 && time.Since(trying) > m.cfg.StepBack {
+			return fmt.Errorf("mirror: for %s: %w", m.cfg.StepBack, err)
+		}
 		if err := wait.UpTo(ctx, m.waitAfter(err, delay)); err != nil {
 			return err
 		}
 		delay = min(2*delay, m.pace.most)
 	}
-}
-
-// needsSomeone reports whether an error stays until someone does something.
-func needsSomeone(err error) bool {
-	for _, known := range []error{ErrBrake, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrPacket, ErrUnauthorized,
-		plan.ErrNoIDs} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
 }
 
 func (m *Mirror) waitAfter(err error, delay time.Duration) time.Duration {
@@ -73,16 +72,13 @@ func (m *Mirror) waitAfter(err error, delay time.Duration) time.Duration {
 	return delay
 }
 
-// report notes a failure and logs the first of its kind.
+// report notes a failure, and logs it when it is a new one.
 func (m *Mirror) report(err error) {
 	phase := Waiting
 	if needsSomeone(err) {
 		phase = Refused
 	}
-	was := m.status.Status().Err
-	if m.status.enter(phase, err) || was == nil || was.Error() != err.Error() {
-		m.cfg.Logger.Warn("the mirror has stopped writing and will start over", "phase", phase, "err", err)
-	}
+	m.log(m.status.fail(phase, err))
 }
 
 // session takes the table over, merges and follows until something fails. Lasted says that it got as far as following.
@@ -92,55 +88,93 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 		return false, err
 	}
 	defer s.Close()
-	to, p, err := m.merge(ctx, s)
+	a := m.audit(ctx)
+	defer a.close()
+	to, p, err := m.mergeNewest(ctx, s)
+	for errors.Is(err, ErrBrake) {
+		m.report(err)
+		if err := m.holdUntilChanged(ctx, s, a); err != nil {
+			return false, err
+		}
+		to, p, err = m.mergeNewest(ctx, s)
+	}
 	if err != nil {
 		return false, err
 	}
-	m.status.shows(s.state, to.Revision())
-	m.status.enter(Following, nil)
+	m.log(m.status.follows(s.state, to.Revision()))
 	m.cfg.Logger.Info("kvData shows the catalogue", "revision", to.Revision(), "rows", s.state.Rows, "term", s.state.Term,
 		"inserted", len(p.Inserts), "updated", len(p.Updates), "deleted", len(p.Deletes), "quarantined", s.state.Quarantined)
-	return true, m.follow(ctx, s)
+	return true, m.follow(ctx, s, a)
+}
+
+// mergeNewest makes kvData show the newest snapshot of the feed.
+func (m *Mirror) mergeNewest(ctx context.Context, s *session) (*cssetcd.Snapshot, *plan.Plan, error) {
+	if err := m.drain(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := m.catchUp(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	to := m.cfg.Feed.Snapshot()
+	p, err := m.merge(ctx, s, to)
+	return to, p, err
 }
 
 // follow brings update after update to kvData. A revision at which nothing changed is written late: together with the
 // next change, or when it has been long enough.
-func (m *Mirror) follow(ctx context.Context, s *session) error {
+func (m *Mirror) follow(ctx context.Context, s *session, a *audit) error {
 	unwritten := s.state.Applied
 	for {
 		u, err := m.next(ctx, s, unwritten)
 		switch {
 		case errors.Is(err, errIdle):
-			if err := s.advance(ctx, unwritten); err != nil {
-				return err
-			}
+			err = m.idle(ctx, s, a, unwritten)
 		case err != nil:
-			return err
 		case u.Regressed:
 			m.regressed = true
-			return errRegressed
+			err = errRegressed
 		default:
 			if len(u.Keys) > 0 {
 				m.status.saw(u.To.Revision())
 			}
-			if _, err := s.follow(ctx, u); err != nil {
-				return err
-			}
+			_, err = s.follow(ctx, u)
 			unwritten = u.To.Revision()
+			m.status.rewrote(u)
 		}
-		m.status.shows(s.state, unwritten)
+		if err == nil {
+			err = m.heed(ctx, s, a)
+		}
+		if err != nil {
+			return err
+		}
+		m.log(m.status.follows(s.state, unwritten))
 	}
 }
 
-// errIdle says that it is time to write the revision.
+// idle does what is due while no change comes: it writes the revision, and looks at the server.
+func (m *Mirror) idle(ctx context.Context, s *session, a *audit, unwritten cssetcd.Revision) error {
+	if unwritten != s.state.Applied && !time.Now().Before(s.wrote.Add(m.pace.idle)) {
+		return s.advance(ctx, unwritten)
+	}
+	return m.lookAt(ctx, s)
+}
+
+// errIdle says that something is due though no change came.
 var errIdle = errors.New("no change came")
 
-// next waits for an update, and while a revision is unwritten no longer than until it has to be.
+// next waits for an update, until something else is due.
 func (m *Mirror) next(ctx context.Context, s *session, unwritten cssetcd.Revision) (cssetcd.Update, error) {
-	if unwritten == s.state.Applied {
-		return m.cfg.Feed.Next(ctx)
+	due := s.looked.Add(m.cfg.LookEvery)
+	if unwritten != s.state.Applied {
+		if write := s.wrote.Add(m.pace.idle); write.Before(due) {
+			due = write
+		}
 	}
-	due := s.wrote.Add(m.pace.idle)
+	return m.nextUntil(ctx, due)
+}
+
+// nextUntil waits for an update, and returns errIdle at a time.
+func (m *Mirror) nextUntil(ctx context.Context, due time.Time) (cssetcd.Update, error) {
 	if !time.Now().Before(due) {
 		return cssetcd.Update{}, errIdle
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
-// stateFormat is the format of the mirror's own tables that this package writes.
-const stateFormat = 1
+// stateFormat is the format of the mirror's own tables that this package writes. Since 2 the digest is kept.
+const stateFormat = 2
 
 // State is what MySQL says of itself: the row of css_mirror_state.
 type State struct {
@@ -23,6 +23,7 @@ type State struct {
 	Identity    cssetcd.Identity
 	Applied     cssetcd.Revision // the revision of etcd that kvData shows; 0: none yet
 	Rows        int              // of kvData
+	Digest      *uint64          // of the rows, see plan.Table.Digest; nil: the mirror that wrote last kept none
 	Quarantined int
 	Owner       string    // who took over last
 	Updated     time.Time // when the row was last written, by the server's clock
@@ -35,7 +36,7 @@ func ReadState(ctx context.Context, target *mysql.Config) (State, error) {
 	if err := validateTarget(target); err != nil {
 		return State{}, fmt.Errorf("mirror: %w", err)
 	}
-	c, err := connect(ctx, target)
+	c, err := connect(ctx, target, defaultTimeout)
 	if err != nil {
 		return State{}, missingDatabase(target, err)
 	}
@@ -56,10 +57,14 @@ func missingDatabase(target *mysql.Config, err error) error {
 // table.
 func readState(ctx context.Context, q querier, database, suffix string) (State, error) {
 	var s State
-	err := q.QueryRowContext(ctx, `SELECT mirror_name, term, cluster_id, history, prefix, applied, row_count, quarantined,
-		owner, updated, format FROM css_mirror_state WHERE id = 1 `+suffix).Scan(
-		&s.Mirror, &s.Term, &s.Identity.Cluster, &s.Identity.History, &s.Identity.Prefix, &s.Applied, &s.Rows, &s.Quarantined,
-		&s.Owner, &s.Updated, &s.Format)
+	var digest sql.Null[uint64]
+	err := q.QueryRowContext(ctx, `SELECT mirror_name, term, cluster_id, history, prefix, applied, row_count, digest,
+		quarantined, owner, updated, format FROM css_mirror_state WHERE id = 1 `+suffix).Scan(
+		&s.Mirror, &s.Term, &s.Identity.Cluster, &s.Identity.History, &s.Identity.Prefix, &s.Applied, &s.Rows, &digest,
+		&s.Quarantined, &s.Owner, &s.Updated, &s.Format)
+	if digest.Valid && s.Format >= 2 {
+		s.Digest = &digest.V
+	}
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return State{}, fmt.Errorf("%w: the table css_mirror_state of the database %s is empty", ErrNoMirror, database)

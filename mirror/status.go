@@ -1,10 +1,13 @@
 package mirror
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/plan"
 )
 
 // Phase says what a mirror is doing.
@@ -24,6 +27,7 @@ type Status struct {
 	Phase       Phase
 	Since       time.Time // when the phase began
 	Err         error     // why it is waiting or refused; nil else
+	Troubles    []Trouble // the oldest first; none when all is well
 	Applied     cssetcd.Revision
 	Seen        cssetcd.Revision // the newest revision that the mirror knows of
 	Rows        int
@@ -33,11 +37,13 @@ type Status struct {
 	Lag time.Duration
 }
 
-// statusKeeper keeps the status. It is safe for concurrent use.
+// statusKeeper keeps the status. It is safe for concurrent use. What it returns has to be logged.
 type statusKeeper struct {
-	mu     sync.Mutex
-	status Status
-	behind time.Time // since when kvData may not show everything; zero when it does
+	mu      sync.Mutex
+	status  Status
+	behind  time.Time           // since when kvData may not show everything; zero when it does
+	others  map[string]struct{} // keys that others wrote and nobody has undone
+	journal journal
 }
 
 func newStatusKeeper() *statusKeeper {
@@ -50,25 +56,39 @@ func (k *statusKeeper) Status() Status {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s := k.status
+	s.Troubles = slices.Clone(k.journal.open)
 	if !k.behind.IsZero() {
 		s.Lag = time.Since(k.behind)
 	}
 	return s
 }
 
-// enter begins a phase; a phase that goes on keeps its beginning. It reports whether the phase is a new one.
-func (k *statusKeeper) enter(p Phase, err error) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	changed := k.status.Phase != p
-	if changed {
+// enter begins a phase; a phase that goes on keeps its beginning.
+func (k *statusKeeper) enter(p Phase, err error) {
+	if k.status.Phase != p {
 		k.status.Phase, k.status.Since = p, time.Now()
 	}
 	k.status.Err = err
 	if p != Following && k.behind.IsZero() {
 		k.behind = time.Now()
 	}
-	return changed
+}
+
+func (k *statusKeeper) stop() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.enter(Stopped, nil)
+	k.journal.open = nil
+}
+
+// fail notes what keeps the mirror from writing: of such troubles there is one at a time.
+func (k *statusKeeper) fail(p Phase, err error) []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.enter(p, err)
+	code, now := KindOf(err).Code, time.Now()
+	out := k.journal.clear(func(t Trouble) bool { return t.Holds && t.Code != code })
+	return append(append(out, k.journal.set(now, code, err.Error())...), k.journal.remind(now)...)
 }
 
 // saw notes a change of the catalogue that kvData does not show yet.
@@ -81,11 +101,70 @@ func (k *statusKeeper) saw(at cssetcd.Revision) {
 	}
 }
 
-// shows notes what kvData shows, that being all there is to show.
-func (k *statusKeeper) shows(s State, seen cssetcd.Revision) {
+// follows notes what kvData shows, that being all there is to show.
+func (k *statusKeeper) follows(s State, seen cssetcd.Revision) []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.enter(Following, nil)
+	k.shows(s, seen)
+	now := time.Now()
+	out := k.journal.clear(func(t Trouble) bool {
+		return t.Holds || t.Code == Quarantine && s.Quarantined == 0 || t.Code == ForeignWrites && len(k.others) == 0
+	})
+	if s.Quarantined > 0 {
+		out = append(out, k.journal.set(now, Quarantine, fmt.Sprintf("kvData cannot hold %d keys of the catalogue",
+			s.Quarantined))...)
+	}
+	return append(out, k.journal.remind(now)...)
+}
+
+// shows notes what kvData shows.
+func (k *statusKeeper) shows(s State, seen cssetcd.Revision) {
 	k.status.Applied, k.status.Seen, k.status.Term = s.Applied, seen, s.Term
 	k.status.Rows, k.status.Quarantined = s.Rows, s.Quarantined
 	k.behind = time.Time{}
+}
+
+// foreign notes what others wrote and nobody undid.
+func (k *statusKeeper) foreign(changes []plan.Difference) []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.others == nil {
+		k.others = map[string]struct{}{}
+	}
+	for _, d := range changes {
+		k.others[d.Key] = struct{}{}
+	}
+	d := changes[0]
+	return k.journal.set(time.Now(), ForeignWrites, fmt.Sprintf("others changed %d keys in kvData; the first is %q (%s): "+
+		"it holds %.80q, and the mirror left %.80q", len(k.others), d.Key, d.Kind, d.Have, d.Want))
+}
+
+// rewrote notes that the mirror wrote what an update changed, whatever others had made of it.
+func (k *statusKeeper) rewrote(u cssetcd.Update) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, change := range u.Keys {
+		delete(k.others, change.Key)
+	}
+}
+
+// undone notes that kvData holds nothing of others any more.
+func (k *statusKeeper) undone() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.others = nil
+}
+
+// notCompared notes that the rows could not be compared with what the mirror left.
+func (k *statusKeeper) notCompared(err error) []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.journal.set(time.Now(), NotCompared, err.Error())
+}
+
+func (k *statusKeeper) compared() []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.journal.clear(func(t Trouble) bool { return t.Code == NotCompared })
 }

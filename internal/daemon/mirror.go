@@ -8,7 +8,6 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -36,24 +35,10 @@ func (f *Mirror) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed,
 	})
 }
 
-// still is a feed of one snapshot.
-type still struct{ snapshot *cssetcd.Snapshot }
-
-func (s still) Snapshot() *cssetcd.Snapshot { return s.snapshot }
-
-func (still) Next(ctx context.Context) (cssetcd.Update, error) {
-	<-ctx.Done()
-	return cssetcd.Update{}, ctx.Err()
-}
-
 // Once makes kvData show the catalogue as it is now, or finds out what that would take.
 func (f *Mirror) Once(ctx context.Context, target *mysql.Config, css *cli.Catalogue, log *slog.Logger,
 	dryRun bool) (mirror.Result, error) {
-	s, err := css.Snapshot(ctx, 0)
-	if err != nil {
-		return mirror.Result{}, err
-	}
-	m, err := f.new(target, css, still{s}, log)
+	m, err := f.new(target, css, nil, log)
 	if err != nil {
 		return mirror.Result{}, err
 	}

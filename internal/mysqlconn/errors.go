@@ -22,6 +22,7 @@ const (
 	ErUnknown          = 1105 // the text says which
 	ErNoSuchTable      = 1146
 	ErPacketTooLarge   = 1153
+	ErBinlogFormat     = 1665
 	ErRowIsReferenced  = 1451
 	ErNoReferencedRow  = 1452
 	ErStatementTimeout = 1969 // MariaDB
@@ -53,6 +54,12 @@ func NotGranted(err error) bool { return Is(err, 1044, 1142, 1143, 1227) }
 // Locked reports whether another transaction held what was needed for too long, or until a deadlock.
 func Locked(err error) bool { return Is(err, 1205, 1213) }
 
+// ReadOnly reports whether the server, or its InnoDB, may not be written to.
+func ReadOnly(err error) bool { return Is(err, 1290, 1792, 1836, 1874) }
+
+// Full reports whether the server has no room, on its disk or in a table.
+func Full(err error) bool { return Is(err, 1021, 1114, 3675) }
+
 // Referenced reports whether a foreign key refers to what was to be removed.
 func Referenced(err error) bool {
 	return Is(err, 1217, ErRowIsReferenced, 3730) // the last is MySQL 8's
@@ -65,11 +72,10 @@ func Unavailable(err error) bool {
 	case 1040, 1129, 1203, 1226, // too many connections or errors, of all or of this user
 		1053, 1077, // shutting down
 		1152, 1158, 1159, 1160, 1161, 4031, // the connection broke
-		1317, 1927, 3024, 3169, // the statement or the connection was killed
-		1290, 1792, 1836: // read-only
+		1317, 1927, 3024, 3169: // the statement or the connection was killed
 		return true
 	}
-	return broken(err)
+	return ReadOnly(err) || broken(err)
 }
 
 // broken reports whether an error is one of the connection.

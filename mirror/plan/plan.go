@@ -38,6 +38,9 @@ type Plan struct {
 // Update is a row that changes in place.
 type Update struct{ Old, New Row }
 
+// Nothing returns the plan that changes nothing.
+func Nothing(t *Table) *Plan { return &Plan{Rows: t.Len(), Digest: t.digest} }
+
 // Empty reports whether nothing in kvData and in the quarantine changes.
 func (p *Plan) Empty() bool {
 	return !p.ChangesRows() && len(p.Releases)+len(p.Records) == 0

@@ -49,6 +49,9 @@ func (t *Table) Add(r Row) error {
 	return nil
 }
 
+// Columns returns what the table can hold.
+func (t *Table) Columns() *Columns { return t.columns }
+
 // Len returns the number of rows.
 func (t *Table) Len() int { return len(t.rows) }
 
@@ -72,6 +75,9 @@ func (t *Table) IsQuarantined(key string) bool {
 	_, ok := t.quarantine[key]
 	return ok
 }
+
+// KeepQuarantine makes what is in quarantine that of another table.
+func (t *Table) KeepQuarantine(of *Table) { t.quarantine, t.losers = of.quarantine, of.losers }
 
 // Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second
 // copy of the catalogue is saved.

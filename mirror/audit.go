@@ -1,0 +1,168 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// audit surveys kvData from time to time, over a connection made for each survey: so it finds what others wrote, and
+// that the address of MySQL has come to lead to another server. It disturbs nobody and stops with its session.
+type audit struct {
+	found  chan result // the newest survey, until it is looked at
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+}
+
+// result is how a survey ended.
+type result struct {
+	survey
+	err error
+}
+
+// audit begins.
+func (m *Mirror) audit(ctx context.Context) *audit {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &audit{found: make(chan result, 1), cancel: cancel}
+	if m.cfg.CompareEvery > 0 {
+		a.done.Go(func() { a.run(ctx, m.cfg) })
+	}
+	return a
+}
+
+func (a *audit) close() {
+	a.cancel()
+	a.done.Wait()
+}
+
+func (a *audit) run(ctx context.Context, cfg Config) {
+	for wait.UpTo(ctx, cfg.CompareEvery) == nil {
+		r := surveyOnce(ctx, cfg)
+		select {
+		case <-a.found: // nobody has looked at the one before
+		default:
+		}
+		a.found <- r
+	}
+}
+
+func surveyOnce(ctx context.Context, cfg Config) (r result) {
+	c, err := connect(ctx, cfg.Target, cfg.Timeout)
+	if err != nil {
+		return result{err: err}
+	}
+	defer c.Close()
+	r.survey, err = c.measure(ctx)
+	r.err = explain(cfg.Target, err)
+	return r
+}
+
+// lookAt looks at the server over the connection that the mirror writes with, which keeps it alive.
+func (m *Mirror) lookAt(ctx context.Context, s *session) error {
+	l, err := glance(ctx, s)
+	if err != nil {
+		return explain(s.target, err)
+	}
+	s.looked = time.Now()
+	return s.recognise(l)
+}
+
+// recognise returns nil when the server is as the session left it.
+func (s *session) recognise(l look) error {
+	switch {
+	case l.server != s.server:
+		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, l.server)
+	case l.term != s.state.Term:
+		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, l.term, s.state.Term)
+	case l.applied != s.state.Applied || s.state.Digest != nil && (!l.digest.Valid || l.digest.V != *s.state.Digest):
+		return fmt.Errorf("%w: css_mirror_state is at revision %d, and this mirror left it at %d", errDrift, l.applied,
+			s.state.Applied)
+	}
+	return nil
+}
+
+// heed acts upon the newest survey, if there is one that nobody has looked at.
+func (m *Mirror) heed(ctx context.Context, s *session, a *audit) error {
+	select {
+	case r := <-a.found:
+		return m.weigh(ctx, s, r)
+	default:
+		return nil
+	}
+}
+
+// weigh acts upon a survey.
+func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
+	if r.err != nil {
+		m.log(m.status.notCompared(r.err))
+		return nil
+	}
+	m.log(m.status.compared())
+	switch {
+	case r.server != s.server:
+		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.server)
+	case r.term != s.state.Term:
+		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.term, s.state.Term)
+	case !r.look.digest.Valid || r.look.digest.V == r.digest:
+		return nil
+	}
+	return m.foundForeign(ctx, s)
+}
+
+// foundForeign finds out what others wrote, and tells, records and undoes it, or lets it stay.
+func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
+	found, err := loadTable(ctx, s, s.table.Columns())
+	if err != nil {
+		return explain(s.target, err)
+	}
+	changes := plan.Foreign(found, s.table)
+	if len(changes) == 0 {
+		return nil // undone meanwhile
+	}
+	if m.cfg.Policy == Alert {
+		m.tellForeign(changes, false)
+		m.log(m.status.foreign(changes))
+		return s.accept(ctx, found, changes)
+	}
+	to := m.cfg.Feed.Snapshot()
+	found.KeepQuarantine(s.table)
+	s.table = found
+	found.Share(to)
+	p, err := plan.Full(found, to)
+	if err != nil {
+		return err
+	}
+	return m.make(ctx, s, p, to, plan.Evidence{Known: true, Foreign: changes})
+}
+
+// holdUntilChanged waits, while the brake is on, until the catalogue, the table or the claim to it has changed: before
+// that, the brake would be on again. An error says that all has to be read anew.
+func (m *Mirror) holdUntilChanged(ctx context.Context, s *session, a *audit) error {
+	for {
+		u, err := m.nextUntil(ctx, s.looked.Add(m.cfg.LookEvery))
+		switch {
+		case errors.Is(err, errIdle):
+			err = m.lookAt(ctx, s)
+		case err == nil:
+			m.regressed = m.regressed || u.Regressed
+			if len(u.Keys) > 0 || u.Regressed {
+				return nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case r := <-a.found:
+			if r.err == nil && (r.rows != s.table.Len() || r.digest != s.table.Digest()) {
+				return fmt.Errorf("%w: others wrote while the brake was on", errDrift)
+			}
+		default:
+		}
+	}
+}
