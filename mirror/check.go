@@ -20,6 +20,7 @@ type Report struct {
 	Rows        int              // of kvData
 	Differences []plan.Difference
 	Quarantined []plan.Quarantined // the keys that kvData cannot hold, in byte order
+	SQL         []string           // the statements that would undo the differences, in their order
 }
 
 // InAgreement reports whether kvData shows exactly the catalogue of its revision.
@@ -81,7 +82,7 @@ func checkOnce(
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	report.Differences, report.Quarantined = p.Differences(), p.Records
+	report.Differences, report.Quarantined, report.SQL = p.Differences(), p.Records, p.SQL()
 	return report, nil
 }
 

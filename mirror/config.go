@@ -65,6 +65,8 @@ type Config struct {
 	// StepBack is for how long Run goes on trying when MySQL cannot be reached. After it, Run returns ErrUnavailable,
 	// so that another mirror can try; 0 is for ever.
 	StepBack time.Duration
+	// StandsBy says whether another mirror would try then; nil: one would. Without one, Run goes on.
+	StandsBy func(context.Context) bool
 	Logger   *slog.Logger // nil: nothing is logged
 }
 

@@ -50,9 +50,6 @@ var (
 	errRegressed = errors.New("etcd went back to an older revision or is another cluster")
 )
 
-// wantedPrivileges are those that a mirror uses; it can do without the last two where all tables exist.
-const wantedPrivileges = "SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES"
-
 // explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that
 // is known here, is returned as it is.
 func explain(target *mysql.Config, err error) error {
@@ -63,8 +60,8 @@ func explain(target *mysql.Config, err error) error {
 	case mysqlconn.LoginRefused(err):
 		return fmt.Errorf("%w %q at %s; check user and password: %w", ErrUnauthorized, target.User, target.Addr, err)
 	case mysqlconn.NotGranted(err):
-		return fmt.Errorf("%w %q at %s; it needs what `GRANT %s ON %s.* TO ...` gives: %w",
-			ErrUnauthorized, target.User, target.Addr, wantedPrivileges, mysqlconn.QuoteName(target.DBName), err)
+		return fmt.Errorf("%w %q at %s; `css-sync grants` prints what it needs: %w",
+			ErrUnauthorized, target.User, target.Addr, err)
 	case mysqlconn.Is(err, mysqlconn.ErDuplicate, mysqlconn.ErRowIsReferenced, mysqlconn.ErNoReferencedRow,
 		mysqlconn.ErRowChanged):
 		return fmt.Errorf("%w: %w", errDrift, err)

@@ -76,7 +76,7 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
-	m.log(m.status.follows(s.state, to.Revision()))
+	m.status.follows(s.state, to.Revision())
 	return resultOf(p, to.Revision()), nil
 }
 

@@ -265,13 +265,24 @@ func TestMySQLRefuses(t *testing.T) {
 	w.exec("CREATE USER " + user + "@localhost IDENTIFIED BY 'secret'")
 	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "wrong")), "check user and password")
 	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")),
-		"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON `"+user+"`.* TO")
+		"`css-sync grants` prints what it needs")
 	w.exec("GRANT SELECT ON " + user + ".* TO " + user + "@localhost")
 	w.refused(mirror.ErrUnauthorized, as(user, "secret"))
 	w.exec("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + user + ".* TO " + user + "@localhost")
 	w.once(as(user, "secret"))
 	w.exec("REVOKE CREATE, REFERENCES ON " + user + ".* FROM " + user + "@localhost")
 	w.once(as(user, "secret")) // what is there need not be created
+	w.exec("REVOKE ALL ON " + user + ".* FROM " + user + "@localhost")
+	w.exec("GRANT SELECT ON " + user + ".* TO " + user + "@localhost")
+	w.exec("GRANT INSERT, UPDATE ON " + user + ".kvData TO " + user + "@localhost")
+	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")), "it lacks DELETE on kvData, "+
+		"INSERT on css_mirror_state, UPDATE on css_mirror_state, DELETE on css_mirror_state, INSERT on css_mirror_quarantine")
+	for _, statement := range mirror.Grants(user+"@localhost", user, false) {
+		w.exec(statement)
+	}
+	w.once(as(user, "secret")) // these are enough, and each is needed
+	w.exec("REVOKE DELETE ON " + user + ".css_mirror_foreign FROM " + user + "@localhost")
+	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")), "it lacks DELETE on css_mirror_foreign;")
 	w.refused(mirror.ErrUnavailable, func(c *mirror.Config) {
 		c.Target = c.Target.Clone()
 		c.Target.Addr += ".not.there"

@@ -52,7 +52,7 @@ func (m *Mirror) Run(ctx context.Context) error {
 			delay = m.pace.first
 		}
 		m.report(err)
-		if m.cfg.StepBack > 0 && time.Since(trying) > m.cfg.StepBack {
+		if m.stepsBack(ctx, time.Since(trying)) {
 			return fmt.Errorf("mirror: for %s: %w", m.cfg.StepBack, err)
 		}
 		if err := wait.UpTo(ctx, m.waitAfter(err, delay)); err != nil {
@@ -60,6 +60,11 @@ func (m *Mirror) Run(ctx context.Context) error {
 		}
 		delay = min(2*delay, m.pace.most)
 	}
+}
+
+// stepsBack reports whether another mirror is to try, after MySQL could not be reached for a while.
+func (m *Mirror) stepsBack(ctx context.Context, tried time.Duration) bool {
+	return m.cfg.StepBack > 0 && tried > m.cfg.StepBack && (m.cfg.StandsBy == nil || m.cfg.StandsBy(ctx))
 }
 
 func (m *Mirror) waitAfter(err error, delay time.Duration) time.Duration {

@@ -48,6 +48,9 @@ func (s *session) prepare(ctx context.Context, by claim) (err error) {
 	if err := s.ensureTables(ctx); err != nil {
 		return err
 	}
+	if err := s.checkPrivileges(ctx); err != nil {
+		return err
+	}
 	packet, err := maxPacket(ctx, s)
 	if err != nil {
 		return err

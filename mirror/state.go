@@ -25,8 +25,9 @@ type State struct {
 	Rows        int              // of kvData
 	Digest      *uint64          // of the rows, see plan.Table.Digest; nil: the mirror that wrote last kept none
 	Quarantined int
-	Owner       string    // who took over last
-	Updated     time.Time // when the row was last written, by the server's clock
+	Owner       string        // who took over last
+	Updated     time.Time     // when the row was last written, by the server's clock
+	Age         time.Duration // how long ago that was, by the same clock
 	Format      int
 }
 
@@ -58,10 +59,12 @@ func missingDatabase(target *mysql.Config, err error) error {
 func readState(ctx context.Context, q querier, database, suffix string) (State, error) {
 	var s State
 	var digest sql.Null[uint64]
+	var age int64
 	err := q.QueryRowContext(ctx, `SELECT mirror_name, term, cluster_id, history, prefix, applied, row_count, digest,
-		quarantined, owner, updated, format FROM css_mirror_state WHERE id = 1 `+suffix).Scan(
+		quarantined, owner, updated, TIMESTAMPDIFF(MICROSECOND, updated, UTC_TIMESTAMP(6)), format FROM css_mirror_state WHERE id = 1 `+suffix).Scan(
 		&s.Mirror, &s.Term, &s.Identity.Cluster, &s.Identity.History, &s.Identity.Prefix, &s.Applied, &s.Rows, &digest,
-		&s.Quarantined, &s.Owner, &s.Updated, &s.Format)
+		&s.Quarantined, &s.Owner, &s.Updated, &age, &s.Format)
+	s.Age = time.Duration(age) * time.Microsecond
 	if digest.Valid && s.Format >= 2 {
 		s.Digest = &digest.V
 	}

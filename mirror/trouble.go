@@ -34,6 +34,9 @@ const (
 	BrakeOn          Code = "brake"
 	EtcdWentBack     Code = "etcd_went_back"
 	EtcdUnavailable  Code = "etcd_unavailable"
+	NoMirror         Code = "no_mirror"
+	NoDaemon         Code = "no_daemon"
+	Behind           Code = "behind"
 	Other            Code = "other"
 )
 
@@ -92,6 +95,11 @@ var kinds = []Kind{
 		"Until the rows can be compared again.", never},
 	{Quarantine, false, true, "`css-sync check` says which keys, and why; rename or delete them in etcd, or widen the table.",
 		"As long as etcd holds such keys.", never},
+	{NoMirror, true, true, "Start `css-sync serve`, or check where MySQL is.", "Until a mirror has written there.",
+		is(ErrNoMirror)},
+	{NoDaemon, true, true, "Start `css-sync serve` with this --mirror-name.", "Until a daemon leads the mirror.", never},
+	{Behind, true, false, "See what else is wrong, and whether MySQL is slow.", "Until kvData shows the newest revision.",
+		never},
 	{Other, true, false, "Read the message; if it does not help, report it.", "Until it passes.",
 		func(err error) bool { return err != nil }},
 }
@@ -108,6 +116,12 @@ func Kinds() []Kind { return slices.Clone(kinds) }
 // KindOf returns the kind of an error that kept a mirror from writing.
 func KindOf(err error) Kind {
 	return kinds[slices.IndexFunc(kinds, func(k Kind) bool { return k.is(err) })]
+}
+
+// NewTrouble returns a trouble of a code of the list.
+func NewTrouble(code Code, text string, since time.Time) Trouble {
+	kind := kindOf(code)
+	return Trouble{Code: code, Text: text, Do: kind.Do, Ends: kind.Ends, Holds: kind.Holds, Since: since}
 }
 
 func kindOf(code Code) Kind {
@@ -159,8 +173,7 @@ func (j *journal) set(now time.Time, code Code, text string) []notice {
 		j.open[i].Text = text
 		return nil
 	}
-	kind := kindOf(code)
-	t := Trouble{Code: code, Text: text, Do: kind.Do, Ends: kind.Ends, Holds: kind.Holds, Since: now}
+	t := NewTrouble(code, text, now)
 	if i >= 0 {
 		j.open[i] = t
 	} else {

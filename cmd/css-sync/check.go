@@ -13,26 +13,73 @@ import (
 )
 
 func checkCommand(p *program) *cobra.Command {
-	return &cobra.Command{
+	var f mirrorFlags
+	var repair, printSQL bool
+	cmd := &cobra.Command{
 		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Compare the table kvData with etcd at exactly the revision that the table shows, so that a mirror at work makes no
 difference. Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and
-are no difference.`,
-		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf",
+are no difference.
+
+With --repair the differences are undone: the table is taken over for a moment, as by mirror --once, brought to the newest
+revision, and what others had written there is kept in the table css_mirror_foreign. With --print-sql the SQL is printed that would undo
+them by hand, and nothing is written.`,
+		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf\n  css-sync check --repair",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			target, err := p.MustTarget()
+			if repair && printSQL {
+				return cli.InvalidUse(cmd, "give one of --repair and --print-sql")
+			}
+			target, err := f.target(cmd, p)
 			if err != nil {
 				return err
 			}
 			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
-				report, err := mirror.Check(ctx, target, css.Client)
+				report, err := mirror.Check(ctx, target.Server, css.Client)
+				switch {
+				case err != nil:
+					return err
+				case printSQL:
+					return p.printSQL(report)
+				case !repair || report.InAgreement():
+					return p.printReport(report)
+				}
+				r, err := f.Once(ctx, target, css, p.Log, false)
 				if err != nil {
 					return err
 				}
-				return p.printReport(report)
+				return p.printRepair(report, r)
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&repair, "repair", false, "undo the differences")
+	cmd.Flags().BoolVar(&printSQL, "print-sql", false, "print SQL that would undo the differences, and nothing else")
+	f.registerName(cmd)
+	return cmd
+}
+
+// printSQL prints statements, an end of a line being the end of one.
+func (p *program) printSQL(r mirror.Report) error {
+	statements := append([]string{}, r.SQL...)
+	return p.Print(statements, func(w io.Writer) {
+		for _, s := range statements {
+			fmt.Fprintln(w, s+";")
+		}
+	})
+}
+
+// repairView is the JSON form of a comparison whose differences were undone.
+type repairView struct {
+	reportView
+	Repaired mirrorResultView `json:"repaired"`
+}
+
+func (p *program) printRepair(r mirror.Report, done mirror.Result) error {
+	v := repairView{viewReport(r), viewMirrorResult(done, false)}
+	return p.Print(v, func(w io.Writer) {
+		v.reportView.write(w)
+		fmt.Fprintln(w)
+		writeMirrorResult(w, done, false)
+	})
 }
 
 // reportView is the JSON form of a comparison.
@@ -86,7 +133,8 @@ func (p *program) printReport(r mirror.Report) error {
 	}
 	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(v.Differences),
 		v.Revision),
-		"`css-sync mirror --once` corrects them")
+		"somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps "+
+			"a record of it")
 }
 
 func (v reportView) write(w io.Writer) {

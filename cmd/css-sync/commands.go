@@ -13,7 +13,7 @@ type program struct{ *cli.Program }
 
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
-	serveCommand, mirrorCommand, checkCommand, statusCommand,
+	serveCommand, mirrorCommand, checkCommand, statusCommand, grantsCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
 	dumpCommand, restoreCommand, diffCommand,

@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
@@ -27,10 +30,7 @@ would take, or why it would be refused.`,
 			if !once && !dryRun {
 				return cli.InvalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
 			}
-			if err := f.Check(); err != nil {
-				return cli.InvalidUse(cmd, "%w", err)
-			}
-			target, err := p.MustTarget()
+			target, err := f.target(cmd, p)
 			if err != nil {
 				return err
 			}
@@ -50,16 +50,61 @@ would take, or why it would be refused.`,
 }
 
 // mirrorFlags are those of commands that write to MySQL.
-type mirrorFlags struct{ daemon.Mirror }
+type mirrorFlags struct {
+	daemon.Mirror
+	names []string
+}
 
 func (f *mirrorFlags) register(cmd *cobra.Command) {
+	f.registerName(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.Name, "mirror-name", mirror.DefaultName,
-		"name of the mirror; mirrors to different MySQL servers need different names")
 	flags.BoolVar(&f.Adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
 	flags.BoolVar(&f.AllowMassDelete, "allow-mass-delete", false,
 		"let through a change that deletes very many rows, or the last database")
+}
+
+func (f *mirrorFlags) registerName(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.names, "mirror-name", []string{mirror.DefaultName},
+		"name of the mirror, a `string`; mirrors to different MySQL servers need different names, each given once")
 	cli.AllowEnvironment(flags, []string{"mirror-name"}, cli.OwnPrefix)
+}
+
+// target is the one server of a command that cannot do without.
+func (f *mirrorFlags) target(cmd *cobra.Command, p *program) (daemon.Target, error) {
+	if _, err := f.targets(cmd, nil); err != nil {
+		return daemon.Target{}, err
+	}
+	server, err := p.MustTarget()
+	if err != nil {
+		return daemon.Target{}, err
+	}
+	targets, err := f.targets(cmd, []*mysql.Config{server})
+	if err != nil {
+		return daemon.Target{}, err
+	}
+	return targets[0], nil
+}
+
+// targets gives each server its name.
+func (f *mirrorFlags) targets(cmd *cobra.Command, servers []*mysql.Config) ([]daemon.Target, error) {
+	for i, name := range f.names {
+		switch {
+		case name == "" || strings.Contains(name, "/"):
+			return nil, cli.InvalidUse(cmd, "--mirror-name %q must not be empty nor have a slash", name)
+		case slices.Contains(f.names[:i], name):
+			return nil, cli.InvalidUse(cmd, "--mirror-name %s is given twice", name)
+		}
+	}
+	if len(servers) > 0 && len(servers) != len(f.names) {
+		return nil, cli.InvalidUse(cmd, "%s and %s: each server needs a --mirror-name of its own, in the same order",
+			cli.Count(len(servers), "MySQL server"), cli.Count(len(f.names), "mirror name"))
+	}
+	var out []daemon.Target
+	for i, server := range servers {
+		out = append(out, daemon.Target{Name: f.names[i], Server: server})
+	}
+	return out, nil
 }
 
 type mirrorResultView struct {

@@ -1,17 +1,25 @@
 package main
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/testkit"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 func TestMirrorOnceAndCheck(t *testing.T) {
@@ -38,8 +46,82 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"/DBS/LSST": "value", "/DBS/Plain/.packed.json": "missing", "/DBS/Extra": "extra", "/NODES/worker-1": "parent",
 	}, kinds)
-	c.Says("1 inserted, 2 updated, 1 deleted", "mirror --once")
+	assert.Len(t, strings.Split(strings.TrimSpace(c.OK("check --print-sql")), "\n"), 4)
+	repaired := c.Run("check --repair")
+	assert.Equal(t, cli.ExitOK, repaired.Code, repaired.Stderr)
+	assert.Contains(t, repaired.Stdout, "extra        /DBS/Extra")
+	assert.Contains(t, repaired.Stdout, "1 inserted, 2 updated, 1 deleted")
+	assert.Contains(t, repaired.Stderr, `key=/DBS/LSST difference=value found=DO_NOT_USE mirrored=READY`)
+	c.Says("no difference", "check --repair")
+	assert.Contains(t, c.Run("status").Stdout, "4 changes by others on record in css_mirror_foreign")
+
+	clitest.Execute(t, server, "UPDATE kvData SET kvVal = 'it''s\\\\ \n' WHERE kvKey = '/DBS/LSST'")
+	sql := strings.Split(strings.TrimSpace(c.OK("check --print-sql")), "\n")
+	require.Len(t, sql, 1)
+	clitest.Execute(t, server, sql...)
 	c.OK("check")
+	c.Refuses(cli.ExitInvalid, "give one of", "check --repair --print-sql")
+}
+
+// TestGrants: what is printed is enough, and a user without it is told what it lacks.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	c, server := onBoth(t)
+	clitest.Fill(c.OK)
+	run := func(database, statements string) {
+		config := server.Config(database)
+		config.MultiStatements = true
+		connector, err := mysql.NewConnector(config)
+		require.NoError(t, err)
+		db := sql.OpenDB(connector)
+		defer db.Close()
+		_, err = db.ExecContext(t.Context(), statements)
+		require.NoError(t, err, statements)
+	}
+	run("", "CREATE DATABASE qservCssData; CREATE USER narrow@localhost")
+	as := strings.Replace(server.DSN("qservCssData"), "root@", "narrow@", 1)
+	run("qservCssData", c.OK("grants --user narrow@localhost --read-only"))
+	c.Refuses(cli.ExitError, "css-sync grants", "mirror", "--once", "--mysql-dsn", as)
+	run("qservCssData", c.OK("grants --user narrow@localhost --no-create"))
+	c.OK("mirror", "--once", "--mysql-dsn", as)
+	c.OK("check", "--mysql-dsn", as)
+	clitest.Execute(t, server, "REVOKE UPDATE ON qservCssData.kvData FROM narrow@localhost")
+	c.Refuses(cli.ExitError, "it lacks UPDATE on kvData;", "mirror", "--once", "--mysql-dsn", as)
+	run("qservCssData", c.OK("grants --user narrow@localhost"))
+	c.OK("mirror", "--once", "--mysql-dsn", as)
+	c.Says("ON `qservCssData`.* TO 'css-sync'@'%';", "grants")
+}
+
+// TestSeveralServers are mirrored to by one daemon, each under its own name; one that is down holds up no other.
+func TestSeveralServers(t *testing.T) {
+	t.Parallel()
+	c, first := onBoth(t)
+	second := testkit.MariaDB(t, mariadbd.Options{})
+	delete(c.Env, "CSS_SYNC_MYSQL_DSN")
+	clitest.Fill(c.OK)
+	both := []string{"--mysql-dsn", first.DSN(""), "--mysql-dsn", second.DSN("")}
+	c.Refuses(cli.ExitInvalid, "2 MySQL servers and 1 mirror name", append([]string{"serve"}, both...)...)
+	c.Refuses(cli.ExitInvalid, "given twice", append([]string{"serve", "--mirror-name", "a", "--mirror-name", "a"}, both...)...)
+	c.Refuses(cli.ExitInvalid, "2 MySQL servers are given, and this command takes one", append([]string{"check"}, both...)...)
+	serve := c.Process(append([]string{"serve", "--mirror-name", "a", "--mirror-name", "b", "--session-ttl", "2s"}, both...)...)
+	serve.AwaitN(`msg="mirror follows etcd"`, 2)
+	mirrors := func() []status.Mirror {
+		r := c.Run(append([]string{"status", "-w", "json"}, both...)...)
+		return clitest.Decode[status.Status](t, r.Stdout).Mirrors
+	}
+	clitest.Await(t, func() bool { return *mirrors()[0].LagRevisions+*mirrors()[1].LagRevisions == 0 })
+	assert.Equal(t, []string{"a", "b"}, []string{mirrors()[0].Name, mirrors()[1].Name})
+	require.NoError(t, second.Kill())
+	c.OK("db create Later")
+	c.OK("check", "--mysql-dsn", first.DSN(""), "--mirror-name", "a")
+	clitest.Await(t, func() bool { return c.Run("check", "--mysql-dsn", first.DSN("")).Code == cli.ExitOK })
+	clitest.Await(t, func() bool { return slices.Contains(troubles(statusOf(c)), mirror.MySQLUnavailable) })
+	require.NoError(t, second.Restart(t.Context()))
+	clitest.Await(t, func() bool {
+		m := mirrors()
+		return m[1].OK && len(m[0].Troubles)+len(m[1].Troubles) == 0 && *m[1].LagRevisions == 0
+	})
+	serve.Stop()
 }
 
 func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
@@ -180,7 +262,7 @@ func TestWrongMySQLCredentials(t *testing.T) {
 // TestMirrorDryRun says what would be done, and that nothing was.
 func TestMirrorDryRun(t *testing.T) {
 	t.Parallel()
-	c, _ := onBoth(t)
+	c, server := onBoth(t)
 	clitest.Fill(c.OK)
 	c.Golden("mirror-dry-run", "mirror --dry-run")
 	c.Refuses(cli.ExitError, "no mirror has written here yet", "check")
@@ -190,6 +272,8 @@ func TestMirrorDryRun(t *testing.T) {
 	for _, db := range []string{"LSST", "LSST_2", "Plain"} {
 		c.OK("db", "drop", db)
 	}
+	c.Says("26 deleted", "mirror --dry-run") // history explains it
+	clitest.Execute(t, server, "DELETE FROM css_mirror_state")
 	c.Refuses(cli.ExitError, "--allow-mass-delete", "mirror --dry-run")
 	c.Says("would show", "mirror --dry-run --allow-mass-delete")
 	c.Refuses(cli.ExitInvalid, "say --once, or --dry-run", "mirror")

@@ -3,7 +3,6 @@ package main
 import (
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
@@ -12,6 +11,7 @@ import (
 
 type serveFlags struct {
 	mirror       mirrorFlags
+	foreign      serveForeignFlags
 	noMirror     bool
 	dataDir      string
 	listenClient string
@@ -32,6 +32,13 @@ order, and begins again. When what they say cannot be used it says so and goes o
 
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
+
+It looks at MySQL every --look-every, and every --compare-every it compares all rows with what it left there. What others wrote is logged
+by key with both values and kept in the table css_mirror_foreign. It is left as it is until the daemon writes the same key or takes the
+table over the next time; with --foreign-writes repair it is undone at once.
+
+Give --mysql-dsn several times, and a --mirror-name for each in the same order, to mirror to several servers: one that is down holds
+up none of the others.
 
 At the start it protects names that were made past css-sync, with etcdctl, against others that differ in case only, and warns of
 those that do.
@@ -55,6 +62,7 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 	}
 	flags := cmd.Flags()
 	f.mirror.register(cmd)
+	f.foreign.register(cmd)
 	flags.BoolVar(&f.noMirror, "no-mirror", false, "serve without a mirror")
 	flags.StringVar(&f.dataDir, "data-dir", "", "run an etcd in this process that keeps its data here")
 	flags.StringVar(&f.listenClient, "listen-client", "127.0.0.1:2379",
@@ -70,15 +78,15 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 
 // config checks the flags, reads the files that they name, and returns what they say.
 func (f serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, error) {
-	target, err := f.check(cmd, p)
+	targets, err := f.check(cmd, p)
 	return daemon.Config{
-		Version: version, Mirror: f.mirror.Mirror, Target: target, DataDir: f.dataDir, Listen: f.listenClient,
+		Version: version, Mirror: f.mirror.Mirror, Targets: targets, DataDir: f.dataDir, Listen: f.listenClient,
 		SessionTTL: f.sessionTTL, Compact: time.Duration(f.compact), Drops: f.drops.config(),
 	}, err
 }
 
-// check returns where to mirror to; nil for nowhere.
-func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error) {
+// check returns where to mirror to.
+func (f *serveFlags) check(cmd *cobra.Command, p *program) ([]daemon.Target, error) {
 	flags := cmd.Flags()
 	if f.dataDir == "" && cli.Source(flags, "listen-client") != "" {
 		return nil, cli.InvalidUse(cmd, "%s is for the etcd of --data-dir, which is not given",
@@ -91,21 +99,24 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) (*mysql.Config, error
 	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
 		return nil, cli.InvalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
 	}
-	if err := f.mirror.Check(); err != nil {
-		return nil, cli.InvalidUse(cmd, "%w", err)
+	if _, err := f.mirror.targets(cmd, nil); err != nil {
+		return nil, err
+	}
+	if err := f.foreign.check(cmd, &f.mirror.Mirror); err != nil {
+		return nil, err
 	}
 	if err := f.drops.check(cmd, p); err != nil {
 		return nil, err
 	}
-	target, err := p.MySQL.Target(p.Connection.DialTimeout)
+	servers, err := p.MySQL.Targets(p.Connection.DialTimeout)
 	switch {
 	case err != nil:
 		return nil, err
-	case target == nil && !f.noMirror:
+	case len(servers) == 0 && !f.noMirror:
 		return nil, cli.InvalidUse(cmd,
 			"no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
-	case target != nil && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
-		target = nil // MySQL is known from the environment, or for drops
+	case len(servers) > 0 && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
+		servers = nil // MySQL is known from the environment, or for drops
 	}
-	return target, nil
+	return f.mirror.targets(cmd, servers)
 }

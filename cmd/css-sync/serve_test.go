@@ -41,7 +41,7 @@ func awaitAgreement(c *clitest.CommandLine) {
 			return false
 		}
 		v := clitest.Decode[status.Status](c.T, r.Stdout)
-		return v.Mirror.LagRevisions != nil && *v.Mirror.LagRevisions == 0
+		return v.Mirrors[0].LagRevisions != nil && *v.Mirrors[0].LagRevisions == 0
 	})
 	c.OK("check")
 }
@@ -228,7 +228,7 @@ func TestElectionKeysOfMirrorsAreDeleted(t *testing.T) {
 	}
 	awaitTwo(0)
 	awaitAgreement(c)
-	term := func() int64 { return statusOf(c).Mirror.Term }
+	term := func() int64 { return statusOf(c).Mirrors[0].Term }
 	before := term()
 	gone, err := etcd.Delete(t.Context(), candidates, clientv3.WithPrefix())
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,15 +18,18 @@ func statusCommand(p *program) *cobra.Command {
 		Use: "status", Short: "Show how etcd, the catalogue, the mirror, drops and czars stand", GroupID: groupDaemon,
 		Args: cli.Takes(),
 		Long: `Show how etcd, the catalogue, drops, czars and, if the flags say where MySQL is, the mirror stand. What cannot be reached is said so, and
-the rest is shown; the exit code then tells of the first fault. A daemon that refuses to write to MySQL, because the brake is on or
-the table is not its own, says so in etcd: REFUSED, since when and why. The line goes when the cause is mended or the daemon ends.
-ALARM is what etcd itself raised, as when it is full, and somebody has to disarm; it is a fault, too.
+the rest is shown; the exit code then tells of the first fault. ALARM is what etcd itself raised, as when it is full, and somebody has
+to disarm; it is a fault, too.
+
+The daemon that keeps a mirror says in etcd how it stands, whether MySQL can be reached or not. TROUBLE is what is wrong with a mirror:
+its code, since when, what it is and what to do. The exit code is 0 only when there is none: 4 says that there is some while etcd
+and MySQL could be read, 2 that one of them could not be reached.
 
 Of drops it counts the phases, and shows the three that have been waiting longest; css-sync drops list shows all. With -w json, "drops" has
 "phases", which counts each, and "longest", a list as of css-sync drops list; "czars" is that of css-sync drops czars.`,
 		Example: "  css-sync status\n  css-sync status -w json | jq .drops.phases",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			target, err := p.MySQL.Target(p.Connection.DialTimeout)
+			targets, err := p.MySQL.Targets(p.Connection.DialTimeout)
 			if err != nil {
 				return err
 			}
@@ -38,7 +40,7 @@ Of drops it counts the phases, and shows the three that have been waiting longes
 			if _, err := p.Connection.Config(); err != nil && path == "" {
 				return cli.InvalidUse(cmd, "%w", err)
 			}
-			s, fault := status.Read(cmd.Context(), p.Program, path, target)
+			s, fault := status.Read(cmd.Context(), p.Program, path, targets)
 			return cmp.Or(p.Print(s, func(w io.Writer) { writeStatus(w, s) }), fault)
 		},
 	}
@@ -56,12 +58,14 @@ func writeStatus(w io.Writer, s status.Status) {
 		f = append(f, [2]string{"ALARM", cli.Sentence(err)})
 	}
 	f = append(f, [2]string{"catalogue", catalogueText(s)})
-	f = append(f, mirrorFacts(s.Mirror)...)
+	if len(s.Mirrors) == 0 {
+		f = append(f, [2]string{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"})
+	}
+	for _, m := range s.Mirrors {
+		f = append(f, mirrorFacts(m)...)
+	}
 	if s.Drops != nil {
 		f = append(append(f, dropFacts(s.Drops)...), czarFacts(s.Czars)...)
-	}
-	for _, r := range s.Refusals {
-		f = append(f, [2]string{"REFUSED", r.String()})
 	}
 	f.Write(w)
 }
@@ -97,31 +101,55 @@ func catalogueText(s status.Status) string {
 	return fmt.Sprintf("version %s below %s at revision %d: %s", c.CSSVersion, s.Etcd.Prefix, s.Etcd.Revision, counts())
 }
 
-func mirrorFacts(m *status.Mirror) cli.Facts {
+func mirrorFacts(m status.Mirror) (f cli.Facts) {
 	switch {
-	case m == nil:
-		return cli.Facts{{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"}}
-	case !m.OK:
-		return cli.Facts{{"mirror", m.Error}}
+	case m.OK:
+		f = cli.Facts{
+			{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, lagText(m), cli.Count(m.Rows, "row"))},
+			{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
+		}
+	case m.Server == "":
+		f = cli.Facts{{"mirror", m.Name + ", whose MySQL was not looked at"}}
+	default:
+		f = cli.Facts{{"mirror", m.Error}}
 	}
-	lag := "lag not known"
-	switch {
-	case m.LagRevisions != nil && *m.LagRevisions == 0:
-		lag = "up to date"
-	case m.LagRevisions != nil:
-		lag = cli.Count(int(*m.LagRevisions), "revision") + " behind"
-	case m.SameCatalogue != nil:
-		lag = "of ANOTHER catalogue"
+	if m.Leader != "" {
+		f = append(f, [2]string{"daemon", daemonText(m)})
 	}
-	f := cli.Facts{
-		{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, lag, cli.Count(m.Rows, "row"))},
-		{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
+	if m.Foreign > 0 {
+		f = append(f, [2]string{"others", cli.Count(m.Foreign, "change") + " by others on record in css_mirror_foreign"})
 	}
-	if m.Quarantined > 0 {
-		f = append(f, [2]string{"not shown", strconv.Itoa(m.Quarantined) +
-			" keys that kvData cannot hold; `css-sync check` says which"})
+	for _, t := range m.Troubles {
+		since := ""
+		if !t.Since.IsZero() {
+			since = " since " + t.Since.UTC().Format(time.RFC3339)
+		}
+		f = append(f, [2]string{"TROUBLE", fmt.Sprintf("%s%s: %s", t.Code, since, t.Text)}, [2]string{"", t.Do})
 	}
 	return f
+}
+
+func daemonText(m status.Mirror) string {
+	text := m.Leader
+	if m.Daemon != nil {
+		text += fmt.Sprintf(", %s since %s", m.Daemon.Phase, m.Daemon.Since.UTC().Format(time.RFC3339))
+	}
+	if n := len(m.StandingBy); n > 0 {
+		text += fmt.Sprintf("; standing by: %s", strings.Join(m.StandingBy, ", "))
+	}
+	return text
+}
+
+func lagText(m status.Mirror) string {
+	switch {
+	case m.LagRevisions != nil && *m.LagRevisions == 0:
+		return "up to date"
+	case m.LagRevisions != nil:
+		return fmt.Sprintf("%s behind for at most %d s", cli.Count(int(*m.LagRevisions), "revision"), *m.LagSeconds)
+	case m.SameCatalogue != nil:
+		return "of ANOTHER catalogue"
+	}
+	return "lag not known"
 }
 
 func dropFacts(d *status.Drops) (f cli.Facts) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -13,97 +14,136 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
-	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/mirror"
 )
 
+// statusOf returns how all stands, in order or not.
 func statusOf(c *clitest.CommandLine) status.Status {
 	c.T.Helper()
-	return clitest.Decode[status.Status](c.T, c.OK("status -w json"))
+	r := c.Run("status -w json")
+	require.Contains(c.T, []int{cli.ExitOK, cli.ExitTrouble}, r.Code, r.Stderr)
+	s := clitest.Decode[status.Status](c.T, r.Stdout)
+	assert.Equal(c.T, r.Code == cli.ExitOK, len(troubles(s)) == 0, "the code is 0 only when all is well: %v", troubles(s))
+	return s
 }
 
-// awaitRefusal waits until status says that a daemon refuses to write.
-func awaitRefusal(c *clitest.CommandLine) daemon.Refusal {
+func troubles(s status.Status) (all []mirror.Code) {
+	for _, m := range s.Mirrors {
+		for _, t := range m.Troubles {
+			all = append(all, t.Code)
+		}
+	}
+	return all
+}
+
+// awaitTrouble waits until status shows a trouble, and returns it with the mirror that has it.
+func awaitTrouble(c *clitest.CommandLine, code mirror.Code) (m status.Mirror, t mirror.Trouble) {
 	c.T.Helper()
-	clitest.Await(c.T, func() bool { return len(statusOf(c).Refusals) == 1 })
-	return statusOf(c).Refusals[0]
+	clitest.Await(c.T, func() bool {
+		for _, m = range statusOf(c).Mirrors {
+			for _, t = range m.Troubles {
+				if t.Code == code {
+					return true
+				}
+			}
+		}
+		return false
+	}, "no trouble %s", code)
+	return m, t
 }
 
-func awaitNoRefusal(c *clitest.CommandLine) {
+// awaitNoTrouble waits until status shows none of a code.
+func awaitNoTrouble(c *clitest.CommandLine, code mirror.Code) {
 	c.T.Helper()
-	clitest.Await(c.T, func() bool { return len(statusOf(c).Refusals) == 0 })
-	assert.NotContains(c.T, c.OK("status"), "REFUSED")
+	clitest.Await(c.T, func() bool { return !slices.Contains(troubles(statusOf(c)), code) })
+	assert.NotContains(c.T, c.Run("status").Stdout, string(code))
 }
 
-// TestStatusShowsTheBrake: why and since when, without knowing where MySQL is; and no longer once the deletion is let
-// through.
-func TestStatusShowsTheBrake(t *testing.T) {
-	t.Parallel()
-	c, _ := onBoth(t)
+// braked leaves a catalogue and a table that no daemon makes equal: a database would go, and nothing says why.
+func braked(t *testing.T) *clitest.CommandLine {
+	t.Helper()
+	c, server := onBoth(t)
 	c.OK("db create Only")
 	c.OK("mirror --once")
-	assert.Equal(t, []daemon.Refusal{}, statusOf(c).Refusals)
 	c.OK("db drop Only")
+	clitest.Execute(t, server, "DELETE FROM css_mirror_state")
+	return c
+}
+
+// TestStatusShowsTheBrake: why, since when and what to do, without knowing where MySQL is; and no longer once the
+// deletion is let through.
+func TestStatusShowsTheBrake(t *testing.T) {
+	t.Parallel()
+	c := braked(t)
 	began := time.Now().Add(-time.Second)
 	serve := c.Process("serve")
-	refused := awaitRefusal(c)
-	assert.Equal(t, "default", refused.Mirror)
-	assert.Contains(t, refused.Reason, "--allow-mass-delete")
-	assert.NotEmpty(t, refused.Owner)
-	assert.WithinRange(t, refused.Since, began, time.Now())
+	m, trouble := awaitTrouble(c, mirror.BrakeOn)
+	assert.Equal(t, "default", m.Name)
+	assert.NotEmpty(t, m.Leader)
+	assert.Equal(t, mirror.Refused, m.Daemon.Phase)
+	assert.Contains(t, trouble.Text, "--allow-mass-delete")
+	assert.WithinRange(t, trouble.Since, began, time.Now())
 	dsn := c.Env["CSS_SYNC_MYSQL_DSN"]
 	delete(c.Env, "CSS_SYNC_MYSQL_DSN")
-	text := c.OK("status")
-	assert.Contains(t, text, "REFUSED:")
-	assert.Contains(t, text, "since "+refused.Since.Format(time.RFC3339)+" the mirror default writes nothing: ")
+	r := c.Run("status")
+	assert.Equal(t, cli.ExitTrouble, r.Code)
+	assert.Contains(t, r.Stdout, "default, whose MySQL was not looked at")
+	assert.Contains(t, r.Stdout, "brake since "+trouble.Since.Format(time.RFC3339)+": the mirror's brake is on: ")
+	assert.Contains(t, r.Stdout, "Find out whether etcd holds the right catalogue")
 	c.Env["CSS_SYNC_MYSQL_DSN"] = dsn
 
 	c.OK("mirror --once --allow-mass-delete")
 	serve.Await(`msg="mirror follows etcd"`)
-	awaitNoRefusal(c)
+	awaitNoTrouble(c, mirror.BrakeOn)
+	assert.Equal(t, mirror.Following, statusOf(c).Mirrors[0].Daemon.Phase)
+	c.Says(", following since ", "status")
 	serve.Stop()
+	_, trouble = awaitTrouble(c, mirror.NoDaemon)
+	assert.Contains(t, trouble.Text, "no daemon keeps the mirror default")
 }
 
-// TestRefusalEndsWithItsCause, when that is mended in etcd, and with the daemon, however that ends.
-func TestRefusalEndsWithItsCause(t *testing.T) {
+// TestTroubleEndsWithItsCause, when that is mended in etcd, and with the daemon, however that ends.
+func TestTroubleEndsWithItsCause(t *testing.T) {
 	t.Parallel()
-	c, _ := onBoth(t)
-	c.OK("db create Only")
-	c.OK("mirror --once")
-	c.OK("db drop Only")
+	c := braked(t)
 	args := []string{"serve", "--session-ttl", "2s"}
 	killed := c.Process(args...)
-	awaitRefusal(c)
+	awaitTrouble(c, mirror.BrakeOn)
 	killed.Signal(syscall.SIGKILL)
 	killed.Wait()
-	awaitNoRefusal(c)
+	awaitNoTrouble(c, mirror.BrakeOn)
 
 	stopped := c.Process(args...)
-	awaitRefusal(c)
+	awaitTrouble(c, mirror.BrakeOn)
 	stopped.Stop()
-	awaitNoRefusal(c)
+	awaitNoTrouble(c, mirror.BrakeOn)
 
 	mended := c.Process(args...)
-	awaitRefusal(c)
+	awaitTrouble(c, mirror.BrakeOn)
 	c.OK("db create Only")
 	mended.Await(`msg="mirror follows etcd"`)
-	awaitNoRefusal(c)
+	awaitNoTrouble(c, mirror.BrakeOn)
 	awaitAgreement(c)
 }
 
-// TestRefusalsOfSeveralMirrors: candidates are none, and what another version wrote is shown as it is.
-func TestRefusalsOfSeveralMirrors(t *testing.T) {
+// TestReportsOfSeveralMirrors: what another version of the program wrote is shown as it is.
+func TestReportsOfSeveralMirrors(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.OK("db create Only")
-	c.Put("/qserv/mirror/a/0000000000000001", "a candidate")
+	c.Put("/qserv/mirror/a/0000000000000001", "the leader")
+	c.Put("/qserv/mirror/a/0000000000000002", "the next")
 	c.Put("/qserv/mirror/a", "out of order")
-	c.Put("/qserv/mirror/b",
-		`{"mirror":"b","owner":"host, process 7","since":"2026-11-21T10:00:00Z","reason":"the table is not its own"}`)
-	got := statusOf(c).Refusals
+	c.Put("/qserv/mirror/b", `{"mirror":"b","owner":"host, process 7","reason":"the table is not its own"}`)
+	got := statusOf(c).Mirrors
 	require.Len(t, got, 2)
-	assert.Equal(t, daemon.Refusal{Mirror: "a", Reason: "out of order"}, got[0])
-	c.Says("since 2026-11-21T10:00:00Z the mirror b writes nothing: the table is not its own (host, process 7)", "status")
+	assert.Equal(t, "the leader", got[0].Leader)
+	assert.Equal(t, []string{"the next"}, got[0].StandingBy)
+	text := c.Run("status").Stdout
+	for _, want := range []string{"other: out of order", "the table is not its own", "standing by: the next"} {
+		assert.Contains(t, text, want)
+	}
 }
 
 // TestServeProtectsNamesMadeByHand: at its start, and it names two that differ in case only.
@@ -171,8 +211,9 @@ func TestStatus(t *testing.T) {
 	v := statusOf(c)
 	assert.True(t, v.Etcd.OK)
 	assert.Nil(t, v.Catalogue)
-	assert.False(t, v.Mirror.OK)
-	assert.Contains(t, v.Mirror.Error, "no mirror has written here yet")
+	assert.False(t, v.Mirrors[0].OK)
+	assert.Contains(t, v.Mirrors[0].Error, "no mirror has written here yet")
+	assert.Equal(t, []mirror.Code{mirror.NoMirror, mirror.NoDaemon}, troubles(v))
 
 	clitest.Fill(c.OK)
 	c.OK("mirror --once")
@@ -182,17 +223,25 @@ func TestStatus(t *testing.T) {
 	assert.True(t, v.Etcd.Endpoints[0].Leader)
 	assert.Equal(t, cssetcd.DefaultPrefix, v.Etcd.Prefix)
 	assert.NotEmpty(t, v.Etcd.History)
-	require.NotNil(t, v.Mirror.LagRevisions)
-	assert.Zero(t, *v.Mirror.LagRevisions)
-	assert.True(t, *v.Mirror.SameCatalogue)
-	assert.Equal(t, v.Etcd.Revision, v.Mirror.AppliedRevision)
-	assert.WithinDuration(t, time.Now(), *v.Mirror.Updated, time.Minute)
-	c.Says("up to date, 38 rows", "status")
+	require.NotNil(t, v.Mirrors[0].LagRevisions)
+	assert.Zero(t, *v.Mirrors[0].LagRevisions)
+	assert.True(t, *v.Mirrors[0].SameCatalogue)
+	assert.Equal(t, v.Etcd.Revision, v.Mirrors[0].AppliedRevision)
+	assert.WithinDuration(t, time.Now(), *v.Mirrors[0].Updated, time.Minute)
+	r := c.Run("status")
+	assert.Equal(t, cli.ExitTrouble, r.Code)
+	assert.Contains(t, r.Stdout, "up to date, 38 rows")
+	assert.Contains(t, r.Stderr, "trouble with the mirror: no_daemon")
 
 	c.OK("db create Later")
 	v = statusOf(c)
-	assert.EqualValues(t, 1, *v.Mirror.LagRevisions)
-	c.Says("1 revision behind", "status")
+	assert.EqualValues(t, 1, *v.Mirrors[0].LagRevisions)
+	assert.Contains(t, c.Run("status").Stdout, "1 revision behind for at most ")
+	clitest.Execute(t, server, "UPDATE css_mirror_state SET updated = updated - INTERVAL 1 HOUR")
+	assert.Equal(t, []mirror.Code{mirror.Behind, mirror.NoDaemon}, troubles(statusOf(c)))
+	clitest.Execute(t, server, "UPDATE css_mirror_state SET applied = applied + 1000000")
+	assert.Equal(t, []mirror.Code{mirror.EtcdWentBack, mirror.NoDaemon}, troubles(statusOf(c)))
+	clitest.Execute(t, server, "UPDATE css_mirror_state SET applied = applied - 1000000")
 
 	t.Run("without etcd", func(t *testing.T) {
 		r := tested.In(t, map[string]string{"CSS_SYNC_MYSQL_DSN": server.DSN("")}).Run("status", "-w",
@@ -201,9 +250,9 @@ func TestStatus(t *testing.T) {
 		v := clitest.Decode[status.Status](t, r.Stdout)
 		assert.False(t, v.Etcd.OK)
 		assert.Contains(t, v.Etcd.Error, "connection refused")
-		assert.True(t, v.Mirror.OK)
-		assert.Nil(t, v.Mirror.LagRevisions)
-		assert.Nil(t, v.Mirror.SameCatalogue)
+		assert.True(t, v.Mirrors[0].OK)
+		assert.Nil(t, v.Mirrors[0].LagRevisions)
+		assert.Nil(t, v.Mirrors[0].SameCatalogue)
 	})
 	t.Run("without MySQL", func(t *testing.T) {
 		c := tested.In(t, c.Env)
@@ -211,13 +260,13 @@ func TestStatus(t *testing.T) {
 		v := clitest.JSONOf[status.Status](c, cli.ExitNoConnection, "status")
 		assert.True(t, v.Etcd.OK)
 		assert.Equal(t, 4, v.Catalogue.Databases)
-		assert.False(t, v.Mirror.OK)
-		assert.Contains(t, v.Mirror.Error, "MySQL is not available")
+		assert.False(t, v.Mirrors[0].OK)
+		assert.Contains(t, v.Mirrors[0].Error, "MySQL is not available")
 		assert.Contains(t, c.Run("status").Stdout, "MySQL is not available")
 	})
 	t.Run("without flags for MySQL", func(t *testing.T) {
 		c := tested.In(t, map[string]string{"CSS_SYNC_ENDPOINTS": c.Env["CSS_SYNC_ENDPOINTS"]})
-		assert.Nil(t, statusOf(c).Mirror)
+		assert.Empty(t, statusOf(c).Mirrors)
 		c.Says("not looked at", "status")
 	})
 }

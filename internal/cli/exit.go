@@ -24,11 +24,13 @@ const (
 	ExitError        = 1 // wrong credentials too
 	ExitNoConnection = 2
 	ExitInvalid      = 3 // input, or another version of the CSS
+	ExitTrouble      = 4 // something needs attention
 	ExitDifferences  = 10
 )
 
 var (
 	ErrDifferences  = errors.New("differences found")
+	ErrTrouble      = errors.New("trouble")
 	ErrInterrupted  = errors.New("interrupted")
 	ErrNoConnection = errors.New("no connection")
 )
@@ -85,6 +87,8 @@ func ExitCode(err error) int {
 		return ExitInvalid
 	case is(cssetcd.ErrUnauthorized):
 		return ExitError
+	case is(ErrTrouble):
+		return ExitTrouble
 	case is(ErrNoConnection, cssetcd.ErrUnavailable) || errors.Is(err, mirror.ErrUnavailable):
 		return ExitNoConnection
 	case is(cssetcd.ErrInvalid, cssetcd.ErrVersionMissing, cssetcd.ErrVersionMismatch, deletion.ErrTiming):

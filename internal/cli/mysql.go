@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -17,8 +18,9 @@ import (
 
 // mysqlFlags say where the table kvData is: in one of three ways.
 type mysqlFlags struct {
-	dsn, dsnFile, czarConfig string
-	flags                    *pflag.FlagSet
+	dsn                 []string
+	dsnFile, czarConfig string
+	flags               *pflag.FlagSet
 }
 
 var mysqlFlagNames = []string{"mysql-dsn", "mysql-dsn-file", "czar-config"}
@@ -26,41 +28,51 @@ var mysqlFlagNames = []string{"mysql-dsn", "mysql-dsn-file", "czar-config"}
 const DefaultDatabase = "qservCssData"
 
 func (m *mysqlFlags) register(flags *pflag.FlagSet) {
-	flags.StringVar(&m.dsn, "mysql-dsn", "", "where the MySQL mirror is, as user:password@tcp(host:port)/"+DefaultDatabase+
-		" or mysql://user:password@host:port/"+DefaultDatabase)
-	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given")
+	flags.StringArrayVar(&m.dsn, "mysql-dsn", nil, "where the MySQL mirror is, as `string` user:password@tcp(host:port)/"+
+		DefaultDatabase+" or mysql://user:password@host:port/"+DefaultDatabase+"; once for each server that serve mirrors to")
+	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given, a line for each server")
 	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
 	AllowEnvironment(flags, mysqlFlagNames, OwnPrefix)
 	m.flags = flags
 }
 
-// Target returns nil when no flag says where MySQL is. What stands on the command line is preferred to what the
-// environment says.
+// Target returns nil when no flag says where MySQL is, and fails when several servers are given. What stands on the
+// command line is preferred to what the environment says.
 func (m *mysqlFlags) Target(dialTimeout time.Duration) (*mysql.Config, error) {
+	all, err := m.Targets(dialTimeout)
+	switch {
+	case err != nil || len(all) == 0:
+		return nil, err
+	case len(all) > 1:
+		return nil, &usageError{err: fmt.Errorf("%d MySQL servers are given, and this command takes one", len(all))}
+	}
+	return all[0], nil
+}
+
+// Targets returns the MySQL servers in the order in which they are given; none when no flag says where MySQL is.
+func (m *mysqlFlags) Targets(dialTimeout time.Duration) ([]*mysql.Config, error) {
 	name, err := m.chosen()
 	if name == "" || err != nil {
 		return nil, err
 	}
-	var config *mysql.Config
+	var all []*mysql.Config
 	switch name {
 	case "mysql-dsn":
-		config, err = ParseDSN(m.dsn)
+		all, err = parseDSNs(m.dsn)
 	case "mysql-dsn-file":
-		config, err = readDSN(m.dsnFile)
+		all, err = readDSNs(m.dsnFile)
 	case "czar-config":
-		config, err = readCzarConfig(m.czarConfig)
+		all, err = readCzarConfig(m.czarConfig)
 	}
 	if err != nil {
 		return nil, &usageError{err: fmt.Errorf("%s: %w", Source(m.flags, name), err)}
 	}
-	if config.DBName == "" {
-		config.DBName = DefaultDatabase
+	for _, config := range all {
+		config.DBName = cmp.Or(config.DBName, DefaultDatabase)
+		config.Timeout = cmp.Or(config.Timeout, dialTimeout)
+		config.Logger = &mysql.NopLogger{} // what matters comes back as an error
 	}
-	if config.Timeout == 0 {
-		config.Timeout = dialTimeout
-	}
-	config.Logger = &mysql.NopLogger{} // what matters comes back as an error
-	return config, nil
+	return all, nil
 }
 
 // chosen returns the name of the one flag that counts.
@@ -98,12 +110,26 @@ func (p *Program) MustTarget() (*mysql.Config, error) {
 	return target, err
 }
 
-func readDSN(file string) (*mysql.Config, error) {
+func readDSNs(file string) ([]*mysql.Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	return ParseDSN(strings.TrimSpace(string(data)))
+	return parseDSNs(strings.Split(strings.TrimSpace(string(data)), "\n"))
+}
+
+func parseDSNs(texts []string) (all []*mysql.Config, err error) {
+	for i, text := range texts {
+		config, err := ParseDSN(strings.TrimSpace(text))
+		if err != nil && len(texts) > 1 {
+			err = fmt.Errorf("server %d: %w", i+1, err)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, config)
+	}
+	return all, nil
 }
 
 // ParseDSN reads the driver's form, or a URL as Qserv's own tools take it. Errors never show what may be a password.
@@ -151,7 +177,7 @@ func parseURL(dsn string) (*mysql.Config, error) {
 	return config, nil
 }
 
-func readCzarConfig(file string) (*mysql.Config, error) {
+func readCzarConfig(file string) ([]*mysql.Config, error) {
 	css, err := qservcnf.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -159,5 +185,5 @@ func readCzarConfig(file string) (*mysql.Config, error) {
 	config := mysql.NewConfig()
 	config.User, config.Passwd, config.DBName = css.Username, css.Password, css.Database
 	config.Net, config.Addr = css.Address()
-	return config, nil
+	return []*mysql.Config{config}, nil
 }

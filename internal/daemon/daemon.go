@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -21,7 +20,7 @@ import (
 type Config struct {
 	Version    string // for the log
 	Mirror     Mirror
-	Target     *mysql.Config // MySQL to mirror to; nil: no mirror
+	Targets    []Target      // to mirror to, each with another name
 	DataDir    string        // of an etcd in this process; "": none
 	Listen     string        // where that etcd listens for clients
 	SessionTTL time.Duration // after how long a daemon that is gone is replaced, in whole seconds
@@ -57,11 +56,9 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 		p.Connection.Prefix,
 		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
 	parts = append(parts, d.reconcileNames)
-	if config.Target != nil {
-		if config.Mirror.AllowMassDelete {
-			p.Log.Warn("the mirror's brake is off for as long as this process runs")
-		}
-		parts = append(parts, d.mirrorToMySQL)
+	config.Mirror.warn(p.Log, len(config.Targets))
+	for _, t := range config.Targets {
+		parts = append(parts, d.mirrorTo(t))
 	}
 	if !config.Drops.None {
 		parts = append(parts, d.coordinate)

@@ -4,25 +4,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/leader"
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// mirrorToMySQL mirrors while this process is the one of all with the same mirror name that was elected to. The
+// mirrorTo mirrors to a server while this process is the one of all with the same mirror name that was elected to. The
 // election only keeps them from disturbing each other; that one writes at a time is seen to in MySQL.
-func (d *daemon) mirrorToMySQL(ctx context.Context) error {
-	return leader.Run(ctx, leader.Config{
-		Etcd: d.css.Conn, Key: MirrorKeys(d.css.Prefix()) + d.Mirror.Name, Name: cli.Owner(), TTL: d.SessionTTL,
-		Log: d.Log,
-	}, d.mirrorAsLeader)
+func (d *daemon) mirrorTo(t Target) func(context.Context) error {
+	key := MirrorKeys(d.css.Prefix()) + t.Name
+	log := d.Log
+	if len(d.Targets) > 1 {
+		log = log.With("mirror", t.Name)
+	}
+	return func(ctx context.Context) error {
+		return leader.Run(ctx, leader.Config{
+			Etcd: d.css.Conn, Key: key, Name: cli.Owner(), TTL: d.SessionTTL, Log: log,
+		}, func(ctx context.Context, term leader.Term) error {
+			err := d.mirrorAsLeader(ctx, t, term, log)
+			if errors.Is(err, mirror.ErrUnavailable) {
+				return fmt.Errorf("%w: %w", leader.ErrStepBack, err)
+			}
+			return err
+		})
+	}
 }
 
-func (d *daemon) mirrorAsLeader(ctx context.Context, term leader.Term) error {
-	m, err := d.Mirror.new(d.Target, d.css, d.view.Subscribe(), d.Log)
+// someoneStandsBy reports whether another daemon would take a mirror over.
+func (d *daemon) someoneStandsBy(ctx context.Context, t Target) bool {
+	ctx, cancel := context.WithTimeout(ctx, d.SessionTTL)
+	defer cancel()
+	got, err := d.css.Conn.Get(ctx, MirrorKeys(d.css.Prefix())+t.Name+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	return err == nil && got.Count > 1
+}
+
+func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term, log *slog.Logger) error {
+	config := d.Mirror.config(t, d.css, log)
+	config.Feed, config.Timeout, config.StepBack = d.view.Subscribe(), d.SessionTTL, 3*d.SessionTTL
+	config.StandsBy = func(ctx context.Context) bool { return d.someoneStandsBy(ctx, t) }
+	m, err := mirror.New(config)
 	if err != nil {
 		return err
 	}
@@ -30,8 +56,8 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, term leader.Term) error {
 	defer announcing.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	announcing.Go(func() { d.announce(ctx, term, m.Status) })
-	announcing.Go(func() { d.tellRefusals(ctx, term.Lease, m.Status) })
+	announcing.Go(func() { d.announce(ctx, term, m.Status, log) })
+	announcing.Go(func() { d.report(ctx, t.Name, term.Lease, m.Status) })
 	return m.Run(ctx)
 }
 
@@ -40,7 +66,7 @@ const look = 200 * time.Millisecond
 
 // announce says when the mirror has caught up, at first and after each trouble. Where another one took the table over,
 // that one may lead now.
-func (d *daemon) announce(ctx context.Context, term leader.Term, status func() mirror.Status) {
+func (d *daemon) announce(ctx context.Context, term leader.Term, status func() mirror.Status, log *slog.Logger) {
 	var since time.Time // of the phase that was announced: it may have ended and begun again between two looks
 	tick := time.NewTicker(look)
 	defer tick.Stop()
@@ -51,7 +77,7 @@ func (d *daemon) announce(ctx context.Context, term leader.Term, status func() m
 				term.Look()
 			}
 			if s.Phase == mirror.Following {
-				d.Log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
+				log.Info("mirror follows etcd", "revision", s.Applied, "rows", s.Rows)
 			}
 			notify(d.Program, fmt.Sprintf("STATUS=mirror %s at revision %d", s.Phase, s.Applied))
 		}

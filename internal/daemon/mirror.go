@@ -2,9 +2,8 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"strings"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -12,33 +11,42 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
+// Target is a MySQL server to mirror to.
+type Target struct {
+	Name   string // of the mirror, and a part of a key of etcd
+	Server *mysql.Config
+}
+
 // Mirror says how to write to MySQL.
 type Mirror struct {
-	Name            string // of the mirror, and a part of a key of etcd
-	Adopt           bool   // take over a table that mirrors another catalogue
-	AllowMassDelete bool   // let through what deletes very many rows
+	Adopt           bool          // take over a table that mirrors another catalogue
+	AllowMassDelete bool          // let through what deletes very many rows
+	Foreign         mirror.Policy // what becomes of rows that others wrote
+	LookEvery       time.Duration // how often a server is looked at
+	CompareEvery    time.Duration // how often its rows are compared; below 0: never
 }
 
-// Check fails for a name that cannot be a part of a key of etcd.
-func (f *Mirror) Check() error {
-	if f.Name == "" || strings.Contains(f.Name, "/") {
-		return fmt.Errorf("--mirror-name %q must not be empty nor have a slash", f.Name)
+func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) mirror.Config {
+	return mirror.Config{
+		Catalogue: css.Client, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
+		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery, Logger: log,
 	}
-	return nil
 }
 
-func (f *Mirror) new(target *mysql.Config, css *cli.Catalogue, feed mirror.Feed,
-	log *slog.Logger) (*mirror.Mirror, error) {
-	return mirror.New(mirror.Config{
-		Feed: feed, Catalogue: css.Client, Target: target, Name: f.Name, Owner: cli.Owner(),
-		Adopt: f.Adopt, AllowMassDelete: f.AllowMassDelete, Logger: log,
-	})
+// warn tells of what is meant for once and stays in force for as long as the daemon runs.
+func (f *Mirror) warn(log *slog.Logger, targets int) {
+	if targets > 0 && f.AllowMassDelete {
+		log.Warn("the mirror's brake is off for as long as this process runs")
+	}
+	if targets > 0 && f.Adopt {
+		log.Warn("the mirror takes over a table of any other catalogue for as long as this process runs")
+	}
 }
 
 // Once makes kvData show the catalogue as it is now, or finds out what that would take.
-func (f *Mirror) Once(ctx context.Context, target *mysql.Config, css *cli.Catalogue, log *slog.Logger,
-	dryRun bool) (mirror.Result, error) {
-	m, err := f.new(target, css, nil, log)
+func (f *Mirror) Once(ctx context.Context, t Target, css *cli.Catalogue, log *slog.Logger, dryRun bool) (mirror.Result,
+	error) {
+	m, err := mirror.New(f.config(t, css, log))
 	if err != nil {
 		return mirror.Result{}, err
 	}

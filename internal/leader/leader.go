@@ -48,9 +48,12 @@ func (t Term) Look() {
 	}
 }
 
+// ErrStepBack is what work returns to let another candidate try: Run withdraws and stands again, behind all others.
+var ErrStepBack = errors.New("stepping back behind the other candidates")
+
 // Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends
 // with that of Run or when the leadership is lost, by the loss of the lease or of the key; then Run campaigns again,
-// with another key. It returns the error of ctx, or what work returned by itself. On return the candidacy is withdrawn,
+// with another key. It returns the error of ctx, or what work returned by itself, save for [ErrStepBack]. On return the candidacy is withdrawn,
 // so that another takes over at once.
 func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error) error {
 	c := candidacy{Config: cfg}
@@ -60,7 +63,7 @@ func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.As(err, new(finished)):
+		case errors.As(err, new(finished)) && !errors.Is(err, ErrStepBack):
 			return errors.Unwrap(err)
 		}
 		// An outage of etcd is said once and not with each attempt.

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -266,4 +268,28 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	assert.Contains(t, a.log.String(), "open a session: it is full")
 	a.stop()
 	require.ErrorIs(t, <-a.done, context.Canceled)
+}
+
+// TestStepsBack: work that cannot be done here lets the next one try, and stands by behind it.
+func TestStepsBack(t *testing.T) {
+	t.Parallel()
+	client := newClient(t, startEtcd(t))
+	cannot := make(chan error, 1)
+	a := campaign(t, client, "a", func(ctx context.Context) error {
+		select {
+		case err := <-cannot:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	a.awaitLeading(t)
+	b := campaign(t, client, "b", untilTheEnd)
+	require.Eventually(t, func() bool { return len(keys(t, client)) == 2 }, within, tick)
+	cannot <- fmt.Errorf("no MySQL: %w", leader.ErrStepBack)
+	b.awaitLeading(t)
+	require.Eventually(t, func() bool { return slices.Equal(keys(t, client), []string{"b", "a"}) }, within, tick)
+	assert.Contains(t, a.log.String(), "no MySQL")
+	b.stop()
+	a.awaitLeading(t)
 }

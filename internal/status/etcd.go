@@ -43,7 +43,7 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	if err != nil {
 		return err
 	}
-	if s.Refusals, err = daemon.ReadRefusals(ctx, css.Conn, css.Prefix()); err != nil {
+	if s.leading, err = daemon.ReadLeading(ctx, css.Conn, css.Prefix()); err != nil {
 		return err
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()

@@ -5,15 +5,12 @@ package status
 import (
 	"cmp"
 	"context"
-	"errors"
-	"time"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
-	"github.com/qserv/css-etcd/mirror"
 )
 
 // Status is how all stands.
@@ -21,12 +18,11 @@ type Status struct {
 	Etcd      Etcd       `json:"etcd"`
 	File      *File      `json:"file,omitempty"` // where --css says that the catalogue is
 	Catalogue *Catalogue `json:"catalogue"`      // null: there is none, or it cannot be read
-	Mirror    *Mirror    `json:"mirror"`         // null: nothing says where MySQL is
-	// of daemons that write nothing to MySQL until somebody does something
-	Refusals []daemon.Refusal `json:"refusals"`
-	Drops    *Drops           `json:"drops"` // null: they cannot be read, or the catalogue is on a file
-	Czars    []Czar           `json:"czars"` // that are registered
-	dropsErr error
+	Mirrors   []Mirror   `json:"mirrors"`        // of the MySQL servers given, and others that daemons keep
+	Drops     *Drops     `json:"drops"`          // null: they cannot be read, or the catalogue is on a file
+	Czars     []Czar     `json:"czars"`          // that are registered
+	dropsErr  error
+	leading   map[string]daemon.Leading
 }
 
 // Etcd is how etcd stands.
@@ -63,21 +59,6 @@ type Catalogue struct {
 	Keys       int    `json:"keys"`
 }
 
-// Mirror is how the mirror stands.
-type Mirror struct {
-	OK              bool              `json:"ok"`
-	Error           string            `json:"error,omitempty"`
-	Name            string            `json:"name"`
-	Owner           string            `json:"owner"` // who writes, or wrote last
-	Term            int64             `json:"term"`
-	AppliedRevision cssetcd.Revision  `json:"applied_revision"`
-	LagRevisions    *cssetcd.Revision `json:"lag_revisions"`  // behind etcd; null: not known, or of another catalogue
-	SameCatalogue   *bool             `json:"same_catalogue"` // whether it mirrors what etcd holds; null: not known
-	Rows            int               `json:"rows"`
-	Quarantined     int               `json:"quarantined"`
-	Updated         *time.Time        `json:"updated"` // when it was last written to
-}
-
 // File is how the file of --css stands.
 type File struct {
 	OK    bool   `json:"ok"`
@@ -85,26 +66,21 @@ type File struct {
 	Path  string `json:"path"`
 }
 
-// Read reads how the catalogue stands, on etcd or on the file at the path, and the mirror on a MySQL server if there is
-// one. It shows what it cannot read, and the first fault is its error.
-func Read(ctx context.Context, p *cli.Program, path string, target *mysql.Config) (Status, error) {
-	s := Status{Refusals: []daemon.Refusal{}, Czars: []Czar{}}
+// Read reads how the catalogue stands, on etcd or on the file at the path, and the mirrors on MySQL servers. It shows
+// what it cannot read, and the first fault is its error; where all could be read and something needs attention, that is
+// cli.ErrTrouble.
+func Read(ctx context.Context, p *cli.Program, path string, targets []*mysql.Config) (Status, error) {
+	s := Status{Mirrors: []Mirror{}, Czars: []Czar{}}
 	look := s.lookAtEtcd
 	if path != "" {
 		look = func(ctx context.Context, p *cli.Program) error { return s.lookAtFile(ctx, p, path) }
 	}
 	faults := []error{look(ctx, p)}
 	faults = append(faults, s.Etcd.Alarm(), s.dropsErr)
-	if target != nil {
-		ctx, cancel := p.Limit(ctx)
-		defer cancel()
-		state, err := mirror.ReadState(ctx, target)
-		s.Mirror = newMirror(state, err, &s.Etcd)
-		if !errors.Is(err, mirror.ErrNoMirror) {
-			faults = append(faults, err)
-		}
-	}
-	return s, cmp.Or(faults...)
+	ctx, cancel := p.Limit(ctx)
+	defer cancel()
+	faults = append(faults, s.lookAtMirrors(ctx, targets)...)
+	return s, cmp.Or(append(faults, s.trouble())...)
 }
 
 // lookAtFile fills in what the file of --css says, in place of etcd.
@@ -124,22 +100,4 @@ func (s *Status) lookAtFile(ctx context.Context, p *cli.Program, path string) er
 		s.File.OK, s.File.Error = false, cli.Sentence(err)
 	}
 	return err
-}
-
-func newMirror(s mirror.State, err error, etcd *Etcd) *Mirror {
-	if err != nil {
-		return &Mirror{Error: cli.Sentence(err)}
-	}
-	v := &Mirror{
-		OK: true, Name: s.Mirror, Owner: s.Owner, Term: s.Term, AppliedRevision: s.Applied,
-		Rows: s.Rows, Quarantined: s.Quarantined, Updated: &s.Updated,
-	}
-	if etcd.OK {
-		same := daemon.SameCatalogue(s.Identity, etcd.identity)
-		v.SameCatalogue = &same
-		if lag := max(etcd.Revision-s.Applied, 0); same {
-			v.LagRevisions = &lag
-		}
-	}
-	return v
 }

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/mirror"
+)
+
+func grantsCommand(p *program) *cobra.Command {
+	var user, database string
+	var readOnly, noCreate bool
+	cmd := &cobra.Command{
+		Use: "grants", Short: "Print the SQL that lets a MySQL user do what css-sync does, and no more", GroupID: groupDaemon,
+		Args: cli.Takes(),
+		Long: `Print the SQL that lets a MySQL user do what css-sync does, and no more. Nothing is executed. Without options that is what serve and
+mirror --once need, making the tables included; --no-create leaves that out and prints how to make the tables; --read-only is
+what check, status and diff need.`,
+		Example: "  css-sync grants | mysql -u root\n  css-sync grants --user \"'css'@'10.0.0.%'\" --no-create",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if readOnly && noCreate {
+				return cli.InvalidUse(cmd, "give one of --read-only and --no-create")
+			}
+			if database == "" {
+				target, err := p.MySQL.Target(p.Connection.DialTimeout)
+				if err != nil {
+					return err
+				}
+				if database = cli.DefaultDatabase; target != nil {
+					database = cmp.Or(target.DBName, database)
+				}
+			}
+			var statements []string
+			switch {
+			case readOnly:
+				statements = mirror.ReadGrants(user, database)
+			case noCreate:
+				statements = append(mirror.Schema(), mirror.Grants(user, database, false)...)
+			default:
+				statements = mirror.Grants(user, database, true)
+			}
+			return p.Print(statements, func(w io.Writer) {
+				if noCreate {
+					fmt.Fprintf(w, "USE %s;\n", database)
+				}
+				for _, s := range statements {
+					fmt.Fprintln(w, s+";")
+				}
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&user, "user", "'css-sync'@'%'", "the MySQL user, quoted as in SQL")
+	flags.StringVar(&database, "database", "", "the database of kvData; that of --mysql-dsn, or "+cli.DefaultDatabase+
+		", where none is given")
+	flags.BoolVar(&readOnly, "read-only", false, "what commands need that only look")
+	flags.BoolVar(&noCreate, "no-create", false, "leave out the making of tables, and print how they are made")
+	return cmd
+}

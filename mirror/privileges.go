@@ -1,0 +1,71 @@
+package mirror
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
+)
+
+// own are the mirror's own tables.
+var own = []string{"css_mirror_state", "css_mirror_quarantine", "css_mirror_foreign"}
+
+// Grants returns the statements that let a user mirror to a database, and no more: such as 'css-sync'@'%'. With create
+// the mirror may make the database and the tables itself; else they have to be there, as the mirror or [Schema] makes
+// them.
+func Grants(user, database string, create bool) []string {
+	name := mysqlconn.QuoteName(database)
+	if create {
+		return []string{"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + name + ".* TO " + user}
+	}
+	out := []string{}
+	for _, table := range append([]string{"kvData"}, own...) {
+		out = append(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+name+"."+mysqlconn.QuoteName(table)+" TO "+user)
+	}
+	return out
+}
+
+// ReadGrants returns the statement that lets a user look, as check, status and diff do.
+func ReadGrants(user, database string) []string {
+	return []string{"GRANT SELECT ON " + mysqlconn.QuoteName(database) + ".* TO " + user}
+}
+
+// Schema returns the statements that make the tables, for who lets nobody else make any.
+func Schema() []string { return []string{createKvData, createState, createQuarantine, createForeign} }
+
+// missingPrivileges asks the server, with statements that touch no row, what the user may not do; roles count.
+func (c *connection) missingPrivileges(ctx context.Context) (missing []string, err error) {
+	for _, table := range append([]string{"kvData"}, own...) {
+		for _, verb := range []struct{ name, statement string }{
+			{"SELECT", "SELECT 1 FROM " + table + " WHERE FALSE"},
+			{"INSERT", "INSERT INTO " + table + " SELECT * FROM " + table + " WHERE FALSE"},
+			{"UPDATE", "UPDATE " + table + " SET " + anyColumn(table) + " WHERE FALSE"},
+			{"DELETE", "DELETE FROM " + table + " WHERE FALSE"},
+		} {
+			switch _, err := c.ExecContext(ctx, verb.statement); {
+			case mysqlconn.NotGranted(err):
+				missing = append(missing, verb.name+" on "+table)
+			case err != nil:
+				return nil, err
+			}
+		}
+	}
+	return missing, nil
+}
+
+func anyColumn(table string) string {
+	column := map[string]string{"kvData": "kvVal", "css_mirror_state": "owner", "css_mirror_quarantine": "detail",
+		"css_mirror_foreign": "found"}[table]
+	return column + " = " + column
+}
+
+// checkPrivileges fails with ErrUnauthorized, and names all that is missing.
+func (c *connection) checkPrivileges(ctx context.Context) error {
+	missing, err := c.missingPrivileges(ctx)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w %q at %s: it lacks %s; `css-sync grants` prints what it needs", ErrUnauthorized, c.target.User,
+		c.target.Addr, strings.Join(missing, ", "))
+}
