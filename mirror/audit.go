@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -98,6 +99,9 @@ func (m *Mirror) heed(ctx context.Context, s *session, a *audit) error {
 
 // weigh acts upon a survey.
 func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
+	if mysqlconn.NoSuchTable(r.err) {
+		return fmt.Errorf("%w: where its address leads there is no table of a mirror: %w", errDrift, r.err)
+	}
 	if r.err != nil {
 		m.log(m.status.notCompared(r.err))
 		return nil

@@ -134,7 +134,7 @@ func sessionConfig(target *mysql.Config, timeout time.Duration) (*mysql.Config, 
 		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace
 		// the id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
 		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"foreign_key_checks", "1", "unique_checks", "1", "sql_select_limit", "DEFAULT",
+		"foreign_key_checks", "1", "unique_checks", "1", "sql_select_limit", "18446744073709551615",
 		// Whoever waits for a lock hears of it before it takes the server for dead.
 		"innodb_lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
 		"lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),

@@ -39,3 +39,22 @@ func SessionVariable(ctx context.Context, target *mysql.Config, name string) (va
 	err = c.QueryRowContext(ctx, "SELECT @@SESSION."+name).Scan(&value)
 	return value, err
 }
+
+// Hold takes the state row as a transaction of a mirror does, and then does nothing more.
+func Hold(ctx context.Context, target *mysql.Config, timeout time.Duration) (release func(), err error) {
+	c, err := connect(ctx, target, timeout)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := c.BeginTx(ctx, nil)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE css_mirror_state SET owner = owner WHERE id = 1")
+	}
+	return func() {
+		_ = tx.Rollback()
+		c.Close()
+	}, err
+}
+
+// Explain gives an error of the driver its meaning.
+func Explain(target *mysql.Config, err error) error { return explain(target, err) }
