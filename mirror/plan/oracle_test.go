@@ -305,3 +305,25 @@ func (s server) write(old, now plan.Row) error {
 	s.rows[now.ID] = now
 	return nil
 }
+
+// counted is an image that counts what it is asked.
+type counted struct {
+	*image
+	asked int
+}
+
+func (c *counted) Key(key string) (cssetcd.Entry, bool) {
+	c.asked++
+	return c.image.Key(key)
+}
+
+func (c *counted) Below(key string) iter.Seq2[string, cssetcd.Entry] {
+	return func(yield func(string, cssetcd.Entry) bool) {
+		for k, e := range c.image.Below(key) {
+			c.asked++
+			if !yield(k, e) {
+				return
+			}
+		}
+	}
+}

@@ -102,7 +102,7 @@ func (w *work) finish() (*Plan, error) {
 		switch {
 		case s.had && s.has:
 			s.next.Parent = w.parentID(s)
-			if s.next != s.old {
+			if s.next != s.old || w.isBelowNew(s) {
 				p.Updates = append(p.Updates, Update{s.old, s.next})
 			}
 		case s.had:
@@ -184,6 +184,16 @@ func (w *work) parentID(s *slot) int32 {
 		return p.next.ID
 	}
 	return w.t.rows[above].ID
+}
+
+// isBelowNew reports whether the row above a row is a new one. Its id may still change, were it the one that the row
+// has as its parent by chance.
+func (w *work) isBelowNew(s *slot) bool {
+	if s.next.Key == rootKey {
+		return false
+	}
+	above, ok := w.slots[w.t.columns.foldedParent(s.folded)]
+	return ok && !above.had
 }
 
 // tangled reports whether the parent of a row that goes is anything but the row of the key above it. Deleting the
