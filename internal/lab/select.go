@@ -14,7 +14,8 @@ import (
 func All() []rig.Benchmark {
 	return []rig.Benchmark{
 		catalogue.TableReadEtcd, catalogue.TableReadMySQL, catalogue.Propagation,
-		catalogue.MirrorLoad, catalogue.MirrorLag, drops.Table,
+		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
+		drops.Table,
 		drops.Admit, drops.Latency, drops.Writes, drops.AtOnce,
 		// the last share a large etcd, which would weigh on others
 		catalogue.MemorySchemas, catalogue.LoadStream, catalogue.MemoryPerKey, catalogue.Dump, catalogue.Diff,

@@ -2,6 +2,7 @@ package catalogue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/qserv/css-etcd/internal/lab/measure"
@@ -53,14 +54,17 @@ func measureLoad(ctx context.Context, r *rig.Rig, name string, n int) (measure.R
 			if err := peers.Empty(ctx, db, rig.OursDB); err != nil {
 				return err
 			}
-			once, err := r.Mirror(ctx, css, view)
+			filling, err := r.Mirror(ctx, css, view)
 			if err != nil {
 				return err
 			}
-			return m.Time("load", func() error {
-				_, err := once.Once(ctx)
-				return err
+			err = m.Time("load", func() error {
+				return rig.Following(ctx, filling, view.Snapshot().Revision(), func(context.Context) error { return errEnough })
 			})
+			if errors.Is(err, errEnough) {
+				return nil
+			}
+			return err
 		},
 		func(ctx context.Context, m *measure.Meter) error {
 			if err := peers.CopyTable(ctx, db, "kvData"); err != nil {

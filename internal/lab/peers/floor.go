@@ -8,6 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/internal/lab/rig"
+	"github.com/qserv/css-etcd/mirror/plan"
 )
 
 // floor is the least that a mirror has to do: one event of a watch becomes one transaction. It knows one key only,
@@ -77,8 +78,8 @@ func (f *floor) apply(ctx context.Context, revision int64, value string) error {
 		return err
 	}
 	defer tx.Rollback() // nothing after a commit
-	result, err := tx.ExecContext(ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, quarantined = ?,
-		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`, revision, f.rows, 0, f.term, f.applied)
+	result, err := tx.ExecContext(ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, digest = ?, quarantined = ?,
+		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`, revision, f.rows, 0, 0, f.term, f.applied)
 	if err != nil {
 		return err
 	}
@@ -86,12 +87,13 @@ func (f *floor) apply(ctx context.Context, revision int64, value string) error {
 		return fmt.Errorf("the state row was changed by somebody else: %d rows, %w", n, err)
 	}
 	_, err = tx.ExecContext(ctx,
-		"UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND BINARY kvKey = ?",
-		f.row.Key, value, f.row.parent, f.row.ID, f.row.Key)
+		"UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND "+plan.RowHash+" = ?",
+		f.row.Key, value, f.row.parent, f.row.ID, plan.Row{ID: f.row.ID, Parent: f.row.parent, Key: f.row.Key,
+			Value: f.row.value}.Hash())
 	if err != nil {
 		return err
 	}
-	f.applied = revision
+	f.applied, f.row.value = revision, value
 	return tx.Commit()
 }
 

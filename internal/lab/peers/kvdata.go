@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -161,4 +162,24 @@ func AwaitValue(ctx context.Context, conn *sql.Conn, query, key, want string) er
 			return err
 		}
 	}
+}
+
+// LongestFirst returns the rows so that each comes before the row above it.
+func LongestFirst(rows []Row) []Row {
+	return slices.SortedFunc(slices.Values(rows), func(a, b Row) int { return len(b.Key) - len(a.Key) })
+}
+
+// InTransaction executes statements over a list of arguments in one transaction, at most batch of them in each.
+func InTransaction(ctx context.Context, db *sql.DB, args []any, batch int, statement func(args int) string) error {
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}) // as the mirror's
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing after a commit
+	for part := range slices.Chunk(args, batch) {
+		if _, err := tx.ExecContext(ctx, statement(len(part)), part...); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }

@@ -25,20 +25,25 @@ func (r *Rig) Mirrored(ctx context.Context, css *cssetcd.Client, view *cssetcd.V
 	if err != nil {
 		return err
 	}
+	return Following(ctx, m, view.Snapshot().Revision(), f)
+}
+
+// Following runs a mirror while f runs, which begins when its table shows a revision.
+func Following(ctx context.Context, m *mirror.Mirror, at cssetcd.Revision, f func(context.Context) error) error {
 	return Beside(ctx, "the mirror", m.Run, func(ctx context.Context) error {
-		if err := awaitApplied(ctx, m, view.Snapshot().Revision()); err != nil {
+		if err := AwaitShown(ctx, m, func(rev cssetcd.Revision) bool { return rev >= at }); err != nil {
 			return err
 		}
 		return f(ctx)
 	})
 }
 
-// awaitApplied waits until a mirror's table shows a revision or a later one.
-func awaitApplied(ctx context.Context, m *mirror.Mirror, rev cssetcd.Revision) error {
+// AwaitShown waits until a mirror's table shows a revision as wanted.
+func AwaitShown(ctx context.Context, m *mirror.Mirror, wanted func(cssetcd.Revision) bool) error {
 	for {
 		s := m.Status()
 		switch {
-		case s.Applied >= rev:
+		case s.Phase == mirror.Following && wanted(s.Applied):
 			return nil
 		case s.Phase == mirror.Refused:
 			return s.Err
