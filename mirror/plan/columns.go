@@ -83,6 +83,13 @@ func (c *Columns) keyFault(key string) (Reason, string) {
 	return "", ""
 }
 
+// fits reports whether a row can have this key and value.
+func (c *Columns) fits(key, value string) bool {
+	keyReason, _ := c.keyFault(key)
+	valueReason, _ := c.valueFault(value)
+	return keyReason == "" && valueReason == ""
+}
+
 // valueFault says what keeps a value out of the table.
 func (c *Columns) valueFault(value string) (Reason, string) {
 	switch {

@@ -54,14 +54,19 @@ func (p *Plan) ChangesRows() bool {
 // Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns
 // ErrNoIDs when new rows cannot be numbered.
 func Full(t *Table, to Image) (*Plan, error) {
-	w := newWork(t, to, t.Len())
+	w := newWork(t, to, 0)
+	right := t.seenIDs()
 	for key, e := range to.Below(rootKey) {
-		w.seen, w.seenEntry = key, e
-		w.touch(key)
+		if !w.shows(key, e.Value, right) {
+			w.seen, w.seenEntry = key, e
+			w.touch(key)
+		}
 	}
 	w.seen = ""
 	for _, r := range t.rows {
-		w.touch(r.Key)
+		if !right.has(r.ID) {
+			w.touch(r.Key)
+		}
 	}
 	for key := range t.quarantine {
 		w.touch(key)
