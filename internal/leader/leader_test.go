@@ -273,7 +273,7 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 // TestStepsBack: work that cannot be done here lets the next one try, and stands by behind it.
 func TestStepsBack(t *testing.T) {
 	t.Parallel()
-	client := newClient(t, startEtcd(t))
+	client := newEtcd(t)
 	cannot := make(chan error, 1)
 	a := campaign(t, client, "a", func(ctx context.Context) error {
 		select {
@@ -285,10 +285,10 @@ func TestStepsBack(t *testing.T) {
 	})
 	a.awaitLeading(t)
 	b := campaign(t, client, "b", untilTheEnd)
-	require.Eventually(t, func() bool { return len(keys(t, client)) == 2 }, within, tick)
+	require.Eventually(t, func() bool { return len(names(t, client)) == 2 }, within, tick)
 	cannot <- fmt.Errorf("no MySQL: %w", leader.ErrStepBack)
 	b.awaitLeading(t)
-	require.Eventually(t, func() bool { return slices.Equal(keys(t, client), []string{"b", "a"}) }, within, tick)
+	require.Eventually(t, func() bool { return slices.Equal(names(t, client), []string{"b", "a"}) }, within, tick)
 	assert.Contains(t, a.log.String(), "no MySQL")
 	b.stop()
 	a.awaitLeading(t)
