@@ -17,6 +17,7 @@ const (
 	ErRowChanged       = 1020 // MariaDB: since the transaction began to read
 	ErBadDB            = 1049 // no such schema
 	ErTableExists      = 1050
+	ErBadField         = 1054 // no such column
 	ErDuplicate        = 1062
 	ErNoSuchKey        = 1091
 	ErUnknown          = 1105 // the text says which
