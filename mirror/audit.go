@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -22,7 +22,7 @@ type audit struct {
 
 // result is how a survey ended.
 type result struct {
-	survey
+	kvdata.Survey
 	err error
 }
 
@@ -43,46 +43,35 @@ func (a *audit) close() {
 
 func (a *audit) run(ctx context.Context, cfg Config) {
 	for wait.UpTo(ctx, cfg.CompareEvery) == nil {
-		r := surveyOnce(ctx, cfg)
+		survey, err := kvdata.ReadSurvey(ctx, cfg.Target, cfg.Timeout)
 		select {
 		case <-a.found: // nobody has looked at the one before
 		default:
 		}
-		a.found <- r
+		a.found <- result{survey, err}
 	}
-}
-
-func surveyOnce(ctx context.Context, cfg Config) (r result) {
-	c, err := connect(ctx, cfg.Target, cfg.Timeout)
-	if err != nil {
-		return result{err: err}
-	}
-	defer c.Close()
-	r.survey, err = c.measure(ctx)
-	r.err = explain(cfg.Target, err)
-	return r
 }
 
 // lookAt looks at the server over the connection that the mirror writes with, which keeps it alive.
 func (m *Mirror) lookAt(ctx context.Context, s *session) error {
-	l, err := glance(ctx, s)
+	l, err := s.db.Look(ctx)
 	if err != nil {
-		return explain(s.target, err)
+		return err
 	}
 	s.looked = time.Now()
 	return s.recognise(l)
 }
 
 // recognise returns nil when the server is as the session left it.
-func (s *session) recognise(l look) error {
+func (s *session) recognise(l kvdata.Look) error {
 	switch {
-	case l.server != s.server:
-		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, l.server)
-	case l.term != s.state.Term:
-		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, l.term, s.state.Term)
-	case l.applied != s.state.Applied || s.state.Digest != nil && (!l.digest.Valid || l.digest.V != *s.state.Digest):
-		return fmt.Errorf("%w: css_mirror_state is at revision %d, and this mirror left it at %d", errDrift, l.applied,
-			s.state.Applied)
+	case l.Server != s.server:
+		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, l.Server)
+	case l.Term != s.state.Term:
+		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, l.Term, s.state.Term)
+	case l.Applied != s.state.Applied || s.state.Digest != nil && (l.Digest == nil || *l.Digest != *s.state.Digest):
+		return fmt.Errorf("%w: css_mirror_state is at revision %d, and this mirror left it at %d", kvdata.ErrDrift,
+			l.Applied, s.state.Applied)
 	}
 	return nil
 }
@@ -99,8 +88,8 @@ func (m *Mirror) heed(ctx context.Context, s *session, a *audit) error {
 
 // weigh acts upon a survey.
 func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
-	if mysqlconn.NoSuchTable(r.err) {
-		return fmt.Errorf("%w: where its address leads there is no table of a mirror: %w", errDrift, r.err)
+	if errors.Is(r.err, kvdata.ErrDrift) {
+		return r.err
 	}
 	if r.err != nil {
 		m.log(m.status.notCompared(r.err))
@@ -108,11 +97,11 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 	}
 	m.log(m.status.compared())
 	switch {
-	case r.server != s.server:
-		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.server)
-	case r.term != s.state.Term:
-		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.term, s.state.Term)
-	case !r.look.digest.Valid || r.look.digest.V == r.digest:
+	case r.Server != s.server:
+		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.Server)
+	case r.Term != s.state.Term:
+		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.Term, s.state.Term)
+	case r.Digest == nil || *r.Digest == r.RowDigest:
 		return nil
 	}
 	return m.foundForeign(ctx, s)
@@ -120,9 +109,9 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 
 // foundForeign finds out what others wrote, and tells, records and undoes it, or lets it stay.
 func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
-	found, err := loadTable(ctx, s, s.table.Columns())
+	found, err := s.db.Table(ctx)
 	if err != nil {
-		return explain(s.target, err)
+		return err
 	}
 	changes := plan.Foreign(found, s.table)
 	if len(changes) == 0 {
@@ -163,8 +152,8 @@ func (m *Mirror) holdUntilChanged(ctx context.Context, s *session, a *audit) err
 		}
 		select {
 		case r := <-a.found:
-			if r.err == nil && (r.rows != s.table.Len() || r.digest != s.table.Digest()) {
-				return fmt.Errorf("%w: others wrote while the brake was on", errDrift)
+			if r.err == nil && (r.Rows != s.table.Len() || r.RowDigest != s.table.Digest()) {
+				return fmt.Errorf("%w: others wrote while the brake was on", kvdata.ErrDrift)
 			}
 		default:
 		}

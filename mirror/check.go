@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -37,7 +37,7 @@ const (
 // no difference. It writes nothing and holds nobody up. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData],
 // with an error that is cssetcd.ErrCompacted when etcd no longer has that revision, and as etcd and MySQL do.
 func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Report, error) {
-	if err := validateTarget(target); err != nil {
+	if err := kvdata.ValidateTarget(target); err != nil {
 		return Report{}, fmt.Errorf("mirror: %w", err)
 	}
 	identity, err := catalogue.Identity(ctx)
@@ -63,12 +63,12 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 func checkOnce(
 	ctx context.Context, target *mysql.Config, catalogue Catalogue, identity cssetcd.Identity,
 ) (Report, error) {
-	state, table, err := readTable(ctx, target)
+	state, table, err := kvdata.ReadTable(ctx, target)
 	if err != nil {
 		return Report{}, fmt.Errorf("check: %w", err)
 	}
 	report := Report{Revision: state.Applied, Rows: table.Len()}
-	if err := (claim{name: state.Mirror, identity: identity}).matches(state); err != nil {
+	if err := (kvdata.Claim{Name: state.Mirror, Identity: identity}).Check(state); err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
 	if state.Applied == 0 {
@@ -84,24 +84,4 @@ func checkOnce(
 	}
 	report.Differences, report.Quarantined, report.SQL = p.Differences(), p.Records, p.SQL()
 	return report, nil
-}
-
-// readTable reads the state and all rows in one consistent read.
-func readTable(ctx context.Context, target *mysql.Config) (State, *plan.Table, error) {
-	c, err := connect(ctx, target, defaultTimeout)
-	if err != nil {
-		return State{}, nil, missingDatabase(target, err)
-	}
-	defer c.Close()
-	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return State{}, nil, explain(target, err)
-	}
-	defer tx.Rollback() // it reads only
-	state, err := readState(ctx, tx, target.DBName, "")
-	if err != nil {
-		return state, nil, explain(target, err)
-	}
-	table, err := findTable(ctx, tx, target.DBName)
-	return state, table, explain(target, err)
 }

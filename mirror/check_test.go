@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -17,9 +18,9 @@ func TestCheckAndStateWithoutAMirror(t *testing.T) {
 	w := newWorld(t)
 	look := func() {
 		t.Helper()
-		_, err := mirror.ReadState(t.Context(), w.target)
+		_, err := kvdata.ReadState(t.Context(), w.target)
 		assert.ErrorIs(t, err, mirror.ErrNoMirror)
-		_, err = mirror.ReadQuarantine(t.Context(), w.target, 0)
+		_, err = kvdata.ReadQuarantine(t.Context(), w.target, 0)
 		assert.ErrorIs(t, err, mirror.ErrNoMirror)
 		_, err = mirror.Check(t.Context(), w.target, w.client)
 		assert.ErrorIs(t, err, mirror.ErrNoMirror)
@@ -33,7 +34,7 @@ func TestReadState(t *testing.T) {
 	w := newWorld(t)
 	rev := w.put("/DBS/a", "READY", "/DBS/A", "READY")
 	w.once(func(c *mirror.Config) { c.Owner = "host:1" })
-	s, err := mirror.ReadState(t.Context(), w.target)
+	s, err := kvdata.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now(), s.Updated, time.Minute)
 	identity, err := w.client.Identity(t.Context())
@@ -41,12 +42,12 @@ func TestReadState(t *testing.T) {
 	s.Updated, s.Age = time.Time{}, 0
 	require.NotNil(t, s.Digest)
 	s.Digest = nil
-	assert.Equal(t, mirror.State{
+	assert.Equal(t, kvdata.State{
 		Mirror: mirror.DefaultName, Term: 1, Identity: identity, Applied: rev, Rows: 6, Quarantined: 1, Owner: "host:1",
 		Format: 2,
 	}, s)
 	w.exec("UPDATE css_mirror_state SET format = 3")
-	_, err = mirror.ReadState(t.Context(), w.target)
+	_, err = kvdata.ReadState(t.Context(), w.target)
 	assert.ErrorIs(t, err, mirror.ErrNewerFormat)
 	w.refused(mirror.ErrNewerFormat)
 }
@@ -56,7 +57,7 @@ func TestReadQuarantine(t *testing.T) {
 	rev := w.put("/DBS/a", "😀")
 	w.put("/DBS/b", "😀")
 	w.once()
-	list, err := mirror.ReadQuarantine(t.Context(), w.target, 1)
+	list, err := kvdata.ReadQuarantine(t.Context(), w.target, 1)
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 	first := list[0]
@@ -65,7 +66,7 @@ func TestReadQuarantine(t *testing.T) {
 		Detail: "the value is not UTF-8 of at most three bytes a character"}, first.Quarantined)
 	w.put("/DBS/a", "😀😀")
 	w.once()
-	list, err = mirror.ReadQuarantine(t.Context(), w.target, 0)
+	list, err = kvdata.ReadQuarantine(t.Context(), w.target, 0)
 	require.NoError(t, err)
 	require.Len(t, list, 2)
 	assert.Equal(t, 8, list[0].ValueBytes)

@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"github.com/hashicorp/go-multierror"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/mysqlconn"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Feed is what a mirror follows; [cssetcd.Subscription] is one.
@@ -87,11 +85,11 @@ func (c Config) validated() (Config, error) {
 	if c.Catalogue == nil {
 		faults = multierror.Append(faults, errors.New("no Catalogue is given"))
 	}
-	if err := validateTarget(c.Target); err != nil {
+	if err := kvdata.ValidateTarget(c.Target); err != nil {
 		faults = multierror.Append(faults, err)
 	}
-	if len(c.Name) > maxNameBytes || len(c.Owner) > maxNameBytes {
-		faults = multierror.Append(faults, fmt.Errorf("the fields Name and Owner take at most %d bytes", maxNameBytes))
+	if len(c.Name) > kvdata.MaxName || len(c.Owner) > kvdata.MaxName {
+		faults = multierror.Append(faults, fmt.Errorf("the fields Name and Owner take at most %d bytes", kvdata.MaxName))
 	}
 	if c.Policy != "" && c.Policy != Alert && c.Policy != Repair {
 		faults = multierror.Append(faults, fmt.Errorf("the Policy %q is neither %q nor %q", c.Policy, Alert, Repair))
@@ -105,54 +103,10 @@ func (c Config) validated() (Config, error) {
 	c.Policy = cmp.Or(c.Policy, Alert)
 	c.LookEvery = cmp.Or(c.LookEvery, 3*time.Second)
 	c.CompareEvery = cmp.Or(c.CompareEvery, time.Minute)
-	c.Timeout = cmp.Or(c.Timeout, defaultTimeout)
+	c.Timeout = cmp.Or(c.Timeout, kvdata.DefaultTimeout)
 	c.Name = cmp.Or(c.Name, DefaultName)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return c, nil
-}
-
-func validateTarget(target *mysql.Config) error {
-	switch {
-	case target == nil:
-		return errors.New("no Target is given")
-	case target.DBName == "":
-		return errors.New("the MySQL target names no database; Qserv's is qservCssData")
-	}
-	return nil
-}
-
-// defaultTimeout is that of a session's TTL in etcd: whoever takes over after it finds the rows free soon.
-const defaultTimeout = 10 * time.Second
-
-// sessionConfig returns the target with what the mirror's correctness rests on, and such that a connection which is dead
-// at one end holds nobody up for much longer than the time-out.
-func sessionConfig(target *mysql.Config, timeout time.Duration) (*mysql.Config, error) {
-	seconds := strconv.Itoa(max(1, int(timeout/time.Second)))
-	c, err := mysqlconn.Config(target, timeout,
-		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace
-		// the id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
-		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
-		"foreign_key_checks", "1", "unique_checks", "1", "sql_select_limit", "18446744073709551615",
-		// Whoever waits for a lock hears of it before it takes the server for dead.
-		"innodb_lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
-		"lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
-		// The server gives up on a mirror that is gone in the middle of a statement or of an answer.
-		"net_read_timeout", seconds, "net_write_timeout", seconds)
-	if err != nil {
-		return nil, err
-	}
-	c.ClientFoundRows = true // a row that was found but needed no change counts as found
-	return c, nil
-}
-
-// idleTimeout makes the server give up on a mirror that is gone between two statements. MariaDB tells a transaction
-// from a connection that only plans; on MySQL the mirror may plan for as long as three time-outs.
-func idleTimeout(version string, timeout time.Duration) string {
-	seconds := max(1, int(timeout/time.Second))
-	if strings.Contains(version, "MariaDB") {
-		return fmt.Sprintf("SET SESSION idle_transaction_timeout = %d, wait_timeout = %d", seconds, 60*seconds)
-	}
-	return fmt.Sprintf("SET SESSION wait_timeout = %d", 3*seconds)
 }

@@ -59,20 +59,6 @@ func TestConnectionIsLostInATransaction(t *testing.T) {
 	w.agree()
 }
 
-// Rule: the same while the mirror itself stands still in the middle of a transaction, for as long as it likes.
-func TestServerEndsAnIdleTransaction(t *testing.T) {
-	w := newWorld(t)
-	w.put("/DBS/a", "1")
-	w.once()
-	still, err := mirror.Hold(t.Context(), w.target, time.Second)
-	require.NoError(t, err)
-	defer still()
-	other, err := mirror.New(mirror.Config{Catalogue: w.client, Target: w.target, Timeout: 10 * time.Second})
-	require.NoError(t, err)
-	_, err = other.Once(t.Context())
-	require.NoError(t, err)
-}
-
 // Rule: a server that takes connections and says nothing is noticed in about a time-out, at the start and later.
 func TestServerIsMute(t *testing.T) {
 	w := newWorld(t)

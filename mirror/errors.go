@@ -1,106 +1,31 @@
 package mirror
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"strings"
 
-	"github.com/go-sql-driver/mysql"
-
-	"github.com/qserv/css-etcd/internal/mysqlconn"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// What callers tell apart with [errors.Is].
+// What callers tell apart with [errors.Is]. All but the last are those of the package kvdata, which says more.
 var (
-	// ErrUnavailable says that MySQL does not answer, or not as a server that can be written to.
-	ErrUnavailable = errors.New("MySQL is not available")
-	// ErrReadOnly says that MySQL answers and cannot be written to; it is ErrUnavailable, too.
-	ErrReadOnly = fmt.Errorf("%w for writing", ErrUnavailable)
-	// ErrBusy says that others hold what the mirror has to write, for longer than it waits for them.
-	ErrBusy = errors.New("others keep rows of kvData locked")
-	// ErrBinlogFormat says that the server's binlog_format is one with which no mirror can write.
-	ErrBinlogFormat = errors.New("MySQL's binlog_format does not allow a mirror")
-	// ErrFull says that the server has no room.
-	ErrFull = errors.New("MySQL has no room left")
-	// ErrUnauthorized says that MySQL refused the user, or what the user wanted to do.
-	ErrUnauthorized = errors.New("MySQL refuses the user")
-	// ErrFenced says that another mirror has taken the table over.
-	ErrFenced = errors.New("another mirror has taken the table over")
-	// ErrIdentity says that the table mirrors another catalogue, or another history of this one.
-	ErrIdentity = errors.New("the table mirrors another catalogue")
-	// ErrNotKvData says that there is a table kvData that is not made as Qserv makes it.
-	ErrNotKvData = errors.New("the table kvData is not as Qserv makes it")
-	// ErrNewerFormat says that a newer version of this program wrote the mirror's own tables.
-	ErrNewerFormat = errors.New("the table css_mirror_state has a newer format")
-	// ErrNoMirror says that no mirror has written to the database yet.
-	ErrNoMirror = errors.New("no mirror has written here yet")
-	// ErrPacket says that the server's max_allowed_packet is too small for a row of kvData.
-	ErrPacket = errors.New("MySQL takes only small packets")
-	// ErrBrake says that a change looks like the work of a wrong or emptied etcd; see [plan.BrakeError].
-	ErrBrake = plan.ErrBrake
+	ErrUnavailable  = kvdata.ErrUnavailable  // MySQL does not answer, or not as a server that can be written to
+	ErrReadOnly     = kvdata.ErrReadOnly     // it cannot be written to; it is ErrUnavailable, too
+	ErrBusy         = kvdata.ErrBusy         // others keep locked what has to be written
+	ErrBinlogFormat = kvdata.ErrBinlogFormat // the server's binlog_format is one with which no mirror can write
+	ErrFull         = kvdata.ErrFull         // the server has no room
+	ErrUnauthorized = kvdata.ErrUnauthorized // MySQL refused the user, or what the user wanted to do
+	ErrFenced       = kvdata.ErrFenced       // another mirror has taken the table over
+	ErrIdentity     = kvdata.ErrIdentity     // the table mirrors another catalogue, or another history of this one
+	ErrNotKvData    = kvdata.ErrNotKvData    // there is a table kvData that is not made as Qserv makes it
+	ErrNewerFormat  = kvdata.ErrNewerFormat  // a newer version of this program wrote the mirror's own tables
+	ErrNoMirror     = kvdata.ErrNoMirror     // no mirror has written to the database yet
+	ErrPacket       = kvdata.ErrPacket       // the server's max_allowed_packet is too small for a row of kvData
+	ErrBrake        = plan.ErrBrake          // a change looks like the work of a wrong or emptied etcd: [plan.BrakeError]
 )
 
 // What the package itself acts upon.
 var (
-	errDrift     = errors.New("kvData is not as this mirror left it")
-	errNumbers   = errors.New("somebody else has taken the ids of new rows")
 	errMoved     = errors.New("the address of MySQL leads to another server now")
 	errRegressed = errors.New("etcd went back to an older revision or is another cluster")
 )
-
-// explain gives an error of the driver its meaning and a sentence. An error that has its meaning already, or none that
-// is known here, is returned as it is.
-func explain(target *mysql.Config, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || hasMeaning(err) {
-		return err
-	}
-	switch {
-	case mysqlconn.LoginRefused(err):
-		return fmt.Errorf("%w %q at %s; check user and password: %w", ErrUnauthorized, target.User, target.Addr, err)
-	case mysqlconn.NotGranted(err):
-		return fmt.Errorf("%w %q at %s; `css-sync grants` prints what it needs: %w",
-			ErrUnauthorized, target.User, target.Addr, err)
-	case mysqlconn.Is(err, mysqlconn.ErDuplicate, mysqlconn.ErRowIsReferenced, mysqlconn.ErNoReferencedRow,
-		mysqlconn.ErRowChanged):
-		return fmt.Errorf("%w: %w", errDrift, err)
-	case mysqlconn.Locked(err):
-		return fmt.Errorf("%w: %w", ErrBusy, err)
-	case mysqlconn.ReadOnly(err):
-		return fmt.Errorf("%w at %s: %w", ErrReadOnly, target.Addr, err)
-	case mysqlconn.Full(err):
-		return fmt.Errorf("%w at %s: %w", ErrFull, target.Addr, err)
-	case mysqlconn.Is(err, mysqlconn.ErBinlogFormat):
-		return fmt.Errorf("%w at %s: it is STATEMENT; set it to MIXED or ROW: %w", ErrBinlogFormat, target.Addr, err)
-	case packetTooLarge(err):
-		return smallPacket(target, err)
-	case mysqlconn.Unavailable(err):
-		return fmt.Errorf("%w at %s: %w", ErrUnavailable, target.Addr, err)
-	}
-	return err
-}
-
-func packetTooLarge(err error) bool {
-	return errors.Is(err, mysql.ErrPktTooLarge) || mysqlconn.Is(err, mysqlconn.ErPacketTooLarge) ||
-		mysqlconn.Is(err, mysqlconn.ErUnknown) && strings.Contains(err.Error(), "max_allowed_packet")
-}
-
-// smallPacket says what to set to how much.
-func smallPacket(target *mysql.Config, cause error) error {
-	return fmt.Errorf("%w: max_allowed_packet at %s must be at least %d; "+
-		"say `SET GLOBAL max_allowed_packet = %d`, and write it into the server's configuration: %w",
-		ErrPacket, target.Addr, leastPacket, leastPacket, cause)
-}
-
-func hasMeaning(err error) bool {
-	for _, known := range []error{
-		ErrUnavailable, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket,
-		ErrBrake, ErrReadOnly, ErrBusy, ErrBinlogFormat, ErrFull, errDrift, errNumbers, errMoved,
-	} {
-		if errors.Is(err, known) {
-			return true
-		}
-	}
-	return false
-}

@@ -20,6 +20,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -148,7 +149,7 @@ const patience = time.Minute
 func (w *world) await(rev cssetcd.Revision) {
 	w.t.Helper()
 	require.Eventually(w.t, func() bool {
-		s, err := mirror.ReadState(w.t.Context(), w.target)
+		s, err := kvdata.ReadState(w.t.Context(), w.target)
 		return err == nil && s.Applied >= rev
 	}, patience, 5*time.Millisecond, "MySQL does not show revision %d", rev)
 }
@@ -206,7 +207,7 @@ func (w *world) keys(start string) []string {
 // quarantine returns the reasons by key.
 func (w *world) quarantine() map[string]string {
 	w.t.Helper()
-	list, err := mirror.ReadQuarantine(w.t.Context(), w.target, 0)
+	list, err := kvdata.ReadQuarantine(w.t.Context(), w.target, 0)
 	require.NoError(w.t, err)
 	out := map[string]string{}
 	for _, q := range list {

@@ -17,7 +17,7 @@ func (m *Mirror) merge(ctx context.Context, s *session, to *cssetcd.Snapshot) (*
 	if err != nil {
 		return nil, err
 	}
-	e, err := s.finding().evidence(ctx, m.cfg.Catalogue, p, to, m.regressed)
+	e, err := evidence(ctx, m.cfg.Catalogue, s.found(), p, to, m.regressed)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -48,7 +49,7 @@ const onceTries = 5
 func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
-		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, errDrift) ||
+		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, kvdata.ErrDrift) ||
 			errors.Is(err, ErrBusy)) {
 			return result, err
 		}
@@ -64,7 +65,7 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
-	defer s.Close()
+	defer s.close()
 	to, err := m.cfg.Catalogue.Snapshot(ctx, 0)
 	if err == nil && to.Cluster() != s.cluster {
 		err = otherCluster(to, s)

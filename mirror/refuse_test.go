@@ -13,6 +13,7 @@ import (
 	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -189,11 +190,11 @@ func TestIdentity(t *testing.T) {
 	} {
 		assert.ErrorContains(t, attempt(), "--adopt", name)
 	}
-	state, err := mirror.ReadState(t.Context(), w.target)
+	state, err := kvdata.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.EqualValues(t, 2, state.Term, "who was refused has not taken over")
 	other.once(adopt)
-	state, err = mirror.ReadState(t.Context(), w.target)
+	state, err = kvdata.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.Equal(t, other.prefix, state.Identity.Prefix)
 	other.agree()
@@ -204,52 +205,18 @@ func TestRefusedAdoption(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "READY")
 	w.once()
-	before, err := mirror.ReadState(t.Context(), w.target)
+	before, err := kvdata.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	empty := newWorld(t)
 	empty.target = w.target
 	require.ErrorContains(t, empty.refused(mirror.ErrBrake, adopt), "databases in kvData is in the catalogue")
-	after, err := mirror.ReadState(t.Context(), w.target)
+	after, err := kvdata.ReadState(t.Context(), w.target)
 	require.NoError(t, err)
 	assert.Equal(t, before.Identity, after.Identity)
 	assert.Equal(t, before.Applied, after.Applied)
 	w.put("/DBS/b", "READY")
 	assert.Equal(t, 1, w.once().Inserted)
 	w.agree()
-}
-
-func TestRefusesATableThatIsNotQservs(t *testing.T) {
-	const qservs = "CHARSET utf8mb3 COLLATE utf8mb3_general_ci"
-	const columns = "kvKey CHAR(255) NOT NULL UNIQUE, kvVal TEXT NOT NULL, parentKvId INT"
-	for _, tt := range []struct{ name, create, sentence string }{
-		{"another table", "CREATE TABLE kvData (a INT PRIMARY KEY)",
-			"the column kvId is missing; the column kvKey is missing"},
-		{"engine", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") ENGINE=MyISAM " + qservs, "MyISAM"},
-		{"view", "CREATE TABLE t (a INT); CREATE VIEW kvData AS SELECT a FROM t", "it is a view"},
-		{"character set", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET latin1",
-			"the character set latin1"},
-		{"collation", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ") CHARSET utf8mb3 COLLATE utf8mb3_czech_ci",
-			"the collation utf8mb3_czech_ci; it must be utf8mb3_general_ci, as Qserv makes it, or utf8mb3_bin"},
-		{"short key", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(100) NOT NULL UNIQUE, kvVal TEXT NOT NULL, " +
-			"parentKvId INT)" + qservs,
-			"the column kvKey is char(100), shorter than 255"},
-		{"no unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, kvVal TEXT NOT NULL, " +
-			"parentKvId INT)" + qservs,
-			"the column kvKey has no unique index"},
-		{"another unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ", UNIQUE v (kvVal(10)))" + qservs,
-			"it has the unique index v of kvVal, which Qserv does not make"},
-		{"a constraint", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ", CONSTRAINT short CHECK (kvVal < 'x'))" +
-			qservs, "it has the CHECK constraint short"},
-		{"ids without a sign", "CREATE TABLE kvData (kvId INT UNSIGNED PRIMARY KEY, " + columns + ")" + qservs,
-			"the column kvId is int(10) unsigned and not int"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			w := newWorld(t)
-			createDatabase(w)
-			w.exec(tt.create)
-			assert.ErrorContains(t, w.refused(mirror.ErrNotKvData), tt.sentence)
-		})
-	}
 }
 
 func TestMySQLRefuses(t *testing.T) {
@@ -277,7 +244,7 @@ func TestMySQLRefuses(t *testing.T) {
 	w.exec("GRANT INSERT, UPDATE ON " + user + ".kvData TO " + user + "@localhost")
 	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")), "it lacks DELETE on kvData, "+
 		"INSERT on css_mirror_state, UPDATE on css_mirror_state, DELETE on css_mirror_state, INSERT on css_mirror_quarantine")
-	for _, statement := range mirror.Grants(user+"@localhost", user, false) {
+	for _, statement := range kvdata.Grants(user+"@localhost", user, false) {
 		w.exec(statement)
 	}
 	w.once(as(user, "secret")) // these are enough, and each is needed
@@ -296,6 +263,6 @@ func TestConfigIsValidated(t *testing.T) {
 	w := newWorld(t)
 	target := w.target.Clone()
 	target.DBName = ""
-	_, err = mirror.ReadState(t.Context(), target)
+	_, err = kvdata.ReadState(t.Context(), target)
 	assert.ErrorContains(t, err, "names no database")
 }

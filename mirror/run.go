@@ -92,7 +92,7 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	defer s.Close()
+	defer s.close()
 	a := m.audit(ctx)
 	defer a.close()
 	to, p, err := m.mergeNewest(ctx, s)

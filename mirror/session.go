@@ -8,22 +8,22 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
 // session is one take-over of the table: a connection, a term, and what kvData is known to hold. The first error that
 // is not sure to have changed nothing ends it, and the next session finds out by reading everything again.
 type session struct {
-	*connection
-	state    State  // as of this session's last commit
-	server   string // which server it is
-	cluster  uint64 // of the etcd that was asked which catalogue it holds
-	adopt    *claim // what the table will be about with the first commit; nil: what it is about already
-	table    *plan.Table
-	stored   map[hash]plan.Quarantined // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
-	maxBytes int
-	wrote    time.Time // when the revision was last moved on
-	looked   time.Time // when the server was last known to be as this session left it
+	db      *kvdata.Conn
+	state   kvdata.State  // as of this session's last commit
+	server  string        // which server it is
+	cluster uint64        // of the etcd that was asked which catalogue it holds
+	adopt   *kvdata.Claim // what the table will be about with the first commit; nil: what it is about already
+	table   *plan.Table
+	stored  kvdata.Records // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
+	wrote   time.Time      // when the revision was last moved on
+	looked  time.Time      // when the server was last known to be as this session left it
 }
 
 // openSession takes the table over and reads it.
@@ -32,38 +32,21 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask etcd which catalogue it holds: %w", err)
 	}
-	c, err := connectOrCreate(ctx, cfg.Target, cfg.Timeout)
+	db, err := kvdata.Open(ctx, cfg.Target, cfg.Timeout)
 	if err != nil {
 		return nil, err
 	}
-	s := &session{connection: c, cluster: identity.Cluster}
-	if err := s.prepare(ctx, claim{cfg.Name, cfg.Owner, identity, cfg.Adopt}); err != nil {
-		c.Close()
-		return nil, explain(cfg.Target, err)
+	s := &session{db: db, cluster: identity.Cluster}
+	by := kvdata.Claim{Name: cfg.Name, Owner: cfg.Owner, Identity: identity, Adopt: cfg.Adopt}
+	if err := s.takeOver(ctx, by); err != nil {
+		db.Close()
+		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) prepare(ctx context.Context, by claim) (err error) {
-	if err := s.ensureTables(ctx); err != nil {
-		return err
-	}
-	if err := s.checkPrivileges(ctx); err != nil {
-		return err
-	}
-	packet, err := maxPacket(ctx, s)
-	if err != nil {
-		return err
-	}
-	if packet < leastPacket {
-		return smallPacket(s.target, fmt.Errorf("it is %d", packet))
-	}
-	s.maxBytes = statementBytes(packet)
-	columns, err := readColumns(ctx, s, s.target.DBName)
-	if err != nil {
-		return err
-	}
-	state, adopting, err := s.takeOver(ctx, by)
+func (s *session) takeOver(ctx context.Context, by kvdata.Claim) error {
+	state, adopting, err := s.db.TakeOver(ctx, by)
 	if err != nil {
 		return err
 	}
@@ -71,29 +54,27 @@ func (s *session) prepare(ctx context.Context, by claim) (err error) {
 	if adopting {
 		s.adopt = &by
 	}
-	l, err := glance(ctx, s)
+	l, err := s.db.Look(ctx)
 	if err != nil {
 		return err
 	}
-	s.server, s.looked = l.server, time.Now()
-	if s.table, err = loadTable(ctx, s, columns); err != nil {
+	s.server, s.looked = l.Server, time.Now()
+	if s.table, err = s.db.Table(ctx); err != nil {
 		return err
 	}
-	s.stored, err = loadQuarantine(ctx, s)
+	s.stored, err = s.db.Quarantine(ctx)
 	return err
 }
 
-func (s *session) finding() finding { return finding{s.state, s.table, s.adopt != nil} }
+func (s *session) close() { s.db.Close() }
+
+func (s *session) found() kvdata.Found {
+	return kvdata.Found{State: s.state, Table: s.table, Adopting: s.adopt != nil}
+}
 
 // merge executes a plan that makes kvData show a snapshot, and records what of others it undoes.
 func (s *session) merge(ctx context.Context, p *plan.Plan, to *cssetcd.Snapshot, foreign []plan.Difference) error {
-	q := followed(p)
-	if s.stored != nil {
-		q = reconciled(s.stored, p.Records)
-	}
-	err := s.commit(ctx, step{
-		to: to.Revision(), plan: p, quarantine: q, foreign: foreignChange{foreign, s.state.Applied, true},
-	})
+	err := s.commit(ctx, kvdata.Step{To: to.Revision(), Plan: p, Stored: s.stored, Foreign: foreign, Undone: true})
 	if err == nil {
 		s.stored = nil
 	}
@@ -116,20 +97,19 @@ func (s *session) follow(ctx context.Context, u cssetcd.Update) (wrote bool, err
 			return false, err
 		}
 	}
-	return true, s.commit(ctx, step{to: u.To.Revision(), plan: p, quarantine: followed(p)})
+	return true, s.commit(ctx, kvdata.Step{To: u.To.Revision(), Plan: p})
 }
 
 // advance moves the revision on.
 func (s *session) advance(ctx context.Context, to cssetcd.Revision) error {
-	return s.commit(ctx, step{to: to, plan: plan.Nothing(s.table)})
+	return s.commit(ctx, kvdata.Step{To: to, Plan: plan.Nothing(s.table)})
 }
 
 // accept goes on with what others made of kvData, and records it: found is what it holds.
 func (s *session) accept(ctx context.Context, found *plan.Table, changes []plan.Difference) error {
 	found.KeepQuarantine(s.table)
 	s.table = found
-	return s.commit(ctx, step{to: s.state.Applied, plan: plan.Nothing(found), foreign: foreignChange{changes,
-		s.state.Applied, false}})
+	return s.commit(ctx, kvdata.Step{To: s.state.Applied, Plan: plan.Nothing(found), Foreign: changes})
 }
 
 // Bounds on how often a transaction is tried that the server rolls back for another one, or whose new rows somebody
@@ -140,40 +120,40 @@ const (
 )
 
 // commit executes a step and, when that is known to be done, brings the session up to date.
-func (s *session) commit(ctx context.Context, next step) error {
-	next.term, next.from, next.adopt = s.state.Term, s.state.Applied, s.adopt
-	next.held = s.table.QuarantineLen() + quarantineGrowth(s.table, next.plan)
+func (s *session) commit(ctx context.Context, next kvdata.Step) error {
+	next.Term, next.From, next.Adopt = s.state.Term, s.state.Applied, s.adopt
+	next.Held = s.table.QuarantineLen() + quarantineGrowth(s.table, next.Plan)
 	if err := s.applyPatiently(ctx, next); err != nil {
-		return explain(s.target, err)
+		return err
 	}
-	s.table.Apply(next.plan)
+	s.table.Apply(next.Plan)
 	if s.adopt != nil {
-		s.state.Mirror, s.state.Identity, s.adopt = s.adopt.name, s.adopt.identity, nil
+		s.state.Mirror, s.state.Identity, s.adopt = s.adopt.Name, s.adopt.Identity, nil
 	}
 	digest := s.table.Digest()
-	s.state.Applied, s.state.Rows, s.state.Digest, s.state.Quarantined = next.to, next.plan.Rows, &digest, next.held
+	s.state.Applied, s.state.Rows, s.state.Digest, s.state.Quarantined = next.To, next.Plan.Rows, &digest, next.Held
 	s.wrote = time.Now()
 	s.looked = s.wrote
 	return nil
 }
 
 // applyPatiently applies a step again while what kept it from being applied has changed nothing and passes.
-func (s *session) applyPatiently(ctx context.Context, next step) error {
+func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 	for busy, numbered := 1, 1; ; {
-		err := explain(s.target, s.apply(ctx, next, s.table.Columns(), s.maxBytes))
+		err := s.db.Apply(ctx, next)
 		switch {
 		case errors.Is(err, ErrBusy) && busy < busyTries:
 			if err := wait.UpTo(ctx, time.Duration(busy)*20*time.Millisecond); err != nil {
 				return err
 			}
 			busy++
-		case errors.Is(err, errNumbers) && numbered < numberTries:
-			if err := s.renumber(ctx, next.plan, numbered); err != nil {
+		case errors.Is(err, kvdata.ErrIDsTaken) && numbered < numberTries:
+			if err := s.renumber(ctx, next.Plan, numbered); err != nil {
 				return err
 			}
 			numbered++
-		case errors.Is(err, errNumbers):
-			return fmt.Errorf("%w: %w", errDrift, err)
+		case errors.Is(err, kvdata.ErrIDsTaken):
+			return fmt.Errorf("%w: %w", kvdata.ErrDrift, err)
 		default:
 			return err
 		}
@@ -183,11 +163,9 @@ func (s *session) applyPatiently(ctx context.Context, next step) error {
 // renumber gives the new rows of a plan ids that nobody has. Transactions under way may have taken some that cannot be
 // seen yet, so it leaves them more room each time.
 func (s *session) renumber(ctx context.Context, p *plan.Plan, try int) error {
-	var last int64
-	if err := s.QueryRowContext(ctx, `SELECT GREATEST(COALESCE((SELECT MAX(kvId) FROM kvData), 0), COALESCE((SELECT
-		AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData'), 0))`,
-	).Scan(&last); err != nil {
-		return fmt.Errorf("look for free ids: %w", err)
+	last, err := s.db.LastID(ctx)
+	if err != nil {
+		return err
 	}
 	return p.Renumber(last + int64((try-1)*(try-1)) + 1)
 }

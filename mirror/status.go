@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -102,7 +103,7 @@ func (k *statusKeeper) saw(at cssetcd.Revision) {
 }
 
 // follows notes what kvData shows, that being all there is to show.
-func (k *statusKeeper) follows(s State, seen cssetcd.Revision) []notice {
+func (k *statusKeeper) follows(s kvdata.State, seen cssetcd.Revision) []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.enter(Following, nil)
@@ -119,7 +120,7 @@ func (k *statusKeeper) follows(s State, seen cssetcd.Revision) []notice {
 }
 
 // shows notes what kvData shows.
-func (k *statusKeeper) shows(s State, seen cssetcd.Revision) {
+func (k *statusKeeper) shows(s kvdata.State, seen cssetcd.Revision) {
 	k.status.Applied, k.status.Seen, k.status.Term = s.Applied, seen, s.Term
 	k.status.Rows, k.status.Quarantined = s.Rows, s.Quarantined
 	k.behind = time.Time{}

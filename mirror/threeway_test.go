@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -23,7 +24,7 @@ func (w *world) compact(rev cssetcd.Revision) {
 // foreign returns what css_mirror_foreign records, as sentences, the oldest first.
 func (w *world) foreign() (out []string) {
 	w.t.Helper()
-	list, total, err := mirror.ReadForeign(w.t.Context(), w.target, 0)
+	list, total, err := kvdata.ReadForeign(w.t.Context(), w.target, 0)
 	require.NoError(w.t, err)
 	require.Len(w.t, list, total)
 	for _, f := range list {
@@ -256,8 +257,8 @@ func TestBrakeReadsNothingAnew(t *testing.T) {
 	w.run(m)
 	s := awaitStatus(t, m, has(mirror.BrakeOn))
 	assert.Equal(t, mirror.Refused, s.Phase)
-	state := func() mirror.State {
-		s, err := mirror.ReadState(t.Context(), w.target)
+	state := func() kvdata.State {
+		s, err := kvdata.ReadState(t.Context(), w.target)
 		require.NoError(t, err)
 		return s
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -69,7 +70,7 @@ var kinds = []Kind{
 	{TableTaken, true, false, "Nothing, if someone ran `css-sync mirror --once`; else give each daemon a --mirror-name of " +
 		"its own, or the same etcd.", "A few seconds, unless two mirrors take the table from each other.", is(ErrFenced)},
 	{TableChanged, true, false, "Nothing: the mirror compares everything again. If it happens often, find out who writes " +
-		"into kvData.", "A moment.", is(errDrift)},
+		"into kvData.", "A moment.", is(kvdata.ErrDrift)},
 	{MySQLMoved, true, false, "Nothing: the mirror goes on with the server that the address leads to now.", "A moment.",
 		is(errMoved)},
 	{MySQLPacket, true, true, "Raise max_allowed_packet as the message says.", "Until the server takes larger packets.",

@@ -11,6 +11,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/survey"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // restore fills etcd with the sample and opens a view of it.
@@ -166,7 +167,7 @@ func (d *demo) clash(ctx context.Context) error {
 	if err := d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Quarantined > 0 }); err != nil {
 		return err
 	}
-	held, err := mirror.ReadQuarantine(ctx, d.target, 1)
+	held, err := kvdata.ReadQuarantine(ctx, d.target, 1)
 	if err != nil || len(held) == 0 {
 		return fmt.Errorf("the quarantine is empty: %w", err)
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 func grantsCommand(p *program) *cobra.Command {
@@ -37,11 +37,11 @@ what check, status and diff need.`,
 			var statements []string
 			switch {
 			case readOnly:
-				statements = mirror.ReadGrants(user, database)
+				statements = kvdata.ReadGrants(user, database)
 			case noCreate:
-				statements = append(mirror.Schema(), mirror.Grants(user, database, false)...)
+				statements = append(kvdata.Schema(), kvdata.Grants(user, database, false)...)
 			default:
-				statements = mirror.Grants(user, database, true)
+				statements = kvdata.Grants(user, database, true)
 			}
 			return p.Print(statements, func(w io.Writer) {
 				if noCreate {

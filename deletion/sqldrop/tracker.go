@@ -15,7 +15,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/errlist"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
-	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 const (
@@ -46,7 +46,7 @@ type TrackerConfig struct {
 // MirrorApplied returns an Applied that asks the table that a mirror keeps beside kvData.
 func MirrorApplied(target *mysql.Config) func(context.Context) (cssetcd.Revision, error) {
 	return func(ctx context.Context) (cssetcd.Revision, error) {
-		state, err := mirror.ReadState(ctx, target)
+		state, err := kvdata.ReadState(ctx, target)
 		return state.Applied, err
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/deletion/sqldrop"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Drops say how the daemon carries drops out.
@@ -68,7 +68,7 @@ func (d *daemon) coordinate(ctx context.Context) error {
 
 // shown returns the revision that kvData shows. Revisions of another catalogue mean nothing.
 func (d *daemon) shown(ctx context.Context) (cssetcd.Revision, error) {
-	state, err := mirror.ReadState(ctx, d.Drops.KvData)
+	state, err := kvdata.ReadState(ctx, d.Drops.KvData)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Side is a catalogue to compare. Its JSON form is a contract of css-sync.
@@ -72,7 +73,7 @@ func OfSnapshot(source string, s *cssetcd.Snapshot) Side {
 // OfMySQL reads the side of the rows of kvData.
 func OfMySQL(ctx context.Context, target *mysql.Config) (Side, error) {
 	// The state is not needed: kvData may be upstream's. But reading it tells what is wrong with a connection.
-	if _, err := mirror.ReadState(ctx, target); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
+	if _, err := kvdata.ReadState(ctx, target); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
 		return Side{}, err
 	}
 	keys, err := readKvData(ctx, target)

@@ -15,6 +15,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Mirror is how a mirror stands: what MySQL says of it, and what the daemon says that keeps it.
@@ -46,10 +47,10 @@ const mostBehind = 30 * time.Second
 func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (faults []error) {
 	told := maps.Clone(s.leading)
 	for _, server := range servers {
-		state, err := mirror.ReadState(ctx, server)
+		state, err := kvdata.ReadState(ctx, server)
 		m := newMirror(server.Addr, state, err, &s.Etcd)
 		if err == nil {
-			if _, m.Foreign, err = mirror.ReadForeign(ctx, server, 1); err != nil {
+			if _, m.Foreign, err = kvdata.ReadForeign(ctx, server, 1); err != nil {
 				m.OK, m.Error = false, cli.Sentence(err)
 			}
 		}
@@ -71,7 +72,7 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (fa
 }
 
 // newMirror is what MySQL says of a mirror.
-func newMirror(server string, s mirror.State, err error, etcd *Etcd) Mirror {
+func newMirror(server string, s kvdata.State, err error, etcd *Etcd) Mirror {
 	m := Mirror{Server: server, StandingBy: []string{}, Troubles: []mirror.Trouble{}}
 	if err != nil {
 		m.Error = cli.Sentence(err)
@@ -90,7 +91,7 @@ func newMirror(server string, s mirror.State, err error, etcd *Etcd) Mirror {
 }
 
 // compare fills in how far what MySQL shows is behind etcd.
-func (m *Mirror) compare(s mirror.State, etcd *Etcd) {
+func (m *Mirror) compare(s kvdata.State, etcd *Etcd) {
 	same := daemon.SameCatalogue(s.Identity, etcd.identity)
 	m.SameCatalogue = &same
 	lag, seconds := max(etcd.Revision-s.Applied, 0), int64(0)

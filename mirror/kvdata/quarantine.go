@@ -1,4 +1,4 @@
-package mirror
+package kvdata
 
 import (
 	"context"
@@ -18,33 +18,39 @@ const maxKeyShown = 1024
 // hash is the key of css_mirror_quarantine: the keys in it can be longer than an index holds.
 type hash = [sha256.Size]byte
 
+// Records are what css_mirror_quarantine holds.
+type Records map[hash]plan.Quarantined
+
 // quarantineChange is what one transaction changes in css_mirror_quarantine.
 type quarantineChange struct {
 	gone   []hash
 	record []plan.Quarantined
 }
 
-// followed is the change that a plan for an update makes.
-func followed(p *plan.Plan) quarantineChange {
-	c := quarantineChange{record: p.Records}
-	for _, key := range p.Releases {
+// quarantine is the change that a step makes: what its plan says or, with stored records, what makes them the plan's.
+func (s Step) quarantine() quarantineChange {
+	if s.Stored != nil {
+		return s.Stored.reconciled(s.Plan.Records)
+	}
+	c := quarantineChange{record: s.Plan.Records}
+	for _, key := range s.Plan.Releases {
 		c.gone = append(c.gone, sha256.Sum256([]byte(key)))
 	}
 	return c
 }
 
-// reconciled is the change that makes the table hold the given records, when it holds stored.
-func reconciled(stored map[hash]plan.Quarantined, records []plan.Quarantined) quarantineChange {
+// reconciled is the change that leaves only the wanted records.
+func (r Records) reconciled(records []plan.Quarantined) quarantineChange {
 	var c quarantineChange
 	wanted := make(map[hash]bool, len(records))
 	for _, q := range records {
 		h := sha256.Sum256([]byte(q.Key))
 		wanted[h] = true
-		if have, ok := stored[h]; !ok || have != shown(q) {
+		if have, ok := r[h]; !ok || have != shown(q) {
 			c.record = append(c.record, q)
 		}
 	}
-	for h := range stored {
+	for h := range r {
 		if !wanted[h] {
 			c.gone = append(c.gone, h)
 		}
@@ -70,10 +76,8 @@ func (w writer) quarantine(c quarantineChange) error {
 			return err
 		}
 	}
-	for records := range batches(c.record, w.maxBytes, func(q plan.Quarantined) int {
-		return maxKeyShown +
-			len(q.Detail)
-	}) {
+	size := func(q plan.Quarantined) int { return maxKeyShown + len(q.Detail) }
+	for records := range batches(c.record, w.maxBytes, size) {
 		args := make([]any, 0, 6*len(records))
 		for _, q := range records {
 			h := sha256.Sum256([]byte(q.Key))
@@ -90,8 +94,8 @@ func (w writer) quarantine(c quarantineChange) error {
 	return nil
 }
 
-func loadQuarantine(ctx context.Context, q querier) (map[hash]plan.Quarantined, error) {
-	stored := map[hash]plan.Quarantined{}
+func loadRecords(ctx context.Context, q querier) (Records, error) {
+	stored := Records{}
 	err := eachQuarantined(ctx, q, "", func(h hash, e Quarantined) { stored[h] = e.Quarantined })
 	return stored, err
 }
@@ -105,25 +109,19 @@ type Quarantined struct {
 
 // ReadQuarantine returns what is in quarantine, in the byte order of the keys, at most limit of it; 0 is no limit. It
 // fails as [ReadState] does.
-func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) ([]Quarantined, error) {
-	if err := validateTarget(target); err != nil {
-		return nil, fmt.Errorf("mirror: %w", err)
-	}
-	c, err := connect(ctx, target, defaultTimeout)
-	if err != nil {
-		return nil, missingDatabase(target, err)
-	}
-	defer c.Close()
+func ReadQuarantine(ctx context.Context, target *mysql.Config, limit int) (out []Quarantined, err error) {
 	suffix := " ORDER BY css_key"
 	if limit > 0 {
 		suffix += fmt.Sprintf(" LIMIT %d", limit)
 	}
-	var out []Quarantined
-	err = eachQuarantined(ctx, c, suffix, func(_ hash, e Quarantined) { out = append(out, e) })
-	if mysqlconn.Is(err, mysqlconn.ErNoSuchTable) {
-		return nil, fmt.Errorf("%w: %w", ErrNoMirror, err)
-	}
-	return out, explain(target, err)
+	err = reading(ctx, target, func(c *connection) error {
+		err := eachQuarantined(ctx, c, suffix, func(_ hash, e Quarantined) { out = append(out, e) })
+		if mysqlconn.Is(err, mysqlconn.ErNoSuchTable) {
+			return fmt.Errorf("%w: %w", ErrNoMirror, err)
+		}
+		return err
+	})
+	return out, err
 }
 
 func eachQuarantined(ctx context.Context, q querier, suffix string, call func(hash, Quarantined)) error {

@@ -1,8 +1,9 @@
-package mirror
+package kvdata
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,6 +24,17 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+// ValidateTarget says what is wrong with a target before anything is connected to it.
+func ValidateTarget(target *mysql.Config) error {
+	switch {
+	case target == nil:
+		return errors.New("no Target is given")
+	case target.DBName == "":
+		return errors.New("the MySQL target names no database; Qserv's is qservCssData")
+	}
+	return nil
+}
+
 // connect opens a connection to the target's database, with READ COMMITTED: the mirror's own transactions read nothing
 // that they rely on, and lock less so.
 func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (*connection, error) {
@@ -38,7 +50,7 @@ func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (
 	defer cancel()
 	conn, err := mysqlconn.Open(short, connector)
 	if err == nil {
-		if err = prepare(short, conn, timeout); err != nil {
+		if err = prepareSession(short, conn, timeout); err != nil {
 			conn.Close()
 		}
 	}
@@ -51,30 +63,13 @@ func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (
 	return &connection{conn, target}, nil
 }
 
-func prepare(ctx context.Context, conn *mysqlconn.Conn, timeout time.Duration) error {
-	var version string
-	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return err
-	}
-	for _, statement := range []string{
-		idleTimeout(version, timeout), "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-	} {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // connectOrCreate is connect that creates the database where it is missing.
 func connectOrCreate(ctx context.Context, target *mysql.Config, timeout time.Duration) (*connection, error) {
 	c, err := connect(ctx, target, timeout)
 	if !mysqlconn.Is(err, mysqlconn.ErBadDB) {
 		return c, err
 	}
-	server := target.Clone()
-	server.DBName = ""
-	c, err = connect(ctx, server, timeout)
+	c, err = connect(ctx, withoutDatabase(target), timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -86,4 +81,36 @@ func connectOrCreate(ctx context.Context, target *mysql.Config, timeout time.Dur
 			explain(target, err))
 	}
 	return connect(ctx, target, timeout)
+}
+
+func withoutDatabase(target *mysql.Config) *mysql.Config {
+	server := target.Clone()
+	server.DBName = ""
+	return server
+}
+
+// reading connects for one read of what a mirror left. A database that does not exist is ErrNoMirror.
+func reading(ctx context.Context, target *mysql.Config, read func(*connection) error) error {
+	if err := ValidateTarget(target); err != nil {
+		return fmt.Errorf("mirror: %w", err)
+	}
+	c, err := connect(ctx, target, DefaultTimeout)
+	if mysqlconn.Is(err, mysqlconn.ErBadDB) {
+		return fmt.Errorf("%w: the database %s does not exist: %w", ErrNoMirror, target.DBName, err)
+	}
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return explain(target, read(c))
+}
+
+// consistently reads in one transaction, which sees one state of the database.
+func (c *connection) consistently(ctx context.Context, read func(querier) error) error {
+	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // it reads only
+	return read(tx)
 }

@@ -1,4 +1,4 @@
-package mirror
+package kvdata
 
 import (
 	"context"
@@ -17,8 +17,8 @@ const createKvData = `CREATE TABLE IF NOT EXISTS kvData (
   CONSTRAINT kvData_parent_key FOREIGN KEY (parentKvId) REFERENCES kvData (kvId)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb3 COLLATE=utf8mb3_general_ci`
 
-// maxNameBytes is the size of the columns mirror_name and owner.
-const maxNameBytes = 255
+// MaxName is how many bytes the name and the owner of a mirror can have: the size of the columns mirror_name and owner.
+const MaxName = 255
 
 // createState makes the table with the one row that says what kvData shows and who may write to it.
 const createState = `CREATE TABLE IF NOT EXISTS css_mirror_state (

@@ -1,100 +1,12 @@
-package mirror
+package kvdata
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"strings"
 
-	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
-
-// step is one transaction: what it is fenced by, what it changes, and the state that it leaves.
-type step struct {
-	term       int64
-	from, to   cssetcd.Revision
-	plan       *plan.Plan
-	quarantine quarantineChange
-	foreign    foreignChange
-	held       int    // keys in quarantine afterwards
-	adopt      *claim // what the table is about from now on; nil: what it was about
-}
-
-// maxRowsPerStatement bounds a statement beside its size in bytes.
-const maxRowsPerStatement = 1000
-
-// apply executes a step in one transaction. It returns ErrFenced when another mirror took over or the last commit came
-// to another end than was believed, errDrift when kvData is not what the plan was made for, errNumbers when somebody
-// else has taken ids of new rows, and ErrBusy when the transaction was rolled back for another one. Except for those,
-// the outcome of a failed commit is unknown.
-func (c *connection) apply(ctx context.Context, s step, columns *plan.Columns, maxBytes int) error {
-	tx, err := c.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("begin a transaction: %w", err)
-	}
-	defer tx.Rollback() // nothing after a commit
-	w := writer{ctx, tx, columns.Key == plan.AnyBytes, maxBytes}
-	if err := w.fence(s); err != nil {
-		return err
-	}
-	if err := w.rows(s.plan); err != nil {
-		return fmt.Errorf("write kvData: %w", err)
-	}
-	if err := w.quarantine(s.quarantine); err != nil {
-		return fmt.Errorf("write css_mirror_quarantine: %w", err)
-	}
-	if err := w.foreign(s.foreign); err != nil {
-		return fmt.Errorf("write css_mirror_foreign: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit revision %d: %w", s.to, err)
-	}
-	return nil
-}
-
-// writer writes within one transaction.
-type writer struct {
-	ctx      context.Context // of the transaction
-	tx       *sql.Tx
-	bytes    bool // keys are not text
-	maxBytes int  // of the keys and values of one statement
-}
-
-// fence moves the revision on. It comes first: it locks the state row, so that a take-over waits for this transaction,
-// and nothing is written by a mirror that may not write.
-func (w writer) fence(s step) error {
-	result, err := w.tx.ExecContext(w.ctx, `UPDATE css_mirror_state SET applied = ?, row_count = ?, digest = ?, quarantined = ?,
-		updated = UTC_TIMESTAMP(6) WHERE id = 1 AND term = ? AND applied = ?`,
-		s.to, s.plan.Rows, s.plan.Digest, s.held, s.term, s.from)
-	if err != nil {
-		return fmt.Errorf("move the revision on: %w", err)
-	}
-	n, err := result.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n != 1 {
-		return fmt.Errorf("%w: css_mirror_state is no longer at term %d and revision %d", ErrFenced, s.term, s.from)
-	}
-	return w.adopt(s.adopt)
-}
-
-// adopt makes the table one of another catalogue. It is part of the transaction that makes its rows those of that
-// catalogue.
-func (w writer) adopt(by *claim) error {
-	if by == nil {
-		return nil
-	}
-	_, err := w.tx.ExecContext(w.ctx,
-		"UPDATE css_mirror_state SET mirror_name = ?, cluster_id = ?, history = ?, prefix = ? WHERE id = 1",
-		by.name, by.identity.Cluster, by.identity.History, by.identity.Prefix)
-	if err != nil {
-		return fmt.Errorf("adopt the table: %w", err)
-	}
-	return nil
-}
 
 // rows executes a plan in its order.
 func (w writer) rows(p *plan.Plan) error {
@@ -136,7 +48,7 @@ func (w writer) insert(rows []plan.Row) error {
 	err := w.exec(len(rows), "INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES "+placeholders("(?,?,?,?)",
 		len(rows)), args...)
 	if mysqlconn.Is(err, mysqlconn.ErDuplicate) && strings.Contains(err.Error(), "PRIMARY'") {
-		return fmt.Errorf("%w: %w", errNumbers, err)
+		return fmt.Errorf("%w: %w", ErrIDsTaken, err)
 	}
 	return err
 }
@@ -186,7 +98,7 @@ func (w writer) exec(want int, query string, args ...any) error {
 		return err
 	}
 	if n != int64(want) {
-		return fmt.Errorf("%w: %d of %d rows were found by %.60s", errDrift, n, want, query)
+		return fmt.Errorf("%w: %d of %d rows were found by %.60s", ErrDrift, n, want, query)
 	}
 	return nil
 }
@@ -207,15 +119,3 @@ func parentArg(r plan.Row) any {
 }
 
 func sizeOf(r plan.Row) int { return len(r.Key) + len(r.Value) }
-
-func placeholders(one string, n int) string {
-	return strings.TrimSuffix(strings.Repeat(one+",", n), ",")
-}
-
-func anys[T any](list []T) []any {
-	out := make([]any, len(list))
-	for i, v := range list {
-		out[i] = v
-	}
-	return out
-}

@@ -1,13 +1,11 @@
-package mirror
+package kvdata
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -174,96 +172,4 @@ func complete(ctx context.Context, q querier, c *plan.Columns, key column) error
 		return fmt.Errorf("read how kvData compares keys: %w", err)
 	}
 	return nil
-}
-
-// loadWeights asks the server which characters it takes for the same.
-func loadWeights(ctx context.Context, q querier, charset, collation string) (*plan.Weights, error) {
-	const block = 4096
-	var all [1 << 16]uint16
-	for first := rune(0); first < 1<<16; first += block {
-		var chars []rune
-		for r := first; r < first+block; r++ {
-			if utf8.ValidRune(r) {
-				chars = append(chars, r)
-			}
-		}
-		if len(chars) == 0 {
-			continue // the surrogates
-		}
-		var weights []byte
-		err := q.QueryRowContext(ctx, "SELECT WEIGHT_STRING(CONVERT(? USING "+charset+") COLLATE "+collation+")",
-			string(chars)).Scan(&weights)
-		if err != nil {
-			return nil, err
-		}
-		if len(weights) != 2*len(chars) {
-			return nil, errors.New("the server's WEIGHT_STRING does not give two bytes a character")
-		}
-		for i, r := range chars {
-			all[r] = uint16(weights[2*i])<<8 | uint16(weights[2*i+1])
-		}
-	}
-	return plan.NewWeights(func(r rune) uint16 { return all[r] })
-}
-
-func inspectTable(ctx context.Context, q querier) ([]string, error) {
-	var kind, engine string
-	err := q.QueryRowContext(ctx, `SELECT TABLE_TYPE, COALESCE(ENGINE, '') FROM information_schema.TABLES
-		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData'`).Scan(&kind, &engine)
-	switch {
-	case err != nil:
-		return nil, err
-	case kind != "BASE TABLE":
-		return []string{"it is a " + strings.ToLower(kind)}, nil
-	case engine != "InnoDB":
-		return []string{"its engine is " + engine + " and not InnoDB, so that it has no transactions"}, nil
-	}
-	return nil, nil
-}
-
-// inspectUnique asks for unique indexes of kvId alone and of kvKey alone, which the plan relies on, and for others,
-// which would refuse rows that it makes.
-func inspectUnique(ctx context.Context, q querier) (faults []string, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT INDEX_NAME, GROUP_CONCAT(COLUMN_NAME), MAX(SUB_PART) IS NOT NULL
-		FROM information_schema.STATISTICS
-		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData' AND NON_UNIQUE = 0 GROUP BY INDEX_NAME`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	unique := map[string]bool{}
-	for rows.Next() {
-		var name, columns string
-		var prefix bool
-		if err := rows.Scan(&name, &columns, &prefix); err != nil {
-			return nil, err
-		}
-		if unique[columns] = !prefix; prefix || columns != "kvId" && columns != "kvKey" {
-			faults = append(faults, fmt.Sprintf("it has the unique index %s of %s, which Qserv does not make", name, columns))
-		}
-	}
-	for _, column := range []string{"kvId", "kvKey"} {
-		if !unique[column] {
-			faults = append(faults, "the column "+column+" has no unique index of its own")
-		}
-	}
-	return faults, rows.Err()
-}
-
-// inspectConstraints asks for CHECK constraints, which would refuse rows.
-func inspectConstraints(ctx context.Context, q querier) (faults []string, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT CONSTRAINT_NAME FROM information_schema.TABLE_CONSTRAINTS
-		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData' AND CONSTRAINT_TYPE = 'CHECK'`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		faults = append(faults, "it has the CHECK constraint "+name+", which Qserv does not make")
-	}
-	return faults, rows.Err()
 }

@@ -1,4 +1,4 @@
-package mirror
+package kvdata
 
 import (
 	"context"
@@ -15,30 +15,24 @@ import (
 
 // Foreign is a change that somebody else than the mirror made to kvData, as css_mirror_foreign records it.
 type Foreign struct {
-	plan.Difference                  // Have is what others wrote, Want what the mirror had left; of a key beyond 1,024 bytes the beginning
-	Seen            time.Time        // by the server's clock
-	Revision        cssetcd.Revision // of etcd, that kvData showed
-	Undone          bool             // by the transaction that recorded it
+	// Have is what others wrote, Want what the mirror had left; of a key beyond 1,024 bytes it has the beginning.
+	plan.Difference
+	Seen     time.Time        // by the server's clock
+	Revision cssetcd.Revision // of etcd, that kvData showed
+	Undone   bool             // by the transaction that recorded it
 }
 
-// foreignChange is what one transaction records of changes by others.
-type foreignChange struct {
-	found    []plan.Difference
-	revision cssetcd.Revision // that kvData showed
-	undone   bool
-}
-
-// foreign records. The table keeps the newest [plan.MaxForeign].
-func (w writer) foreign(c foreignChange) error {
-	if len(c.found) == 0 {
+// foreign records what others wrote. The table keeps the newest [plan.MaxForeign].
+func (w writer) foreign(s Step) error {
+	if len(s.Foreign) == 0 {
 		return nil
 	}
-	found := c.found[:min(len(c.found), plan.MaxForeign)]
+	found := s.Foreign[:min(len(s.Foreign), plan.MaxForeign)]
 	for part := range batches(found, w.maxBytes, func(d plan.Difference) int { return len(d.Have) + len(d.Want) }) {
 		args := make([]any, 0, 7*len(part))
 		for _, d := range part {
 			args = append(args, []byte(d.Key[:min(len(d.Key), maxKeyShown)]), []byte(d.Kind), d.RowID,
-				bytesUnless(d.Kind == plan.Missing, d.Have), bytesUnless(d.Kind == plan.Extra, d.Want), c.revision, c.undone)
+				bytesUnless(d.Kind == plan.Missing, d.Have), bytesUnless(d.Kind == plan.Extra, d.Want), s.From, s.Undone)
 		}
 		query := `INSERT INTO css_mirror_foreign (seen, css_key, kind, row_id, found, mirrored, revision, undone) VALUES ` +
 			placeholders("(UTC_TIMESTAMP(6),?,?,?,?,?,?,?)", len(part))
@@ -61,24 +55,17 @@ func bytesUnless(null bool, text string) any {
 // ReadForeign returns what css_mirror_foreign records, the newest first, at most limit of it; 0 is no limit. Total is
 // how much there is. It fails as [ReadState] does; a mirror of an earlier version of this program recorded nothing.
 func ReadForeign(ctx context.Context, target *mysql.Config, limit int) (list []Foreign, total int, err error) {
-	if err := validateTarget(target); err != nil {
-		return nil, 0, fmt.Errorf("mirror: %w", err)
-	}
-	c, err := connect(ctx, target, defaultTimeout)
-	if err != nil {
-		return nil, 0, missingDatabase(target, err)
-	}
-	defer c.Close()
-	tx, err := c.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-	if err != nil {
-		return nil, 0, explain(target, err)
-	}
-	defer tx.Rollback() // it reads only
-	list, total, err = readForeign(ctx, tx, limit)
-	if mysqlconn.Is(err, mysqlconn.ErNoSuchTable) {
-		return nil, 0, nil
-	}
-	return list, total, explain(target, err)
+	err = reading(ctx, target, func(c *connection) error {
+		err := c.consistently(ctx, func(q querier) (err error) {
+			list, total, err = readForeign(ctx, q, limit)
+			return err
+		})
+		if mysqlconn.Is(err, mysqlconn.ErNoSuchTable) {
+			return nil
+		}
+		return err
+	})
+	return list, total, err
 }
 
 func readForeign(ctx context.Context, q querier, limit int) (list []Foreign, total int, err error) {

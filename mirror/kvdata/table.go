@@ -1,0 +1,59 @@
+package kvdata
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// loadRows reads all rows of kvData in one statement, which sees one state of it.
+func loadRows(ctx context.Context, q querier, columns *plan.Columns) (*plan.Table, error) {
+	rows, err := q.QueryContext(ctx, "SELECT kvId, kvKey, kvVal, parentKvId FROM kvData")
+	if err != nil {
+		return nil, fmt.Errorf("read kvData: %w", err)
+	}
+	defer rows.Close()
+	table := plan.NewTable(columns)
+	for rows.Next() {
+		var r plan.Row
+		var parent sql.NullInt32
+		if err := rows.Scan(&r.ID, &r.Key, &r.Value, &parent); err != nil {
+			return nil, fmt.Errorf("read kvData: %w", err)
+		}
+		r.Parent = parent.Int32
+		if err := table.Add(r); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNotKvData, err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read kvData: %w", err)
+	}
+	return table, nil
+}
+
+// loadTable reads kvData, and refuses one that is not made for it with ErrNotKvData.
+func loadTable(ctx context.Context, q querier, database string) (*plan.Table, error) {
+	columns, err := readColumns(ctx, q, database)
+	if err != nil {
+		return nil, err
+	}
+	return loadRows(ctx, q, columns)
+}
+
+// ReadTable returns the state that a mirror left and all rows of kvData, in one consistent read. It fails as
+// [ReadState] does, and with [ErrNotKvData].
+func ReadTable(ctx context.Context, target *mysql.Config) (s State, table *plan.Table, err error) {
+	err = reading(ctx, target, func(c *connection) error {
+		return c.consistently(ctx, func(q querier) (err error) {
+			if s, err = readState(ctx, q, target.DBName, ""); err == nil {
+				table, err = loadTable(ctx, q, target.DBName)
+			}
+			return err
+		})
+	})
+	return s, table, err
+}
