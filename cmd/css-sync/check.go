@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/report"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -34,20 +34,21 @@ them by hand, and nothing is written.`,
 				return err
 			}
 			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
-				report, err := mirror.Check(ctx, target.Server, css.Client)
+				found, err := mirror.Check(ctx, target.Server, css.Client)
 				switch {
 				case err != nil:
 					return err
 				case printSQL:
-					return p.printSQL(report)
-				case !repair || report.InAgreement():
-					return p.printReport(report)
+					return p.printSQL(found)
+				case !repair || found.InAgreement():
+					return p.printReport(found)
 				}
 				r, err := f.Once(ctx, target, css, p.Log, false)
 				if err != nil {
 					return err
 				}
-				return p.printRepair(report, r)
+				v := report.Repair{Comparison: report.NewComparison(found), Repaired: report.NewResult(r, false)}
+				return p.Print(v, v.Write)
 			})
 		},
 	}
@@ -67,65 +68,10 @@ func (p *program) printSQL(r mirror.Report) error {
 	})
 }
 
-// repairView is the JSON form of a comparison whose differences were undone.
-type repairView struct {
-	reportView
-	Repaired mirrorResultView `json:"repaired"`
-}
-
-func (p *program) printRepair(r mirror.Report, done mirror.Result) error {
-	v := repairView{viewReport(r), viewMirrorResult(done, false)}
-	return p.Print(v, func(w io.Writer) {
-		v.reportView.write(w)
-		fmt.Fprintln(w)
-		writeMirrorResult(w, done, false)
-	})
-}
-
-// reportView is the JSON form of a comparison.
-type reportView struct {
-	Revision    int64             `json:"revision"`
-	Rows        int               `json:"rows"`
-	InAgreement bool              `json:"in_agreement"`
-	Differences []differenceView  `json:"differences"`
-	Quarantined []quarantinedView `json:"quarantined"`
-}
-
-// differenceView is one way in which a row is not as it should be. Kind is missing, extra, value, parent or
-// key_spelling.
-type differenceView struct {
-	Kind  string `json:"kind"`
-	Key   string `json:"key"`
-	Have  string `json:"have"`
-	Want  string `json:"want"`
-	RowID int32  `json:"row_id"` // kvId; 0: there is no row
-}
-
-type quarantinedView struct {
-	Key        string `json:"key"`
-	Reason     string `json:"reason"`
-	Detail     string `json:"detail"`
-	Modified   int64  `json:"modified_revision"`
-	ValueBytes int    `json:"value_bytes"`
-}
-
-func viewReport(r mirror.Report) reportView {
-	v := reportView{
-		Revision: int64(r.Revision), Rows: r.Rows, InAgreement: r.InAgreement(),
-		Differences: []differenceView{}, Quarantined: []quarantinedView{},
-	}
-	for _, d := range r.Differences {
-		v.Differences = append(v.Differences, differenceView{string(d.Kind), d.Key, d.Have, d.Want, d.RowID})
-	}
-	for _, q := range r.Quarantined {
-		v.Quarantined = append(v.Quarantined, quarantinedView{q.Key, string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes})
-	}
-	return v
-}
-
+// printReport prints a comparison, and fails when there are differences.
 func (p *program) printReport(r mirror.Report) error {
-	v := viewReport(r)
-	if err := p.Print(v, v.write); err != nil {
+	v := report.NewComparison(r)
+	if err := p.Print(v, v.Write); err != nil {
 		return err
 	}
 	if v.InAgreement {
@@ -135,34 +81,4 @@ func (p *program) printReport(r mirror.Report) error {
 		v.Revision),
 		"somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps "+
 			"a record of it")
-}
-
-func (v reportView) write(w io.Writer) {
-	if v.InAgreement {
-		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, cli.Count(v.Rows, "row"))
-	} else {
-		t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
-		for _, d := range v.Differences {
-			t.Rows = append(t.Rows, []string{d.Kind, d.Key, shorten(d.Have), shorten(d.Want)})
-		}
-		t.Write(w)
-	}
-	if len(v.Quarantined) == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\n%s that kvData cannot hold:\n", cli.Count(len(v.Quarantined), "key"))
-	t := cli.Table{Header: []string{"KEY", "REASON", "DETAIL"}}
-	for _, q := range v.Quarantined {
-		t.Rows = append(t.Rows, []string{shorten(q.Key), q.Reason, q.Detail})
-	}
-	t.Write(w)
-}
-
-// shorten cuts a text that would make a table unreadable; JSON has it whole.
-func shorten(text string) string {
-	const most = 60
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most-3]) + "..."
 }

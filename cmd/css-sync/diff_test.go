@@ -87,7 +87,7 @@ func TestFromDifference(t *testing.T) {
 		{Kind: "different", Key: "/d", A: new("''"), B: new("")},
 	}}
 	var out strings.Builder
-	writeDiff(&out, v)
+	v.Write(&out)
 	clitest.Golden(t, "diff-far.txt", out.String())
 }
 

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -12,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/report"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -39,7 +38,8 @@ would take, or why it would be refused.`,
 				if err != nil {
 					return err
 				}
-				return p.Print(viewMirrorResult(r, dryRun), func(w io.Writer) { writeMirrorResult(w, r, dryRun) })
+				v := report.NewResult(r, dryRun)
+				return p.Print(v, v.Write)
 			})
 		},
 	}
@@ -105,37 +105,4 @@ func (f *mirrorFlags) targets(cmd *cobra.Command, servers []*mysql.Config) ([]da
 		out = append(out, daemon.Target{Name: f.names[i], Server: server})
 	}
 	return out, nil
-}
-
-type mirrorResultView struct {
-	DryRun      bool  `json:"dry_run"`
-	Revision    int64 `json:"revision"`
-	Inserted    int   `json:"inserted"`
-	Updated     int   `json:"updated"`
-	Deleted     int   `json:"deleted"`
-	Rows        int   `json:"rows"`
-	Quarantined int   `json:"quarantined"`
-}
-
-func viewMirrorResult(r mirror.Result, dryRun bool) mirrorResultView {
-	return mirrorResultView{dryRun, int64(r.Revision), r.Inserted, r.Updated, r.Deleted, r.Rows, r.Quarantined}
-}
-
-func writeMirrorResult(w io.Writer, r mirror.Result, dryRun bool) {
-	shows := "shows"
-	if dryRun {
-		shows = "would show"
-	}
-	fmt.Fprintf(w, "kvData %s revision %d: %s", shows, r.Revision, cli.Count(r.Rows, "row"))
-	switch {
-	case r.Inserted+r.Updated+r.Deleted == 0 && dryRun:
-		fmt.Fprintln(w, ", nothing has to be changed")
-	case r.Inserted+r.Updated+r.Deleted == 0:
-		fmt.Fprintln(w, ", nothing had to be changed")
-	default:
-		fmt.Fprintf(w, "; %d inserted, %d updated, %d deleted\n", r.Inserted, r.Updated, r.Deleted)
-	}
-	if r.Quarantined > 0 {
-		fmt.Fprintf(w, "%s cannot be shown there; `css-sync check` says which\n", cli.Count(r.Quarantined, "key"))
-	}
 }

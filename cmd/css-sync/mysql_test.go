@@ -17,6 +17,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/report"
 	"github.com/qserv/css-etcd/internal/status"
 	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
@@ -37,7 +38,7 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 		"INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/DBS/Extra', 'a\nb', kvId FROM kvData WHERE kvKey = '/DBS'",
 		"UPDATE kvData SET parentKvId = 1 WHERE kvKey = '/NODES/worker-1'")
 	c.GoldenOf(cli.ExitDifferences, "check-differences.txt", "check")
-	v := clitest.JSONOf[reportView](c, cli.ExitDifferences, "check")
+	v := clitest.JSONOf[report.Comparison](c, cli.ExitDifferences, "check")
 	assert.False(t, v.InAgreement)
 	kinds := map[string]string{}
 	for _, d := range v.Differences {
@@ -132,7 +133,7 @@ func TestCheckListsWhatMySQLCannotHold(t *testing.T) {
 	c.OK("put /DBS/D/NOTE b")
 	c.Says("1 key cannot be shown there; `css-sync check` says which", "mirror --once")
 	c.Says("no difference ... 1 key that kvData cannot hold:", "check")
-	v := clitest.JSON[reportView](c, "check")
+	v := clitest.JSON[report.Comparison](c, "check")
 	require.Len(t, v.Quarantined, 1)
 	assert.Equal(t, "/DBS/D/NOTE", v.Quarantined[0].Key)
 	assert.Equal(t, "key_collision", v.Quarantined[0].Reason)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"unicode/utf8"
 )
 
 // Count says how many there are of something: "1 key", "2 keys".
@@ -14,6 +15,15 @@ func Plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return fmt.Sprintf("%d %s", n, many)
+}
+
+// Shorten cuts a text that would make a table unreadable; JSON has it whole.
+func Shorten(text string) string {
+	const most = 60
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-3]) + "..."
 }
 
 // Owner says who this is, for those who look for the process that writes.
