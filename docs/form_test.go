@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/qserv/css-etcd/mirror"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -66,4 +67,12 @@ func anchors(text string) (all []string) {
 		all = append(all, strings.ReplaceAll(plain, " ", "-"))
 	}
 	return all
+}
+
+// TestEveryTroubleIsInTheManual: an operator finds each code of a mirror's trouble there.
+func TestEveryTroubleIsInTheManual(t *testing.T) {
+	manual := read(t, "OPERATIONS.md")
+	for _, k := range mirror.Kinds() {
+		assert.Contains(t, manual, "\n| `"+string(k.Code)+"` | ")
+	}
 }
