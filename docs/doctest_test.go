@@ -123,7 +123,7 @@ const seed = `mariadb -e 'CREATE DATABASE qservCssData'
 css-sync --prefix /seed restore examples/catalogue.json
 css-sync --prefix /seed mirror --once --mysql-dsn "root@unix($SOCKET)/qservCssData"
 css-sync --prefix /seed del --recursive /DBS
-mariadb qservCssData -e 'DROP TABLE css_mirror_state, css_mirror_quarantine'
+mariadb qservCssData -e 'DROP TABLE css_mirror_state, css_mirror_quarantine, css_mirror_foreign'
 `
 
 // run runs the blocks as one script, whose trap says which command failed.
