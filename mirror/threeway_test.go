@@ -213,14 +213,22 @@ func TestOwnWritesAreNotForeign(t *testing.T) {
 
 // Rule: a row that others changed just now is not overwritten unnoticed by a change of the same key.
 func TestForeignWriteMeetsAChange(t *testing.T) {
-	w := newWorld(t)
-	m := w.mirror()
-	w.run(m)
-	w.await(w.put("/DBS/a", "1", "/DBS/gone", "1"))
-	w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey IN ('/DBS/a', '/DBS/gone')")
-	w.await(w.txn(w.opPut("/DBS/a", "2"), w.opDelete("/DBS/gone")))
-	w.agree()
-	assert.Equal(t, []string{`value /DBS/a: "theirs", not "1", undone`, `value /DBS/gone: "theirs", not "1", undone`}, w.foreign())
+	for name, change := range map[string]func(*world) []clientv3.Op{
+		"one value":    func(w *world) []clientv3.Op { return []clientv3.Op{w.opPut("/DBS/a", "2")} },
+		"many values":  func(w *world) []clientv3.Op { return []clientv3.Op{w.opPut("/DBS/a", "2"), w.opPut("/DBS/b", "2")} },
+		"a row goes":   func(w *world) []clientv3.Op { return []clientv3.Op{w.opDelete("/DBS/a")} },
+		"many rows go": func(w *world) []clientv3.Op { return []clientv3.Op{w.opDelete("/DBS/a"), w.opDelete("/DBS/b")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run(w.mirror())
+			w.await(w.put("/DBS/a", "1", "/DBS/b", "1", "/DBS/c", "1"))
+			w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'")
+			w.await(w.txn(change(w)...))
+			w.agree()
+			assert.Equal(t, []string{`value /DBS/a: "theirs", not "1", undone`}, w.foreign())
+		})
+	}
 }
 
 // Rule: ids that others took for their rows are no trouble for new rows.

@@ -128,6 +128,47 @@ func TestFullPlanRepairsAnything(t *testing.T) {
 	})
 }
 
+// Rule: whatever a few rows of a table that is right become, a full plan finds them.
+func TestFullPlanFindsWhatChanged(t *testing.T) {
+	eachKind(t, func(t *rapid.T, c columns) {
+		h := &history{entries: map[string]cssetcd.Entry{}}
+		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
+			h.transact(t)
+		}
+		im := imageOf(h.entries)
+		right := plan.NewTable(c.Columns)
+		p, err := plan.Full(right, im)
+		require.NoError(t, err)
+		right.Apply(p)
+		rows := slices.SortedFunc(right.Rows(), func(a, b plan.Row) int { return strings.Compare(a.Key, b.Key) })
+		table, db := plan.NewTable(c.Columns), c.server()
+		changed := rapid.IntRange(0, len(rows)-1).Draw(t, "changed")
+		for i, r := range rows {
+			if i == changed || rapid.IntRange(0, 9).Draw(t, "too") == 0 {
+				switch rapid.IntRange(0, 3).Draw(t, "how") {
+				case 0:
+					continue
+				case 1:
+					r.Value = value.Draw(t, "another value")
+					r.Value = strings.ReplaceAll(r.Value, "😀", "")
+				case 2:
+					r.Parent = rapid.SampledFrom(rows).Draw(t, "another parent").ID
+				case 3:
+					r.Key = strings.Replace(r.Key, "a", "A", 1)
+				}
+			}
+			if table.Add(r) == nil { // else it would be the same key as another one
+				db.rows[r.ID] = r
+			}
+		}
+		p, err = plan.Full(table, im)
+		require.NoError(t, err)
+		require.NoError(t, db.execute(p))
+		table.Apply(p)
+		c.requireShows(t, im, table)
+	})
+}
+
 // Rule: the plan for the keys of an update is the plan that comparing everything would give.
 func TestChangedPlanEqualsFullPlan(t *testing.T) {
 	eachKind(t, func(t *rapid.T, c columns) {

@@ -124,6 +124,9 @@ func (c *changing) figures(ctx context.Context, name string, goal measure.Goal, 
 		if err := peers.CopyTable(ctx, c.db, "kvData"); err != nil {
 			return err
 		}
+		if err := peers.InsertAll(ctx, c.db, c.rows, peers.InsertBatch); err != nil {
+			return err
+		}
 		turns, err = c.r.Turns(ctx, name, c.r.Sizes.Rounds, func(ctx context.Context, meter *measure.Meter) error {
 			if err := meter.Time("change", func() error { return c.step(ctx, m, c.from, c.to) }); err != nil {
 				return err
@@ -154,48 +157,51 @@ func (c *changing) step(ctx context.Context, m *mirror.Mirror, from, to *cssetcd
 	return rig.AwaitShown(ctx, m, func(rev cssetcd.Revision) bool { return rev == to.Revision() })
 }
 
-// peerUpdate changes the same values.
+// peerUpdate changes the same values, and back.
 func (c *changing) peerUpdate(ctx context.Context, m *measure.Meter) error {
-	if err := c.refill(ctx); err != nil {
-		return err
-	}
-	var args []any
-	for _, row := range c.rows {
-		if e, ok := c.to.Key(row.Key); ok && strings.HasPrefix(row.Key, "/DBS/") {
+	update := func(to *cssetcd.Snapshot) error {
+		var args []any
+		for _, row := range c.changed() {
+			e, _ := to.Key(row.Key)
 			args = append(args, row.ID, e.Value)
 		}
-	}
-	return m.Time("change", func() error {
 		return peers.InTransaction(ctx, c.db, args, 2*peers.InsertBatch, func(n int) string {
 			return "UPDATE kvData JOIN (SELECT ? AS id, ? AS new_value" + strings.Repeat(" UNION ALL SELECT ?, ?", n/2-1) +
 				") AS wanted ON kvId = id SET kvVal = new_value"
 		})
-	})
-}
-
-// peerDelete deletes the same rows, children first.
-func (c *changing) peerDelete(ctx context.Context, m *measure.Meter) error {
-	if err := c.refill(ctx); err != nil {
+	}
+	if err := m.Time("change", func() error { return update(c.to) }); err != nil {
 		return err
 	}
+	return update(c.from)
+}
+
+// peerDelete deletes the same rows, children first, and inserts them again.
+func (c *changing) peerDelete(ctx context.Context, m *measure.Meter) error {
+	gone := c.changed()
 	var args []any
-	for _, row := range peers.LongestFirst(c.rows) {
-		if strings.HasPrefix(row.Key, "/DBS/") {
-			args = append(args, row.ID)
-		}
+	for _, row := range peers.LongestFirst(gone) {
+		args = append(args, row.ID)
 	}
-	return m.Time("change", func() error {
+	err := m.Time("change", func() error {
 		return peers.InTransaction(ctx, c.db, args, peers.InsertBatch, func(n int) string {
 			return "DELETE FROM kvData WHERE kvId IN (?" + strings.Repeat(",?", n-1) + ") ORDER BY LENGTH(kvKey) DESC"
 		})
 	})
-}
-
-func (c *changing) refill(ctx context.Context) error {
-	if err := peers.Empty(ctx, c.db, rig.PeerDB); err != nil {
+	if err != nil {
 		return err
 	}
-	return peers.InsertAll(ctx, c.db, c.rows, peers.InsertBatch)
+	return peers.InsertAll(ctx, c.db, gone, peers.InsertBatch)
+}
+
+// changed returns the rows of what differs.
+func (c *changing) changed() (rows []peers.Row) {
+	for _, row := range c.rows {
+		if strings.HasPrefix(row.Key, "/DBS/") {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // steps is a feed that goes where it is told.
