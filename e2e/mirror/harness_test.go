@@ -65,10 +65,9 @@ func (w *world) start(command ...string) *testkit.Process {
 	return testkit.StartForTest(w.t, exec.Command(testkit.Program(w.t, "css-sync"), w.args(command...)...))
 }
 
-// serve starts the daemon. Deleting most of a catalogue is part of the scenarios, and a killed daemon is replaced
-// quickly.
+// serve starts the daemon. A killed one is replaced quickly.
 func (w *world) serve() *testkit.Process {
-	return w.start("serve", "--allow-mass-delete", "--session-ttl", "2s")
+	return w.start("serve", "--session-ttl", "2s", "--compare-every", "1s")
 }
 
 // db opens the mirrored database; it survives restarts of the server.
@@ -115,6 +114,21 @@ func (w *world) awaitApplied(db *sql.DB, rev int64, limit time.Duration, p *test
 func (w *world) agree() {
 	w.t.Helper()
 	w.do("check")
+}
+
+// foreign returns what the mirror took for the work of others.
+func (w *world) foreign(db *sql.DB) (keys []string) {
+	w.t.Helper()
+	rows, err := db.Query("SELECT css_key FROM css_mirror_foreign")
+	require.NoError(w.t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var key string
+		require.NoError(w.t, rows.Scan(&key))
+		keys = append(keys, key)
+	}
+	require.NoError(w.t, rows.Err())
+	return keys
 }
 
 // kvIDs returns the kvId of every row whose key begins with prefix.
