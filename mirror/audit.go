@@ -101,10 +101,26 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.Server)
 	case r.Term != s.state.Term:
 		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.Term, s.state.Term)
-	case r.Digest == nil || *r.Digest == r.RowDigest:
-		return nil
+	case r.Digest == nil || *r.Digest^r.RowDigest == s.foreign.digest:
+		return nil // as the mirror left it, but for what is known
 	}
 	return m.foundForeign(ctx, s)
+}
+
+// foreign is what others wrote and nobody undid.
+type foreign struct {
+	changes map[plan.Difference]bool
+	digest  uint64 // by which the table's differs for it
+}
+
+// among returns those of the changes that are new.
+func (f foreign) among(changes []plan.Difference) (fresh []plan.Difference) {
+	for _, d := range changes {
+		if !f.changes[d] {
+			fresh = append(fresh, d)
+		}
+	}
+	return fresh
 }
 
 // foundForeign finds out what others wrote, and tells, records and undoes it, or lets it stay.
@@ -114,14 +130,24 @@ func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
 		return err
 	}
 	changes := plan.Foreign(found, s.table)
-	if len(changes) == 0 {
-		return nil // undone meanwhile
+	if m.cfg.Policy == Repair && len(changes) > 0 {
+		return m.repair(ctx, s, found, changes)
 	}
-	if m.cfg.Policy == Alert {
-		m.tellForeign(changes, false)
-		m.log(m.status.foreign(changes))
-		return s.accept(ctx, found, changes)
+	fresh := s.foreign.among(changes)
+	m.tellForeign(fresh)
+	s.foreign = foreign{map[plan.Difference]bool{}, found.Digest() ^ s.table.Digest()}
+	for _, d := range changes {
+		s.foreign.changes[d] = true
 	}
+	m.log(m.status.foreign(changes))
+	if len(fresh) == 0 {
+		return nil
+	}
+	return s.note(ctx, fresh)
+}
+
+// repair undoes what others wrote.
+func (m *Mirror) repair(ctx context.Context, s *session, found *plan.Table, changes []plan.Difference) error {
 	to := m.cfg.Feed.Snapshot()
 	found.KeepQuarantine(s.table)
 	s.table = found
@@ -130,30 +156,32 @@ func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	return m.make(ctx, s, p, to, plan.Evidence{Known: true, Foreign: changes})
+	return m.make(ctx, s, p, to, plan.Evidence{Known: true, Proven: true, Foreign: changes})
 }
+
+// errReread says that what a session has read is out of date, which is no trouble of its own.
+var errReread = errors.New("others wrote while the brake was on")
 
 // holdUntilChanged waits, while the brake is on, until the catalogue, the table or the claim to it has changed: before
 // that, the brake would be on again. An error says that all has to be read anew.
 func (m *Mirror) holdUntilChanged(ctx context.Context, s *session, a *audit) error {
-	for {
+	for changed := false; ; {
 		u, err := m.nextUntil(ctx, s.looked.Add(m.cfg.LookEvery))
 		switch {
 		case errors.Is(err, errIdle):
-			err = m.lookAt(ctx, s)
-		case err == nil:
-			m.regressed = m.regressed || u.Regressed
-			if len(u.Keys) > 0 || u.Regressed {
-				return nil
+			if err := m.lookAt(ctx, s); err != nil || changed {
+				return err
 			}
-		}
-		if err != nil {
+		case err != nil:
 			return err
+		default:
+			m.regressed = m.regressed || u.Regressed
+			changed = changed || len(u.Keys) > 0 || u.Regressed
 		}
 		select {
 		case r := <-a.found:
 			if r.err == nil && (r.Rows != s.table.Len() || r.RowDigest != s.table.Digest()) {
-				return fmt.Errorf("%w: others wrote while the brake was on", kvdata.ErrDrift)
+				return errReread
 			}
 		default:
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror/kvdata"
@@ -16,18 +17,20 @@ import (
 func evidence(
 	ctx context.Context, catalogue Catalogue, f kvdata.Found, p *plan.Plan, to *cssetcd.Snapshot, wentBack bool,
 ) (plan.Evidence, error) {
-	e := plan.Evidence{WentBack: wentBack || to.Revision() < f.State.Applied}
-	if f.State.Applied == 0 || f.Adopting || e.WentBack || !p.ChangesRows() {
-		return e, nil // it never showed this catalogue, or that part of history is gone, or nothing hangs on it
+	if f.State.Applied == 0 || f.Adopting || !p.ChangesRows() {
+		return plan.Evidence{}, nil // it never showed this catalogue, or nothing hangs on it
 	}
-	e.Untouched = f.Untouched()
-	if e.Untouched && plan.BrakeMerge(f.Table, p, plan.Evidence{}) == nil {
+	e := plan.Evidence{WentBack: wentBack || to.Revision() < f.State.Applied, Untouched: f.Untouched()}
+	switch {
+	case e.WentBack:
+		return unknown(e, f, p), nil
+	case e.Untouched && plan.BrakeMerge(f.Table, p, plan.Evidence{}) == nil:
 		return e, nil
 	}
 	left, err := catalogue.Snapshot(ctx, f.State.Applied)
 	switch {
 	case errors.Is(err, cssetcd.ErrCompacted):
-		return e, nil
+		return unknown(e, f, p), nil
 	case err != nil:
 		return e, fmt.Errorf("read the catalogue at revision %d, which kvData shows: %w", f.State.Applied, err)
 	}
@@ -35,6 +38,36 @@ func evidence(
 	if err != nil {
 		return e, err
 	}
-	e.Known, e.Foreign = true, back.Differences()
+	e.Known, e.Proven = true, f.State.Digest != nil && back.Digest == *f.State.Digest
+	e.Foreign = slices.DeleteFunc(back.Differences(), func(d plan.Difference) bool {
+		return d.Kind == plan.Missing && f.Records.Has(d.Key) // the table could not hold it, and was widened since
+	})
 	return e, nil
+}
+
+// unknown is the evidence where nobody knows what the mirror left.
+func unknown(e plan.Evidence, f kvdata.Found, p *plan.Plan) plan.Evidence {
+	if e.Untouched || f.State.Digest == nil {
+		return e
+	}
+	return e.Guess(p)
+}
+
+// remembering is a catalogue that remembers one snapshot of the past, which is asked for again and again while the brake
+// is on.
+type remembering struct {
+	Catalogue
+	past *cssetcd.Snapshot
+	at   cssetcd.Revision
+}
+
+func (r *remembering) Snapshot(ctx context.Context, at cssetcd.Revision) (*cssetcd.Snapshot, error) {
+	if at != 0 && at == r.at {
+		return r.past, nil
+	}
+	s, err := r.Catalogue.Snapshot(ctx, at)
+	if err == nil && at != 0 {
+		r.past, r.at = s, at
+	}
+	return s, err
 }

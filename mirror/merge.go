@@ -17,7 +17,7 @@ func (m *Mirror) merge(ctx context.Context, s *session, to *cssetcd.Snapshot) (*
 	if err != nil {
 		return nil, err
 	}
-	e, err := evidence(ctx, m.cfg.Catalogue, s.found(), p, to, m.regressed)
+	e, err := evidence(ctx, s.catalogue, s.found(), p, to, m.regressed)
 	if err != nil {
 		return nil, err
 	}
@@ -29,12 +29,15 @@ func (m *Mirror) make(ctx context.Context, s *session, p *plan.Plan, to *cssetcd
 	if err := brake(s.table, p, to, e, m.cfg.AllowMassDelete); err != nil {
 		return err
 	}
-	m.tellForeign(e.Foreign, true)
-	if err := s.merge(ctx, p, to, e.Foreign); err != nil {
+	m.tellForeign(e.Foreign)
+	if err := s.merge(ctx, p, to, e); err != nil {
 		return err
 	}
-	m.regressed = false
-	m.status.undone()
+	if len(e.Foreign) > 0 {
+		m.cfg.Logger.Info("what others wrote is undone, and css_mirror_foreign has it", "rows", len(e.Foreign))
+	}
+	m.regressed, m.told, s.foreign = false, nil, foreign{}
+	m.log(m.status.foreign(nil))
 	return nil
 }
 
@@ -52,25 +55,41 @@ func brake(table *plan.Table, p *plan.Plan, to *cssetcd.Snapshot, e plan.Evidenc
 	return nil
 }
 
-// mostTold is how many changes by others are logged one by one.
-const mostTold = 20
+// Bounds on what is logged of others' writes: rows one by one, and bytes of a value.
+const (
+	mostTold      = 20
+	mostToldBytes = 200
+)
 
-// tellForeign logs what others wrote, by key with both values.
-func (m *Mirror) tellForeign(changes []plan.Difference, undone bool) {
-	if len(changes) == 0 {
-		return
+// tellForeign logs what others wrote, by key with both values, and each once, though it may take several tries to undo
+// it.
+func (m *Mirror) tellForeign(changes []plan.Difference) {
+	var fresh []plan.Difference
+	for _, d := range changes {
+		if !m.told[d] {
+			fresh = append(fresh, d)
+		}
 	}
-	outcome := "stays until the mirror writes that key"
-	if undone {
-		outcome = "is undone"
+	if m.told == nil {
+		m.told = map[plan.Difference]bool{}
 	}
-	for _, d := range changes[:min(len(changes), mostTold)] {
-		m.cfg.Logger.Warn("others wrote into kvData; that "+outcome, "key", d.Key, "difference", d.Kind, "found", d.Have,
-			"mirrored", d.Want, "kvId", d.RowID)
+	for _, d := range fresh[:min(len(fresh), mostTold)] {
+		m.cfg.Logger.Warn("others wrote into kvData", "key", shorten(d.Key), "difference", d.Kind, "found", shorten(d.Have),
+			"mirrored", shorten(d.Want), "kvId", d.RowID)
 	}
-	if more := len(changes) - mostTold; more > 0 {
+	if more := len(fresh) - mostTold; more > 0 {
 		m.cfg.Logger.Warn("others wrote more rows; css_mirror_foreign has them", "rows", more)
 	}
+	for _, d := range fresh[:min(len(fresh), plan.MaxForeign)] {
+		m.told[d] = true
+	}
+}
+
+func shorten(text string) string {
+	if len(text) <= mostToldBytes {
+		return text
+	}
+	return text[:mostToldBytes] + fmt.Sprintf("... (%d bytes)", len(text))
 }
 
 // catchUp lets the feed come up to the catalogue that the session found in etcd: to the same cluster, since an address

@@ -17,7 +17,8 @@ type Mirror struct {
 	pace   pace
 	status *statusKeeper
 
-	regressed bool // the feed has said that etcd went back, and kvData does not show that yet
+	told      map[plan.Difference]bool // what others wrote, that was logged and is not undone yet
+	regressed bool                     // the feed has said that etcd went back, and kvData does not show that yet
 }
 
 // New returns a mirror. It does not connect to anything. All faults of the configuration are reported together.

@@ -51,6 +51,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 		if lasted {
 			delay = m.pace.first
 		}
+		if errors.Is(err, errReread) {
+			continue
+		}
 		m.report(err)
 		if m.stepsBack(ctx, time.Since(trying)) {
 			return fmt.Errorf("mirror: for %s: %w", m.cfg.StepBack, err)
@@ -144,7 +147,6 @@ func (m *Mirror) follow(ctx context.Context, s *session, a *audit) error {
 			}
 			_, err = s.follow(ctx, u)
 			unwritten = u.To.Revision()
-			m.status.rewrote(u)
 		}
 		if err == nil {
 			err = m.heed(ctx, s, a)

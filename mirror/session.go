@@ -15,15 +15,17 @@ import (
 // session is one take-over of the table: a connection, a term, and what kvData is known to hold. The first error that
 // is not sure to have changed nothing ends it, and the next session finds out by reading everything again.
 type session struct {
-	db      *kvdata.Conn
-	state   kvdata.State  // as of this session's last commit
-	server  string        // which server it is
-	cluster uint64        // of the etcd that was asked which catalogue it holds
-	adopt   *kvdata.Claim // what the table will be about with the first commit; nil: what it is about already
-	table   *plan.Table
-	stored  kvdata.Records // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
-	wrote   time.Time      // when the revision was last moved on
-	looked  time.Time      // when the server was last known to be as this session left it
+	db        *kvdata.Conn
+	catalogue Catalogue     // that remembers what the table showed
+	state     kvdata.State  // as of this session's last commit
+	server    string        // which server it is
+	cluster   uint64        // of the etcd that was asked which catalogue it holds
+	adopt     *kvdata.Claim // what the table will be about with the first commit; nil: what it is about already
+	table     *plan.Table
+	stored    kvdata.Records // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
+	foreign   foreign        // what others wrote since and nobody undid: it is not in table
+	wrote     time.Time      // when the revision was last moved on
+	looked    time.Time      // when the server was last known to be as this session left it
 }
 
 // openSession takes the table over and reads it.
@@ -36,7 +38,7 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{db: db, cluster: identity.Cluster}
+	s := &session{db: db, catalogue: &remembering{Catalogue: cfg.Catalogue}, cluster: identity.Cluster}
 	by := kvdata.Claim{Name: cfg.Name, Owner: cfg.Owner, Identity: identity, Adopt: cfg.Adopt}
 	if err := s.takeOver(ctx, by); err != nil {
 		db.Close()
@@ -69,12 +71,14 @@ func (s *session) takeOver(ctx context.Context, by kvdata.Claim) error {
 func (s *session) close() { s.db.Close() }
 
 func (s *session) found() kvdata.Found {
-	return kvdata.Found{State: s.state, Table: s.table, Adopting: s.adopt != nil}
+	return kvdata.Found{State: s.state, Table: s.table, Records: s.stored, Adopting: s.adopt != nil}
 }
 
 // merge executes a plan that makes kvData show a snapshot, and records what of others it undoes.
-func (s *session) merge(ctx context.Context, p *plan.Plan, to *cssetcd.Snapshot, foreign []plan.Difference) error {
-	err := s.commit(ctx, kvdata.Step{To: to.Revision(), Plan: p, Stored: s.stored, Foreign: foreign, Undone: true})
+func (s *session) merge(ctx context.Context, p *plan.Plan, to *cssetcd.Snapshot, e plan.Evidence) error {
+	err := s.commit(ctx, kvdata.Step{
+		To: to.Revision(), Plan: p, Stored: s.stored, Foreign: e.Foreign, Undone: true, Guessed: e.Guessed,
+	})
 	if err == nil {
 		s.stored = nil
 	}
@@ -105,11 +109,10 @@ func (s *session) advance(ctx context.Context, to cssetcd.Revision) error {
 	return s.commit(ctx, kvdata.Step{To: to, Plan: plan.Nothing(s.table)})
 }
 
-// accept goes on with what others made of kvData, and records it: found is what it holds.
-func (s *session) accept(ctx context.Context, found *plan.Table, changes []plan.Difference) error {
-	found.KeepQuarantine(s.table)
-	s.table = found
-	return s.commit(ctx, kvdata.Step{To: s.state.Applied, Plan: plan.Nothing(found), Foreign: changes})
+// note records what others wrote. It stays: where the mirror has to write such a row it does not find what it expects,
+// and the next session undoes everything.
+func (s *session) note(ctx context.Context, changes []plan.Difference) error {
+	return s.commit(ctx, kvdata.Step{To: s.state.Applied, Plan: plan.Nothing(s.table), Foreign: changes})
 }
 
 // Bounds on how often a transaction is tried that the server rolls back for another one, or whose new rows somebody

@@ -42,8 +42,8 @@ type Status struct {
 type statusKeeper struct {
 	mu      sync.Mutex
 	status  Status
-	behind  time.Time           // since when kvData may not show everything; zero when it does
-	others  map[string]struct{} // keys that others wrote and nobody has undone
+	behind  time.Time // since when kvData may not show everything; zero when it does
+	others  int       // rows that others wrote and nobody has undone
 	journal journal
 }
 
@@ -110,7 +110,7 @@ func (k *statusKeeper) follows(s kvdata.State, seen cssetcd.Revision) []notice {
 	k.shows(s, seen)
 	now := time.Now()
 	out := k.journal.clear(func(t Trouble) bool {
-		return t.Holds || t.Code == Quarantine && s.Quarantined == 0 || t.Code == ForeignWrites && len(k.others) == 0
+		return t.Holds || t.Code == Quarantine && s.Quarantined == 0 || t.Code == ForeignWrites && k.others == 0
 	})
 	if s.Quarantined > 0 {
 		out = append(out, k.journal.set(now, Quarantine, fmt.Sprintf("kvData cannot hold %d keys of the catalogue",
@@ -130,31 +130,12 @@ func (k *statusKeeper) shows(s kvdata.State, seen cssetcd.Revision) {
 func (k *statusKeeper) foreign(changes []plan.Difference) []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.others == nil {
-		k.others = map[string]struct{}{}
-	}
-	for _, d := range changes {
-		k.others[d.Key] = struct{}{}
+	if k.others = len(changes); k.others == 0 {
+		return k.journal.clear(func(t Trouble) bool { return t.Code == ForeignWrites })
 	}
 	d := changes[0]
-	return k.journal.set(time.Now(), ForeignWrites, fmt.Sprintf("others changed %d keys in kvData; the first is %q (%s): "+
-		"it holds %.80q, and the mirror left %.80q", len(k.others), d.Key, d.Kind, d.Have, d.Want))
-}
-
-// rewrote notes that the mirror wrote what an update changed, whatever others had made of it.
-func (k *statusKeeper) rewrote(u cssetcd.Update) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for _, change := range u.Keys {
-		delete(k.others, change.Key)
-	}
-}
-
-// undone notes that kvData holds nothing of others any more.
-func (k *statusKeeper) undone() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.others = nil
+	return k.journal.set(time.Now(), ForeignWrites, fmt.Sprintf("others changed %d rows of kvData; the first is %q (%s): "+
+		"it holds %.80q, and the mirror left %.80q", k.others, d.Key, d.Kind, d.Have, d.Want))
 }
 
 // notCompared notes that the rows could not be compared with what the mirror left.

@@ -56,7 +56,7 @@ func (c *Conn) explain(err error) error { return explain(c.conn.target, err) }
 
 // Look looks at the server. It costs one statement, whatever the size of the table.
 func (c *Conn) Look(ctx context.Context) (Look, error) {
-	l, err := look(ctx, c.conn)
+	l, err := c.conn.look(ctx, c.conn)
 	return l, c.explain(err)
 }
 

@@ -16,6 +16,7 @@ import (
 type connection struct {
 	*mysqlconn.Conn
 	target *mysql.Config
+	uid    string // the server's own idea of which one it is; "" if it has none
 }
 
 // querier reads; it is a connection or a transaction.
@@ -49,8 +50,9 @@ func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (
 	short, cancel := context.WithTimeout(ctx, config.Timeout+timeout) // a server may take the connection and say nothing
 	defer cancel()
 	conn, err := mysqlconn.Open(short, connector)
+	uid := ""
 	if err == nil {
-		if err = prepareSession(short, conn, timeout); err != nil {
+		if uid, err = prepareSession(short, conn, timeout); err != nil {
 			conn.Close()
 		}
 	}
@@ -60,7 +62,7 @@ func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (
 		}
 		return nil, err
 	}
-	return &connection{conn, target}, nil
+	return &connection{conn, target, uid}, nil
 }
 
 // connectOrCreate is connect that creates the database where it is missing.

@@ -16,7 +16,8 @@ import (
 type Found struct {
 	State    State
 	Table    *plan.Table
-	Adopting bool // it shows another catalogue so far
+	Records  Records // in quarantine, as far as they were read
+	Adopting bool    // it shows another catalogue so far
 }
 
 // Untouched reports whether kvData is as the mirror left it.

@@ -15,7 +15,8 @@ import (
 
 // Foreign is a change that somebody else than the mirror made to kvData, as css_mirror_foreign records it.
 type Foreign struct {
-	// Have is what others wrote, Want what the mirror had left; of a key beyond 1,024 bytes it has the beginning.
+	// Have is what others wrote, Want what the mirror had left, as far as that is known. Of a key beyond 1,024 bytes, and of
+	// values that do not fit into half a statement, they have the beginning.
 	plan.Difference
 	Seen     time.Time        // by the server's clock
 	Revision cssetcd.Revision // of etcd, that kvData showed
@@ -32,7 +33,7 @@ func (w writer) foreign(s Step) error {
 		args := make([]any, 0, 7*len(part))
 		for _, d := range part {
 			args = append(args, []byte(d.Key[:min(len(d.Key), maxKeyShown)]), []byte(d.Kind), d.RowID,
-				bytesUnless(d.Kind == plan.Missing, d.Have), bytesUnless(d.Kind == plan.Extra, d.Want), s.From, s.Undone)
+				w.text(d.Kind == plan.Missing, d.Have), w.text(d.Kind == plan.Extra || s.Guessed, d.Want), s.From, s.Undone)
 		}
 		query := `INSERT INTO css_mirror_foreign (seen, css_key, kind, row_id, found, mirrored, revision, undone) VALUES ` +
 			placeholders("(UTC_TIMESTAMP(6),?,?,?,?,?,?,?)", len(part))
@@ -40,16 +41,17 @@ func (w writer) foreign(s Step) error {
 			return err
 		}
 	}
-	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_foreign WHERE id <=
-		(SELECT last FROM (SELECT MAX(id) - ? AS last FROM css_mirror_foreign) AS newest)`, plan.MaxForeign)
+	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_foreign WHERE id <
+		(SELECT id FROM (SELECT id FROM css_mirror_foreign ORDER BY id DESC LIMIT 1 OFFSET ?) AS oldest)`, plan.MaxForeign-1)
 	return err
 }
 
-func bytesUnless(null bool, text string) any {
+// text is a value to be recorded, or, of one that fits into no packet with others, the beginning.
+func (w writer) text(null bool, text string) any {
 	if null {
 		return nil
 	}
-	return []byte(text)
+	return []byte(text[:min(len(text), w.maxBytes/2)])
 }
 
 // ReadForeign returns what css_mirror_foreign records, the newest first, at most limit of it; 0 is no limit. Total is

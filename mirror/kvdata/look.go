@@ -16,9 +16,10 @@ type Look struct {
 }
 
 // look fails when kvData cannot be read any more.
-func look(ctx context.Context, q querier) (l Look, err error) {
-	err = q.QueryRowContext(ctx, `SELECT CONCAT(@@hostname, ':', @@port, ' with server_id ', @@server_id), term, applied, digest
-		FROM css_mirror_state WHERE id = 1 AND (SELECT COUNT(*) FROM (SELECT 1 FROM kvData LIMIT 1) AS one) >= 0`).Scan(
+func (c *connection) look(ctx context.Context, q querier) (l Look, err error) {
+	err = q.QueryRowContext(ctx, `SELECT CONCAT_WS(' ', CONCAT(@@hostname, ':', @@port), @@socket, @@datadir, @@server_id, ?),
+		term, applied, digest
+		FROM css_mirror_state WHERE id = 1 AND (SELECT COUNT(*) FROM (SELECT 1 FROM kvData LIMIT 1) AS one) >= 0`, c.uid).Scan(
 		&l.Server, &l.Term, &l.Applied, &l.Digest)
 	if err != nil {
 		return l, fmt.Errorf("look at the server: %w", err)

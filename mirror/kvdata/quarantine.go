@@ -39,6 +39,12 @@ func (s Step) quarantine() quarantineChange {
 	return c
 }
 
+// Has reports whether a key is among the records.
+func (r Records) Has(key string) bool {
+	_, ok := r[sha256.Sum256([]byte(key))]
+	return ok
+}
+
 // reconciled is the change that leaves only the wanted records.
 func (r Records) reconciled(records []plan.Quarantined) quarantineChange {
 	var c quarantineChange

@@ -2,6 +2,8 @@ package kvdata
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -46,18 +48,26 @@ func idleTimeout(version string, timeout time.Duration) string {
 	return fmt.Sprintf("SET SESSION wait_timeout = %d", 3*seconds)
 }
 
-// prepareSession sets what the driver's configuration cannot.
-func prepareSession(ctx context.Context, conn *mysqlconn.Conn, timeout time.Duration) error {
+// prepareSession sets what the driver's configuration cannot, and returns the server's unique id: MySQL's server_uuid, or
+// the server_uid that later MariaDBs have.
+func prepareSession(ctx context.Context, conn *mysqlconn.Conn, timeout time.Duration) (uid string, err error) {
 	var version string
 	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {
-		return err
+		return "", err
 	}
 	for _, statement := range []string{
 		idleTimeout(version, timeout), "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 	} {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	query := "SELECT @@server_uuid"
+	if strings.Contains(version, "MariaDB") {
+		query = "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'server_uid'"
+	}
+	if err = conn.QueryRowContext(ctx, query).Scan(&uid); errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return uid, err
 }

@@ -17,6 +17,7 @@ type Step struct {
 	Stored   Records           // if not nil, what css_mirror_quarantine holds and the plan does not know of
 	Foreign  []plan.Difference // what others wrote, to be recorded
 	Undone   bool              // by this plan
+	Guessed  bool              // it may be theirs, and what was there before is not known
 	Held     int               // keys in quarantine afterwards
 	Adopt    *Claim            // what the table is about from now on; nil: what it was about
 }

@@ -25,7 +25,7 @@ func ReadSurvey(ctx context.Context, target *mysql.Config, timeout time.Duration
 	if err == nil {
 		defer c.Close()
 		err = explain(target, c.consistently(ctx, func(q querier) (err error) {
-			if s.Look, err = look(ctx, q); err == nil {
+			if s.Look, err = c.look(ctx, q); err == nil {
 				s.Rows, s.RowDigest, err = digest(ctx, q)
 			}
 			return err
@@ -44,7 +44,7 @@ const surveyRows = 100_000
 func digest(ctx context.Context, q querier) (rows int, digest uint64, err error) {
 	const next = "SELECT COALESCE((SELECT kvId FROM kvData WHERE kvId > ? ORDER BY kvId LIMIT 1 OFFSET ?), 2147483647)"
 	const part = "SELECT COUNT(*), BIT_XOR(" + plan.RowHash + ") FROM kvData WHERE kvId > ? AND kvId <= ?"
-	for after := int64(-1 << 31); after < 1<<31-1; {
+	for after := int64(-1<<31 - 1); after < 1<<31-1; {
 		var last int64
 		if err := q.QueryRowContext(ctx, next, after, surveyRows-1).Scan(&last); err != nil {
 			return 0, 0, fmt.Errorf("read kvData: %w", err)

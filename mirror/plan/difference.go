@@ -22,7 +22,7 @@ const (
 type Difference struct {
 	Kind  Kind
 	Key   string // as it should be; for an extra row as it is
-	Have  string // the row's value, or its key for WrongKey; empty when missing
+	Have  string // the row's value, its key for WrongKey, or its parent's id for WrongParent; empty when missing
 	Want  string // likewise, as it should be; empty when extra
 	RowID int32  // kvId; 0 when missing
 }
@@ -59,7 +59,7 @@ func (u Update) differences() []Difference {
 		out = append(out, d)
 	}
 	if u.Old.Parent != u.New.Parent {
-		d.Kind = WrongParent
+		d.Kind, d.Have, d.Want = WrongParent, parentLiteral(u.Old), parentLiteral(u.New)
 		out = append(out, d)
 	}
 	return out

@@ -10,12 +10,30 @@ type Evidence struct {
 	// what others wrote, Want what the mirror left.
 	Known   bool
 	Foreign []Difference
+	// Proven says that the digest, too, is that of what the mirror is known to have left. Where others deleted rows
+	// that cannot be told, since nobody knows their ids any more.
+	Proven bool
+	// Guessed says that others wrote and nobody knows what: Foreign is all that would be overwritten, and Want of it is
+	// not known.
+	Guessed bool
 	// WentBack says that etcd no longer holds the history that the mirror followed, as after a restore from a backup.
 	WentBack bool
 }
 
 // MaxForeign is how many rows that others wrote are undone without asking: as many as the mirror keeps a record of.
 const MaxForeign = 10_000
+
+// Guess returns the evidence where others wrote and nobody knows what: a plan would overwrite it.
+func (e Evidence) Guess(p *Plan) Evidence {
+	e.Guessed = true
+	for _, d := range p.Differences() {
+		if d.Kind != Missing {
+			d.Want = ""
+			e.Foreign = append(e.Foreign, d)
+		}
+	}
+	return e
+}
 
 // Lost counts what would be gone for good if kvData were made as the mirror left it: rows that others added or changed.
 func (e Evidence) Lost() (n int) {
@@ -33,13 +51,15 @@ func (e Evidence) unexplained(p *Plan) []Row {
 	switch {
 	case e.WentBack || !e.Known && !e.Untouched:
 		return p.Deletes
-	case !e.Untouched || len(e.Foreign) == 0:
+	case e.Proven || len(e.Foreign) == 0:
 		return nil
 	}
-	// Nobody wrote to kvData, and yet it is not what etcd says it held at that revision: this is another history.
+	// What etcd says of that revision may be another history: what it knows nothing of is not others' work for sure.
 	other := make(map[string]struct{}, len(e.Foreign))
 	for _, d := range e.Foreign {
-		other[d.Key] = struct{}{}
+		if d.Kind != Missing {
+			other[d.Key] = struct{}{}
+		}
 	}
 	var rows []Row
 	for _, r := range p.Deletes {

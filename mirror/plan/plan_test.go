@@ -307,7 +307,7 @@ func TestDifferences(t *testing.T) {
 		{Kind: plan.WrongKey, Key: "/DBS", Have: "/dbs", Want: "/DBS", RowID: 2},
 		{Kind: plan.WrongValue, Key: "/DBS", Have: "x", Want: "", RowID: 2},
 		{Kind: plan.Missing, Key: "/DBS/d", Want: "READY"},
-		{Kind: plan.WrongParent, Key: "/NODES", RowID: 3},
+		{Kind: plan.WrongParent, Key: "/NODES", Have: "NULL", Want: "1", RowID: 3},
 		{Kind: plan.Extra, Key: "/more", Have: "m", RowID: 4},
 	}, p.Differences())
 }

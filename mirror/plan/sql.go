@@ -2,7 +2,8 @@ package plan
 
 import (
 	"fmt"
-	"strings"
+	"slices"
+	"unicode/utf8"
 )
 
 // SQL returns the statements that execute a plan on kvData, in their order, for people who want to see or run them by
@@ -21,7 +22,10 @@ func (p *Plan) SQL() []string {
 			literal(u.New.Key), literal(u.New.Value), parentLiteral(u.New), u.Old.ID, RowHash, u.Old.Hash()))
 	}
 	for _, r := range p.Deletes {
-		out = append(out, fmt.Sprintf("DELETE FROM kvData WHERE kvId = %d AND BINARY kvKey = %s", r.ID, literal(r.Key)))
+		if slices.Contains(p.Unhook, r.ID) {
+			r.Parent = 0
+		}
+		out = append(out, fmt.Sprintf("DELETE FROM kvData WHERE kvId = %d AND %s = %d", r.ID, RowHash, r.Hash()))
 	}
 	return out
 }
@@ -33,7 +37,16 @@ func parentLiteral(r Row) string {
 	return fmt.Sprint(r.Parent)
 }
 
-var escapes = strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\x00", `\0`, "\n", `\n`, "\r", `\r`, "\x1a", `\Z`)
-
-// literal writes a text so that a server with any character set of the connection but exotic ones reads it again.
-func literal(s string) string { return "'" + escapes.Replace(s) + "'" }
+// literal writes a text so that every session reads the same, whatever its character set and its modes: as it is where it
+// is plain ASCII, and else by its bytes. One that is no text at all is for a column of bytes.
+func literal(s string) string {
+	if !utf8.ValidString(s) {
+		return fmt.Sprintf("X'%X'", s)
+	}
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '\'' || c == '\\' {
+			return fmt.Sprintf("CONVERT(X'%X' USING utf8mb4)", s)
+		}
+	}
+	return "'" + s + "'"
+}

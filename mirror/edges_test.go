@@ -1,0 +1,89 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
+)
+
+// FAULT a row of others whose value nearly fills max_allowed_packet has no hash in SQL: CONCAT fails with error 1301.
+// So the mirror can neither change nor delete that row, and writes nothing at all any more; the trouble is "other".
+func TestRowThatHasNoHash(t *testing.T) {
+	w := newWorld(t)
+	w.createWide("VARCHAR(300) CHARSET utf8mb4 COLLATE utf8mb4_bin", "MEDIUMTEXT CHARSET utf8mb4")
+	w.put("/DBS/a", "1")
+	w.once()
+	w.exec("UPDATE kvData SET kvVal = REPEAT('x', 16777215) WHERE kvKey = '/DBS/a'")
+	rev := w.put("/DBS/b", "2")
+	result, err := w.single().Once(t.Context())
+	assert.NoError(t, err)
+	assert.Equal(t, rev, result.Revision)
+}
+
+// FAULT where a column was widened, keys that were in quarantine are told and recorded as rows that others deleted, as
+// soon as anybody else wrote.
+func TestQuarantineIsToldAsDeletedByOthers(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1", "/DBS/long", strings.Repeat("v", 70_000))
+	w.once()
+	w.exec("ALTER TABLE kvData MODIFY kvVal MEDIUMTEXT NOT NULL")
+	w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'")
+	w.once()
+	list, _, err := kvdata.ReadForeign(t.Context(), w.target, 0)
+	require.NoError(t, err)
+	for _, f := range list {
+		assert.Equal(t, "/DBS/a", f.Key, "%s", f.Kind)
+	}
+}
+
+// FAULT of a row to which others gave another parent, css_mirror_foreign keeps the value twice and neither parent.
+func TestParentIsNotRecorded(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1", "/DBS/b", "2")
+	w.once()
+	rows := w.rows()
+	w.exec("UPDATE kvData SET parentKvId = ? WHERE kvKey = '/DBS/a'", rows["/DBS/b"].id)
+	w.once()
+	list, _, err := kvdata.ReadForeign(t.Context(), w.target, 0)
+	require.NoError(t, err)
+	require.Len(t, list, 1)
+	assert.Equal(t, fmt.Sprint(rows["/DBS/b"].id), list[0].Have)
+	assert.Equal(t, fmt.Sprint(rows["/DBS"].id), list[0].Want)
+}
+
+// FAULT the survey begins above the smallest id, so a row with that one is never noticed.
+func TestSmallestIDIsNotSurveyed(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1")
+	m := w.mirror(quickly(mirror.Alert))
+	w.run(m)
+	awaitStatus(t, m, following)
+	w.exec("INSERT INTO kvData (kvId, kvKey, kvVal) VALUES (-2147483648, '/DBS/new', 'theirs')")
+	assert.Eventually(t, func() bool { return len(w.foreign()) > 0 }, 3*time.Second, 50*time.Millisecond)
+}
+
+type failing struct{ mirror.Catalogue }
+
+func (failing) Snapshot(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, error) {
+	return nil, fmt.Errorf("%w: %w", cssetcd.ErrUnavailable, context.DeadlineExceeded)
+}
+
+// FAULT a dry run takes an error of etcd for one of MySQL, names the address of MySQL, and has its code.
+func TestDryRunBlamesMySQLForEtcd(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1")
+	w.once()
+	_, err := w.single(func(c *mirror.Config) { c.Catalogue = failing{w.client} }).DryRun(t.Context())
+	assert.ErrorIs(t, err, cssetcd.ErrUnavailable)
+	assert.NotErrorIs(t, err, mirror.ErrUnavailable)
+	assert.NotContains(t, err.Error(), "MySQL")
+}
