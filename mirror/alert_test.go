@@ -11,8 +11,7 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// FAULT with the policy alert, a row that others renamed or deleted is made anew when its key changes, but the rows
-// below it go on to point to the id that it had. No trouble shows that, and nothing mends it: the digest agrees.
+// Rule: a row that others renamed or deleted is made anew when its key changes, and the rows below it point to it then.
 func TestChildrenOfARowThatOthersMoved(t *testing.T) {
 	for name, sql := range map[string]string{
 		"renamed": "UPDATE kvData SET kvKey = '/DBS/other' WHERE kvKey = '/DBS/a'",
@@ -37,9 +36,8 @@ func TestChildrenOfARowThatOthersMoved(t *testing.T) {
 	}
 }
 
-// FAULT with the policy alert, a younger key that lost its row to an older one takes the row when others delete that
-// one, and the older key has neither row nor quarantine.
-func TestYoungerKeyTakesTheRow(t *testing.T) {
+// Rule: a younger key that lost its row to an older one does not get it when others delete that one.
+func TestYoungerKeyDoesNotTakeTheRow(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "older")
 	m := w.mirror(quickly(mirror.Alert))
@@ -53,10 +51,9 @@ func TestYoungerKeyTakesTheRow(t *testing.T) {
 	assert.Equal(t, "key_collision", w.quarantine()["/DBS/A"])
 }
 
-// FAULT what others wrote and undid themselves, or an operator with the statements of check --print-sql, is told and
-// recorded as a second change by others, with what they wrote first as "what the mirror left". The trouble stays for
-// ever, though kvData agrees with etcd and check --repair finds nothing to do.
-func TestUndoneByOthersIsToldAgain(t *testing.T) {
+// Rule: what others wrote and undid themselves, or an operator with the statements of check --print-sql, is told once,
+// and the trouble is over.
+func TestUndoneByOthersIsOver(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	m := w.mirror(quickly(mirror.Alert))
@@ -89,9 +86,8 @@ func TestForeignWritesEndWhenTheRowIsWritten(t *testing.T) {
 	w.agree()
 }
 
-// FAULT the brake is on for rows that others wrote and that are on record, once a running mirror has accepted them.
-// Without a mirror that ran, the same rows are undone.
-func TestBrakeOnWhatIsOnRecord(t *testing.T) {
+// Rule: the brake is off for rows that others wrote and that are on record, whether a mirror ran or not.
+func TestNoBrakeOnWhatIsOnRecord(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	m := w.mirror(quickly(mirror.Alert))
@@ -104,9 +100,8 @@ func TestBrakeOnWhatIsOnRecord(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// FAULT the brake is on for what etcd's history deleted, once a running mirror has accepted a row of a database that
-// others changed or added.
-func TestBrakeOnHistoryAfterAccepting(t *testing.T) {
+// Rule: the brake is off for what etcd's history deleted, though others changed or added a row of a database meanwhile.
+func TestNoBrakeOnHistoryBesideForeignWrites(t *testing.T) {
 	for name, sql := range map[string]string{
 		"inserted": "INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/theirs', 'x')",
 		"changed":  "UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'",

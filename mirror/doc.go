@@ -2,8 +2,8 @@
 // there.
 //
 // A [Mirror] takes the table over, compares all of it with the catalogue, and then follows a subscription: what one
-// transaction changed in etcd changes in MySQL in one transaction. The package plan works out what rows the table holds,
-// and the package kvdata reads and writes it; what a mirror left on a server is read there, too.
+// transaction changed in etcd changes in MySQL in one transaction. The package plan works out what rows the table
+// holds, and the package kvdata reads and writes it; what a mirror left on a server is read there, too.
 //
 // # Consistency
 //
@@ -20,9 +20,9 @@
 //
 // # What is written
 //
-// Rows of kvData, the tables css_mirror_state, css_mirror_quarantine and css_mirror_foreign beside it, and nothing else.
-// Rows that are as they should be are not touched and keep their kvId, because Qserv lists in the order of kvId. The
-// tables, and the database, are made where they are missing.
+// Rows of kvData, the tables css_mirror_state, css_mirror_quarantine and css_mirror_foreign beside it, and nothing
+// else. Rows that are as they should be are not touched and keep their kvId, because Qserv lists in the order of kvId.
+// The tables, and the database, are made where they are missing.
 //
 // # Errors
 //

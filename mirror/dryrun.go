@@ -8,8 +8,8 @@ import (
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// DryRun says what [Mirror.Once] would do, and refuses what it would refuse, but writes nothing: no table is made and no
-// other mirror is disturbed. What that one does meanwhile may make the numbers wrong.
+// DryRun says what [Mirror.Once] would do, and refuses what it would refuse, but writes nothing: no table is made and
+// no other mirror is disturbed. What that one does meanwhile may make the numbers wrong.
 func (m *Mirror) DryRun(ctx context.Context) (Result, error) {
 	result, err := m.dryRun(ctx)
 	if err != nil {

@@ -15,9 +15,8 @@ import (
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
-// FAULT a row of others whose value nearly fills max_allowed_packet has no hash in SQL: CONCAT fails with error 1301.
-// So the mirror can neither change nor delete that row, and writes nothing at all any more; the trouble is "other".
-func TestRowThatHasNoHash(t *testing.T) {
+// Rule: a row whose value nearly fills max_allowed_packet can be changed like others.
+func TestValueAsLargeAsAPacket(t *testing.T) {
 	w := newWorld(t)
 	w.createWide("VARCHAR(300) CHARSET utf8mb4 COLLATE utf8mb4_bin", "MEDIUMTEXT CHARSET utf8mb4")
 	w.put("/DBS/a", "1")
@@ -29,9 +28,8 @@ func TestRowThatHasNoHash(t *testing.T) {
 	assert.Equal(t, rev, result.Revision)
 }
 
-// FAULT where a column was widened, keys that were in quarantine are told and recorded as rows that others deleted, as
-// soon as anybody else wrote.
-func TestQuarantineIsToldAsDeletedByOthers(t *testing.T) {
+// Rule: where a column was widened, keys that were in quarantine are not taken for rows that others deleted.
+func TestQuarantineIsNoForeignWrite(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1", "/DBS/long", strings.Repeat("v", 70_000))
 	w.once()
@@ -45,8 +43,8 @@ func TestQuarantineIsToldAsDeletedByOthers(t *testing.T) {
 	}
 }
 
-// FAULT of a row to which others gave another parent, css_mirror_foreign keeps the value twice and neither parent.
-func TestParentIsNotRecorded(t *testing.T) {
+// Rule: of a row to which others gave another parent, css_mirror_foreign keeps both parents' ids.
+func TestParentsAreRecorded(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1", "/DBS/b", "2")
 	w.once()
@@ -60,8 +58,8 @@ func TestParentIsNotRecorded(t *testing.T) {
 	assert.Equal(t, fmt.Sprint(rows["/DBS"].id), list[0].Want)
 }
 
-// FAULT the survey begins above the smallest id, so a row with that one is never noticed.
-func TestSmallestIDIsNotSurveyed(t *testing.T) {
+// Rule: a row with the smallest id there can be is noticed, too.
+func TestSmallestIDIsSurveyed(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	m := w.mirror(quickly(mirror.Alert))
@@ -77,8 +75,8 @@ func (failing) Snapshot(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, e
 	return nil, fmt.Errorf("%w: %w", cssetcd.ErrUnavailable, context.DeadlineExceeded)
 }
 
-// FAULT a dry run takes an error of etcd for one of MySQL, names the address of MySQL, and has its code.
-func TestDryRunBlamesMySQLForEtcd(t *testing.T) {
+// Rule: an error of etcd is none of MySQL.
+func TestDryRunBlamesEtcdForEtcd(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	w.once()

@@ -17,10 +17,9 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// FAULT one row that others wrote lifts the brake. Etcd was set back to a backup without the databases, and has grown
-// beyond the revision that kvData shows; untouched, kvData keeps the brake on, and after one foreign write all its
-// databases and 1,100 rows go, told as rows that others wrote.
-func TestOneForeignWriteLiftsTheBrake(t *testing.T) {
+// Rule: one row that others wrote does not lift the brake, where etcd was set back to a backup without the databases and
+// has grown beyond the revision that kvData shows.
+func TestForeignWriteDoesNotLiftTheBrake(t *testing.T) {
 	for _, touched := range []bool{false, true} {
 		t.Run(fmt.Sprint("touched: ", touched), func(t *testing.T) {
 			w := newWorld(t)
@@ -54,9 +53,8 @@ func (c *counting) Snapshot(ctx context.Context, at cssetcd.Revision) (*cssetcd.
 	return c.Catalogue.Snapshot(ctx, at)
 }
 
-// FAULT while the brake is on, each change in etcd has the whole catalogue read from etcd, at the same old revision,
-// and planned anew.
-func TestBrakeReadsTheCatalogueAtEachChange(t *testing.T) {
+// Rule: while the brake is on, changes in etcd do not have the catalogue of the past read again.
+func TestBrakeReadsTheCatalogueOnce(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	w.once()
@@ -95,9 +93,8 @@ func into(b *buffer) func(*mirror.Config) {
 	return func(c *mirror.Config) { c.Logger = slog.New(slog.NewTextHandler(b, nil)) }
 }
 
-// FAULT while the brake is on and others write, the trouble "is over" and begins again with each comparison: four
-// lines of log each time, and a status that says the brake is new.
-func TestBrakeIsSaidToBeOver(t *testing.T) {
+// Rule: while the brake is on and others write, the trouble goes on, and is not told again.
+func TestBrakeLastsWhileOthersWrite(t *testing.T) {
 	w := newWorld(t)
 	w.many()
 	w.once()
@@ -115,9 +112,8 @@ func TestBrakeIsSaidToBeOver(t *testing.T) {
 	assert.Equal(t, since, awaitStatus(t, m, has(mirror.BrakeOn)).Troubles[0].Since)
 }
 
-// FAULT "others wrote into kvData; that is undone" is logged, for each row, before it is, and again at every try,
-// though nothing was undone.
-func TestToldAsUndoneAtEveryTry(t *testing.T) {
+// Rule: what others wrote is told once, though it takes many tries to undo it, and as undone only when it is.
+func TestForeignWritesAreToldOnce(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	w.once()
@@ -136,8 +132,8 @@ func TestToldAsUndoneAtEveryTry(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// FAULT a value of others is logged whole, however large it is.
-func TestLargeValuesAreLogged(t *testing.T) {
+// Rule: of a value of others no more is logged than people read.
+func TestLargeValuesAreNotLogged(t *testing.T) {
 	w := newWorld(t)
 	w.createWide("VARCHAR(300) CHARSET utf8mb4 COLLATE utf8mb4_bin", "MEDIUMTEXT CHARSET utf8mb4")
 	w.put("/DBS/a", "1")

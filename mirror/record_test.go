@@ -25,9 +25,9 @@ func (w *world) fill(start string, n int) {
 	}
 }
 
-// FAULT when etcd no longer has the revision that kvData shows, the digest says that others wrote, and yet what they
-// wrote is undone without a record and without a word.
-func TestUndoneWithoutARecordWhenCompacted(t *testing.T) {
+// Rule: when etcd no longer has the revision that kvData shows, and the digest says that others wrote, all that is
+// overwritten is recorded.
+func TestRecordWhenCompacted(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1", "/DBS/b", "2")
 	w.once()
@@ -42,10 +42,8 @@ func TestUndoneWithoutARecordWhenCompacted(t *testing.T) {
 	}
 }
 
-// FAULT with the policy alert, kvData is accepted as others made it, with a record of 10,000 rows at most. The next
-// take-over finds the digest as it was left, and undoes all without a record of the rest; the rule mass_foreign of the
-// brake, which is there for this, is not asked.
-func TestAcceptedBeyondTheRecord(t *testing.T) {
+// Rule: what others wrote beyond what is on record is not undone.
+func TestNothingIsLostBeyondTheRecord(t *testing.T) {
 	const n = 10_500
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
@@ -63,9 +61,8 @@ func TestAcceptedBeyondTheRecord(t *testing.T) {
 	assert.GreaterOrEqual(t, left+len(w.foreign()), n, "what is undone is on record")
 }
 
-// FAULT css_mirror_foreign is cut by ids and not by rows. Where auto_increment_increment is not 1, as with Galera, the
-// transaction that undoes what others wrote removes most of its own records of it.
-func TestRecordsAreCutByID(t *testing.T) {
+// Rule: css_mirror_foreign is cut by rows, though ids have gaps, as with Galera.
+func TestRecordsAreCutByRows(t *testing.T) {
 	w := newWorld(t)
 	createDatabase(w)
 	w.setGlobal("auto_increment_increment", "3")
@@ -77,9 +74,8 @@ func TestRecordsAreCutByID(t *testing.T) {
 	assert.Equal(t, 6000, len(w.foreign()))
 }
 
-// FAULT after etcd went back, what others wrote is undone without a record and without a word, though the digest says
-// that they did.
-func TestUndoneWithoutARecordWhenEtcdWentBack(t *testing.T) {
+// Rule: after etcd went back, what others wrote is recorded, too.
+func TestRecordWhenEtcdWentBack(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1", "/DBS/b", "1")
 	w.once()

@@ -249,7 +249,8 @@ func TestMySQLRefuses(t *testing.T) {
 	}
 	w.once(as(user, "secret")) // these are enough, and each is needed
 	w.exec("REVOKE DELETE ON " + user + ".css_mirror_foreign FROM " + user + "@localhost")
-	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")), "it lacks DELETE on css_mirror_foreign;")
+	assert.ErrorContains(t, w.refused(mirror.ErrUnauthorized, as(user, "secret")),
+		"it lacks DELETE on css_mirror_foreign;")
 	w.refused(mirror.ErrUnavailable, func(c *mirror.Config) {
 		c.Target = c.Target.Clone()
 		c.Target.Addr += ".not.there"

@@ -10,8 +10,8 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// Rule: whatever setting of the server or state of the table keeps a mirror from writing has a code of its own, shows as
-// long as it lasts, and no longer.
+// Rule: whatever setting of the server or state of the table keeps a mirror from writing has a code of its own, shows
+// as long as it lasts, and no longer.
 func TestEachObstacleHasACode(t *testing.T) {
 	lock := func(statement string) func(*world) func() {
 		return func(w *world) func() {
@@ -38,12 +38,14 @@ func TestEachObstacleHasACode(t *testing.T) {
 		human bool
 		harm  func(*world) (mend func())
 	}{
-		{"a server that is read-only", mirror.MySQLReadOnly, false, sql("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0")},
+		{"a server that is read-only", mirror.MySQLReadOnly, false,
+			sql("SET GLOBAL read_only = 1", "SET GLOBAL read_only = 0")},
 		{"a lock on the state", mirror.MySQLLocked, false, lock("BEGIN; SELECT * FROM css_mirror_state FOR UPDATE")},
 		{"LOCK TABLES by others", mirror.MySQLLocked, false, lock("LOCK TABLES kvData WRITE")},
 		{"a constraint", mirror.TableNotQservs, true, sql("ALTER TABLE kvData ADD CONSTRAINT short CHECK (kvVal < 'zz')",
 			"ALTER TABLE kvData DROP CONSTRAINT short")},
-		{"a unique index", mirror.TableNotQservs, true, sql("ALTER TABLE kvData ADD UNIQUE pair (kvKey, parentKvId); UPDATE css_mirror_state SET term = term + 1",
+		{"a unique index", mirror.TableNotQservs, true, sql(
+			"ALTER TABLE kvData ADD UNIQUE pair (kvKey, parentKvId); UPDATE css_mirror_state SET term = term + 1",
 			"ALTER TABLE kvData DROP INDEX pair")},
 		{"a state that is damaged", mirror.Other, false, sql(
 			"UPDATE css_mirror_state SET term = term + 1; ALTER TABLE css_mirror_state DROP COLUMN owner",

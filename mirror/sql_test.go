@@ -9,9 +9,8 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// FAULT the statement that check --print-sql prints for a row of others deletes the row also when it has become one of
-// the catalogue: DELETE looks at kvId and key, and not at the hash.
-func TestPrintedSQLDeletesARowThatIsRight(t *testing.T) {
+// Rule: a statement that check --print-sql prints does nothing to a row that has changed since.
+func TestPrintedSQLNamesTheRow(t *testing.T) {
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	w.once()
@@ -26,9 +25,8 @@ func TestPrintedSQLDeletesARowThatIsRight(t *testing.T) {
 	assert.Equal(t, "READY", w.rows()["/DBS/new"].value)
 }
 
-// FAULT the printed statements are text in the connection's character set with backslash escapes. In a client that
-// says latin1 they write wrong keys and values without an error; with NO_BACKSLASH_ESCAPES they are no SQL.
-func TestPrintedSQLDependsOnTheSession(t *testing.T) {
+// Rule: the printed statements do the same whatever character set and modes a session has.
+func TestPrintedSQLMeansTheSameEverywhere(t *testing.T) {
 	for name, session := range map[string]string{
 		"as it is": "DO 0", "latin1": "SET NAMES latin1", "backslashes": "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
 	} {

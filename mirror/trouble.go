@@ -67,10 +67,10 @@ var kinds = []Kind{
 		"As long as this program is used.", is(ErrNewerFormat)},
 	{TableOutOfIDs, true, true, "Number the rows of kvData anew while nothing writes there.",
 		"Until there are ids for new rows.", is(plan.ErrNoIDs)},
-	{TableTaken, true, false, "Nothing, if someone ran `css-sync mirror --once`; else give each daemon a --mirror-name of " +
-		"its own, or the same etcd.", "A few seconds, unless two mirrors take the table from each other.", is(ErrFenced)},
-	{TableChanged, true, false, "Nothing: the mirror compares everything again. If it happens often, find out who writes " +
-		"into kvData.", "A moment.", is(kvdata.ErrDrift)},
+	{TableTaken, true, false, "Nothing, if someone ran `css-sync mirror --once`; else give each daemon a --mirror-name " +
+		"of its own, or the same etcd.", "A few seconds, unless two mirrors take the table from each other.", is(ErrFenced)},
+	{TableChanged, true, false, "Nothing: the mirror compares everything again. If it happens often, find out who " +
+		"writes into kvData.", "A moment.", is(kvdata.ErrDrift)},
 	{MySQLMoved, true, false, "Nothing: the mirror goes on with the server that the address leads to now.", "A moment.",
 		is(errMoved)},
 	{MySQLPacket, true, true, "Raise max_allowed_packet as the message says.", "Until the server takes larger packets.",
@@ -90,11 +90,12 @@ var kinds = []Kind{
 		"A moment.", is(errRegressed)},
 	{EtcdUnavailable, true, false, "See to it that etcd runs, has a quorum and can be reached from here.",
 		"Until etcd answers.", is(cssetcd.ErrUnavailable)},
-	{ForeignWrites, false, true, "See who wrote: `css-sync check` lists what differs, css_mirror_foreign what was found; " +
-		"undo it with `css-sync check --repair`.", "Until the rows are undone or written by the mirror.", never},
+	{ForeignWrites, false, true, "See who wrote: `css-sync check` lists what differs, css_mirror_foreign what was " +
+		"found; undo it with `css-sync check --repair`.", "Until the rows are undone or written by the mirror.", never},
 	{NotCompared, false, false, "See to it that a second connection of the mirror's user can be made.",
 		"Until the rows can be compared again.", never},
-	{Quarantine, false, true, "`css-sync check` says which keys, and why; rename or delete them in etcd, or widen the table.",
+	{Quarantine, false, true,
+		"`css-sync check` says which keys, and why; rename or delete them in etcd, or widen the table.",
 		"As long as etcd holds such keys.", never},
 	{NoMirror, true, true, "Start `css-sync serve`, or check where MySQL is.", "Until a mirror has written there.",
 		is(ErrNoMirror)},
@@ -221,7 +222,8 @@ func (m *Mirror) log(notices []notice) {
 		case lasts:
 			m.cfg.Logger.Warn("the mirror still has trouble", "code", t.Code, "since", t.Since, "err", t.Text, "do", t.Do)
 		case ends:
-			m.cfg.Logger.Info("the mirror's trouble is over", "code", t.Code, "lasted", time.Since(t.Since).Round(time.Millisecond))
+			lasted := time.Since(t.Since).Round(time.Millisecond)
+			m.cfg.Logger.Info("the mirror's trouble is over", "code", t.Code, "lasted", lasted)
 		}
 	}
 }

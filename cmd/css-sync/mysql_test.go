@@ -101,10 +101,11 @@ func TestSeveralServers(t *testing.T) {
 	delete(c.Env, "CSS_SYNC_MYSQL_DSN")
 	clitest.Fill(c.OK)
 	both := []string{"--mysql-dsn", first.DSN(""), "--mysql-dsn", second.DSN("")}
-	c.Refuses(cli.ExitInvalid, "2 MySQL servers and 1 mirror name", append([]string{"serve"}, both...)...)
-	c.Refuses(cli.ExitInvalid, "given twice", append([]string{"serve", "--mirror-name", "a", "--mirror-name", "a"}, both...)...)
-	c.Refuses(cli.ExitInvalid, "2 MySQL servers are given, and this command takes one", append([]string{"check"}, both...)...)
-	serve := c.Process(append([]string{"serve", "--mirror-name", "a", "--mirror-name", "b", "--session-ttl", "2s"}, both...)...)
+	with := func(args ...string) []string { return append(args, both...) }
+	c.Refuses(cli.ExitInvalid, "2 MySQL servers and 1 mirror name", with("serve")...)
+	c.Refuses(cli.ExitInvalid, "given twice", with("serve", "--mirror-name", "a", "--mirror-name", "a")...)
+	c.Refuses(cli.ExitInvalid, "2 MySQL servers are given, and this command takes one", with("check")...)
+	serve := c.Process(with("serve", "--mirror-name", "a", "--mirror-name", "b", "--session-ttl", "2s")...)
 	serve.AwaitN(`msg="mirror follows etcd"`, 2)
 	mirrors := func() []status.Mirror {
 		r := c.Run(append([]string{"status", "-w", "json"}, both...)...)

@@ -30,7 +30,8 @@ const DefaultDatabase = "qservCssData"
 func (m *mysqlFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&m.dsn, "mysql-dsn", nil, "where the MySQL mirror is, as `string` user:password@tcp(host:port)/"+
 		DefaultDatabase+" or mysql://user:password@host:port/"+DefaultDatabase+"; once for each server that serve mirrors to")
-	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "", "file that holds what --mysql-dsn would be given, a line for each server")
+	flags.StringVar(&m.dsnFile, "mysql-dsn-file", "",
+		"file that holds what --mysql-dsn would be given, a line for each server")
 	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
 	AllowEnvironment(flags, mysqlFlagNames, OwnPrefix)
 	m.flags = flags

@@ -29,7 +29,8 @@ type Mirror struct {
 func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) mirror.Config {
 	return mirror.Config{
 		Catalogue: css.Client, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
-		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery, Logger: log,
+		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery,
+		Logger: log,
 	}
 }
 

@@ -17,8 +17,8 @@ import (
 // name alone stands the [Report] of the elected one.
 func MirrorKeys(prefix string) string { return prefix + "/mirror/" }
 
-// Report is how the daemon that leads a mirror stands: its form in etcd, and in JSON. It is on the lease of that daemon,
-// so that there is one only while the daemon is there.
+// Report is how the daemon that leads a mirror stands: its form in etcd, and in JSON. It is on the lease of that
+// daemon, so that there is one only while the daemon is there.
 type Report struct {
 	Mirror   string           `json:"mirror"`
 	Owner    string           `json:"owner"` // which daemon

@@ -19,7 +19,8 @@ func TestSelect(t *testing.T) {
 	assert.Equal(t, Names(), names())
 	assert.Equal(t, []string{"drop-vs-statements"}, names("drop-vs-statements"))
 	assert.Equal(t, []string{"drop-vs-statements"}, names("drop-vs-statements-mysql"), "the name of a result")
-	assert.Equal(t, []string{"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-update", "mirror-delete"}, names("mirror-"), "the begin of names")
+	assert.Equal(t, []string{"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-update", "mirror-delete"},
+		names("mirror-"), "the begin of names")
 	_, err := Select([]string{"mirror-lag", "nonsense"})
 	assert.ErrorContains(t, err, `there is no benchmark "nonsense"; there are table-read-vs-etcd-get, `)
 	_, err = Select([]string{""})

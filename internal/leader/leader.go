@@ -53,8 +53,8 @@ var ErrStepBack = errors.New("stepping back behind the other candidates")
 
 // Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends
 // with that of Run or when the leadership is lost, by the loss of the lease or of the key; then Run campaigns again,
-// with another key. It returns the error of ctx, or what work returned by itself, save for [ErrStepBack]. On return the candidacy is withdrawn,
-// so that another takes over at once.
+// with another key. It returns the error of ctx, or what work returned by itself, save for [ErrStepBack]. On return
+// the candidacy is withdrawn, so that another takes over at once.
 func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error) error {
 	c := candidacy{Config: cfg}
 	said := ""

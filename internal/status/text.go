@@ -23,7 +23,8 @@ func (s Status) Write(w io.Writer) {
 	}
 	f = append(f, [2]string{"catalogue", s.catalogueText()})
 	if len(s.Mirrors) == 0 {
-		f = append(f, [2]string{"mirror", "not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"})
+		f = append(f, [2]string{"mirror",
+			"not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"})
 	}
 	for _, m := range s.Mirrors {
 		f = append(f, m.facts()...)
@@ -69,7 +70,8 @@ func (m Mirror) facts() (f cli.Facts) {
 	switch {
 	case m.OK:
 		f = cli.Facts{
-			{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, m.lagText(), cli.Count(m.Rows, "row"))},
+			{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, m.lagText(),
+				cli.Count(m.Rows, "row"))},
 			{"written by", fmt.Sprintf("%s, term %d, %s", m.Owner, m.Term, m.Updated.UTC().Format(time.RFC3339))},
 		}
 	case m.Server == "":

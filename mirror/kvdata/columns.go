@@ -53,7 +53,8 @@ func describeColumns(ctx context.Context, q querier) (map[string]column, error) 
 	found := map[string]column{}
 	for rows.Next() {
 		var c column
-		if err := rows.Scan(&c.name, &c.kind, &c.whole, &c.chars, &c.bytes, &c.nullable, &c.charset, &c.collation); err != nil {
+		err := rows.Scan(&c.name, &c.kind, &c.whole, &c.chars, &c.bytes, &c.nullable, &c.charset, &c.collation)
+		if err != nil {
 			return nil, err
 		}
 		found[c.name] = c
@@ -132,8 +133,8 @@ func keyColumn(c *plan.Columns, is column) string {
 		c.Exact = true
 	case "general_ci", "general_nopad_ci":
 	default:
-		return fmt.Sprintf("the column kvKey has the collation %s; it must be %[2]s_general_ci, as Qserv makes it, or %[2]s_bin",
-			is.collation, is.charset)
+		return fmt.Sprintf("the column kvKey has the collation %s; it must be %[2]s_general_ci, as Qserv makes it, "+
+			"or %[2]s_bin", is.collation, is.charset)
 	}
 	return ""
 }

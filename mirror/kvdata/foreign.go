@@ -74,7 +74,8 @@ func readForeign(ctx context.Context, q querier, limit int) (list []Foreign, tot
 	if err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM css_mirror_foreign").Scan(&total); err != nil {
 		return nil, 0, fmt.Errorf("read css_mirror_foreign: %w", err)
 	}
-	query := "SELECT seen, css_key, kind, row_id, found, mirrored, revision, undone FROM css_mirror_foreign ORDER BY id DESC"
+	query := "SELECT seen, css_key, kind, row_id, found, mirrored, revision, undone FROM css_mirror_foreign " +
+		"ORDER BY id DESC"
 	if limit > 0 {
 		query += fmt.Sprintf(" LIMIT %d", limit)
 	}

@@ -64,8 +64,9 @@ func (w writer) update(updates []plan.Update) error {
 	for _, u := range updates {
 		args = append(args, u.Old.ID, u.Old.Hash(), w.key(u.New), u.New.Value, u.New.Parent)
 	}
-	return w.exec(len(updates), "UPDATE kvData JOIN (SELECT ? AS id, ? AS was, ? AS new_key, ? AS new_value, ? AS new_parent"+
-		strings.Repeat(" UNION ALL SELECT ?,?,?,?,?", len(updates)-1)+") AS wanted ON kvId = id AND "+plan.RowHash+" = was "+
+	const one = "SELECT ? AS id, ? AS was, ? AS new_key, ? AS new_value, ? AS new_parent"
+	more := strings.Repeat(" UNION ALL SELECT ?,?,?,?,?", len(updates)-1)
+	return w.exec(len(updates), "UPDATE kvData JOIN ("+one+more+") AS wanted ON kvId = id AND "+plan.RowHash+" = was "+
 		"SET kvKey = new_key, kvVal = new_value, parentKvId = NULLIF(new_parent, 0)", args...)
 }
 

@@ -17,8 +17,8 @@ import (
 // DefaultTimeout is that of a session's TTL in etcd: whoever takes over after it finds the rows free soon.
 const DefaultTimeout = 10 * time.Second
 
-// sessionConfig returns the target with what the mirror's correctness rests on, and such that a connection which is dead
-// at one end holds nobody up for much longer than the time-out.
+// sessionConfig returns the target with what the mirror's correctness rests on, and such that a connection which is
+// dead at one end holds nobody up for much longer than the time-out.
 func sessionConfig(target *mysql.Config, timeout time.Duration) (*mysql.Config, error) {
 	seconds := strconv.Itoa(max(1, int(timeout/time.Second)))
 	c, err := mysqlconn.Config(target, timeout,

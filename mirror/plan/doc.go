@@ -13,10 +13,10 @@
 // # What the table cannot hold
 //
 // As Qserv makes the table, the key is CHAR(255) and the value TEXT, both in three-byte UTF-8 and compared by a
-// collation that ignores case, accents and trailing spaces; [Columns] says what a table has. A key that does not fit is put in quarantine, with a [Reason], and so is everything
-// below it: it has no row, rather than a wrong, shortened or outdated one, and all other keys go on. Among keys that
-// the collation cannot keep apart the oldest has the row: the one with the smallest create revision, or, where
-// it is no key itself but above some, that of the first key below it.
+// collation that ignores case, accents and trailing spaces; [Columns] says what a table has. A key that does not fit is
+// put in quarantine, with a [Reason], and so is everything below it: it has no row, rather than a wrong, shortened or
+// outdated one, and all other keys go on. Among keys that the collation cannot keep apart the oldest has the row: the
+// one with the smallest create revision, or, where it is no key itself but above some, that of the first key below it.
 //
 // # Concurrency
 //

@@ -5,8 +5,9 @@ import "strings"
 // Most of a table is right already, and needs no slot, no rivals and no verdict. Where keys compete for a place, one of
 // them has no row, so that what is found right here is right.
 
-// shows reports whether a key of the image has the row that it is to have, and notes that row as right, with those above
-// it that are there for its sake. Keys have to come in byte order: what is above a key and a key itself has come before.
+// shows reports whether a key of the image has the row that it is to have, and notes that row as right, with those
+// above it that are there for its sake. Keys have to come in byte order: what is above a key and a key itself has come
+// before.
 func (w *work) shows(key, value string, right *ids) bool {
 	folded := w.t.columns.Fold(key)
 	r, ok := w.t.rows[folded]

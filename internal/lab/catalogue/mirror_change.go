@@ -56,8 +56,8 @@ var MirrorDelete = rig.Benchmark{
 			return nil, err
 		}
 		return c.figures(ctx, "mirror-delete", measure.Within(1.3), "a revision that deletes %d keys of %d rows, from the "+
-			"update until kvData shows it; peer: DELETE .. WHERE kvId IN (..) ORDER BY LENGTH(kvKey) DESC of %d rows each in one "+
-			"transaction", c.peerDelete)
+			"update until kvData shows it; peer: DELETE .. WHERE kvId IN (..) ORDER BY LENGTH(kvKey) DESC of %d rows each "+
+			"in one transaction", c.peerDelete)
 	},
 }
 

@@ -90,8 +90,8 @@ func measureEqual(ctx context.Context, r *rig.Rig) ([]measure.Result, error) {
 		return nil, err
 	}
 	resync.Add("memory of a row, beside the view", "bytes", bytes/float64(n), measure.Within(perRow))
-	check, err := turns.Figure("resync-equal-check", "ms", fmt.Sprintf("checking a kvData of %d rows, reading etcd included",
-		n)+peer, measure.Within(2.5), "check")
+	check, err := turns.Figure("resync-equal-check", "ms",
+		fmt.Sprintf("checking a kvData of %d rows, reading etcd included", n)+peer, measure.Within(2.5), "check")
 	return []measure.Result{resync, check}, err
 }
 
