@@ -101,6 +101,8 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.Server)
 	case r.Term != s.state.Term:
 		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.Term, s.state.Term)
+	case s.db.Altered(r.Survey):
+		return fmt.Errorf("%w: its columns were changed", kvdata.ErrDrift)
 	case r.Digest == nil || *r.Digest^r.RowDigest == s.foreign.digest:
 		return nil // as the mirror left it, but for what is known
 	}

@@ -111,6 +111,8 @@ func TestAddressMoves(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, "unix", *leadsTo.Load())
 	})
 	defer mysql.DeregisterDialContext("moving")
+	_, err := there.single().Once(t.Context()) // so that nothing but the server itself is another one there
+	require.NoError(t, err)
 	m := w.mirror(func(c *mirror.Config) {
 		c.Target = w.target.Clone()
 		c.Target.Net, c.Target.Addr, c.CompareEvery = "moving", "anywhere", 100*time.Millisecond
@@ -154,7 +156,8 @@ func TestOlderCopyIsPutBack(t *testing.T) {
 	w.await(w.put("/DBS/a", "2", "/DBS/b", "3"))
 	awaitStatus(t, m, following)
 	w.exec(`SET foreign_key_checks = 0; BEGIN; DELETE FROM kvData; INSERT INTO kvData SELECT * FROM old_rows;
-		DELETE FROM css_mirror_state; INSERT INTO css_mirror_state SELECT * FROM old_state; COMMIT; SET foreign_key_checks = 1`)
+		DELETE FROM css_mirror_state; INSERT INTO css_mirror_state SELECT * FROM old_state; COMMIT;
+		SET foreign_key_checks = 1`)
 	require.Eventually(t, func() bool { return w.rows()["/DBS/b"].value == "3" }, patience, 5*time.Millisecond)
 	awaitStatus(t, m, following)
 	w.agree()

@@ -17,8 +17,11 @@ import (
 func evidence(
 	ctx context.Context, catalogue Catalogue, f kvdata.Found, p *plan.Plan, to *cssetcd.Snapshot, wentBack bool,
 ) (plan.Evidence, error) {
-	if f.State.Applied == 0 || f.Adopting || !p.ChangesRows() {
+	switch {
+	case f.Adopting || !p.ChangesRows():
 		return plan.Evidence{}, nil // it never showed this catalogue, or nothing hangs on it
+	case f.State.Applied == 0:
+		return plan.Evidence{}.Guess(p), nil // no mirror wrote there yet, so others did
 	}
 	e := plan.Evidence{WentBack: wentBack || to.Revision() < f.State.Applied, Untouched: f.Untouched()}
 	switch {
@@ -53,8 +56,8 @@ func unknown(e plan.Evidence, f kvdata.Found, p *plan.Plan) plan.Evidence {
 	return e.Guess(p)
 }
 
-// remembering is a catalogue that remembers one snapshot of the past, which is asked for again and again while the brake
-// is on.
+// remembering is a catalogue that remembers one snapshot of the past, which is asked for again and again while the
+// brake is on.
 type remembering struct {
 	Catalogue
 	past *cssetcd.Snapshot

@@ -17,8 +17,8 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-// Rule: one row that others wrote does not lift the brake, where etcd was set back to a backup without the databases and
-// has grown beyond the revision that kvData shows.
+// Rule: one row that others wrote does not lift the brake, where etcd was set back to a backup without the databases
+// and has grown beyond the revision that kvData shows.
 func TestForeignWriteDoesNotLiftTheBrake(t *testing.T) {
 	for _, touched := range []bool{false, true} {
 		t.Run(fmt.Sprint("touched: ", touched), func(t *testing.T) {

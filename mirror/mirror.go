@@ -50,8 +50,7 @@ const onceTries = 5
 func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
-		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, kvdata.ErrDrift) ||
-			errors.Is(err, ErrBusy)) {
+		if err == nil || try == onceTries || !(errors.Is(err, ErrFenced) || errors.Is(err, kvdata.ErrDrift)) {
 			return result, err
 		}
 		if err := wait.UpTo(ctx, m.pace.first); err != nil {

@@ -96,6 +96,7 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 		return false, err
 	}
 	defer s.close()
+	s.tell = m.report
 	a := m.audit(ctx)
 	defer a.close()
 	to, p, err := m.mergeNewest(ctx, s)

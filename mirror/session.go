@@ -26,6 +26,8 @@ type session struct {
 	foreign   foreign        // what others wrote since and nobody undid: it is not in table
 	wrote     time.Time      // when the revision was last moved on
 	looked    time.Time      // when the server was last known to be as this session left it
+	timeout   time.Duration
+	tell      func(error) // of locks that it waits for; nil: nobody is told
 }
 
 // openSession takes the table over and reads it.
@@ -38,7 +40,8 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{db: db, catalogue: &remembering{Catalogue: cfg.Catalogue}, cluster: identity.Cluster}
+	s := &session{db: db, catalogue: &remembering{Catalogue: cfg.Catalogue}, cluster: identity.Cluster,
+		timeout: cfg.Timeout}
 	by := kvdata.Claim{Name: cfg.Name, Owner: cfg.Owner, Identity: identity, Adopt: cfg.Adopt}
 	if err := s.takeOver(ctx, by); err != nil {
 		db.Close()
@@ -115,12 +118,8 @@ func (s *session) note(ctx context.Context, changes []plan.Difference) error {
 	return s.commit(ctx, kvdata.Step{To: s.state.Applied, Plan: plan.Nothing(s.table), Foreign: changes})
 }
 
-// Bounds on how often a transaction is tried that the server rolls back for another one, or whose new rows somebody
-// else numbered first.
-const (
-	busyTries   = 10
-	numberTries = 20
-)
+// numberTries bounds how often a transaction is tried whose new rows somebody else numbered first.
+const numberTries = 20
 
 // commit executes a step and, when that is known to be done, brings the session up to date.
 func (s *session) commit(ctx context.Context, next kvdata.Step) error {
@@ -140,16 +139,20 @@ func (s *session) commit(ctx context.Context, next kvdata.Step) error {
 	return nil
 }
 
-// applyPatiently applies a step again while what kept it from being applied has changed nothing and passes.
+// applyPatiently applies a step again while what kept it from being applied has changed nothing and passes. Locks of
+// others are waited for without reading anything anew: for ever if somebody is told, and else no longer than a time-out.
 func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
+	began := time.Now()
 	for busy, numbered := 1, 1; ; {
 		err := s.db.Apply(ctx, next)
 		switch {
-		case errors.Is(err, ErrBusy) && busy < busyTries:
-			if err := wait.UpTo(ctx, time.Duration(busy)*20*time.Millisecond); err != nil {
+		case errors.Is(err, ErrBusy) && (s.tell != nil || time.Since(began) < s.timeout):
+			if busy++; s.tell != nil && (busy > 10 || time.Since(began) > s.timeout/4) {
+				s.tell(err)
+			}
+			if err := wait.UpTo(ctx, min(time.Duration(busy)*20*time.Millisecond, time.Second)); err != nil {
 				return err
 			}
-			busy++
 		case errors.Is(err, kvdata.ErrIDsTaken) && numbered < numberTries:
 			if err := s.renumber(ctx, next.Plan, numbered); err != nil {
 				return err

@@ -142,7 +142,8 @@ var meddling = []struct{ name, sql, told string }{
 	{"value", "UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'", `value /DBS/a: "theirs", not "1"`},
 	{"deleted", "DELETE FROM kvData WHERE kvKey = '/DBS/b'", `missing /DBS/b: "", not "2"`},
 	{"inserted", "INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/new', 'theirs')", `extra /DBS/new: "theirs", not ""`},
-	{"spelling", "UPDATE kvData SET kvKey = '/DBS/A' WHERE kvKey = '/DBS/a'", `key_spelling /DBS/a: "/DBS/A", not "/DBS/a"`},
+	{"spelling", "UPDATE kvData SET kvKey = '/DBS/A' WHERE kvKey = '/DBS/a'",
+		`key_spelling /DBS/a: "/DBS/A", not "/DBS/a"`},
 	{"parent", "UPDATE kvData SET parentKvId = NULL WHERE kvKey = '/DBS/a'", `parent /DBS/a: "NULL", not "2"`},
 }
 
@@ -175,7 +176,8 @@ func TestForeignWritesAreToldWhileQuiet(t *testing.T) {
 	}
 }
 
-// Rule: with the policy repair, others' writes are undone as soon as they are found, and recorded by the same transaction.
+// Rule: with the policy repair, others' writes are undone as soon as they are found, and recorded by the same
+// transaction.
 func TestForeignWritesAreRepaired(t *testing.T) {
 	for _, tt := range meddling {
 		t.Run(tt.name, func(t *testing.T) {

@@ -39,14 +39,11 @@ what check, status and diff need.`,
 			case readOnly:
 				statements = kvdata.ReadGrants(user, database)
 			case noCreate:
-				statements = append(kvdata.Schema(), kvdata.Grants(user, database, false)...)
+				statements = append(kvdata.Schema(database), kvdata.Grants(user, database, false)...)
 			default:
 				statements = kvdata.Grants(user, database, true)
 			}
 			return p.Print(statements, func(w io.Writer) {
-				if noCreate {
-					fmt.Fprintf(w, "USE %s;\n", database)
-				}
 				for _, s := range statements {
 					fmt.Fprintln(w, s+";")
 				}

@@ -5,6 +5,8 @@ package report
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/mirror"
@@ -45,10 +47,10 @@ func NewComparison(r mirror.Report) Comparison {
 		Differences: []Difference{}, Quarantined: []Quarantined{},
 	}
 	for _, d := range r.Differences {
-		v.Differences = append(v.Differences, Difference{string(d.Kind), d.Key, d.Have, d.Want, d.RowID})
+		v.Differences = append(v.Differences, Difference{string(d.Kind), text(d.Key), d.Have, d.Want, d.RowID})
 	}
 	for _, q := range r.Quarantined {
-		v.Quarantined = append(v.Quarantined, Quarantined{q.Key, string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes})
+		v.Quarantined = append(v.Quarantined, Quarantined{text(q.Key), string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes})
 	}
 	return v
 }
@@ -86,4 +88,13 @@ func (v Repair) Write(w io.Writer) {
 	v.Comparison.Write(w)
 	fmt.Fprintln(w)
 	v.Repaired.Write(w)
+}
+
+// text is a key as a text, in which bytes that are none are escaped, so that no two keys look the same.
+func text(key string) string {
+	if utf8.ValidString(key) {
+		return key
+	}
+	quoted := strconv.Quote(key)
+	return quoted[1 : len(quoted)-1]
 }

@@ -57,18 +57,40 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (fa
 		if err != nil && !errors.Is(err, mirror.ErrNoMirror) {
 			faults = append(faults, err)
 		}
-		if s.Etcd.OK {
+		if s.Etcd.OK && m.Name != "" {
 			m.keptBy(s.leading[m.Name])
 			delete(told, m.Name)
 		}
 		s.Mirrors = append(s.Mirrors, m)
 	}
+	s.nameTheMute(told)
 	for _, name := range slices.Sorted(maps.Keys(told)) {
 		m := Mirror{Name: name, Troubles: []mirror.Trouble{}}
 		m.keptBy(told[name])
 		s.Mirrors = append(s.Mirrors, m)
 	}
 	return faults
+}
+
+// nameTheMute gives the one server that does not say which mirror it has the one that is left, if there is one only.
+func (s *Status) nameTheMute(told map[string]daemon.Leading) {
+	mute := -1
+	for i, m := range s.Mirrors {
+		if m.Name == "" && mute >= 0 {
+			return
+		} else if m.Name == "" {
+			mute = i
+		}
+	}
+	if mute < 0 || !s.Etcd.OK || len(told) > 1 {
+		return
+	}
+	var l daemon.Leading
+	for name := range told {
+		l, s.Mirrors[mute].Name = told[name], name
+		delete(told, name)
+	}
+	s.Mirrors[mute].keptBy(l)
 }
 
 // newMirror is what MySQL says of a mirror.

@@ -62,6 +62,17 @@ func describeColumns(ctx context.Context, q querier) (map[string]column, error) 
 	return found, rows.Err()
 }
 
+// shape tells whether the columns are as they were.
+func (c *connection) shape(ctx context.Context, q querier) (shape string, err error) {
+	err = q.QueryRowContext(ctx, `SELECT COALESCE(GROUP_CONCAT(COLUMN_NAME, ' ', COLUMN_TYPE, ' ',
+		COALESCE(COLLATION_NAME, '') ORDER BY COLUMN_NAME), '') FROM information_schema.COLUMNS
+		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData'`).Scan(&shape)
+	if err != nil {
+		return "", fmt.Errorf("look at the columns of kvData: %w", err)
+	}
+	return shape, nil
+}
+
 // columnsOf says what columns hold, or all that is wrong with them.
 func columnsOf(found map[string]column) (*plan.Columns, []string) {
 	c := &plan.Columns{}

@@ -14,7 +14,8 @@ import (
 type Conn struct {
 	conn     *connection
 	columns  *plan.Columns
-	maxBytes int // of the keys and values of one statement
+	shape    string // of the columns, see [Conn.Altered]
+	maxBytes int    // of the keys and values of one statement
 }
 
 // Open connects to a target, and creates the database and the tables where they are missing. It fails with
@@ -45,9 +46,15 @@ func (c *Conn) prepare(ctx context.Context) error {
 		return err
 	}
 	c.maxBytes = statementBytes(packet)
+	if c.shape, err = c.conn.shape(ctx, c.conn); err != nil {
+		return err
+	}
 	c.columns, err = readColumns(ctx, c.conn, c.conn.target.DBName)
 	return err
 }
+
+// Altered reports whether a survey found other columns than this connection did.
+func (c *Conn) Altered(s Survey) bool { return c.shape != s.shape }
 
 // Close ends the connection.
 func (c *Conn) Close() { c.conn.Close() }

@@ -75,14 +75,17 @@ func connectOrCreate(ctx context.Context, target *mysql.Config, timeout time.Dur
 	if err != nil {
 		return nil, err
 	}
-	_, err = c.ExecContext(ctx, "CREATE DATABASE IF NOT EXISTS "+mysqlconn.QuoteName(target.DBName)+
-		" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci")
+	_, err = c.ExecContext(ctx, createDatabase(target.DBName))
 	c.Close()
 	if err != nil {
 		return nil, fmt.Errorf("the database %s does not exist and cannot be created: %w", target.DBName,
 			explain(target, err))
 	}
 	return connect(ctx, target, timeout)
+}
+
+func createDatabase(name string) string {
+	return "CREATE DATABASE IF NOT EXISTS " + mysqlconn.QuoteName(name) + " CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
 }
 
 func withoutDatabase(target *mysql.Config) *mysql.Config {

@@ -15,8 +15,8 @@ import (
 
 // Foreign is a change that somebody else than the mirror made to kvData, as css_mirror_foreign records it.
 type Foreign struct {
-	// Have is what others wrote, Want what the mirror had left, as far as that is known. Of a key beyond 1,024 bytes, and of
-	// values that do not fit into half a statement, they have the beginning.
+	// Have is what others wrote, Want what the mirror had left, as far as that is known. Of a key beyond 1,024 bytes, and
+	// of values that do not fit into half a statement, they have the beginning.
 	plan.Difference
 	Seen     time.Time        // by the server's clock
 	Revision cssetcd.Revision // of etcd, that kvData showed

@@ -2,6 +2,8 @@ package kvdata
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -12,6 +14,8 @@ func inspectTable(ctx context.Context, q querier) ([]string, error) {
 	err := q.QueryRowContext(ctx, `SELECT TABLE_TYPE, COALESCE(ENGINE, '') FROM information_schema.TABLES
 		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData'`).Scan(&kind, &engine)
 	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return []string{"there is none"}, nil
 	case err != nil:
 		return nil, err
 	case kind != "BASE TABLE":
@@ -51,10 +55,15 @@ func inspectUnique(ctx context.Context, q querier) (faults []string, err error) 
 	return faults, rows.Err()
 }
 
-// inspectConstraints asks for CHECK constraints, which would refuse rows.
+// inspectConstraints asks for CHECK constraints, which would refuse rows, and for tables of others that refer to rows,
+// which would keep them from going.
 func inspectConstraints(ctx context.Context, q querier) (faults []string, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT CONSTRAINT_NAME FROM information_schema.TABLE_CONSTRAINTS
-		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData' AND CONSTRAINT_TYPE = 'CHECK'`)
+	rows, err := q.QueryContext(ctx, `SELECT CONCAT('the CHECK constraint ', CONSTRAINT_NAME)
+		FROM information_schema.TABLE_CONSTRAINTS
+		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData' AND CONSTRAINT_TYPE = 'CHECK'
+		UNION SELECT CONCAT('the table ', TABLE_SCHEMA, '.', TABLE_NAME, ' that refers to it')
+		FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_SCHEMA = DATABASE() AND
+		REFERENCED_TABLE_NAME = 'kvData' AND NOT (TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'kvData')`)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +73,7 @@ func inspectConstraints(ctx context.Context, q querier) (faults []string, err er
 		if err := rows.Scan(&name); err != nil {
 			return nil, err
 		}
-		faults = append(faults, "it has the CHECK constraint "+name+", which Qserv does not make")
+		faults = append(faults, "it has "+name+", which Qserv does not make")
 	}
 	return faults, rows.Err()
 }

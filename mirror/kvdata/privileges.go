@@ -15,24 +15,32 @@ var own = []string{"css_mirror_state", "css_mirror_quarantine", "css_mirror_fore
 // the mirror may make the database and the tables itself; else they have to be there, as the mirror or [Schema] makes
 // them.
 func Grants(user, database string, create bool) []string {
-	name := mysqlconn.QuoteName(database)
 	if create {
-		return []string{"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + name + ".* TO " + user}
+		return []string{"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + pattern(database) + ".* TO " + user}
 	}
 	out := []string{}
 	for _, table := range append([]string{"kvData"}, own...) {
-		out = append(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+name+"."+mysqlconn.QuoteName(table)+" TO "+user)
+		out = append(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+mysqlconn.QuoteName(database)+"."+
+			mysqlconn.QuoteName(table)+" TO "+user)
 	}
 	return out
 }
 
 // ReadGrants returns the statement that lets a user look, as check, status and diff do.
 func ReadGrants(user, database string) []string {
-	return []string{"GRANT SELECT ON " + mysqlconn.QuoteName(database) + ".* TO " + user}
+	return []string{"GRANT SELECT ON " + pattern(database) + ".* TO " + user}
 }
 
-// Schema returns the statements that make the tables, for who lets nobody else make any.
-func Schema() []string { return []string{createKvData, createState, createQuarantine, createForeign} }
+// pattern quotes the name of a database where GRANT takes it for a pattern.
+func pattern(database string) string {
+	return mysqlconn.QuoteName(strings.NewReplacer(`\`, `\\`, "_", `\_`, "%", `\%`).Replace(database))
+}
+
+// Schema returns the statements that make the database and the tables, for who lets nobody else make any.
+func Schema(database string) []string {
+	return []string{createDatabase(database), "USE " + mysqlconn.QuoteName(database), createKvData, createState,
+		createQuarantine, createForeign}
+}
 
 // missingPrivileges asks the server, with statements that touch no row, what the user may not do; roles count.
 func (c *connection) missingPrivileges(ctx context.Context) (missing []string, err error) {

@@ -21,12 +21,11 @@ const DefaultTimeout = 10 * time.Second
 // dead at one end holds nobody up for much longer than the time-out.
 func sessionConfig(target *mysql.Config, timeout time.Duration) (*mysql.Config, error) {
 	seconds := strconv.Itoa(max(1, int(timeout/time.Second)))
-	c, err := mysqlconn.Config(target, timeout,
+	c, err := mysqlconn.Config(target, timeout+time.Second, // whoever waits for a lock hears of it first
 		// Without strictness the server shortens values with no more than a warning; without the second mode it would replace
 		// the id 0. ANSI_QUOTES and PAD_CHAR_TO_FULL_LENGTH must be off.
 		"sql_mode", "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'",
 		"foreign_key_checks", "1", "unique_checks", "1", "sql_select_limit", "18446744073709551615",
-		// Whoever waits for a lock hears of it before it takes the server for dead.
 		"innodb_lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
 		"lock_wait_timeout", strconv.Itoa(max(1, int(timeout/time.Second)/2)),
 		// The server gives up on a mirror that is gone in the middle of a statement or of an answer.
@@ -48,8 +47,8 @@ func idleTimeout(version string, timeout time.Duration) string {
 	return fmt.Sprintf("SET SESSION wait_timeout = %d", 3*seconds)
 }
 
-// prepareSession sets what the driver's configuration cannot, and returns the server's unique id: MySQL's server_uuid, or
-// the server_uid that later MariaDBs have.
+// prepareSession sets what the driver's configuration cannot, and returns the server's unique id: MySQL's server_uuid,
+// or the server_uid that later MariaDBs have.
 func prepareSession(ctx context.Context, conn *mysqlconn.Conn, timeout time.Duration) (uid string, err error) {
 	var version string
 	if err := conn.QueryRowContext(ctx, "SELECT VERSION()").Scan(&version); err != nil {

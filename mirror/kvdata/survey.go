@@ -16,6 +16,7 @@ type Survey struct {
 	Look
 	Rows      int
 	RowDigest uint64 // of the rows, as they are
+	shape     string // of the columns
 }
 
 // ReadSurvey surveys the table where the address of a target leads now. It fails with [ErrDrift] where there is no
@@ -25,9 +26,13 @@ func ReadSurvey(ctx context.Context, target *mysql.Config, timeout time.Duration
 	if err == nil {
 		defer c.Close()
 		err = explain(target, c.consistently(ctx, func(q querier) (err error) {
-			if s.Look, err = c.look(ctx, q); err == nil {
-				s.Rows, s.RowDigest, err = digest(ctx, q)
+			if s.Look, err = c.look(ctx, q); err != nil {
+				return err
 			}
+			if s.shape, err = c.shape(ctx, q); err != nil {
+				return err
+			}
+			s.Rows, s.RowDigest, err = digest(ctx, q)
 			return err
 		}))
 	}

@@ -37,8 +37,8 @@ func parentLiteral(r Row) string {
 	return fmt.Sprint(r.Parent)
 }
 
-// literal writes a text so that every session reads the same, whatever its character set and its modes: as it is where it
-// is plain ASCII, and else by its bytes. One that is no text at all is for a column of bytes.
+// literal writes a text so that every session reads the same, whatever its character set and its modes: as it is where
+// it is plain ASCII, and else by its bytes. One that is no text at all is for a column of bytes.
 func literal(s string) string {
 	if !utf8.ValidString(s) {
 		return fmt.Sprintf("X'%X'", s)
