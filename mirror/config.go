@@ -73,7 +73,7 @@ type Policy string
 
 // The policies.
 const (
-	// Alert leaves them until the mirror writes the same key, or takes the table over the next time.
+	// Alert leaves them until the mirror has to write such a row, or takes the table over the next time.
 	Alert Policy = "alert"
 	// Repair undoes them as soon as they are found.
 	Repair Policy = "repair"

@@ -34,7 +34,7 @@ Several may run with the same --mirror-name: one writes, the others stand by and
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
 
 It looks at MySQL every --look-every, and every --compare-every it compares all rows with what it left there. What others wrote is logged
-by key with both values and kept in the table css_mirror_foreign. It is left as it is until the daemon writes the same key or takes the
+by key with both values and kept in the table css_mirror_foreign. It is left as it is until the daemon has to write such a row or takes the
 table over the next time; with --foreign-writes repair it is undone at once.
 
 Give --mysql-dsn several times, and a --mirror-name for each in the same order, to mirror to several servers: one that is down holds

@@ -93,7 +93,7 @@ func TestStatusShowsTheBrake(t *testing.T) {
 	assert.Contains(t, r.Stdout, "Find out whether etcd holds the right catalogue")
 	c.Env["CSS_SYNC_MYSQL_DSN"] = dsn
 
-	c.OK("mirror --once --allow-mass-delete")
+	assert.Equal(t, cli.ExitOK, c.Run("mirror --once --allow-mass-delete").Code)
 	serve.Await(`msg="mirror follows etcd"`)
 	awaitNoTrouble(c, mirror.BrakeOn)
 	assert.Equal(t, mirror.Following, statusOf(c).Mirrors[0].Daemon.Phase)
