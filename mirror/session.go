@@ -140,7 +140,8 @@ func (s *session) commit(ctx context.Context, next kvdata.Step) error {
 }
 
 // applyPatiently applies a step again while what kept it from being applied has changed nothing and passes. Locks of
-// others are waited for without reading anything anew: for ever if somebody is told, and else no longer than a time-out.
+// others are waited for without reading anything anew: for ever if somebody is told, and else no longer than a
+// time-out.
 func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 	began := time.Now()
 	for busy, numbered := 1, 1; ; {

@@ -129,8 +129,8 @@ func (w workload) clients(t *testing.T, h Harness, first *cssetcd.Client) []*css
 	return clients
 }
 
-// write does so many operations, an equal share by each client, and returns when all are done. No turn names anything as
-// another one does.
+// write does so many operations, an equal share by each client, and returns when all are done. No turn names anything
+// as another one does.
 func (w workload) write(t *testing.T, clients []*cssetcd.Client, done *history, turn, operations int) {
 	t.Helper()
 	seed := rand.Uint64()

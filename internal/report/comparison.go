@@ -50,7 +50,9 @@ func NewComparison(r mirror.Report) Comparison {
 		v.Differences = append(v.Differences, Difference{string(d.Kind), text(d.Key), d.Have, d.Want, d.RowID})
 	}
 	for _, q := range r.Quarantined {
-		v.Quarantined = append(v.Quarantined, Quarantined{text(q.Key), string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes})
+		v.Quarantined = append(v.Quarantined, Quarantined{
+			text(q.Key), string(q.Reason), q.Detail, int64(q.Mod), q.ValueBytes,
+		})
 	}
 	return v
 }

@@ -85,7 +85,8 @@ func connectOrCreate(ctx context.Context, target *mysql.Config, timeout time.Dur
 }
 
 func createDatabase(name string) string {
-	return "CREATE DATABASE IF NOT EXISTS " + mysqlconn.QuoteName(name) + " CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
+	return "CREATE DATABASE IF NOT EXISTS " + mysqlconn.QuoteName(name) +
+		" CHARACTER SET utf8mb3 COLLATE utf8mb3_general_ci"
 }
 
 func withoutDatabase(target *mysql.Config) *mysql.Config {

@@ -64,8 +64,8 @@ func BrakeCatalogue(t *Table, to Image) error {
 // delete. It returns nil or a [BrakeError].
 func BrakeMerge(t *Table, p *Plan, e Evidence) error {
 	if lost := e.Lost(); !e.Untouched && lost > MaxForeign {
-		return brake(MassForeign, "others wrote, or may have written, %d rows of kvData that would be undone, and the mirror "+
-			"keeps a record of at most %d; "+
+		return brake(MassForeign, "others wrote, or may have written, %d rows of kvData that would be undone, and the "+
+			"mirror keeps a record of at most %d; "+
 			"save them, for example with mysqldump, and then let it through once with "+
 			"`css-sync mirror --once --allow-mass-delete`", lost, MaxForeign)
 	}
