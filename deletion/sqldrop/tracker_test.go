@@ -318,7 +318,8 @@ func TestMirrorApplied(t *testing.T) {
 	_, err := applied(t.Context())
 	require.ErrorIs(t, err, mirror.ErrNoMirror)
 	w.exec("CREATE TABLE " + w.in("css_mirror_state") + ` AS SELECT 1 AS id, 'm' AS mirror_name, 1 AS term, 2 AS cluster_id, 'h' AS history,
-		'/qserv' AS prefix, 4711 AS applied, 0 AS row_count, 0 AS quarantined, '' AS owner, UTC_TIMESTAMP(6) AS updated, 1 AS format`)
+		'/qserv' AS prefix, 4711 AS applied, 0 AS row_count, 0 AS quarantined, CAST(NULL AS UNSIGNED) AS digest,
+		'' AS owner, UTC_TIMESTAMP(6) AS updated, 1 AS format`)
 	rev, err := applied(t.Context())
 	require.NoError(t, err)
 	assert.EqualValues(t, 4711, rev)
