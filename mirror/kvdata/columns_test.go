@@ -86,6 +86,8 @@ func TestRefusesATableThatIsNotQservs(t *testing.T) {
 		{"no unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, kvVal TEXT NOT NULL, " +
 			"parentKvId INT)" + qservs,
 			"the column kvKey has no unique index"},
+		{"a unique index of the beginnings of keys", "CREATE TABLE kvData (kvId INT PRIMARY KEY, kvKey CHAR(255) NOT NULL, " +
+			"kvVal TEXT NOT NULL, parentKvId INT, UNIQUE k (kvKey(100)))" + qservs, "it has the unique index k of kvKey"},
 		{"another unique index", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ", UNIQUE v (kvVal(10)))" + qservs,
 			"it has the unique index v of kvVal, which Qserv does not make"},
 		{"a constraint", "CREATE TABLE kvData (kvId INT PRIMARY KEY, " + columns + ", CONSTRAINT short CHECK (kvVal < 'x'))" +
