@@ -23,16 +23,17 @@ func evidence(
 	case f.State.Applied == 0:
 		return plan.Evidence{}.Guess(p), nil // no mirror wrote there yet, so others did
 	}
-	e := plan.Evidence{WentBack: wentBack || to.Revision() < f.State.Applied, Untouched: f.Untouched()}
+	e := plan.Evidence{WentBack: to.Revision() < f.State.Applied, Untouched: f.Untouched()}
 	switch {
 	case e.WentBack:
 		return unknown(e, f, p), nil
-	case e.Untouched && plan.BrakeMerge(f.Table, p, plan.Evidence{}) == nil:
+	case e.Untouched && !wentBack && plan.BrakeMerge(f.Table, p, plan.Evidence{}) == nil:
 		return e, nil
 	}
 	left, err := catalogue.Snapshot(ctx, f.State.Applied)
 	switch {
 	case errors.Is(err, cssetcd.ErrCompacted):
+		e.WentBack = wentBack
 		return unknown(e, f, p), nil
 	case err != nil:
 		return e, fmt.Errorf("read the catalogue at revision %d, which kvData shows: %w", f.State.Applied, err)
@@ -42,6 +43,7 @@ func evidence(
 		return e, err
 	}
 	e.Known, e.Proven = true, f.State.Digest != nil && back.Digest == *f.State.Digest
+	e.WentBack = wentBack && !e.Proven // else it has been put right since
 	e.Foreign = slices.DeleteFunc(back.Differences(), func(d plan.Difference) bool {
 		return d.Kind == plan.Missing && f.Records.Has(d.Key) // the table could not hold it, and was widened since
 	})

@@ -163,6 +163,10 @@ func TestForeignWritesAreToldWhileQuiet(t *testing.T) {
 			awaitStatus(t, m, has(mirror.ForeignWrites))
 			require.Eventually(t, func() bool { return len(w.foreign()) > 0 }, patience, 5*time.Millisecond)
 			assert.Equal(t, []string{tt.told}, w.foreign())
+			w.exec("INSERT INTO kvData (kvKey, kvVal) VALUES ('/DBS/more', 'theirs')")
+			require.Eventually(t, func() bool { return len(w.foreign()) > 1 }, patience, 5*time.Millisecond)
+			assert.Equal(t, []string{tt.told, `extra /DBS/more: "theirs", not ""`}, w.foreign(), "each once")
+			w.exec("DELETE FROM kvData WHERE kvKey = '/DBS/more'")
 			w.await(w.put("/DBS/other", "4"))
 			for key, r := range meddled {
 				assert.Equal(t, r, w.rows()[key], "nothing is undone")
@@ -171,7 +175,7 @@ func TestForeignWritesAreToldWhileQuiet(t *testing.T) {
 			w.await(w.put("/DBS/a", "3", "/DBS/b", "4", "/DBS/new", "5"))
 			awaitStatus(t, m, func(s mirror.Status) bool { return following(s) && !has(mirror.ForeignWrites)(s) })
 			w.agree()
-			assert.Equal(t, []string{tt.told, tt.told + ", undone"}, w.foreign())
+			assert.Equal(t, []string{tt.told, `extra /DBS/more: "theirs", not ""`, tt.told + ", undone"}, w.foreign())
 		})
 	}
 }

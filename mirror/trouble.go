@@ -136,11 +136,11 @@ func needsSomeone(err error) bool { return KindOf(err).Human }
 // Trouble is what a mirror has trouble with at a moment.
 type Trouble struct {
 	Code  Code      `json:"code"`
-	Text  string    `json:"text"`  // what is wrong
-	Do    string    `json:"do"`    // what to do about it
-	Ends  string    `json:"ends"`  // how long it lasts
-	Holds bool      `json:"holds"` // kvData is not brought up to date while it lasts
-	Since time.Time `json:"since"`
+	Text  string    `json:"text"`           // what is wrong
+	Do    string    `json:"do"`             // what to do about it
+	Ends  string    `json:"ends"`           // how long it lasts
+	Holds bool      `json:"holds"`          // kvData is not brought up to date while it lasts
+	Since time.Time `json:"since,omitzero"` // not known: none
 }
 
 // notice is something that belongs into the log.
