@@ -90,7 +90,7 @@ func (m Mirror) facts() (f cli.Facts) {
 		if !t.Since.IsZero() {
 			since = " since " + t.Since.UTC().Format(time.RFC3339)
 		}
-		f = append(f, [2]string{"TROUBLE", fmt.Sprintf("%s%s: %s", t.Code, since, t.Text)}, [2]string{"", t.Do})
+		f = append(f, [2]string{"TROUBLE", fmt.Sprintf("%s%s: %s", t.Code, since, t.Text)}, [2]string{"what to do", t.Do})
 	}
 	return f
 }
