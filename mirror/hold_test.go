@@ -125,7 +125,7 @@ func TestForeignWritesAreToldOnce(t *testing.T) {
 	require.NoError(t, err)
 	var log buffer
 	w.run(w.mirror(into(&log), func(c *mirror.Config) { c.Timeout = time.Second }))
-	time.Sleep(8 * time.Second)
+	time.Sleep(4 * time.Second)
 	require.Equal(t, "theirs", w.rows()["/DBS/a"].value)
 	assert.Zero(t, strings.Count(log.String(), "is undone"), log.String())
 	_, err = conn.ExecContext(t.Context(), "ROLLBACK")

@@ -31,7 +31,7 @@ func (w *world) lockRow(key string) (release func()) {
 
 // Rule: that others keep a row locked is told while it lasts, and nothing is read anew for it.
 func TestLockIsToldWhileItLasts(t *testing.T) {
-	const timeout = 4 * time.Second
+	const timeout = 2 * time.Second
 	w := newWorld(t)
 	w.put("/DBS/a", "1")
 	m := w.mirror(func(c *mirror.Config) { c.Timeout = timeout })
