@@ -62,14 +62,23 @@ func (m *Mirror) lookAt(ctx context.Context, s *session) error {
 	return s.recognise(l)
 }
 
-// recognise returns nil when the server is as the session left it.
-func (s *session) recognise(l kvdata.Look) error {
+// owns returns nil when it is the session's server, and nobody has taken the table over there.
+func (s *session) owns(l kvdata.Look) error {
 	switch {
 	case l.Server != s.server:
 		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, l.Server)
 	case l.Term != s.state.Term:
 		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, l.Term, s.state.Term)
-	case l.Applied != s.state.Applied || s.state.Digest != nil && (l.Digest == nil || *l.Digest != *s.state.Digest):
+	}
+	return nil
+}
+
+// recognise returns nil when the server is as the session left it.
+func (s *session) recognise(l kvdata.Look) error {
+	if err := s.owns(l); err != nil {
+		return err
+	}
+	if l.Applied != s.state.Applied || s.state.Digest != nil && (l.Digest == nil || *l.Digest != *s.state.Digest) {
 		return fmt.Errorf("%w: css_mirror_state is at revision %d, and this mirror left it at %d", kvdata.ErrDrift,
 			l.Applied, s.state.Applied)
 	}
@@ -96,11 +105,10 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 		return nil
 	}
 	m.log(m.status.compared())
+	if err := s.owns(r.Look); err != nil {
+		return err
+	}
 	switch {
-	case r.Server != s.server:
-		return fmt.Errorf("%w: it was %s, and is %s", errMoved, s.server, r.Server)
-	case r.Term != s.state.Term:
-		return fmt.Errorf("%w: css_mirror_state is at term %d, and this mirror's is %d", ErrFenced, r.Term, s.state.Term)
 	case s.db.Altered(r.Survey):
 		return fmt.Errorf("%w: its columns were changed", kvdata.ErrDrift)
 	case r.Digest == nil || *r.Digest^r.RowDigest == s.foreign.digest:

@@ -64,12 +64,7 @@ const (
 // tellForeign logs what others wrote, by key with both values, and each once, though it may take several tries to undo
 // it.
 func (m *Mirror) tellForeign(changes []plan.Difference) {
-	var fresh []plan.Difference
-	for _, d := range changes {
-		if !m.told[d] {
-			fresh = append(fresh, d)
-		}
-	}
+	fresh := foreign{changes: m.told}.among(changes)
 	if m.told == nil {
 		m.told = map[plan.Difference]bool{}
 	}

@@ -137,7 +137,7 @@ func (m *Mirror) follow(ctx context.Context, s *session, a *audit) error {
 		u, err := m.next(ctx, s, unwritten)
 		switch {
 		case errors.Is(err, errIdle):
-			err = m.idle(ctx, s, a, unwritten)
+			err = m.idle(ctx, s, unwritten)
 		case err != nil:
 		case u.Regressed:
 			m.regressed = true
@@ -146,7 +146,7 @@ func (m *Mirror) follow(ctx context.Context, s *session, a *audit) error {
 			if len(u.Keys) > 0 {
 				m.status.saw(u.To.Revision())
 			}
-			_, err = s.follow(ctx, u)
+			err = s.follow(ctx, u)
 			unwritten = u.To.Revision()
 		}
 		if err == nil {
@@ -160,7 +160,7 @@ func (m *Mirror) follow(ctx context.Context, s *session, a *audit) error {
 }
 
 // idle does what is due while no change comes: it writes the revision, and looks at the server.
-func (m *Mirror) idle(ctx context.Context, s *session, a *audit, unwritten cssetcd.Revision) error {
+func (m *Mirror) idle(ctx context.Context, s *session, unwritten cssetcd.Revision) error {
 	if unwritten != s.state.Applied && !time.Now().Before(s.wrote.Add(m.pace.idle)) {
 		return s.advance(ctx, unwritten)
 	}

@@ -88,23 +88,23 @@ func (s *session) merge(ctx context.Context, p *plan.Plan, to *cssetcd.Snapshot,
 	return err
 }
 
-// follow makes kvData show the snapshot after an update. It reports whether it wrote: when nothing but the revision
-// changed it leaves that to the caller.
-func (s *session) follow(ctx context.Context, u cssetcd.Update) (wrote bool, err error) {
+// follow makes kvData show the snapshot after an update. When nothing but the revision changed it leaves that to the
+// caller.
+func (s *session) follow(ctx context.Context, u cssetcd.Update) error {
 	keys := make([]string, len(u.Keys))
 	for i, change := range u.Keys {
 		keys[i] = change.Key
 	}
 	p, err := plan.Changed(s.table, u.To, keys)
 	if err != nil || p.Empty() {
-		return false, err
+		return err
 	}
 	if p.ChangesRows() {
 		if err := plan.BrakeCatalogue(s.table, u.To); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, s.commit(ctx, kvdata.Step{To: u.To.Revision(), Plan: p})
+	return s.commit(ctx, kvdata.Step{To: u.To.Revision(), Plan: p})
 }
 
 // advance moves the revision on.

@@ -26,12 +26,8 @@ func (w writer) rows(p *plan.Plan) error {
 			return err
 		}
 	}
-	unhooked := make(map[int32]bool, len(p.Unhook))
-	for _, id := range p.Unhook {
-		unhooked[id] = true
-	}
-	for rows := range batches(p.Deletes, w.maxBytes, func(plan.Row) int { return 0 }) {
-		if err := w.delete(rows, unhooked); err != nil {
+	for rows := range batches(p.Doomed(), w.maxBytes, func(plan.Row) int { return 0 }) {
+		if err := w.delete(rows); err != nil {
 			return err
 		}
 	}
@@ -72,15 +68,12 @@ func (w writer) update(updates []plan.Update) error {
 
 // delete removes rows that are as they are expected to be, by their hash. The server checks the foreign key row by row,
 // so it must meet children first within a statement, too.
-func (w writer) delete(rows []plan.Row, unhooked map[int32]bool) error {
+func (w writer) delete(rows []plan.Row) error {
 	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
 		args = append(args, r.ID)
 	}
 	for _, r := range rows {
-		if unhooked[r.ID] {
-			r.Parent = 0
-		}
 		args = append(args, r.Hash())
 	}
 	marks := placeholders("?", len(rows))

@@ -38,6 +38,21 @@ type Plan struct {
 // Update is a row that changes in place.
 type Update struct{ Old, New Row }
 
+// Doomed returns the rows of Deletes as they are by then: Unhook has taken the parents of some.
+func (p *Plan) Doomed() []Row {
+	rows := slices.Clone(p.Deletes)
+	unhooked := make(map[int32]bool, len(p.Unhook))
+	for _, id := range p.Unhook {
+		unhooked[id] = true
+	}
+	for i := range rows {
+		if unhooked[rows[i].ID] {
+			rows[i].Parent = 0
+		}
+	}
+	return rows
+}
+
 // Nothing returns the plan that changes nothing.
 func Nothing(t *Table) *Plan { return &Plan{Rows: t.Len(), Digest: t.digest} }
 

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 	"unicode/utf8"
 )
 
@@ -21,10 +20,7 @@ func (p *Plan) SQL() []string {
 		out = append(out, fmt.Sprintf("UPDATE kvData SET kvKey = %s, kvVal = %s, parentKvId = %s WHERE kvId = %d AND %s = %d",
 			literal(u.New.Key), literal(u.New.Value), parentLiteral(u.New), u.Old.ID, RowHash, u.Old.Hash()))
 	}
-	for _, r := range p.Deletes {
-		if slices.Contains(p.Unhook, r.ID) {
-			r.Parent = 0
-		}
+	for _, r := range p.Doomed() {
 		out = append(out, fmt.Sprintf("DELETE FROM kvData WHERE kvId = %d AND %s = %d", r.ID, RowHash, r.Hash()))
 	}
 	return out
