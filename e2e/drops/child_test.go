@@ -153,6 +153,7 @@ func (c *child) end() {
 	if c.process == nil {
 		return
 	}
+	c.awaitBegun()
 	c.signal(syscall.SIGTERM)
 	select {
 	case <-c.process.Done():
@@ -161,6 +162,23 @@ func (c *child) end() {
 	case <-time.After(time.Minute):
 		c.t.Errorf("%s does not end\n%s", c.role.Name, c.tail())
 		c.kill()
+	}
+}
+
+// awaitBegun waits until the process has made one of its files: before it heeds signals, one would just end it.
+func (c *child) awaitBegun() {
+	last := c.runs[len(c.runs)-1]
+	for range 600 {
+		for _, file := range []string{last.trace, last.results} {
+			if _, err := os.Stat(file); err == nil {
+				return
+			}
+		}
+		select {
+		case <-c.process.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
