@@ -42,7 +42,7 @@ func (e *edit) ancestors(key string) {
 func (e *edit) raw(key, value string) {
 	e.put[key] = true
 	e.change.Puts = append(e.change.Puts, kv.Put{Path: cssPath(key), Value: value})
-	if node := nodeOfReplica(key, value); node != "" && !e.referred[node] {
+	if node := csskey.NodeOfReplica(key, value); node != "" && !e.referred[node] {
 		e.referred[node] = true
 		e.refer(node)
 	}

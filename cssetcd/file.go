@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/filelock"
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -149,7 +150,7 @@ func (f *catalogueFile) load(mustExist bool) (*kv.Snapshot, error) {
 		if isNameKey(key) {
 			put(foldPath(key), key)
 		}
-		if node := nodeOfReplica(key, value); node != "" {
+		if node := csskey.NodeOfReplica(key, value); node != "" {
 			put(refRoot+"/"+kv.Path(node), "")
 		}
 	}

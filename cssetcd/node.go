@@ -8,7 +8,6 @@ import (
 
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
-	"github.com/qserv/css-etcd/internal/packed"
 )
 
 // Node reads one node. It returns ErrNoSuchNode.
@@ -88,7 +87,7 @@ func deleteNode(name string, opts []WriteOption) operation {
 	return remove.as(kv.Op{
 		Reads: spans(o.reads(nodeThing(name)), spellingTree(key), []kv.Span{kv.Key(refRoot + "/" + kv.Path(name))}),
 		Scans: []kv.Scan{{Span: replicasSpan, First: true, Keep: func(p kv.Path, value string) bool {
-			return mayName(value, name) && nodeOfReplica(cssKey(p), value) == name
+			return mayName(value, name) && csskey.NodeOfReplica(cssKey(p), value) == name
 		}}},
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if !have.At(cssPath(key)).Exists() {
@@ -115,7 +114,7 @@ var replicasSpan = kv.Below(cssPath(dbsKey))
 func checkUnused(have *kv.Snapshot, node string) error {
 	for p, e := range have.Sifted(replicasSpan) {
 		key := cssKey(p)
-		if nodeOfReplica(key, e.Value) == node {
+		if csskey.NodeOfReplica(key, e.Value) == node {
 			return fmt.Errorf("%w: %s", ErrNodeInUse, parentKey(key))
 		}
 	}
@@ -125,22 +124,4 @@ func checkUnused(have *kv.Snapshot, node string) error {
 // mayName is a quick look for what a value that names a node has: the name, or escapes.
 func mayName(value, node string) bool {
 	return strings.Contains(value, node) || strings.Contains(value, `\`)
-}
-
-// nodeOfReplica returns the node that a key of a replica names, packed or plain, and "" for any other key.
-func nodeOfReplica(key, value string) string {
-	if !strings.Contains(key, "/REPLICAS/") {
-		return ""
-	}
-	if strings.HasSuffix(key, "/nodeName") {
-		return value
-	}
-	if _, isPacked := csskey.CutPacked(key); !isPacked {
-		return ""
-	}
-	p, err := packed.Parse(value)
-	if err != nil {
-		return ""
-	}
-	return p.Members["nodeName"]
 }

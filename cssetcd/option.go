@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"errors"
+
 	"github.com/hashicorp/go-multierror"
 	"github.com/qserv/css-etcd/internal/kv"
 )

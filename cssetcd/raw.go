@@ -138,14 +138,7 @@ func (r Raw) CreateUnique(ctx context.Context, prefix, value string) (key string
 
 // putting writes one key as it is, when its old entry permits that.
 func (o operation) putting(key, value string, permits func(*kv.Snapshot) error) operation {
-	err := checkRows([]row{{key, value}})
-	if err == nil {
-		err = checkRaw(key)
-	}
-	if err == nil {
-		err = checkPacked(key, value)
-	}
-	if err != nil {
+	if err := CheckEntry(key, value); err != nil {
 		return o.withError(err)
 	}
 	return o.as(kv.Op{

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/packed"
 )
@@ -165,7 +166,7 @@ func FuzzKey(f *testing.F) {
 		if isNameKey(key) != (len(names) > 0 && names[len(names)-1] == key) {
 			t.Fatalf("%q", key)
 		}
-		_, _ = nodeOfReplica(key, key), foldPath(key)
+		_, _ = csskey.NodeOfReplica(key, key), foldPath(key)
 		_, _ = checkAnyKey(key), checkNotMeta(key)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -260,7 +261,7 @@ func rowCost(r row) int {
 	if isNameKey(r.key) {
 		cost += 1 + len(intents(r.key))
 	}
-	if nodeOfReplica(r.key, r.value) != "" {
+	if csskey.NodeOfReplica(r.key, r.value) != "" {
 		cost++
 	}
 	return cost
@@ -303,7 +304,7 @@ func (b *restoreBatch) put(r row) bool {
 			b.change.Guards = append(b.change.Guards, kv.Guard{Kind: kv.Absent, Path: intent})
 		}
 	}
-	if node := nodeOfReplica(r.key, r.value); node != "" && !b.touched[node] {
+	if node := csskey.NodeOfReplica(r.key, r.value); node != "" && !b.touched[node] {
 		b.touched[node] = true
 		b.change.Puts = append(b.change.Puts, kv.Put{Path: refRoot + "/" + kv.Path(node), Touch: true})
 	}

@@ -1,0 +1,158 @@
+package inbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+var (
+	// ErrDecided says that rows were decided on by somebody else since the inbox was read: it has to be read anew.
+	ErrDecided = errors.New("the inbox was decided on by another mirror")
+	// ErrWentBack says that kvData shows an older revision than when its inbox was last decided on, as after a restore of
+	// MySQL from a backup: rows that were decided on may have come back.
+	ErrWentBack = errors.New("kvData and its inbox are older than what was decided on")
+	// ErrHistory says that etcd holds another history of the catalogue than kvData shows.
+	ErrHistory = errors.New("etcd holds another history of the catalogue")
+)
+
+// Snapshot is what one statement reads in MySQL.
+type Snapshot struct {
+	Applied kv.Revision // of etcd, that kvData showed
+	Rows    []Row       // of the inbox, in the order of their ids
+}
+
+// Undecided returns the rows that nobody has decided on.
+func (s Snapshot) Undecided(t Taken) (rows []Row) {
+	for _, r := range s.Rows {
+		if !t.IDs.Has(r.ID) {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// Decision is what one transaction of etcd does with rows that nobody has decided on.
+type Decision struct {
+	Mirror  string // whose inbox it is
+	History string // of the catalogue
+	Rules
+
+	shot  Snapshot
+	seen  Taken // as it was read, before the snapshot
+	live  Taken
+	batch []unit
+}
+
+// Decide returns the decision on the next rows of the inbox, as many as one transaction takes. What was decided on
+// before must have been read before the snapshot was: else rows that left the inbox meanwhile would be decided on again.
+func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
+	live := t.Within(s.Rows)
+	return Decision{Mirror: mirror, History: history, Rules: r, shot: s, seen: t, live: live,
+		batch: batchOf(s.Undecided(t), live, r)}
+}
+
+// Reads is what of etcd it has to see.
+func (d Decision) Reads() []kv.Span {
+	all := []kv.Span{kv.Key(Path(d.Mirror)), kv.Key(csskey.History), kv.Key(csskey.Of(csskey.Version)),
+		kv.Below(csskey.Czars)}
+	seen := map[kv.Span]bool{}
+	add := func(span kv.Span) {
+		if !seen[span] {
+			seen[span] = true
+			all = append(all, span)
+		}
+	}
+	for _, u := range d.batch {
+		keys, trees := u.reads()
+		for _, p := range keys {
+			add(kv.Key(p))
+		}
+		for _, p := range trees {
+			add(kv.Key(p))
+			add(kv.Below(p))
+		}
+	}
+	return all
+}
+
+// Change works out the transaction on etcd as it is, and what Taken is after it, but for its revision. It fails with
+// ErrDecided, ErrWentBack, ErrHistory, cssetcd.ErrVersionMismatch, or with a [kv.Need].
+func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
+	if err := d.permits(have); err != nil {
+		return kv.Change{}, Taken{}, err
+	}
+	next := Taken{IDs: d.live.IDs, Overruled: slices.Clone(d.live.Overruled), Revisions: d.live.Revisions,
+		Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
+	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
+	w := writing{judge: j}
+	for _, u := range d.batch {
+		v, err := j.decide(u)
+		if err != nil {
+			return kv.Change{}, Taken{}, err
+		}
+		next = next.with(u, v, have.Revision)
+		w.write(u, v)
+	}
+	if !d.keep(KnowsOverruled) {
+		next.Overruled = nil
+	}
+	c := w.change
+	c.Puts = append(c.Puts, kv.Put{Path: Path(d.Mirror), Value: next.Format()})
+	return c, next, nil
+}
+
+// permits returns why nothing can be decided.
+func (d Decision) permits(have *kv.Snapshot) error {
+	switch {
+	case have.At(csskey.History).Value != d.History:
+		return ErrHistory
+	case have.At(csskey.Of(csskey.Version)).Value != cssetcd.Version:
+		return cssetcd.ErrVersionMismatch
+	case d.keep(DecidedOnce) && have.At(Path(d.Mirror)).Mod != d.seen.At:
+		return ErrDecided
+	case d.shot.Applied < d.seen.Applied:
+		return fmt.Errorf("%w: it shows revision %d, and %d was shown then", ErrWentBack, d.shot.Applied, d.seen.Applied)
+	}
+	return nil
+}
+
+// refused returns the keys of overruled rows that are still in the inbox.
+func (d Decision) refused() map[string]bool {
+	keys := map[string]bool{}
+	for _, r := range d.shot.Rows {
+		if _, ok := d.live.overruled(r.ID); ok {
+			keys[r.Key] = true
+		}
+	}
+	return keys
+}
+
+// with returns what is known after a verdict.
+func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
+	all := make([]int64, len(u.rows))
+	for i, r := range u.rows {
+		all[i] = r.ID
+	}
+	switch {
+	case v.reason != "":
+		t.Overruled = append(t.Overruled, Overruling{IDsOf(all...), KindConflict, v.reason, v.detail, at})
+	case u.claims:
+		for _, c := range u.changes {
+			t.Claims = append(t.Claims, c.key)
+		}
+		return t
+	case len(v.deferred) > 0:
+		detail := "queries may be running, so that it became a drop"
+		t.Overruled = append(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
+	}
+	t.IDs = t.IDs.Or(IDsOf(all...))
+	for _, r := range u.rows {
+		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
+	}
+	return t
+}

@@ -1,0 +1,218 @@
+package inbox
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/qserv/css-etcd/internal/kv"
+)
+
+// Path returns where the [Taken] of a mirror is kept.
+func Path(mirror string) kv.Path { return "inbox/" + kv.Path(mirror) }
+
+// Taken is what etcd keeps of a mirror's inbox. The zero value is that of an inbox of which nothing was decided on.
+type Taken struct {
+	IDs       IDs           // rows that were decided on and may still be in the inbox
+	Overruled []Overruling  // those of them that etcd did not take
+	Revisions []kv.Revision // at which rows in IDs were decided on, the newest apart: that is At
+	Applied   kv.Revision   // that kvData showed when rows were decided on last
+	Claims    []string      // names that were put as DO_NOT_USE because what is below them does not fit beside them
+	At        kv.Revision   // ModRevision of the key; 0: it is not there
+}
+
+// Overruling is why rows were not taken.
+type Overruling struct {
+	IDs      IDs         `json:"ids"`
+	Kind     string      `json:"kind"`
+	Reason   Reason      `json:"reason"`
+	Detail   string      `json:"detail,omitempty"`
+	Revision kv.Revision `json:"revision"` // of etcd, that was decided on
+}
+
+// stored is the form of Taken in etcd.
+type stored struct {
+	IDs       IDs           `json:"ids"`
+	Overruled []Overruling  `json:"overruled,omitempty"`
+	Revisions []kv.Revision `json:"revisions,omitempty"`
+	Applied   kv.Revision   `json:"applied"`
+	Claims    []string      `json:"claims,omitempty"`
+}
+
+// Parse reads what a key of etcd holds.
+func Parse(e kv.Entry) (Taken, error) {
+	if !e.Exists() {
+		return Taken{}, nil
+	}
+	var s stored
+	if err := json.Unmarshal([]byte(e.Value), &s); err != nil {
+		return Taken{}, fmt.Errorf("what etcd keeps of the inbox cannot be read: %w", err)
+	}
+	return Taken{s.IDs, s.Overruled, s.Revisions, s.Applied, s.Claims, e.Mod}, nil
+}
+
+// Format returns what the key is to hold.
+func (t Taken) Format() string {
+	text, err := json.Marshal(stored{t.IDs, t.Overruled, t.Revisions, t.Applied, t.Claims})
+	if err != nil {
+		panic(err) // it is text and numbers
+	}
+	return string(text)
+}
+
+// Within returns what matters of it while only these rows are in the inbox, with the revision that it was put at among
+// the others.
+func (t Taken) Within(rows []Row) Taken {
+	live := Taken{At: t.At, Applied: t.Applied}
+	var ids []int64
+	for _, r := range rows {
+		if t.IDs.Has(r.ID) {
+			ids = append(ids, r.ID)
+		} else if slices.Contains(t.Claims, r.Key) && !slices.Contains(live.Claims, r.Key) {
+			live.Claims = append(live.Claims, r.Key)
+		}
+	}
+	live.IDs = IDsOf(ids...)
+	for _, o := range t.Overruled {
+		if o.IDs = o.IDs.and(live.IDs); len(o.IDs) > 0 {
+			live.Overruled = append(live.Overruled, o)
+		}
+	}
+	if live.Open() {
+		live.Revisions = append(slices.Clone(t.Revisions), t.At)
+	}
+	return live
+}
+
+// Open reports whether a step has to come: something was decided on that kvData and the inbox do not show yet.
+func (t Taken) Open() bool { return len(t.IDs)+len(t.Claims) > 0 }
+
+// overruled returns why a row was not taken.
+func (t Taken) overruled(id int64) (Overruling, bool) {
+	i := slices.IndexFunc(t.Overruled, func(o Overruling) bool { return o.IDs.Has(id) })
+	if i < 0 {
+		return Overruling{}, false
+	}
+	return t.Overruled[i], true
+}
+
+// IDs is a set of ids: ranges that neither touch nor overlap, in ascending order. It is a value: what makes another one
+// leaves it as it is.
+type IDs []Range
+
+// Range is the ids from First to Last, both included.
+type Range struct{ First, Last int64 }
+
+// IDsOf returns the set of some ids.
+func IDsOf(ids ...int64) (s IDs) {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	for _, id := range ids {
+		if n := len(s); n > 0 && s[n-1].Last >= id-1 {
+			s[n-1].Last = id
+			continue
+		}
+		s = append(s, Range{id, id})
+	}
+	return s
+}
+
+// Has reports whether an id is in the set.
+func (s IDs) Has(id int64) bool {
+	_, ok := slices.BinarySearchFunc(s, id, func(r Range, id int64) int {
+		switch {
+		case r.Last < id:
+			return -1
+		case r.First > id:
+			return 1
+		}
+		return 0
+	})
+	return ok
+}
+
+// Len returns how many ids are in the set.
+func (s IDs) Len() (n int) {
+	for _, r := range s {
+		n += int(r.Last - r.First + 1)
+	}
+	return n
+}
+
+// All yields the ids in ascending order.
+func (s IDs) All() []int64 {
+	out := make([]int64, 0, s.Len())
+	for _, r := range s {
+		for id := r.First; id <= r.Last; id++ {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Or returns the ids that are in one of two sets.
+func (s IDs) Or(other IDs) (out IDs) {
+	all := slices.Concat(s, other)
+	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a.First, b.First) })
+	for _, r := range all {
+		if n := len(out); n > 0 && out[n-1].Last >= r.First-1 {
+			out[n-1].Last = max(out[n-1].Last, r.Last)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func (s IDs) and(other IDs) (out IDs) {
+	for i, j := 0, 0; i < len(s) && j < len(other); {
+		if first, last := max(s[i].First, other[j].First), min(s[i].Last, other[j].Last); first <= last {
+			out = append(out, Range{first, last})
+		}
+		if s[i].Last < other[j].Last {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+// MarshalText writes "1-5,8".
+func (s IDs) MarshalText() ([]byte, error) {
+	var b []byte
+	for i, r := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, r.First, 10)
+		if r.Last > r.First {
+			b = strconv.AppendInt(append(b, '-'), r.Last, 10)
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (s *IDs) UnmarshalText(text []byte) error {
+	*s = nil
+	if len(text) == 0 {
+		return nil
+	}
+	for part := range strings.SplitSeq(string(text), ",") {
+		from, to, isRange := strings.Cut(part, "-")
+		if !isRange {
+			to = from
+		}
+		first, err1 := strconv.ParseInt(from, 10, 64)
+		last, err2 := strconv.ParseInt(to, 10, 64)
+		if n := len(*s); err1 != nil || err2 != nil || last < first || n > 0 && first <= (*s)[n-1].Last+1 {
+			return fmt.Errorf("%.40q is no list of ids", part)
+		}
+		*s = append(*s, Range{first, last})
+	}
+	return nil
+}
