@@ -16,6 +16,11 @@ func (w writer) rows(p *plan.Plan) error {
 			return err
 		}
 	}
+	for rows := range batches(p.Cleared(), w.maxBytes, func(plan.Row) int { return 0 }) {
+		if err := w.delete(rows); err != nil {
+			return err
+		}
+	}
 	for rows := range batches(p.Inserts, w.maxBytes, sizeOf) {
 		if err := w.insert(rows); err != nil {
 			return err

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -31,10 +32,20 @@ type Difference struct {
 // there is none.
 func (p *Plan) Differences() []Difference {
 	var out []Difference
-	for _, r := range p.Inserts {
-		out = append(out, Difference{Kind: Missing, Key: r.Key, Want: r.Value})
+	cleared := make(map[string]Row, len(p.Clear))
+	for _, r := range p.Clear {
+		cleared[r.Key] = r
 	}
-	for _, r := range p.Deletes {
+	for _, r := range p.Inserts {
+		old, again := cleared[r.Key]
+		switch delete(cleared, r.Key); {
+		case !again:
+			out = append(out, Difference{Kind: Missing, Key: r.Key, Want: r.Value})
+		case old.Value != r.Value:
+			out = append(out, Difference{WrongValue, r.Key, old.Value, r.Value, old.ID})
+		}
+	}
+	for _, r := range slices.Concat(slices.Collect(maps.Values(cleared)), p.Deletes) {
 		out = append(out, Difference{Kind: Extra, Key: r.Key, Have: r.Value, RowID: r.ID})
 	}
 	for _, u := range p.Updates {

@@ -37,6 +37,9 @@ func (t *Table) Digest() uint64 { return t.digest }
 // digestAfter returns the table's digest once a plan is applied.
 func (p *Plan) digestAfter(before uint64) uint64 {
 	d := before
+	for _, r := range p.Clear {
+		d ^= r.Hash()
+	}
 	for _, r := range p.Inserts {
 		d ^= r.Hash()
 	}

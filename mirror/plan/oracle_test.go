@@ -263,6 +263,11 @@ func (s server) execute(p *plan.Plan) error {
 		r.Parent = 0
 		s.rows[id] = r
 	}
+	for _, d := range p.Clear {
+		if err := s.delete(d); err != nil {
+			return err
+		}
+	}
 	for _, r := range p.Inserts {
 		if err := s.write(plan.Row{}, r); err != nil {
 			return fmt.Errorf("insert %v: %w", r, err)
@@ -277,16 +282,23 @@ func (s server) execute(p *plan.Plan) error {
 		}
 	}
 	for _, d := range p.Deletes {
-		if _, ok := s.rows[d.ID]; !ok {
-			return fmt.Errorf("delete: no row %v", d)
+		if err := s.delete(d); err != nil {
+			return err
 		}
-		for _, r := range s.rows {
-			if r.Parent == d.ID {
-				return fmt.Errorf("delete %v: %v refers to it", d, r)
-			}
-		}
-		delete(s.rows, d.ID)
 	}
+	return nil
+}
+
+func (s server) delete(d plan.Row) error {
+	if _, ok := s.rows[d.ID]; !ok {
+		return fmt.Errorf("delete: no row %v", d)
+	}
+	for _, r := range s.rows {
+		if r.Parent == d.ID {
+			return fmt.Errorf("delete %v: %v refers to it", d, r)
+		}
+	}
+	delete(s.rows, d.ID)
 	return nil
 }
 

@@ -15,7 +15,8 @@ var ErrNoIDs = errors.New("kvData is out of ids")
 // Plan is what must change in kvData, and in the list of keys in quarantine. Executed in the order of its fields and
 // each list in its order, it breaks neither the foreign key nor the unique index at any statement:
 //
-//   - Inserts cannot meet a row of the same folded key: such a row would have been updated in place instead.
+//   - Inserts cannot meet a row of the same folded key: such a row would have been updated in place instead, or is
+//     among those of Clear.
 //   - Updates come after Inserts because a corrected parent may be new, and before Deletes because a wrong parent may
 //     be going.
 //   - Deletes come last, children first.
@@ -23,7 +24,9 @@ var ErrNoIDs = errors.New("kvData is out of ids")
 // A row that is as it should be appears in no list.
 type Plan struct {
 	// ids of rows that go but first lose their parent: in a hand-made tangle no order of deleting would do
-	Unhook   []int32
+	Unhook []int32
+	// rows that go before anything is inserted, children first: a name that came into being again gets new rows
+	Clear    []Row
 	Inserts  []Row    // parents first, with ids
 	Updates  []Update // the row keeps its id
 	Deletes  []Row    // children first: the longer key before the shorter
@@ -39,8 +42,16 @@ type Plan struct {
 type Update struct{ Old, New Row }
 
 // Doomed returns the rows of Deletes as they are by then: Unhook has taken the parents of some.
-func (p *Plan) Doomed() []Row {
-	rows := slices.Clone(p.Deletes)
+func (p *Plan) Doomed() []Row { return p.unhooked(p.Deletes) }
+
+// Cleared returns the rows of Clear as they are by then.
+func (p *Plan) Cleared() []Row { return p.unhooked(p.Clear) }
+
+func (p *Plan) unhooked(rows []Row) []Row {
+	if len(p.Unhook) == 0 {
+		return rows
+	}
+	rows = slices.Clone(rows)
 	unhooked := make(map[int32]bool, len(p.Unhook))
 	for _, id := range p.Unhook {
 		unhooked[id] = true
@@ -63,7 +74,7 @@ func (p *Plan) Empty() bool {
 
 // ChangesRows reports whether anything in kvData changes.
 func (p *Plan) ChangesRows() bool {
-	return len(p.Unhook)+len(p.Inserts)+len(p.Updates)+len(p.Deletes) > 0
+	return len(p.Unhook)+len(p.Clear)+len(p.Inserts)+len(p.Updates)+len(p.Deletes) > 0
 }
 
 // Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns
@@ -132,7 +143,7 @@ func (w *work) finish() (*Plan, error) {
 			}
 		}
 	}
-	p.Rows = w.t.Len() + len(p.Inserts) - len(p.Deletes)
+	p.Rows = w.t.Len() - len(p.Clear) + len(p.Inserts) - len(p.Deletes)
 	p.Digest = p.digestAfter(w.t.digest)
 	p.sort()
 	return p, nil
@@ -141,11 +152,14 @@ func (w *work) finish() (*Plan, error) {
 func (p *Plan) sort() {
 	slices.Sort(p.Unhook)
 	slices.SortFunc(p.Updates, func(a, b Update) int { return strings.Compare(a.New.Key, b.New.Key) })
-	slices.SortFunc(p.Deletes, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(len(b.Key), len(a.Key)), strings.Compare(a.Key, b.Key))
-	})
+	slices.SortFunc(p.Clear, childrenFirst)
+	slices.SortFunc(p.Deletes, childrenFirst)
 	slices.Sort(p.Releases)
 	slices.SortFunc(p.Records, func(a, b Quarantined) int { return strings.Compare(a.Key, b.Key) })
+}
+
+func childrenFirst(a, b Row) int {
+	return cmp.Or(cmp.Compare(len(b.Key), len(a.Key)), strings.Compare(a.Key, b.Key))
 }
 
 // number gives ids to the new rows in the byte order of their keys, so that parents have smaller ids than children, and

@@ -12,6 +12,9 @@ func (p *Plan) SQL() []string {
 	for _, id := range p.Unhook {
 		out = append(out, fmt.Sprintf("UPDATE kvData SET parentKvId = NULL WHERE kvId = %d", id))
 	}
+	for _, r := range p.Cleared() {
+		out = append(out, deletion(r))
+	}
 	for _, r := range p.Inserts {
 		out = append(out, fmt.Sprintf("INSERT INTO kvData (kvId, kvKey, kvVal, parentKvId) VALUES (%d, %s, %s, %s)", r.ID,
 			literal(r.Key), literal(r.Value), parentLiteral(r)))
@@ -21,9 +24,13 @@ func (p *Plan) SQL() []string {
 			literal(u.New.Key), literal(u.New.Value), parentLiteral(u.New), u.Old.ID, RowHash, u.Old.Hash()))
 	}
 	for _, r := range p.Doomed() {
-		out = append(out, fmt.Sprintf("DELETE FROM kvData WHERE kvId = %d AND %s = %d", r.ID, RowHash, r.Hash()))
+		out = append(out, deletion(r))
 	}
 	return out
+}
+
+func deletion(r Row) string {
+	return fmt.Sprintf("DELETE FROM kvData WHERE kvId = %d AND %s = %d", r.ID, RowHash, r.Hash())
 }
 
 func parentLiteral(r Row) string {

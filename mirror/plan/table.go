@@ -98,6 +98,9 @@ func (t *Table) Share(im Image) {
 // the same changes are known to be in kvData.
 func (t *Table) Apply(p *Plan) {
 	t.digest = p.Digest
+	for _, r := range p.Clear {
+		delete(t.rows, t.columns.Fold(r.Key))
+	}
 	for _, r := range p.Deletes {
 		delete(t.rows, t.columns.Fold(r.Key))
 	}
