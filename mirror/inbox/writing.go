@@ -1,7 +1,6 @@
 package inbox
 
 import (
-
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -84,4 +83,3 @@ func (w *writing) remove(key string) {
 		w.change.Guards = append(w.change.Guards, guard)
 	}
 }
-

@@ -77,9 +77,10 @@ func (p *Plan) ChangesRows() bool {
 	return len(p.Unhook)+len(p.Clear)+len(p.Inserts)+len(p.Updates)+len(p.Deletes) > 0
 }
 
-// Full plans what makes the table show the image, whatever the table holds: all of both is compared. It returns
-// ErrNoIDs when new rows cannot be numbered.
-func Full(t *Table, to Image) (*Plan, error) {
+// Full plans what makes the table show the image, whatever the table holds: all of both is compared. The rows of the
+// keys in anew, and all below them, are deleted first and come with new ids: it is for names that went and came again,
+// whose old rows somebody may have read. It returns ErrNoIDs when new rows cannot be numbered.
+func Full(t *Table, to Image, anew ...string) (*Plan, error) {
 	w := newWork(t, to, 0)
 	right := t.seenIDs()
 	for key, e := range to.Below(rootKey) {
@@ -100,17 +101,19 @@ func Full(t *Table, to Image) (*Plan, error) {
 	for _, key := range pinned {
 		w.touch(key)
 	}
+	w.renew(anew)
 	return w.finish()
 }
 
 // Changed is Full for a table that shows an earlier image which differs from this one in no other keys than those
-// given. Its cost is that of those keys, and of what a collision that comes or goes affects. It returns ErrNoIDs when
-// new rows cannot be numbered.
-func Changed(t *Table, to Image, keys []string) (*Plan, error) {
+// given. Its cost is that of those keys, and of what a collision that comes or goes affects; with anew, that of a look
+// at all rows. It returns ErrNoIDs when new rows cannot be numbered.
+func Changed(t *Table, to Image, keys []string, anew ...string) (*Plan, error) {
 	w := newWork(t, to, len(keys))
 	for _, key := range keys {
 		w.touch(key)
 	}
+	w.renew(anew)
 	return w.finish()
 }
 
@@ -131,7 +134,12 @@ func (w *work) finish() (*Plan, error) {
 	}
 	for _, s := range w.order {
 		switch {
-		case s.had && s.has:
+		case w.goes(s):
+			p.Clear = append(p.Clear, s.old)
+			if w.tangled(s) {
+				p.Unhook = append(p.Unhook, s.old.ID)
+			}
+		case w.stays(s):
 			s.next.Parent = w.parentID(s)
 			if s.next != s.old || w.isBelowNew(s) {
 				p.Updates = append(p.Updates, Update{s.old, s.next})
@@ -167,7 +175,7 @@ func childrenFirst(a, b Row) int {
 func (w *work) number() ([]*slot, error) {
 	var inserted []*slot
 	for _, s := range w.order {
-		if s.has && !s.had {
+		if s.has && !w.stays(s) {
 			inserted = append(inserted, s)
 		}
 	}
@@ -196,7 +204,7 @@ func (w *work) lastID(n int) (last int64, taken map[int64]bool) {
 	}
 	taken = map[int64]bool{}
 	for _, s := range w.order {
-		if s.had && !s.has {
+		if s.had && !w.stays(s) {
 			taken[int64(s.old.ID)] = true
 		}
 	}
@@ -227,7 +235,7 @@ func (w *work) isBelowNew(s *slot) bool {
 		return false
 	}
 	above, ok := w.slots[w.t.columns.foldedParent(s.folded)]
-	return ok && !above.had
+	return ok && !w.stays(above)
 }
 
 // tangled reports whether the parent of a row that goes is anything but the row of the key above it. Deleting the

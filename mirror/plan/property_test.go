@@ -241,3 +241,44 @@ func digestOf(table *plan.Table) (digest uint64) {
 	}
 	return digest
 }
+
+// Rule: whatever is in the table, rows at and below a key that is shown anew get ids that no row had, no constraint is
+// broken on the way, and the table shows the catalogue.
+func TestRowsThatAreShownAnew(t *testing.T) {
+	eachKind(t, func(t *rapid.T, c columns) {
+		h := &history{entries: map[string]cssetcd.Entry{}}
+		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
+			h.transact(t)
+		}
+		im := imageOf(h.entries)
+		table, db := c.drawMess(t)
+		before, hadID := c.byFold(table), map[int32]bool{}
+		for r := range table.Rows() {
+			hadID[r.ID] = true
+		}
+		candidates := append(slices.Clone(im.keys), "/not/there")
+		for _, r := range before {
+			if strings.HasPrefix(r.Key, "/") {
+				candidates = append(candidates, r.Key)
+			}
+		}
+		slices.Sort(candidates)
+		anew := rapid.SliceOfN(rapid.SampledFrom(candidates), 1, 3).Draw(t, "anew")
+		p, err := plan.Full(table, im, anew...)
+		require.NoError(t, err)
+		require.NoError(t, db.execute(p))
+		table.Apply(p)
+		c.requireShows(t, im, table)
+		require.Equal(t, digestOf(table), table.Digest())
+		require.Len(t, db.rows, table.Len())
+		for _, r := range c.byFold(table) {
+			require.Equal(t, r, db.rows[r.ID])
+			if slices.ContainsFunc(anew, func(top string) bool { return r.Key == top || strings.HasPrefix(r.Key, top+"/") }) {
+				require.False(t, hadID[r.ID], "%q keeps its row", r.Key)
+			}
+		}
+		again, err := plan.Full(table, im)
+		require.NoError(t, err)
+		require.True(t, again.Empty(), "second plan: %+v", again)
+	})
+}

@@ -18,6 +18,8 @@ type work struct {
 	alien  map[string]struct{} // keys looked at that could not even be written to the index
 	plan   Plan
 
+	cleared map[int32]bool // ids of rows that are deleted before anything is inserted, see renew
+
 	seen      string // the key that the image is just being asked about, and what it holds
 	seenEntry cssetcd.Entry
 
