@@ -23,6 +23,7 @@ const (
 	ErUnknown          = 1105 // the text says which
 	ErNoSuchTable      = 1146
 	ErPacketTooLarge   = 1153
+	ErBinlogTrigger    = 1419 // SUPER is needed for triggers while the binary log is on
 	ErBinlogFormat     = 1665
 	ErRowIsReferenced  = 1451
 	ErNoReferencedRow  = 1452

@@ -38,7 +38,7 @@ func (c *Conn) prepare(ctx context.Context) error {
 	if err := c.conn.ensureTables(ctx); err != nil {
 		return err
 	}
-	if err := c.conn.checkPrivileges(ctx); err != nil {
+	if err := c.conn.checkPrivileges(ctx, append([]string{"kvData"}, own...)...); err != nil {
 		return err
 	}
 	packet, err := c.conn.sufficientPacket(ctx)

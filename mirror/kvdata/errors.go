@@ -38,6 +38,10 @@ var (
 	ErrPacket = errors.New("MySQL takes only small packets")
 	// ErrDrift says that kvData, or what is written beside it, is not as the mirror left it.
 	ErrDrift = errors.New("kvData is not as this mirror left it")
+	// ErrOvertaken says that others wrote a row, and committed that, after a step was planned and before it wrote the row.
+	ErrOvertaken = errors.New("others wrote what this step writes")
+	// ErrNotTaken says that what others wrote is captured and in no mirror's hands.
+	ErrNotTaken = errors.New("no mirror has taken all that others wrote")
 	// ErrIDsTaken says that a step's new rows need other ids.
 	ErrIDsTaken = errors.New("somebody else has taken the ids of new rows")
 )
@@ -77,6 +81,7 @@ func hasMeaning(err error) bool {
 	for _, known := range []error{
 		ErrUnavailable, ErrReadOnly, ErrBusy, ErrBinlogFormat, ErrFull, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData,
 		ErrNewerFormat, ErrNoMirror, ErrPacket, ErrDrift, ErrIDsTaken,
+		ErrOvertaken, ErrNotTaken,
 	} {
 		if errors.Is(err, known) {
 			return true

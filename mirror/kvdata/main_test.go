@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
@@ -54,3 +55,6 @@ func (s *server) exec(query string, args ...any) {
 	_, err := s.sql.ExecContext(s.t.Context(), query, args...)
 	require.NoError(s.t, err)
 }
+
+// binlog is a server that logs what it changes.
+var binlog = mariadbd.Options{Args: []string{"--log-bin=binlog", "--server-id=1", "--binlog-format=MIXED"}}

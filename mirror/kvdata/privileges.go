@@ -31,6 +31,21 @@ func ReadGrants(user, database string) []string {
 	return []string{"GRANT SELECT ON " + pattern(database) + ".* TO " + user}
 }
 
+// CaptureGrants returns the statements that, beside those of [Grants], let a user capture what others write: install it,
+// run its triggers and remove it. A server that logs its changes wants SUPER to install it, or
+// log_bin_trust_function_creators.
+func CaptureGrants(user, database string) []string {
+	on := " ON " + mysqlconn.QuoteName(database) + "."
+	out := []string{
+		"GRANT LOCK TABLES ON " + pattern(database) + ".* TO " + user,
+		"GRANT CREATE, TRIGGER" + on + "kvData TO " + user, // with CREATE also on a table that is not there yet
+	}
+	for _, table := range captureTables {
+		out = append(out, "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP"+on+table+" TO "+user)
+	}
+	return out
+}
+
 // pattern quotes the name of a database where GRANT takes it for a pattern.
 func pattern(database string) string {
 	return mysqlconn.QuoteName(strings.NewReplacer(`\`, `\\`, "_", `\_`, "%", `\%`).Replace(database))
@@ -43,8 +58,8 @@ func Schema(database string) []string {
 }
 
 // missingPrivileges asks the server, with statements that touch no row, what the user may not do; roles count.
-func (c *connection) missingPrivileges(ctx context.Context) (missing []string, err error) {
-	for _, table := range append([]string{"kvData"}, own...) {
+func (c *connection) missingPrivileges(ctx context.Context, tables ...string) (missing []string, err error) {
+	for _, table := range tables {
 		for _, verb := range []struct{ name, statement string }{
 			{"SELECT", "SELECT 1 FROM " + table + " WHERE FALSE"},
 			{"INSERT", "INSERT INTO " + table + " SELECT * FROM " + table + " WHERE FALSE"},
@@ -66,13 +81,13 @@ func (c *connection) missingPrivileges(ctx context.Context) (missing []string, e
 
 func anyColumn(table string) string {
 	column := map[string]string{"kvData": "kvVal", "css_mirror_state": "owner", "css_mirror_quarantine": "detail",
-		"css_mirror_foreign": "found"}[table]
+		"css_mirror_foreign": "found", inboxTable: "writer", conflictsTable: "detail", captureTable: "definer"}[table]
 	return column + " = " + column
 }
 
 // checkPrivileges fails with ErrUnauthorized, and names all that is missing.
-func (c *connection) checkPrivileges(ctx context.Context) error {
-	missing, err := c.missingPrivileges(ctx)
+func (c *connection) checkPrivileges(ctx context.Context, tables ...string) error {
+	missing, err := c.missingPrivileges(ctx, tables...)
 	if err != nil || len(missing) == 0 {
 		return err
 	}

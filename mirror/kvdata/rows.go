@@ -88,7 +88,7 @@ func (w writer) delete(rows []plan.Row) error {
 
 // exec executes a statement that must find a number of rows.
 func (w writer) exec(want int, query string, args ...any) error {
-	result, err := w.tx.ExecContext(w.ctx, query, args...)
+	result, err := w.tx.ExecContext(w.ctx, w.before+query, args...)
 	if err != nil {
 		return err
 	}

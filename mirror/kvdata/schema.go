@@ -64,12 +64,18 @@ const createForeign = `CREATE TABLE IF NOT EXISTS css_mirror_foreign (
   PRIMARY KEY (id)
 ) ENGINE=InnoDB`
 
+type ownTable struct{ name, create string }
+
 // ensureTables creates what is missing.
 func (c *connection) ensureTables(ctx context.Context) error {
-	for _, table := range []struct{ name, create string }{
+	return c.ensure(ctx, []ownTable{
 		{"kvData", createKvData}, {"css_mirror_state", createState}, {"css_mirror_quarantine", createQuarantine},
 		{"css_mirror_foreign", createForeign},
-	} {
+	})
+}
+
+func (c *connection) ensure(ctx context.Context, tables []ownTable) error {
+	for _, table := range tables {
 		// CREATE TABLE IF NOT EXISTS asks for the privilege even if the table exists, and a mirror can do without it then.
 		there, err := hasTable(ctx, c, table.name)
 		if err != nil {

@@ -20,12 +20,14 @@ type Step struct {
 	Guessed  bool              // it may be theirs, and what was there before is not known
 	Held     int               // keys in quarantine afterwards
 	Adopt    *Claim            // what the table is about from now on; nil: what it was about
+	Inbox    *InboxStep        // what becomes of the inbox; nil: what others write is not captured
 }
 
 // Apply executes a step. It returns [ErrFenced] when another mirror took over or the last commit came to another end
 // than was believed, [ErrDrift] when kvData is not what the plan was made for, [ErrIDsTaken] when somebody else has
-// taken ids of new rows, and [ErrBusy] when the transaction was rolled back for another one. Except for those, the
-// outcome of a failed commit is unknown.
+// taken ids of new rows, and [ErrBusy] when the transaction was rolled back for another one. A step that takes the inbox
+// waits for no row of kvData: who has one locked makes it ErrBusy at once. It returns [ErrOvertaken] when others wrote a
+// row that it writes, and that is not known. Except for those, the outcome of a failed commit is unknown.
 func (c *Conn) Apply(ctx context.Context, s Step) error { return c.explain(c.apply(ctx, s)) }
 
 func (c *Conn) apply(ctx context.Context, s Step) error {
@@ -34,7 +36,10 @@ func (c *Conn) apply(ctx context.Context, s Step) error {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
 	defer tx.Rollback() // nothing after a commit
-	w := writer{ctx, tx, c.columns.Key == plan.AnyBytes, c.maxBytes}
+	w := writer{ctx: ctx, tx: tx, bytes: c.columns.Key == plan.AnyBytes, maxBytes: c.maxBytes}
+	if s.Inbox != nil {
+		w.before = atOnce
+	}
 	if err := w.fence(s); err != nil {
 		return err
 	}
@@ -47,6 +52,11 @@ func (c *Conn) apply(ctx context.Context, s Step) error {
 	if err := w.foreign(s); err != nil {
 		return fmt.Errorf("write css_mirror_foreign: %w", err)
 	}
+	if s.Inbox != nil { // after all writes
+		if err := w.inbox(s, c.columns); err != nil {
+			return err
+		}
+	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit revision %d: %w", s.To, err)
 	}
@@ -57,8 +67,9 @@ func (c *Conn) apply(ctx context.Context, s Step) error {
 type writer struct {
 	ctx      context.Context // of the transaction
 	tx       *sql.Tx
-	bytes    bool // keys are not text
-	maxBytes int  // of the keys and values of one statement
+	bytes    bool   // keys are not text
+	maxBytes int    // of the keys and values of one statement
+	before   string // each statement on kvData
 }
 
 // fence moves the revision on. It comes first: it locks the state row, so that a take-over waits for this transaction,

@@ -1,0 +1,188 @@
+package kvdata
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
+	"github.com/qserv/css-etcd/internal/wait"
+)
+
+// What installing and removing wait for: each try holds up everybody who uses kvData for as long as it takes, at most
+// lockSeconds, because who comes after it queues behind it.
+const (
+	lockSeconds  = 1
+	lockPauses   = 2 * time.Second
+	quietTimeout = 30 * time.Second // no statement of an installation takes nearly as long
+)
+
+// InstallCapture makes the tables and triggers by which what others write into kvData is captured, and whatever else
+// [Open] makes. What is there already stays; what another version made, or another user, is replaced, and no write of
+// others goes unlogged meanwhile. It needs a moment in which nobody has used kvData in a transaction that is still open.
+// It tries again until ctx ends, and is [ErrBusy] then. It fails with [ErrUnauthorized] and names what is missing, and
+// with [ErrDrift] where one of its tables is something else. Drops are not refused at first.
+func InstallCapture(ctx context.Context, target *mysql.Config, timeout time.Duration) error {
+	c, err := Open(ctx, target, max(timeout, quietTimeout))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.explain(c.conn.install(ctx))
+}
+
+func (c *connection) install(ctx context.Context) error {
+	if err := c.ensureCaptureTables(ctx); err != nil {
+		return err
+	}
+	if err := c.checkPrivileges(ctx, captureTables...); err != nil {
+		return err
+	}
+	if is, err := c.capture(ctx, c); err != nil || is.Installed && len(is.Faults) == 0 {
+		return err
+	}
+	return c.alone(ctx, "kvData WRITE, css_mirror_inbox WRITE, css_mirror_capture WRITE", func() error {
+		_, err := c.ExecContext(ctx, `INSERT INTO css_mirror_capture (id, refuse_drops, definer, installed)
+			VALUES (1, 0, CURRENT_USER(), UTC_TIMESTAMP(6))
+			ON DUPLICATE KEY UPDATE definer = VALUES(definer), installed = VALUES(installed)`)
+		if err != nil {
+			return fmt.Errorf("write css_mirror_capture: %w", err)
+		}
+		for _, t := range triggers {
+			if _, err := c.ExecContext(ctx, t.create()); err != nil {
+				return c.explainTrigger(fmt.Errorf("create the trigger %s: %w", t.name, err))
+			}
+		}
+		return nil
+	})
+}
+
+// RemoveCapture removes the triggers, and then the tables: the inbox unless it holds changes that no mirror has taken,
+// the conflicts unless there are some; with force in any case. It fails with [ErrNotTaken] where the inbox is left. What
+// is not there is no error. It waits and fails as [InstallCapture] does.
+func RemoveCapture(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) error {
+	c, err := connect(ctx, target, max(timeout, quietTimeout))
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return explain(target, c.remove(ctx, force))
+}
+
+func (c *connection) remove(ctx context.Context, force bool) error {
+	there, err := hasTable(ctx, c, "kvData")
+	if err != nil {
+		return err
+	}
+	if there {
+		if err := c.removeTriggers(ctx); err != nil {
+			return err
+		}
+	}
+	have, err := ownTables(ctx, c)
+	if err != nil {
+		return fmt.Errorf("look for the tables of the capture: %w", err)
+	}
+	left := 0
+	for _, name := range []string{captureTable, conflictsTable, inboxTable} {
+		if have[name] == "" {
+			continue
+		}
+		n := 0
+		if name != captureTable && !force {
+			if err := c.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+name).Scan(&n); err != nil {
+				return fmt.Errorf("count the rows of %s: %w", name, err)
+			}
+		}
+		if name == inboxTable {
+			left = n
+		}
+		if n > 0 {
+			continue
+		}
+		if _, err := c.ExecContext(ctx, "DROP TABLE IF EXISTS "+name); err != nil {
+			return fmt.Errorf("remove the table %s: %w", name, err)
+		}
+	}
+	if left > 0 {
+		return fmt.Errorf("%w: %d are in css_mirror_inbox, which is kept; nothing is captured any more", ErrNotTaken, left)
+	}
+	return nil
+}
+
+func (c *connection) removeTriggers(ctx context.Context) error {
+	found, err := ownTriggers(ctx, c)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	return c.alone(ctx, "kvData WRITE", func() error {
+		for _, t := range triggers {
+			if _, err := c.ExecContext(ctx, "DROP TRIGGER IF EXISTS "+t.name); err != nil {
+				return c.explainTrigger(fmt.Errorf("remove the trigger %s: %w", t.name, err))
+			}
+		}
+		return nil
+	})
+}
+
+// alone does something while nobody else uses some tables. Whoever uses them in a transaction is waited for only
+// shortly, and then let go on for a while.
+func (c *connection) alone(ctx context.Context, tables string, do func() error) error {
+	if _, err := c.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lockSeconds)); err != nil {
+		return err
+	}
+	for {
+		_, err := c.ExecContext(ctx, "LOCK TABLES "+tables)
+		if err == nil {
+			err = do()
+			_, unlocked := c.ExecContext(ctx, "UNLOCK TABLES") // if it fails, the connection that ends does it
+			return errors.Join(err, unlocked)
+		}
+		err = fmt.Errorf("lock kvData for a moment: %w", err)
+		if mysqlconn.NotGranted(err) {
+			return fmt.Errorf("%w %q at %s: it lacks LOCK TABLES on the database; `css-sync grants` prints what it needs: %w",
+				ErrUnauthorized, c.target.User, c.target.Addr, err)
+		}
+		if !mysqlconn.Locked(err) && ctx.Err() == nil {
+			return err
+		}
+		if ended := wait.UpTo(ctx, lockPauses); ended != nil {
+			return fmt.Errorf("%w: transactions that use the table are open all the time: %w", ErrBusy, errors.Join(ended, err))
+		}
+	}
+}
+
+// explainTrigger says what is missing where the server does not let the user make or remove a trigger.
+func (c *connection) explainTrigger(err error) error {
+	switch {
+	case mysqlconn.NotGranted(err):
+		return fmt.Errorf("%w %q at %s: it lacks TRIGGER on kvData; `css-sync grants` prints what it needs: %w",
+			ErrUnauthorized, c.target.User, c.target.Addr, err)
+	case mysqlconn.Is(err, mysqlconn.ErBinlogTrigger):
+		return fmt.Errorf("%w %q at %s: with its binary log on, the server takes triggers from users with SUPER only; "+
+			"say `SET GLOBAL log_bin_trust_function_creators = 1` for as long as this takes: %w", ErrUnauthorized,
+			c.target.User, c.target.Addr, err)
+	}
+	return err
+}
+
+// RefuseDrops sets whether others may drop databases and tables in kvData: delete the row of one, or give it the status
+// PENDING_DROP. Once it has returned, no transaction of others is open that was let do so before. It waits for such ones
+// as a step does for locks, and is [ErrBusy] then; it is [ErrDrift] where no capture is installed.
+func (c *Conn) RefuseDrops(ctx context.Context, on bool) error {
+	result, err := c.conn.ExecContext(ctx, "UPDATE css_mirror_capture SET refuse_drops = ? WHERE id = 1", on)
+	var n int64
+	if err == nil {
+		n, err = result.RowsAffected()
+	}
+	if err == nil && n != 1 || mysqlconn.NoSuchTable(err) {
+		err = fmt.Errorf("%w: no triggers capture what others write", ErrDrift)
+	}
+	if err != nil {
+		return c.explain(fmt.Errorf("set whether drops are refused: %w", err))
+	}
+	return nil
+}
