@@ -108,6 +108,11 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 	if err := s.owns(r.Look); err != nil {
 		return err
 	}
+	if s.both != nil {
+		if err := s.stillCaptures(ctx); err != nil {
+			return err
+		}
+	}
 	switch {
 	case s.db.Altered(r.Survey):
 		return fmt.Errorf("%w: its columns were changed", kvdata.ErrDrift)
@@ -135,6 +140,9 @@ func (f foreign) among(changes []plan.Difference) (fresh []plan.Difference) {
 
 // foundForeign finds out what others wrote, and tells, records and undoes it, or lets it stay.
 func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
+	if s.both != nil {
+		return s.foundDrift(ctx)
+	}
 	found, err := s.db.Table(ctx)
 	if err != nil {
 		return err

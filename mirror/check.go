@@ -63,7 +63,10 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 func checkOnce(
 	ctx context.Context, target *mysql.Config, catalogue Catalogue, identity cssetcd.Identity,
 ) (Report, error) {
-	state, table, err := kvdata.ReadTable(ctx, target)
+	state, table, captured, err := kvdata.ReadTable(ctx, target)
+	if err == nil {
+		err = undo(table, captured) // it is no difference yet
+	}
 	if err != nil {
 		return Report{}, fmt.Errorf("check: %w", err)
 	}

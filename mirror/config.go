@@ -43,6 +43,9 @@ const DefaultName = "default"
 type Config struct {
 	Feed      Feed // what Run follows; Once does without
 	Catalogue Catalogue
+	// Inbox is where etcd keeps what was taken of what others write, for a kvData that both sides write; nil: only etcd is
+	// written.
+	Inbox Inbox
 	// Target says how MySQL is reached; its DBName, "qservCssData" in a Qserv, is the database of kvData. It is not
 	// changed.
 	Target *mysql.Config

@@ -66,19 +66,25 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
 	defer s.close()
-	to, err := m.cfg.Catalogue.Snapshot(ctx, 0)
-	if err == nil && to.Cluster() != s.cluster {
-		err = otherCluster(to, s)
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("mirror: %w", err)
-	}
-	p, err := m.merge(ctx, s, to)
+	to, p, err := m.mergeOnce(ctx, s)
 	if err != nil {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
 	m.status.follows(s.state, to.Revision())
 	return resultOf(p, to.Revision()), nil
+}
+
+func (m *Mirror) mergeOnce(ctx context.Context, s *session) (*cssetcd.Snapshot, *plan.Plan, error) {
+	read := m.catalogueNewest(s)
+	if s.both != nil {
+		return m.mergeShared(ctx, s, read)
+	}
+	to, err := read(ctx, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := m.merge(ctx, s, to)
+	return to, p, err
 }
 
 func resultOf(p *plan.Plan, at cssetcd.Revision) Result {

@@ -17,13 +17,16 @@ type pace struct {
 	first   time.Duration // after a first failure, doubled with each one that follows
 	most    time.Duration // after many
 	refused time.Duration // after a failure that someone has to do something about
+	poll    time.Duration // between two reads of an inbox that was empty for long
+	lively  time.Duration // for so long after it was not, it is read at the next pace
+	often   time.Duration
 	fenced  time.Duration // after another mirror took over: it may be meant to have the table for a while
 	catchUp time.Duration // for a feed that is behind what kvData shows
 }
 
 var usualPace = pace{
 	idle: time.Second, first: 100 * time.Millisecond, most: 10 * time.Second, refused: 10 * time.Second,
-	fenced:  2 * time.Second,
+	fenced: 2 * time.Second, poll: 20 * time.Millisecond, lively: time.Second, often: 2 * time.Millisecond,
 	catchUp: 5 * time.Second,
 }
 
@@ -113,6 +116,9 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	m.log(m.status.follows(s.state, to.Revision()))
 	m.cfg.Logger.Info("kvData shows the catalogue", "revision", to.Revision(), "rows", s.state.Rows, "term", s.state.Term,
 		"inserted", len(p.Inserts), "updated", len(p.Updates), "deleted", len(p.Deletes), "quarantined", s.state.Quarantined)
+	if s.both != nil {
+		return true, m.share(ctx, s, a)
+	}
 	return true, m.follow(ctx, s, a)
 }
 
@@ -123,6 +129,9 @@ func (m *Mirror) mergeNewest(ctx context.Context, s *session) (*cssetcd.Snapshot
 	}
 	if err := m.catchUp(ctx, s); err != nil {
 		return nil, nil, err
+	}
+	if s.both != nil {
+		return m.mergeShared(ctx, s, m.feedNewest(s))
 	}
 	to := m.cfg.Feed.Snapshot()
 	p, err := m.merge(ctx, s, to)

@@ -24,6 +24,7 @@ type session struct {
 	table     *plan.Table
 	stored    kvdata.Records // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
 	foreign   foreign        // what others wrote since and nobody undid: it is not in table
+	both      *sharing       // where both sides write; nil: only etcd is written
 	wrote     time.Time      // when the revision was last moved on
 	looked    time.Time      // when the server was last known to be as this session left it
 	timeout   time.Duration
@@ -43,14 +44,14 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	s := &session{db: db, catalogue: &remembering{Catalogue: cfg.Catalogue}, cluster: identity.Cluster,
 		timeout: cfg.Timeout}
 	by := kvdata.Claim{Name: cfg.Name, Owner: cfg.Owner, Identity: identity, Adopt: cfg.Adopt}
-	if err := s.takeOver(ctx, by); err != nil {
+	if err := s.takeOver(ctx, by, cfg.Inbox); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *session) takeOver(ctx context.Context, by kvdata.Claim) error {
+func (s *session) takeOver(ctx context.Context, by kvdata.Claim, etcd Inbox) error {
 	state, adopting, err := s.db.TakeOver(ctx, by)
 	if err != nil {
 		return err
@@ -64,6 +65,9 @@ func (s *session) takeOver(ctx context.Context, by kvdata.Claim) error {
 		return err
 	}
 	s.server, s.looked = l.Server, time.Now()
+	if err := s.readShared(ctx, etcd); err != nil || s.both != nil {
+		return err
+	}
 	if s.table, err = s.db.Table(ctx); err != nil {
 		return err
 	}
@@ -124,6 +128,9 @@ const numberTries = 20
 // commit executes a step and, when that is known to be done, brings the session up to date.
 func (s *session) commit(ctx context.Context, next kvdata.Step) error {
 	next.Term, next.From, next.Adopt = s.state.Term, s.state.Applied, s.adopt
+	if err := s.numberByServer(ctx, next); err != nil {
+		return err
+	}
 	next.Held = s.table.QuarantineLen() + quarantineGrowth(s.table, next.Plan)
 	if err := s.applyPatiently(ctx, next); err != nil {
 		return err
@@ -147,6 +154,8 @@ func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 	for busy, numbered := 1, 1; ; {
 		err := s.db.Apply(ctx, next)
 		switch {
+		case errors.Is(err, ErrBusy) && next.Inbox != nil:
+			return err // others may have written what is to be taken first
 		case errors.Is(err, ErrBusy) && (s.tell != nil || time.Since(began) < s.timeout):
 			if busy++; s.tell != nil && (busy > 10 || time.Since(began) > s.timeout/4) {
 				s.tell(err)
@@ -165,6 +174,14 @@ func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 			return err
 		}
 	}
+}
+
+// numberByServer gives new rows ids after the server's own count where both sides write: others count by it.
+func (s *session) numberByServer(ctx context.Context, next kvdata.Step) error {
+	if next.Inbox == nil || len(next.Plan.Inserts) == 0 {
+		return nil
+	}
+	return s.renumber(ctx, next.Plan, 1)
 }
 
 // renumber gives the new rows of a plan ids that nobody has. Transactions under way may have taken some that cannot be

@@ -27,6 +27,8 @@ const (
 	TableOfAnother   Code = "table_of_another_catalogue"
 	TableNewer       Code = "table_newer_format"
 	TableTaken       Code = "table_taken_over"
+	ModeMismatch     Code = "mode_mismatch"
+	CaptureBroken    Code = "capture_broken"
 	TableOutOfIDs    Code = "table_out_of_ids"
 	TableChanged     Code = "table_changed"
 	ForeignWrites    Code = "foreign_writes"
@@ -65,6 +67,10 @@ var kinds = []Kind{
 		"Until the table is as it has to be.", is(ErrNotKvData)},
 	{TableNewer, true, true, "Use the newer css-sync that wrote the tables css_mirror_*.",
 		"As long as this program is used.", is(ErrNewerFormat)},
+	{ModeMismatch, true, true, "Say who may write: `css-sync mirror --capture install` for both sides, or " +
+		"`css-sync mirror --capture remove` for etcd alone.", "Until MySQL and etcd agree.", is(ErrMode)},
+	{CaptureBroken, true, true, "Run `css-sync mirror --capture install` with a user that may make triggers.",
+		"Until what others write is captured again.", is(ErrCapture)},
 	{TableOutOfIDs, true, true, "Number the rows of kvData anew while nothing writes there.",
 		"Until there are ids for new rows.", is(plan.ErrNoIDs)},
 	{TableTaken, true, false, "Nothing, if someone ran `css-sync mirror --once`; else give each daemon a --mirror-name " +

@@ -46,6 +46,8 @@ type Decision struct {
 	seen  Taken // as it was read, before the snapshot
 	live  Taken
 	batch []unit
+
+	discard bool
 }
 
 // Decide returns the decision on the next rows of the inbox, as many as one transaction takes. What was decided on
@@ -86,6 +88,10 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 	if err := d.permits(have); err != nil {
 		return kv.Change{}, Taken{}, err
 	}
+	if d.discard {
+		next := d.discarded(have.Revision)
+		return kv.Change{Puts: []kv.Put{{Path: Path(d.Mirror), Value: next.Format()}}}, next, nil
+	}
 	next := Taken{IDs: d.live.IDs, Overruled: slices.Clone(d.live.Overruled), Revisions: d.live.Revisions,
 		Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
@@ -115,7 +121,7 @@ func (d Decision) permits(have *kv.Snapshot) error {
 		return cssetcd.ErrVersionMismatch
 	case d.keep(DecidedOnce) && have.At(Path(d.Mirror)).Mod != d.seen.At:
 		return ErrDecided
-	case d.shot.Applied < d.seen.Applied:
+	case d.shot.Applied < d.seen.Applied && !d.discard:
 		return fmt.Errorf("%w: it shows revision %d, and %d was shown then", ErrWentBack, d.shot.Applied, d.seen.Applied)
 	}
 	return nil
@@ -155,4 +161,21 @@ func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
 		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
 	}
 	return t
+}
+
+// Discard returns the decision that overrules all rows of the inbox, whatever was decided before: where MySQL or etcd
+// was set back, nobody knows what they were written on.
+func (s Snapshot) Discard(mirror, history string, t Taken) Decision {
+	return Decision{Mirror: mirror, History: history, shot: s, seen: t, discard: true}
+}
+
+// discarded is what Discard comes to.
+func (d Decision) discarded(at kv.Revision) Taken {
+	all := make([]int64, len(d.shot.Rows))
+	for i, r := range d.shot.Rows {
+		all[i] = r.ID
+	}
+	ids := IDsOf(all...)
+	why := Overruling{ids, KindDrift, SetBack, "MySQL or etcd was set back to an older state", at}
+	return Taken{IDs: ids, Overruled: []Overruling{why}, Applied: d.shot.Applied}
 }

@@ -24,6 +24,7 @@ const (
 	DropPending Reason = "drop_pending" // the name is still being dropped
 	Invalid     Reason = "invalid"      // no CSS holds such a key or value
 	Protected   Reason = "protected"    // the key is not changed by hand
+	SetBack     Reason = "set_back"     // MySQL or etcd was set back, and nobody knows what it was written on
 	Queried     Reason = "queried"      // queries may be running: the removal became a drop
 )
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // Claim is what a mirror takes the table over with.
@@ -93,4 +95,20 @@ func (by Claim) Check(s State) error {
 
 func describe(id cssetcd.Identity) string {
 	return fmt.Sprintf("the prefix %s, history %q, in the etcd cluster %x", id.Prefix, id.History, id.Cluster)
+}
+
+// Interrupt makes whichever mirror writes to a target take the table over anew, and look at everything again. Where no
+// mirror has written it does nothing.
+func Interrupt(ctx context.Context, target *mysql.Config) error {
+	err := reading(ctx, target, func(c *connection) error {
+		_, err := c.ExecContext(ctx, "UPDATE css_mirror_state SET term = term + 1 WHERE id = 1")
+		if mysqlconn.NoSuchTable(err) {
+			return nil
+		}
+		return err
+	})
+	if errors.Is(err, ErrNoMirror) {
+		return nil
+	}
+	return err
 }

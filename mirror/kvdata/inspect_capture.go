@@ -17,7 +17,7 @@ import (
 type Capture struct {
 	Installed bool
 	Refuses   bool     // others may not drop databases and tables
-	Waiting   int      // rows of the inbox
+	Waiting   int      // rows of the inbox, which may be left from a capture that was removed
 	Faults    []string // sentences; none: what is installed works, as far as the user may see
 }
 
@@ -65,14 +65,14 @@ func (c *connection) capture(ctx context.Context, q querier) (is Capture, err er
 	case err != nil:
 		return is, fmt.Errorf("read css_mirror_capture: %w", err)
 	}
-	if !marked && len(found) == 0 {
-		return Capture{}, nil
-	}
-	is.Installed = true
 	err = q.QueryRowContext(ctx, "SELECT COUNT(*) FROM css_mirror_inbox").Scan(&is.Waiting)
 	if err != nil && !mysqlconn.NoSuchTable(err) {
 		return is, fmt.Errorf("count the rows of css_mirror_inbox: %w", err)
 	}
+	if !marked && len(found) == 0 {
+		return Capture{Waiting: is.Waiting}, nil
+	}
+	is.Installed = true
 	if !marked {
 		faults = append(faults, "the row of css_mirror_capture is missing, and no drop can be refused")
 	}

@@ -14,8 +14,9 @@ import (
 // Survey is what reading all rows on the server shows, in one consistent read with a look.
 type Survey struct {
 	Look
+	// of the rows, as they are, but for what was captured of others' writes
 	Rows      int
-	RowDigest uint64 // of the rows, as they are
+	RowDigest uint64
 	shape     string // of the columns
 }
 
@@ -32,14 +33,36 @@ func ReadSurvey(ctx context.Context, target *mysql.Config, timeout time.Duration
 			if s.shape, err = c.shape(ctx, q); err != nil {
 				return err
 			}
-			s.Rows, s.RowDigest, err = digest(ctx, q)
-			return err
+			if s.Rows, s.RowDigest, err = digest(ctx, q); err != nil {
+				return err
+			}
+			return c.withoutCaptured(ctx, q, &s)
 		}))
 	}
 	if mysqlconn.NoSuchTable(err) {
 		err = fmt.Errorf("%w: where its address leads there is no table of a mirror: %w", ErrDrift, err)
 	}
 	return s, err
+}
+
+// withoutCaptured takes out of a survey what the inbox says that others wrote.
+func (c *connection) withoutCaptured(ctx context.Context, q querier, s *Survey) error {
+	if there, err := hasTable(ctx, q, inboxTable); err != nil || !there {
+		return err
+	}
+	in, err := readInbox(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, r := range in.Rows {
+		if r.After.There {
+			s.Rows, s.RowDigest = s.Rows-1, s.RowDigest^plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.After.Text}.Hash()
+		}
+		if r.Before.There {
+			s.Rows, s.RowDigest = s.Rows+1, s.RowDigest^plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.Before.Text}.Hash()
+		}
+	}
+	return nil
 }
 
 // surveyRows is how many rows one statement of a survey reads, so that none takes long.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/mirror/inbox"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -44,16 +45,25 @@ func loadTable(ctx context.Context, q querier, database string) (*plan.Table, er
 	return loadRows(ctx, q, columns)
 }
 
-// ReadTable returns the state that a mirror left and all rows of kvData, in one consistent read. It fails as
-// [ReadState] does, and with [ErrNotKvData].
-func ReadTable(ctx context.Context, target *mysql.Config) (s State, table *plan.Table, err error) {
+// ReadTable returns the state that a mirror left, all rows of kvData, and what was captured of others' writes and is in
+// the inbox, in one consistent read. It fails as [ReadState] does, and with [ErrNotKvData].
+func ReadTable(ctx context.Context, target *mysql.Config) (s State, table *plan.Table, captured []inbox.Row, err error) {
 	err = reading(ctx, target, func(c *connection) error {
 		return c.consistently(ctx, func(q querier) (err error) {
-			if s, err = readState(ctx, q, target.DBName, ""); err == nil {
-				table, err = loadTable(ctx, q, target.DBName)
+			if s, err = readState(ctx, q, target.DBName, ""); err != nil {
+				return err
 			}
+			if table, err = loadTable(ctx, q, target.DBName); err != nil {
+				return err
+			}
+			there, err := hasTable(ctx, q, inboxTable)
+			if err != nil || !there {
+				return err
+			}
+			in, err := readInbox(ctx, q)
+			captured = in.Rows
 			return err
 		})
 	})
-	return s, table, err
+	return s, table, captured, err
 }

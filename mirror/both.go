@@ -1,0 +1,302 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/mirror/inbox"
+	"github.com/qserv/css-etcd/mirror/kvdata"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// sharing is what a session knows beside its table where both sides write.
+type sharing struct {
+	etcd  Inbox
+	taken inbox.Taken
+	shot  inbox.Snapshot // the newest; its rows are laid over the table
+	// keys of etcd that changed since the revision that kvData shows
+	keys map[string]struct{}
+	// why the last step was taken back; with no row that explains it the session ends
+	failed error
+	busy   time.Time // when the inbox last held anything
+	// since when the locks of others have kept a step from being taken; zero when they do not
+	blocked time.Time
+}
+
+// share follows both sides. The session's table is what it left in kvData, with the rows of the inbox laid over it.
+func (m *Mirror) share(ctx context.Context, s *session, a *audit) error {
+	for {
+		moved, err := m.shareOnce(ctx, s)
+		if err == nil && !moved {
+			err = m.rest(ctx, s)
+		}
+		if err == nil {
+			err = m.heed(ctx, s, a)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// shareOnce reads the inbox, and decides on its rows or takes a step; moved says that it did either.
+func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err error) {
+	if err := s.readInbox(ctx); err != nil {
+		return false, err
+	}
+	b := s.both
+	if len(b.shot.Undecided(b.taken)) > 0 {
+		return true, m.take(ctx, s)
+	}
+	if b.failed != nil {
+		return false, b.failed
+	}
+	return m.step(ctx, s)
+}
+
+// readInbox reads the inbox, and lays its rows over the table.
+func (s *session) readInbox(ctx context.Context) error {
+	in, err := s.db.Inbox(ctx)
+	if err != nil {
+		return err
+	}
+	if in.Term != s.state.Term || in.Applied != s.state.Applied {
+		return fmt.Errorf("%w: css_mirror_state is at term %d and revision %d", ErrFenced, in.Term, in.Applied)
+	}
+	return s.lay(in)
+}
+
+// lay notes what the inbox holds.
+func (s *session) lay(in kvdata.Inbox) error {
+	s.both.shot = inbox.Snapshot{Applied: in.Applied, Rows: in.Rows}
+	if len(in.Rows) > 0 {
+		s.both.busy = time.Now()
+	}
+	return lay(s.table, in.Rows)
+}
+
+// lay lays captured rows over a table.
+func lay(t *plan.Table, rows []inbox.Row) error {
+	for _, r := range rows {
+		is := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.After.Text}
+		if err := t.Lay(is, !r.After.There); err != nil {
+			return fmt.Errorf("%w: %w", kvdata.ErrDrift, err)
+		}
+	}
+	return nil
+}
+
+// undo makes a table what it was before captured rows were written.
+func undo(t *plan.Table, rows []inbox.Row) error {
+	for _, r := range slices.Backward(rows) {
+		was := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.Before.Text}
+		if err := t.Lay(was, !r.Before.There); err != nil {
+			return fmt.Errorf("%w: %w", kvdata.ErrDrift, err)
+		}
+	}
+	return nil
+}
+
+// take decides on rows that nobody has decided on.
+func (m *Mirror) take(ctx context.Context, s *session) error {
+	b := s.both
+	next, err := b.etcd.Take(ctx, b.shot.Decide(m.cfg.Name, s.state.Identity.History, b.taken, inbox.Rules{}))
+	if errors.Is(err, inbox.ErrDecided) {
+		next, err = b.etcd.Taken(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	m.tellTaken(b.taken, next, b.shot)
+	b.taken, b.failed = next, nil
+	return nil
+}
+
+// step makes kvData what etcd holds, and empties the inbox of what was decided on.
+func (m *Mirror) step(ctx context.Context, s *session) (moved bool, err error) {
+	b := s.both
+	step := b.shot.Step(b.taken, inbox.Rules{})
+	to, err := m.feedUpTo(ctx, s, step.AtLeast)
+	if err != nil {
+		return false, err
+	}
+	if len(step.Done) == 0 && len(b.keys) == 0 {
+		return false, m.shows(ctx, s, to)
+	}
+	p, err := s.planStep(step, to)
+	if err != nil {
+		return false, err
+	}
+	conflicts := step.Conflicts(to)
+	err = s.commit(ctx, kvdata.Step{
+		To: to.Revision(), Plan: p, Inbox: &kvdata.InboxStep{Known: step.Done.All(), Conflicts: conflicts},
+	})
+	return m.stepped(s, err, to, conflicts)
+}
+
+// stepped notes how a step ended. One that others were in the way of has changed nothing, and is tried again with what
+// they wrote.
+func (m *Mirror) stepped(s *session, err error, to *cssetcd.Snapshot, conflicts []inbox.Conflict) (moved bool, _ error) {
+	b := s.both
+	switch {
+	case errors.Is(err, kvdata.ErrOvertaken):
+		return true, nil
+	case errors.Is(err, ErrBusy):
+		if b.blocked.IsZero() {
+			b.blocked = time.Now()
+		}
+		if time.Since(b.blocked) > s.timeout/4 {
+			m.report(err)
+		}
+		return false, nil
+	case errors.Is(err, kvdata.ErrDrift):
+		b.failed = err
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	b.keys, b.blocked = nil, time.Time{}
+	m.tellConflicts(conflicts)
+	m.log(m.status.follows(s.state, to.Revision()))
+	return true, nil
+}
+
+// planStep plans a step for the keys that may differ.
+func (s *session) planStep(step inbox.Step, to *cssetcd.Snapshot) (*plan.Plan, error) {
+	b := s.both
+	keys := make([]string, 0, len(b.keys)+len(b.shot.Rows))
+	for key := range b.keys {
+		keys = append(keys, key)
+	}
+	for _, r := range b.shot.Rows {
+		keys = append(keys, r.Key)
+	}
+	anew := step.Anew(inbox.NamesIn(keys), to, s.kvID)
+	p, err := plan.Changed(s.table, to, keys, anew...)
+	if err != nil || !p.ChangesRows() {
+		return p, err
+	}
+	return p, plan.BrakeCatalogue(s.table, to)
+}
+
+func (s *session) kvID(key string) int32 {
+	r, _ := s.table.Row(key)
+	return r.ID
+}
+
+// feedUpTo takes what the feed has, and waits until it shows a revision.
+func (m *Mirror) feedUpTo(ctx context.Context, s *session, least cssetcd.Revision) (*cssetcd.Snapshot, error) {
+	for {
+		if err := m.takeReady(ctx, s); err != nil {
+			return nil, err
+		}
+		to := m.cfg.Feed.Snapshot()
+		if to.Revision() >= least {
+			return to, nil
+		}
+		if err := m.takeNext(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// takeReady takes what the feed has without waiting.
+func (m *Mirror) takeReady(ctx context.Context, s *session) error {
+	ready, cancel := context.WithCancel(ctx)
+	cancel()
+	for {
+		err := m.takeNext(ready, s)
+		switch {
+		case err == nil:
+		case ctx.Err() == nil && errors.Is(err, context.Canceled):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// takeNext waits for an update of the feed and notes what it changed.
+func (m *Mirror) takeNext(ctx context.Context, s *session) error {
+	u, err := m.cfg.Feed.Next(ctx)
+	switch {
+	case err != nil:
+		return err
+	case u.Regressed:
+		m.regressed = true
+		return errRegressed
+	}
+	if s.both.keys == nil {
+		s.both.keys = map[string]struct{}{}
+	}
+	for _, change := range u.Keys {
+		s.both.keys[change.Key] = struct{}{}
+	}
+	if len(u.Keys) > 0 {
+		m.status.saw(u.To.Revision())
+	}
+	return nil
+}
+
+// shows notes that kvData shows all that there is, and moves the revision on when that is due.
+func (m *Mirror) shows(ctx context.Context, s *session, to *cssetcd.Snapshot) error {
+	if to.Revision() > s.state.Applied && !time.Now().Before(s.wrote.Add(m.pace.idle)) {
+		if err := s.advance(ctx, to.Revision()); err != nil {
+			return err
+		}
+	}
+	m.log(m.status.follows(s.state, to.Revision()))
+	return nil
+}
+
+// rest waits until an update comes or the inbox is to be read again, and looks at the server when that is due.
+func (m *Mirror) rest(ctx context.Context, s *session) error {
+	if !time.Now().Before(s.looked.Add(m.cfg.LookEvery)) {
+		return m.lookAt(ctx, s)
+	}
+	pause := m.pace.poll
+	if time.Since(s.both.busy) < m.pace.lively {
+		pause = m.pace.often
+	}
+	short, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	err := m.takeNext(short, s)
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// stillCaptures fails where not all that others write is captured any more.
+func (s *session) stillCaptures(ctx context.Context) error {
+	capture, err := s.db.Capture(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !capture.Installed:
+		return fmt.Errorf("%w: its triggers are gone", ErrCapture)
+	case len(capture.Faults) > 0:
+		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
+	}
+	return nil
+}
+
+// foundDrift ends the session where others changed what no trigger saw: the next one undoes and records it.
+func (s *session) foundDrift(ctx context.Context) error {
+	in, found, _, err := s.db.Everything(ctx)
+	if err == nil {
+		err = s.lay(in)
+	}
+	if err != nil {
+		return err
+	}
+	if changes := plan.Foreign(found, s.table); len(changes) > 0 {
+		return fmt.Errorf("%w: %d rows were changed past the triggers, the first is %q", kvdata.ErrDrift, len(changes),
+			changes[0].Key)
+	}
+	return nil
+}

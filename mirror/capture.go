@@ -1,0 +1,111 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/kvdata"
+)
+
+// Writers says who may write to a catalogue that is mirrored.
+type Writers string
+
+// Who may write. The texts are a stable contract.
+const (
+	OnlyEtcd  Writers = "etcd" // what others write into kvData is undone
+	BothSides Writers = "both" // it is captured, and taken into etcd
+)
+
+// Sides is how a catalogue and a kvData are written.
+type Sides struct {
+	Writers Writers        // as etcd says
+	Capture kvdata.Capture // as MySQL has it
+}
+
+// Agree reports whether MySQL and etcd say the same, and what captures is whole.
+func (s Sides) Agree() bool {
+	return s.Capture.Installed == (s.Writers == BothSides) && len(s.Capture.Faults) == 0
+}
+
+// ReadSides returns who may write.
+func ReadSides(ctx context.Context, target *mysql.Config, etcd *Taker) (s Sides, err error) {
+	taken, err := etcd.Taken(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Writers = OnlyEtcd
+	if taken.At > 0 {
+		s.Writers = BothSides
+	}
+	s.Capture, err = kvdata.ReadCapture(ctx, target)
+	return s, err
+}
+
+// ShareWriting lets both sides write from now on: what others write into kvData is captured, and a mirror takes it into
+// etcd. kvData must show the catalogue, since what others wrote before is undone; else it fails with [ErrForeign]. No
+// writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
+// again after any failure, it goes on.
+func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue, etcd *Taker, timeout time.Duration) error {
+	before, err := ReadSides(ctx, target, etcd)
+	if err != nil {
+		return err
+	}
+	if !before.Capture.Installed {
+		if err := agrees(ctx, target, catalogue); err != nil {
+			return err
+		}
+	}
+	if err := kvdata.InstallCapture(ctx, target, timeout); err != nil {
+		return fmt.Errorf("capture what others write: %w", err)
+	}
+	if err := etcd.Begin(ctx); err != nil {
+		return err
+	}
+	return kvdata.Interrupt(ctx, target) // a mirror at work takes the table over anew, and finds out
+}
+
+// ErrForeign says that kvData holds what others wrote and nobody has undone.
+var ErrForeign = errors.New("others wrote into kvData, and that is in no catalogue")
+
+// agrees fails where kvData does not show the catalogue.
+func agrees(ctx context.Context, target *mysql.Config, catalogue Catalogue) error {
+	found, err := Check(ctx, target, catalogue)
+	switch {
+	case err != nil:
+		return err
+	case !found.InAgreement():
+		return fmt.Errorf("%w: %d rows differ, the first is %q; undo that with `css-sync check --repair`", ErrForeign,
+			len(found.Differences), found.Differences[0].Key)
+	}
+	return nil
+}
+
+// drainEvery is how often the inbox is looked at while a mirror empties it.
+const drainEvery = 100 * time.Millisecond
+
+// StopSharing lets only one side write from now on: nothing is captured any more. What was captured before is taken by
+// the mirror that runs, which is waited for until ctx ends; with force it is given up. Run again after any failure, it
+// goes on.
+func StopSharing(ctx context.Context, target *mysql.Config, etcd *Taker, timeout time.Duration, force bool) error {
+	for {
+		err := kvdata.RemoveCapture(ctx, target, timeout, force)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, kvdata.ErrNotTaken) {
+			return fmt.Errorf("capture no longer what others write: %w", err)
+		}
+		if ended := wait.UpTo(ctx, drainEvery); ended != nil {
+			return fmt.Errorf("%w; start `css-sync serve`, or give it up with --force", err)
+		}
+	}
+	if err := etcd.End(ctx); err != nil {
+		return err
+	}
+	return kvdata.Interrupt(ctx, target)
+}
