@@ -92,20 +92,28 @@ const drainEvery = 100 * time.Millisecond
 // the mirror that runs, which is waited for until ctx ends; with force it is given up. Run again after any failure, it
 // goes on.
 func StopSharing(ctx context.Context, target *mysql.Config, etcd *Taker, timeout time.Duration, force bool) error {
-	for {
-		err := kvdata.RemoveCapture(ctx, target, timeout, force)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, kvdata.ErrNotTaken) {
-			return fmt.Errorf("capture no longer what others write: %w", err)
-		}
-		if ended := wait.UpTo(ctx, drainEvery); ended != nil {
-			return fmt.Errorf("%w; start `css-sync serve`, or give it up with --force", err)
-		}
+	if err := drainInbox(ctx, target, timeout, force); err != nil {
+		return fmt.Errorf("capture no longer what others write: %w", err)
 	}
 	if err := etcd.End(ctx); err != nil {
 		return err
 	}
 	return kvdata.Interrupt(ctx, target)
+}
+
+func drainInbox(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) (err error) {
+	for {
+		last := err
+		switch err = kvdata.RemoveCapture(ctx, target, timeout, force); {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && last != nil:
+			err = last
+		case !errors.Is(err, kvdata.ErrNotTaken):
+			return err
+		}
+		if ended := wait.UpTo(ctx, drainEvery); ended != nil {
+			return fmt.Errorf("%w; start `css-sync serve`, or give it up with --force", err)
+		}
+	}
 }
