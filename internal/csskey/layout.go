@@ -22,6 +22,7 @@ const (
 	Alive            Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
 	Drops            Path = "drop"        // see below
 	Coordinators     Path = "coordinator" // coordinator/<lease>: the election of the coordinator
+	Inboxes          Path = "inbox"       // inbox/<mirror>: what was taken of what others wrote into kvData
 )
 
 // What [Drops] has below it. Each kind has the table <db>/<table> or the database <db> below it.
@@ -36,7 +37,8 @@ const (
 
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
-	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "commit", "fence",
+	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "commit",
+	"fence",
 }
 
 // Of returns where a CSS key is kept.

@@ -45,7 +45,10 @@ func (d *daemon) someoneStandsBy(ctx context.Context, t Target) bool {
 }
 
 func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term, log *slog.Logger) error {
-	config := d.Mirror.config(t, d.css, log)
+	config, err := d.Mirror.config(t, d.css, log)
+	if err != nil {
+		return err
+	}
 	config.Feed, config.Timeout, config.StepBack = d.view.Subscribe(), d.SessionTTL, 3*d.SessionTTL
 	config.StandsBy = func(ctx context.Context) bool { return d.someoneStandsBy(ctx, t) }
 	m, err := mirror.New(config)

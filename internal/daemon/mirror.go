@@ -26,12 +26,13 @@ type Mirror struct {
 	CompareEvery    time.Duration // how often its rows are compared; below 0: never
 }
 
-func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) mirror.Config {
+func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) (mirror.Config, error) {
+	taker, err := mirror.NewTaker(css.Client, t.Name)
 	return mirror.Config{
-		Catalogue: css.Client, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
+		Catalogue: css.Client, Inbox: taker, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
 		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery,
 		Logger: log,
-	}
+	}, err
 }
 
 // warn tells of what is meant for once and stays in force for as long as the daemon runs.
@@ -47,7 +48,11 @@ func (f *Mirror) warn(log *slog.Logger, targets int) {
 // Once makes kvData show the catalogue as it is now, or finds out what that would take.
 func (f *Mirror) Once(ctx context.Context, t Target, css *cli.Catalogue, log *slog.Logger, dryRun bool) (mirror.Result,
 	error) {
-	m, err := mirror.New(f.config(t, css, log))
+	config, err := f.config(t, css, log)
+	if err != nil {
+		return mirror.Result{}, err
+	}
+	m, err := mirror.New(config)
 	if err != nil {
 		return mirror.Result{}, err
 	}

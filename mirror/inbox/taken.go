@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // Path returns where the [Taken] of a mirror is kept.
-func Path(mirror string) kv.Path { return "inbox/" + kv.Path(mirror) }
+func Path(mirror string) kv.Path { return csskey.Inboxes + "/" + kv.Path(mirror) }
 
 // Taken is what etcd keeps of a mirror's inbox. The zero value is that of an inbox of which nothing was decided on.
 type Taken struct {
