@@ -58,7 +58,8 @@ func slashes(row string) string {
 }
 
 // refuse fails the statement, with a text of at most the 128 characters that there can be, while drops are refused. The
-// lock on the flag keeps it from changing until the writer's transaction has ended.
+// lock on the flag keeps it from changing until the writer's transaction has ended. Without a LIMIT of its own the
+// SELECT would have the writer's sql_select_limit.
 func refuse(drop string) string {
 	const advice = "drops go through css-etcd: run `css-sync %s drop %s` instead"
 	return "IF " + drop + ` THEN
@@ -66,7 +67,7 @@ func refuse(drop string) string {
     DECLARE refused INT;
     DECLARE kind VARCHAR(8) CHARACTER SET utf8mb3;
     DECLARE name, said TEXT CHARACTER SET utf8mb3;
-    SELECT MAX(refuse_drops) INTO refused FROM css_mirror_capture WHERE id = 1 LOCK IN SHARE MODE;
+    SELECT MAX(refuse_drops) INTO refused FROM css_mirror_capture WHERE id = 1 LIMIT 1 LOCK IN SHARE MODE;
     IF refused = 1 THEN
       SET kind = IF(` + slashes("OLD") + ` = 2, 'db', 'table');
       SET name = CONVERT(OLD.kvKey USING utf8mb3);
