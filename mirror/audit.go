@@ -85,6 +85,17 @@ func (s *session) recognise(l kvdata.Look) error {
 	return nil
 }
 
+// older returns an error when a session found less than this mirror has left there, and its connection had been lost
+// meanwhile. That keeps it from nothing: it compares everything anyway.
+func (m *Mirror) older(s *session) error {
+	left := m.Status()
+	if s.adopt != nil || s.state.Applied >= left.Applied && s.state.Term > left.Term {
+		return nil
+	}
+	return fmt.Errorf("%w: it shows revision %d, and this mirror had brought it to revision %d; an older copy of MySQL's "+
+		"data was put back, or the tables were made anew", kvdata.ErrDrift, s.state.Applied, left.Applied)
+}
+
 // heed acts upon the newest survey, if there is one that nobody has looked at.
 func (m *Mirror) heed(ctx context.Context, s *session, a *audit) error {
 	select {

@@ -100,6 +100,9 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	}
 	defer s.close()
 	s.tell = m.report
+	if err := m.older(s); err != nil {
+		m.report(err)
+	}
 	a := m.audit(ctx)
 	defer a.close()
 	to, p, err := m.mergeNewest(ctx, s)
