@@ -63,7 +63,7 @@ func TestUndoneByOthersIsOver(t *testing.T) {
 	require.Eventually(t, func() bool { return len(w.foreign()) > 0 }, patience, 5*time.Millisecond)
 	report, err := mirror.Check(t.Context(), w.target, w.client)
 	require.NoError(t, err)
-	for _, statement := range report.SQL {
+	for _, statement := range report.SQL() {
 		w.exec(statement)
 	}
 	w.agree()

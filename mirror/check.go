@@ -20,11 +20,20 @@ type Report struct {
 	Rows        int              // of kvData
 	Differences []plan.Difference
 	Quarantined []plan.Quarantined // the keys that kvData cannot hold, in byte order
-	SQL         []string           // the statements that would undo the differences, in their order
+
+	plan *plan.Plan
 }
 
 // InAgreement reports whether kvData shows exactly the catalogue of its revision.
 func (r Report) InAgreement() bool { return len(r.Differences) == 0 }
+
+// SQL returns the statements that would undo the differences, in their order. Of a large table they are many.
+func (r Report) SQL() []string {
+	if r.plan == nil {
+		return nil
+	}
+	return r.plan.SQL()
+}
 
 // How long Check follows a mirror that moves on faster than etcd keeps its history, and how long it waits for one that
 // does not.
@@ -85,6 +94,6 @@ func checkOnce(
 	if err != nil {
 		return report, fmt.Errorf("check: %w", err)
 	}
-	report.Differences, report.Quarantined, report.SQL = p.Differences(), p.Records, p.SQL()
+	report.Differences, report.Quarantined, report.plan = p.Differences(), p.Records, p
 	return report, nil
 }

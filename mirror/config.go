@@ -51,7 +51,8 @@ type Config struct {
 	Target *mysql.Config
 	Name   string // tells mirrors apart; "" is DefaultName
 	Owner  string // who this is, for whoever reads css_mirror_state: host and process
-	// Adopt lets the mirror take over a table that mirrors another prefix, cluster or history. It is meant for Once.
+	// Adopt lets the mirror take over a table that mirrors another prefix, cluster or history, or has another name. It is
+	// meant for Once. Run does so at its beginning only: two that adopt would take the table from each other for ever.
 	Adopt bool
 	// AllowMassDelete lifts those rules of the brake that can be lifted. It is meant for Once.
 	AllowMassDelete bool

@@ -200,6 +200,23 @@ func TestIdentity(t *testing.T) {
 	other.agree()
 }
 
+// Rule: a mirror that was to adopt the table does not adopt it again once another one has: it says whose it is.
+func TestAdoptionIsNotTakenBack(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1")
+	named := func(name string) *mirror.Mirror {
+		return w.mirror(adopt, func(c *mirror.Config) { c.Name = name })
+	}
+	first, second := named("first"), named("second")
+	w.run(first)
+	awaitStatus(t, first, following)
+	w.run(second)
+	s := awaitStatus(t, first, has(mirror.TableOfAnother))
+	assert.ErrorContains(t, s.Err, `kept by the mirror "second" of this same catalogue, and this is "first"`)
+	w.await(w.put("/DBS/a", "2"))
+	assert.EqualValues(t, 2, awaitStatus(t, second, following).Term)
+}
+
 // Rule M8: an adoption that the brake refuses leaves the table to the mirror that it has.
 func TestRefusedAdoption(t *testing.T) {
 	w := newWorld(t)

@@ -51,6 +51,9 @@ func (m *Mirror) Run(ctx context.Context) error {
 		if lasted || !errors.Is(err, ErrUnavailable) {
 			trying = time.Now()
 		}
+		if lasted || errors.Is(err, ErrFenced) {
+			m.cfg.Adopt = false
+		}
 		if lasted {
 			delay = m.pace.first
 		}

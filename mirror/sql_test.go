@@ -19,7 +19,7 @@ func TestPrintedSQLNamesTheRow(t *testing.T) {
 	require.NoError(t, err)
 	w.put("/DBS/new", "READY")
 	w.once()
-	for _, statement := range report.SQL {
+	for _, statement := range report.SQL() {
 		w.exec(statement)
 	}
 	assert.Equal(t, "READY", w.rows()["/DBS/new"].value)
@@ -41,7 +41,7 @@ func TestPrintedSQLMeansTheSameEverywhere(t *testing.T) {
 			conn, err := w.sql.Conn(t.Context())
 			require.NoError(t, err)
 			defer conn.Close()
-			for _, statement := range append([]string{session}, report.SQL...) {
+			for _, statement := range append([]string{session}, report.SQL()...) {
 				_, err := conn.ExecContext(t.Context(), statement)
 				assert.NoError(t, err, statement)
 			}

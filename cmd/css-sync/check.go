@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,7 +24,7 @@ are no difference.
 
 With --repair the differences are undone: the table is taken over for a moment, as by mirror --once, brought to the newest
 revision, and what others had written there is kept in the table css_mirror_foreign. With --print-sql the SQL is printed that would undo
-them by hand, and nothing is written.`,
+them by hand, and nothing is written; the exit code is that of a comparison.`,
 		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf\n  css-sync check --repair",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if repair && printSQL {
@@ -39,7 +40,7 @@ them by hand, and nothing is written.`,
 				case err != nil:
 					return err
 				case printSQL:
-					return p.printSQL(found)
+					return cmp.Or(p.printSQL(found), differing(found))
 				case !repair || found.InAgreement():
 					return p.printReport(found)
 				}
@@ -60,7 +61,7 @@ them by hand, and nothing is written.`,
 
 // printSQL prints statements, an end of a line being the end of one.
 func (p *program) printSQL(r mirror.Report) error {
-	statements := append([]string{}, r.SQL...)
+	statements := append([]string{}, r.SQL()...)
 	return p.Print(statements, func(w io.Writer) {
 		for _, s := range statements {
 			fmt.Fprintln(w, s+";")
@@ -71,14 +72,16 @@ func (p *program) printSQL(r mirror.Report) error {
 // printReport prints a comparison, and fails when there are differences.
 func (p *program) printReport(r mirror.Report) error {
 	v := report.NewComparison(r)
-	if err := p.Print(v, v.Write); err != nil {
-		return err
-	}
-	if v.InAgreement {
+	return cmp.Or(p.Print(v, v.Write), differing(r))
+}
+
+// differing is the error of a comparison that found differences.
+func differing(r mirror.Report) error {
+	if r.InAgreement() {
 		return nil
 	}
-	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(v.Differences),
-		v.Revision),
+	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(r.Differences),
+		r.Revision),
 		"somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps "+
 			"a record of it")
 }

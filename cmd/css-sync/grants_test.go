@@ -55,8 +55,8 @@ func TestKeysOfBytesInJSON(t *testing.T) {
 	v := clitest.JSONOf[report.Comparison](c, cli.ExitDifferences, "check")
 	require.Len(t, v.Differences, 2)
 	assert.NotEqual(t, v.Differences[0].Key, v.Differences[1].Key)
-	for line := range strings.Lines(strings.Join(clitest.Decode[[]string](t, c.OK("check --print-sql -w json")), "\n")) {
-		clitest.Execute(t, server, strings.TrimSpace(line))
+	for _, line := range clitest.JSONOf[[]string](c, cli.ExitDifferences, "check --print-sql") {
+		clitest.Execute(t, server, line)
 	}
 	c.Says("no difference", "check")
 }

@@ -20,7 +20,7 @@ czars again: those that registered since the backup are not known to it, and dro
 
 A restored etcd gives out revisions anew that it gave out before. Whoever goes on with what it knew from before could take one thing for another: a czar, a table that
 was marked since the backup for one that was not. With a new name czars that were registered before are refused until they have registered anew,
-which they do by themselves, and mirrors say that MySQL shows another history: css-sync serve --adopt takes it over.
+which they do by themselves, and mirrors say that MySQL shows another history: css-sync mirror --once --adopt takes it over.
 
 What removes data, css-sync serve --worker-dsn or --drop-command, is told the name of the history with each drop. Without a new one it would take a table for one
 that was dropped before the backup was brought back, and leave its data.`,

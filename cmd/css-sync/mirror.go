@@ -22,7 +22,7 @@ func mirrorCommand(p *program) *cobra.Command {
 		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
-would take, or why it would be refused.`,
+would take, or why it would be refused. Privileges it does not look at, so that a user who may only read can run it.`,
 		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run " +
 			"--allow-mass-delete",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +58,8 @@ type mirrorFlags struct {
 func (f *mirrorFlags) register(cmd *cobra.Command) {
 	f.registerName(cmd)
 	flags := cmd.Flags()
-	flags.BoolVar(&f.Adopt, "adopt", false, "take over a table that mirrors another prefix, cluster or history of etcd")
+	flags.BoolVar(&f.Adopt, "adopt", false,
+		"take over a table of another name, or of another prefix, cluster or history of etcd; serve does so when it begins")
 	flags.BoolVar(&f.AllowMassDelete, "allow-mass-delete", false,
 		"let through a change that deletes very many rows, or the last database")
 }

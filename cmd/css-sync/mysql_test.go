@@ -47,7 +47,7 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 	assert.Equal(t, map[string]string{
 		"/DBS/LSST": "value", "/DBS/Plain/.packed.json": "missing", "/DBS/Extra": "extra", "/NODES/worker-1": "parent",
 	}, kinds)
-	assert.Len(t, strings.Split(strings.TrimSpace(c.OK("check --print-sql")), "\n"), 4)
+	assert.Len(t, printedSQL(c), 4)
 	repaired := c.Run("check --repair")
 	assert.Equal(t, cli.ExitOK, repaired.Code, repaired.Stderr)
 	assert.Contains(t, repaired.Stdout, "extra        /DBS/Extra")
@@ -57,11 +57,20 @@ func TestMirrorOnceAndCheck(t *testing.T) {
 	assert.Contains(t, c.Run("status").Stdout, "4 changes by others on record in css_mirror_foreign")
 
 	clitest.Execute(t, server, "UPDATE kvData SET kvVal = 'it''s\\\\ \n' WHERE kvKey = '/DBS/LSST'")
-	sql := strings.Split(strings.TrimSpace(c.OK("check --print-sql")), "\n")
+	sql := printedSQL(c)
 	require.Len(t, sql, 1)
 	clitest.Execute(t, server, sql...)
 	c.OK("check")
+	assert.Empty(t, c.OK("check --print-sql"))
 	c.Refuses(cli.ExitInvalid, "give one of", "check --repair --print-sql")
+}
+
+// printedSQL returns the statements that undo differences, which there must be.
+func printedSQL(c *clitest.CommandLine) []string {
+	c.T.Helper()
+	printed := c.Run("check --print-sql")
+	require.Equal(c.T, cli.ExitDifferences, printed.Code, printed.Stderr)
+	return strings.Split(strings.TrimSpace(printed.Stdout), "\n")
 }
 
 // TestGrants: what is printed is enough, and a user without it is told what it lacks.

@@ -23,11 +23,12 @@ func (d *daemon) mirrorTo(t Target) func(context.Context) error {
 	if len(d.Targets) > 1 {
 		log = log.With("mirror", t.Name)
 	}
+	adopt := d.Mirror.Adopt // until this process has mirrored once
 	return func(ctx context.Context) error {
 		return leader.Run(ctx, leader.Config{
 			Etcd: d.css.Conn, Key: key, Name: cli.Owner(), TTL: d.SessionTTL, Log: log,
 		}, func(ctx context.Context, term leader.Term) error {
-			err := d.mirrorAsLeader(ctx, t, term, log)
+			err := d.mirrorAsLeader(ctx, t, term, log, &adopt)
 			if errors.Is(err, mirror.ErrUnavailable) {
 				return fmt.Errorf("%w: %w", leader.ErrStepBack, err)
 			}
@@ -44,11 +45,12 @@ func (d *daemon) someoneStandsBy(ctx context.Context, t Target) bool {
 	return err == nil && got.Count > 1
 }
 
-func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term, log *slog.Logger) error {
+func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term, log *slog.Logger, adopt *bool) error {
 	config, err := d.Mirror.config(t, d.css, log)
 	if err != nil {
 		return err
 	}
+	config.Adopt = *adopt
 	config.Feed, config.Timeout, config.StepBack = d.view.Subscribe(), d.SessionTTL, 3*d.SessionTTL
 	config.StandsBy = func(ctx context.Context) bool { return d.someoneStandsBy(ctx, t) }
 	m, err := mirror.New(config)
@@ -61,7 +63,9 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term,
 	defer cancel()
 	announcing.Go(func() { d.announce(ctx, term, m.Status, log) })
 	announcing.Go(func() { d.report(ctx, t.Name, term.Lease, m.Status) })
-	return m.Run(ctx)
+	err = m.Run(ctx)
+	*adopt = *adopt && m.Status().Term == 0
+	return err
 }
 
 // look is how often the daemon looks at how its mirror stands.

@@ -19,7 +19,7 @@ type Target struct {
 
 // Mirror says how to write to MySQL.
 type Mirror struct {
-	Adopt           bool          // take over a table that mirrors another catalogue
+	Adopt           bool          // take over, at the beginning, a table that mirrors another catalogue
 	AllowMassDelete bool          // let through what deletes very many rows
 	Foreign         mirror.Policy // what becomes of rows that others wrote
 	LookEvery       time.Duration // how often a server is looked at
@@ -41,7 +41,7 @@ func (f *Mirror) warn(log *slog.Logger, targets int) {
 		log.Warn("the mirror's brake is off for as long as this process runs")
 	}
 	if targets > 0 && f.Adopt {
-		log.Warn("the mirror takes over a table of any other catalogue for as long as this process runs")
+		log.Warn("the mirror takes over a table of any other catalogue when it begins")
 	}
 }
 

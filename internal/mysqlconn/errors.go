@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"slices"
 
 	"github.com/go-sql-driver/mysql"
@@ -59,8 +60,24 @@ func Locked(err error) bool { return Is(err, 1205, 1213) }
 // ReadOnly reports whether the server, or its InnoDB, may not be written to.
 func ReadOnly(err error) bool { return Is(err, 1290, 1792, 1836, 1874) }
 
+// noRoom is how the server words an error of its system that says that a disk or a quota is full. The number stands
+// there also where the words are not English.
+var noRoom = regexp.MustCompile(`No space left on device|Disk quota exceeded|(?i:err(no|code|or):? (28|122)\b)`)
+
 // Full reports whether the server has no room, on its disk or in a table.
-func Full(err error) bool { return Is(err, 1021, 1114, 3675) }
+func Full(err error) bool {
+	e, ok := errors.AsType[*mysql.MySQLError](err)
+	switch {
+	case !ok:
+		return false
+	case Is(err, 20, 1021, 1114, 3675):
+		return true
+	case e.Number < 100, // of the server's files
+		Is(err, 1004, 1005, 1006, 1016, 1026, 1030): // making, opening and writing them, and whatever an engine says
+		return noRoom.MatchString(e.Message)
+	}
+	return false
+}
 
 // Referenced reports whether a foreign key refers to what was to be removed.
 func Referenced(err error) bool {
