@@ -61,6 +61,38 @@ func TestNothingIsLostBeyondTheRecord(t *testing.T) {
 	assert.GreaterOrEqual(t, left+len(w.foreign()), n, "what is undone is on record")
 }
 
+// Rule: what would be lost for good is on record, however much can be had from etcd again.
+func TestLostRowsAreRecordedFirst(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1", "/zzz", "1")
+	w.fill("/many/", 10_100)
+	w.once()
+	w.exec("DELETE FROM kvData WHERE kvKey LIKE '/many/%'")
+	w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/zzz'")
+	w.once(allow)
+	list := w.foreign()
+	assert.Len(t, list, 10_000)
+	assert.Contains(t, list, `value /zzz: "theirs", not "1", undone`)
+}
+
+// Rule: css_mirror_foreign does not grow beyond so many bytes, and keeps what is newest.
+func TestRecordsAreCutByBytes(t *testing.T) {
+	w := newWorld(t)
+	w.put("/DBS/a", "1")
+	w.once()
+	w.exec(`INSERT INTO css_mirror_foreign (seen, css_key, kind, row_id, found, revision, undone)
+		SELECT NOW(), CONCAT('/old', seq), 'extra', 1, REPEAT('x', 11000000), 1, 1 FROM seq_1_to_6`)
+	recorded := func() (keys string) {
+		w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'")
+		w.once()
+		require.NoError(t, w.sql.QueryRow("SELECT GROUP_CONCAT(css_key ORDER BY id) FROM css_mirror_foreign").Scan(&keys))
+		return keys
+	}
+	assert.Equal(t, "/old1,/old2,/old3,/old4,/old5,/old6,/DBS/a", recorded(), "there is room for 67,108,864 bytes")
+	w.exec("UPDATE css_mirror_foreign SET found = REPEAT('x', 13000000) WHERE css_key = '/old6'")
+	assert.Equal(t, "/old2,/old3,/old4,/old5,/old6,/DBS/a,/DBS/a", recorded())
+}
+
 // Rule: css_mirror_foreign is cut by rows, though ids have gaps, as with Galera.
 func TestRecordsAreCutByRows(t *testing.T) {
 	w := newWorld(t)

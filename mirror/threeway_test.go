@@ -114,7 +114,7 @@ func TestForeignWritesAreRecordedWhenUndone(t *testing.T) {
 	w.once()
 	w.agree()
 	assert.Equal(t, []string{
-		`value /DBS/a: "theirs", not "1", undone`, `missing /DBS/b: "", not "2", undone`,
+		`missing /DBS/b: "", not "2", undone`, `value /DBS/a: "theirs", not "1", undone`,
 		`extra /DBS/new: "theirs", not "", undone`,
 	}, w.foreign())
 	w.put("/DBS/a", "6")

@@ -23,13 +23,34 @@ type Foreign struct {
 	Undone   bool             // by the transaction that recorded it
 }
 
-// foreign records what others wrote. The table keeps the newest [plan.MaxForeign].
+// lastOnRecord returns what of others' changes the record has room for, in the order in which it is to be written: what
+// would be lost for good comes last, and so stays longest.
+func lastOnRecord(changes []plan.Difference) []plan.Difference {
+	var missing, lost []plan.Difference
+	for _, d := range changes {
+		if d.Kind == plan.Missing {
+			missing = append(missing, d)
+		} else {
+			lost = append(lost, d)
+		}
+	}
+	list, bytes := append(missing, lost...), 0
+	for first := len(list); first > 0; first-- {
+		bytes += list[first-1].Bytes()
+		if n := len(list) - first; n > 0 && (n == plan.MaxForeign || bytes > plan.MaxForeignBytes) {
+			return list[first:]
+		}
+	}
+	return list
+}
+
+// foreign records what others wrote. The table keeps the newest [plan.MaxForeign] rows, and of them only the newest
+// [plan.MaxForeignBytes] of values, but at least one.
 func (w writer) foreign(s Step) error {
 	if len(s.Foreign) == 0 {
 		return nil
 	}
-	found := s.Foreign[:min(len(s.Foreign), plan.MaxForeign)]
-	for part := range batches(found, w.maxBytes, func(d plan.Difference) int { return len(d.Have) + len(d.Want) }) {
+	for part := range batches(lastOnRecord(s.Foreign), w.maxBytes, plan.Difference.Bytes) {
 		args := make([]any, 0, 7*len(part))
 		for _, d := range part {
 			args = append(args, []byte(d.Key[:min(len(d.Key), maxKeyShown)]), []byte(d.Kind), d.RowID,
@@ -41,8 +62,10 @@ func (w writer) foreign(s Step) error {
 			return err
 		}
 	}
-	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_foreign WHERE id <
-		(SELECT id FROM (SELECT id FROM css_mirror_foreign ORDER BY id DESC LIMIT 1 OFFSET ?) AS oldest)`, plan.MaxForeign-1)
+	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_foreign WHERE id < (SELECT MIN(id) FROM (SELECT id,
+		ROW_NUMBER() OVER (ORDER BY id DESC) AS nth,
+		SUM(COALESCE(LENGTH(found), 0) + COALESCE(LENGTH(mirrored), 0)) OVER (ORDER BY id DESC) AS bytes
+		FROM css_mirror_foreign) AS newest WHERE nth = 1 OR nth <= ? AND bytes <= ?)`, plan.MaxForeign, plan.MaxForeignBytes)
 	return err
 }
 

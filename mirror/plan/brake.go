@@ -63,11 +63,11 @@ func BrakeCatalogue(t *Table, to Image) error {
 // record of it is kept. It is for plans made by comparing two states, where the wrong etcd shows as a mass of rows to
 // delete. It returns nil or a [BrakeError].
 func BrakeMerge(t *Table, p *Plan, e Evidence) error {
-	if lost := e.Lost(); !e.Untouched && lost > MaxForeign {
-		return brake(MassForeign, "others wrote, or may have written, %d rows of kvData that would be undone, and the "+
-			"mirror keeps a record of at most %d; "+
+	if lost, bytes := e.Lost(); !e.Untouched && (lost > MaxForeign || bytes > MaxForeignBytes) {
+		return brake(MassForeign, "others wrote, or may have written, %d rows of kvData, with %d bytes, that would be "+
+			"undone, and the mirror keeps a record of at most %d rows and %d bytes; "+
 			"save them, for example with mysqldump, and then let it through once with "+
-			"`css-sync mirror --once --allow-mass-delete`", lost, MaxForeign)
+			"`css-sync mirror --once --allow-mass-delete`", lost, bytes, MaxForeign, MaxForeignBytes)
 	}
 	rows := e.unexplained(p)
 	before, kept, added := databases(t, p)

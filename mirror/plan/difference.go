@@ -28,6 +28,9 @@ type Difference struct {
 	RowID int32  // kvId; 0 when missing
 }
 
+// Bytes is how much a record of the difference holds.
+func (d Difference) Bytes() int { return len(d.Have) + len(d.Want) }
+
 // Differences lists what a full plan would correct, in the byte order of the keys. The table shows the image exactly if
 // there is none.
 func (p *Plan) Differences() []Difference {

@@ -20,8 +20,12 @@ type Evidence struct {
 	WentBack bool
 }
 
-// MaxForeign is how many rows that others wrote are undone without asking: as many as the mirror keeps a record of.
-const MaxForeign = 10_000
+// MaxForeign is how many rows that others wrote are undone without asking, and MaxForeignBytes how many bytes of values
+// before and after: as many as the mirror keeps a record of.
+const (
+	MaxForeign      = 10_000
+	MaxForeignBytes = 64 << 20
+)
 
 // Guess returns the evidence where others wrote and nobody knows what: a plan would overwrite it.
 func (e Evidence) Guess(p *Plan) Evidence {
@@ -35,14 +39,16 @@ func (e Evidence) Guess(p *Plan) Evidence {
 	return e
 }
 
-// Lost counts what would be gone for good if kvData were made as the mirror left it: rows that others added or changed.
-func (e Evidence) Lost() (n int) {
+// Lost counts what would be gone for good if kvData were made as the mirror left it: rows that others added or changed,
+// and the bytes that a record of them takes.
+func (e Evidence) Lost() (rows, bytes int) {
 	for _, d := range e.Foreign {
 		if d.Kind != Missing {
-			n++
+			rows++
+			bytes += d.Bytes()
 		}
 	}
-	return n
+	return rows, bytes
 }
 
 // unexplained returns the rows that a plan deletes and that neither etcd's history nor a record of what others wrote

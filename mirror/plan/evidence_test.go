@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -47,6 +48,8 @@ func TestBrakeAndEvidence(t *testing.T) {
 			""},
 		{"others wrote more", plan.Evidence{Known: true, Proven: true, Foreign: differ(plan.WrongValue, most+1)},
 			plan.MassForeign},
+		{"others wrote few rows of more bytes", plan.Evidence{Known: true, Proven: true, Foreign: []plan.Difference{
+			{Kind: plan.WrongValue, Have: strings.Repeat("x", plan.MaxForeignBytes), Want: "1"}}}, plan.MassForeign},
 		{"others deleted more", plan.Evidence{Known: true, Foreign: differ(plan.Missing, most+1)}, ""},
 		{"others wrote, or it is another history", plan.Evidence{Known: true, Foreign: differ(plan.Extra, 1001)},
 			plan.MassDelete},
