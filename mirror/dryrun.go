@@ -9,8 +9,8 @@ import (
 )
 
 // DryRun says what [Mirror.Once] would do, and refuses what it would refuse, but writes nothing: no table is made and
-// no other mirror is disturbed. What that one does meanwhile may make the numbers wrong. It does not look at privileges:
-// who may only read can run it, and Once may still be refused.
+// no other mirror is disturbed. What that one does meanwhile may make the numbers wrong. It does not look at
+// privileges: who may only read can run it, and Once may still be refused.
 func (m *Mirror) DryRun(ctx context.Context) (Result, error) {
 	result, err := m.dryRun(ctx)
 	if err != nil {
