@@ -70,6 +70,20 @@ func (s *Snapshot) CheckDump() error {
 	return nil
 }
 
+// NewDump makes a dump of keys and values, in any order, and checks it as [ParseDump] does. It returns ErrInvalid with
+// all faults together.
+func NewDump(keys iter.Seq2[string, string]) (*Dump, error) {
+	d := &Dump{}
+	for key, value := range keys {
+		d.rows = append(d.rows, row{key, value})
+	}
+	faults := append(d.sort(), d.faults()...)
+	if err := asInvalid(&multierror.Error{Errors: faults}); err != nil {
+		return nil, &Error{Op: "make dump", Err: err}
+	}
+	return d, nil
+}
+
 // ParseDump reads a dump and checks it against the rules of the catalogue: form and length of keys and values, names,
 // names that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a
 // version of another number is also ErrVersionMismatch.

@@ -51,6 +51,7 @@ var (
 	ErrDropPending      = under(ErrPrecondition, "a drop of this name has not ended")
 	ErrKeysBelow        = under(ErrPrecondition, "keys lie below it")
 	ErrNotEmpty         = under(ErrPrecondition, "the target is not empty")
+	ErrOvertaken        = under(ErrPrecondition, "somebody else has taken this work over")
 )
 
 // What is wrong with the input or with what etcd holds.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -16,6 +17,8 @@ type RestoreOption func(*restoreOptions) error
 
 type restoreOptions struct {
 	overwrite, pendingDrops, dryRun, unsafe bool
+	claim                                   kv.Path // "": none
+	claimed                                 Revision
 	progress                                func(done, total int)
 }
 
@@ -44,6 +47,34 @@ func RestoreUnsafe() RestoreOption {
 // OnProgress is called after each transaction with the number of keys that are in place and the number there will be.
 func OnProgress(f func(done, total int)) RestoreOption {
 	return func(o *restoreOptions) error { o.progress = f; return nil }
+}
+
+// OnlyWhile makes each transaction of a restore depend on a key of etcd, named without the prefix, being as it was put at
+// a revision. Whoever puts or deletes the key ends the restore, which then fails with ErrOvertaken: of two that restore
+// by taking the key from each other, only the last one writes.
+func OnlyWhile(path string, revision Revision) RestoreOption {
+	return func(o *restoreOptions) error {
+		if path == "" || revision <= 0 {
+			return errors.New("OnlyWhile needs a key and the revision at which it was put")
+		}
+		o.claim, o.claimed = kv.Path(path), revision
+		return nil
+	}
+}
+
+// reads are what the restore looks at, its claim included, which each transaction then guards.
+func (o restoreOptions) reads(reads []kv.Span) []kv.Span {
+	if o.claim == "" {
+		return reads
+	}
+	return append(slices.Clip(reads), kv.Key(o.claim))
+}
+
+func (o restoreOptions) holds(have *kv.Snapshot) error {
+	if o.claim != "" && have.At(o.claim).Mod != o.claimed {
+		return ErrOvertaken
+	}
+	return nil
 }
 
 // RestoreResult says what a restore did, or with DryRun would do.
@@ -125,7 +156,14 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		if err := trial.check(ctx, c.store); err != nil {
 			return res, fmt.Errorf("nothing was removed: %w", err)
 		}
-		if _, err := kv.Run(ctx, c.store, kv.Op{Name: "wipe before a restore", Reads: wipeReads, Plan: o.wipe}); err != nil {
+		wipe := kv.Op{Name: "wipe before a restore", Reads: o.reads(wipeReads),
+			Plan: func(have *kv.Snapshot) (kv.Change, error) {
+				if err := o.holds(have); err != nil {
+					return kv.Change{}, err
+				}
+				return o.wipe(have)
+			}}
+		if _, err := kv.Run(ctx, c.store, wipe); err != nil {
 			return res, err
 		}
 	}
@@ -133,7 +171,13 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 		return res, err
 	}
 	done := res.Keys - missing
-	res.Revision, err = kv.RunStage(ctx, c.store, "restore", restoreReads, plan.checkedStage,
+	stage := func(have *kv.Snapshot) (iter.Seq[kv.Change], error) {
+		if err := o.holds(have); err != nil {
+			return nil, err
+		}
+		return plan.checkedStage(have)
+	}
+	res.Revision, err = kv.RunStage(ctx, c.store, "restore", o.reads(restoreReads), stage,
 		func(change kv.Change, _ kv.Revision) {
 			done += plan.counted(change)
 			if o.progress != nil {
