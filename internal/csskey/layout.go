@@ -22,6 +22,7 @@ const (
 	Alive            Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
 	Drops            Path = "drop"        // see below
 	Coordinators     Path = "coordinator" // coordinator/<lease>: the election of the coordinator
+	Imports          Path = "import"      // import/<mirror>: the term of an import of kvData that has not ended
 	Inboxes          Path = "inbox"       // inbox/<mirror>: what was taken of what others wrote into kvData
 )
 
@@ -37,7 +38,8 @@ const (
 
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
-	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "commit",
+	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "import",
+	"commit",
 	"fence",
 }
 
