@@ -49,13 +49,33 @@ func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err err
 		return false, err
 	}
 	b := s.both
-	if len(b.shot.Undecided(b.taken)) > 0 {
-		return true, m.take(ctx, s)
-	}
-	if b.failed != nil {
+	if b.failed != nil && len(b.shot.Undecided(b.taken)) == 0 {
 		return false, b.failed
 	}
+	b.failed = nil
+	if err := m.takeAll(ctx, s); err != nil {
+		return errors.Is(err, inbox.ErrDecided), unless(inbox.ErrDecided, err)
+	}
 	return m.step(ctx, s)
+}
+
+// unless returns no error where it is a certain one.
+func unless(expected, err error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
+}
+
+// takeAll decides on all rows of the inbox as it was read. Those that came since wait for the next step: while others
+// write all the time, none would ever come else. With ErrDecided the inbox has to be read again.
+func (m *Mirror) takeAll(ctx context.Context, s *session) error {
+	for len(s.both.shot.Undecided(s.both.taken)) > 0 {
+		if err := m.take(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readInbox reads the inbox, and lays its rows over the table.
@@ -106,13 +126,20 @@ func (m *Mirror) take(ctx context.Context, s *session) error {
 	b := s.both
 	next, err := b.etcd.Take(ctx, b.shot.Decide(m.cfg.Name, s.state.Identity.History, b.taken, inbox.Rules{}))
 	if errors.Is(err, inbox.ErrDecided) {
-		next, err = b.etcd.Taken(ctx)
+		taken, failed := b.etcd.Taken(ctx)
+		if failed != nil {
+			return failed
+		}
+		if b.taken = taken; taken.At == 0 {
+			return fmt.Errorf("%w: etcd no longer says that both sides write", ErrMode)
+		}
+		return err
 	}
 	if err != nil {
 		return err
 	}
 	m.tellTaken(b.taken, next, b.shot)
-	b.taken, b.failed = next, nil
+	b.taken = next
 	return nil
 }
 

@@ -73,11 +73,8 @@ func (m *Mirror) mergeShared(ctx context.Context, s *session, newest newest) (*c
 	}
 	m.tellForeign(e.Foreign)
 	for {
-		if err := m.takeAll(ctx, s, e.WentBack); err != nil {
-			return nil, nil, err
-		}
-		to, p, err := m.stepFully(ctx, s, newest, e)
-		if !errors.Is(err, kvdata.ErrOvertaken) && !errors.Is(err, ErrBusy) {
+		to, p, err := m.takeAndStep(ctx, s, newest, e)
+		if !errors.Is(err, kvdata.ErrOvertaken) && !errors.Is(err, ErrBusy) && !errors.Is(err, inbox.ErrDecided) {
 			return to, p, err
 		}
 		if err := wait.UpTo(ctx, m.pace.poll); err != nil {
@@ -111,26 +108,22 @@ func (m *Mirror) weighDrift(ctx context.Context, s *session, to *cssetcd.Snapsho
 	return e, s.lay(kvdata.Inbox{Term: s.state.Term, Applied: s.state.Applied, Rows: rows})
 }
 
-// takeAll decides on all rows of the inbox. Those of a MySQL or an etcd that was set back are not decided on but
-// recorded: what they were written on, nobody knows.
-func (m *Mirror) takeAll(ctx context.Context, s *session, wentBack bool) error {
-	b := s.both
-	for len(b.shot.Undecided(b.taken)) > 0 {
-		if wentBack {
-			return m.discard(ctx, s)
-		}
-		err := m.take(ctx, s)
-		if errors.Is(err, inbox.ErrWentBack) {
-			return m.discard(ctx, s)
-		}
-		if err == nil {
-			err = s.readInbox(ctx)
-		}
-		if err != nil {
-			return err
-		}
+// takeAndStep decides on all rows of the inbox and takes a step. Rows of a MySQL or an etcd that was set back are not
+// decided on but recorded: what they were written on, nobody knows.
+func (m *Mirror) takeAndStep(ctx context.Context, s *session, newest newest, e plan.Evidence) (
+	*cssetcd.Snapshot, *plan.Plan, error,
+) {
+	err := inbox.ErrWentBack
+	if !e.WentBack || len(s.both.shot.Undecided(s.both.taken)) == 0 {
+		err = m.takeAll(ctx, s)
 	}
-	return nil
+	if errors.Is(err, inbox.ErrWentBack) {
+		err = m.discard(ctx, s)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.stepFully(ctx, s, newest, e)
 }
 
 // discard overrules all that the inbox holds.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/inbox"
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
@@ -19,33 +20,44 @@ type Left struct {
 	Newer    []string         // keys that were written in etcd since, and are not in kvData
 }
 
-// Leave leaves kvData to those who write into MySQL: it shows the catalogue as it is at a revision, and from then on no
-// mirror writes to it. No writer is stopped. Nobody may write to etcd any more; what was written there too late is told.
-// Of what others wrote it waits, until ctx ends, for a mirror to take it. Run again after any failure, it goes on.
+// Leave leaves kvData to those who write into MySQL: from then on no mirror writes to it. It shows the catalogue as it is
+// at a revision, and what others wrote on it since. No writer is stopped. Nobody may write to etcd any more: what was
+// written there too late is told. It waits, until ctx ends, until a mirror has brought to kvData all that was decided on.
+// Run again after any failure, it goes on.
 func Leave(ctx context.Context, target *mysql.Config, client *cssetcd.Client, etcd *Taker, timeout time.Duration) (
 	left Left, err error,
 ) {
-	if left.Revision, err = released(ctx, target); err != nil {
+	if err := endTaking(ctx, target, etcd); err != nil {
+		return left, err
+	}
+	if left.Revision, err = kvdata.Release(ctx, target); err != nil {
 		return left, err
 	}
 	if err := kvdata.RemoveCapture(ctx, target, timeout, true); err != nil {
 		return left, fmt.Errorf("capture no longer what others write: %w", err)
 	}
-	if err := etcd.End(ctx); err != nil {
-		return left, err
-	}
 	left.Newer, err = newerThan(ctx, client, left.Revision)
 	return left, err
 }
 
-func released(ctx context.Context, target *mysql.Config) (cssetcd.Revision, error) {
+// endTaking ends that what others write is taken, in a moment in which kvData shows all that was decided on.
+func endTaking(ctx context.Context, target *mysql.Config, etcd *Taker) error {
 	for {
-		at, err := kvdata.Release(ctx, target)
-		if !errors.Is(err, kvdata.ErrNotTaken) {
-			return at, err
+		taken, err := etcd.Taken(ctx)
+		if err != nil || taken.At == 0 {
+			return err
 		}
-		if ended := wait.UpTo(ctx, drainEvery/10); ended != nil {
-			return 0, fmt.Errorf("%w; start `css-sync serve`, which takes them", err)
+		in, err := kvdata.ReadInbox(ctx, target)
+		if err != nil {
+			return err
+		}
+		if err = kvdata.ErrNotTaken; !taken.Within(in.Rows).Open() {
+			if err = etcd.endAt(ctx, taken); !errors.Is(err, inbox.ErrDecided) {
+				return err
+			}
+		}
+		if ended := wait.UpTo(ctx, time.Millisecond); ended != nil {
+			return fmt.Errorf("%w; start `css-sync serve`, which brings it to kvData", err)
 		}
 	}
 }

@@ -77,6 +77,21 @@ func (t *Taker) Begin(ctx context.Context) error {
 	return err
 }
 
+// endAt is End, where nothing was decided on since; else it fails with inbox.ErrDecided.
+func (t *Taker) endAt(ctx context.Context, taken inbox.Taken) error {
+	path := inbox.Path(t.name)
+	_, err := t.run(ctx, kv.Op{
+		Name: "let only kvData be written", Reads: []kv.Span{kv.Key(path)},
+		Plan: func(have *kv.Snapshot) (kv.Change, error) {
+			if have.At(path).Mod != taken.At {
+				return kv.Change{}, inbox.ErrDecided
+			}
+			return kv.Change{Deletes: []kv.Span{kv.Key(path)}}, nil
+		},
+	})
+	return err
+}
+
 // End makes etcd say that only etcd is written. It does nothing where etcd says so already.
 func (t *Taker) End(ctx context.Context) error {
 	path := inbox.Path(t.name)

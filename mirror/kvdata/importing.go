@@ -46,8 +46,8 @@ func ensureBelowRoot(key string) string {
 }
 
 // Release ends that a mirror writes to a target: from then on kvData belongs to those who write into MySQL, and every
-// mirror is refused with [ErrIdentity]. It returns the revision that kvData shows. It does so in a moment in which all
-// that was captured has been taken, and else fails with [ErrNotTaken]. Where it is released already it does nothing.
+// mirror is refused with [ErrIdentity]. It returns the revision that kvData shows, apart from what is in the inbox. Where
+// it is released already it does nothing.
 func Release(ctx context.Context, target *mysql.Config) (at cssetcd.Revision, err error) {
 	err = reading(ctx, target, func(c *connection) (err error) {
 		at, err = c.release(ctx)
@@ -65,15 +65,6 @@ func (c *connection) release(ctx context.Context) (cssetcd.Revision, error) {
 	s, err := readState(ctx, tx, c.target.DBName, "FOR UPDATE")
 	if err != nil || s.released() {
 		return s.Applied, err
-	}
-	waiting := 0
-	err = tx.QueryRowContext(ctx, "SELECT COUNT(*) FROM css_mirror_inbox").Scan(&waiting)
-	switch {
-	case mysqlconn.NoSuchTable(err):
-	case err != nil:
-		return 0, fmt.Errorf("count the rows of css_mirror_inbox: %w", err)
-	case waiting > 0:
-		return 0, fmt.Errorf("%w: %d changes are in css_mirror_inbox", ErrNotTaken, waiting)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE css_mirror_state SET mirror_name = '', cluster_id = 0, history = '', prefix = '',
 		term = term + 1, updated = UTC_TIMESTAMP(6) WHERE id = 1`)

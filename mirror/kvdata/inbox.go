@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror/inbox"
 	"github.com/qserv/css-etcd/mirror/plan"
@@ -24,6 +25,18 @@ type Inbox struct {
 func (c *Conn) Inbox(ctx context.Context) (Inbox, error) {
 	in, err := readInbox(ctx, c.conn)
 	return in, c.explain(err)
+}
+
+// ReadInbox reads the inbox at a target. Where nothing is captured it is empty. It fails as [ReadState] does.
+func ReadInbox(ctx context.Context, target *mysql.Config) (in Inbox, err error) {
+	err = reading(ctx, target, func(c *connection) (err error) {
+		there, err := hasTable(ctx, c, inboxTable)
+		if err == nil && there {
+			in, err = readInbox(ctx, c)
+		}
+		return err
+	})
+	return in, err
 }
 
 // Everything reads the inbox, all rows of kvData and the records of css_mirror_quarantine, as they were at one moment.
