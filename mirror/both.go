@@ -21,8 +21,9 @@ type sharing struct {
 	// keys of etcd that changed since the revision that kvData shows
 	keys map[string]struct{}
 	// why the last step was taken back; with no row that explains it the session ends
-	failed error
-	busy   time.Time // when the inbox last held anything
+	failed  error
+	busy    time.Time // when the inbox last held anything
+	refuses bool      // drops by others, as MySQL has it
 	// since when the locks of others have kept a step from being taken; zero when they do not
 	blocked time.Time
 }
@@ -283,6 +284,9 @@ func (m *Mirror) shows(ctx context.Context, s *session, to *cssetcd.Snapshot) er
 // rest waits until an update comes or the inbox is to be read again, and looks at the server when that is due.
 func (m *Mirror) rest(ctx context.Context, s *session) error {
 	if !time.Now().Before(s.looked.Add(m.cfg.LookEvery)) {
+		if err := m.refuseDrops(ctx, s); err != nil {
+			return err
+		}
 		return m.lookAt(ctx, s)
 	}
 	pause := m.pace.poll
@@ -296,6 +300,30 @@ func (m *Mirror) rest(ctx context.Context, s *session) error {
 		return nil
 	}
 	return err
+}
+
+// refuseDrops makes MySQL refuse drops by others while czars are registered, if that is wanted.
+func (m *Mirror) refuseDrops(ctx context.Context, s *session) error {
+	refuse := m.cfg.Drops == Refuse
+	if refuse {
+		var err error
+		if refuse, err = s.both.etcd.Queried(ctx); err != nil {
+			return err
+		}
+	}
+	if refuse == s.both.refuses {
+		return nil
+	}
+	err := s.db.RefuseDrops(ctx, refuse)
+	switch {
+	case errors.Is(err, ErrBusy):
+		return nil // somebody drops just now; it is tried again
+	case err != nil:
+		return err
+	}
+	s.both.refuses = refuse
+	m.cfg.Logger.Info("drops by others in kvData", "refused", refuse)
+	return nil
 }
 
 // stillCaptures fails where not all that others write is captured any more.

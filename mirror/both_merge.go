@@ -48,7 +48,7 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 	case len(capture.Faults) > 0:
 		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
 	}
-	s.both = &sharing{etcd: etcd, taken: taken}
+	s.both = &sharing{etcd: etcd, taken: taken, refuses: capture.Refuses}
 	in, table, records, err := s.db.Everything(ctx)
 	if err != nil {
 		return err
@@ -163,7 +163,7 @@ func (m *Mirror) stepFully(ctx context.Context, s *session, newest newest, e pla
 	s.stored, b.keys, b.failed, m.regressed, m.told = nil, nil, nil, false, nil
 	m.log(m.status.foreign(nil))
 	m.tellConflicts(conflicts)
-	return to, p, nil
+	return to, p, m.refuseDrops(ctx, s)
 }
 
 // youngNames returns the names that came into being since the revision that kvData shows, and those in the inbox.

@@ -162,7 +162,7 @@ func TestRemovalByOthersWhileCzarsRun(t *testing.T) {
 	require.NoError(t, err)
 	w.exec("DELETE FROM kvData WHERE kvKey = ?", table+"/schema")
 	w.exec("DELETE FROM kvData WHERE kvKey = ?", table)
-	m := w.mirror(w.sharing)
+	m := w.mirror(w.sharing, func(c *mirror.Config) { c.Drops = mirror.Request })
 	w.run(m)
 	w.rest()
 	assert.Equal(t, "PENDING_DROP:kvData", w.value(table))
@@ -172,6 +172,35 @@ func TestRemovalByOthersWhileCzarsRun(t *testing.T) {
 		assert.Equal(t, inbox.KindRequest, c.Kind)
 	}
 	assert.Len(t, w.conflicts(), 2)
+}
+
+// Rule: while czars are registered a drop by others is refused in MySQL, with what to run instead, and nothing changes.
+func TestDropByOthersIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const table = "/DBS/a/TABLES/T"
+	w.put("/DBS", "", "/DBS/a", "READY", "/DBS/a/TABLES", "", table, "READY", "/NODES", "")
+	w.shared()
+	m := w.mirror(w.sharing)
+	w.run(m)
+	_, err := w.etcd.Put(t.Context(), w.prefix+"/czar/one", "{}")
+	require.NoError(t, err)
+	refuses := func(want bool) func() bool {
+		return func() bool {
+			c, err := kvdata.ReadCapture(t.Context(), w.target)
+			return err == nil && c.Refuses == want
+		}
+	}
+	require.Eventually(t, refuses(true), patience, time.Millisecond)
+	_, err = w.sql.ExecContext(t.Context(), "DELETE FROM kvData WHERE kvKey = ?", table)
+	require.ErrorContains(t, err, "css-sync table drop")
+	_, err = w.etcd.Delete(t.Context(), w.prefix+"/czar/one")
+	require.NoError(t, err)
+	require.Eventually(t, refuses(false), patience, time.Millisecond)
+	w.exec("DELETE FROM kvData WHERE kvKey = ?", table)
+	w.rest()
+	assert.Empty(t, w.value(table))
+	assert.Empty(t, w.conflicts())
 }
 
 // Rule: a mirror that knows of one writing side only does not touch what both write, and the other way round.

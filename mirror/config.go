@@ -58,6 +58,9 @@ type Config struct {
 	AllowMassDelete bool
 	// Policy says what becomes of rows of kvData that others wrote; "" is Alert.
 	Policy Policy
+	// Drops says what becomes of databases and tables that others drop in kvData while czars are registered; "" is
+	// Refuse.
+	Drops DropPolicy
 	// LookEvery is how often kvData is looked at while nothing changes; 0 is 3 s. CompareEvery is how often all its
 	// rows are compared with what the mirror left there, by their digest; 0 is a minute, below 0 is never.
 	LookEvery, CompareEvery time.Duration
@@ -83,6 +86,18 @@ const (
 	Repair Policy = "repair"
 )
 
+// DropPolicy says what becomes of a database or table that others drop in kvData while queries may be running on it.
+type DropPolicy string
+
+// The policies for drops.
+const (
+	// Refuse makes their statement fail, with an error that says what to run instead. A moment may pass between the
+	// registration of the first czar and the first refusal; what is dropped in it is as with Request.
+	Refuse DropPolicy = "refuse"
+	// Request makes it a drop that waits for the queries: the rows come back as PENDING_DROP.
+	Request DropPolicy = "request"
+)
+
 // validated returns the configuration with defaults in place, or all its faults together.
 func (c Config) validated() (Config, error) {
 	var faults *multierror.Error
@@ -98,6 +113,9 @@ func (c Config) validated() (Config, error) {
 	if c.Policy != "" && c.Policy != Alert && c.Policy != Repair {
 		faults = multierror.Append(faults, fmt.Errorf("the Policy %q is neither %q nor %q", c.Policy, Alert, Repair))
 	}
+	if c.Drops != "" && c.Drops != Refuse && c.Drops != Request {
+		faults = multierror.Append(faults, fmt.Errorf("the Drops %q is neither %q nor %q", c.Drops, Refuse, Request))
+	}
 	if c.LookEvery < 0 || c.Timeout < 0 || c.StepBack < 0 {
 		faults = multierror.Append(faults, errors.New("the fields LookEvery, Timeout and StepBack must not be below 0"))
 	}
@@ -105,6 +123,7 @@ func (c Config) validated() (Config, error) {
 		return c, fmt.Errorf("mirror: %w", err)
 	}
 	c.Policy = cmp.Or(c.Policy, Alert)
+	c.Drops = cmp.Or(c.Drops, Refuse)
 	c.LookEvery = cmp.Or(c.LookEvery, 3*time.Second)
 	c.CompareEvery = cmp.Or(c.CompareEvery, time.Minute)
 	c.Timeout = cmp.Or(c.Timeout, kvdata.DefaultTimeout)

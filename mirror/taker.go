@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/mirror/inbox"
 )
@@ -16,6 +17,8 @@ type Inbox interface {
 	Taken(ctx context.Context) (inbox.Taken, error)
 	// Take carries a decision out, and returns what is decided on then.
 	Take(ctx context.Context, d inbox.Decision) (inbox.Taken, error)
+	// Queried reports whether any czar is registered, so that queries may be running.
+	Queried(ctx context.Context) (bool, error)
 }
 
 var _ Inbox = (*Taker)(nil)
@@ -60,6 +63,15 @@ func (t *Taker) Take(ctx context.Context, d inbox.Decision) (next inbox.Taken, e
 		},
 	})
 	return next, err
+}
+
+// Queried implements [Inbox].
+func (t *Taker) Queried(ctx context.Context) (bool, error) {
+	have, err := t.store.Fetch(ctx, 0, kv.Below(csskey.Czars))
+	if err != nil {
+		return false, fmt.Errorf("look for czars: %w", err)
+	}
+	return !have.Empty(kv.Below(csskey.Czars)), nil
 }
 
 // Begin makes etcd say that both sides write. It does nothing where etcd says so already.
