@@ -108,7 +108,7 @@ func TestDroppersAskTheCatalogue(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if err := f.Abandon(ctx, "Gaia.Director"); err != nil {
+			if err := f.Abandon(context.WithoutCancel(ctx), "Gaia.Director"); err != nil {
 				return err
 			}
 			_, err = j.Held(context.WithoutCancel(ctx), nil)
