@@ -29,6 +29,7 @@ type Import struct {
 	// PendingDrops lets statuses PENDING_DROP in, each of which starts a drop.
 	PendingDrops bool
 	Timeout      time.Duration         // as in [Config]
+	Wait         time.Duration         // for a moment without an open transaction on kvData; 0: for ever
 	Progress     func(done, total int) // called with the keys that are in etcd, and that there will be; nil: nobody is told
 	Only         func(key string) bool // which keys; nil: all
 }
@@ -115,7 +116,7 @@ func (s importing) run(ctx context.Context, timeout time.Duration) (res Imported
 	if err := s.db.EnsureRoots(ctx); err != nil {
 		return res, err
 	}
-	if err := kvdata.InstallCapture(ctx, s.Target, timeout); err != nil {
+	if err := s.capture(ctx, timeout); err != nil {
 		return res, fmt.Errorf("capture what others write: %w", err)
 	}
 	in, table, _, err := s.db.Everything(ctx)
@@ -155,6 +156,15 @@ func (s importing) run(ctx context.Context, timeout time.Duration) (res Imported
 		res.Waiting = capture.Waiting
 	}
 	return res, s.taker.imported(ctx, s.claim)
+}
+
+func (s importing) capture(ctx context.Context, timeout time.Duration) error {
+	if s.Wait > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.Wait)
+		defer cancel()
+	}
+	return kvdata.InstallCapture(ctx, s.Target, timeout)
 }
 
 func (i Import) options() []cssetcd.RestoreOption {

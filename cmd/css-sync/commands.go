@@ -16,7 +16,7 @@ var commands = []func(*program) *cobra.Command{
 	serveCommand, mirrorCommand, checkCommand, statusCommand, grantsCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
-	dumpCommand, restoreCommand, diffCommand,
+	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,
 	configCommand, historyCommand, versionCommand,
 }
 

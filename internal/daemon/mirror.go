@@ -19,18 +19,19 @@ type Target struct {
 
 // Mirror says how to write to MySQL.
 type Mirror struct {
-	Adopt           bool          // take over, at the beginning, a table that mirrors another catalogue
-	AllowMassDelete bool          // let through what deletes very many rows
-	Foreign         mirror.Policy // what becomes of rows that others wrote
-	LookEvery       time.Duration // how often a server is looked at
-	CompareEvery    time.Duration // how often its rows are compared; below 0: never
+	Adopt           bool              // take over, at the beginning, a table that mirrors another catalogue
+	AllowMassDelete bool              // let through what deletes very many rows
+	Foreign         mirror.Policy     // what becomes of rows that others wrote
+	ForeignDrops    mirror.DropPolicy // what becomes of drops by others while czars are registered
+	LookEvery       time.Duration     // how often a server is looked at
+	CompareEvery    time.Duration     // how often its rows are compared; below 0: never
 }
 
 func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) (mirror.Config, error) {
 	taker, err := mirror.NewTaker(css.Client, t.Name)
 	return mirror.Config{
 		Catalogue: css.Client, Inbox: taker, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
-		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery,
+		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, Drops: f.ForeignDrops, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery,
 		Logger: log,
 	}, err
 }
