@@ -35,5 +35,16 @@ func (c *Conn) Hold(ctx context.Context) (release func(), err error) {
 	return func() { _ = tx.Rollback() }, err
 }
 
+// HoldEmptied takes rows out of the inbox as a step does, and then does nothing more.
+func (c *Conn) HoldEmptied(ctx context.Context, ids []int64) (release func(), err error) {
+	tx, err := c.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	w := writer{ctx: ctx, tx: tx, maxBytes: c.maxBytes}
+	err = w.inbox(Step{Plan: &plan.Plan{}, Inbox: &InboxStep{Known: ids}}, c.columns)
+	return func() { _ = tx.Rollback() }, err
+}
+
 // Explain gives an error of the driver its meaning.
 func Explain(target *mysql.Config, err error) error { return explain(target, err) }

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/mirror/inbox"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -202,4 +204,21 @@ func TestDropsAreRefused(t *testing.T) {
 	}
 	require.NoError(t, w.mirror.RefuseDrops(t.Context(), true))
 	w.must(w.other("SET @css_mirror = 1"), "DELETE FROM kvData WHERE kvId=11") // a mirror's own
+}
+
+// Rule: once drops are refused no transaction is open that was let drop something, and none that began before is let.
+func TestRefusingDropsWaitsForDrops(t *testing.T) {
+	t.Parallel()
+	w := newCapturing(t, small)
+	short, err := kvdata.Open(t.Context(), w.target, time.Second)
+	require.NoError(t, err)
+	defer short.Close()
+	began := w.other("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ", "BEGIN", "SELECT * FROM kvData",
+		"SELECT * FROM css_mirror_capture")
+	dropping := w.other("BEGIN", "DELETE FROM kvData WHERE kvId = 8")
+	w.must(w.other("BEGIN"), "UPDATE kvData SET kvVal = 'f' WHERE kvId = 4") // no drop: nobody waits for it
+	require.ErrorIs(t, short.RefuseDrops(t.Context(), true), kvdata.ErrBusy)
+	w.must(dropping, "ROLLBACK")
+	require.NoError(t, short.RefuseDrops(t.Context(), true))
+	assert.EqualValues(t, 1644, w.does(began, "DELETE FROM kvData WHERE kvId = 8")[0].Error)
 }
