@@ -22,9 +22,9 @@ const (
 
 // InstallCapture makes the tables and triggers by which what others write into kvData is captured, and whatever else
 // [Open] makes. What is there already stays; what another version made, or another user, is replaced, and no write of
-// others goes unlogged meanwhile. It needs a moment in which nobody has used kvData in a transaction that is still open.
-// It tries again until ctx ends, and is [ErrBusy] then. It fails with [ErrUnauthorized] and names what is missing, and
-// with [ErrDrift] where one of its tables is something else. Drops are not refused at first.
+// others goes unlogged meanwhile. It needs a moment in which nobody has used kvData in a transaction that is still
+// open. It tries again until ctx ends, and is [ErrBusy] then. It fails with [ErrUnauthorized] and names what is
+// missing, and with [ErrDrift] where one of its tables is something else. Drops are not refused at first.
 func InstallCapture(ctx context.Context, target *mysql.Config, timeout time.Duration) error {
 	c, err := Open(ctx, target, max(timeout, quietTimeout))
 	if err != nil {
@@ -45,24 +45,24 @@ func (c *connection) install(ctx context.Context) error {
 		return err
 	}
 	return c.alone(ctx, "kvData WRITE, css_mirror_inbox WRITE, css_mirror_capture WRITE", func() error {
+		for _, t := range triggers {
+			if _, err := c.ExecContext(ctx, t.create()); err != nil {
+				return c.explainTrigger(fmt.Errorf("create the trigger %s: %w", t.name, err))
+			}
+		}
 		_, err := c.ExecContext(ctx, `INSERT INTO css_mirror_capture (id, refuse_drops, definer, installed)
 			VALUES (1, 0, CURRENT_USER(), UTC_TIMESTAMP(6))
 			ON DUPLICATE KEY UPDATE definer = VALUES(definer), installed = VALUES(installed)`)
 		if err != nil {
 			return fmt.Errorf("write css_mirror_capture: %w", err)
 		}
-		for _, t := range triggers {
-			if _, err := c.ExecContext(ctx, t.create()); err != nil {
-				return c.explainTrigger(fmt.Errorf("create the trigger %s: %w", t.name, err))
-			}
-		}
 		return nil
 	})
 }
 
 // RemoveCapture removes the triggers, and then the tables: the inbox unless it holds changes that no mirror has taken,
-// the conflicts unless there are some; with force in any case. It fails with [ErrNotTaken] where the inbox is left. What
-// is not there is no error. It waits and fails as [InstallCapture] does.
+// the conflicts unless there are some; with force in any case. It fails with [ErrNotTaken] where the inbox is left.
+// What is not there is no error. It waits and fails as [InstallCapture] does.
 func RemoveCapture(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) error {
 	c, err := connect(ctx, target, max(timeout, quietTimeout))
 	if err != nil {
@@ -170,8 +170,8 @@ func (c *connection) explainTrigger(err error) error {
 }
 
 // RefuseDrops sets whether others may drop databases and tables in kvData: delete the row of one, or give it the status
-// PENDING_DROP. Once it has returned, no transaction of others is open that was let do so before. It waits for such ones
-// as a step does for locks, and is [ErrBusy] then; it is [ErrDrift] where no capture is installed.
+// PENDING_DROP. Once it has returned, no transaction of others is open that was let do so before. It waits for such
+// ones as a step does for locks, and is [ErrBusy] then; it is [ErrDrift] where no capture is installed.
 func (c *Conn) RefuseDrops(ctx context.Context, on bool) error {
 	result, err := c.conn.ExecContext(ctx, "UPDATE css_mirror_capture SET refuse_drops = ? WHERE id = 1", on)
 	var n int64

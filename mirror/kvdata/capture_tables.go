@@ -15,8 +15,8 @@ const (
 )
 
 // createInbox makes the table into which the triggers write, by each row that a transaction of others changed. A key is
-// a BLOB, since the column kvKey may be of any length. Its ids never come again, also not after the table was made anew:
-// what is known of an id elsewhere would be taken for what another row is.
+// a BLOB, since the column kvKey may be of any length. Its ids never come again, also not after the table was made
+// anew: what is known of an id elsewhere would be taken for what another row is.
 const createInbox = `CREATE TABLE IF NOT EXISTS css_mirror_inbox (
   id BIGINT NOT NULL AUTO_INCREMENT COMMENT 'in the order of statements, not of commits',
   conn BIGINT NOT NULL COMMENT 'CONNECTION_ID() of the writer',
@@ -76,10 +76,11 @@ var captureTables = []string{inboxTable, conflictsTable, captureTable}
 // ensureCaptureTables creates what is missing, and fails with ErrDrift where one is another table.
 func (c *connection) ensureCaptureTables(ctx context.Context) error {
 	var first int64
-	if err := c.QueryRowContext(ctx, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)").Scan(&first); err != nil {
+	err := c.QueryRowContext(ctx, "SELECT CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)").Scan(&first)
+	if err != nil {
 		return fmt.Errorf("ask the server for the time: %w", err)
 	}
-	err := c.ensure(ctx, []ownTable{{inboxTable, createInbox + fmt.Sprint(first)}, {conflictsTable, createConflicts},
+	err = c.ensure(ctx, []ownTable{{inboxTable, createInbox + fmt.Sprint(first)}, {conflictsTable, createConflicts},
 		{captureTable, createCapture}})
 	if err != nil {
 		return err

@@ -80,7 +80,8 @@ func TestCaptureComesAndGoes(t *testing.T) {
 	assert.Equal(t, none, is)
 }
 
-// Rule: whatever is not as it is installed is a fault that is named, and installing again mends it and keeps what waits.
+// Rule: whatever is not as it is installed is a fault that is named, and installing again mends it and keeps what
+// waits.
 func TestCaptureFaultsAreNamedAndMended(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, break_, fault string }{
@@ -89,8 +90,9 @@ func TestCaptureFaultsAreNamedAndMended(t *testing.T) {
 			"the trigger css_mirror_deleted is not as this version makes it"},
 		{"another time", "CREATE OR REPLACE TRIGGER css_mirror_inserted BEFORE INSERT ON kvData FOR EACH ROW SET @x = 1",
 			"the trigger css_mirror_inserted is not as this version makes it"},
-		{"other modes", "SET sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'\nCREATE OR REPLACE TRIGGER css_mirror_inserted AFTER INSERT " +
-			"ON kvData FOR EACH ROW BODY", "the trigger css_mirror_inserted was made in another sql_mode or character set"},
+		{"other modes", "SET sql_mode = 'PAD_CHAR_TO_FULL_LENGTH'\n" +
+			"CREATE OR REPLACE TRIGGER css_mirror_inserted AFTER INSERT ON kvData FOR EACH ROW BODY",
+			"the trigger css_mirror_inserted was made in another sql_mode or character set"},
 		{"another character set", "SET sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION'\n" +
 			"SET NAMES latin1\nCREATE OR REPLACE TRIGGER css_mirror_inserted AFTER INSERT ON kvData FOR EACH ROW BODY",
 			"the trigger css_mirror_inserted was made in another sql_mode or character set"},
@@ -198,6 +200,7 @@ func TestCaptureNeedsItsGrants(t *testing.T) {
 		require.ErrorIs(t, err, kvdata.ErrUnauthorized, tt.revoke)
 		assert.ErrorContains(t, err, tt.says)
 		assert.ErrorContains(t, err, "`css-sync grants` prints what it needs")
+		assert.Equal(t, kvdata.Capture{}, s.capture(), "nothing is half there")
 	}
 }
 
@@ -223,8 +226,8 @@ func TestCaptureBesideABinaryLog(t *testing.T) {
 	assert.Equal(t, kvdata.Capture{Installed: true, Waiting: 1}, is)
 }
 
-// Rule: a definer who lost a privilege, is another user, or is gone, is named, and installing again as the mirror's user
-// mends it.
+// Rule: a definer who lost a privilege, is another user, or is gone, is named, and installing again as the mirror's
+// user mends it.
 func TestCaptureNamesABrokenDefiner(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -245,8 +248,8 @@ func TestCaptureNamesABrokenDefiner(t *testing.T) {
 	assert.EqualValues(t, 1142, s.does(s.other(), "UPDATE kvData SET kvVal = '1' WHERE kvKey = '/m'")[0].Error)
 	is, err = mirror.Capture(t.Context())
 	require.NoError(t, err)
-	assert.Contains(t, strings.Join(is.Faults, "\n"), "the user lacks INSERT on css_mirror_inbox, without which writes of "+
-		"others may fail")
+	assert.Contains(t, strings.Join(is.Faults, "\n"), "the user lacks INSERT on css_mirror_inbox, without which "+
+		"writes of others may fail")
 
 	s.exec("DROP USER " + as.User + "@localhost")
 	assert.EqualValues(t, 1449, s.does(s.other(), "UPDATE kvData SET kvVal = '1' WHERE kvKey = '/m'")[0].Error)

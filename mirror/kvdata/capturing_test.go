@@ -208,6 +208,7 @@ func TestCapturedRowsSayWhoAndWhen(t *testing.T) {
 	assert.Equal(t, before[1].String, rows[0].Writer)
 	const layout = "2006-01-02 15:04:05.000000"
 	at := rows[0].At.Format(layout)
-	assert.True(t, before[2].String <= at && at <= after[0].String, "%s in %s .. %s", at, before[2].String, after[0].String)
+	assert.LessOrEqual(t, before[2].String, at)
+	assert.LessOrEqual(t, at, after[0].String)
 	assert.Equal(t, time.UTC, rows[0].At.Location())
 }

@@ -61,8 +61,8 @@ func (w writer) conflicts(list []inbox.Conflict) error {
 	return nil
 }
 
-// ReadConflicts returns what css_mirror_conflicts records, the newest first, at most limit of it; 0 is no limit. Total is
-// how much there is. Where no mirror has made the table there is nothing. It fails with [ErrUnavailable] or
+// ReadConflicts returns what css_mirror_conflicts records, the newest first, at most limit of it; 0 is no limit. Total
+// is how much there is. Where no mirror has made the table there is nothing. It fails with [ErrUnavailable] or
 // [ErrUnauthorized].
 func ReadConflicts(ctx context.Context, target *mysql.Config, limit int) (list []ConflictRecord, total int, err error) {
 	suffix := "ORDER BY id DESC"

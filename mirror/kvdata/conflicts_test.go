@@ -31,7 +31,8 @@ func TestConflictsAreRecorded(t *testing.T) {
 	w := capture(t, s, small)
 	there := func(text string) inbox.Value { return inbox.Value{There: true, Text: text} }
 	one := inbox.Conflict{Row: inbox.Row{ID: 7, Conn: 8, KvID: 9, Parent: 2, Key: "/n/\xff'\x00\\ ", Before: there(""),
-		After: there(strings.Repeat("é", 30_000)), Writer: "a'b@%", At: time.Date(2026, 11, 27, 1, 2, 3, 456789000, time.UTC)},
+		After: there(strings.Repeat("é", 30_000)), Writer: "a'b@%",
+		At: time.Date(2026, 11, 27, 1, 2, 3, 456789000, time.UTC)},
 		Kind: "conflict", Reason: "base", Detail: "it's \xfe", Etcd: there("😀\xff"), Revision: 1 << 60}
 	drift := inbox.Conflict{Row: inbox.Row{KvID: 4, Key: strings.Repeat("k", 3000)}, Kind: "drift", Reason: "unlogged",
 		Revision: 1}

@@ -2,11 +2,18 @@
 // css_mirror_state, css_mirror_quarantine and css_mirror_foreign. What is to be written, and when, is decided by the
 // packages plan and mirror.
 //
+// # Capturing
+//
+// What others write into kvData can be captured: [InstallCapture] makes triggers that put each row which others change
+// into css_mirror_inbox, in their transaction, and that can refuse drops of theirs. [Conn.Inbox] reads it, and a step
+// with an [InboxStep] takes rows out of it, records in css_mirror_conflicts what etcd did not take, and changes nothing
+// where others wrote a row that it writes. The triggers are silent on every connection of this package.
+//
 // # Reading
 //
-// [ReadState], [ReadTable], [ReadQuarantine], [ReadForeign] and [ReadSurvey] say what a mirror left on a server, and
-// [Find] what one would find there. Each connects for itself, writes nothing and holds nobody up. A read of several
-// things is one consistent read.
+// [ReadState], [ReadTable], [ReadQuarantine], [ReadForeign], [ReadSurvey], [ReadCapture] and [ReadConflicts] say what a
+// mirror left on a server, and [Find] what one would find there. Each connects for itself, writes nothing and holds
+// nobody up. A read of several things is one consistent read.
 //
 // # Writing
 //

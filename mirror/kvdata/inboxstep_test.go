@@ -3,6 +3,7 @@ package kvdata_test
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -63,8 +64,8 @@ func (w *capturing) everything() []any {
 	return all
 }
 
-// Rule: one transaction changes rows, takes what is known out of the inbox, records conflicts and moves the revision on;
-// rows that are not known stay, if they are of other keys.
+// Rule: one transaction changes rows, takes what is known out of the inbox, records conflicts and moves the revision
+// on; rows that are not known stay, if they are of other keys.
 func TestStepTakesTheInbox(t *testing.T) {
 	t.Parallel()
 	w := newCapturing(t, small)
@@ -131,7 +132,8 @@ func TestStepIsOvertaken(t *testing.T) {
 // Rule: what a step meets that it did not expect is told apart, and changes nothing.
 func TestStepErrors(t *testing.T) {
 	t.Parallel()
-	fresh := plan.Row{ID: 50, Parent: 1, Key: "/x", Value: "1"}
+	fresh := plan.Plan{Inserts: []plan.Row{{ID: 50, Parent: 1, Key: "/x", Value: "1"}}}
+	goes := plan.Plan{Deletes: []plan.Row{rowC}}
 	busy := func(id int) string { return fmt.Sprintf("UPDATE kvData SET kvVal = 'f' WHERE kvId = %d", id) }
 	for name, tt := range map[string]struct {
 		others string // in a transaction that stays open, or before
@@ -140,22 +142,18 @@ func TestStepErrors(t *testing.T) {
 		want   error
 	}{
 		"another value":    {busy(4), false, plan.Plan{Updates: []plan.Update{with(rowM, "e")}}, kvdata.ErrDrift},
-		"a row is gone":    {"DELETE FROM kvData WHERE kvId = 3", false, plan.Plan{Deletes: []plan.Row{rowC}}, kvdata.ErrDrift},
-		"the key is taken": {"INSERT INTO kvData VALUES (60,'/X','',1)", false, plan.Plan{Inserts: []plan.Row{fresh}}, kvdata.ErrDrift},
-		"the id is taken":  {"INSERT INTO kvData VALUES (50,'/y','',1)", false, plan.Plan{Inserts: []plan.Row{fresh}}, kvdata.ErrIDsTaken},
-		"a child came": {"INSERT INTO kvData VALUES (60,'/n/c/d','',3)", false, plan.Plan{Deletes: []plan.Row{rowC}},
-			kvdata.ErrDrift},
+		"a row is gone":    {"DELETE FROM kvData WHERE kvId = 3", false, goes, kvdata.ErrDrift},
+		"the key is taken": {"INSERT INTO kvData VALUES (60,'/X','',1)", false, fresh, kvdata.ErrDrift},
+		"the id is taken":  {"INSERT INTO kvData VALUES (50,'/y','',1)", false, fresh, kvdata.ErrIDsTaken},
+		"a child came":     {"INSERT INTO kvData VALUES (60,'/n/c/d','',3)", false, goes, kvdata.ErrDrift},
 		"the parent went": {"DELETE FROM kvData WHERE kvId = 3", false,
 			plan.Plan{Inserts: []plan.Row{{ID: 50, Parent: 3, Key: "/n/c/d"}}}, kvdata.ErrDrift},
-		"locked": {busy(4), true, plan.Plan{Updates: []plan.Update{with(rowM, "e")}}, kvdata.ErrBusy},
-		"a child comes": {"INSERT INTO kvData VALUES (60,'/n/c/d','',3)", true, plan.Plan{Deletes: []plan.Row{rowC}},
-			kvdata.ErrBusy},
+		"locked":        {busy(4), true, plan.Plan{Updates: []plan.Update{with(rowM, "e")}}, kvdata.ErrBusy},
+		"a child comes": {"INSERT INTO kvData VALUES (60,'/n/c/d','',3)", true, goes, kvdata.ErrBusy},
 		"a child comes below what is cleared": {"INSERT INTO kvData VALUES (60,'/n/c/d','',3)", true,
 			plan.Plan{Clear: []plan.Row{rowC}}, kvdata.ErrBusy},
-		"the key is being taken": {"INSERT INTO kvData VALUES (60,'/X','',1)", true, plan.Plan{Inserts: []plan.Row{fresh}},
-			kvdata.ErrBusy},
-		"the id is being taken": {"INSERT INTO kvData VALUES (50,'/y','',1)", true, plan.Plan{Inserts: []plan.Row{fresh}},
-			kvdata.ErrBusy},
+		"the key is being taken": {"INSERT INTO kvData VALUES (60,'/X','',1)", true, fresh, kvdata.ErrBusy},
+		"the id is being taken":  {"INSERT INTO kvData VALUES (50,'/y','',1)", true, fresh, kvdata.ErrBusy},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -167,7 +165,8 @@ func TestStepErrors(t *testing.T) {
 			before := w.everything()
 			err := w.mirror.Apply(t.Context(), w.step(&tt.plan, nil, inbox.Conflict{Kind: "request"}))
 			require.ErrorIs(t, err, tt.want)
-			for _, other := range []error{kvdata.ErrBusy, kvdata.ErrDrift, kvdata.ErrIDsTaken, kvdata.ErrOvertaken, kvdata.ErrFenced} {
+			for _, other := range []error{kvdata.ErrBusy, kvdata.ErrDrift, kvdata.ErrIDsTaken, kvdata.ErrOvertaken,
+				kvdata.ErrFenced} {
 				assert.Equal(t, other == tt.want, errors.Is(err, other), "%v: %v", other, err)
 			}
 			assert.Equal(t, before, w.everything())
@@ -213,7 +212,8 @@ func TestStepNeverKillsOthers(t *testing.T) {
 		again := m
 		id++
 		again.ID = id
-		p := &plan.Plan{Clear: []plan.Row{m}, Inserts: []plan.Row{again}, Updates: []plan.Update{with(c, "e")}, Rows: smallLen}
+		p := &plan.Plan{Clear: []plan.Row{m}, Inserts: []plan.Row{again}, Updates: []plan.Update{with(c, "e")},
+			Rows: smallLen}
 		if err = w.mirror.Apply(t.Context(), w.step(p, ids(in.Rows))); err == nil {
 			w.state.Applied++
 		}
@@ -308,7 +308,8 @@ func TestLargeInbox(t *testing.T) {
 	t.Parallel()
 	const n = 51_000
 	w := newCapturing(t, small)
-	w.exec(fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT CONCAT('/n/c/', seq), 'v', 3 FROM seq_1_to_%d", n))
+	w.exec("INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT CONCAT('/n/c/', seq), 'v', 3 FROM seq_1_to_" +
+		strconv.Itoa(n))
 	rows := w.inbox().Rows
 	require.Len(t, rows, n)
 	w.exec("UPDATE kvData SET kvVal = 'f' WHERE kvKey = '/m'")
@@ -320,8 +321,8 @@ func TestLargeInbox(t *testing.T) {
 	assert.Equal(t, n+smallLen, table.Len())
 }
 
-// Rule: rows that are cleared give way to new ones of the same keys, and who goes on with the old kvId is refused by the
-// foreign key.
+// Rule: rows that are cleared give way to new ones of the same keys, and who goes on with the old kvId is refused by
+// the foreign key.
 func TestClearedRowsAreMadeAnew(t *testing.T) {
 	t.Parallel()
 	w := newCapturing(t, small)

@@ -35,8 +35,8 @@ func ReadCapture(ctx context.Context, target *mysql.Config) (is Capture, err err
 	return is, err
 }
 
-// Capture is [ReadCapture] over the mirror's connection. It is also a fault if the triggers do not run with the rights of
-// the mirror's user, or if that may not do what they do: then the writes of others fail.
+// Capture is [ReadCapture] over the mirror's connection. It is also a fault if the triggers do not run with the rights
+// of the mirror's user, or if that may not do what they do: then the writes of others fail.
 func (c *Conn) Capture(ctx context.Context) (Capture, error) {
 	is, err := c.conn.capture(ctx, c.conn)
 	if err == nil && is.Installed {

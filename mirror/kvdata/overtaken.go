@@ -86,7 +86,7 @@ func written(p *plan.Plan) iter.Seq[string] {
 // missingInbox is ErrDrift where the inbox, which was installed, is gone.
 func missingInbox(err error) error {
 	if mysqlconn.NoSuchTable(err) || mysqlconn.Is(err, mysqlconn.ErBadField) {
-		return fmt.Errorf("%w: the table css_mirror_inbox is not as the mirror made it: %w", ErrDrift, err)
+		return fmt.Errorf("%w: what others write is not captured here: %w", ErrDrift, err)
 	}
 	return err
 }

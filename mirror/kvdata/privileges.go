@@ -31,8 +31,8 @@ func ReadGrants(user, database string) []string {
 	return []string{"GRANT SELECT ON " + pattern(database) + ".* TO " + user}
 }
 
-// CaptureGrants returns the statements that, beside those of [Grants], let a user capture what others write: install it,
-// run its triggers and remove it. A server that logs its changes wants SUPER to install it, or
+// CaptureGrants returns the statements that, beside those of [Grants], let a user capture what others write: install
+// it, run its triggers and remove it. A server that logs its changes wants SUPER to install it, or
 // log_bin_trust_function_creators.
 func CaptureGrants(user, database string) []string {
 	on := " ON " + mysqlconn.QuoteName(database) + "."

@@ -25,9 +25,9 @@ type Step struct {
 
 // Apply executes a step. It returns [ErrFenced] when another mirror took over or the last commit came to another end
 // than was believed, [ErrDrift] when kvData is not what the plan was made for, [ErrIDsTaken] when somebody else has
-// taken ids of new rows, and [ErrBusy] when the transaction was rolled back for another one. A step that takes the inbox
-// waits for no row of kvData: who has one locked makes it ErrBusy at once. It returns [ErrOvertaken] when others wrote a
-// row that it writes, and that is not known. Except for those, the outcome of a failed commit is unknown.
+// taken ids of new rows, and [ErrBusy] when the transaction was rolled back for another one. A step that takes the
+// inbox waits for no row of kvData: who has one locked makes it ErrBusy at once. It returns [ErrOvertaken] when others
+// wrote a row that it writes, and that is not known. Except for those, the outcome of a failed commit is unknown.
 func (c *Conn) Apply(ctx context.Context, s Step) error { return c.explain(c.apply(ctx, s)) }
 
 func (c *Conn) apply(ctx context.Context, s Step) error {

@@ -21,7 +21,8 @@ var triggers = []trigger{
 		" OR BINARY OLD.kvVal <> BINARY NEW.kvVal AND BINARY LEFT(NEW.kvVal, 12) = 'PENDING_DROP')"))},
 	{"css_mirror_inserted", "AFTER", "INSERT", unlessMirror(came)},
 	{"css_mirror_updated", "AFTER", "UPDATE", unlessMirror("IF " + moved + " THEN " + went + " " + came + " " +
-		"ELSEIF BINARY OLD.kvVal <> BINARY NEW.kvVal OR NOT (OLD.parentKvId <=> NEW.parentKvId) THEN " + changed + " END IF;")},
+		"ELSEIF BINARY OLD.kvVal <> BINARY NEW.kvVal OR NOT (OLD.parentKvId <=> NEW.parentKvId) THEN " + changed +
+		" END IF;")},
 	{"css_mirror_deleted", "AFTER", "DELETE", unlessMirror(went)},
 }
 

@@ -29,8 +29,8 @@ const (
 		"TABLE_NAME = 'kvData'"
 )
 
-// Rule: upstream's own statements have the same answers and leave the same rows, ids and next id where they are captured,
-// and each operation leaves the same kinds of rows in the inbox, from which the table can be made again.
+// Rule: upstream's own statements have the same answers and leave the same rows, ids and next id where they are
+// captured, and each operation leaves the same kinds of rows in the inbox, from which the table can be made again.
 func TestUpstreamIsCaptured(t *testing.T) {
 	t.Parallel()
 	dir := upstream.Dir(t)
@@ -70,8 +70,8 @@ func (w *capturing) rowsByID() map[int32]string {
 	return out
 }
 
-// Rule: where drops are refused, upstream's drops fail as a whole, whatever they deleted before they came to a name; the
-// connection works on, and so does what is no drop.
+// Rule: where drops are refused, upstream's drops fail as a whole, whatever they deleted before they came to a name;
+// the connection works on, and so does what is no drop.
 func TestUpstreamsDropsAreRefused(t *testing.T) {
 	t.Parallel()
 	dir := upstream.Dir(t)

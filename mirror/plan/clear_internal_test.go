@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -42,6 +43,8 @@ func TestClearedRowsGiveWayToNewOnes(t *testing.T) {
 
 	statements := strings.Join(p.SQL(), "\n")
 	assert.Regexp(t, `(?s)^UPDATE.*DELETE.*kvId = 5 .*DELETE.*kvId = 4 .*DELETE.*kvId = 3 .*INSERT.*INSERT`, statements)
+
+	assert.Contains(t, statements, fmt.Sprint(Row{5, 0, "/n/c/x", "w"}.Hash()))
 
 	table.Apply(p)
 	assert.Equal(t, []Row{root, again, anew, kept}, sorted(table))

@@ -96,8 +96,8 @@ func Operations(t testing.TB, dir string) []Operation {
 	return all
 }
 
-// Call executes an operation as the css module does: at the first statement that fails it rolls back and stops, and what
-// it tells its caller is the last of the answers. An error is one of the connection.
+// Call executes an operation as the css module does: at the first statement that fails it rolls back and stops, and
+// what it tells its caller is the last of the answers. An error is one of the connection.
 func Call(ctx context.Context, conn *sql.Conn, op Operation) ([]Outcome, error) {
 	var all []Outcome
 	for _, statement := range op.Statements {
@@ -114,8 +114,8 @@ func Call(ctx context.Context, conn *sql.Conn, op Operation) ([]Outcome, error) 
 	return all, nil
 }
 
-// Run executes statements one after the other, whatever the server answers to each, and returns its answers. An error is
-// one of the connection.
+// Run executes statements one after the other, whatever the server answers to each, and returns its answers. An error
+// is one of the connection.
 func Run(ctx context.Context, conn *sql.Conn, statements ...string) ([]Outcome, error) {
 	var all []Outcome
 	for _, statement := range statements {
