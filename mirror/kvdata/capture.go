@@ -41,7 +41,8 @@ func (c *connection) install(ctx context.Context) error {
 	if err := c.checkPrivileges(ctx, captureTables...); err != nil {
 		return err
 	}
-	if is, err := c.capture(ctx, c); err != nil || is.Installed && len(is.Faults) == 0 {
+	is, err := c.capture(ctx, c)
+	if err != nil || is.Installed && !is.Unseen && len(is.Faults) == 0 {
 		return err
 	}
 	return c.alone(ctx, "kvData WRITE, css_mirror_inbox WRITE, css_mirror_capture WRITE", func() error {
@@ -60,8 +61,8 @@ func (c *connection) install(ctx context.Context) error {
 	})
 }
 
-// RemoveCapture removes the triggers, and then the tables: the inbox unless it holds changes that no mirror has taken,
-// the conflicts unless there are some; with force in any case. It fails with [ErrNotTaken] where the inbox is left.
+// RemoveCapture removes the triggers, and then the tables: the conflicts unless there are some, the inbox unless it
+// holds changes that no mirror has taken, with force in any case. It fails with [ErrNotTaken] where the inbox is left.
 // What is not there is no error. It waits and fails as [InstallCapture] does.
 func RemoveCapture(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) error {
 	c, err := connect(ctx, target, max(timeout, quietTimeout))
@@ -92,7 +93,7 @@ func (c *connection) remove(ctx context.Context, force bool) error {
 			continue
 		}
 		n := 0
-		if name != captureTable && !force {
+		if name == conflictsTable || name == inboxTable && !force {
 			if err := c.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+name).Scan(&n); err != nil {
 				return fmt.Errorf("count the rows of %s: %w", name, err)
 			}
@@ -143,7 +144,7 @@ func (c *connection) alone(ctx context.Context, tables string, do func() error) 
 		}
 		err = fmt.Errorf("lock kvData for a moment: %w", err)
 		if mysqlconn.NotGranted(err) {
-			return fmt.Errorf("%w %q at %s: it lacks LOCK TABLES on the database; `css-sync grants` prints what it needs: %w",
+			return fmt.Errorf("%w %q at %s: it lacks LOCK TABLES on the database; `css-sync grants --capture` prints what it needs: %w",
 				ErrUnauthorized, c.target.User, c.target.Addr, err)
 		}
 		if !mysqlconn.Locked(err) && ctx.Err() == nil {
@@ -159,7 +160,7 @@ func (c *connection) alone(ctx context.Context, tables string, do func() error) 
 func (c *connection) explainTrigger(err error) error {
 	switch {
 	case mysqlconn.NotGranted(err):
-		return fmt.Errorf("%w %q at %s: it lacks TRIGGER on kvData; `css-sync grants` prints what it needs: %w",
+		return fmt.Errorf("%w %q at %s: it lacks TRIGGER on kvData; `css-sync grants --capture` prints what it needs: %w",
 			ErrUnauthorized, c.target.User, c.target.Addr, err)
 	case mysqlconn.Is(err, mysqlconn.ErBinlogTrigger):
 		return fmt.Errorf("%w %q at %s: with its binary log on, the server takes triggers from users with SUPER only; "+

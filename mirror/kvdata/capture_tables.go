@@ -85,19 +85,18 @@ func (c *connection) ensureCaptureTables(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	faults, err := tableFaults(ctx, c)
-	if err == nil && len(faults) > 0 {
-		err = fmt.Errorf("%w: %s", ErrDrift, strings.Join(faults, "; "))
+	have, err := ownTables(ctx, c)
+	if err != nil {
+		return fmt.Errorf("look at the tables of the capture: %w", err)
 	}
-	return err
+	if faults := tableFaults(have); len(faults) > 0 {
+		return fmt.Errorf("%w: %s", ErrDrift, strings.Join(faults, "; "))
+	}
+	return nil
 }
 
 // tableFaults says which of the tables are missing, or not as they are made.
-func tableFaults(ctx context.Context, q querier) (faults []string, err error) {
-	have, err := ownTables(ctx, q)
-	if err != nil {
-		return nil, fmt.Errorf("look at the tables of the capture: %w", err)
-	}
+func tableFaults(have map[string]string) (faults []string) {
 	for _, name := range captureTables {
 		switch is, ok := have[name]; {
 		case !ok && name == conflictsTable:
@@ -108,10 +107,10 @@ func tableFaults(ctx context.Context, q querier) (faults []string, err error) {
 			faults = append(faults, "the table "+name+" is not as a mirror makes it, but "+is)
 		}
 	}
-	return faults, nil
+	return faults
 }
 
-// ownTables returns engine and columns of each table of the capture that is there.
+// ownTables returns engine and columns of each table of the capture that is there, as far as the user may see.
 func ownTables(ctx context.Context, q querier) (map[string]string, error) {
 	rows, err := q.QueryContext(ctx, `SELECT t.TABLE_NAME, CONCAT(COALESCE(t.ENGINE, t.TABLE_TYPE), ': ',
 		GROUP_CONCAT(c.COLUMN_NAME, ' ', c.DATA_TYPE ORDER BY c.ORDINAL_POSITION SEPARATOR ', '))

@@ -28,6 +28,12 @@ type ConflictRecord struct {
 	inbox.Conflict
 }
 
+// MayBeCut reports whether a value as long as this may be the beginning of a longer one. What is cut has as many bytes
+// as a part of what a server takes, which is a multiple of 1,024.
+func MayBeCut(value string) bool {
+	return len(value) >= statementBytes(leastPacket)/2 && len(value)%(1024/8) == 0
+}
+
 const conflictColumns = "kind, reason, detail, inbox_id, conn, kv_id, parent, css_key, before_value, after_value, " +
 	"etcd_value, revision, writer, written"
 

@@ -17,7 +17,9 @@ import (
 type Capture struct {
 	Installed bool
 	Refuses   bool     // others may not drop databases and tables
+	Unseen    bool     // the user may not see triggers, so that nothing is known of them
 	Waiting   int      // rows of the inbox, which may be left from a capture that was removed
+	Conflicts int      // changes that etcd did not take and that are on record, likewise
 	Faults    []string // sentences; none: what is installed works, as far as the user may see
 }
 
@@ -39,6 +41,9 @@ func ReadCapture(ctx context.Context, target *mysql.Config) (is Capture, err err
 // of the mirror's user, or if that may not do what they do: then the writes of others fail.
 func (c *Conn) Capture(ctx context.Context) (Capture, error) {
 	is, err := c.conn.capture(ctx, c.conn)
+	if err == nil && is.Unseen {
+		is.Faults = append(is.Faults, "the user may not see triggers, which needs TRIGGER on kvData")
+	}
 	if err == nil && is.Installed {
 		var more []string
 		more, err = c.conn.ownerFaults(ctx)
@@ -52,37 +57,51 @@ func (c *connection) capture(ctx context.Context, q querier) (is Capture, err er
 	if err != nil {
 		return is, err
 	}
-	faults, err := tableFaults(ctx, q)
+	have, err := ownTables(ctx, q)
 	if err != nil {
+		return is, fmt.Errorf("look at the tables of the capture: %w", err)
+	}
+	if is.Waiting, is.Conflicts, err = countCaptured(ctx, q, have); err != nil {
 		return is, err
 	}
-	definer := ""
-	err = q.QueryRowContext(ctx, "SELECT refuse_drops = 1, definer FROM css_mirror_capture WHERE id = 1").Scan(
-		&is.Refuses, &definer)
-	marked := err == nil
-	switch {
-	case errors.Is(err, sql.ErrNoRows) || mysqlconn.NoSuchTable(err) || mysqlconn.Is(err, mysqlconn.ErBadField):
-	case err != nil:
-		return is, fmt.Errorf("read css_mirror_capture: %w", err)
-	}
-	err = q.QueryRowContext(ctx, "SELECT COUNT(*) FROM css_mirror_inbox").Scan(&is.Waiting)
-	if err != nil && !mysqlconn.NoSuchTable(err) {
-		return is, fmt.Errorf("count the rows of css_mirror_inbox: %w", err)
+	definer, marked := "", false
+	if have[captureTable] != "" {
+		err = q.QueryRowContext(ctx, "SELECT refuse_drops = 1, definer FROM css_mirror_capture WHERE id = 1").Scan(
+			&is.Refuses, &definer)
+		marked = err == nil
+		if err != nil && !errors.Is(err, sql.ErrNoRows) && !mysqlconn.NoSuchTable(err) &&
+			!mysqlconn.Is(err, mysqlconn.ErBadField) {
+			return is, fmt.Errorf("read css_mirror_capture: %w", err)
+		}
 	}
 	if !marked && len(found) == 0 {
-		return Capture{Waiting: is.Waiting}, nil
+		return is, nil
 	}
-	is.Installed = true
+	is.Installed, is.Faults = true, tableFaults(have)
 	if !marked {
-		faults = append(faults, "the row of css_mirror_capture is missing, and no drop can be refused")
+		is.Faults = append(is.Faults, "the row of css_mirror_capture is missing, and no drop can be refused")
 	}
-	is.Faults = append(faults, triggerFaults(found, definer)...)
-	if len(found) == 0 {
-		is.Faults = append(is.Faults, visibility(ctx, q)...)
+	if is.Unseen = len(found) == 0 && hidden(ctx, q); is.Unseen {
+		return is, nil
 	}
+	is.Faults = append(is.Faults, triggerFaults(found, definer)...)
 	more, err := definerFaults(ctx, q, found)
 	is.Faults = append(is.Faults, more...)
 	return is, err
+}
+
+// countCaptured counts the rows of the inbox and the conflicts.
+func countCaptured(ctx context.Context, q querier, have map[string]string) (waiting, conflicts int, err error) {
+	for table, n := range map[string]*int{inboxTable: &waiting, conflictsTable: &conflicts} {
+		if have[table] == "" {
+			continue // asking for it is refused to who has no right on it
+		}
+		err := q.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+table).Scan(n)
+		if err != nil && !mysqlconn.NoSuchTable(err) {
+			return 0, 0, fmt.Errorf("count the rows of %s: %w", table, err)
+		}
+	}
+	return waiting, conflicts, nil
 }
 
 // foundTrigger is what the server says of a trigger.
@@ -139,16 +158,13 @@ func triggerFaults(found map[string]foundTrigger, definer string) (faults []stri
 	return faults
 }
 
-// visibility says whether the user may see triggers at all.
-func visibility(ctx context.Context, q querier) []string {
+// hidden reports whether the user may not see triggers at all.
+func hidden(ctx context.Context, q querier) bool {
 	rows, err := q.QueryContext(ctx, "SHOW CREATE TRIGGER "+triggers[0].name)
 	if err == nil {
 		err = errors.Join(rows.Err(), rows.Close())
 	}
-	if mysqlconn.NotGranted(err) {
-		return []string{"the user may not see triggers, which needs TRIGGER on kvData"}
-	}
-	return nil
+	return mysqlconn.NotGranted(err)
 }
 
 // definerFaults names the users with whose rights triggers run and who are not there. Who may not see users is told

@@ -3,6 +3,7 @@ package kvdata
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/mysqlconn"
@@ -91,6 +92,10 @@ func (c *connection) checkPrivileges(ctx context.Context, tables ...string) erro
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w %q at %s: it lacks %s; `css-sync grants` prints what it needs", ErrUnauthorized, c.target.User,
-		c.target.Addr, strings.Join(missing, ", "))
+	printed := "css-sync grants"
+	if slices.Contains(tables, inboxTable) {
+		printed += " --capture"
+	}
+	return fmt.Errorf("%w %q at %s: it lacks %s; `%s` prints what it needs", ErrUnauthorized, c.target.User,
+		c.target.Addr, strings.Join(missing, ", "), printed)
 }
