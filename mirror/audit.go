@@ -119,11 +119,10 @@ func (m *Mirror) weigh(ctx context.Context, s *session, r result) error {
 	if err := s.owns(r.Look); err != nil {
 		return err
 	}
-	if s.both != nil {
-		if err := s.stillCaptures(ctx); err != nil {
-			return err
-		}
+	if err := s.lookAtCapture(ctx); err != nil {
+		return err
 	}
+	m.log(m.status.conflicts(s.conflicts))
 	switch {
 	case s.db.Altered(r.Survey):
 		return fmt.Errorf("%w: its columns were changed", kvdata.ErrDrift)

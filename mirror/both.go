@@ -188,7 +188,7 @@ func (m *Mirror) stepped(s *session, err error, to *cssetcd.Snapshot, conflicts 
 		return false, err
 	}
 	b.keys, b.blocked = nil, time.Time{}
-	m.tellConflicts(conflicts)
+	m.tellConflicts(s, conflicts)
 	m.log(m.status.follows(s.state, to.Revision()))
 	return true, nil
 }

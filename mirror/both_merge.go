@@ -30,6 +30,7 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 	if err != nil {
 		return err
 	}
+	s.conflicts = capture.Conflicts
 	var taken inbox.Taken
 	if etcd != nil {
 		if taken, err = etcd.Taken(ctx); err != nil {
@@ -162,7 +163,7 @@ func (m *Mirror) stepFully(ctx context.Context, s *session, newest newest, e pla
 	}
 	s.stored, b.keys, b.failed, m.regressed, m.told = nil, nil, nil, false, nil
 	m.log(m.status.foreign(nil))
-	m.tellConflicts(conflicts)
+	m.tellConflicts(s, conflicts)
 	return to, p, m.refuseDrops(ctx, s)
 }
 

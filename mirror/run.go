@@ -103,6 +103,7 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	}
 	defer s.close()
 	s.tell = m.report
+	m.log(m.status.conflicts(s.conflicts))
 	if err := m.older(s); err != nil {
 		m.report(err)
 	}

@@ -25,6 +25,7 @@ type session struct {
 	stored    kvdata.Records // what css_mirror_quarantine held at the take-over; nil once it has been reconciled
 	foreign   foreign        // what others wrote since and nobody undid: it is not in table
 	both      *sharing       // where both sides write; nil: only etcd is written
+	conflicts int            // changes of others that etcd did not take and that are on record
 	wrote     time.Time      // when the revision was last moved on
 	looked    time.Time      // when the server was last known to be as this session left it
 	timeout   time.Duration

@@ -138,6 +138,16 @@ func (k *statusKeeper) foreign(changes []plan.Difference) []notice {
 		"it holds %.80q, and the mirror left %.80q", k.others, d.Key, d.Kind, d.Have, d.Want))
 }
 
+// conflicts notes how many changes of others are on record that etcd did not take.
+func (k *statusKeeper) conflicts(n int) []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if n == 0 {
+		return k.journal.clear(func(t Trouble) bool { return t.Code == Conflicts })
+	}
+	return k.journal.set(time.Now(), Conflicts, conflictsText(n))
+}
+
 // notCompared notes that the rows could not be compared with what the mirror left.
 func (k *statusKeeper) notCompared(err error) []notice {
 	k.mu.Lock()

@@ -32,6 +32,7 @@ const (
 	TableOutOfIDs    Code = "table_out_of_ids"
 	TableChanged     Code = "table_changed"
 	ForeignWrites    Code = "foreign_writes"
+	Conflicts        Code = "conflicts"
 	NotCompared      Code = "not_compared"
 	Quarantine       Code = "quarantine"
 	BrakeOn          Code = "brake"
@@ -98,6 +99,8 @@ var kinds = []Kind{
 		"Until etcd answers.", is(cssetcd.ErrUnavailable)},
 	{ForeignWrites, false, true, "See who wrote: `css-sync check` lists what differs, css_mirror_foreign what was " +
 		"found; undo it with `css-sync check --repair`.", "Until the rows are undone or written by the mirror.", never},
+	{Conflicts, false, true, "See which, and why: `css-sync conflicts list`; then apply each to etcd, or drop it, with " +
+		"`css-sync conflicts apply` and `css-sync conflicts drop`.", "Until none is on record.", never},
 	{NotCompared, false, false, "See to it that a second connection of the mirror's user can be made.",
 		"Until the rows can be compared again.", never},
 	{Quarantine, false, true,
