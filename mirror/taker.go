@@ -44,6 +44,23 @@ func NewTaker(css *cssetcd.Client, name string) (*Taker, error) {
 	return &Taker{store, name}, nil
 }
 
+// Shared returns the names of the mirrors of a catalogue that take what others write, as etcd says.
+func Shared(ctx context.Context, css *cssetcd.Client) (map[string]bool, error) {
+	t, err := NewTaker(css, "")
+	if err != nil {
+		return nil, err
+	}
+	have, err := t.store.Fetch(ctx, 0, kv.Below(csskey.Inboxes))
+	if err != nil {
+		return nil, fmt.Errorf("read which mirrors take what others write: %w", err)
+	}
+	names := map[string]bool{}
+	for path := range have.Range(kv.Below(csskey.Inboxes)) {
+		names[string(path[len(csskey.Inboxes)+1:])] = true
+	}
+	return names, nil
+}
+
 // Taken implements [Inbox].
 func (t *Taker) Taken(ctx context.Context) (inbox.Taken, error) {
 	have, err := t.store.Fetch(ctx, 0, kv.Key(inbox.Path(t.name)))
