@@ -326,20 +326,6 @@ func (m *Mirror) refuseDrops(ctx context.Context, s *session) error {
 	return nil
 }
 
-// stillCaptures fails where not all that others write is captured any more.
-func (s *session) stillCaptures(ctx context.Context) error {
-	capture, err := s.db.Capture(ctx)
-	switch {
-	case err != nil:
-		return err
-	case !capture.Installed:
-		return fmt.Errorf("%w: its triggers are gone", ErrCapture)
-	case len(capture.Faults) > 0:
-		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
-	}
-	return nil
-}
-
 // foundDrift ends the session where others changed what no trigger saw: the next one undoes and records it.
 func (s *session) foundDrift(ctx context.Context) error {
 	in, found, _, err := s.db.Everything(ctx)
