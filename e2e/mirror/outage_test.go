@@ -195,16 +195,16 @@ func runKilledInALargeDelete(t *testing.T, rows int) {
 // TestServerIsAwayForLong: etcd goes on meanwhile, deletes most of what there was and forgets the revision that kvData
 // shows. The daemon tells that MySQL is away, and catches up by itself; so does one that began meanwhile (M8, M10).
 func TestServerIsAwayForLong(t *testing.T) {
-	runServerIsAway(t, func(i int) bool { return i < 5 })
+	runServerIsAway(t, 5, 0)
 }
 
 func TestSoakServerIsAwayForLong(t *testing.T) {
 	testkit.Soak(t)
-	until := time.Now().Add(testkit.SoakTime(t, 10*time.Minute))
-	runServerIsAway(t, func(int) bool { time.Sleep(time.Second); return time.Now().Before(until) })
+	runServerIsAway(t, int(testkit.SoakTime(t, 10*time.Minute)/time.Second), time.Second)
 }
 
-func runServerIsAway(t *testing.T, more func(int) bool) {
+// runServerIsAway changes the catalogue so many times in each outage, with pauses between.
+func runServerIsAway(t *testing.T, changes int, pause time.Duration) {
 	const rows = 3000
 	w := newWorld(t)
 	w.seed("still", 1)
@@ -217,7 +217,8 @@ func runServerIsAway(t *testing.T, more func(int) bool) {
 		require.NoError(t, db.QueryRow("SELECT applied FROM css_mirror_state").Scan(&applied))
 		require.NoError(t, w.maria.Kill())
 		w.deleteBelow("/MANY")
-		for i := 0; more(i); i++ {
+		for i := range changes {
+			time.Sleep(pause)
 			w.putMany(fmt.Sprintf("/LATER/%d", i%10), 10)
 			got, err := w.raw.Put(t.Context(), "/qserv/css/LAST", fmt.Sprint(i))
 			require.NoError(t, err)
