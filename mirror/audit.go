@@ -153,7 +153,7 @@ func (m *Mirror) foundForeign(ctx context.Context, s *session) error {
 	if s.both != nil {
 		return s.foundDrift(ctx)
 	}
-	found, err := s.db.Table(ctx)
+	found, err := s.db.Table(ctx, s.table.Len())
 	if err != nil {
 		return err
 	}
@@ -179,8 +179,7 @@ func (m *Mirror) repair(ctx context.Context, s *session, found *plan.Table, chan
 	to := m.cfg.Feed.Snapshot()
 	found.KeepQuarantine(s.table)
 	s.table = found
-	found.Share(to)
-	p, err := plan.Full(found, to)
+	p, err := plan.FullSharing(found, to)
 	if err != nil {
 		return err
 	}

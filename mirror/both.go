@@ -328,7 +328,7 @@ func (m *Mirror) refuseDrops(ctx context.Context, s *session) error {
 
 // foundDrift ends the session where others changed what no trigger saw: the next one undoes and records it.
 func (s *session) foundDrift(ctx context.Context) error {
-	in, found, _, err := s.db.Everything(ctx)
+	in, found, _, err := s.db.Everything(ctx, s.table.Len())
 	if err == nil {
 		err = s.lay(in)
 	}

@@ -50,7 +50,7 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
 	}
 	s.both = &sharing{etcd: etcd, taken: taken, refuses: capture.Refuses}
-	in, table, records, err := s.db.Everything(ctx)
+	in, table, records, err := s.db.Everything(ctx, s.state.Rows)
 	if err != nil {
 		return err
 	}
@@ -94,8 +94,7 @@ func (m *Mirror) weighDrift(ctx context.Context, s *session, to *cssetcd.Snapsho
 	if err := undo(s.table, rows); err != nil {
 		return plan.Evidence{}, err
 	}
-	s.table.Share(to)
-	p, err := plan.Full(s.table, to)
+	p, err := plan.FullSharing(s.table, to)
 	if err != nil {
 		return plan.Evidence{}, err
 	}
@@ -148,8 +147,7 @@ func (m *Mirror) stepFully(ctx context.Context, s *session, newest newest, e pla
 	if err != nil {
 		return nil, nil, err
 	}
-	s.table.Share(to)
-	p, err := plan.Full(s.table, to, step.Anew(youngNames(to, b.shot), to, s.kvID)...)
+	p, err := plan.FullSharing(s.table, to, step.Anew(youngNames(to, b.shot), to, s.kvID)...)
 	if err != nil {
 		return nil, nil, err
 	}

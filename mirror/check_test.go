@@ -44,9 +44,9 @@ func TestReadState(t *testing.T) {
 	s.Digest = nil
 	assert.Equal(t, kvdata.State{
 		Mirror: mirror.DefaultName, Term: 1, Identity: identity, Applied: rev, Rows: 6, Quarantined: 1, Owner: "host:1",
-		Format: 2,
+		Format: 3,
 	}, s)
-	w.exec("UPDATE css_mirror_state SET format = 3")
+	w.exec("UPDATE css_mirror_state SET format = 4")
 	_, err = kvdata.ReadState(t.Context(), w.target)
 	assert.ErrorIs(t, err, mirror.ErrNewerFormat)
 	w.refused(mirror.ErrNewerFormat)

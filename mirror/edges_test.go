@@ -15,6 +15,22 @@ import (
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
+// Rule: the server and the mirror reckon the same digest, whatever stands in a row.
+func TestDigestIsTheSameOnTheServer(t *testing.T) {
+	w := newWorld(t)
+	for _, value := range []string{
+		"", "1", strings.Repeat("x", 1023), strings.Repeat("x", 1024), strings.Repeat("x", 1025), strings.Repeat("é", 512),
+		strings.Repeat("é", 513), "\x00 it's \\",
+	} {
+		w.put("/DBS/é", value)
+		w.once()
+		survey, err := kvdata.ReadSurvey(t.Context(), w.target, time.Minute)
+		require.NoError(t, err)
+		require.NotNil(t, survey.Digest)
+		assert.Equal(t, *survey.Digest, survey.RowDigest, "%.20q of %d bytes", value, len(value))
+	}
+}
+
 // Rule: a row whose value nearly fills max_allowed_packet can be changed like others.
 func TestValueAsLargeAsAPacket(t *testing.T) {
 	w := newWorld(t)

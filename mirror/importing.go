@@ -119,7 +119,7 @@ func (s importing) run(ctx context.Context, timeout time.Duration) (res Imported
 	if err := s.capture(ctx, timeout); err != nil {
 		return res, fmt.Errorf("capture what others write: %w", err)
 	}
-	in, table, _, err := s.db.Everything(ctx)
+	in, table, _, err := s.db.Everything(ctx, 0)
 	if err != nil {
 		return res, err
 	}

@@ -12,8 +12,7 @@ import (
 // merge makes kvData show a snapshot, whatever it shows now, unless the brake is on. What others wrote is told first,
 // and recorded by the transaction that undoes it.
 func (m *Mirror) merge(ctx context.Context, s *session, to *cssetcd.Snapshot) (*plan.Plan, error) {
-	s.table.Share(to)
-	p, err := plan.Full(s.table, to)
+	p, err := plan.FullSharing(s.table, to)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (s *session) takeOver(ctx context.Context, by kvdata.Claim, etcd Inbox) err
 	if err := s.readShared(ctx, etcd); err != nil || s.both != nil {
 		return err
 	}
-	if s.table, err = s.db.Table(ctx); err != nil {
+	if s.table, err = s.db.Table(ctx, state.Rows); err != nil {
 		return err
 	}
 	s.stored, err = s.db.Quarantine(ctx)

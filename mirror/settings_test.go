@@ -51,7 +51,7 @@ func TestEachObstacleHasACode(t *testing.T) {
 			"UPDATE css_mirror_state SET term = term + 1; ALTER TABLE css_mirror_state DROP COLUMN owner",
 			"ALTER TABLE css_mirror_state ADD COLUMN owner VARBINARY(255) NOT NULL AFTER format")},
 		{"a newer format", mirror.TableNewer, true, sql("UPDATE css_mirror_state SET format = 99, term = term + 1",
-			"UPDATE css_mirror_state SET format = 2")},
+			"UPDATE css_mirror_state SET format = 3")},
 		{"a table of another catalogue", mirror.TableOfAnother, true, sql(
 			"UPDATE css_mirror_state SET history = 'other', term = term + 1", "DELETE FROM css_mirror_state")},
 	} {

@@ -67,9 +67,9 @@ func (c *Conn) Look(ctx context.Context) (Look, error) {
 	return l, c.explain(err)
 }
 
-// Table reads all rows of kvData.
-func (c *Conn) Table(ctx context.Context) (*plan.Table, error) {
-	table, err := loadRows(ctx, c.conn, c.columns)
+// Table reads all rows of kvData. There are expected to be so many.
+func (c *Conn) Table(ctx context.Context, expected int) (*plan.Table, error) {
+	table, err := loadRows(ctx, c.conn, c.columns, expected)
 	return table, c.explain(err)
 }
 

@@ -46,7 +46,7 @@ func Find(ctx context.Context, target *mysql.Config, timeout time.Duration, by C
 				return err
 			}
 		}
-		found.Table, err = findTable(ctx, q, target.DBName)
+		found.Table, err = findTable(ctx, q, target.DBName, found.State.Rows)
 		return err
 	})
 	return found, explain(target, err)
@@ -66,7 +66,7 @@ func (by Claim) find(ctx context.Context, q querier, database string) (s State, 
 }
 
 // findTable reads kvData, and an empty one where it would be made.
-func findTable(ctx context.Context, q querier, database string) (*plan.Table, error) {
+func findTable(ctx context.Context, q querier, database string, expected int) (*plan.Table, error) {
 	there, err := hasTable(ctx, q, "kvData")
 	if err != nil {
 		return nil, err
@@ -78,5 +78,5 @@ func findTable(ctx context.Context, q querier, database string) (*plan.Table, er
 		}
 		return plan.NewTable(plan.QservColumns(weights)), nil
 	}
-	return loadTable(ctx, q, database)
+	return loadTable(ctx, q, database, expected)
 }

@@ -205,7 +205,7 @@ func TestStepNeverKillsOthers(t *testing.T) {
 	}()
 	id := int32(100)
 	step := func() error { // the other way round: /m, and then /n/c
-		in, table, _, err := w.mirror.Everything(t.Context())
+		in, table, _, err := w.mirror.Everything(t.Context(), 0)
 		require.NoError(t, err)
 		m, _ := table.Row("/m")
 		c, _ := table.Row("/n/c")
@@ -291,7 +291,7 @@ func TestEverythingIsOfOneMoment(t *testing.T) {
 		}
 	}()
 	for last := 0; last < 500; {
-		in, table, records, err := w.mirror.Everything(t.Context())
+		in, table, records, err := w.mirror.Everything(t.Context(), 0)
 		require.NoError(t, err)
 		require.Empty(t, records)
 		if last = len(in.Rows); last > 0 {
@@ -315,7 +315,7 @@ func TestLargeInbox(t *testing.T) {
 	w.exec("UPDATE kvData SET kvVal = 'f' WHERE kvKey = '/m'")
 	w.apply(plan.Nothing(plan.NewTable(nil)), ids(rows))
 	assert.Len(t, w.inbox().Rows, 1)
-	in, table, _, err := w.mirror.Everything(t.Context())
+	in, table, _, err := w.mirror.Everything(t.Context(), 0)
 	require.NoError(t, err)
 	assert.Len(t, in.Rows, 1)
 	assert.Equal(t, n+smallLen, table.Len())
@@ -349,7 +349,7 @@ func TestInboxIsMissing(t *testing.T) {
 	w := &capturing{server: s, mirror: s.open()}
 	_, err := w.mirror.Inbox(t.Context())
 	require.ErrorIs(t, err, kvdata.ErrDrift)
-	_, _, _, err = w.mirror.Everything(t.Context())
+	_, _, _, err = w.mirror.Everything(t.Context(), 0)
 	require.ErrorIs(t, err, kvdata.ErrDrift)
 	require.ErrorIs(t, w.mirror.RefuseDrops(t.Context(), true), kvdata.ErrDrift)
 	w = capture(t, s, small)

@@ -26,9 +26,15 @@ func (w writer) rows(p *plan.Plan) error {
 			return err
 		}
 	}
-	for updates := range batches(p.Updates, w.maxBytes, func(u plan.Update) int { return sizeOf(u.New) }) {
-		if err := w.update(updates); err != nil {
-			return err
+	values, others := valuesOnly(p.Updates)
+	for _, part := range []struct {
+		updates []plan.Update
+		write   func([]plan.Update) error
+	}{{others, w.update}, {values, w.updateValues}} {
+		for updates := range batches(part.updates, w.maxBytes, func(u plan.Update) int { return sizeOf(u.New) }) {
+			if err := part.write(updates); err != nil {
+				return err
+			}
 		}
 	}
 	for rows := range batches(p.Doomed(), w.maxBytes, func(plan.Row) int { return 0 }) {
@@ -69,6 +75,34 @@ func (w writer) update(updates []plan.Update) error {
 	more := strings.Repeat(" UNION ALL SELECT ?,?,?,?,?", len(updates)-1)
 	return w.exec(len(updates), "UPDATE kvData JOIN ("+one+more+") AS wanted ON kvId = id AND "+plan.RowHash+" = was "+
 		"SET kvKey = new_key, kvVal = new_value, parentKvId = NULLIF(new_parent, 0)", args...)
+}
+
+// valuesOnly takes apart the updates that change nothing but the value, which are most and cost less.
+func valuesOnly(all []plan.Update) (values, others []plan.Update) {
+	for _, u := range all {
+		if u.New.Key == u.Old.Key && u.New.Parent == u.Old.Parent {
+			values = append(values, u)
+		} else {
+			others = append(others, u)
+		}
+	}
+	return values, others
+}
+
+// updateValues is update for rows of which nothing but the value changes.
+func (w writer) updateValues(updates []plan.Update) error {
+	if len(updates) == 1 {
+		u := updates[0]
+		return w.exec(1, "UPDATE kvData SET kvVal = ? WHERE kvId = ? AND "+plan.RowHash+" = ?", u.New.Value, u.Old.ID,
+			u.Old.Hash())
+	}
+	args := make([]any, 0, 3*len(updates))
+	for _, u := range updates {
+		args = append(args, u.Old.ID, u.Old.Hash(), u.New.Value)
+	}
+	more := strings.Repeat(" UNION ALL SELECT ?,?,?", len(updates)-1)
+	return w.exec(len(updates), "UPDATE kvData JOIN (SELECT ? AS id, ? AS was, ? AS new_value"+more+
+		") AS wanted ON kvId = id AND "+plan.RowHash+" = was SET kvVal = new_value", args...)
 }
 
 // delete removes rows that are as they are expected to be, by their hash. The server checks the foreign key row by row,

@@ -13,8 +13,9 @@ import (
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
-// stateFormat is the format of the mirror's own tables that this package writes. Since 2 the digest is kept.
-const stateFormat = 2
+// stateFormat is the format of the mirror's own tables that this package writes. Since 3 the digest is made of
+// package plan's Row.Hash; what earlier formats have is of no use.
+const stateFormat = 3
 
 // State is what MySQL says of itself: the row of css_mirror_state.
 type State struct {
@@ -52,7 +53,7 @@ func readState(ctx context.Context, q querier, database, suffix string) (State, 
 		&s.Mirror, &s.Term, &s.Identity.Cluster, &s.Identity.History, &s.Identity.Prefix, &s.Applied, &s.Rows, &digest,
 		&s.Quarantined, &s.Owner, &s.Updated, &age, &s.Format)
 	s.Age = time.Duration(age) * time.Microsecond
-	if digest.Valid && s.Format >= 2 {
+	if digest.Valid && s.Format >= 3 {
 		s.Digest = &digest.V
 	}
 	switch {

@@ -61,7 +61,7 @@ func TestUpstreamIsCaptured(t *testing.T) {
 
 func (w *capturing) rowsByID() map[int32]string {
 	w.t.Helper()
-	_, table, _, err := w.mirror.Everything(w.t.Context())
+	_, table, _, err := w.mirror.Everything(w.t.Context(), 0)
 	require.NoError(w.t, err)
 	out := map[int32]string{}
 	for r := range table.Rows() {

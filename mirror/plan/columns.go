@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"unicode/utf8"
@@ -56,11 +57,31 @@ func (c *Columns) Fold(key string) string {
 	return c.Weights.Fold(key)
 }
 
+// fold appends the same form: where it is only looked for, nothing has to be allocated.
+func (c *Columns) fold(to []byte, key string) []byte {
+	if c.Spaces != SpacesKept {
+		key = strings.TrimRight(key, " ")
+	}
+	if c.Exact {
+		return append(to, key...)
+	}
+	return c.Weights.fold(to, key)
+}
+
 // foldedParent returns the folded form of the parent of a key, given the folded form of the key.
 func (c *Columns) foldedParent(folded string) string {
 	parent := folded[:strings.LastIndexByte(folded, '/')]
 	if c.Spaces != SpacesKept {
 		parent = strings.TrimRight(parent, " ")
+	}
+	return parent
+}
+
+// foldedParentOf is the same for a form that was appended.
+func (c *Columns) foldedParentOf(folded []byte) []byte {
+	parent := folded[:bytes.LastIndexByte(folded, '/')]
+	if c.Spaces != SpacesKept {
+		parent = bytes.TrimRight(parent, " ")
 	}
 	return parent
 }

@@ -84,16 +84,16 @@ func Foreign(found, left *Table) []Difference {
 		is, ok := found.rows[folded]
 		switch {
 		case !ok:
-			p.Inserts = append(p.Inserts, was)
+			p.Inserts = append(p.Inserts, *was)
 		case is.ID != was.ID: // another row in its place
-			p.Deletes, p.Inserts = append(p.Deletes, is), append(p.Inserts, was)
-		case is != was:
-			p.Updates = append(p.Updates, Update{is, was})
+			p.Deletes, p.Inserts = append(p.Deletes, *is), append(p.Inserts, *was)
+		case *is != *was:
+			p.Updates = append(p.Updates, Update{*is, *was})
 		}
 	}
 	for folded, is := range found.rows {
 		if _, ok := left.rows[folded]; !ok {
-			p.Deletes = append(p.Deletes, is)
+			p.Deletes = append(p.Deletes, *is)
 		}
 	}
 	return p.Differences()

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/qserv/css-etcd/internal/csskey"
@@ -35,51 +34,48 @@ func NewWeights(of func(rune) uint16) (*Weights, error) {
 
 // Fold returns the form of a key that is the same for all keys whose characters have the same weights.
 func (w *Weights) Fold(key string) string {
-	for i := range len(key) {
-		if c := key[i]; c >= utf8.RuneSelf || c != upper(c) {
-			return w.foldFrom(key, i)
-		}
+	var buf [csskey.MaxKey]byte
+	if folded := w.fold(buf[:0], key); string(folded) != key {
+		return string(folded)
 	}
 	return key
 }
 
-// foldFrom is Fold for a key whose first n bytes are folded as they are. Keys are folded by the hundred thousand, so
-// those of ASCII take a short way, with one allocation.
-func (w *Weights) foldFrom(key string, n int) string {
-	var buf [csskey.MaxKey]byte
-	if len(key) > len(buf) {
-		return w.fold(key, n)
+// fold appends the folded form of a key. Keys are folded by the million, so those of ASCII take a short way.
+func (w *Weights) fold(to []byte, key string) []byte {
+	n := len(to)
+	to = append(to, key...)
+	var all byte
+	for i, c := range to[n:] {
+		all |= c
+		to[n+i] = upperCase[c]
 	}
-	copy(buf[:], key[:n])
-	for i := n; i < len(key); i++ {
-		c := key[i]
-		if c >= utf8.RuneSelf {
-			return w.fold(key, n)
-		}
-		buf[i] = upper(c)
+	if all < utf8.RuneSelf {
+		return to
 	}
-	return string(buf[:len(key)])
-}
-
-// fold is Fold for a key whose first n bytes are folded as they are.
-func (w *Weights) fold(key string, n int) string {
-	var b strings.Builder
-	b.Grow(len(key))
-	b.WriteString(key[:n])
-	for _, r := range key[n:] {
+	to = to[:n]
+	for _, r := range key {
 		switch {
 		case r < utf8.RuneSelf:
-			b.WriteByte(upper(byte(r)))
+			to = append(to, upper(byte(r)))
 		case w == nil:
-			b.WriteRune(r)
+			to = utf8.AppendRune(to, r)
 		case r >= planeSize:
-			b.WriteRune(utf8.RuneError) // a collation of three-byte characters has one weight for all others: this one's
+			to = utf8.AppendRune(to, utf8.RuneError) // a collation of three-byte characters has one weight for all others
 		default:
-			b.WriteRune(rune(w[r]))
+			to = utf8.AppendRune(to, rune(w[r]))
 		}
 	}
-	return b.String()
+	return to
 }
+
+// upperCase has each byte, and in place of a small letter of ASCII the capital one.
+var upperCase = func() (all [256]byte) {
+	for c := range all {
+		all[c] = upper(byte(c))
+	}
+	return all
+}()
 
 func upper(c byte) byte {
 	if 'a' <= c && c <= 'z' {

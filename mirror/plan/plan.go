@@ -80,13 +80,23 @@ func (p *Plan) ChangesRows() bool {
 // Full plans what makes the table show the image, whatever the table holds: all of both is compared. The rows of the
 // keys in anew, and all below them, are deleted first and come with new ids: it is for names that went and came again,
 // whose old rows somebody may have read. It returns ErrNoIDs when new rows cannot be numbered.
-func Full(t *Table, to Image, anew ...string) (*Plan, error) {
+func Full(t *Table, to Image, anew ...string) (*Plan, error) { return full(t, to, false, anew) }
+
+// FullSharing is Full that makes rows which equal a key of the image use the image's strings. Nothing else changes; the
+// memory of a second copy of the catalogue is saved.
+func FullSharing(t *Table, to Image, anew ...string) (*Plan, error) { return full(t, to, true, anew) }
+
+func full(t *Table, to Image, share bool, anew []string) (*Plan, error) {
 	w := newWork(t, to, 0)
 	right := t.seenIDs()
 	for key, e := range to.Below(rootKey) {
-		if !w.shows(key, e.Value, right) {
+		r := w.shows(key, e.Value, right)
+		switch {
+		case r == nil:
 			w.seen, w.seenEntry = key, e
 			w.touch(key)
+		case share:
+			r.Key, r.Value = key, e.Value
 		}
 	}
 	w.seen = ""

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -275,13 +276,19 @@ func TestPlanningLeavesTheTable(t *testing.T) {
 	assert.Equal(t, "1", row(t, table, "/a").Value)
 }
 
-func TestShareKeepsTheContents(t *testing.T) {
-	im := catalogue("/a", "1", "/b", "2")
-	table := tableOf(t, im)
-	table.Share(catalogue("/a", "1", "/b", "other", "/c", "3"))
-	assert.Equal(t, "1", row(t, table, "/a").Value)
+// Rule: a row that is right has the strings of the image, and nothing else of the table changes.
+func TestSharingKeepsTheContents(t *testing.T) {
+	table := tableOf(t, catalogue("/a", "first", "/b", "2"))
+	other := catalogue("/a", strings.Clone("first"), "/b", "other", "/c", "3")
+	want, err := plan.Full(table, other)
+	require.NoError(t, err)
+	p, err := plan.FullSharing(table, other)
+	require.NoError(t, err)
+	assert.Equal(t, want, p)
+	assert.Equal(t, "first", row(t, table, "/a").Value)
 	assert.Equal(t, "2", row(t, table, "/b").Value)
 	assert.Equal(t, 5, table.Len())
+	assert.Same(t, unsafe.StringData(other.entries["/a"].Value), unsafe.StringData(row(t, table, "/a").Value))
 }
 
 func TestWeightsOfAnotherCollationAreRefused(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 // Row is one row of kvData.
@@ -18,7 +20,7 @@ type Row struct {
 // index: no two rows have keys that the collation takes for the same.
 type Table struct {
 	columns    *Columns
-	rows       map[string]Row
+	rows       map[string]*Row                // by folded key
 	quarantine map[string]Quarantined         // by key
 	losers     map[string]map[string]struct{} // by folded key: the keys in quarantine for a collision
 	maxID      int32
@@ -28,22 +30,36 @@ type Table struct {
 // NewTable returns a table without rows, of the given columns.
 func NewTable(c *Columns) *Table {
 	return &Table{
-		columns: c, rows: map[string]Row{}, quarantine: map[string]Quarantined{}, losers: map[string]map[string]struct{}{},
+		columns: c, rows: map[string]*Row{}, quarantine: map[string]Quarantined{}, losers: map[string]map[string]struct{}{},
 	}
+}
+
+// Expect makes room for about so many rows in a table that has none.
+func (t *Table) Expect(rows int) {
+	if len(t.rows) == 0 {
+		t.rows = make(map[string]*Row, rows)
+	}
+}
+
+// find returns the row that the index takes for that of a key; nil if there is none.
+func (t *Table) find(key string) *Row {
+	var buf [csskey.MaxKey]byte
+	return t.rows[string(t.columns.fold(buf[:0], key))]
 }
 
 // Add adds a row as it was found in kvData. It returns an error for rows that cannot be there: two that the unique
 // index takes for the same, and the id 0, which could not be told from NULL in other rows.
 func (t *Table) Add(r Row) error {
-	folded := t.columns.Fold(r.Key)
-	if other, ok := t.rows[folded]; ok {
+	var buf [csskey.MaxKey]byte
+	folded := t.columns.fold(buf[:0], r.Key)
+	if other := t.rows[string(folded)]; other != nil {
 		return fmt.Errorf("kvData has the keys %q (kvId %d) and %q (kvId %d), which its collation should take for the same",
 			other.Key, other.ID, r.Key, r.ID)
 	}
 	if r.ID == 0 {
 		return fmt.Errorf("kvData has the key %q with kvId 0, which Qserv never writes; give the row another id", r.Key)
 	}
-	t.rows[folded] = r
+	t.rows[string(folded)] = &r
 	t.maxID = max(t.maxID, r.ID)
 	t.digest ^= r.Hash()
 	return nil
@@ -56,12 +72,22 @@ func (t *Table) Columns() *Columns { return t.columns }
 func (t *Table) Len() int { return len(t.rows) }
 
 // Rows yields the rows, in no order.
-func (t *Table) Rows() iter.Seq[Row] { return maps.Values(t.rows) }
+func (t *Table) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for _, r := range t.rows {
+			if !yield(*r) {
+				return
+			}
+		}
+	}
+}
 
 // Row returns the row of exactly this key.
 func (t *Table) Row(key string) (Row, bool) {
-	r, ok := t.rows[t.columns.Fold(key)]
-	return r, ok && r.Key == key
+	if r := t.find(key); r != nil {
+		return *r, r.Key == key
+	}
+	return Row{}, false
 }
 
 // Quarantine yields what is in quarantine, in no order.
@@ -79,21 +105,6 @@ func (t *Table) IsQuarantined(key string) bool {
 // KeepQuarantine makes what is in quarantine that of another table.
 func (t *Table) KeepQuarantine(of *Table) { t.quarantine, t.losers = of.quarantine, of.losers }
 
-// Share makes rows that equal a key of the image use the image's strings. Nothing else changes; the memory of a second
-// copy of the catalogue is saved.
-func (t *Table) Share(im Image) {
-	if t.Len() == 0 {
-		return
-	}
-	for key, e := range im.Below(rootKey) {
-		folded := t.columns.Fold(key)
-		if r, ok := t.rows[folded]; ok && r.Key == key && r.Value == e.Value {
-			r.Key, r.Value = key, e.Value
-			t.rows[folded] = r
-		}
-	}
-}
-
 // Apply makes the changes of a plan that was made for this table as it is. It is for the caller to call it only once
 // the same changes are known to be in kvData.
 func (t *Table) Apply(p *Plan) {
@@ -105,13 +116,11 @@ func (t *Table) Apply(p *Plan) {
 		delete(t.rows, t.columns.Fold(r.Key))
 	}
 	for _, u := range p.Updates {
-		t.rows[t.columns.Fold(u.New.Key)] = u.New
+		*t.find(u.New.Key) = u.New
 	}
-	if len(t.rows) == 0 {
-		t.rows = make(map[string]Row, len(p.Inserts))
-	}
+	t.Expect(len(p.Inserts))
 	for i, r := range p.Inserts {
-		t.rows[p.folded[i]] = r
+		t.rows[p.folded[i]] = &r
 		t.maxID = max(t.maxID, r.ID)
 	}
 	for _, key := range p.Releases {

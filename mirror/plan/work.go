@@ -23,6 +23,8 @@ type work struct {
 	seen      string // the key that the image is just being asked about, and what it holds
 	seenEntry cssetcd.Entry
 
+	near [2]*Row // the row that was found right last, and the one above it
+
 	spare    []slot // slots to hand out: they are many, and one allocation each would cost more than the work
 	rivals   []string
 	verdicts []verdict
@@ -121,7 +123,9 @@ func (w *work) open(key, folded string) {
 	s := &w.spare[0]
 	w.spare = w.spare[1:]
 	s.folded, s.key = folded, key
-	s.old, s.had = w.t.rows[folded]
+	if old := w.t.rows[folded]; old != nil {
+		s.old, s.had = *old, true
+	}
 	if key == w.seen {
 		s.entry, s.known = w.seenEntry, true
 	}
