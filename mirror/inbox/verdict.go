@@ -256,6 +256,7 @@ func (j judge) effect(u unit) (v verdict) {
 	for _, c := range u.changes {
 		top, under := u.removedAbove(c.key)
 		switch {
+		case c.nothing():
 		case dropped[c.key] || under && dropped[top]:
 			v.deferred = append(v.deferred, c.rows...)
 		case c.last.There && valueOf(j.have.At(csskey.Of(c.key))) != c.last:

@@ -66,6 +66,10 @@ func with(set map[string]bool, key string) map[string]bool {
 // remove removes a key with all that is below it.
 func (w *writing) remove(key string) {
 	p := csskey.Of(key)
+	e := w.have.At(p)
+	if !e.Exists() && w.have.Empty(kv.Below(p)) {
+		return // both sides removed it
+	}
 	w.change.Deletes = append(w.change.Deletes, kv.Tree(p)...)
 	w.change.Deletes = append(w.change.Deletes, csskey.Forget(w.have, key)...)
 	if w.keep(GuardsBelow) {
@@ -73,7 +77,7 @@ func (w *writing) remove(key string) {
 		w.change.Guards = append(w.change.Guards,
 			kv.Guard{Kind: kv.UnchangedSince, Path: span.From, To: span.To, Revision: w.have.Revision})
 	}
-	if _, _, queried := csskey.Split(key); queried && w.keep(NeedsNoCzar) {
+	if _, _, queried := csskey.Split(key); queried && e.Exists() && w.keep(NeedsNoCzar) {
 		guard := kv.Guard{Kind: kv.NothingBelow, Path: csskey.Czars}
 		for _, g := range w.change.Guards {
 			if g == guard {

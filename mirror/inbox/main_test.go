@@ -1,0 +1,9 @@
+package inbox
+
+import (
+	"testing"
+
+	"github.com/qserv/css-etcd/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
