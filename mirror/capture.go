@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -29,7 +30,23 @@ type Sides struct {
 
 // Agree reports whether MySQL and etcd say the same, and what captures is whole.
 func (s Sides) Agree() bool {
-	return s.Capture.Installed == (s.Writers == BothSides) && len(s.Capture.Faults) == 0
+	return len(s.Troubles()) == 0
+}
+
+// Troubles are what is wrong with that, as far as it can be seen from outside: none where all is well.
+func (s Sides) Troubles() (all []Trouble) {
+	switch capture := s.Capture; {
+	case s.Writers == OnlyEtcd && capture.Installed:
+		all = append(all, NewTrouble(ModeMismatch,
+			"kvData captures what others write, and etcd says that only etcd is written", time.Time{}))
+	case s.Writers == BothSides && !capture.Installed:
+		all = append(all, NewTrouble(ModeMismatch,
+			"etcd says that both sides write, and kvData does not capture what others write", time.Time{}))
+	}
+	if len(s.Capture.Faults) > 0 {
+		all = append(all, NewTrouble(CaptureBroken, strings.Join(s.Capture.Faults, "; "), time.Time{}))
+	}
+	return all
 }
 
 // ReadSides returns who may write.

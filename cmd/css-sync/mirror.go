@@ -16,22 +16,32 @@ import (
 
 func mirrorCommand(p *program) *cobra.Command {
 	var f mirrorFlags
+	var capture captureFlags
 	var once, dryRun bool
 	cmd := &cobra.Command{
-		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once", GroupID: groupDaemon,
+		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once; say who may write", GroupID: groupDaemon,
 		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
-would take, or why it would be refused. Privileges it does not look at, so that a user who may only read can run it.`,
+would take, or why it would be refused. Privileges it does not look at, so that a user who may only read can run it.` + captureHelp,
 		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run " +
-			"--allow-mass-delete",
+			"--allow-mass-delete\n  css-sync mirror --capture status",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !once && !dryRun {
-				return cli.InvalidUse(cmd, "say --once, or --dry-run; `css-sync serve` is what keeps MySQL up to date")
+			captures, err := capture.check(cmd)
+			switch {
+			case err != nil:
+				return err
+			case !once && !dryRun && !captures:
+				return cli.InvalidUse(cmd, "say --once, or --dry-run, or --capture; `css-sync serve` is what keeps MySQL up to date")
 			}
 			target, err := f.target(cmd, p)
 			if err != nil {
 				return err
+			}
+			if captures {
+				return p.AtLength(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+					return capture.run(ctx, p, css, target)
+				})
 			}
 			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
 				r, err := f.Once(ctx, target, css, p.Log, dryRun)
@@ -46,6 +56,7 @@ would take, or why it would be refused. Privileges it does not look at, so that 
 	cmd.Flags().BoolVar(&once, "once", false, "mirror once and end")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be done, and write nothing")
 	f.register(cmd)
+	capture.register(cmd, p)
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
@@ -44,6 +45,9 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 		return err
 	}
 	if s.leading, err = daemon.ReadLeading(ctx, css.Conn, css.Prefix()); err != nil {
+		return err
+	}
+	if s.shared, err = mirror.Shared(ctx, css.Client); err != nil {
 		return err
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()

@@ -32,10 +32,15 @@ type Mirror struct {
 	SameCatalogue   *bool             `json:"same_catalogue"` // whether it mirrors what etcd holds; null: not known
 	Rows            int               `json:"rows"`
 	Quarantined     int               `json:"quarantined"`
-	Foreign         int               `json:"foreign"` // changes by others that css_mirror_foreign records
-	Updated         *time.Time        `json:"updated"` // when it was last written to
-	Daemon          *daemon.Report    `json:"daemon"`  // that keeps it; null: none, or it has said nothing yet
-	Leader          string            `json:"leader"`  // which daemon leads; "": none, or etcd was not looked at
+	Foreign         int               `json:"foreign"`       // changes by others that css_mirror_foreign records
+	Writers         mirror.Writers    `json:"writers"`       // who may write, as etcd says: "etcd" or "both"; "": not known
+	Captured        bool              `json:"captured"`      // MySQL captures what others write
+	Waiting         int               `json:"waiting"`       // changes of others that were captured and not taken yet
+	RefusesDrops    bool              `json:"refuses_drops"` // others may not drop databases and tables there
+	Conflicts       int               `json:"conflicts"`     // changes of others that etcd did not take
+	Updated         *time.Time        `json:"updated"`       // when it was last written to
+	Daemon          *daemon.Report    `json:"daemon"`        // that keeps it; null: none, or it has said nothing yet
+	Leader          string            `json:"leader"`        // which daemon leads; "": none, or etcd was not looked at
 	StandingBy      []string          `json:"standing_by"`
 	Troubles        []mirror.Trouble  `json:"troubles"` // none: all is well
 }
@@ -50,7 +55,7 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (fa
 		state, err := kvdata.ReadState(ctx, server)
 		m := newMirror(server.Addr, state, err, &s.Etcd)
 		if err == nil {
-			if _, m.Foreign, err = kvdata.ReadForeign(ctx, server, 1); err != nil {
+			if err = m.lookAtOthers(ctx, server, s); err != nil {
 				m.OK, m.Error = false, cli.Sentence(err)
 			}
 		}
@@ -58,6 +63,7 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (fa
 			faults = append(faults, err)
 		}
 		if s.Etcd.OK && m.Name != "" {
+			m.Writers = s.writers(m.Name)
 			m.keptBy(s.leading[m.Name])
 			delete(told, m.Name)
 		}
@@ -65,7 +71,7 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (fa
 	}
 	s.nameTheMute(told)
 	for _, name := range slices.Sorted(maps.Keys(told)) {
-		m := Mirror{Name: name, Troubles: []mirror.Trouble{}}
+		m := Mirror{Name: name, Writers: s.writers(name), Troubles: []mirror.Trouble{}}
 		m.keptBy(told[name])
 		s.Mirrors = append(s.Mirrors, m)
 	}
@@ -90,6 +96,7 @@ func (s *Status) nameTheMute(told map[string]daemon.Leading) {
 		l, s.Mirrors[mute].Name = told[name], name
 		delete(told, name)
 	}
+	s.Mirrors[mute].Writers = s.writers(cmp.Or(s.Mirrors[mute].Name, mirror.DefaultName))
 	s.Mirrors[mute].keptBy(l)
 }
 
@@ -143,6 +150,9 @@ func (m *Mirror) keptBy(l daemon.Leading) {
 		return
 	}
 	for _, t := range l.Report.Troubles {
+		if t.Code == mirror.Conflicts && m.OK && m.Conflicts == 0 {
+			continue // MySQL knows better, and the daemon counts now and then
+		}
 		m.Troubles = slices.DeleteFunc(m.Troubles, func(have mirror.Trouble) bool { return have.Code == t.Code })
 		m.Troubles = append(m.Troubles, t)
 	}

@@ -23,6 +23,7 @@ type Status struct {
 	Czars     []Czar     `json:"czars"`          // that are registered
 	dropsErr  error
 	leading   map[string]daemon.Leading
+	shared    map[string]bool // the mirrors that take what others write
 }
 
 // Etcd is how etcd stands.

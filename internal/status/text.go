@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // Write writes it for people to read.
@@ -82,6 +83,7 @@ func (m Mirror) facts() (f cli.Facts) {
 	if m.Leader != "" {
 		f = append(f, [2]string{"daemon", m.daemonText()})
 	}
+	f = append(f, [2]string{"may write", m.writersText()})
 	if m.Foreign > 0 {
 		f = append(f, [2]string{"others", cli.Count(m.Foreign, "change") + " by others on record in css_mirror_foreign"})
 	}
@@ -93,6 +95,23 @@ func (m Mirror) facts() (f cli.Facts) {
 		f = append(f, [2]string{"TROUBLE", fmt.Sprintf("%s%s: %s", t.Code, since, t.Text)}, [2]string{"what to do", t.Do})
 	}
 	return f
+}
+
+func (m Mirror) writersText() string {
+	text := ""
+	switch m.Writers {
+	case mirror.OnlyEtcd:
+		text = "who writes to etcd"
+	case mirror.BothSides:
+		text = "who writes to etcd, and others into kvData"
+		if m.RefusesDrops {
+			text += ", but for drops"
+		}
+	}
+	if m.Waiting > 0 {
+		text = strings.TrimPrefix(text+"; "+cli.Count(m.Waiting, "change")+" of others not taken yet", "; ")
+	}
+	return text
 }
 
 func (m Mirror) daemonText() string {
