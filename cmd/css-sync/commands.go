@@ -13,7 +13,7 @@ type program struct{ *cli.Program }
 
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
-	serveCommand, mirrorCommand, checkCommand, statusCommand, grantsCommand,
+	serveCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand,
 	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,
@@ -32,7 +32,8 @@ const rootHelp = `css-sync keeps Qserv's catalogue (the CSS) on etcd and mirrors
 Data go to standard output, messages to standard error. The flags that say where etcd is are those of etcdctl, and so are their
 environment variables: --endpoints is CSS_SYNC_ENDPOINTS or else ETCDCTL_ENDPOINTS. Passwords need not be on the command line.
 
-Exit codes: 0 done, 1 error, 2 no connection, 3 invalid input or another version of the CSS, 10 checked and differences found.`
+Exit codes: 0 done, 1 error, 2 no connection, 3 invalid input or another version of the CSS,
+4 trouble with a mirror, 10 checked and differences found.`
 
 // newProgram returns css-sync on streams and an environment.
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *program {

@@ -13,17 +13,21 @@ import (
 
 func grantsCommand(p *program) *cobra.Command {
 	var user, database string
-	var readOnly, noCreate bool
+	var readOnly, noCreate, capture bool
 	cmd := &cobra.Command{
 		Use: "grants", Short: "Print the SQL that lets a MySQL user do what css-sync does, and no more", GroupID: groupDaemon,
 		Args: cli.Takes(),
 		Long: `Print the SQL that lets a MySQL user do what css-sync does, and no more. Nothing is executed. Without options that is what serve and
 mirror --once need, making the tables included; --no-create leaves that out and prints how to make the tables; --read-only is
-what check, status and diff need.`,
+what check, status and diff need. With --capture it also prints what capturing needs that others write into kvData: installing, running and removing
+it (css-sync mirror --capture). A server with a binary log asks for SUPER in addition, or for log_bin_trust_function_creators while it is installed.`,
 		Example: "  css-sync grants | mysql -u root\n  css-sync grants --user \"'css'@'10.0.0.%'\" --no-create",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if readOnly && noCreate {
 				return cli.InvalidUse(cmd, "give one of --read-only and --no-create")
+			}
+			if readOnly && capture {
+				return cli.InvalidUse(cmd, "give one of --read-only and --capture")
 			}
 			if database == "" {
 				target, err := p.MySQL.Target(p.Connection.DialTimeout)
@@ -43,6 +47,9 @@ what check, status and diff need.`,
 			default:
 				statements = kvdata.Grants(user, database, true)
 			}
+			if capture {
+				statements = append(statements, kvdata.CaptureGrants(user, database)...)
+			}
 			return p.Print(statements, func(w io.Writer) {
 				for _, s := range statements {
 					fmt.Fprintln(w, s+";")
@@ -56,5 +63,6 @@ what check, status and diff need.`,
 		", where none is given")
 	flags.BoolVar(&readOnly, "read-only", false, "what commands need that only look")
 	flags.BoolVar(&noCreate, "no-create", false, "leave out the making of tables, and print how they are made")
+	flags.BoolVar(&capture, "capture", false, "and what capturing needs that others write into kvData")
 	return cmd
 }
