@@ -72,6 +72,7 @@ func TestCompletion(t *testing.T) {
 			assert.ElementsMatch(t, strings.Fields(want), completions(c, args...), line)
 		}
 	}
+	assert.Equal(t, []string{"remove"}, completions(e, "mirror", "--capture", "r"))
 	e.OK("db drop Plain")
 	for _, verb := range []string{"show", "wait", "cancel", "retry", "abandon"} {
 		assert.Equal(t, []string{"LSST.Filter"}, completions(e, "drops", verb, "LSST.F"), verb)

@@ -18,7 +18,7 @@ type conflictsDropped struct {
 func conflictsDrop(p *program) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
-		Use: "drop ID...", Short: "Drop conflicts from the record; what others wrote is lost", Args: cli.Takes("[ID...]"),
+		Use: "drop ID...", Short: "Drop conflicts from the record; what others wrote is lost", Args: cli.Takes("[ID]..."),
 		Long: `Drop conflicts from the record: etcd and kvData stay as they are, and what others wrote is lost.
 
 With -w json: {"dropped"}, how many.`,
