@@ -16,7 +16,7 @@ somebody applies it or drops it. The newest 10,000 are kept.
 A conflict is of one of these kinds:
 
   conflict   etcd did not take it, for the reason that show explains
-  request    a removal of a table or database on which queries may have been running: it is marked as about to be dropped
+  request    a removal of a table or database on which queries may have been running: it became a drop; see css-sync drops list
   drift      MySQL or etcd was set back to an older state, and nobody knows what it was written on`
 
 func conflictsCommand(p *program) *cobra.Command {

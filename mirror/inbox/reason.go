@@ -13,7 +13,7 @@ var explanations = map[Reason]string{
 	Invalid:     "no catalogue holds such a key or value",
 	Protected:   "the key always stays as it is",
 	SetBack:     "MySQL or etcd was set back to an older state, and nobody knows what it was written on",
-	Queried:     "queries may have been running on it: in etcd it was marked as about to be dropped, and not removed",
+	Queried:     "queries may have been running on it: in etcd it became a drop, which waits for them",
 }
 
 // Explanation says what the reason means, as a part of a sentence; "" of a reason that is not known.
