@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests, with the race detector but for two packages. With COVER set it
+# Runs all tests, with the race detector but for three packages. With COVER set it
 # writes a coverage profile to $PROFILE in the same run. With SHORT set it runs
 # what fits into a minute and a half, without the race detector; what it leaves
 # out says why.
@@ -11,7 +11,7 @@ go=${GO:-go}
 args=(-race -shuffle=on -count=1 -timeout 15m -p 3)
 # What tries millions of states or schedules, each in one goroutine, would take
 # ten times as long with the race detector.
-alone=(./deletion/internal/protocol ./deletion/simulation)
+alone=(./deletion/internal/protocol ./deletion/simulation ./mirror/inbox)
 alone_args=(-count=1 -timeout 12m)
 if [ -n "${COVER:-}" ]; then
 	mkdir -p "$(dirname "$PROFILE")"
@@ -39,7 +39,7 @@ fi
 run "${alone_args[@]}" "${alone[@]}"
 # The gate with every order of its threads; atomics are others there.
 run -count=1 -timeout 10m -tags explore -run Explore ./deletion
-rest=$("$go" list ./... | grep -vE '/deletion/(internal/protocol|simulation)$')
+rest=$("$go" list ./... | grep -vE '/(deletion/(internal/protocol|simulation)|mirror/inbox)$')
 # shellcheck disable=SC2086 # one word a package
 run "${args[@]}" $rest
 if [ -n "${COVER:-}" ]; then

@@ -30,6 +30,8 @@ var (
 		sql: sql(sqlAll), mirrors: 1, crashes: 1, lag: true, staleReads: true}
 	deposed = bounds{begin: allThere, goWrites: 1, goes: goNoCzar, transactions: writers(1), statements: writers(2),
 		sql: sql(sqlAll), mirrors: 2, crashes: 1, takeOvers: 1}
+	deposedOnly = bounds{begin: allThere, goWrites: 1, goes: goNoCzar, transactions: writers(1), statements: writers(2),
+		sql: sql(sqlAll), mirrors: 2, takeOvers: 1}
 	deposedTwoGo = bounds{begin: allThere, goWrites: 2, goes: goTree | goSetsBack, transactions: writers(2),
 		statements: writers(1), sql: sql(sqlTree), mirrors: 2, takeOvers: 1}
 	twoWriters = bounds{begin: allThere, goWrites: 1, goes: goNoCzar, transactions: writers(1, 1),
@@ -58,6 +60,17 @@ var (
 		statements: writers(2, 2), sql: sql(sqlTree, sqlTree), mirrors: 1, crashes: 1}
 )
 
+// Bounds in which the rules for two mirrors are missed soon.
+var (
+	twoMirrors = bounds{begin: allThere, goWrites: 1, goes: goSetsApart, transactions: writers(2), statements: writers(1),
+		sql: sql(sqlOthers), mirrors: 2, takeOvers: 1}
+	twoMirrorsName = bounds{begin: noName, transactions: writers(3), statements: writers(1), asUpstream: true,
+		mirrors: 2, takeOvers: 1, lag: true}
+	thereAndBack = bounds{begin: allThere, goWrites: 2, goes: goSetsBelow | goSetsBack, mirrors: 2, takeOvers: 1}
+	smallDrift   = bounds{begin: allThere, goWrites: 1, goes: goSetsApart, transactions: writers(1), statements: writers(1),
+		sql: sql(setsApart), mirrors: 1, drifts: 1}
+)
+
 // set is bounds by name.
 type set struct {
 	name   string
@@ -71,12 +84,17 @@ var smallWorlds = []set{
 	{"three transactions", threeTransactions},
 	{"a czar", czar},
 	{"a czar that comes", czarComes},
+	{"a mirror is deposed", deposedOnly},
+	{"two mirrors", twoMirrors},
+	{"two mirrors and a name", twoMirrorsName},
+	{"there and back", thereAndBack},
+	{"a little drift", smallDrift},
 }
 
 // largeWorlds take minutes.
 var largeWorlds = []set{
 	{"a Go write and two transactions", oneGoTwoSQL},
-	{"a mirror is deposed", deposed},
+	{"a mirror is deposed and one dies", deposed},
 	{"a mirror is deposed and Go writes twice", deposedTwoGo},
 	{"two writers", twoWriters},
 	{"two writers and a crash", twoWritersCrash},

@@ -104,9 +104,9 @@ func (a *actor) wrongVerdicts(w *world, d *daemon, answer *answer, before *etcd)
 		}
 		r.verdict = took
 		switch {
-		case answer.next.overruled.has(i):
+		case answer.overruled.has(i):
 			r.verdict = wasOverruled
-		case answer.next.requested.has(i):
+		case answer.requested.has(i):
 			r.verdict = asked
 		}
 	}
@@ -263,7 +263,7 @@ func (a *actor) leaves(w *world, answer *stepAnswer) (pending bool, wrong string
 		}
 		r.state = left
 	}
-	if !a.watches("T2:") {
+	if !a.watches("T2") {
 		wrong = ""
 	}
 	return pending, wrong

@@ -236,6 +236,8 @@ type answer struct {
 	spells    bool   // it puts the record of the name's spelling
 	unspells  bool
 	next      takenKey
+	overruled rowSet // whether that is known afterwards or not
+	requested rowSet
 	takes     rowSet
 	decidesOn rowSet // keys
 }
@@ -255,6 +257,9 @@ func (q toDecide) answer(r Rules) *answer {
 		panic(err)
 	}
 	a := &answer{next: keyOfTaken(next)}
+	d.without &^= KnowsOverruled
+	_, known, _ := d.Change(have)
+	a.overruled, a.requested = keyOfTaken(known).overruled, keyOfTaken(known).requested
 	live := rowsIn(t.Within(shot.Rows).IDs)
 	a.takes = rowsIn(next.IDs) &^ live
 	for i := range maxRows {

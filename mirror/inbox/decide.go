@@ -121,7 +121,7 @@ func (d Decision) permits(have *kv.Snapshot) error {
 		return cssetcd.ErrVersionMismatch
 	case d.keep(DecidedOnce) && have.At(Path(d.Mirror)).Mod != d.seen.At:
 		return ErrDecided
-	case d.shot.Applied < d.seen.Applied && !d.discard:
+	case d.keep(NeedsNewerInbox) && d.shot.Applied < d.seen.Applied && !d.discard:
 		return fmt.Errorf("%w: it shows revision %d, and %d was shown then", ErrWentBack, d.shot.Applied, d.seen.Applied)
 	}
 	return nil

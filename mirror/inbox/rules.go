@@ -8,6 +8,8 @@ type Rule uint32
 const (
 	// Rows are decided on once: what was decided on is read, and guarded, by whoever decides.
 	DecidedOnce Rule = 1 << iota
+	// Nobody decides on an inbox that is older than what was decided on last.
+	NeedsNewerInbox
 	// A unit is taken only where etcd holds what kvData showed.
 	NeedsBase
 	// That etcd holds already what a unit writes is no base for a name: it may be another incarnation.

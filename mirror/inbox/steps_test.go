@@ -35,6 +35,7 @@ const (
 	inserts
 	updates
 )
+
 func (q toStep) answer(v variant) *stepAnswer {
 	step := q.step(v.Rules)
 	a := &stepAnswer{atLeast: uint8(step.AtLeast), leave: rowsIn(step.Done)}
@@ -61,7 +62,9 @@ func (q toStep) answer(v variant) *stepAnswer {
 	return a
 }
 
-func (q toStep) step(r Rules) Step { return q.seen.snapshot(q.inbox, q.applied).Step(q.taken.taken(), r) }
+func (q toStep) step(r Rules) Step {
+	return q.seen.snapshot(q.inbox, q.applied).Step(q.taken.taken(), r)
+}
 
 func (q toStep) anew(s Step, t *plan.Table, keys []string) []string {
 	return s.Anew(NamesIn(keys), &q.image, func(key string) int32 {

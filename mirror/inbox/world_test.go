@@ -9,9 +9,9 @@ package inbox
 
 // The keys, as indexes.
 const (
-	aName = iota // a database: it has an incarnation
-	below1       // a key below it: its row has the name's as its parent
-	apart1       // a key elsewhere
+	aName  = iota // a database: it has an incarnation
+	below1        // a key below it: its row has the name's as its parent
+	apart1        // a key elsewhere
 	allKeys
 )
 
