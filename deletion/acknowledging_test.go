@@ -42,15 +42,17 @@ func TestAcknowledgementsOfOneTransaction(t *testing.T) {
 	require.NoError(t, f.Undo(t.Context(), "LSST.T4"))
 	mark(cssetcd.TableName{DB: "LSST", Table: "T4"})
 
-	before, err := store.Fetch(t.Context(), 0)
-	require.NoError(t, err)
 	landed, err := edge.Acknowledge(t.Context(), store, registration, slices.Clone(all))
 	require.NoError(t, err)
 	assert.Equal(t, []protocol.Acknowledgement{all[0], all[2], all[3]}, landed)
 	after, err := store.Fetch(t.Context(), 0, kv.Below(csskey.Acks))
 	require.NoError(t, err)
-	assert.Equal(t, before.Revision+1, after.Revision, "one transaction")
 	assert.Equal(t, 3, after.Len())
+	at := map[kv.Revision]bool{}
+	for _, e := range after.Range(kv.Below(csskey.Acks)) {
+		at[e.Mod] = true
+	}
+	assert.Len(t, at, 1, "one transaction")
 
 	ok(t)(store.Commit(t.Context(), kv.Change{Deletes: []kv.Span{kv.Below(csskey.Czars)}}))
 	landed, err = edge.Acknowledge(t.Context(), store, registration, all)

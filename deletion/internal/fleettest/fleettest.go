@@ -292,6 +292,19 @@ func (f *Fleet) Keys(path string) (all []string) {
 	return all
 }
 
+// Written returns at which revision each key below the prefix was written last. Unlike the revision of etcd it tells
+// nothing of other tests.
+func (f *Fleet) Written() map[string]int64 {
+	f.T.Helper()
+	got, err := f.Etcd.Get(f.T.Context(), f.CSS.Prefix()+"/", clientv3.WithPrefix())
+	require.NoError(f.T, err)
+	all := map[string]int64{}
+	for _, kv := range got.Kvs {
+		all[string(kv.Key)] = kv.ModRevision
+	}
+	return all
+}
+
 // Log shows what is logged when a test fails.
 func Log(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(writer{t}, &slog.HandlerOptions{Level: slog.LevelDebug}))
