@@ -49,9 +49,9 @@ func OnProgress(f func(done, total int)) RestoreOption {
 	return func(o *restoreOptions) error { o.progress = f; return nil }
 }
 
-// OnlyWhile makes each transaction of a restore depend on a key of etcd, named without the prefix, being as it was put at
-// a revision. Whoever puts or deletes the key ends the restore, which then fails with ErrOvertaken: of two that restore
-// by taking the key from each other, only the last one writes.
+// OnlyWhile makes each transaction of a restore depend on a key of etcd, named without the prefix, being as it was put
+// at a revision. Whoever puts or deletes the key ends the restore, which then fails with ErrOvertaken: of two that
+// restore by taking the key from each other, only the last one writes.
 func OnlyWhile(path string, revision Revision) RestoreOption {
 	return func(o *restoreOptions) error {
 		if path == "" || revision <= 0 {

@@ -168,7 +168,8 @@ func (m *Mirror) step(ctx context.Context, s *session) (moved bool, err error) {
 
 // stepped notes how a step ended. One that others were in the way of has changed nothing, and is tried again with what
 // they wrote.
-func (m *Mirror) stepped(s *session, err error, to *cssetcd.Snapshot, conflicts []inbox.Conflict) (moved bool, _ error) {
+func (m *Mirror) stepped(s *session, err error, to *cssetcd.Snapshot, conflicts []inbox.Conflict) (moved bool,
+	_ error) {
 	b := s.both
 	switch {
 	case errors.Is(err, kvdata.ErrOvertaken):

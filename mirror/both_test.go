@@ -104,8 +104,8 @@ func TestBothSidesWrite(t *testing.T) {
 	assert.Len(t, got.Kvs, 1, "the spelling of the name is protected")
 }
 
-// Rule: what was committed in etcd is not undone by who had not seen it: the change is undone in kvData, and recorded with
-// both values.
+// Rule: what was committed in etcd is not undone by who had not seen it: the change is undone in kvData, and recorded
+// with both values.
 func TestWhoHadNotSeenItLoses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -128,8 +128,8 @@ func TestWhoHadNotSeenItLoses(t *testing.T) {
 	assert.Equal(t, inbox.Value{There: true, Text: "ours"}, list[0].Etcd)
 }
 
-// Rule: a table that was dropped and made again in etcd takes nothing that was meant for the one before, and its rows are
-// new ones.
+// Rule: a table that was dropped and made again in etcd takes nothing that was meant for the one before, and its rows
+// are new ones.
 func TestAnotherLifeOfATable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

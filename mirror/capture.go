@@ -67,7 +67,8 @@ func ReadSides(ctx context.Context, target *mysql.Config, etcd *Taker) (s Sides,
 // etcd. kvData must show the catalogue, since what others wrote before is undone; else it fails with [ErrForeign]. No
 // writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
 // again after any failure, it goes on.
-func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue, etcd *Taker, timeout time.Duration) error {
+func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue, etcd *Taker,
+	timeout time.Duration) error {
 	before, err := ReadSides(ctx, target, etcd)
 	if err != nil {
 		return err

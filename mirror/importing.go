@@ -28,10 +28,11 @@ type Import struct {
 	Overwrite bool
 	// PendingDrops lets statuses PENDING_DROP in, each of which starts a drop.
 	PendingDrops bool
-	Timeout      time.Duration         // as in [Config]
-	Wait         time.Duration         // for a moment without an open transaction on kvData; 0: for ever
-	Progress     func(done, total int) // called with the keys that are in etcd, and that there will be; nil: nobody is told
-	Only         func(key string) bool // which keys; nil: all
+	Timeout      time.Duration // as in [Config]
+	Wait         time.Duration // for a moment without an open transaction on kvData; 0: for ever
+	// Progress is called with the keys that are in etcd, and that there will be; nil: nobody is told.
+	Progress func(done, total int)
+	Only     func(key string) bool // which keys; nil: all
 }
 
 // Imported is what an import did, or would do.
@@ -49,8 +50,8 @@ var ErrTable = errors.New("kvData is not a catalogue")
 
 // Run takes a kvData that others write into etcd, while they go on: from then on both sides write. What they write is
 // captured first; then one consistent snapshot of kvData becomes the catalogue, and a mirror takes what was captured
-// since. No writer is stopped; nobody may write to etcd before it has ended, and a catalogue that is not kvData's in the
-// end is refused. Run again after any failure it goes on, with Overwrite where others changed kvData in between.
+// since. No writer is stopped; nobody may write to etcd before it has ended, and a catalogue that is not kvData's in
+// the end is refused. Run again after any failure it goes on, with Overwrite where others changed kvData in between.
 //
 // It fails with [ErrImported], with [ErrTable] and all faults together, with cssetcd.ErrNotEmpty, cssetcd.ErrOvertaken
 // where another import took over, and as InstallCapture and Restore do.
@@ -192,8 +193,9 @@ func (s importing) verified(ctx context.Context, table *plan.Table) (cssetcd.Rev
 		return 0, err
 	}
 	if d := p.Differences(); len(d) > 0 || len(p.Records) > 0 {
-		return 0, fmt.Errorf("%w: somebody wrote to etcd during the import, which must not be: %d keys differ, the first is %q; "+
-			"run the import again and overwrite etcd", cssetcd.ErrNotEmpty, len(d), d[0].Key)
+		return 0,
+			fmt.Errorf("%w: somebody wrote to etcd during the import, which must not be: %d keys differ, the first is %q; "+
+				"run the import again and overwrite etcd", cssetcd.ErrNotEmpty, len(d), d[0].Key)
 	}
 	return have.Revision(), nil
 }

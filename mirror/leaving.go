@@ -20,10 +20,10 @@ type Left struct {
 	Newer    []string         // keys that were written in etcd since, and are not in kvData
 }
 
-// Leave leaves kvData to those who write into MySQL: from then on no mirror writes to it. It shows the catalogue as it is
-// at a revision, and what others wrote on it since. No writer is stopped. Nobody may write to etcd any more: what was
-// written there too late is told. It waits, until ctx ends, until a mirror has brought to kvData all that was decided on.
-// Run again after any failure, it goes on.
+// Leave leaves kvData to those who write into MySQL: from then on no mirror writes to it. It shows the catalogue as it
+// is at a revision, and what others wrote on it since. No writer is stopped. Nobody may write to etcd any more: what
+// was written there too late is told. It waits, until ctx ends, until a mirror has brought to kvData all that was
+// decided on. Run again after any failure, it goes on.
 func Leave(ctx context.Context, target *mysql.Config, client *cssetcd.Client, etcd *Taker, timeout time.Duration) (
 	left Left, err error,
 ) {
@@ -62,8 +62,8 @@ func endTaking(ctx context.Context, target *mysql.Config, etcd *Taker) error {
 	}
 }
 
-// newerThan returns the keys that differ now from what they were at a revision. Where etcd no longer has that it returns
-// those that were written since, without those that were deleted.
+// newerThan returns the keys that differ now from what they were at a revision. Where etcd no longer has that it
+// returns those that were written since, without those that were deleted.
 func newerThan(ctx context.Context, client *cssetcd.Client, at cssetcd.Revision) (keys []string, err error) {
 	now, err := client.Snapshot(ctx, 0)
 	if err != nil {

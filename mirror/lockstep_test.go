@@ -14,8 +14,8 @@ import (
 	"github.com/qserv/css-etcd/internal/testkit/upstream"
 )
 
-// lockstep runs what upstream sends on a table of upstream's alone, and on one that is captured. The ids of rows differ,
-// and those that the recordings name are put into terms of the other table.
+// lockstep runs what upstream sends on a table of upstream's alone, and on one that is captured. The ids of rows
+// differ, and those that the recordings name are put into terms of the other table.
 type lockstep struct {
 	t         *testing.T
 	alone, in *sql.Conn
@@ -67,7 +67,8 @@ func (l *lockstep) call(op upstream.Operation) {
 // because the row is there already.
 func (l *lockstep) translate(statement string) (translated string, needless bool) {
 	for _, always := range []string{"", "/DBS", "/NODES"} {
-		if strings.HasPrefix(statement, fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) VALUES ('%s', ''", always)) ||
+		if strings.HasPrefix(statement, fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) VALUES ('%s', ''",
+			always)) ||
 			strings.HasPrefix(statement, fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal) VALUES ('%s', ''", always)) {
 			return statement, true
 		}
@@ -90,7 +91,8 @@ func (l *lockstep) translate(statement string) (translated string, needless bool
 func (l *lockstep) idOf(id string) (other string) {
 	var key string
 	require.NoError(l.t, l.alone.QueryRowContext(l.t.Context(), "SELECT kvKey FROM kvData WHERE kvId = ?", id).Scan(&key))
-	require.NoError(l.t, l.in.QueryRowContext(l.t.Context(), "SELECT kvId FROM kvData WHERE kvKey = ?", key).Scan(&other), key)
+	require.NoError(l.t, l.in.QueryRowContext(l.t.Context(), "SELECT kvId FROM kvData WHERE kvKey = ?", key).Scan(&other),
+		key)
 	return other
 }
 

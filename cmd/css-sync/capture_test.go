@@ -28,7 +28,8 @@ func sharing(t *testing.T) (*clitest.CommandLine, *mariadbd.Server) {
 
 // inserting is the SQL of somebody who writes a key below another one.
 func inserting(key, value string) string {
-	return fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '%s', '%s', kvId FROM kvData WHERE kvKey = '%s'",
+	return fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) "+
+		"SELECT '%s', '%s', kvId FROM kvData WHERE kvKey = '%s'",
 		key, value, key[:strings.LastIndexByte(key, '/')])
 }
 
@@ -59,8 +60,9 @@ func TestBothSidesWriteForAWhile(t *testing.T) {
 	c.Says("both sides write now ... the daemon that runs notices by itself", "mirror --capture install")
 	c.Says("nothing to do: both sides write", "mirror --capture install")
 	v := clitest.JSON[report.Sides](c, "mirror --capture status")
-	assert.Equal(t, report.Sides{Mirror: "default", Writers: mirror.BothSides, Captured: true, RefusesDrops: v.RefusesDrops,
-		Waiting: v.Waiting, Troubles: []mirror.Trouble{}}, v)
+	assert.Equal(t, report.Sides{Mirror: "default", Writers: mirror.BothSides, Captured: true,
+		RefusesDrops: v.RefusesDrops,
+		Waiting:      v.Waiting, Troubles: []mirror.Trouble{}}, v)
 
 	clitest.Execute(t, server, inserting("/DBS/Theirs", "READY"),
 		"UPDATE kvData SET kvVal = 'DO_NOT_USE' WHERE kvKey = '/DBS/Plain'")
@@ -84,7 +86,8 @@ func TestBothSidesWriteForAWhile(t *testing.T) {
 	assert.Equal(t, cli.ExitTrouble, c.Run("status").Code)
 	id := ids(conflictsOf(c))[0]
 	c.Says("OTHERS WROTE ... changed ... /DBS/Plain ... FAILED:theirs ... READY", "conflicts list")
-	c.Says("etcd held another value ... kvData held: ... DO_NOT_USE ... others wrote: ... FAILED:theirs ... etcd held: ... READY",
+	c.Says("etcd held another value ... kvData held: ... DO_NOT_USE ... others wrote: ... FAILED:theirs ... "+
+		"etcd held: ... READY",
 		"conflicts", "show", id)
 	c.Says("/DBS/Plain written, revision ", "conflicts", "apply", id)
 	c.Says("no conflict is on record", "conflicts list")
@@ -251,8 +254,9 @@ func TestInstallingNeedsPrivileges(t *testing.T) {
 	grant()
 	c.Env["CSS_SYNC_MYSQL_DSN"] = strings.Replace(server.DSN("qservCssData"), "root@", "narrow@", 1)
 	c.OK("mirror --once")
-	c.Refuses(cli.ExitError, "nothing captures what others write, and the mirror works as before: ... lacks LOCK TABLES ... "+
-		"css-sync grants --capture", "mirror --capture install")
+	c.Refuses(cli.ExitError,
+		"nothing captures what others write, and the mirror works as before: ... lacks LOCK TABLES ... "+
+			"css-sync grants --capture", "mirror --capture install")
 	require.NoError(t, on(t, server, "root", "GRANT LOCK TABLES ON qservCssData.* TO narrow@localhost"))
 	c.Refuses(cli.ExitError, "the mirror works as before: ... lacks TRIGGER on kvData", "mirror --capture install")
 	c.OK("db create Later")
@@ -265,7 +269,8 @@ func TestInstallingNeedsPrivileges(t *testing.T) {
 	c.OK("mirror --capture remove")
 
 	c.OK("mirror --capture install")
-	require.NoError(t, on(t, server, "root", "CREATE USER looks@localhost", "GRANT SELECT ON qservCssData.* TO looks@localhost"))
+	require.NoError(t, on(t, server, "root", "CREATE USER looks@localhost",
+		"GRANT SELECT ON qservCssData.* TO looks@localhost"))
 	c.Env["CSS_SYNC_MYSQL_DSN"] = strings.Replace(server.DSN("qservCssData"), "root@", "looks@", 1)
 	assert.Equal(t, []mirror.Code{mirror.NoDaemon}, troubles(statusOf(c)), "who may not see triggers raises no alarm")
 	c.Says("this user may not see", "mirror --capture status")

@@ -10,7 +10,8 @@ import (
 
 func conflictsShow(p *program) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Show one conflict: both values, who wrote, and why etcd did not take it", Args: cli.Takes("ID"),
+		Use: "show ID", Short: "Show one conflict: both values, who wrote, and why etcd did not take it",
+		Args: cli.Takes("ID"),
 		Long: `Show one conflict: what kvData held, what others wrote there and what etcd held instead, who wrote it and when, and why etcd did not take it.
 
 With -w json an object:

@@ -64,12 +64,14 @@ type exportView struct {
 }
 
 func (v exportView) write(w io.Writer) {
-	fmt.Fprintf(w, "kvData holds revision %d of etcd, and what others wrote on it since; no mirror writes to it any more\n",
+	fmt.Fprintf(w,
+		"kvData holds revision %d of etcd, and what others wrote on it since; no mirror writes to it any more\n",
 		v.Revision)
 	if len(v.Newer) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s of etcd came too late and kvData does not have them as etcd does:\n", cli.Count(len(v.Newer), "change"))
+	fmt.Fprintf(w, "%s of etcd came too late and kvData does not have them as etcd does:\n", cli.Count(len(v.Newer),
+		"change"))
 	for _, key := range v.Newer[:min(len(v.Newer), 20)] {
 		fmt.Fprintf(w, "  %s\n", key)
 	}

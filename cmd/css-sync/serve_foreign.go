@@ -21,8 +21,8 @@ func (f *serveForeignFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.policy, "foreign-writes", string(mirror.Alert),
 		"what becomes of rows of kvData that others wrote: alert tells of them, repair undoes them, too")
 	flags.StringVar(&f.drops, "foreign-drops", string(mirror.Refuse),
-		"where both sides write, what becomes of tables and databases that others drop in kvData while czars are registered: "+
-			"refuse makes their SQL fail, request makes it a drop that waits for queries")
+		"where both sides write, what becomes of tables and databases that others drop in kvData while czars are "+
+			"registered: refuse makes their SQL fail, request makes it a drop that waits for queries")
 	flags.DurationVar(&f.look, "look-every", 3*time.Second, "how often MySQL is looked at while nothing changes")
 	flags.DurationVar(&f.compare, "compare-every", time.Minute,
 		"how often all rows of kvData are compared with what the daemon left there; 0: never")

@@ -31,8 +31,9 @@ func (f *Mirror) config(t Target, css *cli.Catalogue, log *slog.Logger) (mirror.
 	taker, err := mirror.NewTaker(css.Client, t.Name)
 	return mirror.Config{
 		Catalogue: css.Client, Inbox: taker, Target: t.Server, Name: t.Name, Owner: cli.Owner(), Adopt: f.Adopt,
-		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, Drops: f.ForeignDrops, LookEvery: f.LookEvery, CompareEvery: f.CompareEvery,
-		Logger: log,
+		AllowMassDelete: f.AllowMassDelete, Policy: f.Foreign, Drops: f.ForeignDrops, LookEvery: f.LookEvery,
+		CompareEvery: f.CompareEvery,
+		Logger:       log,
 	}, err
 }
 

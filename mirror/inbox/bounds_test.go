@@ -51,7 +51,8 @@ var (
 	czarComes = bounds{begin: allThere, goWrites: 2, goes: goAll, transactions: writers(1), statements: writers(2),
 		sql: sql(sqlKnown), mirrors: 1, crashes: 1}
 	drift = bounds{begin: allThere, goWrites: 1, goes: goSetsApart | goRemovesApart | goSetsBelow,
-		transactions: writers(2), statements: writers(1), sql: sql(sqlOthers), mirrors: 2, crashes: 1, takeOvers: 1, drifts: 1}
+		transactions: writers(2), statements: writers(1), sql: sql(sqlOthers), mirrors: 2, crashes: 1, takeOvers: 1,
+		drifts: 1}
 	noGo = bounds{begin: allThere, transactions: writers(2), statements: writers(2), sql: sql(sqlAll), mirrors: 2,
 		crashes: 1, takeOvers: 1}
 	deposedTree = bounds{begin: allThere, goWrites: 1, goes: goTree, transactions: writers(2), statements: writers(2),
@@ -67,8 +68,9 @@ var (
 	twoMirrorsName = bounds{begin: noName, transactions: writers(3), statements: writers(1), asUpstream: true,
 		mirrors: 2, takeOvers: 1, lag: true}
 	thereAndBack = bounds{begin: allThere, goWrites: 2, goes: goSetsBelow | goSetsBack, mirrors: 2, takeOvers: 1}
-	smallDrift   = bounds{begin: allThere, goWrites: 1, goes: goSetsApart, transactions: writers(1), statements: writers(1),
-		sql: sql(setsApart), mirrors: 1, drifts: 1}
+	smallDrift   = bounds{begin: allThere, goWrites: 1, goes: goSetsApart, transactions: writers(1),
+		statements: writers(1),
+		sql:        sql(setsApart), mirrors: 1, drifts: 1}
 )
 
 // set is bounds by name.

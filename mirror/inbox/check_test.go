@@ -248,7 +248,8 @@ func (c *checker) tell(n uint32) string {
 func (w world) String() string {
 	var b strings.Builder
 	e := w.now()
-	fmt.Fprintf(&b, "etcd %d %v taken %v; kvData %d %v inbox %b", w.revision, e.keys, e.taken, w.applied, w.rows, w.visible())
+	fmt.Fprintf(&b, "etcd %d %v taken %v; kvData %d %v inbox %b", w.revision, e.keys, e.taken, w.applied, w.rows,
+		w.visible())
 	for i, d := range w.mirrors {
 		fmt.Fprintf(&b, "; %s", stageNames[d.stage])
 		if int(w.holder) == i {

@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
-// What the check asks of production, in production's terms, and the answers in those of the check. Answers are kept: the
-// same question comes up in very many states.
+// What the check asks of production, in production's terms, and the answers in those of the check. Answers are kept:
+// the same question comes up in very many states.
 
 const mirrorName, historyText = "m", "h"
 
@@ -55,7 +55,8 @@ func (s *seenRows) snapshot(rows rowSet, applied uint8) Snapshot {
 	for i, r := range s {
 		if rows.has(i) {
 			shot.Rows = append(shot.Rows, Row{ID: int64(i) + 1, Conn: int64(r.writer) + 1, KvID: idOf(r.kvID),
-				Parent: parentOf(int(r.key), idOf(r.parent)), Key: keyOf[r.key], Before: valueAt(r.before), After: valueAt(r.after)})
+				Parent: parentOf(int(r.key), idOf(r.parent)), Key: keyOf[r.key], Before: valueAt(r.before),
+				After: valueAt(r.after)})
 		}
 	}
 	return shot

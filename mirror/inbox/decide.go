@@ -51,7 +51,8 @@ type Decision struct {
 }
 
 // Decide returns the decision on the next rows of the inbox, as many as one transaction takes. What was decided on
-// before must have been read before the snapshot was: else rows that left the inbox meanwhile would be decided on again.
+// before must have been read before the snapshot was: else rows that left the inbox meanwhile would be decided on
+// again.
 func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
 	live := t.Within(s.Rows)
 	return Decision{Mirror: mirror, History: history, Rules: r, shot: s, seen: t, live: live,

@@ -18,9 +18,8 @@ const (
 
 // guard is a condition of a transaction of etcd.
 type guard struct {
-	on       uint8
-	at       uint8 // the revision that the key must have been changed at, or, of a range, at the latest
-	onlyRead bool  // the transaction neither writes the key nor decides on it
+	on uint8
+	at uint8 // the revision that the key must have been changed at, or, of a range, at the latest
 }
 
 // guardsOf returns the guards of a change, with those that package kv derives: every key read on its own and every key

@@ -190,7 +190,8 @@ func (a *actor) decision(w *world, d *daemon) *answer {
 
 // toStep is the step that a mirror plans.
 func (w *world) toStep(d *daemon) toStep {
-	return toStep{d.rowsOf, d.table == merging, d.keys, w.history[d.aim].image(), w.seen(d.rows), d.rows, d.applied, d.taken}
+	return toStep{d.rowsOf, d.table == merging, d.keys, w.history[d.aim].image(), w.seen(d.rows), d.rows, d.applied,
+		d.taken}
 }
 
 // takesAim finds a revision to step to.
@@ -323,7 +324,8 @@ func (w *world) misses(d *daemon, done []statement, st statement) bool {
 	switch st.verb {
 	case inserts:
 		above := rows[aName]
-		return now != kvRow{} || st.key == below1 && (above.value == nothing || above != own && above.id != d.rowsOf[aName].id)
+		return now != kvRow{} || st.key == below1 && (above.value == nothing || above != own &&
+			above.id != d.rowsOf[aName].id)
 	case deletes:
 		return now != d.rowsOf[st.key] || st.key == aName && rows[below1] != kvRow{}
 	}

@@ -146,7 +146,10 @@ func (u unit) reads() (keys []csskey.Path, trees []csskey.Path) {
 		for above := range ancestors(c.key) {
 			keys = append(keys, csskey.Of(above))
 		}
-		if c.removes() && !slices.ContainsFunc(trees, func(p csskey.Path) bool { return below(string(csskey.Of(c.key)), string(p)) }) {
+		if c.removes() && !slices.ContainsFunc(trees, func(p csskey.Path) bool {
+			return below(string(csskey.Of(c.key)),
+				string(p))
+		}) {
 			trees = append(trees, csskey.Of(c.key), csskey.Spelling(c.key))
 		}
 		if c.creates() && c.isName() {

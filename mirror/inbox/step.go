@@ -43,9 +43,9 @@ func (s Step) Conflicts(to Image) (conflicts []Conflict) {
 	return conflicts
 }
 
-// Anew returns those of the names that kvData has to show with new rows, below which all rows are new ones, too: who read
-// the old ones must not write below another incarnation without noticing. The function row says which row kvData has,
-// 0 for none.
+// Anew returns those of the names that kvData has to show with new rows, below which all rows are new ones, too: who
+// read the old ones must not write below another incarnation without noticing. The function row says which row kvData
+// has, 0 for none.
 func (s Step) Anew(names []string, to Image, row func(key string) (kvID int32)) (anew []string) {
 	j := judge{Rules: s.Rules, applied: s.shot.Applied, taken: s.live}
 	for _, name := range names {

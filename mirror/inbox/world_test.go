@@ -1,8 +1,9 @@
 package inbox
 
-// The exhaustive check tries everything that can happen, in every order, with three keys, one or two foreign writers and
-// one or two mirrors, within small bounds. What is decided and what a step does is worked out by the functions that
-// production calls, see convert_test.go; etcd, MySQL and the order of the mirror's steps are written by hand, for speed.
+// The exhaustive check tries everything that can happen, in every order, with three keys, one or two foreign writers
+// and one or two mirrors, within small bounds. What is decided and what a step does is worked out by the functions that
+// production calls, see convert_test.go; etcd, MySQL and the order of the mirror's steps are written by hand, for
+// speed.
 //
 // Messages are lost where a mirror ends after the step that they belong to. A mirror that another one took over from
 // goes on with what it knows.
@@ -147,7 +148,8 @@ const (
 	looked   // it has looked at the inbox after its writes
 )
 
-var stageNames = [...]string{"off", "started", "early", "knows", "reads", "decides", "aims", "planned", "stepping", "looked"}
+var stageNames = [...]string{"off", "started", "early", "knows", "reads", "decides", "aims", "planned", "stepping",
+	"looked"}
 
 // What a mirror knows of kvData.
 const (

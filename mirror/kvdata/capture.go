@@ -144,7 +144,8 @@ func (c *connection) alone(ctx context.Context, tables string, do func() error) 
 		}
 		err = fmt.Errorf("lock kvData for a moment: %w", err)
 		if mysqlconn.NotGranted(err) {
-			return fmt.Errorf("%w %q at %s: it lacks LOCK TABLES on the database; `css-sync grants --capture` prints what it needs: %w",
+			return fmt.Errorf("%w %q at %s: it lacks LOCK TABLES on the database; `css-sync grants --capture` prints what "+
+				"it needs: %w",
 				ErrUnauthorized, c.target.User, c.target.Addr, err)
 		}
 		if !mysqlconn.Locked(err) && ctx.Err() == nil {

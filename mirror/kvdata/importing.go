@@ -46,8 +46,8 @@ func ensureBelowRoot(key string) string {
 }
 
 // Release ends that a mirror writes to a target: from then on kvData belongs to those who write into MySQL, and every
-// mirror is refused with [ErrIdentity]. It returns the revision that kvData shows, apart from what is in the inbox. Where
-// it is released already it does nothing.
+// mirror is refused with [ErrIdentity]. It returns the revision that kvData shows, apart from what is in the inbox.
+// Where it is released already it does nothing.
 func Release(ctx context.Context, target *mysql.Config) (at cssetcd.Revision, err error) {
 	err = reading(ctx, target, func(c *connection) (err error) {
 		at, err = c.release(ctx)

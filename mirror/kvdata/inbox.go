@@ -39,8 +39,8 @@ func ReadInbox(ctx context.Context, target *mysql.Config) (in Inbox, err error) 
 	return in, err
 }
 
-// Everything reads the inbox, all rows of kvData, about as many as expected, and the records of css_mirror_quarantine, as
-// they were at one moment.
+// Everything reads the inbox, all rows of kvData, about as many as expected, and the records of css_mirror_quarantine,
+// as they were at one moment.
 func (c *Conn) Everything(ctx context.Context, expected int) (in Inbox, table *plan.Table, records Records, err error) {
 	err = c.conn.consistently(ctx, func(q querier) (err error) {
 		if in, err = readInbox(ctx, q); err != nil {

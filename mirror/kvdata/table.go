@@ -33,7 +33,8 @@ func loadRows(ctx context.Context, q querier, columns *plan.Columns, expected in
 		}
 		both = append(append(both[:0], key...), value...)
 		text := string(both)
-		if err := table.Add(plan.Row{ID: id, Parent: parent.Int32, Key: text[:len(key)], Value: text[len(key):]}); err != nil {
+		if err := table.Add(plan.Row{ID: id, Parent: parent.Int32, Key: text[:len(key)],
+			Value: text[len(key):]}); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrNotKvData, err)
 		}
 	}
@@ -55,7 +56,8 @@ func loadTable(ctx context.Context, q querier, database string, expected int) (*
 
 // ReadTable returns the state that a mirror left, all rows of kvData, and what was captured of others' writes and is in
 // the inbox, in one consistent read. It fails as [ReadState] does, and with [ErrNotKvData].
-func ReadTable(ctx context.Context, target *mysql.Config) (s State, table *plan.Table, captured []inbox.Row, err error) {
+func ReadTable(ctx context.Context, target *mysql.Config) (s State, table *plan.Table, captured []inbox.Row,
+	err error) {
 	err = reading(ctx, target, func(c *connection) error {
 		return c.consistently(ctx, func(q querier) (err error) {
 			if s, err = readState(ctx, q, target.DBName, ""); err != nil {
