@@ -282,14 +282,20 @@ func TestCaptureWaitsForOpenTransactions(t *testing.T) {
 	s.exec(small)
 	old, writer := s.other("SET autocommit = 0"), s.other()
 	s.must(old, "SELECT * FROM kvData")
-	short, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	defer cancel()
-	err := kvdata.InstallCapture(short, s.target, patience)
+	until, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- kvdata.InstallCapture(until, s.target, patience) }()
+	require.Eventually(t, func() bool {
+		return s.answer("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND "+
+			"STATE = 'Waiting for table metadata lock'") != "0"
+	}, time.Minute, time.Millisecond)
+	cancel()
+	err := <-done
 	require.ErrorIs(t, err, kvdata.ErrBusy)
+	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorContains(t, err, "transactions that use the table are open all the time")
 	assert.Equal(t, kvdata.Capture{}, s.capture())
 
-	done := make(chan error, 1)
 	go func() { done <- kvdata.InstallCapture(t.Context(), s.target, patience) }()
 	for range 20 { // none of these waits for the open transaction
 		s.must(writer, "UPDATE kvData SET kvVal = CONCAT(kvVal, '.') WHERE kvKey = '/m'")
