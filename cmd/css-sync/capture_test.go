@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,8 +30,7 @@ func sharing(t *testing.T) (*clitest.CommandLine, *mariadbd.Server) {
 // inserting is the SQL of somebody who writes a key below another one.
 func inserting(key, value string) string {
 	return fmt.Sprintf("INSERT INTO kvData (kvKey, kvVal, parentKvId) "+
-		"SELECT '%s', '%s', kvId FROM kvData WHERE kvKey = '%s'",
-		key, value, key[:strings.LastIndexByte(key, '/')])
+		"SELECT '%s', '%s', kvId FROM kvData WHERE kvKey = '%s'", key, value, key[:strings.LastIndexByte(key, '/')])
 }
 
 // conflictsOf returns the conflicts, the newest first.
@@ -61,8 +61,7 @@ func TestBothSidesWriteForAWhile(t *testing.T) {
 	c.Says("nothing to do: both sides write", "mirror --capture install")
 	v := clitest.JSON[report.Sides](c, "mirror --capture status")
 	assert.Equal(t, report.Sides{Mirror: "default", Writers: mirror.BothSides, Captured: true,
-		RefusesDrops: v.RefusesDrops,
-		Waiting:      v.Waiting, Troubles: []mirror.Trouble{}}, v)
+		Troubles: []mirror.Trouble{}}, v)
 
 	clitest.Execute(t, server, inserting("/DBS/Theirs", "READY"),
 		"UPDATE kvData SET kvVal = 'DO_NOT_USE' WHERE kvKey = '/DBS/Plain'")
@@ -86,9 +85,8 @@ func TestBothSidesWriteForAWhile(t *testing.T) {
 	assert.Equal(t, cli.ExitTrouble, c.Run("status").Code)
 	id := ids(conflictsOf(c))[0]
 	c.Says("OTHERS WROTE ... changed ... /DBS/Plain ... FAILED:theirs ... READY", "conflicts list")
-	c.Says("etcd held another value ... kvData held: ... DO_NOT_USE ... others wrote: ... FAILED:theirs ... "+
-		"etcd held: ... READY",
-		"conflicts", "show", id)
+	c.Says("etcd held another value ... kvData held: ... DO_NOT_USE ... others wrote: ... FAILED:theirs ... etcd held: "+
+		"... READY", "conflicts", "show", id)
 	c.Says("/DBS/Plain written, revision ", "conflicts", "apply", id)
 	c.Says("no conflict is on record", "conflicts list")
 	assert.Equal(t, "FAILED:theirs\n", c.OK("get /DBS/Plain"))
@@ -121,6 +119,7 @@ func TestConflictsAreApplied(t *testing.T) {
 	assert.Contains(t, warns.Stderr, "a change that others wrote into kvData was not taken")
 	list := conflictsOf(c)
 	require.Len(t, list, 3)
+	assert.Equal(t, []mirror.Code{mirror.Conflicts, mirror.NoDaemon}, troubles(statusOf(c)))
 	reasons := keys{}
 	for _, v := range list {
 		reasons[v.Key] = v.Reason
@@ -152,6 +151,34 @@ func TestConflictsAreApplied(t *testing.T) {
 	c.Says("written, revision", "conflicts", "apply", "--force", left[0])
 	assert.Equal(t, "theirs\n", c.OK("get /DBS/LSST/TABLES/Filter/schema"))
 	assert.Empty(t, conflictsOf(c))
+}
+
+// Rule: what was written first is applied first, and once.
+func TestNumbersOfConflicts(t *testing.T) {
+	t.Parallel()
+	all, err := conflictIDs(nil, []string{"12", "7", "12"})
+	require.NoError(t, err)
+	assert.Equal(t, []int64{7, 12}, all)
+}
+
+// Rule: conflicts that are settled are no trouble, though the daemon has not counted them since.
+func TestSettledConflictsAreNoTrouble(t *testing.T) {
+	t.Parallel()
+	c, server := sharing(t)
+	clitest.Execute(t, server, "UPDATE kvData SET kvVal = 'FAILED:theirs' WHERE kvKey = '/DBS/Plain'")
+	c.OK("db set-status Plain DO_NOT_USE")
+	serve := c.Process("serve --compare-every 0")
+	serve.Await("a change that others wrote into kvData was not taken")
+	told := func() bool {
+		m := statusOf(c).Mirrors[0]
+		return m.Daemon != nil && slices.ContainsFunc(m.Daemon.Troubles,
+			func(t mirror.Trouble) bool { return t.Code == mirror.Conflicts })
+	}
+	clitest.Await(t, told)
+	c.OK("conflicts drop --all")
+	assert.NotContains(t, troubles(statusOf(c)), mirror.Conflicts)
+	assert.True(t, told(), "the daemon still says so")
+	serve.Stop()
 }
 
 // Rule: a removal takes what is below it, unless that is newer than the record, and waits for czars; what lies below a
@@ -254,9 +281,8 @@ func TestInstallingNeedsPrivileges(t *testing.T) {
 	grant()
 	c.Env["CSS_SYNC_MYSQL_DSN"] = strings.Replace(server.DSN("qservCssData"), "root@", "narrow@", 1)
 	c.OK("mirror --once")
-	c.Refuses(cli.ExitError,
-		"nothing captures what others write, and the mirror works as before: ... lacks LOCK TABLES ... "+
-			"css-sync grants --capture", "mirror --capture install")
+	c.Refuses(cli.ExitError, "nothing captures what others write, and the mirror works as before: ... lacks LOCK TABLES "+
+		"... css-sync grants --capture", "mirror --capture install")
 	require.NoError(t, on(t, server, "root", "GRANT LOCK TABLES ON qservCssData.* TO narrow@localhost"))
 	c.Refuses(cli.ExitError, "the mirror works as before: ... lacks TRIGGER on kvData", "mirror --capture install")
 	c.OK("db create Later")

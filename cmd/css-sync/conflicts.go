@@ -20,8 +20,7 @@ A conflict is of one of these kinds:
   drift      MySQL or etcd was set back to an older state, and nobody knows what it was written on`
 
 func conflictsCommand(p *program) *cobra.Command {
-	g := cli.Group("conflicts", "List, show, apply and drop what others wrote into kvData and etcd did not take",
-		groupDaemon,
+	g := cli.Group("conflicts", "List, show, apply and drop what others wrote and etcd did not take", groupDaemon,
 		conflictsList(p), conflictsShow(p), conflictsApply(p), conflictsDrop(p))
 	g.Long = conflictsHelp
 	g.Example = "  css-sync conflicts list\n  css-sync conflicts show 7\n  css-sync conflicts apply 7"

@@ -122,9 +122,8 @@ func (a applier) one(ctx context.Context, id int64) (v applied, err error) {
 // write writes what others wrote.
 func (a applier) write(ctx context.Context, c kvdata.ConflictRecord) (done string, at cssetcd.Revision, err error) {
 	if kvdata.MayBeCut(c.After.Text) && !a.force {
-		return "", 0,
-			fmt.Errorf("what others wrote has %d bytes and may be the beginning of a longer value; if it is whole, "+
-				"give --force", len(c.After.Text))
+		return "", 0, fmt.Errorf("what others wrote has %d bytes and may be the beginning of a longer value; if it "+
+			"is whole, give --force", len(c.After.Text))
 	}
 	have, err := a.css.Raw().Many(ctx, append(csskey.Parse(c.Key).Names(), c.Key)...)
 	if err != nil {

@@ -17,8 +17,7 @@ func conflictsList(p *program) *cobra.Command {
 		Long: `List conflicts, the newest first.
 
 With -w json: a list of what "css-sync conflicts show -w json" prints of each.`,
-		Example: "  css-sync conflicts list\n" +
-			"  css-sync conflicts list --limit 0 -w json | jq -r '.[] | select(.reason == \"changed\") | .key'",
+		Example: "  css-sync conflicts list\n  css-sync conflicts list --limit 0 -w json | jq -r '.[].key'",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
 				return cli.InvalidUse(cmd, "--limit is %d and must be 0 or above", limit)

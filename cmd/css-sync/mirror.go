@@ -20,8 +20,7 @@ func mirrorCommand(p *program) *cobra.Command {
 	var once, dryRun bool
 	cmd := &cobra.Command{
 		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once; say who may write",
-		GroupID: groupDaemon,
-		Args:    cli.Takes(), Annotations: cli.OnlyEtcd,
+		GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
 would take, or why it would be refused. Privileges it does not look at, so that a user who may only read can run it.` + captureHelp,
@@ -33,8 +32,8 @@ would take, or why it would be refused. Privileges it does not look at, so that 
 			case err != nil:
 				return err
 			case !once && !dryRun && !captures:
-				return cli.InvalidUse(cmd,
-					"say --once, or --dry-run, or --capture; `css-sync serve` is what keeps MySQL up to date")
+				return cli.InvalidUse(cmd, "say --once, or --dry-run, or --capture; `css-sync serve` is what keeps MySQL up to "+
+					"date")
 			}
 			target, err := f.target(cmd, p)
 			if err != nil {

@@ -94,8 +94,8 @@ func (c SidesChanged) Write(w io.Writer) {
 	}
 	switch {
 	case both:
-		fmt.Fprintln(w,
-			"both sides write now: triggers capture what others write into kvData, and the mirror takes it into etcd")
+		fmt.Fprintln(w, "both sides write now: triggers capture what others write into kvData, and the mirror takes it into "+
+			"etcd")
 		fmt.Fprintln(w, "what etcd does not take is undone in kvData and kept: `css-sync conflicts list`")
 	default:
 		fmt.Fprintln(w, "etcd alone is written now: nothing captures any more what others write into kvData, and what they "+
@@ -105,8 +105,8 @@ func (c SidesChanged) Write(w io.Writer) {
 		fmt.Fprintf(w, "given up: %s of others that waited to be taken\n", cli.Count(c.GivenUp, "change"))
 	}
 	if !both && c.Conflicts > 0 {
-		fmt.Fprintf(w, "%s on record: `css-sync conflicts list`\n", cli.Plural(c.Conflicts, "conflict stays",
-			"conflicts stay"))
+		fmt.Fprintf(w, "%s on record: `css-sync conflicts list`\n",
+			cli.Plural(c.Conflicts, "conflict stays", "conflicts stay"))
 	}
 	switch {
 	case c.Daemon != "" && c.Changed:

@@ -33,7 +33,7 @@ type Mirror struct {
 	Rows            int               `json:"rows"`
 	Quarantined     int               `json:"quarantined"`
 	Foreign         int               `json:"foreign"`       // changes by others that css_mirror_foreign records
-	Writers         mirror.Writers    `json:"writers"`       // as etcd says, "etcd" or "both"; "": not known
+	Writers         mirror.Writers    `json:"writers"`       // who may write, as etcd says; "": not known
 	Captured        bool              `json:"captured"`      // MySQL captures what others write
 	Waiting         int               `json:"waiting"`       // changes of others that were captured and not taken yet
 	RefusesDrops    bool              `json:"refuses_drops"` // others may not drop databases and tables there
