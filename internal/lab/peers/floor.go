@@ -86,10 +86,8 @@ func (f *floor) apply(ctx context.Context, revision int64, value string) error {
 	if n, err := result.RowsAffected(); err != nil || n != 1 {
 		return fmt.Errorf("the state row was changed by somebody else: %d rows, %w", n, err)
 	}
-	_, err = tx.ExecContext(ctx,
-		"UPDATE kvData SET kvKey = ?, kvVal = ?, parentKvId = ? WHERE kvId = ? AND "+plan.RowHash+" = ?",
-		f.row.Key, value, f.row.parent, f.row.ID, plan.Row{ID: f.row.ID, Parent: f.row.parent, Key: f.row.Key,
-			Value: f.row.value}.Hash())
+	_, err = tx.ExecContext(ctx, "UPDATE kvData SET kvVal = ? WHERE kvId = ? AND "+plan.RowHash+" = ?", value, f.row.ID,
+		plan.Row{ID: f.row.ID, Parent: f.row.parent, Key: f.row.Key, Value: f.row.value}.Hash())
 	if err != nil {
 		return err
 	}
