@@ -26,8 +26,15 @@ type Snapshot struct {
 	Rows    []Row       // of the inbox, in the order of their ids
 }
 
+// WentBack reports whether the inbox is older than what was decided on last. Then it has to be discarded, even where it
+// is empty: the ids of rows to come may be those of rows that were decided on.
+func (s Snapshot) WentBack(t Taken) bool { return s.Applied < t.Applied }
+
 // Undecided returns the rows that nobody has decided on.
 func (s Snapshot) Undecided(t Taken) (rows []Row) {
+	if s.WentBack(t) {
+		return s.Rows
+	}
 	for _, r := range s.Rows {
 		if !t.IDs.Has(r.ID) {
 			rows = append(rows, r)
@@ -96,6 +103,7 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 	next := Taken{IDs: d.live.IDs, Overruled: slices.Clone(d.live.Overruled), Revisions: d.live.Revisions,
 		Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
+	j.spoiled = j.spoils()
 	w := writing{judge: j}
 	for _, u := range d.batch {
 		v, err := j.decide(u)
@@ -122,7 +130,7 @@ func (d Decision) permits(have *kv.Snapshot) error {
 		return cssetcd.ErrVersionMismatch
 	case d.keep(DecidedOnce) && have.At(Path(d.Mirror)).Mod != d.seen.At:
 		return ErrDecided
-	case d.keep(NeedsNewerInbox) && d.shot.Applied < d.seen.Applied && !d.discard:
+	case d.keep(NeedsNewerInbox) && d.shot.WentBack(d.seen) && !d.discard:
 		return fmt.Errorf("%w: it shows revision %d, and %d was shown then", ErrWentBack, d.shot.Applied, d.seen.Applied)
 	}
 	return nil
@@ -147,21 +155,41 @@ func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
 	}
 	switch {
 	case v.reason != "":
-		t.Overruled = append(t.Overruled, Overruling{IDsOf(all...), KindConflict, v.reason, v.detail, at})
+		t.Overruled = noted(t.Overruled, Overruling{IDsOf(all...), KindConflict, v.reason, v.detail, at})
 	case u.claims:
 		for _, c := range u.changes {
-			t.Claims = append(t.Claims, c.key)
+			if c.isName() {
+				t.Claims = append(t.Claims, c.key)
+			}
 		}
 		return t
 	case len(v.deferred) > 0:
 		detail := "queries may be running, so that it became a drop"
-		t.Overruled = append(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
+		t.Overruled = noted(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
 	}
 	t.IDs = t.IDs.Or(IDsOf(all...))
 	for _, r := range u.rows {
 		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
 	}
 	return t
+}
+
+// mostDetails is how many rulings say more than their reason: what is kept of the inbox has to fit into a request.
+const mostDetails = 500
+
+// noted returns rulings with one more. What was overruled for the same is one.
+func noted(all []Overruling, o Overruling) []Overruling {
+	if len(all) >= mostDetails {
+		o.Detail = ""
+	}
+	same := func(n Overruling) bool {
+		return n.Kind == o.Kind && n.Reason == o.Reason && n.Detail == o.Detail && n.Revision == o.Revision
+	}
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		all[i].IDs = all[i].IDs.Or(o.IDs)
+		return all
+	}
+	return append(all, o)
 }
 
 // Discard returns the decision that overrules all rows of the inbox, whatever was decided before: where MySQL or etcd

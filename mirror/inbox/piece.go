@@ -1,71 +1,25 @@
 package inbox
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
-// What one transaction of etcd may come to. etcd takes 128 conditions and as many writes, and a request of 1.5 MB.
-const (
-	maxKeys  = 90
-	maxBytes = 1 << 20
-)
-
-// size is what a unit costs in a transaction.
-type size struct{ conditions, writes, bytes int }
-
-func (a size) plus(b size) size {
-	return size{a.conditions + b.conditions, a.writes + b.writes, a.bytes + b.bytes}
-}
-
-func (a size) fits() bool {
-	return a.conditions <= maxKeys && a.writes <= maxKeys && a.bytes <= maxBytes
-}
-
-// sizeOf returns what a change costs, its ancestors as if no other change shared them.
-func (u unit) sizeOf(c change) size {
-	if c.nothing() {
-		return size{}
-	}
-	if _, above := u.removedAbove(c.key); above && c.removes() {
-		return size{}
-	}
-	s := size{conditions: 1, writes: 1, bytes: len(c.key) + len(c.last.Text)}
-	for above := range ancestors(c.key) {
-		if made, ok := u.find(above); !ok || !made.creates() {
-			s.conditions++
-			break // those above it are few, and shared by most
-		}
-	}
-	switch {
-	case c.removes():
-		return s.plus(size{conditions: 2, writes: 3})
-	case c.isName():
-		return s.plus(size{conditions: 3, writes: 1})
-	}
-	return s.plus(size{writes: 1}) // what a replica refers to
-}
-
-// sharedSize is for what a change has in common with others: what lies above, and what each transaction has.
-var sharedSize = size{conditions: 8, writes: 4}
-
-func (u unit) size() size {
-	s := sharedSize
-	for _, c := range u.changes {
-		s = s.plus(u.sizeOf(c))
-	}
-	return s
-}
-
 // batchOf returns the units that the next transaction decides on. What is too large for one is cut.
 func batchOf(rows []Row, t Taken, r Rules) (batch []unit) {
-	total := size{}
+	total := newTally()
 	for _, u := range unitsFor(rows, t, r) {
-		if more := total.plus(u.size()); len(batch) == 0 || more.fits() {
-			batch, total = append(batch, u), more
+		for _, c := range u.changes {
+			total.add(u, c)
 		}
+		if len(batch) > 0 && !total.fits() {
+			break
+		}
+		batch = append(batch, u)
 	}
 	return batch
 }
@@ -77,12 +31,12 @@ func unitsFor(rows []Row, t Taken, r Rules) (units []unit) {
 		return apart(rows)
 	}
 	for _, u := range unitsOf(rows, true) {
-		if u.size().fits() {
-			units = append(units, u.firstLife(r))
+		if whole := u.firstLife(r); whole.fits() {
+			units = append(units, whole)
 			continue
 		}
 		for _, u := range unitsOf(u.rows, false) { // a connection may have written for a long time
-			if u = u.firstLife(r); !u.size().fits() {
+			if u = u.firstLife(r); !u.fits() {
 				u = u.piece(t)
 			}
 			units = append(units, u)
@@ -98,61 +52,90 @@ func (u unit) firstLife(r Rules) unit {
 	return u.beforeSecondLife()
 }
 
-// piece returns what of a unit that is too large comes next: its new names as DO_NOT_USE, or else as much of what is
-// below them as fits. What is left when that is done is small: the names with their own values.
+// piece returns what of a unit that is too large comes next: its new names as DO_NOT_USE, with what has to be above
+// them; else as much as fits of what is below them; and when all of that is done the names with their own values, those
+// within others first.
 func (u unit) piece(t Taken) unit {
-	var claims, rest []change
+	var names, claims, rest []change
+	above := map[string]bool{}
 	for _, c := range u.changes {
-		isNew := c.creates() && c.isName()
-		switch {
-		case isNew && !slices.Contains(t.Claims, c.key):
-			c.last.Text, c.rows = string(cssetcd.StatusIgnore), nil
-			claims = append(claims, c)
+		switch isNew := c.creates() && c.isName(); {
 		case !isNew:
 			rest = append(rest, c)
+		case slices.Contains(t.Claims, c.key):
+			names = append(names, c)
+		default:
+			for key := range ancestors(c.key) {
+				above[key] = true
+			}
+			c.last.Text = string(cssetcd.StatusIgnore)
+			claims = append(claims, c)
 		}
 	}
 	if len(claims) > 0 {
-		return unit{rows: u.rows, changes: first(claims, u), claims: true}
+		for _, c := range rest {
+			if c.creates() && above[c.key] {
+				claims = append(claims, c)
+			}
+		}
+		return unit{rows: u.rows, changes: u.first(claims, byTree), claims: true}
 	}
-	part := unit{changes: first(rest, u)}
-	for _, c := range part.changes {
-		part.rows = append(part.rows, rowsOf(u.rows, c.rows)...)
+	changes := u.first(rest, byTree)
+	if len(rest) == 0 {
+		changes = u.first(names, func(a, b change) int { return byTree(b, a) })
 	}
-	slices.SortFunc(part.rows, func(a, b Row) int { return int(min(max(a.ID-b.ID, -1), 1)) })
-	return part
+	return u.only(changes)
 }
 
-// first returns as many of a unit's changes as fit into a transaction.
-func first(changes []change, u unit) []change {
-	s := sharedSize
+// byTree has what is below a key follow it at once.
+func byTree(a, b change) int {
+	return cmp.Or(strings.Compare(treeOrder.Replace(a.key), treeOrder.Replace(b.key)), strings.Compare(a.key, b.key))
+}
+
+var treeOrder = strings.NewReplacer("/", "\x00")
+
+// first returns as many of a unit's changes as fit into a transaction, by key. Those that cost nothing are never cut off:
+// what goes with a key above goes together with it.
+func (u unit) first(changes []change, order func(a, b change) int) []change {
+	slices.SortFunc(changes, order)
+	t := newTally()
 	for i, c := range changes {
-		if s = s.plus(u.sizeOf(c)); !s.fits() && i > 0 {
-			return changes[:i]
+		if t.add(u, c); !t.fits() && i > 0 {
+			changes = changes[:i]
+			break
 		}
 	}
-	return changes
+	return slices.SortedFunc(slices.Values(changes), byKey)
 }
 
-// readsOf says what has to be seen of etcd to decide on a unit.
+func byKey(a, b change) int { return strings.Compare(a.key, b.key) }
+
+// only returns the part of a unit that has these changes.
+func (u unit) only(changes []change) unit {
+	ids := map[int64]bool{}
+	for _, c := range changes {
+		for _, id := range c.rows {
+			ids[id] = true
+		}
+	}
+	rows := slices.DeleteFunc(slices.Clone(u.rows), func(r Row) bool { return !ids[r.ID] })
+	return unit{rows: rows, changes: changes}
+}
+
+// reads says what has to be seen of etcd to decide on a unit.
 func (u unit) reads() (keys []csskey.Path, trees []csskey.Path) {
 	for _, c := range u.changes {
-		if c.nothing() {
+		if c.nothing() || u.goesWithAbove(c) { // that tree is read as one
 			continue
 		}
-		if _, under := u.removedAbove(c.key); !under || !c.removes() {
-			keys = append(keys, csskey.Of(c.key))
-		}
+		keys = append(keys, csskey.Of(c.key))
 		for above := range ancestors(c.key) {
 			keys = append(keys, csskey.Of(above))
 		}
-		if c.removes() && !slices.ContainsFunc(trees, func(p csskey.Path) bool {
-			return below(string(csskey.Of(c.key)),
-				string(p))
-		}) {
+		switch {
+		case c.removes():
 			trees = append(trees, csskey.Of(c.key), csskey.Spelling(c.key))
-		}
-		if c.creates() && c.isName() {
+		case c.creates() && c.isName():
 			keys = append(append(keys, csskey.Spelling(c.key)), csskey.Parse(c.key).Intents()...)
 		}
 	}

@@ -106,7 +106,7 @@ func changesOf(rows []Row) []change {
 		changes[i].last = r.After
 		changes[i].rows = append(changes[i].rows, r.ID)
 	}
-	slices.SortFunc(changes, func(a, b change) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(changes, byKey)
 	return changes
 }
 

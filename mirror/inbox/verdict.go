@@ -58,6 +58,20 @@ type judge struct {
 	applied kv.Revision // that kvData showed with the rows
 	taken   Taken       // what matters of it
 	refused map[string]bool
+	spoiled map[string]bool // claimed names below which something was overruled
+}
+
+// spoils returns the names that were claimed for what did not all come.
+func (j judge) spoils() map[string]bool {
+	names := map[string]bool{}
+	for key := range j.refused {
+		for above := range ancestors(key) {
+			if slices.Contains(j.taken.Claims, above) {
+				names[above] = true
+			}
+		}
+	}
+	return names
 }
 
 // decide judges a unit. The error is a [kv.Need].
@@ -94,12 +108,28 @@ func (j judge) objectionTo(u unit, c change) error {
 			}
 		}
 	}
-	if c.nothing() {
-		return nil
+	if err := j.incomplete(c.key); err != nil || c.nothing() {
+		return err
 	}
 	for _, check := range []func(unit, change) error{j.mayBe, j.base, j.above, j.belowIt, j.spelling} {
 		if err := check(u, c); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// incomplete says why a name that goes piece by piece, or a key below it, goes no further.
+func (j judge) incomplete(key string) error {
+	if len(j.spoiled) == 0 {
+		return nil
+	}
+	if j.spoiled[key] {
+		return overrule(Follows, "a change below %s was overruled", key)
+	}
+	for above := range ancestors(key) {
+		if j.spoiled[above] {
+			return overrule(Follows, "another change below %s was overruled", above)
 		}
 	}
 	return nil
@@ -134,12 +164,15 @@ func (j judge) base(_ unit, c change) error {
 	if c.isName() && c.first.There && e.Exists() && !j.shown(e) {
 		return overrule(OtherLife, "%s was dropped and made again in etcd", c.key)
 	}
+	claimed := c.creates() && slices.Contains(j.taken.Claims, c.key)
 	switch {
+	case claimed && !now.There:
+		return overrule(OtherLife, "%s was dropped in etcd before all that is below it was there", c.key)
 	case now == c.first, !j.keep(NeedsBase):
 		return nil
 	case now == c.last && (!c.isName() || !now.There || !j.keep(NamesNeedBase)):
 		return nil // both sides did the same
-	case c.creates() && j.claimed(c.key, e):
+	case claimed && j.isClaim(e):
 		return nil
 	}
 	return overrule(Changed, "etcd holds %s there, and kvData showed %s", now, c.first)
@@ -162,10 +195,9 @@ func (j judge) shown(e kv.Entry) bool {
 		!j.keep(NeedsIncarnation)
 }
 
-// claimed reports whether etcd holds a name because the first piece of its unit put it there.
-func (j judge) claimed(key string, e kv.Entry) bool {
-	return slices.Contains(j.taken.Claims, key) && e.Value == string(cssetcd.StatusIgnore) &&
-		slices.Contains(j.taken.Revisions, e.Create)
+// isClaim reports whether etcd holds a name as the first piece of its unit put it there.
+func (j judge) isClaim(e kv.Entry) bool {
+	return e.Value == string(cssetcd.StatusIgnore) && slices.Contains(j.taken.Revisions, e.Create)
 }
 
 // above wants what lies above the key to be there, in the incarnation that kvData showed.

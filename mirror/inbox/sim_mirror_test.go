@@ -1,0 +1,195 @@
+package inbox
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/mirror/plan"
+)
+
+// catalogueAt is the catalogue at a revision.
+type catalogueAt struct{ *kv.Snapshot }
+
+// Key implements [plan.Image].
+func (c catalogueAt) Key(key string) (cssetcd.Entry, bool) {
+	e := c.At(csskey.Of(key))
+	return e, e.Exists()
+}
+
+// Below implements [plan.Image].
+func (c catalogueAt) Below(key string) iter.Seq2[string, cssetcd.Entry] {
+	return func(yield func(string, cssetcd.Entry) bool) {
+		for p, e := range c.Range(kv.Below(csskey.Of(key))) {
+			if !yield(csskey.At(p), e) {
+				return
+			}
+		}
+	}
+}
+
+// mirrorSession is a session of a mirror in the simulator, as the one of package mirror goes.
+type mirrorSession struct {
+	*simulation
+	term   int
+	table  *plan.Table
+	whole  bool // the next step compares everything
+	taken  Taken
+	shot   Snapshot
+	shows  kv.Revision // the revision of what the session last left, or began with
+	failed bool
+}
+
+// begin starts a session: what was decided on is read before MySQL is.
+func (s *simulation) begin() *mirrorSession {
+	s.sql.term++
+	m := &mirrorSession{simulation: s, term: s.sql.term, whole: true, taken: s.takenNow()}
+	s.between()
+	m.table = plan.NewTable(columns)
+	for _, r := range s.sql.rows {
+		s.must(m.table.Add(r))
+	}
+	m.shot = Snapshot{Applied: s.sql.applied, Rows: slices.Clone(s.sql.inbox)}
+	m.shows = s.sql.applied
+	return m
+}
+
+func (s *simulation) takenNow() Taken {
+	t, err := Parse(s.etcd().At(Path(mirrorName)))
+	s.must(err)
+	return t
+}
+
+// once reads the inbox, and decides on its rows or takes a step. It reports whether the session goes on, and whether it
+// did anything.
+func (m *mirrorSession) once() (goesOn, moved bool) {
+	if !m.whole {
+		if m.sql.term != m.term || m.sql.applied != m.shows {
+			return false, true
+		}
+		m.read()
+	}
+	m.between()
+	if len(m.shot.Undecided(m.taken)) > 0 || m.shot.WentBack(m.taken) {
+		return m.take(), true
+	}
+	if m.failed {
+		return false, true
+	}
+	return m.step()
+}
+
+// read reads the inbox and lays its rows over the table.
+func (m *mirrorSession) read() {
+	m.shot = Snapshot{Applied: m.sql.applied, Rows: slices.Clone(m.sql.inbox)}
+	for _, r := range m.shot.Rows {
+		is := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.After.Text}
+		m.must(m.table.Lay(is, !r.After.There))
+	}
+}
+
+func (m *mirrorSession) take() (goesOn bool) {
+	d := m.shot.Decide(mirrorName, historyText, m.taken, Rules{})
+	next, err := m.commitDecision(d)
+	switch {
+	case errors.Is(err, ErrDecided):
+		next = m.takenNow()
+	case errors.Is(err, ErrWentBack):
+		if next, err = m.commitDecision(m.shot.Discard(mirrorName, historyText, m.taken)); err != nil {
+			return false
+		}
+	case err != nil:
+		m.must(err)
+	}
+	m.taken, m.failed = next, false
+	return true
+}
+
+func (m *mirrorSession) commitDecision(d Decision) (next Taken, err error) {
+	m.deciding = true
+	next.At, err = kv.Run(context.Background(), m, kv.Op{Name: "decide", Reads: d.Reads(),
+		Plan: func(have *kv.Snapshot) (c kv.Change, err error) {
+			c, next, err = d.Change(have)
+			return c, err
+		}})
+	m.deciding = false
+	if err == nil {
+		m.decided(d, next)
+	}
+	return next, err
+}
+
+func (m *mirrorSession) step() (goesOn, moved bool) {
+	step := m.shot.Step(m.taken, Rules{})
+	to := catalogueAt{m.someImage(step.AtLeast)}
+	changed := m.changed(m.shows, to)
+	if len(step.Done) == 0 && len(changed) == 0 && !m.whole {
+		return true, false
+	}
+	for _, r := range m.shot.Rows {
+		changed = append(changed, r.Key)
+	}
+	p, err := m.plan(step, to, changed)
+	m.must(err)
+	m.between()
+	conflicts := step.Conflicts(to)
+	switch err := m.sql.step(m.term, m.shot.Applied, to.Revision, p, step.Done, conflicts); {
+	case errors.Is(err, errOvertaken):
+		m.read()
+		return true, true
+	case errors.Is(err, errUnexpected):
+		m.read()
+		m.failed = true
+		return true, true
+	case err != nil:
+		return false, true
+	}
+	m.table.Apply(p)
+	m.left(step.Done, conflicts)
+	m.whole, m.failed, m.shows = false, false, to.Revision
+	return true, true
+}
+
+func (m *mirrorSession) plan(step Step, to catalogueAt, changed []string) (*plan.Plan, error) {
+	id := func(key string) int32 {
+		r, _ := m.table.Row(key)
+		return r.ID
+	}
+	if !m.whole {
+		return plan.Changed(m.table, to, changed, step.Anew(NamesIn(changed), to, id)...)
+	}
+	for key := range to.Below("") {
+		changed = append(changed, key)
+	}
+	return plan.Full(m.table, to, step.Anew(NamesIn(changed), to, id)...)
+}
+
+// someImage returns the catalogue at some revision that a step may go to, mostly the newest.
+func (m *mirrorSession) someImage(least kv.Revision) *kv.Snapshot {
+	at := m.etcd().Revision
+	if lag := m.rnd.IntN(4) == 0; lag && !m.calm {
+		at -= kv.Revision(m.rnd.Int64N(int64(at-max(least, 1)) + 1))
+	}
+	return m.at(at)
+}
+
+// changed returns the keys that changed in etcd between two revisions.
+func (m *mirrorSession) changed(since kv.Revision, to catalogueAt) (keys []string) {
+	was := m.at(since)
+	all := map[kv.Path]bool{}
+	for _, s := range []*kv.Snapshot{was, to.Snapshot} {
+		for p := range s.Range(kv.Below(csskey.CSS)) {
+			all[p] = true
+		}
+	}
+	for p := range all {
+		if was.At(p) != to.At(p) {
+			keys = append(keys, csskey.At(p))
+		}
+	}
+	return keys
+}

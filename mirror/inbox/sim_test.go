@@ -1,0 +1,326 @@
+package inbox
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/testkit"
+)
+
+// The simulator runs the same functions as the exhaustive check in a world that is large: databases with tables and
+// chunks, names that differ in case only, what no CSS holds, transactions that do not fit into one of etcd, and a MySQL
+// that is set back. It tries some of what may happen, by seeds.
+
+// simulation is one run.
+type simulation struct {
+	t     *testing.T
+	rnd   *rand.Rand
+	store *kv.Memory
+	// history[n] is etcd at revision n + 1
+	history []*kv.Snapshot
+	sql     *server
+	mirror  *mirrorSession
+	late    []int64
+	backup  *server
+	calm    bool // nobody writes any more
+
+	deciding bool
+	before   *kv.Snapshot     // the last decision
+	verdicts map[int64]string // of rows of the inbox: the kind of the conflict, or taken
+	seen     map[string]int   // what happened how often
+}
+
+const isTaken = "taken"
+
+func (s *simulation) must(err error) {
+	s.t.Helper()
+	require.NoError(s.t, err)
+}
+
+func (s *simulation) fail(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf(format, args...)
+}
+
+func (s *simulation) at(rev kv.Revision) *kv.Snapshot { return s.history[rev-1] }
+
+func (s *simulation) etcd() *kv.Snapshot { return s.history[len(s.history)-1] }
+
+// Fetch implements [kv.Store].
+func (s *simulation) Fetch(ctx context.Context, at kv.Revision, spans ...kv.Span) (*kv.Snapshot, error) {
+	return s.store.Fetch(ctx, at, spans...)
+}
+
+// Commit implements [kv.Store]. Others come between what a decision read and its commit.
+func (s *simulation) Commit(ctx context.Context, c kv.Change) (*kv.Snapshot, error) {
+	if s.rnd.IntN(4) == 0 && !s.calm {
+		s.goWrites()
+	}
+	const aside = 18 // of etcd's limit, what decisions leave to others
+	if n := max(len(c.Guards), len(c.Puts)+len(c.Deletes)); n > most.conditions+aside {
+		s.fail("%d conditions, %d writes", len(c.Guards), len(c.Puts)+len(c.Deletes))
+	}
+	before := s.etcd()
+	got, err := s.store.Commit(ctx, c)
+	if err == nil {
+		s.before = before
+		s.checkCatalogue()
+	}
+	return got, err
+}
+
+// between lets others write.
+func (s *simulation) between() {
+	for !s.calm && s.rnd.IntN(3) == 0 {
+		if s.rnd.IntN(2) == 0 {
+			s.goWrites()
+		} else {
+			s.sqlWrites()
+		}
+	}
+}
+
+func simulate(t *testing.T, seed uint64, seen map[string]int) {
+	s := &simulation{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), sql: newServer(), verdicts: map[int64]string{},
+		seen: seen, history: []*kv.Snapshot{kv.NewSnapshot(1, kv.Everything)}}
+	s.store = kv.NewMemoryAt(s.etcd(), func(next *kv.Snapshot) error {
+		s.history = append(s.history, next)
+		return nil
+	})
+	s.run([]kv.Span{kv.Everything}, func(*kv.Snapshot) kv.Change {
+		return kv.Change{Puts: []kv.Put{{Path: csskey.History, Value: historyText},
+			{Path: csskey.Of(csskey.Meta)}, {Path: csskey.Of(csskey.Version), Value: cssetcd.Version},
+			{Path: csskey.Of(csskey.Databases)}, {Path: csskey.Of(csskey.Nodes)}, {Path: Path(mirrorName), Value: Taken{}.Format()}}}
+	})
+	for range 12 {
+		s.goWrites()
+	}
+	for range 40 {
+		s.act()
+	}
+	s.comeToRest()
+}
+
+func (s *simulation) act() {
+	switch n := s.rnd.IntN(40); {
+	case n < 6:
+		s.goWrites()
+	case n < 14:
+		s.sqlWrites()
+	case n == 14 || s.mirror == nil: // who had the term before, if it lives, goes on later
+		s.mirror = s.begin()
+	case n == 15:
+		s.mirror = nil
+	case n == 16 && s.backup == nil:
+		s.backup = s.sql.clone()
+	case n == 17 && s.backup != nil && s.backup.applied < s.takenNow().Applied:
+		s.setBack()
+	default:
+		s.move()
+	}
+}
+
+func (s *simulation) move() (moved bool) {
+	goesOn, moved := s.mirror.once()
+	if !goesOn {
+		s.mirror = nil
+	}
+	return moved
+}
+
+// setBack sets MySQL back. What its inbox holds then nobody can decide on.
+func (s *simulation) setBack() {
+	s.seen["MySQL is set back"]++
+	s.sql, s.backup, s.mirror, s.late = s.backup, nil, nil, nil
+	s.verdicts = map[int64]string{}
+}
+
+// comeToRest lets the mirror work while nobody writes, and looks whether both sides are equal then.
+func (s *simulation) comeToRest() {
+	s.calm = true
+	for range 2000 {
+		if s.mirror == nil {
+			s.mirror = s.begin()
+		}
+		if !s.move() && s.mirror != nil {
+			s.checkRest()
+			return
+		}
+	}
+	s.fail("there is no end: %v", s.sql.inbox)
+}
+
+func (s *simulation) checkRest() {
+	require.Empty(s.t, s.sql.inbox)
+	have := map[string]string{}
+	for _, r := range s.sql.rows {
+		have[r.Key] = r.Value
+	}
+	want := map[string]string{"": "", csskey.Databases: "", csskey.Nodes: ""}
+	for p, e := range s.etcd().Range(kv.Below(csskey.CSS)) {
+		want[csskey.At(p)] = e.Value
+	}
+	require.Equal(s.t, want, have)
+}
+
+// checkCatalogue looks at what always holds in etcd.
+func (s *simulation) checkCatalogue() {
+	now := s.etcd()
+	for p := range now.Range(kv.Below(csskey.CSS)) {
+		key := csskey.At(p)
+		if above := key[:strings.LastIndexByte(key, '/')]; above != "" && !now.At(csskey.Of(above)).Exists() {
+			s.fail("T8: %s is without %s", key, above)
+		}
+		if e := now.At(csskey.Spelling(key)); csskey.Parse(key).IsName() && e.Value != key {
+			s.fail("the record of the spelling of %s is %q", key, e.Value)
+		}
+	}
+}
+
+// decided looks at what a decision did.
+func (s *simulation) decided(d Decision, next Taken) {
+	now := s.etcd()
+	first, last := map[string]Row{}, map[string]Row{}
+	for _, r := range d.shot.Rows {
+		if !next.IDs.Has(r.ID) || d.live.IDs.Has(r.ID) && !d.discard {
+			continue
+		}
+		if s.verdicts[r.ID] != "" && !d.discard {
+			s.fail("T6: row %d is decided on twice", r.ID)
+		}
+		o, overruled := next.overruled(r.ID)
+		if overruled {
+			s.verdicts[r.ID] = o.Kind
+			s.seen[string(o.Reason)]++
+		} else {
+			s.verdicts[r.ID] = isTaken
+			s.seen[isTaken]++
+		}
+		if overruled && o.Kind != KindRequest {
+			continue
+		}
+		if _, ok := first[r.Key]; !ok {
+			first[r.Key] = r
+		}
+		last[r.Key] = r
+	}
+	for key, r := range last {
+		e := now.At(csskey.Of(key))
+		if s.verdicts[r.ID] == isTaken && valueOf(e) != r.After && first[key].Before != r.After && !pinned(key) {
+			s.fail("T2: %s was taken as %v, and etcd holds %v", key, r.After, valueOf(e))
+		}
+	}
+	s.checkChanges(d, next, first)
+	s.checkWhole(d, next)
+}
+
+// checkChanges looks for changes of a decision that undo what was not seen.
+func (s *simulation) checkChanges(d Decision, next Taken, first map[string]Row) {
+	now := s.etcd()
+	for p := range (catalogueChanges{s.before, now}).all() {
+		key := csskey.At(p)
+		was, is := valueOf(s.before.At(p)), valueOf(now.At(p))
+		r, decided := first[key]
+		switch {
+		case decided && was == r.Before, pinned(key):
+		case !was.There && s.creates(d, key): // a claim, or what is above one
+			s.seen["a claim"]++
+		case slices.Contains(d.live.Claims, key) && was.Text == string(cssetcd.StatusIgnore):
+		default:
+			s.fail("T3: %s was %v and is %v, which no row explains: %+v", key, was, is, r)
+		}
+	}
+}
+
+func (s *simulation) creates(d Decision, key string) bool {
+	return slices.ContainsFunc(d.shot.Rows, func(r Row) bool { return r.Key == key && r.After.There && s.verdicts[r.ID] == "" })
+}
+
+// checkWhole looks for names that come to life before all is there that was written with them.
+func (s *simulation) checkWhole(d Decision, next Taken) {
+	now := s.etcd()
+	for p := range (catalogueChanges{s.before, now}).all() {
+		key, is := csskey.At(p), now.At(p)
+		was := s.before.At(p)
+		claim := slices.Contains(d.live.Claims, key)
+		if !csskey.Parse(key).IsName() || !is.Exists() || was.Exists() && !claim ||
+			slices.Contains(next.Claims, key) {
+			continue
+		}
+		for _, r := range d.shot.Rows {
+			if r.Key == key && s.verdicts[r.ID] == "" {
+				break // its next life waits
+			}
+			if below(r.Key, key) && s.verdicts[r.ID] != isTaken {
+				s.fail("T4: %s is there and %s is not: %q", key, r.Key, s.verdicts[r.ID])
+			}
+		}
+	}
+}
+
+// catalogueChanges is between two revisions.
+type catalogueChanges struct{ was, is *kv.Snapshot }
+
+func (c catalogueChanges) all() map[kv.Path]bool {
+	all := map[kv.Path]bool{}
+	for _, s := range []*kv.Snapshot{c.was, c.is} {
+		for p := range s.Range(kv.Below(csskey.CSS)) {
+			if c.was.At(p) != c.is.At(p) {
+				all[p] = true
+			}
+		}
+	}
+	return all
+}
+
+// left looks at the rows that leave the inbox with a step.
+func (s *simulation) left(done IDs, conflicts []Conflict) {
+	recorded := map[int64]string{}
+	for _, c := range conflicts {
+		recorded[c.ID] = c.Kind
+	}
+	for _, id := range done.All() {
+		switch v := s.verdicts[id]; {
+		case v == "":
+			s.fail("T2: row %d is lost", id)
+		case v == isTaken && recorded[id] != "", v != isTaken && recorded[id] != v:
+			s.fail("T2: row %d is %s and is recorded as %q", id, v, recorded[id])
+		}
+	}
+}
+
+// TestNothingGoesWrongInLargeWorlds runs the simulator.
+func TestNothingGoesWrongInLargeWorlds(t *testing.T) {
+	usual := most
+	t.Cleanup(func() { most = usual })
+	began := time.Now()
+	seen := map[string]int{}
+	for seed := range uint64(testkit.Steps(simulations(), 20_000)) {
+		most = usual
+		if seed%2 == 0 {
+			most = size{conditions: 30, writes: 30, bytes: 2000}
+		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { simulate(t, seed, seen) })
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%s: %v", time.Since(began).Round(time.Millisecond), seen)
+}
+
+func simulations() int {
+	if testing.Short() || testkit.RaceDetector {
+		return 100
+	}
+	return 2000
+}
