@@ -94,8 +94,8 @@ func byTree(a, b change) int {
 
 var treeOrder = strings.NewReplacer("/", "\x00")
 
-// first returns as many of a unit's changes as fit into a transaction, by key. Those that cost nothing are never cut off:
-// what goes with a key above goes together with it.
+// first returns as many of a unit's changes as fit into a transaction, by key. Those that cost nothing are never cut
+// off: what goes with a key above goes together with it.
 func (u unit) first(changes []change, order func(a, b change) int) []change {
 	slices.SortFunc(changes, order)
 	t := newTally()

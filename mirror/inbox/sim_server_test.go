@@ -88,7 +88,8 @@ func (x *sqlTxn) note(before, after Value, r plan.Row) {
 	} else {
 		x.nextRow++
 	}
-	x.inbox = append(x.inbox, Row{ID: id, Conn: x.conn, KvID: r.ID, Parent: r.Parent, Key: r.Key, Before: before, After: after})
+	x.inbox = append(x.inbox, Row{ID: id, Conn: x.conn, KvID: r.ID, Parent: r.Parent, Key: r.Key, Before: before,
+		After: after})
 	slices.SortFunc(x.inbox, func(a, b Row) int { return int(a.ID - b.ID) })
 }
 

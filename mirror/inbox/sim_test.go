@@ -100,7 +100,8 @@ func simulate(t *testing.T, seed uint64, seen map[string]int) {
 	s.run([]kv.Span{kv.Everything}, func(*kv.Snapshot) kv.Change {
 		return kv.Change{Puts: []kv.Put{{Path: csskey.History, Value: historyText},
 			{Path: csskey.Of(csskey.Meta)}, {Path: csskey.Of(csskey.Version), Value: cssetcd.Version},
-			{Path: csskey.Of(csskey.Databases)}, {Path: csskey.Of(csskey.Nodes)}, {Path: Path(mirrorName), Value: Taken{}.Format()}}}
+			{Path: csskey.Of(csskey.Databases)}, {Path: csskey.Of(csskey.Nodes)}, {Path: Path(mirrorName),
+				Value: Taken{}.Format()}}}
 	})
 	for range 12 {
 		s.goWrites()
@@ -243,7 +244,10 @@ func (s *simulation) checkChanges(d Decision, next Taken, first map[string]Row) 
 }
 
 func (s *simulation) creates(d Decision, key string) bool {
-	return slices.ContainsFunc(d.shot.Rows, func(r Row) bool { return r.Key == key && r.After.There && s.verdicts[r.ID] == "" })
+	return slices.ContainsFunc(d.shot.Rows, func(r Row) bool {
+		return r.Key == key && r.After.There &&
+			s.verdicts[r.ID] == ""
+	})
 }
 
 // checkWhole looks for names that come to life before all is there that was written with them.
