@@ -287,7 +287,7 @@ func TestCaptureWaitsForOpenTransactions(t *testing.T) {
 	go func() { done <- kvdata.InstallCapture(until, s.target, patience) }()
 	require.Eventually(t, func() bool {
 		return s.answer("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND "+
-			"STATE = 'Waiting for table metadata lock'") != "0"
+			"STATE = 'Waiting for table metadata lock' AND INFO LIKE 'LOCK TABLES%'") != "0"
 	}, time.Minute, time.Millisecond)
 	cancel()
 	err := <-done
