@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -97,29 +96,7 @@ func (s *session) lay(in kvdata.Inbox) error {
 	if len(in.Rows) > 0 {
 		s.both.busy = time.Now()
 	}
-	return lay(s.table, in.Rows)
-}
-
-// lay lays captured rows over a table.
-func lay(t *plan.Table, rows []inbox.Row) error {
-	for _, r := range rows {
-		is := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.After.Text}
-		if err := t.Lay(is, !r.After.There); err != nil {
-			return fmt.Errorf("%w: %w", kvdata.ErrDrift, err)
-		}
-	}
-	return nil
-}
-
-// undo makes a table what it was before captured rows were written.
-func undo(t *plan.Table, rows []inbox.Row) error {
-	for _, r := range slices.Backward(rows) {
-		was := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.Before.Text}
-		if err := t.Lay(was, !r.Before.There); err != nil {
-			return fmt.Errorf("%w: %w", kvdata.ErrDrift, err)
-		}
-	}
-	return nil
+	return kvdata.Lay(s.table, in.Rows)
 }
 
 // take decides on rows that nobody has decided on.

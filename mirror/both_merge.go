@@ -91,7 +91,7 @@ func (m *Mirror) mergeShared(ctx context.Context, s *session, newest newest) (*c
 // like the work of a wrong or emptied etcd.
 func (m *Mirror) weighDrift(ctx context.Context, s *session, to *cssetcd.Snapshot) (plan.Evidence, error) {
 	rows := s.both.shot.Rows
-	if err := undo(s.table, rows); err != nil {
+	if err := kvdata.Undo(s.table, rows); err != nil {
 		return plan.Evidence{}, err
 	}
 	p, err := plan.FullSharing(s.table, to)

@@ -56,12 +56,10 @@ func (c *connection) withoutCaptured(ctx context.Context, q querier, s *Survey) 
 	}
 	for _, r := range in.Rows {
 		if r.After.There {
-			s.Rows, s.RowDigest = s.Rows-1, s.RowDigest^plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key,
-				Value: r.After.Text}.Hash()
+			s.Rows, s.RowDigest = s.Rows-1, s.RowDigest^holding(r, r.After).Hash()
 		}
 		if r.Before.There {
-			s.Rows, s.RowDigest = s.Rows+1, s.RowDigest^plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key,
-				Value: r.Before.Text}.Hash()
+			s.Rows, s.RowDigest = s.Rows+1, s.RowDigest^holding(r, r.Before).Hash()
 		}
 	}
 	return nil
