@@ -53,18 +53,13 @@ func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err err
 		return false, b.failed
 	}
 	b.failed = nil
-	if err := m.takeAll(ctx, s); err != nil {
-		return errors.Is(err, inbox.ErrDecided), unless(inbox.ErrDecided, err)
+	switch err := m.takeAll(ctx, s); {
+	case errors.Is(err, inbox.ErrDecided):
+		return true, nil // the inbox is read again
+	case err != nil:
+		return false, err
 	}
 	return m.step(ctx, s)
-}
-
-// unless returns no error where it is a certain one.
-func unless(expected, err error) error {
-	if errors.Is(err, expected) {
-		return nil
-	}
-	return err
 }
 
 // takeAll decides on all rows of the inbox as it was read. Those that came since wait for the next step: while others
@@ -81,13 +76,21 @@ func (m *Mirror) takeAll(ctx context.Context, s *session) error {
 // readInbox reads the inbox, and lays its rows over the table.
 func (s *session) readInbox(ctx context.Context) error {
 	in, err := s.db.Inbox(ctx)
+	if err == nil {
+		err = s.leads(in)
+	}
 	if err != nil {
 		return err
 	}
+	return s.lay(in)
+}
+
+// leads fails where the inbox was read when another mirror had the table.
+func (s *session) leads(in kvdata.Inbox) error {
 	if in.Term != s.state.Term || in.Applied != s.state.Applied {
 		return fmt.Errorf("%w: css_mirror_state is at term %d and revision %d", ErrFenced, in.Term, in.Applied)
 	}
-	return s.lay(in)
+	return nil
 }
 
 // lay notes what the inbox holds.
@@ -197,42 +200,26 @@ func (s *session) kvID(key string) int32 {
 // feedUpTo takes what the feed has, and waits until it shows a revision.
 func (m *Mirror) feedUpTo(ctx context.Context, s *session, least cssetcd.Revision) (*cssetcd.Snapshot, error) {
 	for {
-		if err := m.takeReady(ctx, s); err != nil {
+		if err := m.ready(ctx, func(u cssetcd.Update) error { return m.note(s, u) }); err != nil {
 			return nil, err
 		}
 		to := m.cfg.Feed.Snapshot()
 		if to.Revision() >= least {
 			return to, nil
 		}
-		if err := m.takeNext(ctx, s); err != nil {
+		u, err := m.cfg.Feed.Next(ctx)
+		if err == nil {
+			err = m.note(s, u)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 }
 
-// takeReady takes what the feed has without waiting.
-func (m *Mirror) takeReady(ctx context.Context, s *session) error {
-	ready, cancel := context.WithCancel(ctx)
-	cancel()
-	for {
-		err := m.takeNext(ready, s)
-		switch {
-		case err == nil:
-		case ctx.Err() == nil && errors.Is(err, context.Canceled):
-			return nil
-		default:
-			return err
-		}
-	}
-}
-
-// takeNext waits for an update of the feed and notes what it changed.
-func (m *Mirror) takeNext(ctx context.Context, s *session) error {
-	u, err := m.cfg.Feed.Next(ctx)
-	switch {
-	case err != nil:
-		return err
-	case u.Regressed:
+// note notes what an update of the feed changed.
+func (m *Mirror) note(s *session, u cssetcd.Update) error {
+	if u.Regressed {
 		m.regressed = true
 		return errRegressed
 	}
@@ -271,13 +258,14 @@ func (m *Mirror) rest(ctx context.Context, s *session) error {
 	if time.Since(s.both.busy) < m.pace.lively {
 		pause = m.pace.often
 	}
-	short, cancel := context.WithTimeout(ctx, pause)
-	defer cancel()
-	err := m.takeNext(short, s)
-	if err != nil && ctx.Err() == nil && short.Err() != nil {
+	u, err := m.nextUntil(ctx, time.Now().Add(pause))
+	switch {
+	case errors.Is(err, errIdle):
 		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	return m.note(s, u)
 }
 
 // refuseDrops makes MySQL refuse drops by others while czars are registered, if that is wanted.

@@ -51,11 +51,11 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 	}
 	s.both = &sharing{etcd: etcd, taken: taken, refuses: capture.Refuses}
 	in, table, records, err := s.db.Everything(ctx, s.state.Rows)
+	if err == nil {
+		err = s.leads(in)
+	}
 	if err != nil {
 		return err
-	}
-	if in.Term != s.state.Term || in.Applied != s.state.Applied {
-		return fmt.Errorf("%w: css_mirror_state is at term %d and revision %d", ErrFenced, in.Term, in.Applied)
 	}
 	s.table, s.stored = table, records
 	return s.lay(in)
