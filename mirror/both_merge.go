@@ -23,6 +23,12 @@ var (
 	ErrCapture = errors.New("what others write into kvData is not captured as it should be")
 )
 
+func disagree(text string) error {
+	return fmt.Errorf("%w: %s; run `css-sync mirror --capture install` or `css-sync mirror --capture remove`", ErrMode, text)
+}
+
+func broken(capture kvdata.Capture) error { return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0]) }
+
 // readShared reads all that a session has to know where both sides write; without it only etcd is written. What was
 // decided on is read before the inbox is: else rows that left the inbox in between would be decided on again.
 func (s *session) readShared(ctx context.Context, etcd Inbox) error {
@@ -41,13 +47,11 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 	case !both && !capture.Installed:
 		return nil
 	case !both:
-		return fmt.Errorf("%w: kvData captures what others write, and etcd says that only etcd is written; run "+
-			"`css-sync mirror --capture install` or `css-sync mirror --capture remove`", ErrMode)
+		return disagree(onlyInMySQL)
 	case !capture.Installed && capture.Waiting == 0: // else there is something left to take
-		return fmt.Errorf("%w: etcd says that both sides write, and kvData does not capture what others write; run "+
-			"`css-sync mirror --capture install` or `css-sync mirror --capture remove`", ErrMode)
+		return disagree(onlyInEtcd)
 	case len(capture.Faults) > 0:
-		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
+		return broken(capture)
 	}
 	s.both = &sharing{etcd: etcd, taken: taken, refuses: capture.Refuses}
 	in, table, records, err := s.db.Everything(ctx, s.state.Rows)

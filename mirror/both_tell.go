@@ -55,7 +55,7 @@ func (s *session) lookAtCapture(ctx context.Context) error {
 	case !capture.Installed:
 		return fmt.Errorf("%w: its triggers are gone", ErrCapture)
 	case len(capture.Faults) > 0:
-		return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0])
+		return broken(capture)
 	}
 	return nil
 }

@@ -28,6 +28,12 @@ type Sides struct {
 	Capture kvdata.Capture // as MySQL has it
 }
 
+// How MySQL and etcd disagree: which of them alone says that both sides write.
+const (
+	onlyInMySQL = "kvData captures what others write, and etcd says that only etcd is written"
+	onlyInEtcd = "etcd says that both sides write, and kvData does not capture what others write"
+)
+
 // Agree reports whether MySQL and etcd say the same, and what captures is whole.
 func (s Sides) Agree() bool {
 	return len(s.Troubles()) == 0
@@ -37,11 +43,9 @@ func (s Sides) Agree() bool {
 func (s Sides) Troubles() (all []Trouble) {
 	switch capture := s.Capture; {
 	case s.Writers == OnlyEtcd && capture.Installed:
-		all = append(all, NewTrouble(ModeMismatch,
-			"kvData captures what others write, and etcd says that only etcd is written", time.Time{}))
+		all = append(all, NewTrouble(ModeMismatch, onlyInMySQL, time.Time{}))
 	case s.Writers == BothSides && !capture.Installed:
-		all = append(all, NewTrouble(ModeMismatch,
-			"etcd says that both sides write, and kvData does not capture what others write", time.Time{}))
+		all = append(all, NewTrouble(ModeMismatch, onlyInEtcd, time.Time{}))
 	}
 	if len(s.Capture.Faults) > 0 {
 		all = append(all, NewTrouble(CaptureBroken, strings.Join(s.Capture.Faults, "; "), time.Time{}))

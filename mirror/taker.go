@@ -106,28 +106,31 @@ func (t *Taker) Begin(ctx context.Context) error {
 	return err
 }
 
-// endAt is End, where nothing was decided on since; else it fails with inbox.ErrDecided.
-func (t *Taker) endAt(ctx context.Context, taken inbox.Taken) error {
-	path := inbox.Path(t.name)
-	_, err := t.run(ctx, kv.Op{
-		Name: "let only kvData be written", Reads: []kv.Span{kv.Key(path)},
-		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			if have.At(path).Mod != taken.At {
-				return kv.Change{}, inbox.ErrDecided
-			}
-			return kv.Change{Deletes: []kv.Span{kv.Key(path)}}, nil
-		},
-	})
-	return err
-}
-
 // End makes etcd say that only etcd is written. It does nothing where etcd says so already.
 func (t *Taker) End(ctx context.Context) error {
+	return t.end(ctx, "let only etcd be written", func(kv.Entry) error { return nil })
+}
+
+// endAt is End, where nothing was decided on since; else it fails with inbox.ErrDecided.
+func (t *Taker) endAt(ctx context.Context, taken inbox.Taken) error {
+	return t.end(ctx, "let only kvData be written", func(e kv.Entry) error {
+		if e.Mod != taken.At {
+			return inbox.ErrDecided
+		}
+		return nil
+	})
+}
+
+func (t *Taker) end(ctx context.Context, name string, permits func(kv.Entry) error) error {
 	path := inbox.Path(t.name)
 	_, err := t.run(ctx, kv.Op{
-		Name: "let only etcd be written", Reads: []kv.Span{kv.Key(path)},
+		Name: name, Reads: []kv.Span{kv.Key(path)},
 		Plan: func(have *kv.Snapshot) (c kv.Change, err error) {
-			if have.At(path).Exists() {
+			e := have.At(path)
+			if err := permits(e); err != nil {
+				return c, err
+			}
+			if e.Exists() {
 				c.Deletes = []kv.Span{kv.Key(path)}
 			}
 			return c, nil
