@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/mirror/inbox"
 	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
@@ -142,13 +143,9 @@ func (s importing) run(ctx context.Context, timeout time.Duration) (res Imported
 	if s.by.Identity, err = s.Client.Identity(ctx); err != nil {
 		return res, err
 	}
-	known := make([]int64, len(in.Rows))
-	for n, r := range in.Rows {
-		known[n] = r.ID
-	}
 	err = s.db.Apply(ctx, kvdata.Step{
 		Term: s.term, From: 0, To: res.Revision, Plan: plan.Nothing(table), Adopt: &s.by,
-		Inbox: &kvdata.InboxStep{Known: known},
+		Inbox: &kvdata.InboxStep{Known: inbox.IDsOfRows(in.Rows).All()},
 	})
 	if err != nil {
 		return res, err
@@ -201,34 +198,23 @@ func (s importing) verified(ctx context.Context, table *plan.Table) (cssetcd.Rev
 }
 
 // DryRun says what Run would take, and what of kvData no catalogue holds. It writes nothing.
-func (i Import) DryRun(ctx context.Context) (Imported, error) {
-	table, dump, err := i.read(ctx)
-	if err != nil {
-		return Imported{}, err
-	}
-	res := Imported{Rows: table.Len()}
-	res.RestoreResult, err = i.Client.Restore(ctx, dump, append(i.options(), cssetcd.DryRun())...)
-	return res, err
-}
+func (i Import) DryRun(ctx context.Context) (Imported, error) { return i.copy(ctx, cssetcd.DryRun()) }
 
 // Part imports some keys once, for a trial: nothing is captured, and kvData stays as it is, and who keeps it.
-func (i Import) Part(ctx context.Context) (Imported, error) {
-	table, dump, err := i.read(ctx)
-	if err != nil {
-		return Imported{}, err
-	}
-	res := Imported{Rows: table.Len()}
-	res.RestoreResult, err = i.Client.Restore(ctx, dump, i.options()...)
-	return res, err
-}
+func (i Import) Part(ctx context.Context) (Imported, error) { return i.copy(ctx) }
 
-func (i Import) read(ctx context.Context) (*plan.Table, *cssetcd.Dump, error) {
+func (i Import) copy(ctx context.Context, more ...cssetcd.RestoreOption) (res Imported, err error) {
 	found, err := kvdata.Find(ctx, i.Target, kvdata.DefaultTimeout, kvdata.Claim{Adopt: true})
 	if err != nil {
-		return nil, nil, err
+		return res, err
 	}
 	dump, err := dumpOf(found.Table, i.Only)
-	return found.Table, dump, err
+	if err != nil {
+		return res, err
+	}
+	res.Rows = found.Table.Len()
+	res.RestoreResult, err = i.Client.Restore(ctx, dump, append(i.options(), more...)...)
+	return res, err
 }
 
 // dumpOf makes a dump of the rows of a table, without the root, or says all that is wrong with them.

@@ -39,8 +39,7 @@ const (
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
 	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "import",
-	"commit",
-	"fence",
+	"commit", "fence",
 }
 
 // Of returns where a CSS key is kept.

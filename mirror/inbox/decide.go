@@ -104,7 +104,7 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 		Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
 	j.spoiled = j.spoils()
-	w := writing{judge: j}
+	w := newWriting(j)
 	for _, u := range d.batch {
 		v, err := j.decide(u)
 		if err != nil {
@@ -149,13 +149,10 @@ func (d Decision) refused() map[string]bool {
 
 // with returns what is known after a verdict.
 func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
-	all := make([]int64, len(u.rows))
-	for i, r := range u.rows {
-		all[i] = r.ID
-	}
+	all := IDsOfRows(u.rows)
 	switch {
 	case v.reason != "":
-		t.Overruled = noted(t.Overruled, Overruling{IDsOf(all...), KindConflict, v.reason, v.detail, at})
+		t.Overruled = noted(t.Overruled, Overruling{all, KindConflict, v.reason, v.detail, at})
 	case u.claims:
 		for _, c := range u.changes {
 			if c.isName() {
@@ -167,7 +164,7 @@ func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
 		detail := "queries may be running, so that it became a drop"
 		t.Overruled = noted(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
 	}
-	t.IDs = t.IDs.Or(IDsOf(all...))
+	t.IDs = t.IDs.Or(all)
 	for _, r := range u.rows {
 		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
 	}
@@ -200,11 +197,7 @@ func (s Snapshot) Discard(mirror, history string, t Taken) Decision {
 
 // discarded is what Discard comes to.
 func (d Decision) discarded(at kv.Revision) Taken {
-	all := make([]int64, len(d.shot.Rows))
-	for i, r := range d.shot.Rows {
-		all[i] = r.ID
-	}
-	ids := IDsOf(all...)
+	ids := IDsOfRows(d.shot.Rows)
 	why := Overruling{ids, KindDrift, SetBack, "MySQL or etcd was set back to an older state", at}
 	return Taken{IDs: ids, Overruled: []Overruling{why}, Applied: d.shot.Applied}
 }

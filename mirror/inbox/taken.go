@@ -121,6 +121,15 @@ func IDsOf(ids ...int64) (s IDs) {
 	return s
 }
 
+// IDsOfRows returns the set of the ids of some rows.
+func IDsOfRows(rows []Row) IDs {
+	ids := make([]int64, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	return IDsOf(ids...)
+}
+
 // Has reports whether an id is in the set.
 func (s IDs) Has(id int64) bool {
 	_, ok := slices.BinarySearchFunc(s, id, func(r Range, id int64) int {

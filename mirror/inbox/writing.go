@@ -1,6 +1,8 @@
 package inbox
 
 import (
+	"slices"
+
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -17,6 +19,8 @@ type writing struct {
 	above  map[string]bool // pinned keys that were put
 	nodes  map[string]bool
 }
+
+func newWriting(j judge) *writing { return &writing{judge: j, above: map[string]bool{}, nodes: map[string]bool{}} }
 
 func (w *writing) write(u unit, v verdict) {
 	if v.reason != "" {
@@ -39,7 +43,7 @@ func (w *writing) put(u unit, key, value string) {
 	for above := range ancestors(key) {
 		if pinned(above) && !w.have.At(csskey.Of(above)).Exists() && !w.above[above] {
 			if _, own := u.find(above); !own {
-				w.above = with(w.above, above)
+				w.above[above] = true
 				w.change.Puts = append(w.change.Puts, kv.Put{Path: csskey.Of(above)})
 			}
 		}
@@ -50,17 +54,9 @@ func (w *writing) put(u unit, key, value string) {
 		w.change.Puts = append(w.change.Puts, kv.Put{Path: csskey.Spelling(key), Value: key})
 	}
 	if node := csskey.NodeOfReplica(key, value); node != "" && !w.nodes[node] {
-		w.nodes = with(w.nodes, node)
+		w.nodes[node] = true
 		w.change.Puts = append(w.change.Puts, kv.Put{Path: csskey.Ref + "/" + kv.Path(node), Touch: true})
 	}
-}
-
-func with(set map[string]bool, key string) map[string]bool {
-	if set == nil {
-		set = map[string]bool{}
-	}
-	set[key] = true
-	return set
 }
 
 // remove removes a key with all that is below it.
@@ -79,11 +75,8 @@ func (w *writing) remove(key string) {
 	}
 	if _, _, queried := csskey.Split(key); queried && e.Exists() && w.keep(NeedsNoCzar) {
 		guard := kv.Guard{Kind: kv.NothingBelow, Path: csskey.Czars}
-		for _, g := range w.change.Guards {
-			if g == guard {
-				return
-			}
+		if !slices.Contains(w.change.Guards, guard) {
+			w.change.Guards = append(w.change.Guards, guard)
 		}
-		w.change.Guards = append(w.change.Guards, guard)
 	}
 }
