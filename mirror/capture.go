@@ -31,7 +31,7 @@ type Sides struct {
 // How MySQL and etcd disagree: which of them alone says that both sides write.
 const (
 	onlyInMySQL = "kvData captures what others write, and etcd says that only etcd is written"
-	onlyInEtcd = "etcd says that both sides write, and kvData does not capture what others write"
+	onlyInEtcd  = "etcd says that both sides write, and kvData does not capture what others write"
 )
 
 // Agree reports whether MySQL and etcd say the same, and what captures is whole.

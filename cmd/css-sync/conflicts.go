@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
@@ -28,6 +29,14 @@ func conflictsCommand(p *program) *cobra.Command {
 		part.Annotations = cli.OnlyEtcd
 	}
 	return g
+}
+
+// conflictsAt returns the conflicts that are named, and where they are on record.
+func (p *program) conflictsAt(cmd *cobra.Command, args []string) (ids []int64, target *mysql.Config, err error) {
+	if ids, err = conflictIDs(cmd, args); err == nil {
+		target, err = p.MustTarget()
+	}
+	return ids, target, err
 }
 
 // conflictIDs reads the numbers of conflicts, each once, in ascending order: what was written first comes first.

@@ -45,11 +45,7 @@ func conflictsApply(p *program) *cobra.Command {
 		Long:    applyHelp,
 		Example: "  css-sync conflicts show 7\n  css-sync conflicts apply 7",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := conflictIDs(cmd, args)
-			if err != nil {
-				return err
-			}
-			target, err := p.MustTarget()
+			ids, target, err := p.conflictsAt(cmd, args)
 			if err != nil {
 				return err
 			}

@@ -27,11 +27,7 @@ With -w json an object:
   written              when, by MySQL's clock; null where nobody knows`,
 		Example: "  css-sync conflicts show 7",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids, err := conflictIDs(cmd, args)
-			if err != nil {
-				return err
-			}
-			target, err := p.MustTarget()
+			ids, target, err := p.conflictsAt(cmd, args)
 			if err != nil {
 				return err
 			}

@@ -20,7 +20,9 @@ type writing struct {
 	nodes  map[string]bool
 }
 
-func newWriting(j judge) *writing { return &writing{judge: j, above: map[string]bool{}, nodes: map[string]bool{}} }
+func newWriting(j judge) *writing {
+	return &writing{judge: j, above: map[string]bool{}, nodes: map[string]bool{}}
+}
 
 func (w *writing) write(u unit, v verdict) {
 	if v.reason != "" {

@@ -63,6 +63,15 @@ func (h *history) transact(t *rapid.T) []string {
 	return slices.Collect(maps.Keys(touched))
 }
 
+// drawHistory draws a catalogue after some transactions, at least as many as said.
+func drawHistory(t *rapid.T, least int) *history {
+	h := &history{entries: map[string]cssetcd.Entry{}}
+	for range rapid.IntRange(least, 8).Draw(t, "transactions") {
+		h.transact(t)
+	}
+	return h
+}
+
 // eachKind checks a property for each kind of table.
 func eachKind(t *testing.T, property func(*rapid.T, columns)) {
 	for name, c := range kinds {
@@ -101,10 +110,7 @@ func (c columns) requireShows(t require.TestingT, im *image, table *plan.Table) 
 // the id of every row whose place remains, and is empty the second time.
 func TestFullPlanRepairsAnything(t *testing.T) {
 	eachKind(t, func(t *rapid.T, c columns) {
-		h := &history{entries: map[string]cssetcd.Entry{}}
-		for range rapid.IntRange(0, 8).Draw(t, "transactions") {
-			h.transact(t)
-		}
+		h := drawHistory(t, 0)
 		im := imageOf(h.entries)
 		table, db := c.drawMess(t)
 		before := c.byFold(table)
@@ -131,10 +137,7 @@ func TestFullPlanRepairsAnything(t *testing.T) {
 // Rule: whatever a few rows of a table that is right become, a full plan finds them.
 func TestFullPlanFindsWhatChanged(t *testing.T) {
 	eachKind(t, func(t *rapid.T, c columns) {
-		h := &history{entries: map[string]cssetcd.Entry{}}
-		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
-			h.transact(t)
-		}
+		h := drawHistory(t, 1)
 		im := imageOf(h.entries)
 		right := plan.NewTable(c.Columns)
 		p, err := plan.Full(right, im)
@@ -246,10 +249,7 @@ func digestOf(table *plan.Table) (digest uint64) {
 // broken on the way, and the table shows the catalogue.
 func TestRowsThatAreShownAnew(t *testing.T) {
 	eachKind(t, func(t *rapid.T, c columns) {
-		h := &history{entries: map[string]cssetcd.Entry{}}
-		for range rapid.IntRange(1, 8).Draw(t, "transactions") {
-			h.transact(t)
-		}
+		h := drawHistory(t, 1)
 		im := imageOf(h.entries)
 		table, db := c.drawMess(t)
 		before, hadID := c.byFold(table), map[int32]bool{}
