@@ -24,7 +24,8 @@ var (
 )
 
 func disagree(text string) error {
-	return fmt.Errorf("%w: %s; run `css-sync mirror --capture install` or `css-sync mirror --capture remove`", ErrMode, text)
+	return fmt.Errorf("%w: %s; run `css-sync mirror --capture install` or `css-sync mirror --capture remove`", ErrMode,
+		text)
 }
 
 func broken(capture kvdata.Capture) error { return fmt.Errorf("%w: %s", ErrCapture, capture.Faults[0]) }

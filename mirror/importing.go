@@ -189,10 +189,16 @@ func (s importing) verified(ctx context.Context, table *plan.Table) (cssetcd.Rev
 	if err != nil {
 		return 0, err
 	}
-	if d := p.Differences(); len(d) > 0 || len(p.Records) > 0 {
-		return 0,
-			fmt.Errorf("%w: somebody wrote to etcd during the import, which must not be: %d keys differ, the first is %q; "+
-				"run the import again and overwrite etcd", cssetcd.ErrNotEmpty, len(d), d[0].Key)
+	var differ []string
+	for _, d := range p.Differences() {
+		differ = append(differ, d.Key)
+	}
+	for _, q := range p.Records { // kvData cannot even hold them
+		differ = append(differ, q.Key)
+	}
+	if len(differ) > 0 {
+		return 0, fmt.Errorf("%w: somebody wrote to etcd during the import, which must not be: %d keys differ, the first "+
+			"is %q; run the import again and overwrite etcd", cssetcd.ErrNotEmpty, len(differ), differ[0])
 	}
 	return have.Revision(), nil
 }
