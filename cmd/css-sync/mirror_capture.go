@@ -21,7 +21,7 @@ const captureHelp = `
 --capture says who may write. With --capture install both sides may: triggers in MySQL capture what others write into kvData, such as C++
 Qserv, and the mirror takes it into etcd. kvData has to show the catalogue before, and no writer is stopped. It needs a moment in which
 no transaction on kvData is open, for which it waits --wait. --capture remove ends that: what was captured is taken first, by the css-sync
-serve that runs, for which it waits as long; with --force it is given up, and so are conflicts on record. What others write from then on is
+serve that runs, for which it waits as long; with --force it is given up. What others write from then on is
 undone. --capture status says who may write, whether drops by others are refused, how many changes wait, and how many conflicts there are.
 Either may be run again after it has failed. The user needs what "css-sync grants --capture" prints.
 
