@@ -65,8 +65,10 @@ func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err err
 // takeAll decides on all rows of the inbox as it was read. Those that came since wait for the next step: while others
 // write all the time, none would ever come else. With ErrDecided the inbox has to be read again.
 func (m *Mirror) takeAll(ctx context.Context, s *session) error {
-	for len(s.both.shot.Undecided(s.both.taken)) > 0 {
-		if err := m.take(ctx, s); err != nil {
+	b := s.both
+	d := b.shot.Decide(m.cfg.Name, s.state.Identity.History, b.taken, inbox.Rules{})
+	for ; !d.Empty(); d = d.Next(b.taken) {
+		if err := m.take(ctx, s, d); err != nil {
 			return err
 		}
 	}
@@ -102,10 +104,10 @@ func (s *session) lay(in kvdata.Inbox) error {
 	return kvdata.Lay(s.table, in.Rows)
 }
 
-// take decides on rows that nobody has decided on.
-func (m *Mirror) take(ctx context.Context, s *session) error {
+// take carries a decision out.
+func (m *Mirror) take(ctx context.Context, s *session, d inbox.Decision) error {
 	b := s.both
-	next, err := b.etcd.Take(ctx, b.shot.Decide(m.cfg.Name, s.state.Identity.History, b.taken, inbox.Rules{}))
+	next, err := b.etcd.Take(ctx, d)
 	if errors.Is(err, inbox.ErrDecided) {
 		taken, failed := b.etcd.Taken(ctx)
 		if failed != nil {

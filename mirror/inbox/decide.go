@@ -53,6 +53,8 @@ type Decision struct {
 	seen  Taken // as it was read, before the snapshot
 	live  Taken
 	batch []unit
+	queue []unit // what comes after the batch, as it was grouped
+	of    int    // rows that were grouped
 
 	discard bool
 }
@@ -61,9 +63,38 @@ type Decision struct {
 // before must have been read before the snapshot was: else rows that left the inbox meanwhile would be decided on
 // again.
 func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
-	live := t.Within(s.Rows)
-	return Decision{Mirror: mirror, History: history, Rules: r, shot: s, seen: t, live: live,
-		batch: batchOf(s.Undecided(t), live, r)}
+	d := Decision{Mirror: mirror, History: history, Rules: r, shot: s}
+	return d.grouped(t, s.Undecided(t))
+}
+
+// regroupAt is down to how many rows they are grouped anew for each transaction. Above it, a group serves until half of
+// its rows are decided on: grouping costs all rows, and while others write much they are many.
+var regroupAt = 1000
+
+// Next returns the decision on the rows that come after those of this one, which was carried out and left Taken so. It is
+// Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart for
+// longer.
+func (d Decision) Next(t Taken) Decision {
+	rows := d.shot.Undecided(t)
+	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
+		return d.grouped(t, rows)
+	}
+	return d.from(t, d.queue)
+}
+
+// Empty reports whether there is nothing to decide on.
+func (d Decision) Empty() bool { return len(d.batch) == 0 && !d.discard }
+
+func (d Decision) grouped(t Taken, rows []Row) Decision {
+	d.of = len(rows)
+	return d.from(t, unitsFor(rows, t.Within(d.shot.Rows), d.Rules))
+}
+
+func (d Decision) from(t Taken, units []unit) Decision {
+	d.seen, d.live = t, t.Within(d.shot.Rows)
+	n := batchOf(units)
+	d.batch, d.queue = units[:n], units[n:]
+	return d
 }
 
 // Reads is what of etcd it has to see.

@@ -9,19 +9,18 @@ import (
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
-// batchOf returns the units that the next transaction decides on. What is too large for one is cut.
-func batchOf(rows []Row, t Taken, r Rules) (batch []unit) {
+// batchOf returns how many of the units the next transaction decides on: at least one, if there is one.
+func batchOf(units []unit) int {
 	total := newTally()
-	for _, u := range unitsFor(rows, t, r) {
+	for n, u := range units {
 		for _, c := range u.changes {
 			total.add(u, c)
 		}
-		if len(batch) > 0 && !total.fits() {
-			break
+		if n > 0 && !total.fits() {
+			return n
 		}
-		batch = append(batch, u)
 	}
-	return batch
+	return len(units)
 }
 
 // unitsFor returns the units of rows, each small enough for one transaction. Of one that is too large it returns a

@@ -104,6 +104,16 @@ func (m *mirrorSession) take() (goesOn bool) {
 		}
 	case err != nil:
 		m.must(err)
+	default: // as a mirror does, on the snapshot that it has
+		for d = d.Next(next); !d.Empty() && m.rnd.IntN(3) > 0; d = d.Next(next) {
+			m.taken = next
+			m.between()
+			if next, err = m.commitDecision(d); errors.Is(err, ErrDecided) {
+				next = m.takenNow()
+				break
+			}
+			m.must(err)
+		}
 	}
 	m.taken, m.failed = next, false
 	return true

@@ -265,11 +265,24 @@ func (s *simulation) checkWhole(d Decision, next Taken) {
 			if r.Key == key && s.verdicts[r.ID] == "" {
 				break // its next life waits
 			}
-			if below(r.Key, key) && s.verdicts[r.ID] != isTaken {
+			if below(r.Key, key) && s.verdicts[r.ID] != isTaken && !(s.verdicts[r.ID] == "" && d.waits(r)) {
 				s.fail("T4: %s is there and %s is not: %q", key, r.Key, s.verdicts[r.ID])
 			}
 		}
 	}
+}
+
+// waits reports whether a row comes after one with which a name of its unit goes and comes again: etcd takes that in two
+// transactions.
+func (d Decision) waits(r Row) bool {
+	for _, u := range unitsOf(d.shot.Undecided(d.seen), true) {
+		first := u.beforeSecondLife()
+		if n := len(first.rows); n < len(u.rows) && r.ID >= u.rows[n].ID &&
+			slices.ContainsFunc(u.rows, func(of Row) bool { return of.ID == r.ID }) {
+			return true
+		}
+	}
+	return false
 }
 
 // catalogueChanges is between two revisions.
@@ -305,12 +318,15 @@ func (s *simulation) left(done IDs, conflicts []Conflict) {
 
 // TestNothingGoesWrongInLargeWorlds runs the simulator.
 func TestNothingGoesWrongInLargeWorlds(t *testing.T) {
-	usual := most
-	t.Cleanup(func() { most = usual })
+	usual, usualRegroup := most, regroupAt
+	t.Cleanup(func() { most, regroupAt = usual, usualRegroup })
 	began := time.Now()
 	seen := map[string]int{}
 	for seed := range uint64(testkit.Steps(simulations(), 20_000)) {
-		most = usual
+		most, regroupAt = usual, usualRegroup
+		if seed%4 < 2 {
+			regroupAt = 2
+		}
 		if seed%2 == 0 {
 			most = size{conditions: 30, writes: 30, bytes: 2000}
 		}
