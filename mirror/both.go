@@ -67,11 +67,15 @@ func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err err
 func (m *Mirror) takeAll(ctx context.Context, s *session) error {
 	b := s.both
 	d := b.shot.Decide(m.cfg.Name, s.state.Identity.History, b.taken, inbox.Rules{})
+	if d.Empty() {
+		return nil
+	}
 	for ; !d.Empty(); d = d.Next(b.taken) {
 		if err := m.take(ctx, s, d); err != nil {
 			return err
 		}
 	}
+	m.cfg.Logger.Debug("taken what others wrote into kvData", "rows", b.taken.IDs.Len(), "revision", b.taken.At)
 	return nil
 }
 
@@ -121,7 +125,6 @@ func (m *Mirror) take(ctx context.Context, s *session, d inbox.Decision) error {
 	if err != nil {
 		return err
 	}
-	m.tellTaken(b.taken, next, b.shot)
 	b.taken = next
 	return nil
 }

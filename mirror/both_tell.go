@@ -9,19 +9,6 @@ import (
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
-// tellTaken logs what was decided on.
-func (m *Mirror) tellTaken(was, now inbox.Taken, shot inbox.Snapshot) {
-	var rows int
-	for _, r := range shot.Rows {
-		if now.IDs.Has(r.ID) && !was.IDs.Has(r.ID) {
-			rows++
-		}
-	}
-	if rows > 0 {
-		m.cfg.Logger.Debug("taken what others wrote into kvData", "rows", rows, "revision", now.At)
-	}
-}
-
 // tellConflicts logs what was overruled and undone in kvData, and is on record now.
 func (m *Mirror) tellConflicts(s *session, conflicts []inbox.Conflict) {
 	if len(conflicts) > 0 {

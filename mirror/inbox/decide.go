@@ -55,6 +55,7 @@ type Decision struct {
 	batch []unit
 	queue []unit // what comes after the batch, as it was grouped
 	of    int    // rows that were grouped
+	left  []Row  // of the snapshot, on which nobody had decided before
 
 	discard bool
 }
@@ -75,11 +76,11 @@ var regroupAt = 1000
 // Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart for
 // longer.
 func (d Decision) Next(t Taken) Decision {
-	rows := d.shot.Undecided(t)
+	rows := Snapshot{Applied: d.shot.Applied, Rows: d.left}.Undecided(t)
 	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
 		return d.grouped(t, rows)
 	}
-	return d.from(t, d.queue)
+	return d.from(t, rows, d.queue)
 }
 
 // Empty reports whether there is nothing to decide on.
@@ -87,11 +88,11 @@ func (d Decision) Empty() bool { return len(d.batch) == 0 && !d.discard }
 
 func (d Decision) grouped(t Taken, rows []Row) Decision {
 	d.of = len(rows)
-	return d.from(t, unitsFor(rows, t.Within(d.shot.Rows), d.Rules))
+	return d.from(t, rows, unitsFor(rows, t.Within(d.shot.Rows), d.Rules))
 }
 
-func (d Decision) from(t Taken, units []unit) Decision {
-	d.seen, d.live = t, t.Within(d.shot.Rows)
+func (d Decision) from(t Taken, rows []Row, units []unit) Decision {
+	d.seen, d.live, d.left = t, t.Within(d.shot.Rows), rows
 	n := batchOf(units)
 	d.batch, d.queue = units[:n], units[n:]
 	return d
