@@ -72,9 +72,9 @@ func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
 // its rows are decided on: grouping costs all rows, and while others write much they are many.
 var regroupAt = 1000
 
-// Next returns the decision on the rows that come after those of this one, which was carried out and left Taken so. It is
-// Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart for
-// longer.
+// Next returns the decision on the rows that come after those of this one, which was carried out and left Taken so. It
+// is Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart
+// for longer.
 func (d Decision) Next(t Taken) Decision {
 	rows := Snapshot{Applied: d.shot.Applied, Rows: d.left}.Undecided(t)
 	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {

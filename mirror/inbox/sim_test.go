@@ -272,8 +272,8 @@ func (s *simulation) checkWhole(d Decision, next Taken) {
 	}
 }
 
-// waits reports whether a row comes after one with which a name of its unit goes and comes again: etcd takes that in two
-// transactions.
+// waits reports whether a row comes after one with which a name of its unit goes and comes again: etcd takes that in
+// two transactions.
 func (d Decision) waits(r Row) bool {
 	for _, u := range unitsOf(d.shot.Undecided(d.seen), true) {
 		first := u.beforeSecondLife()
