@@ -99,13 +99,19 @@ func (s *session) leads(in kvdata.Inbox) error {
 	return nil
 }
 
-// lay notes what the inbox holds.
+// lay notes what the inbox holds, and lays over the table what came since it was read last. What was there already is
+// not laid again: others may have changed it past the triggers, and a step must find what there is.
 func (s *session) lay(in kvdata.Inbox) error {
-	s.both.shot = inbox.Snapshot{Applied: in.Applied, Rows: in.Rows}
+	fresh := inbox.Fresh(in.Rows, s.both.shot.Rows)
+	s.both.shot = snapshotOf(in)
 	if len(in.Rows) > 0 {
 		s.both.busy = time.Now()
 	}
-	return kvdata.Lay(s.table, in.Rows)
+	return kvdata.Lay(s.table, fresh)
+}
+
+func snapshotOf(in kvdata.Inbox) inbox.Snapshot {
+	return inbox.Snapshot{Applied: in.Applied, Rows: in.Rows}
 }
 
 // take carries a decision out.

@@ -63,7 +63,8 @@ func (s *session) readShared(ctx context.Context, etcd Inbox) error {
 		return err
 	}
 	s.table, s.stored = table, records
-	return s.lay(in)
+	s.both.shot = snapshotOf(in)
+	return nil
 }
 
 // mergeShared takes what the inbox holds, and then makes kvData show the catalogue, unless the brake is on. What others
@@ -93,12 +94,20 @@ func (m *Mirror) mergeShared(ctx context.Context, s *session, newest newest) (*c
 }
 
 // weighDrift finds out what changed in kvData that neither the mirror wrote nor a trigger saw, and refuses what looks
-// like the work of a wrong or emptied etcd.
+// like the work of a wrong or emptied etcd. The session's table stays as it was read: what others changed past the
+// triggers after they had written it is there, too, and a step has to find it.
 func (m *Mirror) weighDrift(ctx context.Context, s *session, to *cssetcd.Snapshot) (plan.Evidence, error) {
-	rows := s.both.shot.Rows
-	if err := kvdata.Undo(s.table, rows); err != nil {
+	undone, err := kvdata.Undo(s.table, s.both.shot.Rows)
+	if err != nil {
 		return plan.Evidence{}, err
 	}
+	e, err := m.weighUndone(ctx, s, to)
+	e.Foreign = append(e.Foreign, undone.Changed...)
+	return e, errors.Join(err, undone.Redo(s.table))
+}
+
+// weighUndone is weighDrift with the table as it was before captured rows were written.
+func (m *Mirror) weighUndone(ctx context.Context, s *session, to *cssetcd.Snapshot) (plan.Evidence, error) {
 	p, err := plan.FullSharing(s.table, to)
 	if err != nil {
 		return plan.Evidence{}, err
@@ -107,19 +116,18 @@ func (m *Mirror) weighDrift(ctx context.Context, s *session, to *cssetcd.Snapsho
 	if err == nil {
 		err = brake(s.table, p, to, e, m.cfg.AllowMassDelete)
 	}
-	if err != nil {
-		return e, err
-	}
-	return e, s.lay(kvdata.Inbox{Term: s.state.Term, Applied: s.state.Applied, Rows: rows})
+	return e, err
 }
 
 // takeAndStep decides on all rows of the inbox and takes a step. Rows of a MySQL or an etcd that was set back are not
-// decided on but recorded: what they were written on, nobody knows.
+// decided on but recorded: what they were written on, nobody knows. Of a MySQL that was set back, what was decided on is
+// forgotten, even where its inbox is empty.
 func (m *Mirror) takeAndStep(ctx context.Context, s *session, newest newest, e plan.Evidence) (
 	*cssetcd.Snapshot, *plan.Plan, error,
 ) {
+	b := s.both
 	err := inbox.ErrWentBack
-	if !e.WentBack || len(s.both.shot.Undecided(s.both.taken)) == 0 {
+	if !b.shot.WentBack(b.taken) && (!e.WentBack || len(b.shot.Undecided(b.taken)) == 0) {
 		err = m.takeAll(ctx, s)
 	}
 	if errors.Is(err, inbox.ErrWentBack) {

@@ -74,7 +74,7 @@ func checkOnce(
 ) (Report, error) {
 	state, table, captured, err := kvdata.ReadTable(ctx, target)
 	if err == nil {
-		err = kvdata.Undo(table, captured) // it is no difference yet
+		_, err = kvdata.Undo(table, captured) // it is no difference yet
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("check: %w", err)

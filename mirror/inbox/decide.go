@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
@@ -36,7 +37,7 @@ func (s Snapshot) Undecided(t Taken) (rows []Row) {
 		return s.Rows
 	}
 	for _, r := range s.Rows {
-		if !t.IDs.Has(r.ID) {
+		if !t.decided(r) {
 			rows = append(rows, r)
 		}
 	}
@@ -132,7 +133,7 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 		next := d.discarded(have.Revision)
 		return kv.Change{Puts: []kv.Put{{Path: Path(d.Mirror), Value: next.Format()}}}, next, nil
 	}
-	next := Taken{IDs: d.live.IDs, Overruled: slices.Clone(d.live.Overruled), Revisions: d.live.Revisions,
+	next := Taken{IDs: d.live.IDs, Newest: d.live.Newest, Overruled: slices.Clone(d.live.Overruled), Revisions: d.live.Revisions,
 		Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
 	j.spoiled = j.spoils()
@@ -172,7 +173,7 @@ func (d Decision) permits(have *kv.Snapshot) error {
 func (d Decision) refused() map[string]bool {
 	keys := map[string]bool{}
 	for _, r := range d.shot.Rows {
-		if _, ok := d.live.overruled(r.ID); ok {
+		if _, ok := d.live.overruled(r); ok {
 			keys[r.Key] = true
 		}
 	}
@@ -196,11 +197,21 @@ func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
 		detail := "queries may be running, so that it became a drop"
 		t.Overruled = noted(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
 	}
-	t.IDs = t.IDs.Or(all)
+	t.IDs, t.Newest = t.IDs.Or(all), newest(t.Newest, u.rows)
 	for _, r := range u.rows {
 		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
 	}
 	return t
+}
+
+// newest returns when the last of some rows was written, or another time that is later.
+func newest(at time.Time, rows []Row) time.Time {
+	for _, r := range rows {
+		if r.At.After(at) {
+			at = r.At
+		}
+	}
+	return at
 }
 
 // mostDetails is how many rulings say more than their reason: what is kept of the inbox has to fit into a request.
@@ -231,5 +242,5 @@ func (s Snapshot) Discard(mirror, history string, t Taken) Decision {
 func (d Decision) discarded(at kv.Revision) Taken {
 	ids := IDsOfRows(d.shot.Rows)
 	why := Overruling{ids, KindDrift, SetBack, "MySQL or etcd was set back to an older state", at}
-	return Taken{IDs: ids, Overruled: []Overruling{why}, Applied: d.shot.Applied}
+	return Taken{IDs: ids, Newest: newest(time.Time{}, d.shot.Rows), Overruled: []Overruling{why}, Applied: d.shot.Applied}
 }

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/qserv/css-etcd/internal/kv"
@@ -23,6 +24,12 @@ type Row struct {
 	After  Value
 	Writer string    // USER() of the writer's session
 	At     time.Time // by the server's clock, UTC
+}
+
+// Fresh returns those of the rows that are not among others, which were read before.
+func Fresh(rows, before []Row) []Row {
+	known := IDsOfRows(before)
+	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return known.Has(r.ID) })
 }
 
 // The kinds of a [Conflict].

@@ -199,7 +199,7 @@ func (s *simulation) decided(d Decision, next Taken) {
 		if s.verdicts[r.ID] != "" && !d.discard {
 			s.fail("T6: row %d is decided on twice", r.ID)
 		}
-		o, overruled := next.overruled(r.ID)
+		o, overruled := next.overruled(r)
 		if overruled {
 			s.verdicts[r.ID] = o.Kind
 			s.seen[string(o.Reason)]++

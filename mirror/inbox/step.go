@@ -34,7 +34,7 @@ func (s Snapshot) Step(t Taken, r Rules) Step {
 // Conflicts returns what has to be recorded of the rows that leave the inbox.
 func (s Step) Conflicts(to Image) (conflicts []Conflict) {
 	for _, r := range s.shot.Rows {
-		if o, ok := s.live.overruled(r.ID); ok {
+		if o, ok := s.live.overruled(r); ok {
 			e, _ := to.Key(r.Key)
 			conflicts = append(conflicts, Conflict{Row: r, Kind: o.Kind, Reason: string(o.Reason), Detail: o.Detail,
 				Etcd: valueOf(e), Revision: o.Revision})
@@ -63,7 +63,7 @@ func (s Step) Anew(names []string, to Image, row func(key string) (kvID int32)) 
 // refusedRow reports whether others made the row of a name, and that was overruled.
 func (s Step) refusedRow(name string, kvID int32) bool {
 	for _, r := range s.shot.Rows {
-		if _, refused := s.live.overruled(r.ID); refused && r.Key == name && !r.Before.There && r.KvID == kvID {
+		if _, refused := s.live.overruled(r); refused && r.Key == name && !r.Before.There && r.KvID == kvID {
 			return true
 		}
 	}

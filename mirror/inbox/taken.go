@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
@@ -18,6 +19,7 @@ func Path(mirror string) kv.Path { return csskey.Inboxes + "/" + kv.Path(mirror)
 // Taken is what etcd keeps of a mirror's inbox. The zero value is that of an inbox of which nothing was decided on.
 type Taken struct {
 	IDs       IDs           // rows that were decided on and may still be in the inbox
+	Newest    time.Time     // none of them was written later
 	Overruled []Overruling  // those of them that etcd did not take
 	Revisions []kv.Revision // at which rows in IDs were decided on, the newest apart: that is At
 	Applied   kv.Revision   // that kvData showed when rows were decided on last
@@ -37,6 +39,7 @@ type Overruling struct {
 // stored is the form of Taken in etcd.
 type stored struct {
 	IDs       IDs           `json:"ids"`
+	Newest    time.Time     `json:"newest,omitzero"`
 	Overruled []Overruling  `json:"overruled,omitempty"`
 	Revisions []kv.Revision `json:"revisions,omitempty"`
 	Applied   kv.Revision   `json:"applied"`
@@ -52,12 +55,12 @@ func Parse(e kv.Entry) (Taken, error) {
 	if err := json.Unmarshal([]byte(e.Value), &s); err != nil {
 		return Taken{}, fmt.Errorf("what etcd keeps of the inbox cannot be read: %w", err)
 	}
-	return Taken{s.IDs, s.Overruled, s.Revisions, s.Applied, s.Claims, e.Mod}, nil
+	return Taken{s.IDs, s.Newest, s.Overruled, s.Revisions, s.Applied, s.Claims, e.Mod}, nil
 }
 
 // Format returns what the key is to hold.
 func (t Taken) Format() string {
-	text, err := json.Marshal(stored{t.IDs, t.Overruled, t.Revisions, t.Applied, t.Claims})
+	text, err := json.Marshal(stored{t.IDs, t.Newest, t.Overruled, t.Revisions, t.Applied, t.Claims})
 	if err != nil {
 		panic(err) // it is text and numbers
 	}
@@ -67,10 +70,10 @@ func (t Taken) Format() string {
 // Within returns what matters of it while only these rows are in the inbox, with the revision that it was put at among
 // the others.
 func (t Taken) Within(rows []Row) Taken {
-	live := Taken{At: t.At, Applied: t.Applied}
+	live := Taken{At: t.At, Applied: t.Applied, Newest: t.Newest}
 	var ids []int64
 	for _, r := range rows {
-		if t.IDs.Has(r.ID) {
+		if t.decided(r) {
 			ids = append(ids, r.ID)
 		} else if slices.Contains(t.Claims, r.Key) && !slices.Contains(live.Claims, r.Key) {
 			live.Claims = append(live.Claims, r.Key)
@@ -91,9 +94,16 @@ func (t Taken) Within(rows []Row) Taken {
 // Open reports whether a step has to come: something was decided on that kvData and the inbox do not show yet.
 func (t Taken) Open() bool { return len(t.IDs)+len(t.Claims) > 0 }
 
+// decided reports whether a row was decided on. One that is younger than all that were only has the id of one: MySQL
+// was set back, and counts from there.
+func (t Taken) decided(r Row) bool { return t.IDs.Has(r.ID) && !r.At.After(t.Newest) }
+
 // overruled returns why a row was not taken.
-func (t Taken) overruled(id int64) (Overruling, bool) {
-	i := slices.IndexFunc(t.Overruled, func(o Overruling) bool { return o.IDs.Has(id) })
+func (t Taken) overruled(r Row) (Overruling, bool) {
+	if !t.decided(r) {
+		return Overruling{}, false
+	}
+	i := slices.IndexFunc(t.Overruled, func(o Overruling) bool { return o.IDs.Has(r.ID) })
 	if i < 0 {
 		return Overruling{}, false
 	}

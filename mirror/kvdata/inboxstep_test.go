@@ -314,7 +314,7 @@ func TestEverythingIsOfOneMoment(t *testing.T) {
 			}
 		}
 	}()
-	for last := 0; last < 500; {
+	for last := 0; last < 200; {
 		in, table, records, err := w.mirror.Everything(t.Context(), 0)
 		require.NoError(t, err)
 		require.Empty(t, records)
