@@ -1,8 +1,10 @@
 package mirror_test
 
 import (
+	"database/sql"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,20 +64,22 @@ func (w *world) applied() cssetcd.Revision {
 // never taken for what was decided on.
 func TestMySQLWasSetBackAndItsInboxIsEmpty(t *testing.T) {
 	t.Parallel()
+	const behind = "SET STATEMENT timestamp = 1e9 FOR " // on a server whose clock is
+	more := func(w *world) {
+		w.exec("UPDATE kvData SET kvVal = 'x' WHERE kvKey = '/n'")
+		w.once(w.sharing)
+	}
+	write := func(w *world) { w.exec(insert, "/y", "1", "/DBS") }
 	for name, tt := range map[string]struct {
 		after func(w *world) // what others wrote, and etcd has, between what was set back to and what was decided on last
 		while func(w *world) // likewise before a mirror runs again
+		clock string
 	}{
-		"to what was decided on last":                 {nil, nil},
-		"to what was decided on last, and they wrote": {nil, func(w *world) { w.exec(insert, "/y", "1", "/DBS") }},
-		"further": {func(w *world) {
-			w.exec("UPDATE kvData SET kvVal = 'x' WHERE kvKey = '/n'")
-			w.once(w.sharing)
-		}, nil},
-		"further, and they wrote": {func(w *world) {
-			w.exec("UPDATE kvData SET kvVal = 'x' WHERE kvKey = '/n'")
-			w.once(w.sharing)
-		}, func(w *world) { w.exec(insert, "/y", "1", "/DBS") }},
+		"to what was decided on last":                 {},
+		"to what was decided on last, and they wrote": {while: write},
+		"further":                    {after: more},
+		"further, and they wrote":    {after: more, while: write},
+		"further, to a clock behind": {after: more, clock: behind},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +102,7 @@ func TestMySQLWasSetBackAndItsInboxIsEmpty(t *testing.T) {
 				tt.while(w)
 			}
 			w.once(w.sharing)
-			w.exec(insert, "/x", "1", "/DBS")
+			w.exec(tt.clock+insert, "/x", "1", "/DBS")
 			w.once(w.sharing)
 			assert.Equal(t, "1", w.value("/x"))
 			assert.Equal(t, "2", w.value("/m"))
@@ -110,6 +114,17 @@ func TestMySQLWasSetBackAndItsInboxIsEmpty(t *testing.T) {
 			w.rest()
 		})
 	}
+}
+
+// hold executes a statement in a transaction that stays open.
+func (w *world) hold(statement string) *sql.Tx {
+	w.t.Helper()
+	tx, err := w.sql.BeginTx(w.t.Context(), nil)
+	require.NoError(w.t, err)
+	w.t.Cleanup(func() { _ = tx.Rollback() })
+	_, err = tx.ExecContext(w.t.Context(), statement)
+	require.NoError(w.t, err)
+	return tx
 }
 
 // Rule: what others changed past the triggers, after they had changed the same row before them, is told and undone, and
@@ -133,18 +148,21 @@ func TestDriftOfACapturedRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.put("/DBS", "", "/m", "1")
+			w.put("/DBS", "", "/m", "1", "/n", "1")
 			w.shared()
 			w.once(w.sharing)
+			w.put("/n", "2")
 			w.exec(tt.theirs)
 			w.past(tt.past)
-			w.once(w.sharing)
-			assert.Equal(t, tt.want, w.value("/m"))
+			others := w.hold("UPDATE kvData SET kvVal = 'h' WHERE kvKey = '/n'")
+			w.run(w.mirror(w.sharing)) // and tries again, while others hold a row that it has to write
+			require.Eventually(t, func() bool { return w.value("/m") == tt.want }, patience, time.Millisecond)
+			require.NoError(t, others.Rollback())
+			w.rest()
 			assert.Equal(t, tt.want, w.rows()["/m"].value)
 			assert.Empty(t, w.conflicts())
-			w.rest()
 			w.exec("UPDATE kvData SET kvVal = 'on' WHERE kvKey = '/DBS'")
-			w.once(w.sharing)
+			w.rest()
 			assert.Equal(t, "on", w.value("/DBS"))
 		})
 	}
