@@ -28,6 +28,7 @@ type session struct {
 	conflicts int            // changes of others that etcd did not take and that are on record
 	wrote     time.Time      // when the revision was last moved on
 	looked    time.Time      // when the server was last known to be as this session left it
+	ids       reserved       // for new rows, where both sides write
 	timeout   time.Duration
 	tell      func(error) // of locks that it waits for; nil: nobody is told
 }
@@ -137,6 +138,9 @@ func (s *session) commit(ctx context.Context, next kvdata.Step) error {
 		return err
 	}
 	s.table.Apply(next.Plan)
+	if next.Inbox != nil {
+		s.ids.next += int64(len(next.Plan.Inserts))
+	}
 	if s.adopt != nil {
 		s.state.Mirror, s.state.Identity, s.adopt = s.adopt.Name, s.adopt.Identity, nil
 	}
@@ -165,7 +169,7 @@ func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 				return err
 			}
 		case errors.Is(err, kvdata.ErrIDsTaken) && numbered < numberTries:
-			if err := s.renumber(ctx, next.Plan, numbered); err != nil {
+			if err := s.renumber(ctx, next, numbered); err != nil {
 				return err
 			}
 			numbered++
@@ -177,22 +181,41 @@ func (s *session) applyPatiently(ctx context.Context, next kvdata.Step) error {
 	}
 }
 
-// numberByServer gives new rows ids after the server's own count where both sides write: others count by it.
+// reserved are ids that the server gave to this session and nobody else.
+type reserved struct{ next, end int64 }
+
+// spareIDs are reserved beyond those that are needed now: a reservation costs a statement.
+const spareIDs = 100
+
+// numberByServer gives new rows ids of the server's own count where both sides write: others count by it. They are used
+// up only by a step that is taken, since one that others are in the way of is tried every few milliseconds.
 func (s *session) numberByServer(ctx context.Context, next kvdata.Step) error {
-	if next.Inbox == nil || len(next.Plan.Inserts) == 0 {
+	need := int64(len(next.Plan.Inserts))
+	if next.Inbox == nil || need == 0 {
 		return nil
 	}
-	return s.renumber(ctx, next.Plan, 1)
+	if s.ids.end-s.ids.next < need {
+		first, err := s.db.ReserveIDs(ctx, int(need)+spareIDs)
+		if err != nil {
+			return err
+		}
+		s.ids = reserved{first, first + need + spareIDs}
+	}
+	return next.Plan.Renumber(s.ids.next)
 }
 
 // renumber gives the new rows of a plan ids that nobody has. Transactions under way may have taken some that cannot be
 // seen yet, so it leaves them more room each time.
-func (s *session) renumber(ctx context.Context, p *plan.Plan, try int) error {
+func (s *session) renumber(ctx context.Context, next kvdata.Step, try int) error {
+	if next.Inbox != nil { // somebody counts ids of their own
+		s.ids = reserved{}
+		return s.numberByServer(ctx, next)
+	}
 	last, err := s.db.LastID(ctx)
 	if err != nil {
 		return err
 	}
-	return p.Renumber(last + int64((try-1)*(try-1)) + 1)
+	return next.Plan.Renumber(last + int64((try-1)*(try-1)) + 1)
 }
 
 // quarantineGrowth returns by how many keys a plan changes the quarantine.
