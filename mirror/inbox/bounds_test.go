@@ -55,6 +55,12 @@ var (
 		drifts: 1}
 	noGo = bounds{begin: allThere, transactions: writers(2), statements: writers(2), sql: sql(sqlAll), mirrors: 2,
 		crashes: 1, takeOvers: 1}
+	byUnit = bounds{begin: allThere, goWrites: 1, goes: goNoCzar, transactions: writers(1, 1), statements: writers(2, 1),
+		sql: sql(sqlTree, sqlOthers), mirrors: 1, lag: true, byUnit: true}
+	byUnitDeposed = bounds{begin: allThere, goWrites: 1, goes: goSetsBelow, transactions: writers(1, 1),
+		statements: writers(1, 1), sql: sql(sqlOthers, setsName|setsBelow), mirrors: 2, takeOvers: 1, byUnit: true}
+	byUnitLarge = bounds{begin: allThere, goWrites: 2, goes: goTree, transactions: writers(1, 1),
+		statements: writers(2, 1), sql: sql(sqlAll, sqlAll), mirrors: 1, crashes: 1, byUnit: true}
 	deposedTree = bounds{begin: allThere, goWrites: 1, goes: goTree, transactions: writers(2), statements: writers(2),
 		sql: sql(sqlTree), mirrors: 2, takeOvers: 1}
 	twoWritersTwoGo = bounds{begin: allThere, goWrites: 2, goes: goTree, transactions: writers(1, 1),
@@ -87,6 +93,8 @@ var smallWorlds = []set{
 	{"a czar", czar},
 	{"a czar that comes", czarComes},
 	{"a mirror is deposed", deposedOnly},
+	{"a transaction for each unit", byUnit},
+	{"a transaction for each unit, and a mirror is deposed", byUnitDeposed},
 	{"two mirrors", twoMirrors},
 	{"two mirrors and a name", twoMirrorsName},
 	{"there and back", thereAndBack},
@@ -106,4 +114,5 @@ var largeWorlds = []set{
 	{"no Go writes", noGo},
 	{"a mirror is deposed, and a name comes and goes", deposedTree},
 	{"two writers, and Go writes twice", twoWritersTwoGo},
+	{"a transaction for each unit", byUnitLarge},
 }

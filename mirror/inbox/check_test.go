@@ -37,6 +37,7 @@ type bounds struct {
 	lag          bool // steps may go to older revisions than the newest
 	staleReads   bool // what was decided on may be read from an etcd that lags
 	czar         bool // one is registered from the beginning
+	byUnit       bool // a transaction of etcd decides on one unit
 	asUpstream   bool // the foreign writer makes the name as upstream does, in three transactions
 }
 
@@ -87,6 +88,10 @@ func (c *checker) watches(invariant string) bool {
 }
 
 func (c *checker) run() {
+	if c.bounds.byUnit {
+		defer func(usual int) { regroupAt = usual }(regroupAt)
+		regroupAt = 0
+	}
 	c.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 	c.seen, c.moves = map[stateKey]uint32{}, map[string]bool{}
 	c.layings, c.decisions = map[toLay][allKeys]kvRow{}, map[toDecide]*answer{}
@@ -262,7 +267,7 @@ func (w world) String() string {
 func (c *checker) laid(q toLay) [allKeys]kvRow { return known(c.layings, q, toLay.answer) }
 
 func (c *checker) decided(q toDecide) *answer {
-	return known(c.decisions, q, func(q toDecide) *answer { return q.answer(c.kept.Rules) })
+	return known(c.decisions, q, func(q toDecide) *answer { return q.answer(c.kept.Rules, c.bounds.byUnit) })
 }
 
 func (c *checker) stepped(q toStep) *stepAnswer {

@@ -29,7 +29,9 @@ func (a *actor) commitsDecision(w *world, d *daemon) string {
 	e := w.now()
 	e.taken = answer.next
 	e.taken.at = w.revision
-	d.taken, d.failed, d.stage = e.taken, false, knows
+	d.taken = e.taken
+	d.decided++
+	d.goesOn()
 	return first3(wrong, a.wrongVerdicts(w, d, answer, &before), a.orphan(w))
 }
 

@@ -225,6 +225,8 @@ type toDecide struct {
 	rows    rowSet
 	applied uint8
 	taken   takenKey
+	grouped rowSet // those that were decided on when the rows were grouped
+	decided uint8  // by how many transactions since
 }
 
 // answer is a change of etcd.
@@ -243,10 +245,10 @@ type answer struct {
 	decidesOn rowSet // keys
 }
 
-func (q toDecide) answer(r Rules) *answer {
+func (q toDecide) answer(r Rules, byUnit bool) *answer {
 	shot := q.seen.snapshot(q.rows, q.applied)
 	t := q.taken.taken()
-	d := shot.Decide(mirrorName, historyText, t, r)
+	d := q.decision(shot, t, r, byUnit)
 	have := q.etcd.snapshot(q.at, d.Reads())
 	c, next, err := d.Change(have)
 	switch {
@@ -271,6 +273,28 @@ func (q toDecide) answer(r Rules) *answer {
 	a.guards = guardsOf(c, d.Reads(), have)
 	a.effect(c)
 	return a
+}
+
+// decision is that which comes after those that were carried out on the same rows.
+func (q toDecide) decision(shot Snapshot, t Taken, r Rules, byUnit bool) Decision {
+	least := func(d Decision) Decision {
+		if byUnit && len(d.batch) > 1 {
+			d.batch, d.queue = d.batch[:1], slices.Concat(d.batch[1:], d.queue)
+		}
+		return d
+	}
+	if q.decided == 0 {
+		return least(shot.Decide(mirrorName, historyText, t, r))
+	}
+	before := Taken{IDs: idsOf(q.grouped), Applied: shot.Applied}
+	d := least(shot.Decide(mirrorName, historyText, before, r))
+	for range q.decided - 1 {
+		for _, u := range d.batch {
+			before.IDs = before.IDs.Or(IDsOfRows(u.rows))
+		}
+		d = least(d.Next(before))
+	}
+	return least(d.Next(t))
 }
 
 // effect notes what a change writes.

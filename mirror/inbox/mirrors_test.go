@@ -35,7 +35,11 @@ func (c *checker) mirrorMoves(from *world, n int, next nexter) {
 	case reads:
 		a.readsEtcd()
 	case decides:
-		a.move(work, "decides", a.commitsDecision)
+		name := "decides"
+		if d.decided > 0 {
+			name = "decides on more of what it has read"
+		}
+		a.move(work, name, a.commitsDecision)
 	case aims:
 		a.takesAim()
 	case planned:
@@ -154,17 +158,24 @@ func (a *actor) snapshot(w *world, d *daemon) string {
 	return ""
 }
 
-// sorts finds whether there is something to decide on.
+// sorts finds whether there is something to decide on, or why the last step was taken back.
 func (a *actor) sorts(w *world, d *daemon) string {
-	switch {
-	case d.rows&^d.taken.ids != 0:
-		d.stage = reads
-	case d.failed:
+	d.grouped, d.decided = d.rows&d.taken.ids, 0
+	if d.failed && d.rows&^d.taken.ids == 0 {
 		a.ends(w)
-	default:
-		d.stage = aims
+		return ""
 	}
+	d.goesOn()
 	return ""
+}
+
+// goesOn decides on the rows that are left of those read, and then takes a step: what others committed since waits for
+// the next one.
+func (d *daemon) goesOn() {
+	d.failed = false
+	if d.stage = aims; d.rows&^d.taken.ids != 0 {
+		d.stage = reads
+	}
 }
 
 func (a *actor) readsEtcd() {
@@ -183,7 +194,7 @@ func (a *actor) readsEtcd() {
 }
 
 func (a *actor) decision(w *world, d *daemon) *answer {
-	q := toDecide{w.history[d.aim], d.aim, w.seen(d.rows), d.rows, d.applied, d.taken}
+	q := toDecide{w.history[d.aim], d.aim, w.seen(d.rows), d.rows, d.applied, d.taken, d.grouped, d.decided}
 	q.etcd.life = 0
 	return a.decided(q)
 }
@@ -197,16 +208,17 @@ func (w *world) toStep(d *daemon) toStep {
 // takesAim finds a revision to step to.
 func (a *actor) takesAim() {
 	d := &a.from.mirrors[a.n]
-	a.move(work, "reads the inbox again", func(_ *world, d *daemon) string { d.stage = knows; return "" })
 	for at := a.from.revision; at >= a.atLeast(a.from.toStep(d)); at-- {
-		todo := a.from.todo(d, at)
-		if todo {
+		if a.from.todo(d, at) {
 			a.move(work, "plans", func(w *world, d *daemon) string {
 				d.aim, d.keys, d.stage = at, w.changedSince(d.applied, at), planned
 				return ""
 			})
-		} else if at == a.from.revision {
-			a.rests(d)
+		} else {
+			a.move(work, "reads the inbox again", func(_ *world, d *daemon) string { d.stage = knows; return "" })
+			if at == a.from.revision {
+				a.rests(d)
+			}
 		}
 		if !a.bounds.lag {
 			break

@@ -23,6 +23,7 @@ type missing struct {
 const (
 	twice, older       = "T6: a row is decided on twice", "T6: kvData shows an older revision"
 	notSeen            = "T3: /DBS/n/c in etcd is not what the foreign change was made on"
+	nameNotSeen        = "T3: /DBS/n in etcd is not what the foreign change was made on"
 	otherName          = "T8: the name in etcd is not that of kvData"
 	otherLife          = "T8: a change below another incarnation"
 	unrecorded         = "T2: what was overruled is not recorded"
@@ -83,7 +84,7 @@ func TestEveryDetailIsNeeded(t *testing.T) {
 		broken string
 	}{
 		{"what was decided on is not guarded", twoMirrors, variant{takenUnguarded: true}, twice},
-		{"keys are not guarded", upstream, variant{keysUnguarded: true}, otherLife},
+		{"keys are not guarded", upstream, variant{keysUnguarded: true}, nameNotSeen},
 		{"what is above a key is not guarded", upstream, variant{aboveUnguarded: true}, otherLife},
 		{"the inbox is read before what was decided on", twoMirrors,
 			variant{inboxFirst: true, Rules: Without(NeedsNewerInbox)}, twice},

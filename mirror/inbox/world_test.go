@@ -5,7 +5,8 @@ package inbox
 // production calls, see convert_test.go; etcd, MySQL and the order of the mirror's steps are written by hand, for
 // speed.
 //
-// Messages are lost where a mirror ends after the step that they belong to. A mirror that another one took over from
+// A mirror takes its step with the rows that it has decided on, and does not read the inbox again before. Messages are
+// lost where a mirror ends after the step that they belong to. A mirror that another one took over from
 // goes on with what it knows.
 
 // The keys, as indexes.
@@ -166,6 +167,8 @@ type daemon struct {
 	taken   takenKey
 	rows    rowSet // that it has read
 	applied uint8  // as read with them
+	grouped rowSet // those of them that were decided on when they were grouped
+	decided uint8  // by how many transactions since
 	aim     uint8  // the revision that it decides on, or steps to
 	keys    rowSet // that may differ, of a step
 	done    uint8  // statements of the step
@@ -259,7 +262,7 @@ func (w *world) forget(v variant) {
 		if d.aim != 0 {
 			oldest = min(oldest, d.aim)
 		}
-		if d.stage == aims {
+		if d.stage >= reads && d.stage <= aims {
 			oldest = min(oldest, d.applied)
 		}
 	}
@@ -326,6 +329,9 @@ func (d *daemon) forget(v variant) {
 		if !v.appliedBefore {
 			d.applied = 0
 		}
+	}
+	if d.stage != reads && d.stage != decides {
+		d.grouped, d.decided = 0, 0
 	}
 	if d.stage != decides && d.stage < planned {
 		d.aim = 0
