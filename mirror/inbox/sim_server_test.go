@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -63,14 +64,17 @@ func (s *server) hasChildren(id int32) bool {
 	return false
 }
 
-// tree returns the rows of a key and of what is below it, those below first.
+// tree returns the rows of a key and of what is below it, those below first; always in the same order, so that a seed
+// is one world.
 func (s *server) tree(key string) (all []plan.Row) {
 	for _, r := range s.rows {
 		if r.Key == key || below(r.Key, key) {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b plan.Row) int { return len(b.Key) - len(a.Key) })
+	slices.SortFunc(all, func(a, b plan.Row) int {
+		return cmp.Or(len(b.Key)-len(a.Key), strings.Compare(a.Key, b.Key))
+	})
 	return all
 }
 
