@@ -23,8 +23,7 @@ type sharing struct {
 	failed  error
 	busy    time.Time // when the inbox last held anything
 	refuses bool      // drops by others, as MySQL has it
-	// since when the locks of others have kept a step from being taken; zero when they do not
-	blocked time.Time
+	blocked time.Time // since when others have been in the way of each step; zero when they are not
 }
 
 // share follows both sides. The session's table is what it left in kvData, with the rows of the inbox laid over it.
@@ -45,6 +44,19 @@ func (m *Mirror) share(ctx context.Context, s *session, a *audit) error {
 
 // shareOnce reads the inbox, and decides on its rows or takes a step; moved says that it did either.
 func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err error) {
+	if m.crowded(s.both) {
+		err := m.alone(ctx, s, func(ctx context.Context) (err error) {
+			moved, err = m.shareAsItIs(ctx, s)
+			return err
+		})
+		if !errors.Is(err, ErrBusy) {
+			return moved, err
+		}
+	}
+	return m.shareAsItIs(ctx, s)
+}
+
+func (m *Mirror) shareAsItIs(ctx context.Context, s *session) (moved bool, err error) {
 	if err := s.readInbox(ctx); err != nil {
 		return false, err
 	}
@@ -164,11 +176,10 @@ func (m *Mirror) stepped(s *session, err error, to *cssetcd.Snapshot, conflicts 
 	b := s.both
 	switch {
 	case errors.Is(err, kvdata.ErrOvertaken):
+		b.keptOut()
 		return true, nil
 	case errors.Is(err, ErrBusy):
-		if b.blocked.IsZero() {
-			b.blocked = time.Now()
-		}
+		b.keptOut()
 		if time.Since(b.blocked) > s.timeout/4 {
 			m.report(err)
 		}

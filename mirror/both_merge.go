@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
@@ -81,8 +82,16 @@ func (m *Mirror) mergeShared(ctx context.Context, s *session, newest newest) (*c
 	m.tellForeign(e.Foreign)
 	for {
 		to, p, err := m.takeAndStep(ctx, s, newest, e)
-		if !errors.Is(err, kvdata.ErrOvertaken) && !errors.Is(err, ErrBusy) && !errors.Is(err, inbox.ErrDecided) {
-			return to, p, err
+		if kept(err) && m.crowded(s.both) {
+			to, p, err = m.takeAndStepAlone(ctx, s, newest, e)
+		}
+		switch {
+		case err == nil:
+			return to, p, m.refuseDrops(ctx, s)
+		case kept(err):
+			s.both.keptOut()
+		case !errors.Is(err, inbox.ErrDecided):
+			return nil, nil, err
 		}
 		if err := wait.UpTo(ctx, m.pace.poll); err != nil {
 			return nil, nil, err
@@ -91,6 +100,20 @@ func (m *Mirror) mergeShared(ctx context.Context, s *session, newest newest) (*c
 			return nil, nil, err
 		}
 	}
+}
+
+// takeAndStepAlone is takeAndStep while nobody else can write kvData.
+func (m *Mirror) takeAndStepAlone(ctx context.Context, s *session, newest newest, e plan.Evidence) (
+	to *cssetcd.Snapshot, p *plan.Plan, err error,
+) {
+	err = m.alone(ctx, s, func(ctx context.Context) error {
+		if err := s.readInbox(ctx); err != nil {
+			return err
+		}
+		to, p, err = m.takeAndStep(ctx, s, newest, e)
+		return err
+	})
+	return to, p, err
 }
 
 // weighDrift finds out what changed in kvData that neither the mirror wrote nor a trigger saw, and refuses what looks
@@ -172,10 +195,10 @@ func (m *Mirror) stepFully(ctx context.Context, s *session, newest newest, e pla
 	if err != nil {
 		return nil, nil, err
 	}
-	s.stored, b.keys, b.failed, m.regressed, m.told = nil, nil, nil, false, nil
+	s.stored, b.keys, b.failed, b.blocked, m.regressed, m.told = nil, nil, nil, time.Time{}, false, nil
 	m.log(m.status.foreign(nil))
 	m.tellConflicts(s, conflicts)
-	return to, p, m.refuseDrops(ctx, s)
+	return to, p, nil
 }
 
 // youngNames returns the names that came into being since the revision that kvData shows, and those in the inbox.

@@ -20,6 +20,7 @@ type pace struct {
 	poll    time.Duration // between two reads of an inbox that was empty for long
 	lively  time.Duration // for so long after it was not, it is read at the next pace
 	often   time.Duration
+	crowded time.Duration // of steps that others are in the way of, until they are kept away for one
 	fenced  time.Duration // after another mirror took over: it may be meant to have the table for a while
 	catchUp time.Duration // for a feed that is behind what kvData shows
 }
@@ -27,7 +28,7 @@ type pace struct {
 var usualPace = pace{
 	idle: time.Second, first: 100 * time.Millisecond, most: 10 * time.Second, refused: 10 * time.Second,
 	fenced: 2 * time.Second, poll: 20 * time.Millisecond, lively: time.Second, often: 2 * time.Millisecond,
-	catchUp: 5 * time.Second,
+	catchUp: 5 * time.Second, crowded: time.Second,
 }
 
 // Run keeps kvData equal to the catalogue until ctx ends, whose error it then returns, or until the feed does. Trouble

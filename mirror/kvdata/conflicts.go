@@ -60,7 +60,7 @@ func (w writer) conflicts(list []inbox.Conflict) error {
 		}
 	}
 	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_conflicts WHERE id <
-		(SELECT id FROM (SELECT id FROM css_mirror_conflicts ORDER BY id DESC LIMIT 1 OFFSET ?) AS oldest)`, MaxConflicts-1)
+		(SELECT id FROM (SELECT id FROM css_mirror_conflicts c ORDER BY id DESC LIMIT 1 OFFSET ?) AS oldest)`, MaxConflicts-1)
 	if err != nil {
 		return fmt.Errorf("shorten css_mirror_conflicts: %w", err)
 	}

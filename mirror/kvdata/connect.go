@@ -17,6 +17,7 @@ type connection struct {
 	*mysqlconn.Conn
 	target *mysql.Config
 	uid    string // the server's own idea of which one it is; "" if it has none
+	held   bool   // the tables are held, and a transaction must not begin with BEGIN
 }
 
 // querier reads; it is a connection or a transaction.
@@ -62,7 +63,7 @@ func connect(ctx context.Context, target *mysql.Config, timeout time.Duration) (
 		}
 		return nil, err
 	}
-	return &connection{conn, target, uid}, nil
+	return &connection{Conn: conn, target: target, uid: uid}, nil
 }
 
 // connectOrCreate is connect that creates the database where it is missing.

@@ -37,7 +37,7 @@ func TestServerEndsAnIdleTransaction(t *testing.T) {
 	defer first.Close()
 	_, _, err = first.TakeOver(t.Context(), by)
 	require.NoError(t, err)
-	release, err := first.Hold(t.Context())
+	release, err := first.HoldState(t.Context())
 	require.NoError(t, err)
 	defer release()
 	second, err := kvdata.Open(t.Context(), s.target, 10*time.Second)

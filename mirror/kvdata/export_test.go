@@ -25,8 +25,8 @@ func SessionVariable(ctx context.Context, target *mysql.Config, name string) (va
 	return value, err
 }
 
-// Hold locks the state as a step does, and then does nothing more.
-func (c *Conn) Hold(ctx context.Context) (release func(), err error) {
+// HoldState locks the state as a step does, and then does nothing more.
+func (c *Conn) HoldState(ctx context.Context) (release func(), err error) {
 	tx, err := c.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -48,3 +48,16 @@ func (c *Conn) HoldEmptied(ctx context.Context, ids []int64) (release func(), er
 
 // Explain gives an error of the driver its meaning.
 func Explain(target *mysql.Config, err error) error { return explain(target, err) }
+
+// WriteWithin executes a statement in a transaction whose context ends before it does.
+func (c *Conn) WriteWithin(ctx context.Context, statement string, cancel context.CancelFunc) error {
+	tx, err := c.conn.begin(ctx)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, statement)
+	}
+	cancel()
+	if failed := tx.Commit(); err == nil {
+		err = failed
+	}
+	return err
+}

@@ -65,7 +65,7 @@ func (w writer) foreign(s Step) error {
 	_, err := w.tx.ExecContext(w.ctx, `DELETE FROM css_mirror_foreign WHERE id < (SELECT MIN(id) FROM (SELECT id,
 		ROW_NUMBER() OVER (ORDER BY id DESC) AS nth,
 		SUM(COALESCE(LENGTH(found), 0) + COALESCE(LENGTH(mirrored), 0)) OVER (ORDER BY id DESC) AS bytes
-		FROM css_mirror_foreign) AS newest WHERE nth = 1 OR nth <= ? AND bytes <= ?)`, plan.MaxForeign, plan.MaxForeignBytes)
+		FROM css_mirror_foreign f) AS newest WHERE nth = 1 OR nth <= ? AND bytes <= ?)`, plan.MaxForeign, plan.MaxForeignBytes)
 	return err
 }
 

@@ -14,7 +14,7 @@ const mostIDsOfARow = 65_535
 // another statement may have been given that id by then, and overwrite the row with its ON DUPLICATE KEY UPDATE. It
 // fails with [ErrBusy] where others have locked what a row would need.
 func (c *Conn) ReserveIDs(ctx context.Context, n int) (first int64, err error) {
-	tx, err := c.conn.BeginTx(ctx, nil)
+	tx, err := c.conn.begin(ctx)
 	if err != nil {
 		return 0, c.explain(fmt.Errorf("begin a transaction: %w", err))
 	}

@@ -2,7 +2,6 @@ package kvdata
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -31,7 +30,7 @@ type Step struct {
 func (c *Conn) Apply(ctx context.Context, s Step) error { return c.explain(c.apply(ctx, s)) }
 
 func (c *Conn) apply(ctx context.Context, s Step) error {
-	tx, err := c.conn.BeginTx(ctx, nil)
+	tx, err := c.conn.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin a transaction: %w", err)
 	}
@@ -66,7 +65,7 @@ func (c *Conn) apply(ctx context.Context, s Step) error {
 // writer writes within one transaction.
 type writer struct {
 	ctx      context.Context // of the transaction
-	tx       *sql.Tx
+	tx       transaction
 	bytes    bool   // keys are not text
 	maxBytes int    // of the keys and values of one statement
 	before   string // each statement on kvData
