@@ -40,22 +40,30 @@ type mirrorSession struct {
 	whole  bool // the next step compares everything
 	taken  Taken
 	shot   Snapshot
+	read   bool        // the snapshot was made use of, and the next one is to come
 	shows  kv.Revision // the revision of what the session last left, or began with
 	failed bool
+
+	working bool // it is in the midst of something while others come between
 }
 
 // begin starts a session: what was decided on is read before MySQL is.
-func (s *simulation) begin() *mirrorSession {
+func (s *simulation) begin() {
 	s.sql.term++
-	m := &mirrorSession{simulation: s, term: s.sql.term, whole: true, taken: s.takenNow()}
+	m := &mirrorSession{simulation: s, term: s.sql.term, whole: true, taken: s.takenNow(), working: true}
+	s.mirrors = append(s.mirrors, m)
 	s.between()
+	m.working = false
+	if s.sql.term != m.term {
+		s.ends(m)
+		return
+	}
 	m.table = plan.NewTable(columns)
 	for _, r := range s.sql.rows {
 		s.must(m.table.Add(r))
 	}
 	m.shot = Snapshot{Applied: s.sql.applied, Rows: slices.Clone(s.sql.inbox)}
 	m.shows = s.sql.applied
-	return m
 }
 
 func (s *simulation) takenNow() Taken {
@@ -64,69 +72,69 @@ func (s *simulation) takenNow() Taken {
 	return t
 }
 
-// once reads the inbox, and decides on its rows or takes a step. It reports whether the session goes on, and whether it
-// did anything.
+// once decides on all rows of the inbox and takes a step. It reports whether the session goes on, and whether it did
+// anything. It fails where the last step met what no row explains.
 func (m *mirrorSession) once() (goesOn, moved bool) {
-	if !m.whole {
+	if m.read {
 		if m.sql.term != m.term || m.sql.applied != m.shows {
 			return false, true
 		}
-		m.read()
+		m.readInbox()
 	}
+	m.read = true
 	m.between()
-	if len(m.shot.Undecided(m.taken)) > 0 || m.shot.WentBack(m.taken) {
-		return m.take(), true
-	}
-	if m.failed {
+	if m.failed && len(m.shot.Undecided(m.taken)) == 0 {
 		return false, true
+	}
+	m.failed = false
+	switch err := m.takeAll(); {
+	case errors.Is(err, ErrDecided):
+		m.taken = m.takenNow() // and the inbox is read again
+		return true, true
+	case err != nil:
+		m.must(err)
 	}
 	return m.step()
 }
 
-// read reads the inbox and lays its rows over the table.
-func (m *mirrorSession) read() {
+// readInbox reads the inbox and lays over the table what is new in it.
+func (m *mirrorSession) readInbox() {
+	fresh := Fresh(m.sql.inbox, m.shot.Rows)
 	m.shot = Snapshot{Applied: m.sql.applied, Rows: slices.Clone(m.sql.inbox)}
-	for _, r := range m.shot.Rows {
+	for _, r := range fresh {
 		is := plan.Row{ID: r.KvID, Parent: r.Parent, Key: r.Key, Value: r.After.Text}
 		m.must(m.table.Lay(is, !r.After.There))
 	}
 }
 
-func (m *mirrorSession) take() (goesOn bool) {
-	d := m.shot.Decide(mirrorName, historyText, m.taken, Rules{})
-	next, err := m.commitDecision(d)
-	switch {
-	case errors.Is(err, ErrDecided):
-		next = m.takenNow()
-	case errors.Is(err, ErrWentBack):
-		if next, err = m.commitDecision(m.shot.Discard(mirrorName, historyText, m.taken)); err != nil {
-			return false
-		}
-	case err != nil:
-		m.must(err)
-	default: // as a mirror does, on the snapshot that it has
-		for d = d.Next(next); !d.Empty() && m.rnd.IntN(3) > 0; d = d.Next(next) {
-			m.taken = next
-			m.between()
-			if next, err = m.commitDecision(d); errors.Is(err, ErrDecided) {
-				next = m.takenNow()
-				break
-			}
-			m.must(err)
-		}
+// takeAll decides on all rows of the snapshot. Those of a MySQL that was set back are recorded.
+func (m *mirrorSession) takeAll() error {
+	if m.shot.WentBack(m.taken) {
+		return m.take(m.shot.Discard(mirrorName, historyText, m.taken))
 	}
-	m.taken, m.failed = next, false
-	return true
+	for d := m.shot.Decide(mirrorName, historyText, m.taken, Rules{}); !d.Empty(); d = d.Next(m.taken) {
+		if err := m.take(d); err != nil {
+			return err
+		}
+		m.between()
+	}
+	return nil
+}
+
+func (m *mirrorSession) take(d Decision) error {
+	next, err := m.commitDecision(d)
+	if err == nil {
+		m.taken = next
+	}
+	return err
 }
 
 func (m *mirrorSession) commitDecision(d Decision) (next Taken, err error) {
-	m.deciding = true
 	next.At, err = kv.Run(context.Background(), m, kv.Op{Name: "decide", Reads: d.Reads(),
 		Plan: func(have *kv.Snapshot) (c kv.Change, err error) {
 			c, next, err = d.Change(have)
 			return c, err
 		}})
-	m.deciding = false
 	if err == nil {
 		m.decided(d, next)
 	}
@@ -149,10 +157,8 @@ func (m *mirrorSession) step() (goesOn, moved bool) {
 	conflicts := step.Conflicts(to)
 	switch err := m.sql.step(m.term, m.shot.Applied, to.Revision, p, step.Done, conflicts); {
 	case errors.Is(err, errOvertaken):
-		m.read()
 		return true, true
 	case errors.Is(err, errUnexpected):
-		m.read()
 		m.failed = true
 		return true, true
 	case err != nil:

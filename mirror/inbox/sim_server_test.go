@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/mirror/plan"
@@ -19,6 +20,7 @@ type server struct {
 	nextID  int32
 	inbox   []Row // by id
 	nextRow int64
+	clock   int64 // how many rows of the inbox were ever written
 	applied kv.Revision
 	term    int
 	records []Conflict
@@ -92,8 +94,9 @@ func (x *sqlTxn) note(before, after Value, r plan.Row) {
 	} else {
 		x.nextRow++
 	}
+	x.clock++
 	x.inbox = append(x.inbox, Row{ID: id, Conn: x.conn, KvID: r.ID, Parent: r.Parent, Key: r.Key, Before: before,
-		After: after})
+		After: after, At: time.Unix(x.clock, 0).UTC()})
 	slices.SortFunc(x.inbox, func(a, b Row) int { return int(a.ID - b.ID) })
 }
 

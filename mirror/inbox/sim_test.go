@@ -29,12 +29,11 @@ type simulation struct {
 	// history[n] is etcd at revision n + 1
 	history []*kv.Snapshot
 	sql     *server
-	mirror  *mirrorSession
+	mirrors []*mirrorSession // those that live: one has the term, and the others do not know that yet
 	late    []int64
 	backup  *server
 	calm    bool // nobody writes any more
 
-	deciding bool
 	before   *kv.Snapshot     // the last decision
 	verdicts map[int64]string // of rows of the inbox: the kind of the conflict, or taken
 	seen     map[string]int   // what happened how often
@@ -79,18 +78,35 @@ func (s *simulation) Commit(ctx context.Context, c kv.Change) (*kv.Snapshot, err
 	return got, err
 }
 
-// between lets others write.
+// between lets others do something: writers, another mirror, or one that takes over.
 func (s *simulation) between() {
 	for !s.calm && s.rnd.IntN(3) == 0 {
-		if s.rnd.IntN(2) == 0 {
+		switch n := s.rnd.IntN(16); {
+		case n < 7:
 			s.goWrites()
-		} else {
+		case n < 14:
 			s.sqlWrites()
+		case n == 14:
+			s.takeOver()
+		default:
+			s.move()
 		}
 	}
 }
 
 func simulate(t *testing.T, seed uint64, seen map[string]int) {
+	s := newSimulation(t, seed, seen)
+	for range 12 {
+		s.goWrites()
+	}
+	for range 40 {
+		s.act()
+	}
+	s.comeToRest()
+}
+
+// newSimulation returns a world that has a catalogue with nothing in it.
+func newSimulation(t *testing.T, seed uint64, seen map[string]int) *simulation {
 	s := &simulation{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), sql: newServer(), verdicts: map[int64]string{},
 		seen: seen, history: []*kv.Snapshot{kv.NewSnapshot(1, kv.Everything)}}
 	s.store = kv.NewMemoryAt(s.etcd(), func(next *kv.Snapshot) error {
@@ -103,13 +119,7 @@ func simulate(t *testing.T, seed uint64, seen map[string]int) {
 			{Path: csskey.Of(csskey.Databases)}, {Path: csskey.Of(csskey.Nodes)}, {Path: Path(mirrorName),
 				Value: Taken{}.Format()}}}
 	})
-	for range 12 {
-		s.goWrites()
-	}
-	for range 40 {
-		s.act()
-	}
-	s.comeToRest()
+	return s
 }
 
 func (s *simulation) act() {
@@ -118,42 +128,75 @@ func (s *simulation) act() {
 		s.goWrites()
 	case n < 14:
 		s.sqlWrites()
-	case n == 14 || s.mirror == nil: // who had the term before, if it lives, goes on later
-		s.mirror = s.begin()
+	case n == 14 || len(s.mirrors) == 0:
+		s.takeOver()
 	case n == 15:
-		s.mirror = nil
+		s.ends(s.mirrors[s.rnd.IntN(len(s.mirrors))])
 	case n == 16 && s.backup == nil:
 		s.backup = s.sql.clone()
-	case n == 17 && s.backup != nil && s.backup.applied < s.takenNow().Applied:
+	case n == 17 && s.backup != nil:
 		s.setBack()
 	default:
 		s.move()
 	}
 }
 
+// takeOver begins a session, unless very many live. Who had the term before goes on until it notices.
+func (s *simulation) takeOver() {
+	if len(s.mirrors) < 3 {
+		s.begin()
+	}
+}
+
+// move lets some session go on that is not in the midst of something.
 func (s *simulation) move() (moved bool) {
-	goesOn, moved := s.mirror.once()
+	m := s.mirrors[s.rnd.IntN(len(s.mirrors))]
+	if m.working {
+		return true
+	}
+	if m.term != s.sql.term {
+		s.seen["a deposed mirror goes on"]++
+	}
+	m.working = true
+	goesOn, moved := m.once()
+	m.working = false
 	if !goesOn {
-		s.mirror = nil
+		s.ends(m)
 	}
 	return moved
 }
 
-// setBack sets MySQL back. What its inbox holds then nobody can decide on.
+func (s *simulation) ends(m *mirrorSession) {
+	s.mirrors = slices.DeleteFunc(s.mirrors, func(other *mirrorSession) bool { return other == m })
+}
+
+// setBack sets MySQL back, which ends all sessions. It counts the rows of the inbox from where it was, but its clock
+// goes on. A row that was decided on is so still, while nobody has taken a step since.
 func (s *simulation) setBack() {
+	taken := s.takenNow()
 	s.seen["MySQL is set back"]++
-	s.sql, s.backup, s.mirror, s.late = s.backup, nil, nil, nil
+	if len(s.backup.inbox) == 0 && s.backup.applied == taken.Applied {
+		s.seen["MySQL is set back unseen"]++
+	}
+	s.backup.clock = s.sql.clock
+	s.sql, s.backup, s.mirrors, s.late = s.backup, nil, nil, nil
+	decided := s.verdicts
 	s.verdicts = map[int64]string{}
+	for _, r := range s.sql.inbox {
+		if s.sql.applied >= taken.Applied {
+			s.verdicts[r.ID] = decided[r.ID]
+		}
+	}
 }
 
 // comeToRest lets the mirror work while nobody writes, and looks whether both sides are equal then.
 func (s *simulation) comeToRest() {
 	s.calm = true
 	for range 2000 {
-		if s.mirror == nil {
-			s.mirror = s.begin()
+		if len(s.mirrors) == 0 {
+			s.begin()
 		}
-		if !s.move() && s.mirror != nil {
+		if moved := s.move(); !moved && len(s.mirrors) == 1 {
 			s.checkRest()
 			return
 		}
@@ -261,7 +304,7 @@ func (s *simulation) checkWhole(d Decision, next Taken) {
 			slices.Contains(next.Claims, key) {
 			continue
 		}
-		for _, r := range d.shot.Rows {
+		for _, r := range s.sinceMade(d.shot.Rows, key) {
 			if r.Key == key && s.verdicts[r.ID] == "" {
 				break // its next life waits
 			}
@@ -270,6 +313,17 @@ func (s *simulation) checkWhole(d Decision, next Taken) {
 			}
 		}
 	}
+}
+
+// sinceMade returns the rows that come after the one that made a name. What is older was below a name of another life,
+// or of another spelling: kvData has no row without the one above it.
+func (s *simulation) sinceMade(rows []Row, name string) []Row {
+	for i, r := range slices.Backward(rows) {
+		if r.Key == name && !r.Before.There && s.verdicts[r.ID] == isTaken {
+			return rows[i+1:]
+		}
+	}
+	return rows
 }
 
 // waits reports whether a row comes after one with which a name of its unit goes and comes again: etcd takes that in
