@@ -49,7 +49,7 @@ func (m *Mirror) shareOnce(ctx context.Context, s *session) (moved bool, err err
 			moved, err = m.shareAsItIs(ctx, s)
 			return err
 		})
-		if !errors.Is(err, ErrBusy) {
+		if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrUnauthorized) {
 			return moved, err
 		}
 	}
