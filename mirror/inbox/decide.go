@@ -27,21 +27,34 @@ type Snapshot struct {
 	Rows    []Row       // of the inbox, in the order of their ids
 }
 
-// WentBack reports whether the inbox is older than what was decided on last. Then it has to be discarded, even where it
-// is empty: the ids of rows to come may be those of rows that were decided on.
-func (s Snapshot) WentBack(t Taken) bool { return s.Applied < t.Applied }
+// WentBack reports whether the inbox is older than what was decided on last, or was set back to that state since. Then
+// it has to be discarded, even where it is empty: the ids of rows to come may be those of rows that were decided on.
+func (s Snapshot) WentBack(t Taken) bool {
+	return s.Applied < t.Applied || s.Applied == t.Applied && !s.holds(t)
+}
+
+// holds reports whether all is there that was decided on, or begun with. So it is until a step was taken, and a step
+// moves the revision on.
+func (s Snapshot) holds(t Taken) bool {
+	live := t.Within(s.Rows)
+	return live.IDs.Len() == t.IDs.Len() && len(live.Claims) == len(t.Claims)
+}
 
 // Undecided returns the rows that nobody has decided on.
-func (s Snapshot) Undecided(t Taken) (rows []Row) {
+func (s Snapshot) Undecided(t Taken) []Row {
 	if s.WentBack(t) {
 		return s.Rows
 	}
-	for _, r := range s.Rows {
+	return t.undecided(s.Rows)
+}
+
+func (t Taken) undecided(rows []Row) (left []Row) {
+	for _, r := range rows {
 		if !t.decided(r) {
-			rows = append(rows, r)
+			left = append(left, r)
 		}
 	}
-	return rows
+	return left
 }
 
 // Decision is what one transaction of etcd does with rows that nobody has decided on.
@@ -77,7 +90,7 @@ var regroupAt = 1000
 // is Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart
 // for longer.
 func (d Decision) Next(t Taken) Decision {
-	rows := Snapshot{Applied: d.shot.Applied, Rows: d.left}.Undecided(t)
+	rows := t.undecided(d.left)
 	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
 		return d.grouped(t, rows)
 	}

@@ -91,6 +91,8 @@ func (m *mirrorSession) once() (goesOn, moved bool) {
 	case errors.Is(err, ErrDecided):
 		m.taken = m.takenNow() // and the inbox is read again
 		return true, true
+	case errors.Is(err, errDied):
+		return false, true
 	case err != nil:
 		m.must(err)
 	}
@@ -121,8 +123,15 @@ func (m *mirrorSession) takeAll() error {
 	return nil
 }
 
+// errDied is of a mirror that died between etcd and MySQL.
+var errDied = errors.New("the mirror died")
+
 func (m *mirrorSession) take(d Decision) error {
 	next, err := m.commitDecision(d)
+	if err == nil && !m.calm && m.rnd.IntN(8) == 0 {
+		m.seen["a mirror dies between etcd and MySQL"]++
+		return errDied
+	}
 	if err == nil {
 		m.taken = next
 	}

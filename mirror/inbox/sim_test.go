@@ -81,16 +81,24 @@ func (s *simulation) Commit(ctx context.Context, c kv.Change) (*kv.Snapshot, err
 // between lets others do something: writers, another mirror, or one that takes over.
 func (s *simulation) between() {
 	for !s.calm && s.rnd.IntN(3) == 0 {
-		switch n := s.rnd.IntN(16); {
+		switch n := s.rnd.IntN(18); {
 		case n < 7:
 			s.goWrites()
 		case n < 14:
 			s.sqlWrites()
 		case n == 14:
 			s.takeOver()
+		case n == 15:
+			s.backUp()
 		default:
 			s.move()
 		}
+	}
+}
+
+func (s *simulation) backUp() {
+	if s.backup == nil {
+		s.backup = s.sql.clone()
 	}
 }
 
@@ -132,8 +140,8 @@ func (s *simulation) act() {
 		s.takeOver()
 	case n == 15:
 		s.ends(s.mirrors[s.rnd.IntN(len(s.mirrors))])
-	case n == 16 && s.backup == nil:
-		s.backup = s.sql.clone()
+	case n == 16:
+		s.backUp()
 	case n == 17 && s.backup != nil:
 		s.setBack()
 	default:

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // TestWhatWasBelowAnotherSpelling is a world in which the simulator once saw half a table, and there is none. A key was
@@ -34,4 +35,32 @@ func TestWhatWasBelowAnotherSpelling(t *testing.T) {
 	assert.Equal(t, map[int64]string{1: KindConflict, 2: KindConflict, 3: isTaken, 4: isTaken, 5: isTaken}, s.verdicts)
 	s.comeToRest()
 	assert.Equal(t, "s", s.etcd().At(csskey.Of(upper+"/schema")).Value)
+}
+
+// TestMySQLIsSetBackUnseen has a MySQL that is set back to the revision at which rows were decided on, of which it has
+// some no more. What others write then is on the incarnation that it shows, and not on the one that came of these rows;
+// and it has their ids.
+func TestMySQLIsSetBackUnseen(t *testing.T) {
+	s := newSimulation(t, 1, map[string]int{})
+	s.calm = true
+	s.goPuts([]string{"/DBS/a"}, []string{"READY"})
+	s.begin()
+	m := s.mirrors[0]
+	m.once()
+
+	write := func(conn int64, write func(x *sqlTxn)) { write(&sqlTxn{server: s.sql, conn: conn}) }
+	write(1, func(x *sqlTxn) { x.set("/m", "1") })
+	s.backUp()
+	write(2, func(x *sqlTxn) { x.drop("/DBS/a"); x.set("/DBS/a", "READY") })
+	m.readInbox()
+	require.NoError(t, m.takeAll())
+	require.Equal(t, map[int64]string{1: isTaken, 2: isTaken, 3: isTaken}, s.verdicts)
+	life := s.etcd().At(csskey.Of("/DBS/a")).Create
+
+	s.setBack()
+	write(3, func(x *sqlTxn) { x.set("/DBS/a", "FAILED:x") })
+	assert.EqualValues(t, 2, s.sql.inbox[1].ID)
+	s.comeToRest()
+	assert.Equal(t, KindDrift, s.verdicts[2])
+	assert.Equal(t, kv.Entry{Value: "READY", Create: life, Mod: life}, s.etcd().At(csskey.Of("/DBS/a")))
 }
