@@ -3,6 +3,7 @@ package kvdata
 import (
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/inbox"
@@ -27,7 +28,9 @@ func (w writer) inbox(s Step, columns *plan.Columns) error {
 		return err
 	}
 	for ids := range batches(s.Inbox.Known, w.maxBytes, func(int64) int { return 0 }) {
-		query := "DELETE FROM css_mirror_inbox WHERE id IN (" + placeholders("?", len(ids)) + ")"
+		// One by one: for a list of many the server would go through all rows, and wait for those of open transactions.
+		query := "DELETE css_mirror_inbox FROM (SELECT ? AS known" + strings.Repeat(" UNION ALL SELECT ?", len(ids)-1) +
+			") AS gone STRAIGHT_JOIN css_mirror_inbox ON id = known"
 		if _, err := w.tx.ExecContext(w.ctx, query, anys(ids)...); err != nil {
 			return fmt.Errorf("empty the inbox: %w", missingInbox(err))
 		}

@@ -2,6 +2,7 @@ package kvdata
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/mysqlconn"
@@ -11,7 +12,8 @@ import (
 // rows executes a plan in its order.
 func (w writer) rows(p *plan.Plan) error {
 	for ids := range batches(p.Unhook, w.maxBytes, func(int32) int { return 0 }) {
-		query := "UPDATE kvData SET parentKvId = NULL WHERE kvId IN (" + placeholders("?", len(ids)) + ")"
+		query := "UPDATE (SELECT ? AS id" + strings.Repeat(" UNION ALL SELECT ?", len(ids)-1) +
+			") AS loose STRAIGHT_JOIN kvData ON kvId = id SET parentKvId = NULL"
 		if err := w.exec(len(ids), query, anys(ids)...); err != nil {
 			return err
 		}
@@ -105,19 +107,34 @@ func (w writer) updateValues(updates []plan.Update) error {
 		") AS wanted ON kvId = id AND "+plan.RowHash+" = was SET kvVal = new_value", args...)
 }
 
-// delete removes rows that are as they are expected to be, by their hash. The server checks the foreign key row by row,
-// so it must meet children first within a statement, too.
+// delete removes rows that are as they are expected to be, by their hash. The server checks the foreign key row by row:
+// those that lie deeper go first, and those of one depth in any order.
 func (w writer) delete(rows []plan.Row) error {
+	depth := func(r plan.Row) int { return strings.Count(r.Key, "/") }
+	rows = slices.SortedStableFunc(slices.Values(rows), func(a, b plan.Row) int { return depth(b) - depth(a) })
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && depth(rows[n]) == depth(rows[0]) {
+			n++
+		}
+		if err := w.deleteAny(rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// deleteAny removes rows none of which lies below another one. They are looked up one by one: for a list of many the
+// server would go through all of a small table, and meet what others have locked.
+func (w writer) deleteAny(rows []plan.Row) error {
 	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
-		args = append(args, r.ID)
+		args = append(args, r.ID, r.Hash())
 	}
-	for _, r := range rows {
-		args = append(args, r.Hash())
-	}
-	marks := placeholders("?", len(rows))
-	return w.exec(len(rows), "DELETE FROM kvData WHERE kvId IN ("+marks+") AND "+plan.RowHash+" IN ("+marks+
-		") ORDER BY LENGTH(kvKey) DESC", args...)
+	return w.exec(len(rows), "DELETE kvData FROM (SELECT ? AS id, ? AS was"+
+		strings.Repeat(" UNION ALL SELECT ?,?", len(rows)-1)+") AS gone STRAIGHT_JOIN kvData ON kvId = id AND "+plan.RowHash+
+		" = was", args...)
 }
 
 // exec executes a statement that must find a number of rows.
