@@ -48,12 +48,30 @@ type Mirror struct {
 // mostBehind is for how long a mirror may be behind before that is trouble.
 const mostBehind = 30 * time.Second
 
+// shown is what a server shows.
+type shown struct {
+	kvdata.State
+	err error
+}
+
+// readShown reads what each server shows. It has to be read before etcd is: what others write meanwhile would else look
+// as if etcd held less than kvData shows.
+func readShown(ctx context.Context, p *cli.Program, servers []*mysql.Config) []shown {
+	ctx, cancel := p.Limit(ctx)
+	defer cancel()
+	all := make([]shown, len(servers))
+	for i, server := range servers {
+		all[i].State, all[i].err = kvdata.ReadState(ctx, server)
+	}
+	return all
+}
+
 // lookAtMirrors fills in how the mirrors on the servers stand, and those that only etcd tells of.
-func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config) (faults []error) {
+func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config, shown []shown) (faults []error) {
 	told := maps.Clone(s.leading)
-	for _, server := range servers {
-		state, err := kvdata.ReadState(ctx, server)
-		m := newMirror(server.Addr, state, err, &s.Etcd)
+	for i, server := range servers {
+		err := shown[i].err
+		m := newMirror(server.Addr, shown[i].State, err, &s.Etcd)
 		if err == nil {
 			if err = m.lookAtOthers(ctx, server, s); err != nil {
 				m.OK, m.Error = false, cli.Sentence(err)

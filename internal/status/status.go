@@ -76,11 +76,12 @@ func Read(ctx context.Context, p *cli.Program, path string, targets []*mysql.Con
 	if path != "" {
 		look = func(ctx context.Context, p *cli.Program) error { return s.lookAtFile(ctx, p, path) }
 	}
+	shown := readShown(ctx, p, targets)
 	faults := []error{look(ctx, p)}
 	faults = append(faults, s.Etcd.Alarm(), s.dropsErr)
 	ctx, cancel := p.Limit(ctx)
 	defer cancel()
-	faults = append(faults, s.lookAtMirrors(ctx, targets)...)
+	faults = append(faults, s.lookAtMirrors(ctx, targets, shown)...)
 	return s, cmp.Or(append(faults, s.trouble())...)
 }
 
