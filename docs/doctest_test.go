@@ -2,12 +2,15 @@
 package docs_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -63,6 +66,10 @@ func install(dir string) error {
 //	test: background until: C   the block runs on until the end, and what follows waits until the command C succeeds
 //	test: sql                   a block of SQL that is run as root
 //	test: file NAME             a block that is written to that file
+//	test: interrupted           a block of one command that is killed at several moments first, and then run
+//	test: output                what the block before it prints, with any number for a number and anything for ...
+//
+// MIGRATION.md has a test of its own.
 func TestCommandsOfTheDocuments(t *testing.T) {
 	documents, err := filepath.Glob("*.md")
 	require.NoError(t, err)
@@ -73,6 +80,9 @@ func TestCommandsOfTheDocuments(t *testing.T) {
 		require.NoError(t, err)
 		blocks, err := parse(string(text))
 		require.NoError(t, err, name)
+		if name == migration {
+			continue
+		}
 		if !slices.ContainsFunc(blocks, block.runs) {
 			continue
 		}
@@ -89,14 +99,17 @@ func TestCommandsOfTheDocuments(t *testing.T) {
 type session struct {
 	t     *testing.T
 	dir   string
+	etcd  *embedetcd.Server
 	maria *mariadbd.Server
 	env   []string
+	// step is called with the text of each mark "then", while the script waits; nil: there are none
+	step func(what string) error
 }
 
 func newSession(t *testing.T) *session {
 	t.Helper()
 	etcd := testkit.Etcd(t, embedetcd.Options{})
-	s := &session{t: t, dir: t.TempDir(), maria: testkit.MariaDB(t, mariadbd.Options{Port: mariadbd.FreePort})}
+	s := &session{t: t, dir: t.TempDir(), etcd: etcd, maria: testkit.MariaDB(t, mariadbd.Options{Port: mariadbd.FreePort})}
 	endpoint := etcd.Endpoints()[0]
 	port, err := freeport.Pick()
 	require.NoError(t, err)
@@ -132,8 +145,12 @@ func (s *session) run(blocks []block) {
 	t.Helper()
 	script := "set -eEuo pipefail\ntrap 'echo \"FAILED near line $line: $BASH_COMMAND\" >&2' ERR\n" +
 		"trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nline=0\n" + seed
-	for _, b := range blocks {
-		script += s.script(b)
+	for i, b := range blocks {
+		text := s.script(b)
+		if i+1 < len(blocks) && blocks[i+1].mark == "output" {
+			text = fmt.Sprintf("{\n%s} >out.%d 2>&1 || { cat out.%[2]d; exit 1; }\n", text, b.line)
+		}
+		script += text
 	}
 	s.write("script", script)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -145,17 +162,73 @@ func (s *session) run(blocks []block) {
 	cmd.WaitDelay = 10 * time.Second
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
+	end := s.steps(cmd)
+	err := errors.Join(cmd.Run(), end())
 	log, _ := os.ReadFile(filepath.Join(s.dir, "background.log"))
 	require.NoError(t, err, "%s\nin the background:\n%s", out.String(), log)
+	s.compareOutputs(blocks)
+}
+
+// steps lets the script ask for steps by its descriptors 3 and 4. End waits for the last one, and returns what failed.
+func (s *session) steps(cmd *exec.Cmd) (end func() error) {
+	if s.step == nil {
+		return func() error { return nil }
+	}
+	asks, asking, err := os.Pipe()
+	require.NoError(s.t, err)
+	answering, answers, err := os.Pipe()
+	require.NoError(s.t, err)
+	cmd.ExtraFiles = []*os.File{asking, answering}
+	done := make(chan error, 1)
+	go func() {
+		defer answers.Close()
+		for lines := bufio.NewScanner(asks); lines.Scan(); {
+			if err := s.step(lines.Text()); err != nil {
+				done <- fmt.Errorf("%s: %w", lines.Text(), err)
+				return
+			}
+			fmt.Fprintln(answers, "go on")
+		}
+		done <- nil
+	}()
+	return func() error {
+		defer asks.Close()
+		return errors.Join(asking.Close(), answering.Close(), <-done)
+	}
+}
+
+// compareOutputs compares what commands printed with what the document says.
+func (s *session) compareOutputs(blocks []block) {
+	s.t.Helper()
+	for i, b := range blocks {
+		if b.mark != "output" {
+			continue
+		}
+		have, err := os.ReadFile(filepath.Join(s.dir, fmt.Sprintf("out.%d", blocks[i-1].line)))
+		require.NoError(s.t, err)
+		assert.Regexp(s.t, patternOf(b.text), string(have), "line %d", b.line)
+	}
+}
+
+// patternOf makes an expression of what a document shows of an output.
+func patternOf(text string) string {
+	pattern := regexp.QuoteMeta(strings.Join(strings.Fields(text), " "))
+	pattern = strings.ReplaceAll(pattern, `\.\.\.`, `(?s:.*)`)
+	pattern = regexp.MustCompile(`[0-9]+`).ReplaceAllString(pattern, `[0-9]+`)
+	return `^\s*` + strings.ReplaceAll(pattern, " ", `\s+`) + `\s*$`
 }
 
 func (s *session) script(b block) string {
 	at := fmt.Sprintf("line=%d\n", b.line)
 	kind, argument, _ := strings.Cut(b.mark, " ")
 	switch {
+	case kind == "then":
+		return fmt.Sprintf("%secho '%s' >&3; read -r <&4\n", at, argument)
 	case !b.runs():
 		return ""
+	case kind == "interrupted":
+		return at + "for d in 0.05 0.1 0.2 0.3 0.4; do timeout -s KILL $d " + strings.TrimSpace(b.text) +
+			" >>interrupted.log 2>&1 || true; done\n" + b.text
 	case kind == "sql":
 		return at + "mariadb <<'END'\n" + b.text + "END\n"
 	case kind == "file":
@@ -167,7 +240,7 @@ func (s *session) script(b block) string {
 			elsewhere = "unset ETCDCTL_ENDPOINTS; export CSS_SYNC_LISTEN_CLIENT=$OWN_ETCD; "
 			at += "export ETCDCTL_ENDPOINTS=$OWN_ETCD\n"
 		}
-		return fmt.Sprintf("%s( %s%s) >>background.log 2>&1 &\nuntil %s >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done\n",
+		return fmt.Sprintf("%s( exec 3>&- 4<&-; %s%s) >>background.log 2>&1 &\nuntil %s >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done\n",
 			at, elsewhere, b.text, strings.TrimPrefix(argument, "until: "))
 	}
 	return at + b.text
@@ -182,7 +255,7 @@ type block struct {
 }
 
 func (b block) runs() bool {
-	return !strings.HasPrefix(b.mark, "skip: ") && (b.language == "sh" || b.mark != "")
+	return !strings.HasPrefix(b.mark, "skip: ") && b.mark != "output" && (b.language == "sh" || b.mark != "")
 }
 
 func parse(text string) (blocks []block, err error) {
@@ -197,9 +270,12 @@ func parse(text string) (blocks []block, err error) {
 			inside = false
 		case inside:
 			blocks[len(blocks)-1].text += line + "\n"
+		case isMark && strings.HasPrefix(comment, "then "): // a block of its own
+			blocks = append(blocks, block{line: i + 1, mark: strings.TrimSuffix(comment, " -->")})
 		case isMark:
 			mark = strings.TrimSuffix(comment, " -->")
-			known := slices.ContainsFunc([]string{"skip: ", "background until: ", "file ", "sql"},
+			known := slices.ContainsFunc([]string{"skip: ", "background until: ", "file ", "sql", "interrupted",
+				"output"},
 				func(kind string) bool { return strings.HasPrefix(mark, kind) })
 			if !known || mark == "skip: " {
 				return nil, fmt.Errorf("line %d: the mark %q is not known, or has no reason", i+1, mark)

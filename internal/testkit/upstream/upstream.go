@@ -34,6 +34,16 @@ type Outcome struct {
 // Dir returns the directory of the recordings, or skips the test.
 func Dir(t testing.TB) string {
 	t.Helper()
+	dir, found := Find(t)
+	if !found {
+		t.Skip("the statements that upstream was recorded to send are not beside this checkout")
+	}
+	return dir
+}
+
+// Find returns the directory of the recordings, if there is one.
+func Find(t testing.TB) (dir string, found bool) {
+	t.Helper()
 	dir, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -45,10 +55,7 @@ func Dir(t testing.TB) string {
 		dir = filepath.Dir(dir)
 	}
 	dir = filepath.Join(dir, "..", "shared", "data", "upstream-statements")
-	if !exists(dir) {
-		t.Skip("the statements that upstream was recorded to send are not beside this checkout")
-	}
-	return dir
+	return dir, exists(dir)
 }
 
 func exists(path string) bool {
