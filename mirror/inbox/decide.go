@@ -71,15 +71,16 @@ type Decision struct {
 	of    int    // rows that were grouped
 	left  []Row  // of the snapshot, on which nobody had decided before
 
-	discard bool
+	wentBack bool // and nothing but to discard it can be done
+	discard  bool
 }
 
 // Decide returns the decision on the next rows of the inbox, as many as one transaction takes. What was decided on
 // before must have been read before the snapshot was: else rows that left the inbox meanwhile would be decided on
 // again.
 func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
-	d := Decision{Mirror: mirror, History: history, Rules: r, shot: s}
-	return d.grouped(t, s.Undecided(t))
+	d := Decision{Mirror: mirror, History: history, Rules: r, shot: s, wentBack: s.WentBack(t)}
+	return d.grouped(t, t.Within(s.Rows), s.Undecided(t))
 }
 
 // regroupAt is down to how many rows they are grouped anew for each transaction. Above it, a group serves until half of
@@ -92,21 +93,21 @@ var regroupAt = 1000
 func (d Decision) Next(t Taken) Decision {
 	rows := t.undecided(d.left)
 	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
-		return d.grouped(t, rows)
+		return d.grouped(t, t.counted(), rows)
 	}
-	return d.from(t, rows, d.queue)
+	return d.from(t, t.counted(), rows, d.queue)
 }
 
 // Empty reports whether there is nothing to decide on.
 func (d Decision) Empty() bool { return len(d.batch) == 0 && !d.discard }
 
-func (d Decision) grouped(t Taken, rows []Row) Decision {
+func (d Decision) grouped(seen, live Taken, rows []Row) Decision {
 	d.of = len(rows)
-	return d.from(t, rows, unitsFor(rows, t.Within(d.shot.Rows), d.Rules))
+	return d.from(seen, live, rows, unitsFor(rows, live, d.Rules))
 }
 
-func (d Decision) from(t Taken, rows []Row, units []unit) Decision {
-	d.seen, d.live, d.left = t, t.Within(d.shot.Rows), rows
+func (d Decision) from(seen, live Taken, rows []Row, units []unit) Decision {
+	d.seen, d.live, d.left = seen, live, rows
 	n := batchOf(units)
 	d.batch, d.queue = units[:n], units[n:]
 	return d
@@ -176,7 +177,7 @@ func (d Decision) permits(have *kv.Snapshot) error {
 		return cssetcd.ErrVersionMismatch
 	case d.keep(DecidedOnce) && have.At(Path(d.Mirror)).Mod != d.seen.At:
 		return ErrDecided
-	case d.keep(NeedsNewerInbox) && d.shot.WentBack(d.seen) && !d.discard:
+	case d.keep(NeedsNewerInbox) && d.wentBack && !d.discard:
 		return fmt.Errorf("%w: it shows revision %d, and %d was shown then", ErrWentBack, d.shot.Applied, d.seen.Applied)
 	}
 	return nil

@@ -85,10 +85,18 @@ func (t Taken) Within(rows []Row) Taken {
 			live.Overruled = append(live.Overruled, o)
 		}
 	}
-	if live.Open() {
-		live.Revisions = append(slices.Clone(t.Revisions), t.At)
+	live.Revisions = t.Revisions
+	return live.counted()
+}
+
+// counted returns it with the revision that it was put at among the others, where they matter.
+func (t Taken) counted() Taken {
+	if t.Open() {
+		t.Revisions = append(slices.Clone(t.Revisions), t.At)
+	} else {
+		t.Revisions = nil
 	}
-	return live
+	return t
 }
 
 // Open reports whether a step has to come: something was decided on that kvData and the inbox do not show yet.
