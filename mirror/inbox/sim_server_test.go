@@ -84,19 +84,19 @@ func (s *server) tree(key string) (all []plan.Row) {
 type sqlTxn struct {
 	*server
 	conn int64
-	ids  []int64 // set aside for it; a transaction that commits late has smaller ones than others before it
+	late *lateTxn // nil, or what it is the end of
 }
 
 func (x *sqlTxn) note(before, after Value, r plan.Row) {
-	id := x.nextRow
-	if len(x.ids) > 0 {
-		id, x.ids = x.ids[0], x.ids[1:]
+	id, at := x.nextRow, x.clock+1
+	if x.late != nil {
+		id, at = x.late.id, x.late.at
 	} else {
 		x.nextRow++
+		x.clock++
 	}
-	x.clock++
 	x.inbox = append(x.inbox, Row{ID: id, Conn: x.conn, KvID: r.ID, Parent: r.Parent, Key: r.Key, Before: before,
-		After: after, At: time.Unix(x.clock, 0).UTC()})
+		After: after, At: time.Unix(at, 0).UTC()})
 	slices.SortFunc(x.inbox, func(a, b Row) int { return int(a.ID - b.ID) })
 }
 

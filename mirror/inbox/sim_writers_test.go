@@ -9,6 +9,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/mirror/plan"
 )
 
 // What the writers of the simulator write. Both sides write the same few keys.
@@ -163,15 +164,57 @@ func (s *simulation) goWrites() {
 
 // sqlWrites carries out a foreign transaction.
 func (s *simulation) sqlWrites() {
-	x := &sqlTxn{server: s.sql, conn: 1 + s.rnd.Int64N(4), ids: s.late}
-	s.late = nil
+	x := &sqlTxn{server: s.sql, conn: 1 + s.rnd.Int64N(4)}
 	for range 1 + s.rnd.IntN(3) {
 		s.statement(x)
 	}
-	if s.rnd.IntN(8) == 0 { // the next one has been at it for longer than this one's successors
-		s.late = []int64{x.nextRow, x.nextRow + 1}
-		x.nextRow += 2
+	switch {
+	case s.late == nil && s.rnd.IntN(8) == 0:
+		s.late = s.beginLate()
+	case s.late != nil && s.rnd.IntN(3) == 0:
+		s.late.commit(s)
 	}
+}
+
+// lateTxn is a foreign transaction that has done its one statement and commits later than others that began after it:
+// its row of the inbox has a smaller id than some that were decided on.
+type lateTxn struct {
+	id, at     int64
+	key, value string
+	row, above plan.Row
+}
+
+const lateConn = 9
+
+func (s *simulation) beginLate() *lateTxn {
+	s.sql.clock++
+	l := &lateTxn{id: s.sql.nextRow, at: s.sql.clock}
+	s.sql.nextRow++
+	l.key, l.value = s.value()
+	l.row, l.above = l.rows(s.sql)
+	return l
+}
+
+func (l *lateTxn) rows(sql *server) (row, above plan.Row) {
+	row, _ = sql.row(l.key)
+	above, _ = sql.row(l.key[:strings.LastIndexByte(l.key, '/')])
+	return row, above
+}
+
+// commit carries the transaction out, unless somebody wrote what it has locked: then it was rolled back before.
+func (l *lateTxn) commit(s *simulation) {
+	s.late = nil
+	row, above := l.rows(s.sql)
+	if row != l.row || above != l.above || slices.ContainsFunc(s.sql.inbox, func(r Row) bool {
+		return r.ID > l.id && strings.EqualFold(r.Key, l.key)
+	}) {
+		return
+	}
+	if len(s.sql.inbox) > 0 && s.sql.inbox[len(s.sql.inbox)-1].ID > l.id {
+		s.seen["a transaction commits late"]++
+	}
+	x := &sqlTxn{server: s.sql, conn: lateConn, late: l}
+	x.set(l.key, l.value)
 }
 
 func (s *simulation) statement(x *sqlTxn) {
