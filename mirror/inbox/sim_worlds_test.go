@@ -64,3 +64,25 @@ func TestMySQLIsSetBackUnseen(t *testing.T) {
 	assert.Equal(t, KindDrift, s.verdicts[2])
 	assert.Equal(t, kv.Entry{Value: "READY", Create: life, Mod: life}, s.etcd().At(csskey.Of("/DBS/a")))
 }
+
+// TestIDsComeAgain has a MySQL that is set back unseen and whose inbox then has as many rows with the same ids: they are
+// others, since they were written later.
+func TestIDsComeAgain(t *testing.T) {
+	s := newSimulation(t, 1, map[string]int{})
+	s.calm = true
+	s.begin()
+	m := s.mirrors[0]
+	m.once()
+	write := func(value string) { (&sqlTxn{server: s.sql, conn: 1}).set("/m", value) }
+	s.backUp()
+	write("1")
+	m.readInbox()
+	require.NoError(t, m.takeAll())
+
+	s.setBack()
+	write("2")
+	require.EqualValues(t, 1, s.sql.inbox[0].ID)
+	s.comeToRest()
+	assert.Equal(t, map[int64]string{1: KindDrift}, s.verdicts)
+	assert.Len(t, s.sql.records, 1)
+}

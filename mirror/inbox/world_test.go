@@ -6,8 +6,8 @@ package inbox
 // speed.
 //
 // A mirror takes its step with the rows that it has decided on, and does not read the inbox again before. Messages are
-// lost where a mirror ends after the step that they belong to. A mirror that another one took over from
-// goes on with what it knows.
+// lost where a mirror ends after the step that they belong to. A mirror that another one took over from goes on with
+// what it knows.
 
 // The keys, as indexes.
 const (
