@@ -11,8 +11,8 @@ import (
 )
 
 // TestWhatWasBelowAnotherSpelling is a world in which the simulator once saw half a table, and there is none. A key was
-// written below the name U while kvData had that of u, and was overruled; when u had gone, U was made, of which that key
-// never was a part.
+// written below the name U while kvData had that of u, and was overruled; when u had gone, U was made, of which that
+// key never was a part.
 func TestWhatWasBelowAnotherSpelling(t *testing.T) {
 	s := newSimulation(t, 1, map[string]int{})
 	s.calm = true
@@ -65,8 +65,8 @@ func TestMySQLIsSetBackUnseen(t *testing.T) {
 	assert.Equal(t, kv.Entry{Value: "READY", Create: life, Mod: life}, s.etcd().At(csskey.Of("/DBS/a")))
 }
 
-// TestIDsComeAgain has a MySQL that is set back unseen and whose inbox then has as many rows with the same ids: they are
-// others, since they were written later.
+// TestIDsComeAgain has a MySQL that is set back unseen and whose inbox then has as many rows with the same ids: they
+// are others, since they were written later.
 func TestIDsComeAgain(t *testing.T) {
 	s := newSimulation(t, 1, map[string]int{})
 	s.calm = true
