@@ -148,7 +148,7 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 		return kv.Change{Puts: []kv.Put{{Path: Path(d.Mirror), Value: next.Format()}}}, next, nil
 	}
 	next := Taken{IDs: d.live.IDs, Newest: d.live.Newest, Overruled: slices.Clone(d.live.Overruled),
-		Revisions: d.live.Revisions, Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims)}
+		Revisions: d.live.Revisions, Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims), Halves: slices.Clone(d.live.Halves)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
 	j.spoiled = j.spoils()
 	w := newWriting(j)
@@ -211,7 +211,7 @@ func (t Taken) with(u unit, v verdict, at kv.Revision) Taken {
 		detail := "queries may be running, so that it became a drop"
 		t.Overruled = noted(t.Overruled, Overruling{IDsOf(v.deferred...), KindRequest, Queried, detail, at})
 	}
-	t.IDs, t.Newest = t.IDs.Or(all), newest(t.Newest, u.rows)
+	t.IDs, t.Newest, t.Halves = t.IDs.Or(all), newest(t.Newest, u.rows), halves(t.Halves, u, v)
 	for _, r := range u.rows {
 		t.Claims = slices.DeleteFunc(slices.Clone(t.Claims), func(key string) bool { return key == r.Key })
 	}
@@ -256,5 +256,6 @@ func (s Snapshot) Discard(mirror, history string, t Taken) Decision {
 func (d Decision) discarded(at kv.Revision) Taken {
 	ids := IDsOfRows(d.shot.Rows)
 	why := Overruling{ids, KindDrift, SetBack, "MySQL or etcd was set back to an older state", at}
-	return Taken{IDs: ids, Newest: newest(time.Time{}, d.shot.Rows), Overruled: []Overruling{why}, Applied: d.shot.Applied}
+	return Taken{IDs: ids, Newest: newest(time.Time{}, d.shot.Rows), Overruled: []Overruling{why},
+		Applied: d.shot.Applied, Halves: d.seen.Halves}
 }

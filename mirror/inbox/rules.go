@@ -22,6 +22,8 @@ const (
 	NeedsIncarnation
 	// The incarnations that came from kvData are known for as long as their rows are in the inbox.
 	KnowsIncarnations
+	// A name below which something was overruled while it was being made does not become READY.
+	CompletesNames
 	// A removal takes all that is below the key, or is overruled.
 	TakesAllBelow
 	// Nothing came below a key that is removed since that was decided.

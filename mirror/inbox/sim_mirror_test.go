@@ -114,7 +114,7 @@ func (m *mirrorSession) takeAll() error {
 	if m.shot.WentBack(m.taken) {
 		return m.take(m.shot.Discard(mirrorName, historyText, m.taken))
 	}
-	for d := m.shot.Decide(mirrorName, historyText, m.taken, Rules{}); !d.Empty(); d = d.Next(m.taken) {
+	for d := m.shot.Decide(mirrorName, historyText, m.taken, m.rules); !d.Empty(); d = d.Next(m.taken) {
 		if err := m.take(d); err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func (m *mirrorSession) commitDecision(d Decision) (next Taken, err error) {
 }
 
 func (m *mirrorSession) step() (goesOn, moved bool) {
-	step := m.shot.Step(m.taken, Rules{})
+	step := m.shot.Step(m.taken, m.rules)
 	to := catalogueAt{m.someImage(step.AtLeast)}
 	changed := m.changed(m.shows, to)
 	if len(step.Done) == 0 && len(changed) == 0 && !m.whole {

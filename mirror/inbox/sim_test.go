@@ -23,6 +23,7 @@ import (
 
 // simulation is one run.
 type simulation struct {
+	rules Rules
 	t     *testing.T
 	rnd   *rand.Rand
 	store *kv.Memory

@@ -86,3 +86,42 @@ func TestIDsComeAgain(t *testing.T) {
 	assert.Equal(t, map[int64]string{1: KindDrift}, s.verdicts)
 	assert.Len(t, s.sql.records, 1)
 }
+
+// TestWhatLacksAPartIsNotReady has a table made in several transactions, as Qserv does, of which one is overruled, with
+// and without a step before the table is to be READY.
+func TestWhatLacksAPartIsNotReady(t *testing.T) {
+	const name = "/DBS/a/TABLES/T"
+	for _, tt := range []struct {
+		step  bool
+		rules Rules
+		want  string
+	}{{false, Rules{}, "CREATING"}, {true, Rules{}, "CREATING"}, {true, Without(CompletesNames), "READY"}} {
+		s := newSimulation(t, 1, map[string]int{})
+		s.calm, s.rules = true, tt.rules
+		s.goPuts([]string{"/DBS/a", "/DBS/a/TABLES", "/m"}, []string{"READY", "", "1"})
+		s.begin()
+		m := s.mirrors[0]
+		m.once()
+		write := func(conn int64, write func(x *sqlTxn)) { write(&sqlTxn{server: s.sql, conn: conn}) }
+		write(1, func(x *sqlTxn) { x.set(name, "CREATING") })
+		m.once()
+		s.goPuts([]string{"/m"}, []string{"2"})
+		write(2, func(x *sqlTxn) { x.set("/m", "3"); x.set(name+"/partitioning", "") })
+		m.readInbox()
+		require.NoError(t, m.takeAll())
+		if tt.step {
+			s.comeToRest()
+		}
+		write(3, func(x *sqlTxn) { x.set(name, "READY") })
+		s.comeToRest()
+		assert.Equal(t, tt.want, s.etcd().At(csskey.Of(name)).Value)
+
+		write(4, func(x *sqlTxn) { x.drop(name) })
+		s.comeToRest()
+		write(5, func(x *sqlTxn) { x.set(name, "CREATING") })
+		s.comeToRest()
+		write(6, func(x *sqlTxn) { x.set(name, "READY") })
+		s.comeToRest()
+		assert.Equal(t, "READY", s.etcd().At(csskey.Of(name)).Value, "another table of that name")
+	}
+}

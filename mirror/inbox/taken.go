@@ -24,7 +24,14 @@ type Taken struct {
 	Revisions []kv.Revision // at which rows in IDs were decided on, the newest apart: that is At
 	Applied   kv.Revision   // that kvData showed when rows were decided on last
 	Claims    []string      // names that were put as DO_NOT_USE because what is below them does not fit beside them
+	Halves    []Half        // names that lack something
 	At        kv.Revision   // ModRevision of the key; 0: it is not there
+}
+
+// Half is an incarnation of a name below which something was overruled before it was READY.
+type Half struct {
+	Name   string      `json:"name"`
+	Create kv.Revision `json:"create"`
 }
 
 // Overruling is why rows were not taken.
@@ -44,6 +51,7 @@ type stored struct {
 	Revisions []kv.Revision `json:"revisions,omitempty"`
 	Applied   kv.Revision   `json:"applied"`
 	Claims    []string      `json:"claims,omitempty"`
+	Halves    []Half        `json:"halves,omitempty"`
 }
 
 // Parse reads what a key of etcd holds.
@@ -55,12 +63,12 @@ func Parse(e kv.Entry) (Taken, error) {
 	if err := json.Unmarshal([]byte(e.Value), &s); err != nil {
 		return Taken{}, fmt.Errorf("what etcd keeps of the inbox cannot be read: %w", err)
 	}
-	return Taken{s.IDs, s.Newest, s.Overruled, s.Revisions, s.Applied, s.Claims, e.Mod}, nil
+	return Taken{s.IDs, s.Newest, s.Overruled, s.Revisions, s.Applied, s.Claims, s.Halves, e.Mod}, nil
 }
 
 // Format returns what the key is to hold.
 func (t Taken) Format() string {
-	text, err := json.Marshal(stored{t.IDs, t.Newest, t.Overruled, t.Revisions, t.Applied, t.Claims})
+	text, err := json.Marshal(stored{t.IDs, t.Newest, t.Overruled, t.Revisions, t.Applied, t.Claims, t.Halves})
 	if err != nil {
 		panic(err) // it is text and numbers
 	}
@@ -70,7 +78,7 @@ func (t Taken) Format() string {
 // Within returns what matters of it while only these rows are in the inbox, with the revision that it was put at among
 // the others.
 func (t Taken) Within(rows []Row) Taken {
-	live := Taken{At: t.At, Applied: t.Applied, Newest: t.Newest}
+	live := Taken{At: t.At, Applied: t.Applied, Newest: t.Newest, Halves: t.Halves}
 	var ids []int64
 	for _, r := range rows {
 		if t.decided(r) {

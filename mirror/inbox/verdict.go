@@ -37,6 +37,7 @@ type verdict struct {
 	// what becomes a drop: names that are put as about to be dropped, and the rows that are not carried out for it
 	drops    []change
 	deferred []int64
+	halves   []Half // of a unit that is overruled: names that lack what it would have put there
 }
 
 // overruled is the error of a rule that a unit breaks.
@@ -80,7 +81,7 @@ func (j judge) decide(u unit) (verdict, error) {
 	var o overruled
 	switch {
 	case errors.As(err, &o):
-		return verdict{reason: o.reason, detail: o.detail}, nil
+		return verdict{reason: o.reason, detail: o.detail, halves: j.halves(u)}, nil
 	case err != nil:
 		return verdict{}, err
 	}
@@ -111,7 +112,7 @@ func (j judge) objectionTo(u unit, c change) error {
 	if err := j.incomplete(c.key); err != nil || c.nothing() {
 		return err
 	}
-	for _, check := range []func(unit, change) error{j.mayBe, j.base, j.above, j.belowIt, j.spelling} {
+	for _, check := range []func(unit, change) error{j.mayBe, j.base, j.whole, j.above, j.belowIt, j.spelling} {
 		if err := check(u, c); err != nil {
 			return err
 		}
