@@ -113,6 +113,9 @@ func (m *move) czarComes(ctx context.Context) (err error) {
 	for _, in := range m.ingests {
 		in.writing.Lock()
 	}
+	if err := m.same(ctx); err != nil { // what they dropped and nobody has taken yet would wait for queries
+		return err
+	}
 	m.czar, err = deletion.OpenGate(ctx, m.client, m.view)
 	return err
 }
