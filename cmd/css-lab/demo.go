@@ -73,8 +73,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.close()) }()
 	began := time.Now()
 	d.title("Qserv's catalogue on etcd, mirrored to MySQL")
-	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.clash,
-		d.check, d.dropAtOnce, d.dropInPeace}
+	steps := []func(context.Context) error{d.start, d.restore, d.mirrorAll, d.compare, d.startCzars, d.create, d.ingest,
+		d.clash, d.check, d.dropAtOnce, d.dropInPeace}
 	for _, step := range steps {
 		if err := errors.Join(step(ctx), d.out.Err); err != nil {
 			return err

@@ -41,22 +41,29 @@ func (d *demo) mirrorAll(ctx context.Context) error {
 	d.step("Mirror it to MySQL")
 	d.text("kvData is the MySQL table in which the Qserv of today looks all of this up.")
 	began := time.Now()
-	var err error
-	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Target: d.target,
+	taker, err := mirror.NewTaker(d.css, "")
+	if err != nil {
+		return err
+	}
+	d.mirror, err = mirror.New(mirror.Config{Feed: d.view.Subscribe(), Catalogue: d.css, Inbox: taker, Target: d.target,
 		Owner: cli.Owner()})
 	if err != nil {
+		return err
+	}
+	filled, err := d.mirror.Once(ctx)
+	if err != nil {
+		return err
+	}
+	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd", cli.Count(filled.Rows, "row"),
+		filled.Revision)
+	// both sides write, from the beginning
+	if err := mirror.ShareWriting(ctx, d.target, d.css, taker, kvdata.DefaultTimeout); err != nil {
 		return err
 	}
 	d.runUntilClose(ctx, func(ctx context.Context) {
 		_ = d.mirror.Run(ctx) // ends with ctx; what goes wrong before is in its status
 	})
-	want := d.view.Snapshot().Revision()
-	if err := d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Applied >= want }); err != nil {
-		return err
-	}
-	d.fact(began, "%s written in one transaction: kvData shows revision %d of etcd",
-		cli.Count(d.mirror.Status().Rows, "row"), want)
-	return nil
+	return d.awaitMirror(ctx, func(s mirror.Status) bool { return s.Phase == mirror.Following })
 }
 
 // runUntilClose runs something until the demo ends.
@@ -202,6 +209,7 @@ func (d *demo) summary(took time.Duration) {
 	d.text("Czars have all of it in memory, and see each change milliseconds later.")
 	if d.maria != nil {
 		d.text("`css-sync serve` keeps kvData equal to it: today's Qserv sees each change milliseconds later.")
+		d.text("What today's Qserv writes into kvData comes to etcd, and to the czars.")
 		d.text("`css-sync check` compares the two, key by key, at one revision.")
 	}
 	d.text("A table is dropped when no query uses it any more, and no query on another table notices:")
