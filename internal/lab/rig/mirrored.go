@@ -7,6 +7,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Mirror returns a mirror of what a view shows into our database.
@@ -26,6 +27,31 @@ func (r *Rig) Mirrored(ctx context.Context, css *cssetcd.Client, view *cssetcd.V
 		return err
 	}
 	return Following(ctx, m, view.Snapshot().Revision(), f)
+}
+
+// Shared runs a mirror that takes what others write into our table, while f runs.
+func (r *Rig) Shared(ctx context.Context, css *cssetcd.Client, view *cssetcd.View,
+	f func(context.Context) error) error {
+	target, err := r.MySQL(ctx, OursDB)
+	if err != nil {
+		return err
+	}
+	taker, err := mirror.NewTaker(css, "")
+	if err != nil {
+		return err
+	}
+	m, err := mirror.New(mirror.Config{Feed: view.Subscribe(), Catalogue: css, Inbox: taker, Target: target,
+		Owner: "bench"})
+	if err != nil {
+		return err
+	}
+	if _, err := m.Once(ctx); err != nil {
+		return err
+	}
+	if err := mirror.ShareWriting(ctx, target, css, taker, kvdata.DefaultTimeout); err != nil {
+		return err
+	}
+	return Following(ctx, m, 0, f)
 }
 
 // Following runs a mirror while f runs, which begins when its table shows a revision.
