@@ -65,6 +65,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"propagation-vs-watch", "propagation-vs-watch-p99", "propagation-vs-watch-3", "propagation-vs-watch-3-p99",
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"mirror-update", "mirror-delete", "resync-equal", "resync-equal-check",
+		"inbound-lag", "inbound-load", "import-1M",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
 		"gate-admit", "gate-admit-all-cores", "drop-latency", "etcd-writes",
 		"drops-at-once", "drops-at-once-czar",

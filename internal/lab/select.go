@@ -15,7 +15,7 @@ func All() []rig.Benchmark {
 	return []rig.Benchmark{
 		catalogue.TableReadEtcd, catalogue.TableReadMySQL, catalogue.Propagation,
 		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
-		catalogue.InboundLag,
+		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import,
 		drops.Table,
 		drops.Admit, drops.Latency, drops.Writes, drops.AtOnce,
 		// the last share a large etcd, which would weigh on others

@@ -43,6 +43,11 @@ const InsertBatch = 1000
 
 // InsertAll inserts rows in one transaction, many in a statement: the plainest fast way there is.
 func InsertAll(ctx context.Context, db *sql.DB, rows []Row, batch int) error {
+	return InsertThen(ctx, db, rows, batch, func(commit func() error) error { return commit() })
+}
+
+// InsertThen is InsertAll, whose transaction end commits.
+func InsertThen(ctx context.Context, db *sql.DB, rows []Row, batch int, end func(commit func() error) error) error {
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted}) // as the mirror's
 	if err != nil {
 		return err
@@ -63,7 +68,30 @@ func InsertAll(ctx context.Context, db *sql.DB, rows []Row, batch int) error {
 		}
 		rows = rows[n:]
 	}
-	return tx.Commit()
+	return end(tx.Commit)
+}
+
+// Foreign returns the rows of databases anew, with other names and ids in each round, for a table that has a row /DBS.
+func Foreign(ctx context.Context, db *sql.DB, rows []Row, round int) ([]Row, error) {
+	var above int32
+	if err := db.QueryRowContext(ctx, "SELECT kvId FROM kvData WHERE kvKey = '/DBS'").Scan(&above); err != nil {
+		return nil, fmt.Errorf("look for the row /DBS: %w", err)
+	}
+	offset := int32(round) * 10_000_000
+	var all []Row
+	for _, row := range rows {
+		rest, ok := strings.CutPrefix(row.Key, "/DBS/large_")
+		if !ok {
+			continue
+		}
+		row.Key = fmt.Sprintf("/DBS/r%04d_%s", round, rest)
+		row.ID += offset
+		if row.parent += offset; strings.Count(row.Key, "/") == 2 {
+			row.parent = above
+		}
+		all = append(all, row)
+	}
+	return all, nil
 }
 
 // CopyTable creates in the peer's database a table that is made as ours is.

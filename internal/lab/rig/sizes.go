@@ -4,13 +4,14 @@ import "time"
 
 // Sizes say how much is measured.
 type Sizes struct {
-	Rounds     int   // blocks of each side, after one of each that is thrown away
-	LoadRows   []int // rows of the catalogues that are loaded
-	ChangeRows int   // keys of the catalogue that changes at once
-	EqualRows  int   // rows of a table that is right
-	LagKeys    int   // keys of the catalogue that changes
-	LagEvents  int   // changes in a block
-	DropKeys   int   // keys of the catalogue from which a table is dropped
+	Rounds                  int   // blocks of each side, after one of each that is thrown away
+	LoadRows                []int // rows of the catalogues that are loaded
+	ChangeRows              int   // keys of the catalogue that changes at once
+	EqualRows               int   // rows of a table that is right
+	LagKeys                 int   // keys of the catalogue that changes
+	LagEvents               int   // changes in a block
+	InboundRows, ImportRows int   // that others commit at once, and of a kvData that is imported
+	DropKeys                int   // keys of the catalogue from which a table is dropped
 
 	ReadKeys, ReadDatabases int // of the catalogue that is read from
 	ReadBatches, ReadPeer   int // our batches of reads and the peer's reads in a block
@@ -37,14 +38,14 @@ type Sizes struct {
 // The sizes to choose from.
 var (
 	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, ChangeRows: 100_000, EqualRows: 300_000,
-		LagKeys: 10_000, LagEvents: 800, DropKeys: 6_629,
+		LagKeys: 10_000, LagEvents: 800, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 8_000, ReadPeer: 300,
 		SpreadKeys: 10_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{600, 200},
 		LatencyCzars: 5, LatencyDrops: 8, WritingCzars: 20, WritingDrops: 3, WritingTime: 10 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
 	Long = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
-		LagKeys: 100_000, LagEvents: 1000, DropKeys: 6_629,
+		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
 		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
 		LatencyCzars: 5, LatencyDrops: 20, WritingCzars: 20, WritingDrops: 10, WritingTime: 30 * time.Second,
@@ -52,7 +53,7 @@ var (
 		Family: 500, Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5, NamesKeys: 1_000_000}
 	// Quick shows that everything works. Its figures mean nothing.
 	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, ChangeRows: 300, EqualRows: 300,
-		LagKeys: 100, LagEvents: 5, DropKeys: 100,
+		LagKeys: 100, LagEvents: 5, InboundRows: 300, ImportRows: 300, DropKeys: 100,
 		ReadKeys: 300, ReadDatabases: 2, ReadBatches: 8, ReadPeer: 3,
 		SpreadKeys: 150, SpreadViews: []int{1, 3}, SpreadEvents: []int{4, 4},
 		LatencyCzars: 1, LatencyDrops: 2, WritingCzars: 2, WritingDrops: 1, WritingTime: time.Second, AtOnce: 20,
