@@ -240,7 +240,8 @@ func (s *session) script(b block) string {
 			elsewhere = "unset ETCDCTL_ENDPOINTS; export CSS_SYNC_LISTEN_CLIENT=$OWN_ETCD; "
 			at += "export ETCDCTL_ENDPOINTS=$OWN_ETCD\n"
 		}
-		return fmt.Sprintf("%s( exec 3>&- 4<&-; %s%s) >>background.log 2>&1 &\nuntil %s >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done\n",
+		return fmt.Sprintf("%s( exec 3>&- 4<&-; %s%s) >>background.log 2>&1 &\n"+
+			"until %s >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done\n",
 			at, elsewhere, b.text, strings.TrimPrefix(argument, "until: "))
 	}
 	return at + b.text

@@ -26,8 +26,8 @@ import (
 // migration has a test of its own.
 const migration = "MIGRATION.md"
 
-// TestMigrationUnderWrites runs the commands of MIGRATION.md while two programs write into kvData as C++ Qserv does, all
-// the time. No statement of theirs may fail, and each is answered as on a table that nobody else touches. Where the
+// TestMigrationUnderWrites runs the commands of MIGRATION.md while two programs write into kvData as C++ Qserv does,
+// all the time. No statement of theirs may fail, and each is answered as on a table that nobody else touches. Where the
 // document says who writes by then, kvData is compared with what these programs alone have made, and with etcd:
 //
 //	test: then MySQL     kvData belongs to them, and etcd stays as it is

@@ -73,6 +73,6 @@ func (d *demo) beginIngest(ctx context.Context) (*sql.Tx, error) {
 
 // insertKey is the statement that adds a key below another one.
 func insertKey(above, key, value string) string {
-	return fmt.Sprintf("INSERT INTO %[1]s.kvData (kvKey, kvVal, parentKvId) SELECT '%[2]s', '%[3]s', kvId FROM %[1]s.kvData "+
-		"WHERE kvKey = '%[4]s'", cli.DefaultDatabase, key, value, above)
+	return fmt.Sprintf("INSERT INTO %[1]s.kvData (kvKey, kvVal, parentKvId) "+
+		"SELECT '%[2]s', '%[3]s', kvId FROM %[1]s.kvData WHERE kvKey = '%[4]s'", cli.DefaultDatabase, key, value, above)
 }

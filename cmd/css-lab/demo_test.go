@@ -173,7 +173,8 @@ func TestDemoWithoutMariaDBShowsTheRest(t *testing.T) {
 		`the query on czar 1 has finished +`, `the drop has ended +`, `run: 2, failed: 0, refused after the mark: 3\.`,
 		`What you have seen`,
 	})
-	for _, absent := range []string{"kvData shows", "kvData has", "plain SQL", "SQL has created", "in quarantine:", "in agreement",
+	for _, absent := range []string{"kvData shows", "kvData has", "plain SQL",
+		"SQL has created", "in quarantine:", "in agreement",
 		"chunk quer", "worker", "at once"} {
 		assert.NotContains(t, stdout.String(), absent)
 	}

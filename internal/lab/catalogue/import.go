@@ -76,8 +76,9 @@ func measureImport(ctx context.Context, r *rig.Rig) ([]measure.Result, error) {
 	}
 	turns := measure.Turns{Ours: map[string][][]float64{"import": {ours.Series["import"]}},
 		Peer: map[string][][]float64{"import": {theirs.Series["import"]}}}
-	result, err := turns.Figure("import-1M", "ms", fmt.Sprintf("importing a kvData of %d rows: capturing, reading, checking, "+
-		"restoring and comparing; peer: SELECT of all rows, then the same keys and values by plain transactions of etcd of "+
+	result, err := turns.Figure("import-1M", "ms", fmt.Sprintf("importing a kvData of %d rows: capturing, reading, "+
+		"checking, restoring and comparing; "+
+		"peer: SELECT of all rows, then the same keys and values by plain transactions of etcd of "+
 		"as many puts, one after the other; once each", done.Rows), measure.Within(1.5), "import")
 	result.Note("rows imported", "rows/s", float64(done.Rows)/ours.Series["import"][0]*1000)
 	result.Note("SELECT of all", "ms", theirs.Series["select"][0])

@@ -17,7 +17,7 @@ import (
 // InboundLag is about how soon czars see what others write into kvData.
 var InboundLag = rig.Benchmark{
 	Name:    "inbound-lag",
-	Summary: "from a commit into kvData until a czar sees it, against reading the inbox, one etcd transaction and its event",
+	Summary: "from a commit into kvData until a czar sees it, against a read of the inbox, a transaction and its event",
 	MariaDB: true,
 	Run:     measureInboundLag,
 }
@@ -75,7 +75,8 @@ func measureInboundLag(ctx context.Context, r *rig.Rig) ([]measure.Result, error
 	if err != nil {
 		return nil, err
 	}
-	result, err := turns.Figure("inbound-lag", "ms", fmt.Sprintf("from the answer to an UPDATE of kvData until a subscriber "+
+	result, err := turns.Figure("inbound-lag", "ms", fmt.Sprintf("from the answer to an UPDATE of kvData until a "+
+		"subscriber "+
 		"of a view has the value, %d changes in a block, one at a time, in a catalogue of %d keys; a mirror looks into the "+
 		"inbox every 2 ms while others write, and every 20 ms after a second without; peer: SELECT of the inbox, a "+
 		"transaction of etcd and its event at a plain watch, in a row, which waits for no look", in.changes,

@@ -52,7 +52,7 @@ func measureInboundLoad(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 			if err != nil {
 				return err
 			}
-			before := view.Snapshot().Revision()
+			before := updates.Snapshot().Revision()
 			err = peers.InsertThen(ctx, db, rows, peers.InsertBatch, func(commit func() error) error {
 				return m.Time("load", func() error {
 					return errors.Join(commit(), awaitKeys(ctx, updates, base+len(rows)))
@@ -61,13 +61,13 @@ func measureInboundLoad(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 			if err != nil {
 				return err
 			}
-			puts = max(1, len(rows)/int(view.Snapshot().Revision()-before))
+			puts = max(1, len(rows)/int(updates.Snapshot().Revision()-before))
 			m.Count("puts", "puts a transaction", float64(puts))
 			// away with them, on both sides, so that each round finds the same
-			if err := deleteBelow(ctx, css.Etcd(), css.Prefix()+"/css"+rows[0].Key); err != nil {
+			if err := deleteBelow(ctx, css.Etcd(), css.Prefix()+"/css"+peers.ForeignPrefix(round)); err != nil {
 				return err
 			}
-			return awaitRows(ctx, db, base+1)
+			return errors.Join(awaitKeys(ctx, updates, base), awaitRows(ctx, db, base+1))
 		}, func(ctx context.Context, m *measure.Meter) error {
 			return m.Time("load", func() error { return putAll(ctx, css.Etcd(), "/bench/peer", below(dump), puts) })
 		})
@@ -76,8 +76,9 @@ func measureInboundLoad(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	result, err := turns.Figure("inbound-load", "ms", fmt.Sprintf("from the COMMIT of %d rows that others inserted in one "+
-		"transaction until a view has all of their keys; peer: the same keys and values by plain transactions of etcd, one "+
+	result, err := turns.Figure("inbound-load", "ms", fmt.Sprintf("from the COMMIT of %d rows that others inserted in "+
+		"one transaction "+
+		"until a view has all of their keys; peer: the same keys and values by plain transactions of etcd, one "+
 		"after the other, of as many puts as the mirror's had in the middle", dump.Len()), measure.Within(1.5), "load")
 	result.Note("puts a transaction", "", measure.Typical(turns.Ours["puts"]))
 	return []measure.Result{result}, err
@@ -110,13 +111,10 @@ func putAll(ctx context.Context, etcd *clientv3.Client, prefix string, all iter.
 
 // awaitKeys waits until a view has so many keys.
 func awaitKeys(ctx context.Context, updates *cssetcd.Subscription, n int) error {
-	for updates.Snapshot().Len() < n {
+	for updates.Snapshot().Len() != n {
 		if _, err := updates.Next(ctx); err != nil {
 			return err
 		}
-	}
-	if have := updates.Snapshot().Len(); have != n {
-		return fmt.Errorf("the view has %d keys and not %d", have, n)
 	}
 	return nil
 }

@@ -71,6 +71,9 @@ func InsertThen(ctx context.Context, db *sql.DB, rows []Row, batch int, end func
 	return end(tx.Commit)
 }
 
+// ForeignPrefix is what all keys of [Foreign] begin with in a round.
+func ForeignPrefix(round int) string { return fmt.Sprintf("/DBS/r%04d_", round) }
+
 // Foreign returns the rows of databases anew, with other names and ids in each round, for a table that has a row /DBS.
 func Foreign(ctx context.Context, db *sql.DB, rows []Row, round int) ([]Row, error) {
 	var above int32
@@ -84,7 +87,7 @@ func Foreign(ctx context.Context, db *sql.DB, rows []Row, round int) ([]Row, err
 		if !ok {
 			continue
 		}
-		row.Key = fmt.Sprintf("/DBS/r%04d_%s", round, rest)
+		row.Key = ForeignPrefix(round) + rest
 		row.ID += offset
 		if row.parent += offset; strings.Count(row.Key, "/") == 2 {
 			row.parent = above

@@ -38,14 +38,14 @@ type Sizes struct {
 // The sizes to choose from.
 var (
 	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, ChangeRows: 100_000, EqualRows: 300_000,
-		LagKeys: 10_000, LagEvents: 800, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
+		LagKeys: 10_000, LagEvents: 800, InboundRows: 10_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 8_000, ReadPeer: 300,
 		SpreadKeys: 10_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{600, 200},
 		LatencyCzars: 5, LatencyDrops: 8, WritingCzars: 20, WritingDrops: 3, WritingTime: 10 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
 	Long = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
-		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
+		LagKeys: 100_000, LagEvents: 1000, InboundRows: 10_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
 		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
 		LatencyCzars: 5, LatencyDrops: 20, WritingCzars: 20, WritingDrops: 10, WritingTime: 30 * time.Second,
