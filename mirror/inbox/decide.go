@@ -92,6 +92,9 @@ var regroupAt = 1000
 // for longer.
 func (d Decision) Next(t Taken) Decision {
 	rows := t.undecided(d.left)
+	for len(d.queue) > 0 && t.decided(d.queue[0].rows[0]) { // overruled with the claims of its names
+		d.queue = d.queue[1:]
+	}
 	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
 		return d.grouped(t, t.counted(), rows)
 	}

@@ -13,6 +13,9 @@ import (
 func batchOf(units []unit) int {
 	total := newTally()
 	for n, u := range units {
+		if u.isPiece {
+			return max(n, 1)
+		}
 		for _, c := range u.changes {
 			total.add(u, c)
 		}
@@ -23,8 +26,7 @@ func batchOf(units []unit) int {
 	return len(units)
 }
 
-// unitsFor returns the units of rows, each small enough for one transaction. Of one that is too large it returns a
-// piece.
+// unitsFor returns the units of rows, each small enough for one transaction. One that is too large it cuts into pieces.
 func unitsFor(rows []Row, t Taken, r Rules) (units []unit) {
 	if !r.keep(UnitsAreWhole) {
 		return apart(rows)
@@ -35,10 +37,11 @@ func unitsFor(rows []Row, t Taken, r Rules) (units []unit) {
 			continue
 		}
 		for _, u := range unitsOf(u.rows, false) { // a connection may have written for a long time
-			if u = u.firstLife(r); !u.fits() {
-				u = u.piece(t)
+			if u = u.firstLife(r); u.fits() {
+				units = append(units, u)
+			} else {
+				units = append(units, u.pieces(t)...)
 			}
-			units = append(units, u)
 		}
 	}
 	return units
@@ -51,19 +54,35 @@ func (u unit) firstLife(r Rules) unit {
 	return u.beforeSecondLife()
 }
 
-// piece returns what of a unit that is too large comes next: its new names as DO_NOT_USE, with what has to be above
-// them; else as much as fits of what is below them; and when all of that is done the names with their own values, those
-// within others first.
-func (u unit) piece(t Taken) unit {
-	var names, claims, rest []change
+// pieces cuts a unit that is too large: its new names come as DO_NOT_USE, with what has to be above them; then what is
+// below them; and when all of that is done the names with their own values, those within others first. Each needs that
+// the one before it was decided on.
+func (u unit) pieces(t Taken) (all []unit) {
+	claims, rest, names := u.inTurn(t)
+	for _, changes := range u.cut(claims, byTree) {
+		all = append(all, unit{rows: u.rows, changes: changes, claims: true, isPiece: true})
+	}
+	rows := make(map[int64]Row, len(u.rows))
+	for _, r := range u.rows {
+		rows[r.ID] = r
+	}
+	later := slices.Concat(u.cut(rest, byTree), u.cut(names, func(a, b change) int { return byTree(b, a) }))
+	for _, changes := range later {
+		all = append(all, unit{rows: rowsFor(changes, rows), changes: changes, isPiece: true})
+	}
+	return all
+}
+
+// inTurn returns the changes of a unit as its pieces take them in turn.
+func (u unit) inTurn(t Taken) (claims, rest, names []change) {
 	above := map[string]bool{}
 	for _, c := range u.changes {
-		switch isNew := c.creates() && c.isName(); {
-		case !isNew:
+		if !c.creates() || !c.isName() {
 			rest = append(rest, c)
-		case slices.Contains(t.Claims, c.key):
-			names = append(names, c)
-		default:
+			continue
+		}
+		names = append(names, c)
+		if !slices.Contains(t.Claims, c.key) {
 			for key := range ancestors(c.key) {
 				above[key] = true
 			}
@@ -71,19 +90,12 @@ func (u unit) piece(t Taken) unit {
 			claims = append(claims, c)
 		}
 	}
-	if len(claims) > 0 {
-		for _, c := range rest {
-			if c.creates() && above[c.key] {
-				claims = append(claims, c)
-			}
+	for _, c := range rest {
+		if c.creates() && above[c.key] {
+			claims = append(claims, c)
 		}
-		return unit{rows: u.rows, changes: u.first(claims, byTree), claims: true}
 	}
-	changes := u.first(rest, byTree)
-	if len(rest) == 0 {
-		changes = u.first(names, func(a, b change) int { return byTree(b, a) })
-	}
-	return u.only(changes)
+	return claims, rest, names
 }
 
 // byTree has what is below a key follow it at once.
@@ -93,32 +105,34 @@ func byTree(a, b change) int {
 
 var treeOrder = strings.NewReplacer("/", "\x00")
 
-// first returns as many of a unit's changes as fit into a transaction, by key. Those that cost nothing are never cut
-// off: what goes with a key above goes together with it.
-func (u unit) first(changes []change, order func(a, b change) int) []change {
+// cut returns changes of a unit in parts, in an order of their own, each by key and as large as fits into a transaction.
+// Those that cost nothing are never cut off: what goes with a key above goes together with it.
+func (u unit) cut(changes []change, order func(a, b change) int) (parts [][]change) {
 	slices.SortFunc(changes, order)
-	t := newTally()
-	for i, c := range changes {
-		if t.add(u, c); !t.fits() && i > 0 {
-			changes = changes[:i]
-			break
+	for len(changes) > 0 {
+		t, n := newTally(), 0
+		for ; n < len(changes); n++ {
+			if t.add(u, changes[n]); !t.fits() && n > 0 {
+				break
+			}
 		}
+		parts = append(parts, slices.SortedFunc(slices.Values(changes[:n]), byKey))
+		changes = changes[n:]
 	}
-	return slices.SortedFunc(slices.Values(changes), byKey)
+	return parts
 }
 
 func byKey(a, b change) int { return strings.Compare(a.key, b.key) }
 
-// only returns the part of a unit that has these changes.
-func (u unit) only(changes []change) unit {
-	ids := map[int64]bool{}
+// rowsFor returns the rows of changes.
+func rowsFor(changes []change, byID map[int64]Row) (rows []Row) {
 	for _, c := range changes {
 		for _, id := range c.rows {
-			ids[id] = true
+			rows = append(rows, byID[id])
 		}
 	}
-	rows := slices.DeleteFunc(slices.Clone(u.rows), func(r Row) bool { return !ids[r.ID] })
-	return unit{rows: rows, changes: changes}
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Compare(a.ID, b.ID) })
+	return rows
 }
 
 // reads says what has to be seen of etcd to decide on a unit.

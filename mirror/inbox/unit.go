@@ -12,6 +12,7 @@ type unit struct {
 	rows    []Row
 	changes []change // by key
 	claims  bool     // it only claims new names, and its rows stay undecided; they are overruled with it
+	isPiece bool     // of a unit that is too large: it is decided on alone, and those after it later
 }
 
 // change is what a unit does to one key: from what kvData held before it to what it holds after it.
