@@ -75,12 +75,12 @@ func (j *judge) judgeSQL() {
 			conflict, there := recorded[k.change()], j.inEtcd(k)
 			switch {
 			case tx.outcome == undone && e.telling() && e.became.there && (conflict || there):
-				j.fault(describe(k), "was rolled back, and came to be")
+				j.fault(k.key, describe(k), "was rolled back, and came to be")
 			case tx.outcome != committed:
 			case !conflict && !there && !j.replaced(k, nil):
-				j.fault(describe(k), "is lost")
+				j.fault(k.key, describe(k), "is lost")
 			case conflict && there && e.telling() && e.became.there:
-				j.fault(describe(k), "is in etcd, and a conflict")
+				j.fault(k.key, describe(k), "is in etcd, and a conflict")
 			}
 			switch {
 			case tx.outcome != committed || !e.telling():
@@ -91,7 +91,7 @@ func (j *judge) judgeSQL() {
 			}
 		}
 		if len(inEtcd) > 0 && len(overruled) > 0 {
-			j.fault("of one transaction,", inEtcd[0], "is in etcd and", overruled[0], "is a conflict")
+			j.fault(inEtcd[0], "of one transaction,", inEtcd[0], "is in etcd and", overruled[0], "is a conflict")
 		}
 	}
 }
@@ -103,8 +103,10 @@ func describe(k known) string {
 // inEtcd reports whether etcd took a change.
 func (j *judge) inEtcd(k known) bool {
 	events := j.events[k.key]
-	if k.became.there {
-		return slices.ContainsFunc(events, func(e judged) bool { return e.taken && e.now == k.became })
+	if k.became.there { // what is not telling, a Go program may have written as well
+		return slices.ContainsFunc(events, func(e judged) bool {
+			return e.now == k.became && (e.taken || k.became.plain())
+		})
 	}
 	// A removal: the key went while it held what was removed, or what Go programs made of that, which removed it as well.
 	for i, e := range events {
@@ -152,7 +154,7 @@ func (j *judge) judgeConflicts() {
 	for _, c := range j.conflicts {
 		j.did["conflicts"]++
 		if !made[c.change] || c.kind != "conflict" {
-			j.fault("a", c.kind, "of", c.key, "from", c.was.String(), "to", c.became.String(), "that nobody made:", c.reason)
+			j.fault(c.key, "a", c.kind, "of", c.key, "from", c.was.String(), "to", c.became.String(), "that nobody made:", c.reason)
 		}
 	}
 }

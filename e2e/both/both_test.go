@@ -18,6 +18,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
+	"github.com/qserv/css-etcd/internal/wait"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -43,15 +44,15 @@ func TestSoakBoth(t *testing.T) {
 
 // What both sides write: keys of their own, databases without tables, and tables of databases that stay.
 const (
-	noteKeys     = 6
+	noteKeys     = 60
 	sqlWriters   = 4
 	goWriters    = 4
-	tablesOfEach = 4
+	tablesOfEach = 8
 )
 
 var (
-	stayingDatabases = []string{"stays0", "stays1"}
-	movingDatabases  = []string{"moves0", "moves1"}
+	stayingDatabases = []string{"stays0", "stays1", "stays2", "stays3"}
+	movingDatabases  = []string{"moves0", "moves1", "moves2", "moves3"}
 )
 
 func tableKey(rnd *rand.Rand) string {
@@ -70,6 +71,7 @@ type run struct {
 	*world
 	seed   uint64
 	names  nameLocks
+	gate   sync.RWMutex // held for writing while nobody writes, and for reading by who does
 	ending chan struct{}
 
 	mu              sync.Mutex
@@ -130,6 +132,23 @@ func (n *nameLocks) lock(name string) (unlock func()) {
 	return l.Unlock
 }
 
+// lulls stops all writers now and then until a mirror has caught up, or for a while if none does. Where others write the
+// same keys all the time, no step comes through between them, and all that SQL writers write is overruled.
+func (r *run) lulls(ctx context.Context) {
+	for wait.For(ctx, time.Second) == nil && !r.over() {
+		r.gate.Lock()
+		for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(5 * time.Millisecond) {
+			var waiting int
+			if err := r.sql.QueryRowContext(ctx, "SELECT COUNT(*) FROM css_mirror_inbox").Scan(&waiting); err == nil &&
+				waiting == 0 {
+				r.count("lulls in which a mirror caught up")
+				break
+			}
+		}
+		r.gate.Unlock()
+	}
+}
+
 // seedOf returns the seed of a run: another one each time, or that of SEED. It repeats the choices of a run and not
 // how processes take turns.
 func seedOf(t *testing.T) uint64 {
@@ -163,7 +182,9 @@ func runBoth(t *testing.T, rounds int) {
 		g := &goWriter{r: r, css: r.goClients[i%len(r.goClients)], name: fmt.Sprintf("g%d", i), rnd: random(100 + uint64(i))}
 		writers.Go(g.work)
 	}
+	watchers.Go(func() { r.lulls(watching) })
 	r.nemesis(rounds, random)
+	t.Logf("all troubles over after %s", time.Since(began).Round(time.Millisecond))
 	close(r.ending)
 	writers.Wait()
 	r.certainConflict()

@@ -36,9 +36,7 @@ func (g *goWriter) unique() string {
 func (g *goWriter) work() {
 	for !g.r.over() {
 		time.Sleep(time.Duration(g.rnd.Int64N(int64(2 * breath))))
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		w, err := g.operate(ctx)
-		cancel()
+		w, err := g.once()
 		switch {
 		case err == nil:
 			g.r.told(w)
@@ -49,6 +47,14 @@ func (g *goWriter) work() {
 			g.r.count("Go operations given up")
 		}
 	}
+}
+
+func (g *goWriter) once() (goWrite, error) {
+	g.r.gate.RLock()
+	defer g.r.gate.RUnlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return g.operate(ctx)
 }
 
 // operate does one operation.

@@ -1,6 +1,7 @@
 package both_test
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -83,11 +84,34 @@ func (r *run) judge() *judge {
 	var foreign int
 	assert.NoError(r.t, r.sql.QueryRow("SELECT COUNT(*) FROM css_mirror_foreign").Scan(&foreign))
 	assert.Zero(r.t, foreign, "nobody wrote past the triggers")
-	assert.Empty(r.t, j.faults[:min(len(j.faults), 10)], "seed %d: %d faults", r.seed, len(j.faults))
+	for _, fault := range j.faults[:min(len(j.faults), 10)] {
+		r.t.Error(fault)
+	}
+	assert.Empty(r.t, len(j.faults), "faults with the seed %d", r.seed)
 	return j
 }
 
-func (j *judge) fault(parts ...string) { j.faults = append(j.faults, strings.Join(parts, " ")) }
+// fault notes what must not be, with all that is known of a key.
+func (j *judge) fault(key string, parts ...string) {
+	var story strings.Builder
+	fmt.Fprintln(&story, strings.Join(parts, " "))
+	for _, e := range j.events[key] {
+		by := "Go"
+		if e.taken {
+			by = "a mirror"
+		}
+		fmt.Fprintf(&story, "  etcd: %s by %s, at revision %d\n", e.now, by, e.rev)
+	}
+	for _, k := range j.edges[key] {
+		fmt.Fprintf(&story, "  MySQL: %s to %s by connection %d (%v)\n", k.was, k.became, k.conn, k.outcome)
+	}
+	for _, c := range j.conflicts {
+		if c.key == key {
+			fmt.Fprintf(&story, "  %s: %s to %s by connection %d, %s\n", c.kind, c.was, c.became, c.conn, c.reason)
+		}
+	}
+	j.faults = append(j.faults, story.String())
+}
 
 // replay goes through all revisions.
 func (j *judge) replay() {
@@ -127,7 +151,7 @@ func (j *judge) descends(e event, was value) {
 			return
 		}
 	}
-	j.fault("a mirror made", e.key, "of", was.String(), "to", e.now.String(), "and no SQL writer did")
+	j.fault(e.key, "a mirror made", e.key, "of", was.String(), "to", e.now.String(), "and no SQL writer did")
 }
 
 // path reports whether changes lead from one value of a key to another one.
@@ -157,7 +181,7 @@ func (j *judge) sameTable(e event, state map[string]value) {
 		if k.became == e.now && k.born.there {
 			j.did["changes that a mirror made in a table"]++
 			if now := state[table+partitioned]; now != k.born {
-				j.fault(e.now.String(), "was written at", e.key, "for the table of", k.born.String(), "and is in that of",
+				j.fault(e.key, e.now.String(), "was written at", e.key, "for the table of", k.born.String(), "and is in that of",
 					now.String())
 			}
 		}
@@ -170,19 +194,19 @@ func (j *judge) whole(e event, state map[string]value) {
 	if e.now.there {
 		for key := above(e.key); key != ""; key = above(key) {
 			if !state[key].there && key != dbs && key != "/NODES" {
-				j.fault("without", key, "there is", e.key)
+				j.fault(e.key, "without", key, "there is", e.key)
 			}
 		}
 	} else if !state[e.key].there {
 		for key := range state {
 			if strings.HasPrefix(key, e.key+"/") {
-				j.fault(e.key, "went, and", key, "stayed")
+				j.fault(e.key, e.key, "went, and", key, "stayed")
 			}
 		}
 	}
 	if table, ok := tableAbove(e.key); ok && state[table] == held(ready) {
 		if !state[table+"/schema"].there || !state[table+partitioned].there {
-			j.fault("half of", table, "can be used")
+			j.fault(table, "half of", table, "can be used")
 		}
 		j.did["tables seen whole"]++
 	}
@@ -221,12 +245,12 @@ func (j *judge) judgeGo() {
 		}
 		at := int64(w.at)
 		if !byGo[at] || !slices.ContainsFunc(events[at], func(e event) bool { return e.key == w.key && e.now == w.becomes }) {
-			j.fault("the", w.what, w.key, "became", w.becomes.String(), "as a Go program was told, and did not")
+			j.fault(w.key, "the", w.what, w.key, "became", w.becomes.String(), "as a Go program was told, and did not")
 		}
 		delete(byGo, at)
 	}
 	if len(byGo) > lost {
 		numbers := slices.Sorted(maps.Keys(byGo))
-		j.fault("nobody says to have written at revision", events[numbers[0]][0].key)
+		j.fault(events[numbers[0]][0].key, "nobody says to have written at revision", fmt.Sprint(numbers))
 	}
 }

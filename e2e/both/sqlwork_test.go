@@ -21,16 +21,21 @@ func (s *sqlWriter) work() {
 	defer s.disconnect()
 	for !s.r.over() {
 		time.Sleep(time.Duration(s.rnd.Int64N(int64(breath))))
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-		err := s.connect(ctx)
-		if err == nil {
-			err = s.operate(ctx)
-		}
-		if err != nil {
+		if err := s.once(); err != nil {
 			s.r.count("SQL operations given up")
 		}
-		cancel()
 	}
+}
+
+func (s *sqlWriter) once() error {
+	s.r.gate.RLock()
+	defer s.r.gate.RUnlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	return s.operate(ctx)
 }
 
 // operate does one operation of upstream's. Two SQL writers are never at one name: upstream's own races would leave

@@ -36,8 +36,8 @@ type transaction struct {
 	outcome
 }
 
-// statements per second would be a measure of the machine; a writer pauses instead, and for as long as this at most.
-const breath = 30 * time.Millisecond
+// breath is how long an SQL writer pauses between two operations at most, and half as long as a Go writer does.
+const breath = 60 * time.Millisecond
 
 // errGaveUp is for what upstream gives up, too: the rows are not as its next statement needs them.
 var errGaveUp = errors.New("somebody else was there")
