@@ -77,7 +77,7 @@ func (j *judge) judgeSQL() {
 			case tx.outcome == undone && e.telling() && e.became.there && (conflict || there):
 				j.fault(k.key, describe(k), "was rolled back, and came to be")
 			case tx.outcome != committed:
-			case !conflict && !there && !j.replaced(k, nil):
+			case !conflict && !there && !j.passed(k):
 				j.fault(k.key, describe(k), "is lost")
 			case conflict && there && e.telling() && e.became.there:
 				j.fault(k.key, describe(k), "is in etcd, and a conflict")
@@ -100,48 +100,29 @@ func describe(k known) string {
 	return fmt.Sprintf("the change of %s from %s to %s by connection %d", k.key, k.was, k.became, k.conn)
 }
 
-// inEtcd reports whether etcd took a change.
+// inEtcd reports whether etcd held what a change made, or lost what it removed.
 func (j *judge) inEtcd(k known) bool {
-	events := j.events[k.key]
-	if k.became.there { // what is not telling, a Go program may have written as well
-		return slices.ContainsFunc(events, func(e judged) bool {
-			return e.now == k.became && (e.taken || k.became.plain())
-		})
-	}
-	// A removal: the key went while it held what was removed, or what Go programs made of that, which removed it as well.
-	for i, e := range events {
-		if !e.now.there || e.now != k.was && !j.path(k.key, e.now, k.was) {
-			continue
-		}
-		for n, later := range events[i+1:] {
-			if !later.now.there && (!later.taken || n == 0) {
-				return true
-			}
-			if later.taken {
-				break
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(j.events[k.key], func(e judged) bool {
+		return e.now == k.became && (e.taken && (e.now.there || e.was == k.was) || k.became.plain())
+	})
 }
 
-// replaced reports whether an SQL writer replaced what a change wrote, by a change that etcd took or that was replaced
-// itself. A row that was made and removed before anybody saw it is such a one.
-func (j *judge) replaced(k known, by []known) bool {
-	if !k.became.there {
-		seen := slices.ContainsFunc(j.events[k.key], func(e judged) bool { return e.now == k.was })
-		return !seen && j.path(k.key, value{}, k.was)
+// passed reports whether a change lies on the way from what etcd held to what a mirror made of that; or on one that
+// leads back to where it began, of which there was nothing to take; or removes what a Go program removed as well.
+func (j *judge) passed(k known) bool {
+	if j.leads(k.key, k.became, k.was) {
+		return true
 	}
-	for _, next := range j.edges[k.key] {
-		if next.was != k.became || slices.Contains(by, next) {
-			continue
+	return slices.ContainsFunc(j.events[k.key], func(e judged) bool {
+		if !e.taken {
+			return !k.became.there && !e.now.there
 		}
-		if next.outcome == unknown || j.inEtcd(next) || j.replaced(next, append(by, k)) {
-			return true
-		}
-	}
-	return false
+		return j.leads(k.key, e.was, k.was) && j.leads(k.key, k.became, e.now)
+	})
 }
+
+// leads reports whether changes lead from one value of a key to another one, if any are needed.
+func (j *judge) leads(key string, from, to value) bool { return from == to || j.path(key, from, to) }
 
 // judgeConflicts wants each conflict to be a change that somebody made.
 func (j *judge) judgeConflicts() {
