@@ -108,17 +108,21 @@ func (j *judge) inEtcd(k known) bool {
 }
 
 // passed reports whether a change lies on the way from what etcd held to what a mirror made of that; or on one that
-// leads back to where it began, of which there was nothing to take; or removes what a Go program removed as well.
+// leads back to where it began, of which there was nothing to take; or on one to a removal, where a Go program removed
+// the key as well.
 func (j *judge) passed(k known) bool {
+	events := j.events[k.key]
 	if j.leads(k.key, k.became, k.was) {
 		return true
 	}
-	return slices.ContainsFunc(j.events[k.key], func(e judged) bool {
-		if !e.taken {
-			return !k.became.there && !e.now.there
-		}
-		return j.leads(k.key, e.was, k.was) && j.leads(k.key, k.became, e.now)
-	})
+	if slices.ContainsFunc(events, func(e judged) bool {
+		return e.taken && j.leads(k.key, e.was, k.was) && j.leads(k.key, k.became, e.now)
+	}) {
+		return true
+	}
+	return j.leads(k.key, k.became, value{}) &&
+		slices.ContainsFunc(events, func(e judged) bool { return !e.taken && !e.now.there }) &&
+		slices.ContainsFunc(events, func(e judged) bool { return j.leads(k.key, e.was, k.was) || j.leads(k.key, e.now, k.was) })
 }
 
 // leads reports whether changes lead from one value of a key to another one, if any are needed.

@@ -108,6 +108,18 @@ func (h *history) upTo() int64 {
 	return h.seen
 }
 
+// taken counts the changes that mirrors made so far.
+func (h *history) taken() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.all {
+		if r.taken {
+			n += len(r.events)
+		}
+	}
+	return n
+}
+
 // revisions returns the recording, once it has come as far as etcd, and requires that it leads to what etcd holds.
 func (h *history) revisions(t *testing.T, etcd *clientv3.Client) []revision {
 	t.Helper()
