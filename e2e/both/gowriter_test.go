@@ -88,16 +88,18 @@ func (g *goWriter) table(ctx context.Context) (w goWrite, err error) {
 	w.key = tableKey(g.rnd)
 	name := tableOf(w.key)
 	switch n := g.rnd.IntN(100); {
-	case n < 35:
-		column := g.unique()
-		w.what, w.becomes = "table", held(ready)
-		w.at, err = g.css.CreateTable(ctx, cssetcd.Table{
-			Name: name, Schema: fmt.Sprintf("(%s BIGINT)", column),
-			Partitioning: &cssetcd.Partitioning{DirDB: name.DB, DirTable: name.Table, DirColumn: column},
-		}, cssetcd.AllowUnqueryable())
-	case n < 50:
+	case n < 25:
+		return g.create(ctx, w.key)
+	case n < 40:
 		w.what = "drop"
 		w.at, err = g.css.DropTable(ctx, name)
+	case n < 50: // another table of the name, before anybody has seen that there was none
+		w.what = "drop"
+		if w.at, err = g.css.DropTable(ctx, name); err != nil {
+			return w, err
+		}
+		g.r.told(w)
+		return g.create(ctx, w.key)
 	case n < 80:
 		w.what, w.key, w.becomes = "schema", w.key+"/schema", held(fmt.Sprintf("(%s INT)", g.unique()))
 		w.at, err = g.css.SetTableSchema(ctx, name, w.becomes.text, cssetcd.AllowUnqueryable())
@@ -105,5 +107,15 @@ func (g *goWriter) table(ctx context.Context) (w goWrite, err error) {
 		w.what, w.becomes = "status", held("PENDING_CREATE:"+g.unique())
 		w.at, err = g.css.SetTableStatus(ctx, name, cssetcd.Status(w.becomes.text), cssetcd.IfStatus(cssetcd.StatusReady))
 	}
+	return w, err
+}
+
+func (g *goWriter) create(ctx context.Context, table string) (w goWrite, err error) {
+	name, column := tableOf(table), g.unique()
+	w.what, w.key, w.becomes = "table", table, held(ready)
+	w.at, err = g.css.CreateTable(ctx, cssetcd.Table{
+		Name: name, Schema: fmt.Sprintf("(%s BIGINT)", column),
+		Partitioning: &cssetcd.Partitioning{DirDB: name.DB, DirTable: name.Table, DirColumn: column},
+	}, cssetcd.AllowUnqueryable())
 	return w, err
 }
