@@ -68,6 +68,12 @@ func (j *judge) judgeSQL() {
 	for _, c := range j.conflicts {
 		recorded[c.change] = true
 	}
+	times := map[change]int{} // a connection removes the same row again where the mirror has put it back
+	for _, tx := range j.sqlTransactions {
+		for _, e := range tx.edges {
+			times[known{e, tx.conn, tx.outcome}.change()]++
+		}
+	}
 	for _, tx := range j.sqlTransactions {
 		var inEtcd, overruled []string
 		for _, e := range tx.edges {
@@ -83,7 +89,7 @@ func (j *judge) judgeSQL() {
 				j.fault(k.key, describe(k), "is in etcd, and a conflict")
 			}
 			switch {
-			case tx.outcome != committed || !e.telling():
+			case tx.outcome != committed || !e.telling() || times[k.change()] > 1:
 			case conflict:
 				overruled = append(overruled, e.key)
 			case there:
