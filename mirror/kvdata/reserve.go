@@ -26,9 +26,9 @@ func (c *Conn) ReserveIDs(ctx context.Context, n int) (first int64, err error) {
 	for i := range values {
 		values[i] = fmt.Sprintf("(CONCAT('css_mirror ', CONNECTION_ID(), ' %d'), '', NULL)", i) // no CSS key
 	}
-	result, err := tx.ExecContext(ctx, fmt.Sprintf("SET STATEMENT innodb_lock_wait_timeout = 0, auto_increment_offset = 1, "+
-		"auto_increment_increment = %d FOR INSERT INTO kvData (kvKey, kvVal, parentKvId) VALUES %s", step,
-		strings.Join(values, ",")))
+	result, err := tx.ExecContext(ctx, fmt.Sprintf("SET STATEMENT innodb_lock_wait_timeout = 0, "+
+		"auto_increment_offset = 1, auto_increment_increment = %d FOR "+
+		"INSERT INTO kvData (kvKey, kvVal, parentKvId) VALUES %s", step, strings.Join(values, ",")))
 	if err == nil {
 		first, err = result.LastInsertId()
 	}
