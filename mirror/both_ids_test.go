@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rule: no statement of others, meant for one key, ends in the row of another key that the mirror makes meanwhile, as it
-// does where both are given one id.
+// Rule: no statement of others, meant for one key, ends in the row of another key that the mirror makes meanwhile, as
+// it does where both are given one id.
 func TestNewRowsOfBothSidesHaveIDsOfTheirOwn(t *testing.T) {
 	t.Parallel()
 	const revisions, keys = 60, 20

@@ -128,7 +128,9 @@ func (j *judge) passed(k known) bool {
 	}
 	return j.leads(k.key, k.became, value{}) &&
 		slices.ContainsFunc(events, func(e judged) bool { return !e.taken && !e.now.there }) &&
-		slices.ContainsFunc(events, func(e judged) bool { return j.leads(k.key, e.was, k.was) || j.leads(k.key, e.now, k.was) })
+		slices.ContainsFunc(events, func(e judged) bool {
+			return j.leads(k.key, e.was, k.was) || j.leads(k.key, e.now, k.was)
+		})
 }
 
 // leads reports whether changes lead from one value of a key to another one, if any are needed.
@@ -145,7 +147,8 @@ func (j *judge) judgeConflicts() {
 	for _, c := range j.conflicts {
 		j.did["conflicts"]++
 		if !made[c.change] || c.kind != "conflict" {
-			j.fault(c.key, "a", c.kind, "of", c.key, "from", c.was.String(), "to", c.became.String(), "that nobody made:", c.reason)
+			j.fault(c.key, "a", c.kind, "of", c.key, "from", c.was.String(), "to", c.became.String(), "that nobody made:",
+				c.reason)
 		}
 	}
 }

@@ -132,8 +132,8 @@ func (n *nameLocks) lock(name string) (unlock func()) {
 	return l.Unlock
 }
 
-// lulls stops all writers now and then until a mirror has caught up, or for a while if none does. Where others write the
-// same keys all the time, no step comes through between them, and all that SQL writers write is overruled.
+// lulls stops all writers now and then until a mirror has caught up, or for a while if none does. Where others write
+// the same keys all the time, no step comes through between them, and all that SQL writers write is overruled.
 func (r *run) lulls(ctx context.Context) {
 	for wait.For(ctx, time.Second) == nil && !r.over() {
 		r.gate.Lock()
@@ -199,8 +199,8 @@ func runBoth(t *testing.T, rounds int) {
 var enough = map[string]int{"SQL transactions that committed": 50, "Go writes": 50,
 	"changes that a mirror made in etcd": 50, "conflicts": 1, "tables seen whole": 3}
 
-// awaitEnough lets the writers go on after all troubles until there is enough, on a machine on which they hardly came to
-// write, up to a limit.
+// awaitEnough lets the writers go on after all troubles until there is enough, on a machine on which they hardly came
+// to write, up to a limit.
 func (r *run) awaitEnough() {
 	for began := time.Now(); time.Since(began) < patience && !r.t.Failed(); time.Sleep(20 * time.Millisecond) {
 		r.mu.Lock()

@@ -21,8 +21,8 @@ type trouble struct {
 
 func (r *run) random() *rand.Rand { return rand.New(rand.NewPCG(r.seed, 1000)) }
 
-// nemesis makes all troubles come about so many times, in an order that the seed says, those of the daemons beside those
-// of the servers, and leaves all in order.
+// nemesis makes all troubles come about so many times, in an order that the seed says, those of the daemons beside
+// those of the servers, and leaves all in order.
 func (r *run) nemesis(rounds int, random func(stream uint64) *rand.Rand) {
 	var lanes sync.WaitGroup
 	for i, troubles := range [][]trouble{r.ofDaemons(), r.ofServers()} {

@@ -48,7 +48,7 @@ func (s *sqlWriter) operate(ctx context.Context) error {
 		db := fmt.Sprintf("%s/%s", dbs, movingDatabases[s.rnd.IntN(len(movingDatabases))])
 		defer s.r.names.lock(db)()
 		if s.rnd.IntN(2) == 0 {
-			return s.createDb(ctx, db)
+			return s.createDB(ctx, db)
 		}
 		return s.transact(ctx, func(ctx context.Context) error { return s.remove(ctx, db) })
 	}
@@ -81,8 +81,8 @@ func (s *sqlWriter) note(ctx context.Context, key string) error {
 	})
 }
 
-// createDb is upstream's createDb of a database without stripes.
-func (s *sqlWriter) createDb(ctx context.Context, db string) error {
+// createDB is upstream's createDb of a database without stripes.
+func (s *sqlWriter) createDB(ctx context.Context, db string) error {
 	err := s.transact(ctx, func(ctx context.Context) error {
 		if id, err := s.kvID(ctx, db); err != nil || id != "" {
 			return fmt.Errorf("%w: %s is there: %w", errGaveUp, db, err)

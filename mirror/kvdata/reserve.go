@@ -9,8 +9,8 @@ import (
 // mostIDsOfARow is how far apart the server can be asked to count.
 const mostIDsOfARow = 65_535
 
-// ReserveIDs returns the first of n ids in a row that the server gives to nobody else. Where others insert, ids that one
-// counts oneself do not do: the server raises its count only once a row with an id of its own is written, so that
+// ReserveIDs returns the first of n ids in a row that the server gives to nobody else. Where others insert, ids that
+// one counts oneself do not do: the server raises its count only once a row with an id of its own is written, so that
 // another statement may have been given that id by then, and overwrite the row with its ON DUPLICATE KEY UPDATE. It
 // fails with [ErrBusy] where others have locked what a row would need.
 func (c *Conn) ReserveIDs(ctx context.Context, n int) (first int64, err error) {
