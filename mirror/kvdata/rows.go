@@ -125,16 +125,19 @@ func (w writer) delete(rows []plan.Row) error {
 	return nil
 }
 
-// deleteAny removes rows none of which lies below another one. They are looked up one by one: for a list of many the
-// server would go through all of a small table, and meet what others have locked.
+// deleteAny removes rows none of which lies below another one. Without the hint the server would go through all of a
+// small table for a list of many ids, and meet what others have locked.
 func (w writer) deleteAny(rows []plan.Row) error {
 	args := make([]any, 0, 2*len(rows))
 	for _, r := range rows {
-		args = append(args, r.ID, r.Hash())
+		args = append(args, r.ID)
 	}
-	return w.exec(len(rows), "DELETE kvData FROM (SELECT ? AS id, ? AS was"+
-		strings.Repeat(" UNION ALL SELECT ?,?", len(rows)-1)+") AS gone STRAIGHT_JOIN kvData ON kvId = id AND "+plan.RowHash+
-		" = was", args...)
+	for _, r := range rows {
+		args = append(args, r.Hash())
+	}
+	marks := placeholders("?", len(rows))
+	return w.exec(len(rows), "DELETE kvData FROM kvData FORCE INDEX (PRIMARY) WHERE kvId IN ("+marks+") AND "+plan.RowHash+
+		" IN ("+marks+")", args...)
 }
 
 // exec executes a statement that must find a number of rows.
