@@ -143,8 +143,8 @@ func (m *Mirror) weighUndone(ctx context.Context, s *session, to *cssetcd.Snapsh
 }
 
 // takeAndStep decides on all rows of the inbox and takes a step. Rows of a MySQL or an etcd that was set back are not
-// decided on but recorded: what they were written on, nobody knows. Of a MySQL that was set back, what was decided on is
-// forgotten, even where its inbox is empty.
+// decided on but recorded: what they were written on, nobody knows. Of a MySQL that was set back, what was decided on
+// is forgotten, even where its inbox is empty.
 func (m *Mirror) takeAndStep(ctx context.Context, s *session, newest newest, e plan.Evidence) (
 	*cssetcd.Snapshot, *plan.Plan, error,
 ) {

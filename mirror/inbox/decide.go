@@ -151,7 +151,8 @@ func (d Decision) Change(have *kv.Snapshot) (kv.Change, Taken, error) {
 		return kv.Change{Puts: []kv.Put{{Path: Path(d.Mirror), Value: next.Format()}}}, next, nil
 	}
 	next := Taken{IDs: d.live.IDs, Newest: d.live.Newest, Overruled: slices.Clone(d.live.Overruled),
-		Revisions: d.live.Revisions, Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims), Halves: slices.Clone(d.live.Halves)}
+		Revisions: d.live.Revisions, Applied: d.shot.Applied, Claims: slices.Clone(d.live.Claims),
+		Halves: slices.Clone(d.live.Halves)}
 	j := judge{Rules: d.Rules, have: have, applied: d.shot.Applied, taken: d.live, refused: d.refused()}
 	j.spoiled = j.spoils()
 	w := newWriting(j)

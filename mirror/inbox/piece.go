@@ -105,8 +105,8 @@ func byTree(a, b change) int {
 
 var treeOrder = strings.NewReplacer("/", "\x00")
 
-// cut returns changes of a unit in parts, in an order of their own, each by key and as large as fits into a transaction.
-// Those that cost nothing are never cut off: what goes with a key above goes together with it.
+// cut returns changes of a unit in parts, in an order of their own, each by key and as large as fits into a
+// transaction. Those that cost nothing are never cut off: what goes with a key above goes together with it.
 func (u unit) cut(changes []change, order func(a, b change) int) (parts [][]change) {
 	slices.SortFunc(changes, order)
 	for len(changes) > 0 {

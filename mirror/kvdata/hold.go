@@ -8,17 +8,18 @@ import (
 )
 
 // Hold keeps everybody else from kvData and the mirror's tables until [Conn.Release]: nobody can be in a step's way
-// then. What others do meanwhile waits, and goes on afterwards. Hold itself waits for nobody, so that nobody is ended for
-// it: it fails with [ErrBusy] while any transaction is open that has used the table. Of the methods, those that read and
-// write for a step may be called meanwhile: Inbox, ReserveIDs and Apply.
+// then. What others do meanwhile waits, and goes on afterwards. Hold itself waits for nobody, so that nobody is ended
+// for it: it fails with [ErrBusy] while any transaction is open that has used the table. Of the methods, those that
+// read and write for a step may be called meanwhile: Inbox, ReserveIDs and Apply.
 func (c *Conn) Hold(ctx context.Context) error {
 	if _, err := c.conn.ExecContext(ctx, "SET autocommit = 0"); err != nil { // BEGIN would let go of the tables
 		return c.explain(fmt.Errorf("hold kvData: %w", err))
 	}
 	c.conn.held = true
-	_, err := c.conn.ExecContext(ctx, "LOCK TABLES kvData WRITE, css_mirror_state WRITE, css_mirror_state AS s WRITE, "+
-		"css_mirror_inbox WRITE, css_mirror_inbox AS i WRITE, css_mirror_conflicts WRITE, css_mirror_conflicts AS c WRITE, "+
-		"css_mirror_foreign WRITE, css_mirror_foreign AS f WRITE, css_mirror_quarantine WRITE NOWAIT")
+	_, err := c.conn.ExecContext(ctx, `LOCK TABLES kvData WRITE, css_mirror_quarantine WRITE,
+		css_mirror_state WRITE, css_mirror_state AS s WRITE, css_mirror_inbox WRITE, css_mirror_inbox AS i WRITE,
+		css_mirror_conflicts WRITE, css_mirror_conflicts AS c WRITE, css_mirror_foreign WRITE, css_mirror_foreign AS f WRITE
+		NOWAIT`)
 	if err != nil {
 		return errors.Join(c.explain(fmt.Errorf("hold kvData: %w", err)), c.Release(ctx))
 	}
@@ -28,8 +29,9 @@ func (c *Conn) Hold(ctx context.Context) error {
 // Release ends what [Conn.Hold] began, whatever has become of the context. Where it fails the connection is of no more
 // use.
 func (c *Conn) Release(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)                                                        // the connection has time-outs of its own
-	for _, statement := range []string{"ROLLBACK", "UNLOCK TABLES", "SET autocommit = 1"} { // UNLOCK TABLES would commit
+	ctx = context.WithoutCancel(ctx) // the connection has time-outs of its own
+	// UNLOCK TABLES alone would commit.
+	for _, statement := range []string{"ROLLBACK", "UNLOCK TABLES", "SET autocommit = 1"} {
 		if _, err := c.conn.ExecContext(ctx, statement); err != nil {
 			return c.explain(fmt.Errorf("let go of kvData: %w", err))
 		}
