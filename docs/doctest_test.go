@@ -240,7 +240,7 @@ func (s *session) script(b block) string {
 			elsewhere = "unset ETCDCTL_ENDPOINTS; export CSS_SYNC_LISTEN_CLIENT=$OWN_ETCD; "
 			at += "export ETCDCTL_ENDPOINTS=$OWN_ETCD\n"
 		}
-		return fmt.Sprintf("%s( exec 3>&- 4<&-; %s%s) >>background.log 2>&1 &\n"+
+		return fmt.Sprintf("%s( %s%s) >>background.log 2>&1 3>&- 4<&- &\n"+
 			"until %s >/dev/null 2>&1; do kill -0 $!; sleep 0.1; done\n",
 			at, elsewhere, b.text, strings.TrimPrefix(argument, "until: "))
 	}

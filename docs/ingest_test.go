@@ -8,7 +8,6 @@ import (
 	"maps"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,7 +28,7 @@ type ingest struct {
 	operations []upstream.Operation // the first one makes the table's first rows
 	mine       *regexp.Regexp       // keys that only it writes
 
-	writing sync.Mutex        // held for each operation
+	turn    chan struct{}     // holds something during each operation, or while it rests
 	expect  map[string]string // rows of ended rounds, in names of the table that others write, too
 	round   int
 	failed  error
@@ -38,7 +37,7 @@ type ingest struct {
 // connect connects to kvData, and to a table that nobody else touches, in a schema of its own.
 func (i *ingest) connect(t *testing.T, db *sql.DB, schema string) (err error) {
 	dir, found := upstream.Find(t)
-	i.schema = kvDataOfUpstream
+	i.schema, i.turn = kvDataOfUpstream, make(chan struct{}, 1)
 	if found {
 		i.schema = upstream.Schema(t, dir)
 	}
@@ -61,11 +60,15 @@ func (i *ingest) connect(t *testing.T, db *sql.DB, schema string) (err error) {
 func (i *ingest) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		for n, op := range i.operations {
-			if err := i.write(context.WithoutCancel(ctx), n, op); err != nil {
-				return fmt.Errorf("round %d: %w", i.round, err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case i.turn <- struct{}{}:
 			}
-			if ctx.Err() != nil {
-				break
+			err := i.write(context.WithoutCancel(ctx), n, op)
+			<-i.turn
+			if err != nil {
+				return fmt.Errorf("round %d: %w", i.round, err)
 			}
 		}
 	}
@@ -73,8 +76,6 @@ func (i *ingest) run(ctx context.Context) error {
 }
 
 func (i *ingest) write(ctx context.Context, n int, op upstream.Operation) error {
-	i.writing.Lock()
-	defer i.writing.Unlock()
 	if n > 0 {
 		i.failed = i.twin.Call(ctx, op)
 		return i.failed

@@ -95,8 +95,8 @@ func (m *move) step(what string) error {
 		return m.czarGoes(ctx)
 	}
 	for _, in := range m.ingests {
-		in.writing.Lock()
-		defer in.writing.Unlock()
+		in.turn <- struct{}{}
+		defer func() { <-in.turn }()
 		if in.failed != nil {
 			return in.failed
 		}
@@ -111,7 +111,7 @@ func (m *move) czarComes(ctx context.Context) (err error) {
 	}
 	m.t.Cleanup(m.view.Close)
 	for _, in := range m.ingests {
-		in.writing.Lock()
+		in.turn <- struct{}{}
 	}
 	if err := m.same(ctx); err != nil { // what they dropped and nobody has taken yet would wait for queries
 		return err
@@ -135,7 +135,7 @@ func (m *move) czarGoes(ctx context.Context) error {
 		}
 	}
 	for _, in := range m.ingests {
-		in.writing.Unlock()
+		<-in.turn
 	}
 	return nil
 }
