@@ -28,10 +28,10 @@ type ingest struct {
 	operations []upstream.Operation // the first one makes the table's first rows
 	mine       *regexp.Regexp       // keys that only it writes
 
-	turn    chan struct{}     // holds something during each operation, or while it rests
-	expect  map[string]string // rows of ended rounds, in names of the table that others write, too
-	round   int
-	failed  error
+	turn   chan struct{}     // holds something during each operation, or while it rests
+	expect map[string]string // rows of ended rounds, in names of the table that others write, too
+	round  int
+	failed error
 }
 
 // connect connects to kvData, and to a table that nobody else touches, in a schema of its own.
