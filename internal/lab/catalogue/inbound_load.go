@@ -52,7 +52,10 @@ func measureInboundLoad(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 			if err != nil {
 				return err
 			}
-			before := updates.Snapshot().Revision()
+			before, err := css.Etcd().Get(ctx, css.Prefix()) // its revision: the peer's transactions raised it, too
+			if err != nil {
+				return err
+			}
 			err = peers.InsertThen(ctx, db, rows, peers.InsertBatch, func(commit func() error) error {
 				return m.Time("load", func() error {
 					return errors.Join(commit(), awaitKeys(ctx, updates, base+len(rows)))
@@ -61,7 +64,7 @@ func measureInboundLoad(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 			if err != nil {
 				return err
 			}
-			puts = max(1, len(rows)/int(updates.Snapshot().Revision()-before))
+			puts = max(1, len(rows)/int(int64(updates.Snapshot().Revision())-before.Header.Revision))
 			m.Count("puts", "puts a transaction", float64(puts))
 			// away with them, on both sides, so that each round finds the same
 			if err := deleteBelow(ctx, css.Etcd(), css.Prefix()+"/css"+peers.ForeignPrefix(round)); err != nil {
