@@ -12,11 +12,11 @@ import (
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
-// What installing and removing wait for: each try holds up everybody who uses kvData for as long as it takes, at most
-// lockSeconds, because who comes after it queues behind it.
+// What installing and removing wait for. They never queue for kvData: who has read it in a transaction and now writes
+// to it would wait for whoever queues, who waits for that transaction, and the server would end the writer as the
+// victim of a deadlock.
 const (
-	lockSeconds  = 1
-	lockPauses   = 2 * time.Second
+	lockPauses   = time.Millisecond
 	quietTimeout = 30 * time.Second // no statement of an installation takes nearly as long
 )
 
@@ -129,14 +129,10 @@ func (c *connection) removeTriggers(ctx context.Context) error {
 	})
 }
 
-// alone does something while nobody else uses some tables. Whoever uses them in a transaction is waited for only
-// shortly, and then let go on for a while.
+// alone does something while nobody else uses some tables. It looks for a moment in which nobody does, again and again.
 func (c *connection) alone(ctx context.Context, tables string, do func() error) error {
-	if _, err := c.ExecContext(ctx, fmt.Sprintf("SET SESSION lock_wait_timeout = %d", lockSeconds)); err != nil {
-		return err
-	}
 	for {
-		_, err := c.ExecContext(ctx, "LOCK TABLES "+tables)
+		err := c.lock(ctx, tables)
 		if err == nil {
 			err = do()
 			_, unlocked := c.ExecContext(ctx, "UNLOCK TABLES") // if it fails, the connection that ends does it
@@ -155,6 +151,17 @@ func (c *connection) alone(ctx context.Context, tables string, do func() error) 
 			return fmt.Errorf("%w: transactions that use the table are open all the time: %w", ErrBusy, errors.Join(ended, err))
 		}
 	}
+}
+
+// lock locks tables where it need not wait. Once it has them, waiting is safe: nobody is in a transaction on them.
+func (c *connection) lock(ctx context.Context, tables string) error {
+	for _, statement := range []string{"SET SESSION lock_wait_timeout = 0", "LOCK TABLES " + tables,
+		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(quietTimeout/time.Second))} {
+		if _, err := c.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // explainTrigger says what is missing where the server does not let the user make or remove a trigger.
