@@ -23,6 +23,8 @@ type sharing struct {
 	failed  error
 	busy    time.Time // when the inbox last held anything
 	refuses bool      // drops by others, as MySQL has it
+	// when czars were last looked for: each of them writes more often than the server is looked at
+	asked   time.Time
 	blocked time.Time // since when others have been in the way of each step; zero when they are not
 }
 
@@ -270,10 +272,13 @@ func (m *Mirror) shows(ctx context.Context, s *session, to *cssetcd.Snapshot) er
 
 // rest waits until an update comes or the inbox is to be read again, and looks at the server when that is due.
 func (m *Mirror) rest(ctx context.Context, s *session) error {
-	if !time.Now().Before(s.looked.Add(m.cfg.LookEvery)) {
+	if !time.Now().Before(s.both.asked.Add(m.cfg.LookEvery)) {
 		if err := m.refuseDrops(ctx, s); err != nil {
 			return err
 		}
+		s.both.asked = time.Now()
+	}
+	if !time.Now().Before(s.looked.Add(m.cfg.LookEvery)) {
 		return m.lookAt(ctx, s)
 	}
 	pause := m.pace.poll
