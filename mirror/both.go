@@ -23,8 +23,7 @@ type sharing struct {
 	failed  error
 	busy    time.Time // when the inbox last held anything
 	refuses bool      // drops by others, as MySQL has it
-	// when czars were last looked for: each of them writes more often than the server is looked at
-	asked   time.Time
+	asked   time.Time // when czars were last looked for
 	blocked time.Time // since when others have been in the way of each step; zero when they are not
 }
 
@@ -32,6 +31,9 @@ type sharing struct {
 func (m *Mirror) share(ctx context.Context, s *session, a *audit) error {
 	for {
 		moved, err := m.shareOnce(ctx, s)
+		if err == nil {
+			err = m.heedCzars(ctx, s)
+		}
 		if err == nil && !moved {
 			err = m.rest(ctx, s)
 		}
@@ -272,12 +274,6 @@ func (m *Mirror) shows(ctx context.Context, s *session, to *cssetcd.Snapshot) er
 
 // rest waits until an update comes or the inbox is to be read again, and looks at the server when that is due.
 func (m *Mirror) rest(ctx context.Context, s *session) error {
-	if !time.Now().Before(s.both.asked.Add(m.cfg.LookEvery)) {
-		if err := m.refuseDrops(ctx, s); err != nil {
-			return err
-		}
-		s.both.asked = time.Now()
-	}
 	if !time.Now().Before(s.looked.Add(m.cfg.LookEvery)) {
 		return m.lookAt(ctx, s)
 	}
@@ -293,6 +289,16 @@ func (m *Mirror) rest(ctx context.Context, s *session) error {
 		return err
 	}
 	return m.note(s, u)
+}
+
+// heedCzars looks for czars when that is due. It has a time of its own: steps put the look at the server off, and czars
+// that confirm themselves make for steps all the time.
+func (m *Mirror) heedCzars(ctx context.Context, s *session) error {
+	if time.Now().Before(s.both.asked.Add(m.cfg.LookEvery)) {
+		return nil
+	}
+	s.both.asked = time.Now()
+	return m.refuseDrops(ctx, s)
 }
 
 // refuseDrops makes MySQL refuse drops by others while czars are registered, if that is wanted.
