@@ -178,11 +178,11 @@ func runKilledInALargeDelete(t *testing.T, rows int) {
 		w.putMany("/LARGE", rows)
 		w.awaitLatest(db, patience, server)
 		w.deleteBelow("/LARGE")
-		w.eventually(func() bool { return runs(t, db, "DELETE FROM kvData") }, "rows are deleted", server)
-		for !deleted() && runs(t, db, "DELETE FROM kvData") {
+		w.eventually(func() bool { return runs(t, db, "DELETE kvData FROM kvData") }, "rows are deleted", server)
+		for !deleted() && runs(t, db, "DELETE kvData FROM kvData") {
 		}
 		server.Signal(syscall.SIGSTOP)
-		w.eventually(func() bool { return !runs(t, db, "DELETE FROM kvData") }, "the statement ends", server)
+		w.eventually(func() bool { return !runs(t, db, "DELETE kvData FROM kvData") }, "the statement ends", server)
 		caught = deleted()
 	}
 	require.NoError(t, w.maria.Kill())
