@@ -132,7 +132,7 @@ func (c *connection) removeTriggers(ctx context.Context) error {
 // alone does something while nobody else uses some tables. It looks for a moment in which nobody does, again and again.
 func (c *connection) alone(ctx context.Context, tables string, do func() error) error {
 	for {
-		err := c.lock(ctx, tables)
+		err := c.lockTables(ctx, tables)
 		if err == nil {
 			err = do()
 			_, unlocked := c.ExecContext(ctx, "UNLOCK TABLES") // if it fails, the connection that ends does it
@@ -151,17 +151,6 @@ func (c *connection) alone(ctx context.Context, tables string, do func() error) 
 			return fmt.Errorf("%w: transactions that use the table are open all the time: %w", ErrBusy, errors.Join(ended, err))
 		}
 	}
-}
-
-// lock locks tables where it need not wait. Once it has them, waiting is safe: nobody is in a transaction on them.
-func (c *connection) lock(ctx context.Context, tables string) error {
-	for _, statement := range []string{"SET SESSION lock_wait_timeout = 0", "LOCK TABLES " + tables,
-		fmt.Sprintf("SET SESSION lock_wait_timeout = %d", int(quietTimeout/time.Second))} {
-		if _, err := c.ExecContext(ctx, statement); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // explainTrigger says what is missing where the server does not let the user make or remove a trigger.

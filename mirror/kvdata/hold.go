@@ -16,14 +16,19 @@ func (c *Conn) Hold(ctx context.Context) error {
 		return c.explain(fmt.Errorf("hold kvData: %w", err))
 	}
 	c.conn.held = true
-	_, err := c.conn.ExecContext(ctx, `LOCK TABLES kvData WRITE, css_mirror_quarantine WRITE,
+	err := c.conn.lockTables(ctx, `kvData WRITE, css_mirror_quarantine WRITE,
 		css_mirror_state WRITE, css_mirror_state AS s WRITE, css_mirror_inbox WRITE, css_mirror_inbox AS i WRITE,
-		css_mirror_conflicts WRITE, css_mirror_conflicts AS c WRITE, css_mirror_foreign WRITE, css_mirror_foreign AS f WRITE
-		NOWAIT`)
+		css_mirror_conflicts WRITE, css_mirror_conflicts AS c WRITE, css_mirror_foreign WRITE, css_mirror_foreign AS f WRITE`)
 	if err != nil {
 		return errors.Join(c.explain(fmt.Errorf("hold kvData: %w", err)), c.Release(ctx))
 	}
 	return nil
+}
+
+// lockTables locks tables, and fails at once where it would have to wait for somebody.
+func (c *connection) lockTables(ctx context.Context, tables string) error {
+	_, err := c.ExecContext(ctx, "LOCK TABLES "+tables+" NOWAIT")
+	return err
 }
 
 // Release ends what [Conn.Hold] began, whatever has become of the context. Where it fails the connection is of no more
