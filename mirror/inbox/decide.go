@@ -80,7 +80,11 @@ type Decision struct {
 // again.
 func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
 	d := Decision{Mirror: mirror, History: history, Rules: r, shot: s, wentBack: s.WentBack(t)}
-	return d.grouped(t, t.Within(s.Rows), s.Undecided(t))
+	rows := s.Rows
+	if !d.wentBack {
+		rows = t.undecided(rows)
+	}
+	return d.grouped(t, t.Within(s.Rows), rows)
 }
 
 // regroupAt is down to how many rows they are grouped anew for each transaction. Above it, a group serves until half of

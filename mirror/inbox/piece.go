@@ -62,10 +62,7 @@ func (u unit) pieces(t Taken) (all []unit) {
 	for _, changes := range u.cut(claims, byTree) {
 		all = append(all, unit{rows: u.rows, changes: changes, claims: true, isPiece: true})
 	}
-	rows := make(map[int64]Row, len(u.rows))
-	for _, r := range u.rows {
-		rows[r.ID] = r
-	}
+	rows := rowsByID(u.rows)
 	later := slices.Concat(u.cut(rest, byTree), u.cut(names, func(a, b change) int { return byTree(b, a) }))
 	for _, changes := range later {
 		all = append(all, unit{rows: rowsFor(changes, rows), changes: changes, isPiece: true})
@@ -123,6 +120,14 @@ func (u unit) cut(changes []change, order func(a, b change) int) (parts [][]chan
 }
 
 func byKey(a, b change) int { return strings.Compare(a.key, b.key) }
+
+func rowsByID(rows []Row) map[int64]Row {
+	byID := make(map[int64]Row, len(rows))
+	for _, r := range rows {
+		byID[r.ID] = r
+	}
+	return byID
+}
 
 // rowsFor returns the rows of changes.
 func rowsFor(changes []change, byID map[int64]Row) (rows []Row) {

@@ -70,14 +70,12 @@ func unitsOf(rows []Row, byConn bool) (units []unit) {
 
 // apart returns a unit for each key.
 func apart(rows []Row) (units []unit) {
+	byID := rowsByID(rows)
 	for _, c := range changesOf(rows) {
-		units = append(units, unit{rows: rowsOf(rows, c.rows), changes: []change{c}})
+		changes := []change{c}
+		units = append(units, unit{rows: rowsFor(changes, byID), changes: changes})
 	}
 	return units
-}
-
-func rowsOf(rows []Row, ids []int64) []Row {
-	return slices.DeleteFunc(slices.Clone(rows), func(r Row) bool { return !slices.Contains(ids, r.ID) })
 }
 
 // forest joins things that belong together.
