@@ -23,6 +23,9 @@ import (
 )
 
 // demoLines are what a reader has to find, in this order.
+// took is how long something took, as the demo writes it.
+const took = `(?:< )?\d+\.\d m?s`
+
 var demoLines = []string{
 	`Qserv's catalogue on etcd, mirrored to MySQL`,
 	`etcd 3\.\d+\.\d+ runs at http://127\.0\.0\.1:\d+`,
@@ -38,19 +41,19 @@ var demoLines = []string{
 	`czar 1, process \d+, has all of it as of revision \d+`,
 	`czar 3, process \d+, has all of it`,
 	`created meridian_y1\.Transient`,
-	`czar 1 sees it, READY at revision \d+ +\d+\.\d m?s`,
-	`czar 2 sees it, READY at revision \d+ +\d+\.\d m?s`,
-	`czar 3 sees it, READY at revision \d+ +\d+\.\d m?s`,
-	`plain SQL sees it: +\d+\.\d m?s`,
+	`czar 1 sees it, READY at revision \d+ +` + took,
+	`czar 2 sees it, READY at revision \d+ +` + took,
+	`czar 3 sees it, READY at revision \d+ +` + took,
+	`plain SQL sees it: +` + took,
 	`SELECT kvVal FROM kvData .* -> READY`,
-	`SQL has created meridian_y1\.Comet in kvData +\d+\.\d m?s`,
-	`czar 1 sees it, READY at revision \d+ +\d+\.\d m?s`,
-	`czar 2 sees it, READY at revision \d+ +\d+\.\d m?s`,
-	`czar 3 sees it, READY at revision \d+ +\d+\.\d m?s`,
+	`SQL has created meridian_y1\.Comet in kvData +` + took,
+	`czar 1 sees it, READY at revision \d+ +` + took,
+	`czar 2 sees it, READY at revision \d+ +` + took,
+	`czar 3 sees it, READY at revision \d+ +` + took,
 	`table exists: as /DBS/meridian_y1/TABLES/Object`,
 	`in quarantine: /DBS/meridian_y1/TABLES/OBJECT`,
 	`in agreement at revision \d+: 650 rows compared, no difference, 1 key in quarantine`,
-	`it gets 51 chunk tables, of Object, LightCurve and Transient +\d+\.\d m?s`,
+	`it gets 51 chunk tables, of Object, LightCurve and Transient +` + took,
 	`czar 1 runs a query on Transient`,
 	`Transient is gone from the catalogue, and its chunk tables from the worker`,
 	`the query on czar 1 fails, after \d+ chunk quer`,

@@ -347,6 +347,7 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 func TestEvict(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
+	c.OK("config set --fence 1s --wait 1500ms --alive 2s")
 	serves(c)
 	czar := startCzar(c, "slow czar")
 	query := czar.query("LSST.Filter")

@@ -1,6 +1,7 @@
 package inbox
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -40,6 +41,15 @@ func (s Snapshot) holds(t Taken) bool {
 	return live.IDs.Len() == t.IDs.Len() && len(live.Claims) == len(t.Claims)
 }
 
+// row returns the row of an id.
+func (s Snapshot) row(id int64) (Row, bool) {
+	i, ok := slices.BinarySearchFunc(s.Rows, id, func(r Row, id int64) int { return cmp.Compare(r.ID, id) })
+	if !ok {
+		return Row{}, false
+	}
+	return s.Rows[i], true
+}
+
 // Undecided returns the rows that nobody has decided on.
 func (s Snapshot) Undecided(t Taken) []Row {
 	if s.WentBack(t) {
@@ -68,8 +78,8 @@ type Decision struct {
 	live  Taken
 	batch []unit
 	queue []unit // what comes after the batch, as it was grouped
-	of    int    // rows that were grouped
-	left  []Row  // of the snapshot, on which nobody had decided before
+	rows  []Row  // that were grouped
+	since int    // how many rows had been decided on then
 
 	wentBack bool // and nothing but to discard it can be done
 	discard  bool
@@ -95,26 +105,26 @@ var regroupAt = 1000
 // is Decide, but for what of the grouping it need not do again: rows that were too many for one transaction stay apart
 // for longer.
 func (d Decision) Next(t Taken) Decision {
-	rows := t.undecided(d.left)
 	for len(d.queue) > 0 && t.decided(d.queue[0].rows[0]) { // overruled with the claims of its names
 		d.queue = d.queue[1:]
 	}
-	if len(rows) <= regroupAt || 2*len(rows) <= d.of || len(d.queue) == 0 {
-		return d.grouped(t, t.counted(), rows)
+	left := len(d.rows) - (t.IDs.Len() - d.since)
+	if left <= regroupAt || 2*left <= len(d.rows) || len(d.queue) == 0 {
+		return d.grouped(t, t.counted(), t.undecided(d.rows))
 	}
-	return d.from(t, t.counted(), rows, d.queue)
+	return d.from(t, t.counted(), d.queue)
 }
 
 // Empty reports whether there is nothing to decide on.
 func (d Decision) Empty() bool { return len(d.batch) == 0 && !d.discard }
 
 func (d Decision) grouped(seen, live Taken, rows []Row) Decision {
-	d.of = len(rows)
-	return d.from(seen, live, rows, unitsFor(rows, live, d.Rules))
+	d.rows, d.since = rows, live.IDs.Len()
+	return d.from(seen, live, unitsFor(rows, live, d.Rules))
 }
 
-func (d Decision) from(seen, live Taken, rows []Row, units []unit) Decision {
-	d.seen, d.live, d.left = seen, live, rows
+func (d Decision) from(seen, live Taken, units []unit) Decision {
+	d.seen, d.live = seen, live
 	n := batchOf(units)
 	d.batch, d.queue = units[:n], units[n:]
 	return d
@@ -194,9 +204,11 @@ func (d Decision) permits(have *kv.Snapshot) error {
 // refused returns the keys of overruled rows that are still in the inbox.
 func (d Decision) refused() map[string]bool {
 	keys := map[string]bool{}
-	for _, r := range d.shot.Rows {
-		if _, ok := d.live.overruled(r); ok {
-			keys[r.Key] = true
+	for _, o := range d.live.Overruled {
+		for _, id := range o.IDs.All() {
+			if r, ok := d.shot.row(id); ok && d.live.decided(r) {
+				keys[r.Key] = true
+			}
 		}
 	}
 	return keys

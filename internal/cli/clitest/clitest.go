@@ -302,8 +302,9 @@ func AwaitGone(t *testing.T, run func(args ...string) Result, name string) {
 	}, Patience, 50*time.Millisecond)
 }
 
-// QuickDrops sets durations of the protocol of deletion that tests can wait for.
-const QuickDrops = "config set --confirm 200ms --fence 1s --wait 1500ms --alive 2s --delay 0s"
+// QuickDrops sets durations of the protocol of deletion that tests can wait for, if no czar dies. Those after which one
+// is taken for dead are long: on a machine that stalls it would register anew, and be counted twice.
+const QuickDrops = "config set --confirm 200ms --fence 20s --wait 25s --alive 30s --delay 0s"
 
 // Fill writes a small catalogue of one thing of each kind, with commands of css-sync.
 func Fill(ok func(args ...string) string) {
