@@ -22,10 +22,10 @@ import (
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
-// demoLines are what a reader has to find, in this order.
 // took is how long something took, as the demo writes it.
 const took = `(?:< )?\d+\.\d m?s`
 
+// demoLines are what a reader has to find, in this order.
 var demoLines = []string{
 	`Qserv's catalogue on etcd, mirrored to MySQL`,
 	`etcd 3\.\d+\.\d+ runs at http://127\.0\.0\.1:\d+`,
