@@ -2,11 +2,14 @@ package mirror_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/mirror"
 	"github.com/qserv/css-etcd/mirror/inbox"
@@ -54,15 +57,19 @@ func (w *world) rest() {
 		if err != nil || !report.InAgreement() {
 			return false
 		}
-		got, err := w.etcd.Get(w.t.Context(), w.prefix)
-		return err == nil && int64(report.Revision) <= got.Header.Revision && w.shows(w.value)
+		got, err := w.etcd.Get(w.t.Context(), w.prefix+"/css", clientv3.WithPrefix()) // a key at a time takes minutes
+		return err == nil && int64(report.Revision) <= got.Header.Revision && w.shows(got.Kvs)
 	}, patience, 10*time.Millisecond, "both sides do not become equal")
 }
 
-// shows reports whether the rows of kvData are what a function says of their keys.
-func (w *world) shows(value func(string) string) bool {
+// shows reports whether kvData holds the values of etcd.
+func (w *world) shows(kvs []*mvccpb.KeyValue) bool {
+	values := map[string]string{}
+	for _, kv := range kvs {
+		values[strings.TrimPrefix(string(kv.Key), w.prefix+"/css")] = string(kv.Value)
+	}
 	for key, r := range w.rows() {
-		if value(key) != r.value {
+		if values[key] != r.value {
 			return false
 		}
 	}
