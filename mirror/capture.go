@@ -18,19 +18,21 @@ type Writers string
 
 // Who may write. The texts are a stable contract.
 const (
-	OnlyEtcd  Writers = "etcd" // what others write into kvData is undone
-	BothSides Writers = "both" // it is captured, and taken into etcd
+	OnlyEtcd  Writers = "etcd"  // what others write into kvData is undone
+	BothSides Writers = "both"  // it is captured, and taken into etcd
+	OnlyMySQL Writers = "mysql" // kvData was left to others, and nobody brings it to etcd
 )
 
 // Sides is how a catalogue and a kvData are written.
 type Sides struct {
-	Writers Writers        // as etcd says
+	Writers Writers        // as etcd says, and where only one side is written, MySQL
 	Capture kvdata.Capture // as MySQL has it
 }
 
 // How MySQL and etcd disagree: which of them alone says that both sides write.
 const (
 	onlyInMySQL = "kvData captures what others write, and etcd says that only etcd is written"
+	leftInPart  = "kvData was left to those who write into MySQL, and still captures what they write"
 	onlyInEtcd  = "etcd says that both sides write, and kvData does not capture what others write"
 )
 
@@ -44,6 +46,10 @@ func (s Sides) Troubles() (all []Trouble) {
 	switch capture := s.Capture; {
 	case s.Writers == OnlyEtcd && capture.Installed:
 		all = append(all, NewTrouble(ModeMismatch, onlyInMySQL, time.Time{}))
+	case s.Writers == OnlyMySQL && capture.Installed:
+		t := NewTrouble(ModeMismatch, leftInPart, time.Time{})
+		t.Do = "Run `css-sync export mysql` again, which goes on."
+		all = append(all, t)
 	case s.Writers == BothSides && !capture.Installed:
 		all = append(all, NewTrouble(ModeMismatch, onlyInEtcd, time.Time{}))
 	}
@@ -59,23 +65,38 @@ func ReadSides(ctx context.Context, target *mysql.Config, etcd *Taker) (s Sides,
 	if err != nil {
 		return s, err
 	}
-	s.Writers = OnlyEtcd
-	if taken.At > 0 {
-		s.Writers = BothSides
+	state, err := kvdata.ReadState(ctx, target)
+	if err != nil && !errors.Is(err, ErrNoMirror) {
+		return s, err
 	}
+	s.Writers = WritersOf(taken.At > 0, state)
 	s.Capture, err = kvdata.ReadCapture(ctx, target)
 	return s, err
 }
 
+// WritersOf returns who may write: whether both sides do is in etcd, and whether kvData was left to others in MySQL.
+func WritersOf(shared bool, state kvdata.State) Writers {
+	switch {
+	case shared:
+		return BothSides
+	case state.Released():
+		return OnlyMySQL
+	}
+	return OnlyEtcd
+}
+
 // ShareWriting lets both sides write from now on: what others write into kvData is captured, and a mirror takes it into
-// etcd. kvData must show the catalogue, since what others wrote before is undone; else it fails with [ErrForeign]. No
-// writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
+// etcd. kvData must show the catalogue, since what others wrote before is undone; else it fails with [ErrForeign], and
+// with [ErrReleased] where kvData was left to them. No writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
 // again after any failure, it goes on.
 func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue, etcd *Taker,
 	timeout time.Duration) error {
 	before, err := ReadSides(ctx, target, etcd)
 	if err != nil {
 		return err
+	}
+	if before.Writers == OnlyMySQL {
+		return ErrReleased
 	}
 	if !before.Capture.Installed {
 		if err := agrees(ctx, target, catalogue); err != nil {

@@ -17,6 +17,7 @@ var (
 	ErrUnauthorized = kvdata.ErrUnauthorized // MySQL refused the user, or what the user wanted to do
 	ErrFenced       = kvdata.ErrFenced       // another mirror has taken the table over
 	ErrIdentity     = kvdata.ErrIdentity     // the table mirrors another catalogue, or another history of this one
+	ErrReleased     = kvdata.ErrReleased     // kvData was left to those who write into MySQL
 	ErrNotKvData    = kvdata.ErrNotKvData    // there is a table kvData that is not made as Qserv makes it
 	ErrNewerFormat  = kvdata.ErrNewerFormat  // a newer version of this program wrote the mirror's own tables
 	ErrNoMirror     = kvdata.ErrNoMirror     // no mirror has written to the database yet

@@ -190,7 +190,7 @@ func TestImportAndLeaveWhileOthersWrite(t *testing.T) {
 	left, err := mirror.Leave(t.Context(), w.target, w.client, w.taker(), patience)
 	require.NoError(t, err)
 	assert.Empty(t, left.Newer)
-	awaitStatus(t, m, has(mirror.TableOfAnother))
+	awaitStatus(t, m, has(mirror.LeftToMySQL))
 	time.Sleep(200 * time.Millisecond)
 	require.NoError(t, stop())
 	end()

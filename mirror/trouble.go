@@ -24,6 +24,7 @@ const (
 	MySQLBinlog      Code = "mysql_binlog_format"
 	MySQLMoved       Code = "mysql_moved"
 	TableNotQservs   Code = "table_not_qservs"
+	LeftToMySQL      Code = "left_to_mysql"
 	TableOfAnother   Code = "table_of_another_catalogue"
 	TableNewer       Code = "table_newer_format"
 	TableTaken       Code = "table_taken_over"
@@ -60,6 +61,9 @@ var kinds = []Kind{
 	{BrakeOn, true, true,
 		"Find out whether etcd holds the right catalogue; if it does, run `css-sync mirror --once --allow-mass-delete`.",
 		"Until the catalogue in etcd is whole again, or the change is let through.", is(ErrBrake)},
+	{LeftToMySQL, true, true,
+		"Stop `css-sync serve`; to take kvData into etcd again, run `css-sync import mysql --overwrite`.",
+		"Until kvData is imported again.", is(ErrReleased)},
 	{TableOfAnother, true, true,
 		"Check --prefix, --endpoints and --mirror-name; if kvData is to show this catalogue from now on, " +
 			"run `css-sync mirror --once --adopt`.",

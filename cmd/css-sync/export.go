@@ -23,7 +23,7 @@ func exportMySQLCommand(p *program) *cobra.Command {
 		Use: "mysql", Short: "Leave kvData to those who write into MySQL", Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Leave the table kvData to those who write into MySQL: it holds the catalogue, nothing is captured any more, and no css-sync writes to it,
 also one that goes on running. No writer of MySQL is stopped. Nobody may write to etcd any more; keys that were written there too
-late are named. Where both sides write, "css-sync serve" has to run until this has ended.
+late are named. While drops are under way it is refused. Where both sides write, "css-sync serve" has to run until this has ended.
 
 The way back into etcd is "css-sync import mysql --overwrite".`,
 		Example: "  css-sync export mysql --czar-config /config-etc/qserv-czar.cnf",

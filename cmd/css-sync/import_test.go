@@ -7,6 +7,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/report"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -15,9 +16,20 @@ func TestImportAndExport(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
 	clitest.Fill(c.OK)
-	c.OK("mirror --once") // what upstream would have left
+	c.OK("mirror --once")                     // what upstream would have left
+	c.OK("table drop LSST.Filter --delay 1h") // nobody carries it out
+	c.Refuses(cli.ExitError, "drops are under way ... LSST.Filter ... drops wait", "export mysql")
+	c.OK("drops cancel LSST.Filter")
+	c.OK("mirror --once")
 	c.OK("export mysql")
-	c.Refuses(cli.ExitError, "another catalogue ... was left to MySQL ... import mysql --overwrite", "mirror --once")
+	left := c.Run("status").Stdout
+	assert.Regexp(t, `may write: +who writes into kvData; nothing comes to etcd\n`, left)
+	assert.Regexp(t, `TROUBLE: +left_to_mysql: `, left)
+	c.Says("may write: ... was left to those who write into MySQL", "mirror --capture status")
+	assert.Equal(t, mirror.OnlyMySQL, clitest.JSON[report.Sides](c, "mirror", "--capture", "status").Writers)
+	c.Refuses(cli.ExitError, "left to those who write into MySQL ... import mysql --overwrite", "mirror --capture install")
+	c.Says("nothing to do: kvData was left", "mirror --capture remove")
+	c.Refuses(cli.ExitError, "kvData was left to those who write into MySQL ... import mysql --overwrite", "mirror --once")
 
 	clitest.Execute(t, server, inserting("/DBS/Theirs", "READY"))
 	c.Says("a catalogue can hold all of them", "import mysql --overwrite --dry-run")

@@ -26,7 +26,7 @@ undone. --capture status says who may write, whether drops by others are refused
 Either may be run again after it has failed. The user needs what "css-sync grants --capture" prints.
 
 With --capture and -w json an object of {"mirror","writers","captured","refuses_drops","waiting","conflicts","unseen","troubles"}; install and
-remove add {"changed","given_up","daemon"}. writers is "etcd" or "both", as etcd says, and captured what MySQL says; unseen says that the
+remove add {"changed","given_up","daemon"}. writers is "etcd", "both" or, where kvData was left to others, "mysql"; and captured what MySQL says; unseen says that the
 user may not see triggers. Where they disagree, or what captures is faulty, troubles says so, and the exit code of status is 4.`
 
 // captureFlags say who may write.
@@ -127,6 +127,8 @@ func (f *captureFlags) change(ctx context.Context, css *cli.Catalogue, t daemon.
 			"`css-sync grants --capture` prints what the user needs")
 	case errors.Is(err, mirror.ErrNoMirror):
 		return cli.Hinted(err, "`css-sync mirror --once` makes kvData show the catalogue first")
+	case errors.Is(err, mirror.ErrReleased):
+		return cli.Hinted(err, "`css-sync import mysql --overwrite` takes kvData into etcd, and lets both sides write")
 	case errors.Is(err, mirror.ErrBusy):
 		return cli.Hinted(err, "run it again, or with a longer --wait; information_schema.INNODB_TRX shows open transactions")
 	}

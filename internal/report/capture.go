@@ -11,7 +11,7 @@ import (
 // Sides is the form of who may write to a catalogue and its kvData.
 type Sides struct {
 	Mirror       string           `json:"mirror"`
-	Writers      mirror.Writers   `json:"writers"`  // as etcd says: "etcd" or "both"
+	Writers      mirror.Writers   `json:"writers"`  // "etcd", "both", or "mysql" where kvData was left
 	Captured     bool             `json:"captured"` // MySQL captures what others write
 	RefusesDrops bool             `json:"refuses_drops"`
 	Waiting      int              `json:"waiting"`   // changes of others that were captured and not taken yet
@@ -31,9 +31,10 @@ func NewSides(name string, s mirror.Sides) Sides {
 func (s Sides) Write(w io.Writer) {
 	writers := map[mirror.Writers]string{
 		mirror.OnlyEtcd:  "etcd alone is written; what others write into kvData is undone",
+		mirror.OnlyMySQL: "kvData was left to those who write into MySQL; nobody brings it to etcd",
 		mirror.BothSides: "both sides write; what others write into kvData is taken into etcd",
 	}
-	f := cli.Facts{{"mirror", s.Mirror}, {"in etcd", writers[s.Writers]}, {"in MySQL", s.captureText()}}
+	f := cli.Facts{{"mirror", s.Mirror}, {"may write", writers[s.Writers]}, {"in MySQL", s.captureText()}}
 	if s.Captured {
 		f = append(f, [2]string{"drops by others", map[bool]string{
 			true: "refused, with the command to use instead", false: "taken like all else"}[s.RefusesDrops]})
@@ -97,6 +98,8 @@ func (c SidesChanged) Write(w io.Writer) {
 		fmt.Fprintln(w, "both sides write now: triggers capture what others write into kvData, and the mirror takes it into "+
 			"etcd")
 		fmt.Fprintln(w, "what etcd does not take is undone in kvData and kept: `css-sync conflicts list`")
+	case c.Writers == mirror.OnlyMySQL:
+		fmt.Fprintln(w, "kvData was left to those who write into MySQL, and nothing captures what they write")
 	default:
 		fmt.Fprintln(w, "etcd alone is written now: nothing captures any more what others write into kvData, and what they "+
 			"write is undone")

@@ -43,6 +43,8 @@ type Mirror struct {
 	Leader          string            `json:"leader"`        // which daemon leads; "": none, or etcd was not looked at
 	StandingBy      []string          `json:"standing_by"`
 	Troubles        []mirror.Trouble  `json:"troubles"` // none: all is well
+
+	state kvdata.State // as its MySQL says, if that was looked at
 }
 
 // mostBehind is for how long a mirror may be behind before that is trouble.
@@ -81,7 +83,7 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config, sho
 			faults = append(faults, err)
 		}
 		if s.Etcd.OK && m.Name != "" {
-			m.Writers = s.writers(m.Name)
+			m.Writers = s.writers(&m, m.Name)
 			m.keptBy(s.leading[m.Name])
 			delete(told, m.Name)
 		}
@@ -89,7 +91,8 @@ func (s *Status) lookAtMirrors(ctx context.Context, servers []*mysql.Config, sho
 	}
 	s.nameTheMute(told)
 	for _, name := range slices.Sorted(maps.Keys(told)) {
-		m := Mirror{Name: name, Writers: s.writers(name), Troubles: []mirror.Trouble{}}
+		m := Mirror{Name: name, Troubles: []mirror.Trouble{}}
+		m.Writers = s.writers(&m, name)
 		m.keptBy(told[name])
 		s.Mirrors = append(s.Mirrors, m)
 	}
@@ -114,7 +117,7 @@ func (s *Status) nameTheMute(told map[string]daemon.Leading) {
 		l, s.Mirrors[mute].Name = told[name], name
 		delete(told, name)
 	}
-	s.Mirrors[mute].Writers = s.writers(cmp.Or(s.Mirrors[mute].Name, mirror.DefaultName))
+	s.Mirrors[mute].Writers = s.writers(&s.Mirrors[mute], cmp.Or(s.Mirrors[mute].Name, mirror.DefaultName))
 	s.Mirrors[mute].keptBy(l)
 }
 
@@ -126,6 +129,7 @@ func newMirror(server string, s kvdata.State, err error, etcd *Etcd) Mirror {
 		m.add(mirror.KindOf(err).Code, m.Error)
 		return m
 	}
+	m.state = s
 	m.OK, m.Name, m.Owner, m.Term, m.AppliedRevision = true, s.Mirror, s.Owner, s.Term, s.Applied
 	m.Rows, m.Quarantined, m.Updated = s.Rows, s.Quarantined, &s.Updated
 	if s.Quarantined > 0 {
@@ -143,6 +147,10 @@ func (m *Mirror) compare(s kvdata.State, etcd *Etcd) {
 	m.SameCatalogue = &same
 	lag, seconds := max(etcd.Revision-s.Applied, 0), int64(0)
 	switch {
+	case s.Released():
+		m.add(mirror.LeftToMySQL, fmt.Sprintf("kvData was left to those who write into MySQL, when it showed revision %d",
+			s.Applied))
+		return
 	case !same:
 		m.add(mirror.TableOfAnother, "kvData shows another catalogue than this etcd holds")
 		return

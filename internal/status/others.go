@@ -9,12 +9,9 @@ import (
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
-// writers says who may write to a mirrored catalogue.
-func (s *Status) writers(name string) mirror.Writers {
-	if s.shared[name] {
-		return mirror.BothSides
-	}
-	return mirror.OnlyEtcd
+// writers says who may write to the catalogue of a mirror of that name.
+func (s *Status) writers(m *Mirror, name string) mirror.Writers {
+	return mirror.WritersOf(s.shared[name], m.state)
 }
 
 // lookAtOthers fills in what a server says of others that write there.
@@ -28,7 +25,7 @@ func (m *Mirror) lookAtOthers(ctx context.Context, server *mysql.Config, s *Stat
 	}
 	m.Captured, m.RefusesDrops, m.Waiting, m.Conflicts = is.Installed, is.Refuses, is.Waiting, is.Conflicts
 	if s.Etcd.OK && m.SameCatalogue != nil && *m.SameCatalogue {
-		sides := mirror.Sides{Writers: s.writers(m.Name), Capture: is}
+		sides := mirror.Sides{Writers: s.writers(m, m.Name), Capture: is}
 		m.Troubles = append(m.Troubles, sides.Troubles()...)
 	}
 	if m.Conflicts > 0 {

@@ -102,6 +102,8 @@ func (m Mirror) writersText() string {
 	switch m.Writers {
 	case mirror.OnlyEtcd:
 		text = "who writes to etcd"
+	case mirror.OnlyMySQL:
+		text = "who writes into kvData; nothing comes to etcd"
 	case mirror.BothSides:
 		text = "who writes to etcd, and others into kvData"
 		if m.RefusesDrops {

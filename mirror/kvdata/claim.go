@@ -76,7 +76,7 @@ func (by Claim) mayTake(s State) (adopting bool, err error) {
 // Check returns [ErrIdentity] unless the table shows what the claim is about. An empty history is that of an etcd in
 // which no catalogue had been made; one has been since.
 func (by Claim) Check(s State) error {
-	if s.released() {
+	if s.Released() {
 		return errReleased(s)
 	}
 	was, is := s.Identity, by.Identity

@@ -28,6 +28,8 @@ var (
 	ErrFenced = errors.New("another mirror has taken the table over")
 	// ErrIdentity says that the table mirrors another catalogue, or another history of this one.
 	ErrIdentity = errors.New("the table mirrors another catalogue")
+	// ErrReleased says that kvData was left to those who write into MySQL.
+	ErrReleased = errors.New("kvData was left to those who write into MySQL")
 	// ErrNotKvData says that there is a table kvData that is not made as Qserv makes it.
 	ErrNotKvData = errors.New("the table kvData is not as Qserv makes it")
 	// ErrNewerFormat says that a newer version of this program wrote the mirror's own tables.
@@ -79,9 +81,8 @@ func explain(target *mysql.Config, err error) error {
 
 func hasMeaning(err error) bool {
 	for _, known := range []error{
-		ErrUnavailable, ErrReadOnly, ErrBusy, ErrBinlogFormat, ErrFull, ErrUnauthorized, ErrFenced, ErrIdentity, ErrNotKvData,
-		ErrNewerFormat, ErrNoMirror, ErrPacket, ErrDrift, ErrIDsTaken,
-		ErrOvertaken, ErrNotTaken,
+		ErrUnavailable, ErrReadOnly, ErrBusy, ErrBinlogFormat, ErrFull, ErrUnauthorized, ErrFenced, ErrIdentity,
+		ErrReleased, ErrNotKvData, ErrNewerFormat, ErrNoMirror, ErrPacket, ErrDrift, ErrIDsTaken, ErrOvertaken, ErrNotTaken,
 	} {
 		if errors.Is(err, known) {
 			return true

@@ -46,7 +46,7 @@ func ensureBelowRoot(key string) string {
 }
 
 // Release ends that a mirror writes to a target: from then on kvData belongs to those who write into MySQL, and every
-// mirror is refused with [ErrIdentity]. It returns the revision that kvData shows, apart from what is in the inbox.
+// mirror is refused with [ErrReleased]. It returns the revision that kvData shows, apart from what is in the inbox.
 // Where it is released already it does nothing.
 func Release(ctx context.Context, target *mysql.Config) (at cssetcd.Revision, err error) {
 	err = reading(ctx, target, func(c *connection) (err error) {
@@ -63,7 +63,7 @@ func (c *connection) release(ctx context.Context) (cssetcd.Revision, error) {
 	}
 	defer tx.Rollback() // nothing after a commit
 	s, err := readState(ctx, tx, c.target.DBName, "FOR UPDATE")
-	if err != nil || s.released() {
+	if err != nil || s.Released() {
 		return s.Applied, err
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE css_mirror_state SET mirror_name = '', cluster_id = 0, history = '', prefix = '',
@@ -74,11 +74,11 @@ func (c *connection) release(ctx context.Context) (cssetcd.Revision, error) {
 	return s.Applied, err
 }
 
-// released reports whether kvData was left to those who write into MySQL.
-func (s State) released() bool { return s.Mirror == "" && s.Identity.Prefix == "" }
+// Released reports whether kvData was left to those who write into MySQL.
+func (s State) Released() bool { return s.Term > 0 && s.Mirror == "" && s.Identity.Prefix == "" }
 
 // errReleased says what is to be done about a kvData that was released.
 func errReleased(s State) error {
-	return fmt.Errorf("%w: kvData was left to MySQL when it showed revision %d, and may have changed since; "+
-		"`css-sync import mysql --overwrite` takes it into etcd again", ErrIdentity, s.Applied)
+	return fmt.Errorf("%w, when it showed revision %d, and may have changed since; "+
+		"`css-sync import mysql --overwrite` takes it into etcd again", ErrReleased, s.Applied)
 }
