@@ -241,7 +241,7 @@ func TestKilledRestoreIsMadeGood(t *testing.T) {
 		return 0
 	}
 	restore := c.Process("restore", file)
-	clitest.Await(t, func() bool { return keys() > 500 })
+	clitest.Await(t, func() bool { return keys() > 500 }, restore)
 	require.NoError(t, restore.Cmd.Process.Kill())
 	restore.Wait()
 	there := keys()

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long an operation may take amid trouble.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // TestWriters lets two writers do ten thousand random operations between them, amid the harness's trouble, and then
 // shows that

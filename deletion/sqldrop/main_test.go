@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var worlds atomic.Int64
 

@@ -21,7 +21,7 @@ import (
 )
 
 // patience is enough for what takes some milliseconds, on a machine that is busy.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 var object = cssetcd.TableName{DB: "lsst", Table: "Object"}
 

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // server is an empty database in MySQL.
 type server struct {

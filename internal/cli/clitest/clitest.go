@@ -35,7 +35,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 const AsProgram = "TEST_AS_PROGRAM"
 
 // Patience is how long a test waits for what happens in a moment.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Main runs the tests of a program, or is the program.
 func Main(m *testing.M, program func(), options ...goleak.Option) {
