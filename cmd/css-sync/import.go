@@ -88,8 +88,9 @@ func (p *program) importMySQL(ctx context.Context, i mirror.Import, f importFlag
 	res, err := run(ctx)
 	report.Finish()
 	switch {
-	case errors.Is(err, mirror.ErrImported):
-		return cli.Hinted(err, "`css-sync mirror --capture status` says how it stands; there is nothing to import")
+	case errors.Is(err, mirror.ErrImported): // as after an import that was interrupted when it was done
+		v := importView{}
+		return p.Print(v, v.write)
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return cli.Hinted(err, "if what etcd holds is the rest of an import, or is to be given up, add --overwrite")
 	case err != nil && ctx.Err() != nil:
@@ -98,13 +99,14 @@ func (p *program) importMySQL(ctx context.Context, i mirror.Import, f importFlag
 	case err != nil:
 		return err
 	}
-	v := importView{DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows, Waiting: res.Waiting,
+	v := importView{Changed: !f.dryRun, DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows, Waiting: res.Waiting,
 		restoreView: restoreView(res.RestoreResult)}
 	return p.Print(v, v.write)
 }
 
 // importView is the JSON form of what an import did, or would do.
 type importView struct {
+	Changed bool   `json:"changed"` // false: nothing had to be done, or a dry run
 	DryRun  bool   `json:"dry_run"`
 	OnlyDB  string `json:"only_db,omitempty"`
 	Rows    int    `json:"rows"`
@@ -113,6 +115,10 @@ type importView struct {
 }
 
 func (v importView) write(w io.Writer) {
+	if !v.Changed && !v.DryRun {
+		fmt.Fprintln(w, "nothing to do: both sides write already; `css-sync mirror --capture status` says how it stands")
+		return
+	}
 	v.restoreView.write(w, v.DryRun)
 	switch {
 	case v.DryRun:
