@@ -1,6 +1,7 @@
 package mirror_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -77,6 +78,16 @@ func (s strife) cut() {
 		WHERE DB = DATABASE() AND ID <> CONNECTION_ID() ORDER BY RAND() LIMIT 1`).Scan(&id) == nil {
 		_, _ = s.sql.ExecContext(s.t.Context(), fmt.Sprintf("KILL CONNECTION %d", id))
 	}
+}
+
+// once takes the table over from the mirror that runs, which takes it back at once: on a busy machine again and again.
+func (s strife) once(change ...func(*mirror.Config)) {
+	s.t.Helper()
+	err := mirror.ErrFenced
+	for end := time.Now().Add(patience); errors.Is(err, mirror.ErrFenced) && time.Now().Before(end); {
+		_, err = s.single(change...).Once(s.t.Context())
+	}
+	require.NoError(s.t, err)
 }
 
 // liftBrake waits until the mirror shows a revision. Others may rename or delete all databases while its connection is
