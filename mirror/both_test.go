@@ -59,7 +59,7 @@ func (w *world) rest() {
 		}
 		got, err := w.etcd.Get(w.t.Context(), w.prefix+"/css", clientv3.WithPrefix()) // a key at a time takes minutes
 		return err == nil && int64(report.Revision) <= got.Header.Revision && w.shows(got.Kvs)
-	}, patience, 10*time.Millisecond, "both sides do not become equal")
+	}, patience, 50*time.Millisecond, "both sides do not become equal")
 }
 
 // shows reports whether kvData holds the values of etcd.

@@ -8,7 +8,7 @@ func (m *Mirror) Hurry(fenced time.Duration) {
 	m.pace = pace{
 		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond,
 		refused: 50 * time.Millisecond,
-		fenced:  fenced, catchUp: time.Second, poll: 5 * time.Millisecond, often: time.Millisecond, lively: time.Second,
+		fenced:  fenced, catchUp: time.Second, poll: 20 * time.Millisecond, often: 4 * time.Millisecond, lively: time.Second,
 		crowded: 100 * time.Millisecond,
 	}
 }

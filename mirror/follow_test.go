@@ -15,6 +15,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -99,7 +100,7 @@ func TestReadersSeeWholeRevisions(t *testing.T) {
 
 // Rule M2: a revision of any size is one transaction.
 func TestHugeRevisionIsOneTransaction(t *testing.T) {
-	const n = 100_000
+	n := testkit.Steps(20_000, 100_000)
 	w := newWorld(t)
 	w.put("/DBS/a", "READY")
 	for i := 0; i < n; i += 100 {

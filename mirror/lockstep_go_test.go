@@ -28,7 +28,7 @@ import (
 // something.
 func TestUpstreamBesideAGoWriter(t *testing.T) {
 	t.Parallel()
-	besideAGoWriter(t, 6)
+	besideAGoWriter(t, 4)
 }
 
 func TestSoakUpstreamBesideAGoWriter(t *testing.T) {

@@ -347,7 +347,7 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 func TestEvict(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
-	c.OK("config set --fence 1s --wait 1500ms --alive 2s")
+	c.OK("config set --fence 5s --wait 7s --alive 9s")
 	serves(c)
 	czar := startCzar(c, "slow czar")
 	query := czar.query("LSST.Filter")
@@ -362,7 +362,7 @@ func TestEvict(t *testing.T) {
 	c.Says("slow czar", "drops czars")
 	assert.Equal(t, []string{id}, []string{clitest.JSON[[]status.Czar](c, "drops", "czars")[0].ID})
 	c.Refuses(cli.ExitError, "no such czar is registered", "drops evict nobody")
-	c.Says("is being ended, which takes 1.5s or somewhat more", "drops", "evict", id)
+	c.Says("is being ended, which takes 7s or somewhat more", "drops", "evict", id)
 	select {
 	case <-query.Done():
 	case <-time.After(clitest.Patience):
