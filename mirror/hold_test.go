@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -71,25 +71,7 @@ func TestBrakeReadsTheCatalogueOnce(t *testing.T) {
 	assert.LessOrEqual(t, c.n.Load()-before, int32(5))
 }
 
-// buffer is for two goroutines.
-type buffer struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-func into(b *buffer) func(*mirror.Config) {
+func into(b *testkit.Text) func(*mirror.Config) {
 	return func(c *mirror.Config) { c.Logger = slog.New(slog.NewTextHandler(b, nil)) }
 }
 
@@ -100,7 +82,7 @@ func TestBrakeLastsWhileOthersWrite(t *testing.T) {
 	w.once()
 	w.forget()
 	w.deleteAll("/many/")
-	var log buffer
+	var log testkit.Text
 	m := w.mirror(quickly(mirror.Alert), into(&log))
 	w.run(m)
 	since := awaitStatus(t, m, has(mirror.BrakeOn)).Troubles[0].Since
@@ -123,7 +105,7 @@ func TestForeignWritesAreToldOnce(t *testing.T) {
 	defer conn.Close()
 	_, err = conn.ExecContext(t.Context(), "BEGIN; SELECT * FROM kvData WHERE kvKey = '/DBS/a' FOR UPDATE")
 	require.NoError(t, err)
-	var log buffer
+	var log testkit.Text
 	w.run(w.mirror(into(&log), func(c *mirror.Config) { c.Timeout = time.Second }))
 	time.Sleep(4 * time.Second)
 	require.Equal(t, "theirs", w.rows()["/DBS/a"].value)
@@ -139,7 +121,7 @@ func TestLargeValuesAreNotLogged(t *testing.T) {
 	w.put("/DBS/a", "1")
 	w.once()
 	w.exec("UPDATE kvData SET kvVal = REPEAT('x', 1000000) WHERE kvKey = '/DBS/a'")
-	var log buffer
+	var log testkit.Text
 	w.once(into(&log))
 	assert.Less(t, len(log.String()), 10_000)
 }

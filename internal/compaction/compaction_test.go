@@ -17,6 +17,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/compaction"
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -94,7 +95,7 @@ func TestWhatIsYoungStays(t *testing.T) {
 // TestSeveralDoNotDisturbEachOther: what another one compacted already is no trouble.
 func TestSeveralDoNotDisturbEachOther(t *testing.T) {
 	etcd := start(t)
-	log := &text{}
+	log := &testkit.Text{}
 	cfg := compaction.Config{
 		Etcd: etcd, Key: "any", Keep: 100 * time.Millisecond, Every: 20 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -117,7 +118,7 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 	broken, err := clientv3.New(clientv3.Config{Endpoints: etcd.Endpoints()})
 	require.NoError(t, err)
 	require.NoError(t, broken.Close())
-	log := &text{}
+	log := &testkit.Text{}
 	stop := run(t, compaction.Config{
 		Etcd: broken, Key: "any", Keep: time.Second, Every: 10 * time.Millisecond,
 		Log: slog.New(slog.NewTextHandler(log, nil)),
@@ -130,22 +131,4 @@ func TestTroubleIsSaidOnce(t *testing.T) {
 
 func TestNothingCanBeKept(t *testing.T) {
 	assert.ErrorContains(t, compaction.Run(t.Context(), compaction.Config{}), "a history of 0s cannot be kept")
-}
-
-// text is a log that several write.
-type text struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (x *text) Write(b []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.Write(b)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.b.String()
 }

@@ -1,7 +1,6 @@
 package embedetcd_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -205,28 +203,10 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// lockedBuffer is a buffer for the goroutines of a server.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func TestLoggerReceivesEtcdsMessages(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelDebug, slog.LevelError} {
 		t.Run(level.String(), func(t *testing.T) {
-			var log lockedBuffer
+			var log testkit.Text
 			logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))
 			s := start(t, embedetcd.Options{Name: "talkative", Logger: logger})
 			require.NoError(t, s.Close())

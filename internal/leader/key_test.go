@@ -74,11 +74,11 @@ func TestKeyOfTheOnlyOneIsDeleted(t *testing.T) {
 	since := deleted(t, client, a.term.Load().Key)
 	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
 	assert.EqualValues(t, 2, a.terms.Load())
-	assert.Equal(t, 1, a.log.losses())
+	assert.Equal(t, 1, losses(&a.log))
 
 	since = deleted(t, client, a.term.Load().Key)
 	awaitOneLeader(t, client, since, map[string]*candidate{"a": a})
-	assert.Equal(t, 2, a.log.losses(), "each loss is told, also for the reason of the last one")
+	assert.Equal(t, 2, losses(&a.log), "each loss is told, also for the reason of the last one")
 	assert.Contains(t, a.log.String(), "key="+key+" ")
 }
 

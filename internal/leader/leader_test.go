@@ -1,14 +1,12 @@
 package leader_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -51,29 +49,11 @@ type candidate struct {
 	term    atomic.Pointer[leader.Term]
 	stop    context.CancelFunc
 	done    chan error
-	log     said
-}
-
-// said is what was logged.
-type said struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (s *said) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.Write(p)
-}
-
-func (s *said) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.text.String()
+	log     testkit.Text
 }
 
 // losses counts how often it was said that a candidacy has ended.
-func (s *said) losses() int { return strings.Count(s.String(), "trying again") }
+func losses(log *testkit.Text) int { return strings.Count(log.String(), "trying again") }
 
 func campaign(t *testing.T, client *clientv3.Client, name string, work func(context.Context) error,
 	ttls ...time.Duration) *candidate {
@@ -261,10 +241,10 @@ func TestAnOutageIsToldOnce(t *testing.T) {
 	lease.refuse("it is away")
 	a := campaign(t, client, "a", untilTheEnd)
 	lease.awaitAsked(t, 3)
-	assert.Equal(t, 1, a.log.losses())
+	assert.Equal(t, 1, losses(&a.log))
 	lease.refuse("it is full")
 	lease.awaitAsked(t, 3)
-	assert.Equal(t, 2, a.log.losses())
+	assert.Equal(t, 2, losses(&a.log))
 	assert.Contains(t, a.log.String(), "open a session: it is full")
 	a.stop()
 	require.ErrorIs(t, <-a.done, context.Canceled)

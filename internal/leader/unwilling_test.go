@@ -119,7 +119,7 @@ func TestKeysThatAreNotShown(t *testing.T) {
 
 	etcd.getting.Store(true)
 	require.Eventually(t, func() bool { return !a.leading.Load() }, within, tick)
-	require.Eventually(t, func() bool { return a.log.losses() > 0 }, within, tick)
+	require.Eventually(t, func() bool { return losses(&a.log) > 0 }, within, tick)
 	assert.Contains(t, a.log.String(), "etcd does not show the key of this candidate: "+errUnwilling.Error())
 	etcd.getting.Store(false)
 	a.awaitLeading(t)

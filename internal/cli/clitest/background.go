@@ -1,13 +1,11 @@
 package clitest
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,28 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // Running is a command line that runs in the background.
 type Running struct {
+	testkit.Text // both streams
+
 	t    *testing.T
-	mu   sync.Mutex
-	out  bytes.Buffer // both streams
 	done chan int
-}
-
-// Write takes what the command writes.
-func (r *Running) Write(b []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.Write(b)
-}
-
-// String returns what was written by now.
-func (r *Running) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out.String()
 }
 
 // Start runs a command line in process until ctx ends.
