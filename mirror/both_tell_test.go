@@ -57,11 +57,11 @@ func (w *world) drop(n int) {
 func TestSharedMirrorsAreNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	none, err := mirror.Shared(t.Context(), w.client)
+	none, err := mirror.Modes(t.Context(), w.client)
 	require.NoError(t, err)
 	assert.Empty(t, none)
 	w.shared()
-	all, err := mirror.Shared(t.Context(), w.client)
+	all, err := mirror.Modes(t.Context(), w.client)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]bool{mirror.DefaultName: true}, all)
+	assert.Equal(t, map[string]mirror.Mode{mirror.DefaultName: {Shared: true}}, all)
 }

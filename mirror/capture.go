@@ -25,14 +25,14 @@ const (
 
 // Sides is how a catalogue and a kvData are written.
 type Sides struct {
-	Writers Writers        // as etcd says, and where only one side is written, MySQL
-	Capture kvdata.Capture // as MySQL has it
+	Writers    Writers        // as etcd says, and where only one side is written, MySQL
+	Unfinished error          // ErrImporting, ErrExporting, or nil
+	Capture    kvdata.Capture // as MySQL has it
 }
 
 // How MySQL and etcd disagree: which of them alone says that both sides write.
 const (
 	onlyInMySQL = "kvData captures what others write, and etcd says that only etcd is written"
-	leftInPart  = "kvData was left to those who write into MySQL, and still captures what they write"
 	onlyInEtcd  = "etcd says that both sides write, and kvData does not capture what others write"
 )
 
@@ -43,13 +43,12 @@ func (s Sides) Agree() bool {
 
 // Troubles are what is wrong with that, as far as it can be seen from outside: none where all is well.
 func (s Sides) Troubles() (all []Trouble) {
+	if s.Unfinished != nil { // which explains whatever else there may be
+		return []Trouble{NewTrouble(KindOf(s.Unfinished).Code, s.Unfinished.Error(), time.Time{})}
+	}
 	switch capture := s.Capture; {
-	case s.Writers == OnlyEtcd && capture.Installed:
+	case s.Writers != BothSides && capture.Installed:
 		all = append(all, NewTrouble(ModeMismatch, onlyInMySQL, time.Time{}))
-	case s.Writers == OnlyMySQL && capture.Installed:
-		t := NewTrouble(ModeMismatch, leftInPart, time.Time{})
-		t.Do = "Run `css-sync export mysql` again, which goes on."
-		all = append(all, t)
 	case s.Writers == BothSides && !capture.Installed:
 		all = append(all, NewTrouble(ModeMismatch, onlyInEtcd, time.Time{}))
 	}
@@ -61,7 +60,7 @@ func (s Sides) Troubles() (all []Trouble) {
 
 // ReadSides returns who may write.
 func ReadSides(ctx context.Context, target *mysql.Config, etcd *Taker) (s Sides, err error) {
-	taken, err := etcd.Taken(ctx)
+	mode, _, err := etcd.mode(ctx)
 	if err != nil {
 		return s, err
 	}
@@ -69,15 +68,15 @@ func ReadSides(ctx context.Context, target *mysql.Config, etcd *Taker) (s Sides,
 	if err != nil && !errors.Is(err, ErrNoMirror) {
 		return s, err
 	}
-	s.Writers = WritersOf(taken.At > 0, state)
+	s.Writers, s.Unfinished = WritersOf(mode, state), mode.Unfinished
 	s.Capture, err = kvdata.ReadCapture(ctx, target)
 	return s, err
 }
 
 // WritersOf returns who may write: whether both sides do is in etcd, and whether kvData was left to others in MySQL.
-func WritersOf(shared bool, state kvdata.State) Writers {
+func WritersOf(mode Mode, state kvdata.State) Writers {
 	switch {
-	case shared:
+	case mode.Shared:
 		return BothSides
 	case state.Released():
 		return OnlyMySQL
@@ -95,16 +94,23 @@ func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue
 	if err != nil {
 		return err
 	}
-	if before.Writers == OnlyMySQL {
+	switch {
+	case before.Unfinished != nil:
+		return before.Unfinished
+	case before.Writers == OnlyMySQL:
 		return ErrReleased
-	}
-	if !before.Capture.Installed {
+	case !before.Capture.Installed:
 		if err := agrees(ctx, target, catalogue); err != nil {
 			return err
 		}
 	}
 	if err := kvdata.InstallCapture(ctx, target, timeout); err != nil {
 		return fmt.Errorf("capture what others write: %w", err)
+	}
+	if !before.Capture.Installed { // others may have written between the comparison and the triggers
+		if err := agrees(ctx, target, catalogue); err != nil {
+			return errors.Join(err, kvdata.RemoveCapture(ctx, target, timeout, true))
+		}
 	}
 	if err := etcd.Begin(ctx); err != nil {
 		return err
@@ -133,8 +139,11 @@ const drainEvery = 100 * time.Millisecond
 
 // StopSharing lets only one side write from now on: nothing is captured any more. What was captured before is taken by
 // the mirror that runs, which is waited for until ctx ends; with force it is given up. Run again after any failure, it
-// goes on.
+// goes on. It fails with [ErrImporting] and [ErrExporting].
 func StopSharing(ctx context.Context, target *mysql.Config, etcd *Taker, timeout time.Duration, force bool) error {
+	if _, err := etcd.Taken(ctx); err != nil {
+		return err
+	}
 	if err := drainInbox(ctx, target, timeout, force); err != nil {
 		return fmt.Errorf("capture no longer what others write: %w", err)
 	}

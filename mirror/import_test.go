@@ -187,7 +187,7 @@ func TestImportAndLeaveWhileOthersWrite(t *testing.T) {
 	assert.Empty(t, w.conflicts())
 
 	stop = w.ingestsMore()
-	left, err := mirror.Leave(t.Context(), w.target, w.client, w.taker(), patience)
+	left, err := mirror.Leave(t.Context(), w.target, w.client, w.taker(), patience, false)
 	require.NoError(t, err)
 	assert.Empty(t, left.Newer)
 	awaitStatus(t, m, has(mirror.LeftToMySQL))

@@ -39,8 +39,9 @@ type Import struct {
 // Imported is what an import did, or would do.
 type Imported struct {
 	cssetcd.RestoreResult
-	Rows    int // of kvData, in the snapshot that was imported
-	Waiting int // changes that were captured meanwhile, and that a mirror takes
+	Rows    int  // of kvData, in the snapshot that was imported
+	Resumed bool // it had been interrupted before its last step, which alone was left
+	Waiting int  // changes that were captured meanwhile, and that a mirror takes
 }
 
 // ErrImported says that there is nothing to import, because both sides write already.
@@ -54,19 +55,25 @@ var ErrTable = errors.New("kvData is not a catalogue")
 // since. No writer is stopped; nobody may write to etcd before it has ended, and a catalogue that is not kvData's in
 // the end is refused. Run again after any failure it goes on, with Overwrite where others changed kvData in between.
 //
-// It fails with [ErrImported], with [ErrTable] and all faults together, with cssetcd.ErrNotEmpty, cssetcd.ErrOvertaken
+// It fails with [ErrImported], with [ErrExporting], with [ErrTable] and all faults together, with cssetcd.ErrNotEmpty, cssetcd.ErrOvertaken
 // where another import took over, and as InstallCapture and Restore do.
 func (i Import) Run(ctx context.Context) (Imported, error) {
 	taker, err := NewTaker(i.Client, i.Name)
 	if err != nil {
 		return Imported{}, err
 	}
-	taken, err := taker.Taken(ctx)
+	mode, _, err := taker.mode(ctx)
 	switch {
 	case err != nil:
 		return Imported{}, err
-	case taken.At > 0:
+	case errors.Is(mode.Unfinished, ErrExporting):
+		return Imported{}, ErrExporting
+	case mode.Shared:
 		return Imported{}, ErrImported
+	case mode.Unfinished == nil:
+		if _, err := i.DryRun(ctx); err != nil { // all that is wrong, before anything is changed
+			return Imported{}, err
+		}
 	}
 	timeout := i.Timeout
 	if timeout == 0 {
@@ -89,10 +96,15 @@ func (i Import) Run(ctx context.Context) (Imported, error) {
 	if err != nil {
 		return Imported{}, err
 	}
+	capture, err := db.Capture(ctx)
+	if err != nil {
+		return Imported{}, err
+	}
 	s := importing{Import: i, db: db, taker: taker, by: by, term: state.Term, claim: claim}
 	switch {
-	case interrupted && state.Applied > 0: // all but the last step was done
-		return Imported{RestoreResult: cssetcd.RestoreResult{Revision: state.Applied}}, taker.imported(ctx, claim)
+	case interrupted && state.Applied > 0 && capture.Installed && len(capture.Faults) == 0: // all but the last step
+		return Imported{RestoreResult: cssetcd.RestoreResult{Revision: state.Applied}, Rows: state.Rows,
+			Waiting: capture.Waiting, Resumed: true}, taker.imported(ctx, claim)
 	case !interrupted && state.Applied > 0 && !i.Overwrite:
 		err := fmt.Errorf("%w: kvData showed revision %d of a catalogue in etcd; to give up what etcd holds for what kvData "+
 			"holds, overwrite it", cssetcd.ErrNotEmpty, state.Applied)

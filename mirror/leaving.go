@@ -20,27 +20,24 @@ import (
 type Left struct {
 	Revision cssetcd.Revision // of etcd, that kvData showed in the moment in which it was left
 	Newer    []string         // keys that were written in etcd since, and are not in kvData
+	GaveUp   bool             // an import that had not ended was given up: kvData is as it was
 }
 
 // ErrDropsPending says that drops are under way, whose names would stay in kvData as PENDING_DROP for ever.
 var ErrDropsPending = errors.New("drops are under way")
 
+// ErrNotShown says that kvData does not show all that etcd holds.
+var ErrNotShown = errors.New("kvData does not show all of etcd")
+
 // Leave leaves kvData to those who write into MySQL: from then on no mirror writes to it. It shows the catalogue as it
 // is at a revision, and what others wrote on it since. No writer is stopped. Nobody may write to etcd any more: what
 // was written there too late is told. With drops under way it fails with [ErrDropsPending], and nothing is changed. It
-// waits, until ctx ends, until a mirror has brought to kvData all that was
-// decided on. Run again after any failure, it goes on.
-func Leave(ctx context.Context, target *mysql.Config, client *cssetcd.Client, etcd *Taker, timeout time.Duration) (
-	left Left, err error,
-) {
-	sides, err := ReadSides(ctx, target, etcd)
-	if err == nil && !sides.leaving() {
-		err = noDrops(ctx, client)
-	}
-	if err == nil {
-		err = endTaking(ctx, target, etcd)
-	}
-	if err != nil {
+// waits, until ctx ends, until a mirror has brought to kvData all that was decided on and all that etcd held when it
+// began, and fails with [kvdata.ErrNotTaken] or [ErrNotShown]; with force it does not wait for what was written to
+// etcd. An import that has not ended is given up. Run again after any failure, it goes on.
+func Leave(ctx context.Context, target *mysql.Config, client *cssetcd.Client, etcd *Taker, timeout time.Duration,
+	force bool) (left Left, err error) {
+	if left.GaveUp, err = beginLeaving(ctx, target, client, etcd, force); err != nil {
 		return left, err
 	}
 	if left.Revision, err = kvdata.Release(ctx, target); err != nil {
@@ -49,13 +46,117 @@ func Leave(ctx context.Context, target *mysql.Config, client *cssetcd.Client, et
 	if err := kvdata.RemoveCapture(ctx, target, timeout, true); err != nil {
 		return left, fmt.Errorf("capture no longer what others write: %w", err)
 	}
-	left.Newer, err = newerThan(ctx, client, left.Revision)
-	return left, err
+	if !left.GaveUp && left.Revision > 0 {
+		if left.Newer, err = newerThan(ctx, client, left.Revision); err != nil {
+			return left, err
+		}
+	}
+	return left, etcd.left(ctx)
 }
 
-// leaving reports whether kvData is being left, or was.
-func (s Sides) leaving() bool {
-	return s.Writers == OnlyMySQL || s.Writers == OnlyEtcd && s.Capture.Installed
+// beginLeaving makes etcd say that kvData is being left, in a moment in which it shows what it has to.
+func beginLeaving(ctx context.Context, target *mysql.Config, client *cssetcd.Client, etcd *Taker, force bool) (
+	gaveUp bool, err error,
+) {
+	sides, err := ReadSides(ctx, target, etcd)
+	switch {
+	case err != nil:
+		return false, err
+	case errors.Is(sides.Unfinished, ErrExporting):
+		return false, nil
+	case sides.Unfinished != nil: // whatever an import put into etcd, kvData is what it was
+		_, taken, err := etcd.mode(ctx)
+		if err == nil {
+			err = etcd.leave(ctx, taken)
+		}
+		return true, err
+	case sides.Writers == OnlyMySQL:
+		return false, nil
+	}
+	if err := noDrops(ctx, client); err != nil {
+		return false, err
+	}
+	until, err := client.Snapshot(ctx, 0)
+	if err != nil {
+		return false, err
+	}
+	l := leaving{target: target, client: client, etcd: etcd, until: until.Revision(), force: force}
+	return false, l.begin(ctx)
+}
+
+// leaving waits for the moment in which kvData can be left.
+type leaving struct {
+	target *mysql.Config
+	client *cssetcd.Client
+	etcd   *Taker
+	until  cssetcd.Revision // that it has to show, or nothing may have changed since what it shows
+	force  bool
+
+	compared cssetcd.Revision // that was compared with until
+	missing  int              // keys that changed between
+}
+
+func (l *leaving) begin(ctx context.Context) error {
+	var why error // it waits
+	for {
+		taken, err := l.atRest(ctx)
+		if err == nil {
+			err = l.etcd.leave(ctx, taken)
+		}
+		switch {
+		case errors.Is(err, inbox.ErrDecided), errors.Is(err, ErrNotShown), errors.Is(err, kvdata.ErrNotTaken):
+			why = err
+		case ctx.Err() == nil || why == nil:
+			return err
+		}
+		if ended := wait.UpTo(ctx, time.Millisecond); ended != nil {
+			return fmt.Errorf("%w; start `css-sync serve`, which brings it to kvData", why)
+		}
+	}
+}
+
+// atRest fails while kvData does not show what it has to.
+func (l *leaving) atRest(ctx context.Context) (taken inbox.Taken, err error) {
+	var applied cssetcd.Revision
+	if taken, err = l.etcd.Taken(ctx); err != nil {
+		return taken, err
+	}
+	if taken.At == 0 {
+		state, err := kvdata.ReadState(ctx, l.target)
+		if err != nil {
+			return taken, err
+		}
+		applied = state.Applied
+	} else {
+		in, err := kvdata.ReadInbox(ctx, l.target)
+		switch {
+		case err != nil:
+			return taken, err
+		case taken.Within(in.Rows).Open():
+			return taken, kvdata.ErrNotTaken
+		}
+		applied = in.Applied
+	}
+	return taken, l.shown(ctx, applied)
+}
+
+// shown fails where kvData, which shows a revision, lacks what etcd held when leaving began.
+func (l *leaving) shown(ctx context.Context, applied cssetcd.Revision) error {
+	if l.force || applied >= l.until {
+		return nil
+	}
+	if l.compared != applied {
+		newer, err := newerThan(ctx, l.client, applied)
+		if err != nil {
+			return err
+		}
+		l.compared, l.missing = applied, len(newer)
+	}
+	if l.missing > 0 {
+		return fmt.Errorf("%w: it shows revision %d, and %d keys were written since, which --force gives up", ErrNotShown,
+			applied, l.missing)
+	}
+	return nil
 }
 
 // noDrops fails where a drop is under way.
@@ -76,28 +177,6 @@ func noDrops(ctx context.Context, client *cssetcd.Client) error {
 			strings.Join(names, ", "))
 	}
 	return nil
-}
-
-// endTaking ends that what others write is taken, in a moment in which kvData shows all that was decided on.
-func endTaking(ctx context.Context, target *mysql.Config, etcd *Taker) error {
-	for {
-		taken, err := etcd.Taken(ctx)
-		if err != nil || taken.At == 0 {
-			return err
-		}
-		in, err := kvdata.ReadInbox(ctx, target)
-		if err != nil {
-			return err
-		}
-		if err = kvdata.ErrNotTaken; !taken.Within(in.Rows).Open() {
-			if err = etcd.endAt(ctx, taken); !errors.Is(err, inbox.ErrDecided) {
-				return err
-			}
-		}
-		if ended := wait.UpTo(ctx, time.Millisecond); ended != nil {
-			return fmt.Errorf("%w; start `css-sync serve`, which brings it to kvData", err)
-		}
-	}
 }
 
 // newerThan returns the keys that differ now from what they were at a revision. Where etcd no longer has that it

@@ -43,6 +43,12 @@ func openSession(ctx context.Context, cfg Config) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Inbox != nil { // before the table is taken over: an import has it
+		if _, err := cfg.Inbox.Taken(ctx); err != nil {
+			db.Close()
+			return nil, err
+		}
+	}
 	s := &session{db: db, catalogue: &remembering{Catalogue: cfg.Catalogue}, cluster: identity.Cluster,
 		timeout: cfg.Timeout}
 	by := kvdata.Claim{Name: cfg.Name, Owner: cfg.Owner, Identity: identity, Adopt: cfg.Adopt}

@@ -44,30 +44,13 @@ func NewTaker(css *cssetcd.Client, name string) (*Taker, error) {
 	return &Taker{store, name}, nil
 }
 
-// Shared returns the names of the mirrors of a catalogue that take what others write, as etcd says.
-func Shared(ctx context.Context, css *cssetcd.Client) (map[string]bool, error) {
-	t, err := NewTaker(css, "")
-	if err != nil {
-		return nil, err
-	}
-	have, err := t.store.Fetch(ctx, 0, kv.Below(csskey.Inboxes))
-	if err != nil {
-		return nil, fmt.Errorf("read which mirrors take what others write: %w", err)
-	}
-	names := map[string]bool{}
-	for path := range have.Range(kv.Below(csskey.Inboxes)) {
-		names[string(path[len(csskey.Inboxes)+1:])] = true
-	}
-	return names, nil
-}
-
-// Taken implements [Inbox].
+// Taken implements [Inbox]. It fails with [ErrImporting] or [ErrExporting] where that has not ended.
 func (t *Taker) Taken(ctx context.Context) (inbox.Taken, error) {
-	have, err := t.store.Fetch(ctx, 0, kv.Key(inbox.Path(t.name)))
-	if err != nil {
-		return inbox.Taken{}, fmt.Errorf("read what was taken of kvData's inbox: %w", err)
+	mode, taken, err := t.mode(ctx)
+	if err == nil {
+		err = mode.Unfinished
 	}
-	return inbox.Parse(have.At(inbox.Path(t.name)))
+	return taken, err
 }
 
 // Take implements [Inbox]. It fails as [inbox.Decision.Change] does, with nothing changed.
@@ -108,29 +91,11 @@ func (t *Taker) Begin(ctx context.Context) error {
 
 // End makes etcd say that only etcd is written. It does nothing where etcd says so already.
 func (t *Taker) End(ctx context.Context) error {
-	return t.end(ctx, "let only etcd be written", func(kv.Entry) error { return nil })
-}
-
-// endAt is End, where nothing was decided on since; else it fails with inbox.ErrDecided.
-func (t *Taker) endAt(ctx context.Context, taken inbox.Taken) error {
-	return t.end(ctx, "let only kvData be written", func(e kv.Entry) error {
-		if e.Mod != taken.At {
-			return inbox.ErrDecided
-		}
-		return nil
-	})
-}
-
-func (t *Taker) end(ctx context.Context, name string, permits func(kv.Entry) error) error {
 	path := inbox.Path(t.name)
 	_, err := t.run(ctx, kv.Op{
-		Name: name, Reads: []kv.Span{kv.Key(path)},
+		Name: "let only etcd be written", Reads: []kv.Span{kv.Key(path)},
 		Plan: func(have *kv.Snapshot) (c kv.Change, err error) {
-			e := have.At(path)
-			if err := permits(e); err != nil {
-				return c, err
-			}
-			if e.Exists() {
+			if have.At(path).Exists() {
 				c.Deletes = []kv.Span{kv.Key(path)}
 			}
 			return c, nil

@@ -28,6 +28,8 @@ const (
 	TableOfAnother   Code = "table_of_another_catalogue"
 	TableNewer       Code = "table_newer_format"
 	TableTaken       Code = "table_taken_over"
+	ImportUnfinished Code = "import_unfinished"
+	ExportUnfinished Code = "export_unfinished"
 	ModeMismatch     Code = "mode_mismatch"
 	CaptureBroken    Code = "capture_broken"
 	TableOutOfIDs    Code = "table_out_of_ids"
@@ -72,9 +74,15 @@ var kinds = []Kind{
 		"Until the table is as it has to be.", is(ErrNotKvData)},
 	{TableNewer, true, true, "Use the newer css-sync that wrote the tables css_mirror_*.",
 		"As long as this program is used.", is(ErrNewerFormat)},
+	{ImportUnfinished, true, true, "Wait, if an import is under way. If it was interrupted, run `css-sync import mysql` " +
+		"again, with --overwrite if kvData has changed since; or give it up with `css-sync export mysql`.",
+		"Until the import has ended.", is(ErrImporting)},
+	{ExportUnfinished, true, true, "Run `css-sync export mysql` again, which goes on.", "Until the export has ended.",
+		is(ErrExporting)},
 	{ModeMismatch, true, true, "Say who may write: `css-sync mirror --capture install` for both sides, or " +
 		"`css-sync mirror --capture remove` for etcd alone.", "Until MySQL and etcd agree.", is(ErrMode)},
-	{CaptureBroken, true, true, "Run `css-sync mirror --capture install` with a user that may make triggers.",
+	{CaptureBroken, true, true, "Run `css-sync mirror --capture install` with a user that may make triggers; or, " +
+		"if `css-sync mirror --capture remove` was interrupted, that again.",
 		"Until what others write is captured again.", is(ErrCapture)},
 	{TableOutOfIDs, true, true, "Number the rows of kvData anew while nothing writes there.",
 		"Until there are ids for new rows.", is(plan.ErrNoIDs)},

@@ -99,13 +99,14 @@ func (p *program) importMySQL(ctx context.Context, i mirror.Import, f importFlag
 	case err != nil:
 		return err
 	}
-	v := importView{Changed: !f.dryRun, DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows, Waiting: res.Waiting,
+	v := importView{Resumed: res.Resumed, Changed: !f.dryRun, DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows, Waiting: res.Waiting,
 		restoreView: restoreView(res.RestoreResult)}
 	return p.Print(v, v.write)
 }
 
 // importView is the JSON form of what an import did, or would do.
 type importView struct {
+	Resumed bool   `json:"resumed"` // it had been interrupted before its last step
 	Changed bool   `json:"changed"` // false: nothing had to be done, or a dry run
 	DryRun  bool   `json:"dry_run"`
 	OnlyDB  string `json:"only_db,omitempty"`
@@ -119,7 +120,11 @@ func (v importView) write(w io.Writer) {
 		fmt.Fprintln(w, "nothing to do: both sides write already; `css-sync mirror --capture status` says how it stands")
 		return
 	}
-	v.restoreView.write(w, v.DryRun)
+	if v.Resumed {
+		fmt.Fprintln(w, "what was left of an import that was interrupted is done")
+	} else {
+		v.restoreView.write(w, v.DryRun)
+	}
 	switch {
 	case v.DryRun:
 		fmt.Fprintf(w, "kvData has %s, and a catalogue can hold all of them\n", cli.Count(v.Rows, "row"))

@@ -47,7 +47,7 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	if s.leading, err = daemon.ReadLeading(ctx, css.Conn, css.Prefix()); err != nil {
 		return err
 	}
-	if s.shared, err = mirror.Shared(ctx, css.Client); err != nil {
+	if s.modes, err = mirror.Modes(ctx, css.Client); err != nil {
 		return err
 	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()

@@ -169,7 +169,7 @@ func (m *Mirror) compare(s kvdata.State, etcd *Etcd) {
 // keptBy fills in which daemons have to do with the mirror.
 func (m *Mirror) keptBy(l daemon.Leading) {
 	m.Daemon, m.Leader, m.StandingBy = l.Report, l.Leader, append([]string{}, l.Waiting...)
-	if l.Leader == "" {
+	if l.Leader == "" && m.Writers != mirror.OnlyMySQL {
 		m.add(mirror.NoDaemon, "no daemon keeps the mirror "+cmp.Or(m.Name, mirror.DefaultName))
 	}
 	if l.Report == nil {

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/go-sql-driver/mysql"
@@ -11,7 +12,7 @@ import (
 
 // writers says who may write to the catalogue of a mirror of that name.
 func (s *Status) writers(m *Mirror, name string) mirror.Writers {
-	return mirror.WritersOf(s.shared[name], m.state)
+	return mirror.WritersOf(s.modes[name], m.state)
 }
 
 // lookAtOthers fills in what a server says of others that write there.
@@ -24,8 +25,12 @@ func (m *Mirror) lookAtOthers(ctx context.Context, server *mysql.Config, s *Stat
 		return err
 	}
 	m.Captured, m.RefusesDrops, m.Waiting, m.Conflicts = is.Installed, is.Refuses, is.Waiting, is.Conflicts
-	if s.Etcd.OK && m.SameCatalogue != nil && *m.SameCatalogue {
-		sides := mirror.Sides{Writers: s.writers(m, m.Name), Capture: is}
+	name := cmp.Or(m.Name, mirror.DefaultName)
+	sides := mirror.Sides{Writers: s.writers(m, name), Unfinished: s.modes[name].Unfinished, Capture: is}
+	switch {
+	case sides.Unfinished != nil: // it explains all else
+		m.Troubles = sides.Troubles()
+	case s.Etcd.OK && m.SameCatalogue != nil && *m.SameCatalogue:
 		m.Troubles = append(m.Troubles, sides.Troubles()...)
 	}
 	if m.Conflicts > 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // Status is how all stands.
@@ -23,7 +24,7 @@ type Status struct {
 	Czars     []Czar     `json:"czars"`          // that are registered
 	dropsErr  error
 	leading   map[string]daemon.Leading
-	shared    map[string]bool // the mirrors that take what others write
+	modes     map[string]mirror.Mode // of mirrors, as etcd says
 }
 
 // Etcd is how etcd stands.

@@ -69,6 +69,8 @@ func (s Status) catalogueText() string {
 
 func (m Mirror) facts() (f cli.Facts) {
 	switch {
+	case m.OK && m.state.Released():
+		f = cli.Facts{{"mirror", fmt.Sprintf("none: kvData was left when it showed revision %d", m.AppliedRevision)}}
 	case m.OK:
 		f = cli.Facts{
 			{"mirror", fmt.Sprintf("%s at revision %d, %s, %s", m.Name, m.AppliedRevision, m.lagText(),

@@ -61,8 +61,8 @@ func (c *connection) install(ctx context.Context) error {
 	})
 }
 
-// RemoveCapture removes the triggers, and then the tables: the conflicts unless there are some, the inbox unless it
-// holds changes that no mirror has taken, with force in any case. It fails with [ErrNotTaken] where the inbox is left.
+// RemoveCapture removes the triggers, and then the tables: the inbox unless it holds changes that no mirror has
+// taken, with force in any case; the conflicts unless there are some, or may come of the inbox. It fails with [ErrNotTaken] where the inbox is left.
 // What is not there is no error. It waits and fails as [InstallCapture] does.
 func RemoveCapture(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) error {
 	c, err := connect(ctx, target, max(timeout, quietTimeout))
@@ -87,8 +87,8 @@ func (c *connection) remove(ctx context.Context, force bool) error {
 	if err != nil {
 		return fmt.Errorf("look for the tables of the capture: %w", err)
 	}
-	left := 0
-	for _, name := range []string{captureTable, conflictsTable, inboxTable} {
+	left := 0 // in the inbox: conflicts come of it
+	for _, name := range []string{captureTable, inboxTable, conflictsTable} {
 		if have[name] == "" {
 			continue
 		}
@@ -101,7 +101,7 @@ func (c *connection) remove(ctx context.Context, force bool) error {
 		if name == inboxTable {
 			left = n
 		}
-		if n > 0 {
+		if n > 0 || name == conflictsTable && left > 0 {
 			continue
 		}
 		if _, err := c.ExecContext(ctx, "DROP TABLE IF EXISTS "+name); err != nil {
