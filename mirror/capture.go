@@ -86,7 +86,8 @@ func WritersOf(mode Mode, state kvdata.State) Writers {
 
 // ShareWriting lets both sides write from now on: what others write into kvData is captured, and a mirror takes it into
 // etcd. kvData must show the catalogue, since what others wrote before is undone; else it fails with [ErrForeign], and
-// with [ErrReleased] where kvData was left to them. No writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
+// with [ErrReleased], [ErrImporting] or [ErrExporting] where kvData was or is being left to them, or imported. No
+// writer is stopped. It waits, until ctx ends, for a moment in which no transaction of others on kvData is open. Run
 // again after any failure, it goes on.
 func ShareWriting(ctx context.Context, target *mysql.Config, catalogue Catalogue, etcd *Taker,
 	timeout time.Duration) error {

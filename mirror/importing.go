@@ -55,8 +55,8 @@ var ErrTable = errors.New("kvData is not a catalogue")
 // since. No writer is stopped; nobody may write to etcd before it has ended, and a catalogue that is not kvData's in
 // the end is refused. Run again after any failure it goes on, with Overwrite where others changed kvData in between.
 //
-// It fails with [ErrImported], with [ErrExporting], with [ErrTable] and all faults together, with cssetcd.ErrNotEmpty, cssetcd.ErrOvertaken
-// where another import took over, and as InstallCapture and Restore do.
+// It fails with [ErrImported], with [ErrExporting], with [ErrTable] and all faults together, with cssetcd.ErrNotEmpty,
+// cssetcd.ErrOvertaken where another import took over, and as InstallCapture and Restore do.
 func (i Import) Run(ctx context.Context) (Imported, error) {
 	taker, err := NewTaker(i.Client, i.Name)
 	if err != nil {

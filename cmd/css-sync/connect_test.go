@@ -177,10 +177,11 @@ func TestTLS(t *testing.T) {
 	delete(c.Env, "ETCDCTL_CACERT")
 	c.Refuses(cli.ExitInvalid, "--cert and --key belong together", "db", "list", "--cert", ca)
 	c.Refuses(cli.ExitInvalid, "/nowhere/ca.pem", "db list --cacert /nowhere/ca.pem")
+	plain := strings.TrimPrefix(server.Endpoints()[0], "http://")
 	for want, args := range map[string][]string{
 		"certificate signed by unknown authority": {"--endpoints", "https://" + address},
 		"hint: if etcd wants TLS, give --cacert":  {"--endpoints", address},
-		"TLS: ":                                   {"--endpoints", "https://" + server.Endpoints()[0][len("http://"):], "--cacert", ca},
+		"TLS: ":                                   {"--endpoints", "https://" + plain, "--cacert", ca},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

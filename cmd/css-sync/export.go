@@ -56,8 +56,8 @@ The way back into etcd is "css-sync import mysql --overwrite".`,
 	}
 	cmd.Flags().DurationVar(&wait, "wait", time.Minute, "how long to wait for serve, and for a moment in which no "+
 		"transaction on kvData is open")
-	cmd.Flags().BoolVar(&force, "force", false, "do not wait for what was written to etcd and kvData does not show: it is "+
-		"named, and given up")
+	cmd.Flags().BoolVar(&force, "force", false, "do not wait for what was written to etcd and kvData does not show: "+
+		"it is named, and given up")
 	f.registerName(cmd)
 	return cmd
 }

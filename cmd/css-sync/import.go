@@ -99,8 +99,8 @@ func (p *program) importMySQL(ctx context.Context, i mirror.Import, f importFlag
 	case err != nil:
 		return err
 	}
-	v := importView{Resumed: res.Resumed, Changed: !f.dryRun, DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows, Waiting: res.Waiting,
-		restoreView: restoreView(res.RestoreResult)}
+	v := importView{Resumed: res.Resumed, Changed: !f.dryRun, DryRun: f.dryRun, OnlyDB: f.onlyDB, Rows: res.Rows,
+		Waiting: res.Waiting, restoreView: restoreView(res.RestoreResult)}
 	return p.Print(v, v.write)
 }
 

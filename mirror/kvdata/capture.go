@@ -62,8 +62,8 @@ func (c *connection) install(ctx context.Context) error {
 }
 
 // RemoveCapture removes the triggers, and then the tables: the inbox unless it holds changes that no mirror has
-// taken, with force in any case; the conflicts unless there are some, or may come of the inbox. It fails with [ErrNotTaken] where the inbox is left.
-// What is not there is no error. It waits and fails as [InstallCapture] does.
+// taken, with force in any case; the conflicts unless there are some, or may come of the inbox. It fails with
+// [ErrNotTaken] where the inbox is left. What is not there is no error. It waits and fails as [InstallCapture] does.
 func RemoveCapture(ctx context.Context, target *mysql.Config, timeout time.Duration, force bool) error {
 	c, err := connect(ctx, target, max(timeout, quietTimeout))
 	if err != nil {

@@ -286,8 +286,8 @@ func TestCaptureWaitsForOpenTransactions(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- kvdata.InstallCapture(until, s.target, patience) }()
 	for range 500 {
-		require.Empty(t, s.answer("SELECT COALESCE(GROUP_CONCAT(INFO), '') FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND "+
-			"STATE = 'Waiting for table metadata lock'"))
+		require.Empty(t, s.answer("SELECT COALESCE(GROUP_CONCAT(INFO), '') FROM information_schema.PROCESSLIST "+
+			"WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock'"))
 	}
 	s.must(old, "UPDATE kvData SET kvVal = 'older' WHERE kvKey = '/n'")
 	cancel()
