@@ -22,7 +22,7 @@ const (
 	Alive            Path = "alive"       // alive/<id>: rewritten by each confirmation of a czar, on a lease
 	Drops            Path = "drop"        // see below
 	Coordinators     Path = "coordinator" // coordinator/<lease>: the election of the coordinator
-	Imports          Path = "import"      // import/<mirror>: the term of an import of kvData that has not ended
+	Imports          Path = "import"      // import/<mirror>: the import of kvData that has not ended, or its export
 	Inboxes          Path = "inbox"       // inbox/<mirror>: what was taken of what others wrote into kvData
 )
 
