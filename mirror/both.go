@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/mirror/inbox"
 	"github.com/qserv/css-etcd/mirror/kvdata"
 	"github.com/qserv/css-etcd/mirror/plan"
@@ -210,12 +211,33 @@ func (s *session) planStep(step inbox.Step, to *cssetcd.Snapshot) (*plan.Plan, e
 	for _, r := range b.shot.Rows {
 		keys = append(keys, r.Key)
 	}
+	keys = append(keys, s.orphans(to)...)
 	anew := step.Anew(inbox.NamesIn(keys), to, s.kvID)
 	p, err := plan.Changed(s.table, to, keys, anew...)
 	if err != nil || !p.ChangesRows() {
 		return p, err
 	}
 	return p, plan.BrakeCatalogue(s.table, to)
+}
+
+// orphans returns the keys right below those whose rows others removed and etcd still has: their rows get the parent
+// that is made anew. Only who leaves foreign keys unchecked can remove a row and not those below it.
+func (s *session) orphans(to *cssetcd.Snapshot) (keys []string) {
+	removed := map[string]bool{}
+	for _, r := range s.both.shot.Rows {
+		if _, there := to.Key(r.Key); there && !r.After.There {
+			removed[r.Key] = true
+		}
+	}
+	if len(removed) == 0 {
+		return nil
+	}
+	for r := range s.table.Rows() {
+		if r.Key != "" && removed[csskey.Parent(r.Key)] {
+			keys = append(keys, r.Key)
+		}
+	}
+	return keys
 }
 
 func (s *session) kvID(key string) int32 {

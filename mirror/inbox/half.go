@@ -41,6 +41,22 @@ func (j judge) halves(u unit) (all []Half) {
 	return all
 }
 
+// namesAbove returns the names that lack something when the unit is overruled, as many as one transaction can look at.
+func (u unit) namesAbove() (names []csskey.Path) {
+	for _, c := range u.changes {
+		for key := range ancestors(c.key) {
+			if !csskey.Parse(key).IsName() {
+				continue
+			}
+			if p := csskey.Of(key); !slices.Contains(names, p) && len(names) < most.conditions {
+				names = append(names, p)
+			}
+			break
+		}
+	}
+	return names
+}
+
 // halves returns the names that lack something after a verdict, of those that did before.
 func halves(all []Half, u unit, v verdict) []Half {
 	for _, h := range v.halves {

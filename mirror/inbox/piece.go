@@ -13,7 +13,7 @@ import (
 func batchOf(units []unit) int {
 	total := newTally()
 	for n, u := range units {
-		if u.isPiece {
+		if u.isPiece || u.never != nil {
 			return max(n, 1)
 		}
 		for _, c := range u.changes {
@@ -31,20 +31,35 @@ func unitsFor(rows []Row, t Taken, r Rules) (units []unit) {
 	if !r.keep(UnitsAreWhole) {
 		return apart(rows)
 	}
+	var never []unit
 	for _, u := range unitsOf(rows, true) {
 		if whole := u.firstLife(r); whole.fits() {
 			units = append(units, whole)
 			continue
 		}
 		for _, u := range unitsOf(u.rows, false) { // a connection may have written for a long time
-			if u = u.firstLife(r); u.fits() {
+			switch u = u.firstLife(r); {
+			case u.fits():
 				units = append(units, u)
-			} else {
+			case u.mayNeverBe() != nil: // first, so that what is left is not grouped with it later
+				u.never = u.mayNeverBe()
+				never = append(never, u)
+			default:
 				units = append(units, u.pieces(t)...)
 			}
 		}
 	}
-	return units
+	return append(never, units...)
+}
+
+// mayNeverBe returns why a unit is overruled whatever etcd holds. Its pieces would be taken until that one comes.
+func (u unit) mayNeverBe() error {
+	for _, c := range u.changes {
+		if err := mayBe(c); err != nil && !c.nothing() {
+			return err
+		}
+	}
+	return nil
 }
 
 func (u unit) firstLife(r Rules) unit {
@@ -142,6 +157,9 @@ func rowsFor(changes []change, byID map[int64]Row) (rows []Row) {
 
 // reads says what has to be seen of etcd to decide on a unit.
 func (u unit) reads() (keys []csskey.Path, trees []csskey.Path) {
+	if u.never != nil {
+		return u.namesAbove(), nil
+	}
 	for _, c := range u.changes {
 		if c.nothing() || u.goesWithAbove(c) { // that tree is read as one
 			continue

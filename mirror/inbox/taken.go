@@ -1,8 +1,8 @@
 package inbox
 
 import (
-	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -191,9 +191,17 @@ func (s IDs) All() []int64 {
 
 // Or returns the ids that are in one of two sets.
 func (s IDs) Or(other IDs) (out IDs) {
-	all := slices.Concat(s, other)
-	slices.SortFunc(all, func(a, b Range) int { return cmp.Compare(a.First, b.First) })
-	for _, r := range all {
+	if len(s)+len(other) == 0 {
+		return nil
+	}
+	out = make(IDs, 0, len(s)+len(other))
+	for len(s)+len(other) > 0 {
+		from := &s
+		if len(s) == 0 || len(other) > 0 && other[0].First < s[0].First {
+			from = &other
+		}
+		r := (*from)[0]
+		*from = (*from)[1:]
 		if n := len(out); n > 0 && out[n-1].Last >= r.First-1 {
 			out[n-1].Last = max(out[n-1].Last, r.Last)
 			continue
@@ -217,20 +225,44 @@ func (s IDs) and(other IDs) (out IDs) {
 	return out
 }
 
-// MarshalText writes "1-5,8".
+// MarshalText writes "1-5,8,11-19/2". The last is each second one, as a server counts that is one of two: all of them
+// one by one would not fit into a request.
 func (s IDs) MarshalText() ([]byte, error) {
 	var b []byte
-	for i, r := range s {
-		if i > 0 {
+	for len(s) > 0 {
+		if len(b) > 0 {
 			b = append(b, ',')
 		}
-		b = strconv.AppendInt(b, r.First, 10)
-		if r.Last > r.First {
-			b = strconv.AppendInt(append(b, '-'), r.Last, 10)
+		n, step := s.steps()
+		b = strconv.AppendInt(b, s[0].First, 10)
+		if last := s[n-1].Last; last > s[0].First {
+			b = strconv.AppendInt(append(b, '-'), last, 10)
 		}
+		if n > 1 {
+			b = strconv.AppendInt(append(b, '/'), step, 10)
+		}
+		s = s[n:]
 	}
 	return b, nil
 }
+
+// steps returns how many ranges at the beginning are single ids at equal distances, and that distance; 1 for others.
+func (s IDs) steps() (n int, step int64) {
+	if len(s) > 1 {
+		step = s[1].First - s[0].First
+	}
+	single := func(r Range) bool { return r.First == r.Last }
+	for n = 1; n < len(s) && single(s[n-1]) && single(s[n]) && s[n].First-s[n-1].First == step; {
+		n++
+	}
+	if n < 3 {
+		return 1, 1
+	}
+	return n, step
+}
+
+// mostSteps bounds what a few characters may stand for.
+const mostSteps = 10_000_000
 
 // UnmarshalText reads what MarshalText writes.
 func (s *IDs) UnmarshalText(text []byte) error {
@@ -239,16 +271,29 @@ func (s *IDs) UnmarshalText(text []byte) error {
 		return nil
 	}
 	for part := range strings.SplitSeq(string(text), ",") {
-		from, to, isRange := strings.Cut(part, "-")
+		span, every, isSteps := strings.Cut(part, "/")
+		from, to, isRange := strings.Cut(span, "-")
 		if !isRange {
 			to = from
 		}
+		if !isSteps {
+			every = "1"
+		}
 		first, err1 := strconv.ParseInt(from, 10, 64)
 		last, err2 := strconv.ParseInt(to, 10, 64)
-		if n := len(*s); err1 != nil || err2 != nil || last < first || n > 0 && first <= (*s)[n-1].Last+1 {
+		step, err3 := strconv.ParseInt(every, 10, 64)
+		if n := len(*s); errors.Join(err1, err2, err3) != nil || last < first || n > 0 && first <= (*s)[n-1].Last+1 ||
+			isSteps && (step < 2 || (last-first)%step != 0 || (last-first)/step > mostSteps) {
 			return fmt.Errorf("%.40q is no list of ids", part)
 		}
-		*s = append(*s, Range{first, last})
+		if !isSteps {
+			*s = append(*s, Range{first, last})
+			continue
+		}
+		for ; first < last; first += step {
+			*s = append(*s, Range{first, first})
+		}
+		*s = append(*s, Range{last, last})
 	}
 	return nil
 }

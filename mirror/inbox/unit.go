@@ -13,6 +13,7 @@ type unit struct {
 	changes []change // by key
 	claims  bool     // it only claims new names, and its rows stay undecided; they are overruled with it
 	isPiece bool     // of a unit that is too large: it is decided on alone, and those after it later
+	never   error    // why no catalogue can hold what it changes, if it is too large and not cut for that
 }
 
 // change is what a unit does to one key: from what kvData held before it to what it holds after it.

@@ -77,7 +77,10 @@ func (j judge) spoils() map[string]bool {
 
 // decide judges a unit. The error is a [kv.Need].
 func (j judge) decide(u unit) (verdict, error) {
-	err := j.objection(u)
+	err := u.never
+	if err == nil {
+		err = j.objection(u)
+	}
 	var o overruled
 	switch {
 	case errors.As(err, &o):
@@ -140,7 +143,9 @@ func (j judge) incomplete(key string) error {
 func pinned(key string) bool { return key == csskey.Databases || key == csskey.Nodes }
 
 // mayBe looks at the change alone.
-func (j judge) mayBe(_ unit, c change) error {
+func (judge) mayBe(_ unit, c change) error { return mayBe(c) }
+
+func mayBe(c change) error {
 	switch {
 	case c.key == "" || pinned(c.key) && c.removes():
 		return overrule(Protected, "the row %q always stays as it is", c.key)

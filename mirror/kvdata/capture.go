@@ -2,6 +2,7 @@ package kvdata
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -168,19 +169,33 @@ func (c *connection) explainTrigger(err error) error {
 }
 
 // RefuseDrops sets whether others may drop databases and tables in kvData: delete the row of one, or give it the status
-// PENDING_DROP. Once it has returned, no transaction of others is open that was let do so before. It waits for such
-// ones as a step does for locks, and is [ErrBusy] then; it is [ErrDrift] where no capture is installed.
+// PENDING_DROP. Once it has returned, no transaction of others is open that was let do so before. It waits for none:
+// while there are such ones it is [ErrBusy], since whoever drops then would wait behind it. It is [ErrDrift] where no
+// capture is installed.
 func (c *Conn) RefuseDrops(ctx context.Context, on bool) error {
-	result, err := c.conn.ExecContext(ctx, "UPDATE css_mirror_capture SET refuse_drops = ? WHERE id = 1", on)
-	var n int64
-	if err == nil {
-		n, err = result.RowsAffected()
-	}
-	if err == nil && n != 1 || mysqlconn.NoSuchTable(err) {
+	err := c.conn.refuseDrops(ctx, on)
+	if errors.Is(err, sql.ErrNoRows) || mysqlconn.NoSuchTable(err) {
 		err = fmt.Errorf("%w: no triggers capture what others write", ErrDrift)
 	}
 	if err != nil {
 		return c.explain(fmt.Errorf("set whether drops are refused: %w", err))
 	}
 	return nil
+}
+
+func (c *connection) refuseDrops(ctx context.Context, on bool) error {
+	tx, err := c.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing after a commit
+	var id int
+	err = tx.QueryRowContext(ctx, "SELECT id FROM css_mirror_capture WHERE id = 1 FOR UPDATE NOWAIT").Scan(&id)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE css_mirror_capture SET refuse_drops = ? WHERE id = 1", on)
+	}
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
 }

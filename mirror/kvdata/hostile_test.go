@@ -217,7 +217,13 @@ func TestRefusingDropsWaitsForDrops(t *testing.T) {
 		"SELECT * FROM css_mirror_capture")
 	dropping := w.other("BEGIN", "DELETE FROM kvData WHERE kvId = 8")
 	w.must(w.other("BEGIN"), "UPDATE kvData SET kvVal = 'f' WHERE kvId = 4") // no drop: nobody waits for it
-	require.ErrorIs(t, short.RefuseDrops(t.Context(), true), kvdata.ErrBusy)
+	another := w.other("SET innodb_lock_wait_timeout = 0")
+	for range 50 { // and who drops meanwhile does not queue behind the one who waits for drops
+		done := make(chan error, 1)
+		go func() { done <- short.RefuseDrops(t.Context(), true) }()
+		w.must(another, "BEGIN", "DELETE FROM kvData WHERE kvId = 11", "ROLLBACK")
+		require.ErrorIs(t, <-done, kvdata.ErrBusy)
+	}
 	w.must(dropping, "ROLLBACK")
 	require.NoError(t, short.RefuseDrops(t.Context(), true))
 	assert.EqualValues(t, 1644, w.does(began, "DELETE FROM kvData WHERE kvId = 8")[0].Error)
