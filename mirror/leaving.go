@@ -73,14 +73,14 @@ func beginLeaving(ctx context.Context, target *mysql.Config, client *cssetcd.Cli
 	case sides.Writers == OnlyMySQL:
 		return false, nil
 	}
-	if err := noDrops(ctx, client); err != nil {
-		return false, err
+	now, err := client.Snapshot(ctx, 0)
+	if err == nil {
+		err = noDrops(now)
 	}
-	until, err := client.Snapshot(ctx, 0)
 	if err != nil {
 		return false, err
 	}
-	l := leaving{target: target, client: client, etcd: etcd, until: until.Revision(), force: force}
+	l := leaving{target: target, client: client, etcd: etcd, until: now.Revision(), force: force}
 	return false, l.begin(ctx)
 }
 
@@ -160,11 +160,7 @@ func (l *leaving) shown(ctx context.Context, applied cssetcd.Revision) error {
 }
 
 // noDrops fails where a drop is under way.
-func noDrops(ctx context.Context, client *cssetcd.Client) error {
-	now, err := client.Snapshot(ctx, 0)
-	if err != nil {
-		return err
-	}
+func noDrops(now *cssetcd.Snapshot) error {
 	var names []string
 	for key, e := range now.Below("") {
 		if k := csskey.Parse(key); k.IsStatus() && cssetcd.Status(e.Value).State() == cssetcd.StatePendingDrop {

@@ -77,13 +77,20 @@ func TestAnInterruptedImportIsNoCatalogue(t *testing.T) {
 	w.settled()
 }
 
-// Rule: kvData is left when it shows all that etcd held, or when that is given up.
-func TestKvDataIsLeftWithAllOfEtcd(t *testing.T) {
-	t.Parallel()
+// lacking is a world in which both sides write, and kvData does not show a database that etcd holds.
+func lacking(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t)
 	w.put("/DBS", "", "/DBS/a", "READY")
 	w.shared()
 	w.put("/DBS/b", "READY")
+	return w
+}
+
+// Rule: kvData is left when it shows all that etcd held, or when that is given up.
+func TestKvDataIsLeftWithAllOfEtcd(t *testing.T) {
+	t.Parallel()
+	w := lacking(t)
 	limited, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	_, err := w.leave(limited, false)
@@ -101,10 +108,7 @@ func TestKvDataIsLeftWithAllOfEtcd(t *testing.T) {
 // Rule: what was written to etcd is given up where that is asked for, and named.
 func TestWhatKvDataLacksIsNamed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.put("/DBS", "", "/DBS/a", "READY")
-	w.shared()
-	w.put("/DBS/b", "READY")
+	w := lacking(t)
 	left, err := w.leave(t.Context(), true)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"/DBS/b"}, left.Newer)

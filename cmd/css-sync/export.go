@@ -24,9 +24,8 @@ func exportMySQLCommand(p *program) *cobra.Command {
 		Use: "mysql", Short: "Leave kvData to those who write into MySQL", Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Leave the table kvData to those who write into MySQL: it holds the catalogue, nothing is captured any more, and no css-sync writes to it,
 also one that goes on running. No writer of MySQL is stopped. Nobody may write to etcd any more; keys that were written there too
-late are named. While drops are under way it is refused. It waits until
-kvData shows all that etcd held when it began, for which "css-sync serve" has to run; with --force it does not. An import that was
-interrupted is given up.
+late are named. While drops are under way it is refused. It waits until kvData shows all that etcd held when it began, for which
+"css-sync serve" has to run; with --force it does not. An import that was interrupted is given up.
 
 The way back into etcd is "css-sync import mysql --overwrite".`,
 		Example: "  css-sync export mysql --czar-config /config-etc/qserv-czar.cnf",

@@ -26,8 +26,8 @@ undone. --capture status says who may write, whether drops by others are refused
 Either may be run again after it has failed. The user needs what "css-sync grants --capture" prints.
 
 With --capture and -w json an object of {"mirror","writers","captured","refuses_drops","waiting","conflicts","unseen","troubles"}; install and
-remove add {"changed","given_up","daemon"}. writers is "etcd", "both" or, where kvData was left to others, "mysql"; and captured what MySQL says; unseen says that the
-user may not see triggers. Where they disagree, or what captures is faulty, troubles says so, and the exit code of status is 4.`
+remove add {"changed","given_up","daemon"}. writers is "etcd", "both" or, where kvData was left to others, "mysql"; captured is what MySQL
+says; unseen says that the user may not see triggers. Where they disagree, or what captures is faulty, troubles says so, and the exit code of status is 4.`
 
 // captureFlags say who may write.
 type captureFlags struct {

@@ -1,13 +1,11 @@
 package main_test
 
 import (
-	"bytes"
 	"io"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -61,23 +59,11 @@ func catalogue(t *testing.T) (*cssetcd.Client, string) {
 
 // czar is the example at work.
 type czar struct {
+	testkit.Text // both streams
+
 	t     *testing.T
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
-	mu    sync.Mutex
-	text  bytes.Buffer // both streams
-}
-
-func (c *czar) Write(b []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.Write(b)
-}
-
-func (c *czar) said() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
 }
 
 // start builds the example and runs it.
@@ -105,7 +91,7 @@ func (c *czar) ask(query string) {
 func (c *czar) await(pattern string) {
 	c.t.Helper()
 	p := regexp.MustCompile(pattern)
-	found := func() bool { return p.MatchString(c.said()) }
+	found := func() bool { return p.MatchString(c.String()) }
 	require.Eventually(c.t, found, patience, 5*time.Millisecond, "%s does not appear", pattern)
 }
 
@@ -116,9 +102,9 @@ func (c *czar) wait() {
 	go func() { ended <- c.cmd.Wait() }()
 	select {
 	case err := <-ended:
-		require.NoError(c.t, err, c.said())
+		require.NoError(c.t, err, c.String())
 	case <-time.After(patience):
-		require.Fail(c.t, "it does not end", c.said())
+		require.Fail(c.t, "it does not end", c.String())
 	}
 }
 
@@ -149,7 +135,7 @@ func TestExampleCzarPlansAndFollows(t *testing.T) {
 	_, err = client.DropTable(t.Context(), cssetcd.TableName{DB: "lsst", Table: "New"}, cssetcd.Unsafe())
 	require.NoError(t, err)
 	c.await(`TABLES/New/schema revision=\d+ old="\(a INT\)" new=""`)
-	assert.Equal(t, 2, strings.Count(c.said(), "INFO schema"), c.said())
+	assert.Equal(t, 2, strings.Count(c.String(), "INFO schema"), c.String())
 
 	require.NoError(t, c.stdin.Close())
 	c.wait()

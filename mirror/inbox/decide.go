@@ -51,8 +51,10 @@ func (s Snapshot) row(id int64) (Row, bool) {
 }
 
 // Undecided returns the rows that nobody has decided on.
-func (s Snapshot) Undecided(t Taken) []Row {
-	if s.WentBack(t) {
+func (s Snapshot) Undecided(t Taken) []Row { return s.undecided(t, s.WentBack(t)) }
+
+func (s Snapshot) undecided(t Taken, wentBack bool) []Row {
+	if wentBack {
 		return s.Rows
 	}
 	return t.undecided(s.Rows)
@@ -90,11 +92,7 @@ type Decision struct {
 // again.
 func (s Snapshot) Decide(mirror, history string, t Taken, r Rules) Decision {
 	d := Decision{Mirror: mirror, History: history, Rules: r, shot: s, wentBack: s.WentBack(t)}
-	rows := s.Rows
-	if !d.wentBack {
-		rows = t.undecided(rows)
-	}
-	return d.grouped(t, t.Within(s.Rows), rows)
+	return d.grouped(t, t.Within(s.Rows), s.undecided(t, d.wentBack))
 }
 
 // regroupAt is down to how many rows they are grouped anew for each transaction. Above it, a group serves until half of

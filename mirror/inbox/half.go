@@ -24,32 +24,27 @@ func (j judge) whole(_ unit, c change) error {
 
 // halves returns the names that are not READY and lack something once a unit is overruled.
 func (j judge) halves(u unit) (all []Half) {
-	for _, c := range u.changes {
-		for key := range ancestors(c.key) {
-			if !csskey.Parse(key).IsName() {
-				continue
-			}
-			if !j.have.Shows(kv.Key(csskey.Of(key))) { // it is removed with what is above it
-				break
-			}
-			if e := j.have.At(csskey.Of(key)); e.Exists() && e.Value != string(cssetcd.StatusReady) {
-				all = append(all, Half{key, e.Create})
-			}
-			break // what is above that one is another matter
+	for _, name := range u.namesAbove() {
+		if !j.have.Shows(kv.Key(csskey.Of(name))) {
+			continue // it is removed with what is above it
+		}
+		if e := j.have.At(csskey.Of(name)); e.Exists() && e.Value != string(cssetcd.StatusReady) {
+			all = append(all, Half{name, e.Create})
 		}
 	}
 	return all
 }
 
-// namesAbove returns the names that lack something when the unit is overruled, as many as one transaction can look at.
-func (u unit) namesAbove() (names []csskey.Path) {
+// namesAbove returns the nearest name above each change, as many as one transaction can look at: what is above that one
+// is another matter.
+func (u unit) namesAbove() (names []string) {
 	for _, c := range u.changes {
 		for key := range ancestors(c.key) {
 			if !csskey.Parse(key).IsName() {
 				continue
 			}
-			if p := csskey.Of(key); !slices.Contains(names, p) && len(names) < most.conditions {
-				names = append(names, p)
+			if !slices.Contains(names, key) && len(names) < most.conditions {
+				names = append(names, key)
 			}
 			break
 		}

@@ -38,13 +38,11 @@ func unitsFor(rows []Row, t Taken, r Rules) (units []unit) {
 			continue
 		}
 		for _, u := range unitsOf(u.rows, false) { // a connection may have written for a long time
-			switch u = u.firstLife(r); {
-			case u.fits():
+			if u = u.firstLife(r); u.fits() {
 				units = append(units, u)
-			case u.mayNeverBe() != nil: // first, so that what is left is not grouped with it later
-				u.never = u.mayNeverBe()
+			} else if u.never = u.mayNeverBe(); u.never != nil { // first: what is left is not to be grouped with it later
 				never = append(never, u)
-			default:
+			} else {
 				units = append(units, u.pieces(t)...)
 			}
 		}
@@ -158,7 +156,10 @@ func rowsFor(changes []change, byID map[int64]Row) (rows []Row) {
 // reads says what has to be seen of etcd to decide on a unit.
 func (u unit) reads() (keys []csskey.Path, trees []csskey.Path) {
 	if u.never != nil {
-		return u.namesAbove(), nil
+		for _, name := range u.namesAbove() {
+			keys = append(keys, csskey.Of(name))
+		}
+		return keys, nil
 	}
 	for _, c := range u.changes {
 		if c.nothing() || u.goesWithAbove(c) { // that tree is read as one
