@@ -287,7 +287,7 @@ func TestCaptureWaitsForOpenTransactions(t *testing.T) {
 	go func() { done <- kvdata.InstallCapture(until, s.target, patience) }()
 	for range 500 {
 		require.Empty(t, s.answer("SELECT COALESCE(GROUP_CONCAT(INFO), '') FROM information_schema.PROCESSLIST "+
-			"WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock'"))
+			"WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock' AND INFO LIKE '%kvData%'"))
 	}
 	s.must(old, "UPDATE kvData SET kvVal = 'older' WHERE kvKey = '/n'")
 	cancel()
