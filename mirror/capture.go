@@ -160,7 +160,7 @@ func drainInbox(ctx context.Context, target *mysql.Config, timeout time.Duration
 		switch err = kvdata.RemoveCapture(ctx, target, timeout, force); {
 		case err == nil:
 			return nil
-		case ctx.Err() != nil && last != nil:
+		case wait.Over(ctx) && last != nil:
 			err = last
 		case !errors.Is(err, kvdata.ErrNotTaken):
 			return err

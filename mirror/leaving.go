@@ -106,7 +106,7 @@ func (l *leaving) begin(ctx context.Context) error {
 		switch {
 		case errors.Is(err, inbox.ErrDecided), errors.Is(err, ErrNotShown), errors.Is(err, kvdata.ErrNotTaken):
 			why = err
-		case ctx.Err() == nil || why == nil:
+		case !wait.Over(ctx) || why == nil:
 			return err
 		}
 		if ended := wait.UpTo(ctx, time.Millisecond); ended != nil {

@@ -37,3 +37,21 @@ func TestUpToWaitsForHalfAtLeast(t *testing.T) {
 		}
 	})
 }
+
+// Rule: at its deadline a context is over, be its error there yet or not.
+func TestOverIsAtTheDeadline(t *testing.T) {
+	assert.False(t, wait.Over(t.Context()))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	assert.True(t, wait.Over(ended))
+	assert.True(t, wait.Over(late{t.Context(), time.Now()}))
+	assert.False(t, wait.Over(late{t.Context(), time.Now().Add(time.Hour)}))
+}
+
+// late is a context that does not know yet that its deadline has passed.
+type late struct {
+	context.Context
+	deadline time.Time
+}
+
+func (l late) Deadline() (time.Time, bool) { return l.deadline, true }
