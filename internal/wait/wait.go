@@ -25,8 +25,8 @@ func For(ctx context.Context, d time.Duration) error {
 // UpTo waits as [For] does, for between half and all of d, so that those who wait for the same do not meet again.
 func UpTo(ctx context.Context, d time.Duration) error { return For(ctx, d/2+rand.N(d/2+1)) }
 
-// Over reports whether ctx has ended or its deadline has passed. Connections end at a deadline, too, and say so a moment
-// before ctx does.
+// Over reports whether ctx has ended or its deadline has passed. Connections end at a deadline, too, and say so a
+// moment before ctx does.
 func Over(ctx context.Context) bool {
 	deadline, limited := ctx.Deadline()
 	return ctx.Err() != nil || limited && !time.Now().Before(deadline)
