@@ -76,7 +76,7 @@ func TestSettingsAreChecked(t *testing.T) {
 	bad.Alive = 1500 * time.Millisecond
 	_, err := f.SetTiming(t.Context(), bad)
 	require.ErrorIs(t, err, deletion.ErrTiming)
-	assert.ErrorContains(t, err, "wait is 1s")
+	assert.ErrorContains(t, err, "wait is 3s")
 	assert.ErrorContains(t, err, "alive is 1.5s")
 	now, err := f.Timing(t.Context())
 	require.NoError(t, err)

@@ -35,6 +35,22 @@ func newFleet(t testing.TB) *fleet {
 	return &fleet{fleettest.New(t)}
 }
 
+// steady returns a fleet whose czars are not taken for dead, however slow the machine is.
+func steady(t testing.TB) *fleet {
+	t.Helper()
+	f := newFleet(t)
+	ok(t)(f.SetTiming(t.Context(), fleettest.Steady))
+	return f
+}
+
+// steadyWithCzar returns one with a coordinator and a czar.
+func steadyWithCzar(t testing.TB) (*fleet, *fleettest.Czar) {
+	t.Helper()
+	f := steady(t)
+	f.Coordinate()
+	return f, f.Czar("one")
+}
+
 // withCzar returns a fleet with a coordinator and a czar.
 func withCzar(t testing.TB) (*fleet, *fleettest.Czar) {
 	t.Helper()

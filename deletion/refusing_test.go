@@ -30,6 +30,7 @@ func (leaseless) Grant(context.Context, int64) (*clientv3.LeaseGrantResponse, er
 // A czar does not register where etcd grants no lease, since nobody would notice that it is gone, nor where etcd
 // refuses the registration. Who opens the gate is told why.
 func TestEtcdThatLetsNobodyRegister(t *testing.T) {
+	t.Parallel()
 	for why, refuse := range map[string]func(*clientv3.Client){
 		"no more leases":    func(etcd *clientv3.Client) { etcd.Lease = leaseless{etcd.Lease} },
 		"permission denied": func(etcd *clientv3.Client) { etcd.KV = refusing{etcd.KV, "/czar/"} },
@@ -37,7 +38,7 @@ func TestEtcdThatLetsNobodyRegister(t *testing.T) {
 		f := newFleet(t)
 		etcd := fleettest.Client(t, fleettest.Server)
 		refuse(etcd)
-		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		_, err := deletion.OpenGate(ctx, f.With(etcd).CSS, f.View(), deletion.GateTrace(func(s deletion.CzarStep) {
 			assert.NotEqual(t, protocol.CzarEntered, s.Event.Kind)

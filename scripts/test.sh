@@ -8,7 +8,7 @@ set -euo pipefail
 go=${GO:-go}
 # Most packages wait for servers and leases more than for a processor, so three
 # run at a time on two.
-args=(-race -shuffle=on -count=1 -timeout 15m -p 3)
+args=(-race -shuffle=on -count=1 -timeout 15m -p 3 -vet=off -ldflags=-w) # verify vets; what debuggers read takes long to link
 # What tries millions of states or schedules, each in one goroutine, would take
 # ten times as long with the race detector.
 alone=(./deletion/internal/protocol ./deletion/simulation ./mirror/inbox)
