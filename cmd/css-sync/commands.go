@@ -1,15 +1,20 @@
 package main
 
 import (
+	"context"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/daemon"
 )
 
 // program is css-sync: what all commands share, and the commands.
-type program struct{ *cli.Program }
+type program struct {
+	*cli.Program
+	serve func(context.Context, daemon.Setup) error // what serve does when all is read
+}
 
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
@@ -38,6 +43,7 @@ Exit codes: 0 done, 1 error, 2 no connection, 3 invalid input or another version
 // newProgram returns css-sync on streams and an environment.
 func newProgram(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *program {
 	p := &program{}
+	p.serve = p.runDaemon
 	p.Program = cli.NewProgram(cli.About{
 		Name: "css-sync", Short: "Qserv's catalogue on etcd, mirrored to MySQL", Long: rootHelp, Version: version,
 		Groups: []*cobra.Group{

@@ -6,22 +6,16 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-const configHelp = `Show or change the durations of the protocol of deletion. They are kept in etcd, and are the same for all czars and coordinators of a catalogue:
+const configHelp = `Show how css-sync is configured. Flags come before the environment, which comes before the file that --config names, which comes before
+defaults. The file is YAML, one for all commands: names of flags and their values. Of settings that say the same in different ways, as --mysql-dsn and
+--czar-config do, those count that come first.
 
-  confirm   how often a czar proves in etcd that it is registered
-  fence     for how long after such a proof a czar lets queries begin and go on. A czar that is cut off from etcd for longer refuses queries
-  wait      how long a czar that was found silent is left alone; at least 11/9 of fence, since clocks differ. It holds drops up for alive + wait
-  alive     after which a czar that has not confirmed is taken for silent
-  delay     from the mark to the removal at least, unless a drop says otherwise; in it a drop can be cancelled
-
-A long fence costs drops only, and only when a czar is lost: queries go on through an outage of etcd that is shorter.`
+What the protocol of deletion is set to is kept in etcd, for all: css-sync drops settings.`
 
 func configCommand(p *program) *cobra.Command {
-	g := catalogueGroup("config", "Show or change the durations of the protocol of deletion", configShow(p), configSet(p))
+	g := cli.Group("config", "Show how css-sync is configured, and where each setting comes from", groupFiles,
+		append(movedSettings(), configPrint(p))...)
 	g.Long = configHelp
-	g.Example = "  css-sync config show\n  css-sync config set --delay 1m"
-	for _, part := range g.Commands() {
-		part.Annotations = cli.OnlyEtcd
-	}
+	g.Example = "  css-sync config print --show-source\n  css-sync config print --config css-sync.yaml > /dev/null"
 	return g
 }

@@ -50,7 +50,7 @@ func (d *dropFlags) register(cmd *cobra.Command, what string) {
 		"leave it fully usable for that long, and mark it then; whole seconds, at least 2")
 	d.flags.DurationVar(&d.delay, "delay", 30*time.Second,
 		"least time from the mark to the removal, in which the drop can be cancelled; whole seconds, 0 or at least 2; "+
-			"without it that of css-sync config")
+			"without it that of css-sync drops settings")
 	d.flags.StringVar(&d.policy, "policy", string(deletion.Wait),
 		"what becomes of queries that still run on it when the delay is over: wait for them, or cancel: tell them to end, "+
 			"and wait until they have")

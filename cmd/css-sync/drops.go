@@ -24,7 +24,7 @@ When the data are removed, the drop is listed no more and the name is free. css-
 func dropsCommand(p *program) *cobra.Command {
 	g := catalogueGroup("drops", "List, show, cancel and end drops that are under way; name what blocks them",
 		dropsList(p), dropsShow(p), dropsWait(p), dropsCancel(p), dropsRetry(p), dropsAbandon(p), dropsCzars(p),
-		dropsEvict(p), dropsClean(p))
+		dropsEvict(p), dropsClean(p), dropsSettings(p))
 	g.Long = dropsHelp
 	g.Example = "  css-sync drops list\n  css-sync drops show LSST.Object\n  css-sync drops cancel LSST.Object"
 	for _, part := range g.Commands() {

@@ -17,7 +17,7 @@ func dropsEvict(p *program) *cobra.Command {
 		Long: `End the registration of a czar, so that drops need not wait for it. The id is in css-sync drops czars and css-sync drops show. The coordinator does this by
 itself to czars that confirm no more; it is for one that confirms, and yet holds drops up.
 
-Drops go on when the registration has ended, which takes as long as the czar could still take itself for registered: "wait" in css-sync config show. A czar that
+Drops go on when the registration has ended, which takes as long as the czar could still take itself for registered: "wait" in css-sync drops settings show. A czar that
 lives notices with its next confirmation and registers anew under another id. Its queries go on, except those on what is marked to be dropped: these are cancelled. So
 a false alarm costs no other query, and nothing is removed under a query that could still read it.` + doneHelp,
 		Example: "  css-sync drops czars\n  css-sync drops evict 4f1c2a9e0b7d6583",

@@ -347,7 +347,7 @@ func TestDirectorsWithChildrenStay(t *testing.T) {
 func TestEvict(t *testing.T) {
 	t.Parallel()
 	c := onQuickDrops(t)
-	c.OK("config set --fence 5s --wait 7s --alive 9s")
+	c.OK("drops settings set --fence 5s --wait 7s --alive 9s")
 	serves(c)
 	czar := startCzar(c, "slow czar")
 	query := czar.query("LSST.Filter")

@@ -15,7 +15,7 @@ func historyCommand(p *program) *cobra.Command {
 		Use: "history-reset", Short: "Give etcd's history a new name, after it was restored from a backup",
 		GroupID: groupFiles, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Give the history of this etcd a new name. Do this once each time etcd itself was restored from a backup (etcdutl snapshot restore), right
-after it runs again and before anything is dropped. Bring a restored etcd up no sooner than fence (css-sync config show) after the old one was gone, or start the
+after it runs again and before anything is dropped. Bring a restored etcd up no sooner than fence (css-sync drops settings show) after the old one was gone, or start the
 czars again: those that registered since the backup are not known to it, and drops do not wait for them. It is not for css-sync restore, which only adds to the history that there is.
 
 A restored etcd gives out revisions anew that it gave out before. Whoever goes on with what it knew from before could take one thing for another: a czar, a table that

@@ -20,3 +20,17 @@ func movedCommands() (all []*cobra.Command) {
 	}
 	return all
 }
+
+// movedSettings are what css-sync config was once about: the settings of drops, which are kept in etcd.
+func movedSettings() (all []*cobra.Command) {
+	for _, verb := range []string{"show", "set"} {
+		all = append(all, &cobra.Command{
+			Use: verb, Hidden: true, DisableFlagParsing: true,
+			RunE: func(*cobra.Command, []string) error {
+				return cli.BadInput("config %s is css-sync drops settings %s now, with the same flags; css-sync config print shows "+
+					"how css-sync itself is configured", verb, verb)
+			},
+		})
+	}
+	return all
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,14 +23,15 @@ type serveFlags struct {
 }
 
 func serveCommand(p *program) *cobra.Command {
-	f := serveFlags{compact: compactFlag(time.Hour)}
+	f := newServeFlags()
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the daemon: keep MySQL equal to the catalogue in etcd, and carry drops out",
 		GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run the daemon: keep MySQL equal to the catalogue in etcd and carry drops out, until SIGTERM or SIGINT; a second signal ends it at once.
 
-At SIGHUP it reads the files that its flags name anew (secrets, the czar's configuration, the list of workers, certificates), ends what it runs in
-order, and begins again. When what they say cannot be used it says so and goes on as it was. Flags and the environment stay as they were.
+At SIGHUP it reads the configuration file anew, and the files that settings name (secrets, the czar's configuration, the list of workers, certificates),
+ends what it runs in order, and begins again. When nothing but log-level has changed, nothing ends. When what they say cannot be used it says so and goes on as
+it was. Flags and the environment stay as they were, and so does the etcd of --data-dir, with its settings.
 
 Several may run with the same --mirror-name: one writes, the others stand by and take over when it is gone. With --data-dir,
 the daemon runs an etcd of its own in this process, without TLS and users: for a single machine.
@@ -53,13 +56,21 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
   css-sync serve --czar-config /config-etc/qserv-czar.cnf --worker-dsn-file /secrets/workers --qmeta-dsn-file /secrets/qmeta
   css-sync serve --no-mirror --drop-command /usr/local/bin/remove-data`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			said := p.Said(cmd)
 			config, err := f.config(cmd, p)
 			if err != nil {
 				return err
 			}
-			return daemon.Run(cmd.Context(), p.Program, config, func() (daemon.Config, error) { return f.config(cmd, p) })
+			return p.serve(cmd.Context(), daemon.Setup{Program: p.Program, Config: config, Said: said})
 		},
 	}
+	f.register(cmd)
+	return cmd
+}
+
+func newServeFlags() *serveFlags { return &serveFlags{compact: compactFlag(time.Hour)} }
+
+func (f *serveFlags) register(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	f.mirror.register(cmd)
 	f.foreign.register(cmd)
@@ -73,11 +84,10 @@ It keeps the history of etcd short, that of all keys: give --compact=off where t
 	cli.AllowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"},
 		cli.OwnPrefix)
 	f.drops.register(cmd)
-	return cmd
 }
 
 // config checks the flags, reads the files that they name, and returns what they say.
-func (f serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, error) {
+func (f *serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, error) {
 	targets, err := f.check(cmd, p)
 	return daemon.Config{
 		Version: version, Mirror: f.mirror.Mirror, Targets: targets, DataDir: f.dataDir, Listen: f.listenClient,
@@ -92,7 +102,8 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) ([]daemon.Target, err
 		return nil, cli.InvalidUse(cmd, "%s is for the etcd of --data-dir, which is not given",
 			cli.Source(flags, "listen-client"))
 	}
-	if from := cli.Source(flags, "endpoints"); f.dataDir != "" && from != "" {
+	from := cli.Source(flags, "endpoints")
+	if f.dataDir != "" && from != "" && !slices.Equal(p.Connection.Endpoints, []string{f.listenClient}) {
 		return nil, cli.InvalidUse(cmd, "%s names an etcd elsewhere and %s runs one here; give one of them", from,
 			cli.Source(flags, "data-dir"))
 	}
@@ -115,8 +126,18 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) ([]daemon.Target, err
 	case len(servers) == 0 && !f.noMirror:
 		return nil, cli.InvalidUse(cmd,
 			"no MySQL server configured: set --mysql-dsn, --mysql-dsn-file or --czar-config, or --no-mirror to do without")
-	case len(servers) > 0 && f.noMirror && (cli.Source(flags, "no-mirror") == "--no-mirror" || f.drops.mirrorState != nil):
-		servers = nil // MySQL is known from the environment, or for drops
+	case f.noMirror && (p.MySQL.Level(p.Settings) <= p.Settings["no-mirror"].Level || f.drops.mirrorState != nil):
+		servers = nil // where MySQL is was said to other commands, too, or for drops
 	}
 	return f.mirror.targets(cmd, servers)
+}
+
+// runDaemon runs the daemon. At SIGHUP the command line runs anew, up to where a daemon would begin.
+func (p *program) runDaemon(ctx context.Context, setup daemon.Setup) error {
+	return daemon.Run(ctx, setup, func() (anew daemon.Setup, err error) {
+		again := newProgram(p.Stdin, p.Stdout, p.Stderr, p.Getenv)
+		again.serve = func(_ context.Context, setup daemon.Setup) error { anew = setup; return nil }
+		err = again.Execute(ctx, p.Args)
+		return anew, err
+	})
 }

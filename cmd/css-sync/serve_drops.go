@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,10 @@ func (f *serveDropFlags) register(cmd *cobra.Command) {
 		"longest time that a C++ czar takes from reading kvData to having registered a query in QMeta")
 	cli.AllowEnvironment(f.flags, append([]string{"no-drops", "drop-command", "drop-command-timeout", "qmeta-grace"},
 		qmetaFlags...), cli.OwnPrefix)
+	cli.Alternatives(f.flags, dropperFlags...)
+	cli.Alternatives(f.flags, qmetaFlags...)
+	cli.NameFiles(f.flags, "qmeta-dsn-file")
+	cli.HideDSN(f.flags, "qmeta-dsn")
 }
 
 // given returns the flags that were given in any way, as they were.
@@ -74,10 +79,10 @@ func (f *serveDropFlags) given(names []string) (sources []string) {
 
 func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 	droppers, qmeta := f.given(dropperFlags), f.given(qmetaFlags)
-	switch all := append(droppers, qmeta...); {
-	case f.none && len(all) > 0:
-		return cli.InvalidUse(cmd, "%s is for carrying drops out, which %s leaves to others", all[0],
-			cli.Source(f.flags, "no-drops"))
+	if f.none {
+		return f.checkNone(cmd)
+	}
+	switch {
 	case cli.Source(f.flags, "drop-command") != "" && len(droppers) > 1:
 		return cli.InvalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
 	case cli.Source(f.flags, "drop-command") != "" && f.command == "":
@@ -103,6 +108,18 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 		return err
 	}
 	return f.readQMeta(cmd, p, qmeta)
+}
+
+// checkNone refuses what is said on the command line of drops that are left to others. Elsewhere it may be meant for
+// other commands, or other daemons.
+func (f *serveDropFlags) checkNone(cmd *cobra.Command) error {
+	for _, name := range slices.Concat(dropperFlags, qmetaFlags) {
+		if f.flags.Changed(name) {
+			return cli.InvalidUse(cmd, "--%s is for carrying drops out, which %s leaves to others", name,
+				cli.Source(f.flags, "no-drops"))
+		}
+	}
+	return nil
 }
 
 func (f *serveDropFlags) readQMeta(cmd *cobra.Command, p *program, given []string) error {

@@ -32,16 +32,19 @@ func TestWrongUseOfDrops(t *testing.T) {
 		"table drop D.T --after 1s":    "--after 1s: must be 0, or whole seconds from 2s",
 		"db drop D --delay 2500ms":     "--delay 2.5s: must be 0, or whole seconds from 2s",
 		"drops": "drops: missing subcommand: list, show, wait, " +
-			"cancel, retry, abandon, czars, evict, clean",
+			"cancel, retry, abandon, czars, evict, clean, settings",
 		"drops clean": "where are the workers? give --worker-dsn or " +
 			"--worker-dsn-file",
 		"drops clean --worker-dsn u:secret@/ --older-than=-1s": "--older-than is -1s and must be 0 or above",
-		"drops show":                       "NAME is missing",
-		"drops evict":                      "CZAR-ID is missing",
-		"drops list --css file:///x.json":  "it works on etcd only",
-		"config show --css file:///x.json": "it works on etcd only",
-		"drops wait D.T --timeout -1s":     "--timeout is -1s and must be 0 or above",
-		"config":                           "config: missing subcommand: show, set",
+		"drops show":                               "NAME is missing",
+		"drops evict":                              "CZAR-ID is missing",
+		"drops list --css file:///x.json":          "it works on etcd only",
+		"drops settings show --css file:///x.json": "it works on etcd only",
+		"drops wait D.T --timeout -1s":             "--timeout is -1s and must be 0 or above",
+		"drops settings":                           "drops settings: missing subcommand: show, set",
+		"config":                                   "config: missing subcommand: print",
+		"config show":                              "config show is css-sync drops settings show now, with the same flags",
+		"config set --delay 1m":                    "config set is css-sync drops settings set now, with the same flags",
 		"serve --no-mirror --no-drops --drop-command x": "--drop-command is for carrying drops out, which " +
 			"--no-drops leaves to others",
 		"serve --no-mirror --drop-command x --worker-dsn u:secret@/": "--drop-command and --worker-dsn say both what " +
@@ -71,7 +74,7 @@ func TestServeRemovesDataFromWorkers(t *testing.T) {
 	t.Parallel()
 	c, server := onBoth(t)
 	clitest.Fill(c.OK)
-	c.OK("config set --delay 0s")
+	c.OK("drops settings set --delay 0s")
 	c.OK("mirror --once")
 	clitest.Execute(t, server,
 		"CREATE DATABASE LSST", "CREATE TABLE LSST.Source (a INT)", "CREATE TABLE LSST.Source_1 (a INT)",

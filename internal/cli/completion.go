@@ -77,7 +77,7 @@ func (p *Program) CompletionCommand(root *cobra.Command) {
 
 // complete returns the names that go on as a word begins. It never fails: then there are none.
 func (p *Program) complete(cmd *cobra.Command, pick Names, begun string) ([]string, cobra.ShellCompDirective) {
-	if pick == nil || p.Prepare(cmd) != nil {
+	if pick == nil || p.prepare(cmd) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), CompletionTime)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -21,8 +22,9 @@ import (
 type connectionFlags struct {
 	Endpoints                             []string
 	cacert, cert, key                     string
-	user, password                        string
-	passwordGiven                         func() bool // whether --password is on the command line
+	user, password, passwordFile          string
+	passwordGiven                         func() bool              // whether the password is on the command line
+	given                                 func(name string) string // where a flag's value is from
 	insecureTransport, insecureSkipVerify bool
 	DialTimeout, commandTimeout           time.Duration
 	Answers                               Answers
@@ -39,6 +41,7 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.user, "user", "",
 		"name[:password] at etcd; the password better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.StringVar(&c.password, "password", "", "password at etcd; better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+	flags.StringVar(&c.passwordFile, "password-file", "", "file that holds the password at etcd")
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
 	flags.DurationVar(&c.DialTimeout, "dial-timeout", 2*time.Second, "how long to wait for a connection")
@@ -52,8 +55,14 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 		"dial-timeout", "command-timeout", "keepalive-time", "keepalive-timeout",
 	}, OwnPrefix, EtcdctlPrefix)
 	flags.StringVar(&c.Prefix, "prefix", cssetcd.DefaultPrefix, "where in etcd the CSS is")
-	AllowEnvironment(flags, []string{"prefix"}, OwnPrefix)
-	c.passwordGiven = func() bool { return flags.Changed("password") }
+	AllowEnvironment(flags, []string{"prefix", "password-file"}, OwnPrefix)
+	Alternatives(flags, "password", "password-file")
+	NameFiles(flags, "cacert", "cert", "key", "password-file")
+	hides(flags, secretWhole, "password")
+	hides(flags, secretColon, "user")
+	hides(flags, secretAuthority, "endpoints")
+	c.passwordGiven = func() bool { return flags.Changed("password") || flags.Changed("password-file") }
+	c.given = func(name string) string { return Source(flags, name) }
 }
 
 // Config makes the configuration of an etcd client, or says what is wrong with the flags.
@@ -104,7 +113,10 @@ var reconnect = grpc.ConnectParams{
 // credentials splits name:password, unless the password is given beside it, as etcdctl does. A name without a password
 // is a mistake here: etcd would take the connection for one of nobody.
 func (c *connectionFlags) credentials() (user, password string, err error) {
-	user, password = c.user, c.password
+	user = c.user
+	if password, err = c.readPassword(); err != nil {
+		return "", "", err
+	}
 	if name, pw, ok := strings.Cut(c.user, ":"); ok && !c.passwordGiven() {
 		user, password = name, pw
 	}
@@ -112,11 +124,27 @@ func (c *connectionFlags) credentials() (user, password string, err error) {
 	case user == "" && c.user != "":
 		return "", "", errors.New("--user has no name before the colon")
 	case user != "" && password == "":
-		return "", "", fmt.Errorf("there is no password for etcd's user %s: put it into CSS_SYNC_PASSWORD", user)
+		return "", "", fmt.Errorf("there is no password for etcd's user %s: put it into CSS_SYNC_PASSWORD, or a file "+
+			"that --password-file names", user)
 	case user == "":
 		return "", "", nil // a password left in the environment, without a user
 	}
 	return user, password, nil
+}
+
+// readPassword reads the password from its file, if it is in one.
+func (c *connectionFlags) readPassword() (string, error) {
+	if c.passwordFile == "" {
+		return c.password, nil
+	}
+	if c.given("password") != "" {
+		return "", fmt.Errorf("%s and %s are mutually exclusive", c.given("password"), c.given("password-file"))
+	}
+	data, err := os.ReadFile(c.passwordFile)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c.given("password-file"), err)
+	}
+	return strings.TrimRight(string(data), "\r\n"), nil
 }
 
 // tls returns nil for a connection without TLS.

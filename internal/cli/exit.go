@@ -140,7 +140,7 @@ func hintFor(name string, err error) string {
 	case errors.Is(err, cssetcd.ErrDropPending):
 		return "`css-sync drops list` shows the drops, and what they wait for"
 	case errors.Is(err, deletion.ErrTiming):
-		return "`css-sync config show` shows them, and `css-sync config set` changes them"
+		return "`css-sync drops settings show` shows them, and `css-sync drops settings set` changes them"
 	case errors.Is(err, cssetcd.ErrVersionMissing) && !errors.Is(err, cssetcd.ErrInvalid): // in etcd, not in a dump
 		return "look at --endpoints, --prefix and --css; the first `css-sync db create` or `css-sync restore` makes a CSS"
 	case errors.Is(err, cssetcd.ErrNotEmpty):

@@ -20,21 +20,21 @@ type fileFlags struct {
 func (f *fileFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.url, "css", "", "work on the catalogue in this dump file instead of etcd: file:///path.json")
 	AllowEnvironment(flags, []string{"css"}, OwnPrefix)
+	Alternatives(flags, "css", "endpoints")
 	f.Flags = flags
 }
 
-// Path returns "" when the catalogue is in etcd. What stands on the command line is preferred to what the environment
-// says.
+// Path returns "" when the catalogue is in etcd.
 func (f *fileFlags) Path() (string, error) {
-	line, etcd := f.Flags.Changed("css"), Source(f.Flags, "endpoints")
+	etcd := Source(f.Flags, "endpoints")
 	var err error
 	path, ok := cssetcd.FilePath(f.url)
 	switch {
-	case line && f.url == "": // as of a variable that is not set: etcd is not what was meant
+	case f.Flags.Changed("css") && f.url == "": // as of a variable that is not set: etcd is not what was meant
 		err = errors.New("--css is empty; it takes file:///path.json, and without it the catalogue in etcd is worked on")
-	case f.url == "", !line && f.Flags.Changed("endpoints"):
+	case f.url == "":
 		return "", nil
-	case etcd != "" && line == f.Flags.Changed("endpoints"):
+	case etcd != "":
 		err = fmt.Errorf("%s names a file and %s an etcd; give one of them", Source(f.Flags, "css"), etcd)
 	case !ok:
 		err = fmt.Errorf("%s %q is not of the form file:///path.json", Source(f.Flags, "css"), f.url)

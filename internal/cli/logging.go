@@ -4,11 +4,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
 
-type logFlags struct{ level, format string }
+type logFlags struct {
+	level, format string
+	from          slog.LevelVar // what is logged; it may change while the program runs
+}
 
 func (l *logFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&l.level, "log-level", "info", "log from this level on: debug, info, warn or error")
@@ -22,7 +26,8 @@ func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
 		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn and error", l.level)
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	l.from.Set(level)
+	opts := &slog.HandlerOptions{Level: &l.from}
 	switch l.format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, opts)), nil
@@ -31,3 +36,9 @@ func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	}
 	return nil, fmt.Errorf("--log-format %q is neither text nor json", l.format)
 }
+
+// TakeLogLevel lets a program log from the same level on as another one, at once.
+func (p *Program) TakeLogLevel(other *Program) { p.logging.from.Set(other.logging.from.Level()) }
+
+// LogLevel returns the level from which on the program logs, in words.
+func (p *Program) LogLevel() string { return strings.ToLower(p.logging.from.Level().String()) }

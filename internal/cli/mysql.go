@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/qserv/css-etcd/internal/qservcnf"
+	"github.com/qserv/css-etcd/internal/settings"
 )
 
 // mysqlFlags say where the table kvData is: in one of three ways.
@@ -34,11 +35,13 @@ func (m *mysqlFlags) register(flags *pflag.FlagSet) {
 		"file that holds what --mysql-dsn would be given, a line for each server")
 	flags.StringVar(&m.czarConfig, "czar-config", "", "qserv-czar.cnf, whose section [css] says where the MySQL mirror is")
 	AllowEnvironment(flags, mysqlFlagNames, OwnPrefix)
+	Alternatives(flags, mysqlFlagNames...)
+	NameFiles(flags, "mysql-dsn-file", "czar-config")
+	HideDSN(flags, "mysql-dsn")
 	m.flags = flags
 }
 
-// Target returns nil when no flag says where MySQL is, and fails when several servers are given. What stands on the
-// command line is preferred to what the environment says.
+// Target returns nil when no flag says where MySQL is, and fails when several servers are given.
 func (m *mysqlFlags) Target(dialTimeout time.Duration) (*mysql.Config, error) {
 	all, err := m.Targets(dialTimeout)
 	switch {
@@ -76,30 +79,26 @@ func (m *mysqlFlags) Targets(dialTimeout time.Duration) ([]*mysql.Config, error)
 	return all, nil
 }
 
-// chosen returns the name of the one flag that counts.
+// chosen returns the name of the one flag that counts; "" when there is none.
 func (m *mysqlFlags) chosen() (string, error) {
-	var line, environment []string
-	for _, name := range mysqlFlagNames {
-		switch {
-		case m.flags.Changed(name):
-			line = append(line, name)
-		case Source(m.flags, name) != "":
-			environment = append(environment, name)
-		}
-	}
-	given := line
-	if len(given) == 0 {
-		given = environment
-	}
-	switch len(given) {
+	switch all := given(m.flags, mysqlFlagNames); len(all) {
 	case 0:
 		return "", nil
 	case 1:
-		return given[0], nil
+		return all[0], nil
+	default:
+		return "", &usageError{
+			err: fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, all[0]), Source(m.flags, all[1])),
+		}
 	}
-	return "", &usageError{
-		err: fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, given[0]), Source(m.flags, given[1])),
+}
+
+// Level returns who says where MySQL is.
+func (m *mysqlFlags) Level(all settings.Layer) (highest settings.Level) {
+	for _, name := range mysqlFlagNames {
+		highest = max(highest, all[name].Level)
 	}
+	return highest
 }
 
 // MustTarget is target for commands that cannot do without.

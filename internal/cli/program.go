@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/settings"
 )
 
 // Program is a program with all that it has from outside, so that tests run it in process.
@@ -33,6 +34,10 @@ type Program struct {
 	logging    logFlags
 	Log        *slog.Logger
 
+	configFile configFile
+	Settings   settings.Layer // what the command was told, by the names of flags
+	Args       []string       // the command line that runs
+
 	Tidies atomic.Bool // the command has to remove files before it ends
 }
 
@@ -41,7 +46,9 @@ type About struct {
 	Name, Short, Long, Version string
 	Groups                     []*cobra.Group
 	// Misc is the group of help and completion.
-	Misc     string
+	Misc string
+	// Others are settings of another program that reads the same configuration file.
+	Others   []string
 	Commands func() []*cobra.Command   // in the order in which help lists them
 	Complete func(root *cobra.Command) // changes the command that cobra adds for shells; nil: it stays
 }
@@ -56,11 +63,7 @@ func (p *Program) Name() string { return p.about.Name }
 
 // Run runs one command line and returns the exit code.
 func (p *Program) Run(ctx context.Context, args []string) int {
-	root := p.RootCommand()
-	root.SetArgs(append([]string{}, args...)) // for nil, cobra would look at the arguments of the process
-	root.SetIn(p.Stdin)
-	root.SetErr(p.Stderr)
-	err := root.ExecuteContext(ctx)
+	err := p.Execute(ctx, args)
 	if err != nil && ctx.Err() != nil && !errors.Is(err, cssetcd.ErrOutcomeUnknown) {
 		err = ErrInterrupted
 	}
@@ -68,6 +71,16 @@ func (p *Program) Run(ctx context.Context, args []string) int {
 		report(p.Stderr, p.about.Name, err)
 	}
 	return ExitCode(err)
+}
+
+// Execute runs one command line, and returns what went wrong.
+func (p *Program) Execute(ctx context.Context, args []string) error {
+	p.Args = append([]string{}, args...) // for nil, cobra would look at the arguments of the process
+	root := p.RootCommand()
+	root.SetArgs(p.Args)
+	root.SetIn(p.Stdin)
+	root.SetErr(p.Stderr)
+	return root.ExecuteContext(ctx)
 }
 
 // Say writes a message for the person at the terminal.

@@ -26,6 +26,7 @@ func (p *Program) RootCommand() *cobra.Command {
 	root.AddGroup(p.about.Groups...)
 	flags := root.PersistentFlags()
 	flags.SortFlags, root.Flags().SortFlags = false, false
+	p.configFile.register(flags)
 	p.Connection.register(flags)
 	p.File.register(flags)
 	p.MySQL.register(flags)
@@ -47,13 +48,22 @@ const inheritedFlags = "\n\nGlobal Flags:\n{{.InheritedFlags.FlagUsages | trimTr
 // Help lists commands in the order in which they are used.
 func init() { cobra.EnableCommandSorting = false }
 
-// Prepare runs before every command: the environment fills in flags that were not given, and the log begins.
+// Prepare runs before every command: the environment and the configuration file fill in flags that were not given,
+// and the log begins.
 func (p *Program) Prepare(cmd *cobra.Command) error {
 	if strings.HasPrefix(cmd.Name(), cobra.ShellCompRequestCmd) {
 		return nil // it prepares the command that is being completed, and without a word
 	}
-	if err := fromEnvironment(cmd.Flags(), p.Getenv); err != nil {
-		return InvalidUse(cmd, "%w", err)
+	err := p.prepare(cmd)
+	if err == nil && p.configFile.warning != "" {
+		p.Log.Warn(p.configFile.warning)
+	}
+	return err
+}
+
+func (p *Program) prepare(cmd *cobra.Command) error {
+	if err := p.configure(cmd); err != nil {
+		return err
 	}
 	if err := p.Output.check(); err != nil {
 		return InvalidUse(cmd, "%w", err)
@@ -72,7 +82,9 @@ func Group(use, short, id string, parts ...*cobra.Command) *cobra.Command {
 	g.RunE = func(cmd *cobra.Command, _ []string) error {
 		var names []string
 		for _, part := range cmd.Commands() {
-			names = append(names, part.Name())
+			if !part.Hidden {
+				names = append(names, part.Name())
+			}
 		}
 		return InvalidUse(cmd, "missing subcommand: %s", strings.Join(names, ", "))
 	}

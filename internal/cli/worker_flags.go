@@ -31,16 +31,9 @@ func (f *WorkerFlags) Register(cmd *cobra.Command, use string) {
 	f.flags.StringArrayVar(&f.files, "worker-dsn-file", nil,
 		"file that holds what --worker-dsn would be given, one in a line; may be repeated")
 	AllowEnvironment(f.flags, workerFlagNames, OwnPrefix)
-}
-
-// Given returns those of some flags that were given in any way, as they were.
-func Given(flags *pflag.FlagSet, names []string) (sources []string) {
-	for _, name := range names {
-		if s := Source(flags, name); s != "" {
-			sources = append(sources, s)
-		}
-	}
-	return sources
+	Alternatives(f.flags, workerFlagNames...)
+	NameFiles(f.flags, "worker-dsn-file")
+	HideDSN(f.flags, "worker-dsn")
 }
 
 // Read reads where they are. Values may hold one in each line, as files do.

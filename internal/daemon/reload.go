@@ -3,13 +3,16 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/settings"
 	"github.com/qserv/css-etcd/internal/wait"
 )
 
@@ -19,43 +22,55 @@ var errReload = errors.New("SIGHUP")
 // reloadPause is between two tries to begin again while etcd is away.
 const reloadPause = time.Second
 
-// Run runs the daemon, and at each SIGHUP begins it again with what its files say by then: secrets, the czar's
-// configuration, the list of workers, certificates. What runs ends in order first, so that another daemon takes over at
-// once where there is one. The etcd of this process goes on.
-func Run(ctx context.Context, p *cli.Program, config Config, reread func() (Config, error)) error {
+// Setup is what a daemon was told to do.
+type Setup struct {
+	Program *cli.Program
+	Config  Config
+	// Said is what the configuration was made of, read no later than that.
+	Said settings.Layer
+}
+
+// Run runs the daemon. At each SIGHUP it reads its setup anew: the configuration file and what others say that settings
+// name, which are secrets, the czar's configuration, the list of workers, certificates. Then it begins again: what runs
+// ends in order first, so that another daemon takes over at once where there is one. The etcd of this process goes on.
+func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	var etcd *embedetcd.Server
-	if config.DataDir != "" {
+	if first.Config.DataDir != "" {
 		var err error
-		if etcd, err = startEtcd(ctx, p, config); err != nil {
+		if etcd, err = startEtcd(ctx, first.Program, first.Config); err != nil {
 			return err
 		}
-		defer stopEtcd(p, etcd)
+		defer stopEtcd(first.Program, etcd)
 	}
+	now := first
 	for again := false; ; {
+		if etcd != nil {
+			now.Program.Connection.Endpoints = etcd.Endpoints()
+		}
 		inner, end := context.WithCancelCause(ctx)
-		next := make(chan Config, 1)
+		next := make(chan Setup, 1)
 		go func() {
 			defer close(next)
-			if anew, ok := awaitReload(inner, p, hangups, reread); ok {
+			if anew, ok := awaitReload(inner, now, hangups, reread); ok {
 				next <- anew
 				end(errReload)
 			}
 		}()
-		err := serve(inner, p, config, etcd)
+		err := serve(inner, now.Program, now.Config, etcd)
 		end(nil)
 		anew, reload := <-next
 		switch {
 		case ctx.Err() != nil:
 			return err
 		case reload && err == nil:
-			config = anew
-			again = true
-			p.Log.Info("SIGHUP: css-sync begins again with what its files say now")
+			now, again = anew, true
+			first.Program.TakeLogLevel(now.Program) // with which the etcd of this process logs
+			now.Program.Log.Info("SIGHUP: css-sync begins again with what its files say now")
 		case again && cli.ExitCode(err) == cli.ExitNoConnection: // which is an error at the start only
-			p.Log.Warn("etcd cannot be reached; css-sync tries again", "err", cli.Sentence(err))
+			now.Program.Log.Warn("etcd cannot be reached; css-sync tries again", "err", cli.Sentence(err))
 			_ = wait.For(ctx, reloadPause)
 		default:
 			return err
@@ -63,22 +78,80 @@ func Run(ctx context.Context, p *cli.Program, config Config, reread func() (Conf
 	}
 }
 
-// awaitReload waits for a SIGHUP after which the files can be used. It returns false when ctx ends.
-func awaitReload(ctx context.Context, p *cli.Program, hangups <-chan os.Signal,
-	reread func() (Config, error)) (Config, bool) {
+// awaitReload waits for a SIGHUP after which the daemon has to begin again, and returns with what. It returns false
+// when ctx ends.
+func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, reread func() (Setup, error)) (Setup, bool) {
+	p := now.Program
 	for {
 		select {
 		case <-ctx.Done():
-			return Config{}, false
+			return Setup{}, false
 		case <-hangups:
 		}
-		config, err := reread()
+		anew, err := reread()
 		if err == nil {
-			_, err = p.Connection.Config()
+			_, err = anew.Program.Connection.Config()
 		}
+		var r reload
 		if err == nil {
-			return config, true
+			r, err = compare(now.Said, anew.Said)
 		}
-		p.Log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", cli.Sentence(err))
+		if err != nil {
+			p.Log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", cli.Sentence(err))
+			continue
+		}
+		for _, name := range r.later {
+			p.Log.Warn("SIGHUP: a setting has changed that takes a restart of css-sync; it stays as it was", "setting", name,
+				"source", anew.Said[name].From)
+			anew.Said = with(anew.Said, name, now.Said)
+		}
+		anew.Config.DataDir, anew.Config.Listen = now.Config.DataDir, now.Config.Listen
+		if !r.levelOnly {
+			return anew, true
+		}
+		p.TakeLogLevel(anew.Program)
+		now.Said = anew.Said
+		p.Log.Info("SIGHUP: the log level has changed, and nothing else", "log-level", p.LogLevel())
 	}
+}
+
+// whereEtcdRuns are settings of the etcd of this process, which goes on.
+var whereEtcdRuns = []string{"data-dir", "listen-client"}
+
+// reload is what a SIGHUP asks for.
+type reload struct {
+	later     []string // settings that cannot change now
+	levelOnly bool     // nothing that runs has to begin again
+}
+
+// compare says what to do where a daemon is told something else than before. It is an error where that cannot be done.
+func compare(before, now settings.Layer) (reload, error) {
+	had, has := before["data-dir"].Texts, now["data-dir"].Texts
+	if slices.ContainsFunc(had, notEmpty) != slices.ContainsFunc(has, notEmpty) {
+		return reload{}, fmt.Errorf("data-dir says whether an etcd runs in this process, which takes a restart of css-sync "+
+			"to change: it was %q and is %q", had, has)
+	}
+	var r reload
+	changed := settings.Changed(before, now)
+	r.later = slices.DeleteFunc(slices.Clone(changed), func(name string) bool {
+		return !slices.Contains(whereEtcdRuns, name)
+	})
+	others := slices.DeleteFunc(changed, func(name string) bool { return slices.Contains(whereEtcdRuns, name) })
+	r.levelOnly = slices.Equal(others, []string{"log-level"})
+	return r, nil
+}
+
+func notEmpty(text string) bool { return text != "" }
+
+// with returns a layer in which a setting is as in another one.
+func with(layer settings.Layer, name string, other settings.Layer) settings.Layer {
+	out := settings.Layer{}
+	for n, value := range layer {
+		out[n] = value
+	}
+	delete(out, name)
+	if value, ok := other[name]; ok {
+		out[name] = value
+	}
+	return out
 }

@@ -311,7 +311,7 @@ func AwaitGone(t *testing.T, run func(args ...string) Result, name string) {
 
 // QuickDrops sets durations of the protocol of deletion that tests can wait for, if no czar dies. Those after which one
 // is taken for dead are long: on a machine that stalls it would register anew, and be counted twice.
-const QuickDrops = "config set --confirm 200ms --fence 20s --wait 25s --alive 30s --delay 0s"
+const QuickDrops = "drops settings set --confirm 200ms --fence 20s --wait 25s --alive 30s --delay 0s"
 
 // Fill writes a small catalogue of one thing of each kind, with commands of css-sync.
 func Fill(ok func(args ...string) string) {

@@ -11,13 +11,13 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-func configShow(p *program) *cobra.Command {
+func settingsShow(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use: "show", Short: "Show the durations of the protocol of deletion", Args: cli.Takes(),
-		Long: configHelp + `
+		Long: settingsHelp + `
 
 What etcd does not say is as it is by default. With -w json: {"confirm","fence","wait","alive","delay"}, texts such as "1m15s".`,
-		Example: "  css-sync config show",
+		Example: "  css-sync drops settings show",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *deletion.Client) error {
 				t, err := client.Timing(ctx)

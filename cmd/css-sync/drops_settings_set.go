@@ -12,17 +12,17 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-func configSet(p *program) *cobra.Command {
+func settingsSet(p *program) *cobra.Command {
 	given := deletion.DefaultTiming
 	cmd := &cobra.Command{
 		Use: "set", Short: "Change durations of the protocol of deletion", Args: cli.Takes(),
-		Long: configHelp + `
+		Long: settingsHelp + `
 
 What is not given stays as it is. Nothing is changed when the durations do not fit together, and the error says all that is wrong.
 
 The delay counts for drops from then on. Czars that are registered keep the others until they register anew, and drops wait for them by what they have; coordinators
 take them at once. So fence can be changed while czars are at work, and is in force everywhere when all czars were started again.`,
-		Example: "  css-sync config set --delay 1m\n  css-sync config set --fence 5m --wait 6m15s",
+		Example: "  css-sync drops settings set --delay 1m\n  css-sync drops settings set --fence 5m --wait 6m15s",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flags := cmd.Flags()
 			changes := map[string]func(*deletion.Timing) *time.Duration{}

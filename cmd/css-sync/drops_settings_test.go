@@ -11,26 +11,26 @@ import (
 	"github.com/qserv/css-etcd/internal/status"
 )
 
-func TestConfig(t *testing.T) {
+func TestDropsSettings(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.OK("db create D")
-	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n", c.OK("config show"))
-	c.Says("settings changed, revision ", "config set --fence 5m --wait 6m10s")
+	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n", c.OK("drops settings show"))
+	c.Says("settings changed, revision ", "drops settings set --fence 5m --wait 6m10s")
 	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`,
-		c.OK("config show -w json"))
-	c.OK("config set --delay 0s")
+		c.OK("drops settings show -w json"))
+	c.OK("drops settings set --delay 0s")
 
-	message := c.Fails(cli.ExitInvalid, "config set --confirm 10s --fence 20s --alive 1500ms --delay 1s")
+	message := c.Fails(cli.ExitInvalid, "drops settings set --confirm 10s --fence 20s --alive 1500ms --delay 1s")
 	for _, fault := range []string{
 		"do not fit together", "fence is 20s and must be at least 4 times confirm",
 		"alive is 1.5s and must be whole seconds", "delay: 1s: must be 0, or whole seconds",
 	} {
 		assert.Contains(t, message, fault)
 	}
-	c.Says("delay:    0s\n", "config show")
-	c.Refuses(cli.ExitInvalid, "say what to change", "config set")
-	c.Refuses(cli.ExitInvalid, "invalid", "config set --fence long")
+	c.Says("delay:    0s\n", "drops settings show")
+	c.Refuses(cli.ExitInvalid, "say what to change", "drops settings set")
+	c.Refuses(cli.ExitInvalid, "invalid", "drops settings set --fence long")
 }
 
 // TestSettingsThatDoNotFit, written past css-sync, stop drops and nothing else, and can be mended.
@@ -42,8 +42,8 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	r := c.Run("serve --no-mirror")
 	assert.Contains(t, r.Stderr,
 		"css-sync: serve: coordinate drops: the settings of the deletion protocol do not fit together: fence is 1s")
-	assert.Contains(t, r.Stderr, "hint: `css-sync config show` shows them")
-	r = c.Run("config show")
+	assert.Contains(t, r.Stderr, "hint: `css-sync drops settings show` shows them")
+	r = c.Run("drops settings show")
 	assert.Equal(t, cli.ExitInvalid, r.Code)
 	assert.Contains(t, r.Stdout, "fence:    1s\n")
 	c.Fails(cli.ExitInvalid, "table drop LSST.Filter")
@@ -53,14 +53,14 @@ func TestSettingsThatDoNotFit(t *testing.T) {
 	assert.NotNil(t, s.Catalogue)
 	c.OK("table drop LSST.Filter --force")
 
-	c.OK("config set --fence 10s")
+	c.OK("drops settings set --fence 10s")
 	c.OK("table drop LSST.Source")
 	c.Put("/qserv/config", `?`)
-	c.Fails(cli.ExitInvalid, "config show")
-	c.OK("config set --delay 5s")
+	c.Fails(cli.ExitInvalid, "drops settings show")
+	c.OK("drops settings set --delay 5s")
 	want := deletion.DefaultTiming
 	want.Delay = 5e9
-	assert.Equal(t, want, clitest.JSON[deletion.Timing](c, "config", "show"))
+	assert.Equal(t, want, clitest.JSON[deletion.Timing](c, "drops", "settings", "show"))
 }
 
 func TestHistoryReset(t *testing.T) {
