@@ -19,6 +19,13 @@ var commands = []func(*program) *cobra.Command{demoCommand, czarCommand, benchCo
 
 const groupLab = "lab"
 
+// settingsOfSync are those of css-sync alone, which may stand in the configuration file that both read.
+var settingsOfSync = []string{
+	"mirror-name", "foreign-writes", "foreign-drops", "look-every", "compare-every", "no-mirror", "data-dir",
+	"listen-client", "session-ttl", "compact", "no-drops", "drop-command", "drop-command-timeout", "qmeta-dsn",
+	"qmeta-dsn-file", "qmeta-grace",
+}
+
 const rootHelp = `css-lab shows and measures css-etcd: it operates nothing. css-sync does that.
 
 Data go to standard output, messages to standard error. The flags and the environment variables that say where etcd is are
@@ -34,6 +41,7 @@ func newProgram(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) s
 		Groups:   []*cobra.Group{{ID: groupLab, Title: "Commands:"}},
 		Misc:     groupLab,
 		Commands: p.commands,
+		Others:   settingsOfSync,
 	}, stdin, stdout, stderr, getenv)
 	return p
 }

@@ -31,6 +31,7 @@ func masked(f *pflag.Flag, texts []string) (shown []string, secret bool) {
 	if f == nil {
 		return texts, false
 	}
+	shown = []string{}
 	for _, text := range texts {
 		plain := text
 		if what := f.Annotations[secretKey]; len(what) > 0 {

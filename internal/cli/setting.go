@@ -19,7 +19,6 @@ type Setting struct {
 	Type      string   // string, bool, duration, ...
 	Usage     string   // what it is
 	Variables []string // those that may set it
-	Default   []string
 	List      bool
 	// Texts is what it is now, without secrets.
 	Texts  []string
@@ -52,9 +51,6 @@ func (p *Program) setting(f *pflag.Flag) Setting {
 		Name: f.Name, Type: kind, Usage: usage, Variables: Variables(f), List: list, From: p.Settings[f.Name].From,
 	}
 	s.Texts, s.Secret = masked(f, textsOf(f))
-	if !list {
-		s.Default = []string{f.DefValue}
-	}
 	return s
 }
 

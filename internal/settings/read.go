@@ -59,13 +59,13 @@ func (r *reader) read(data []byte) {
 	case errors.Is(err, io.EOF):
 		return // nothing, or comments alone
 	case err != nil:
-		r.syntax(err)
+		r.syntax(err, data)
 		return
 	}
 	switch err := decoder.Decode(&more); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
-		r.syntax(err)
+		r.syntax(err, data)
 	default:
 		r.fault(more.Line, "a second document begins here, and a file has one")
 	}
@@ -81,19 +81,21 @@ func (r *reader) read(data []byte) {
 
 var (
 	lineOfFault = regexp.MustCompile(`^line (\d+): `)
+	noAnchor    = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
 	quoted      = regexp.MustCompile(`'[^']*'`)
 )
 
 // syntax tells of what is not YAML. The parser's text has the line; what it quotes of the file is left out.
-func (r *reader) syntax(err error) {
+func (r *reader) syntax(err error, data []byte) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
 	if m := lineOfFault.FindStringSubmatch(text); m != nil {
 		_, _ = fmt.Sscan(m[1], &line)
 		text = strings.TrimPrefix(text, m[0])
 	}
-	if strings.HasPrefix(text, "unknown anchor") {
-		r.fault(line, "a text that begins with * has to stand between quotes")
+	if m := noAnchor.FindStringSubmatch(text); m != nil { // of which the parser does not say where it is
+		before, _, _ := bytes.Cut(data, []byte("*"+m[1]))
+		r.fault(bytes.Count(before, []byte("\n"))+1, "a text that begins with * has to stand between quotes")
 		return
 	}
 	r.fault(line, "this is not YAML: %s; a text with special characters has to stand between quotes",

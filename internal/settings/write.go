@@ -53,11 +53,14 @@ func (l Line) text() (string, error) {
 		value = value.Content[0]
 	}
 	key := &yaml.Node{Kind: yaml.ScalarNode, Value: l.Name}
-	out, err := yaml.Marshal(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}})
+	var out strings.Builder
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	err := encoder.Encode(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, value}})
 	if err != nil {
 		return "", fmt.Errorf("write %s: %w", l.Name, err)
 	}
-	return string(out), nil
+	return out.String(), nil
 }
 
 func (l Line) scalar(text string) *yaml.Node {
