@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,25 +59,50 @@ func TestManualOfSettings(t *testing.T) {
 		if to := users[s.Name]; slices.Equal(to, []string{"css-sync"}) {
 			common.WriteString(manualOf(s, ""))
 		} else {
-			some.WriteString(manualOf(s, "Of `"+strings.Join(to, "`, `")+"`."))
+			some.WriteString(manualOf(s, " Of `"+strings.Join(to, "`, `")+"`."))
 		}
 	}
-	clitest.Golden(t, "../../../docs/CONFIG.md", manualHead+"\n## Settings of all commands\n"+common.String()+
-		"\n## Settings of some commands\n"+some.String())
+	clitest.Golden(t, "../../../docs/CONFIG.md", manualHead+"\n## Settings of all commands\n\n"+common.String()+
+		"\n## Settings of some commands\n\n"+some.String())
+}
+
+// typeWords say in a document what a setting takes.
+var typeWords = map[string]string{
+	"string": "a text", "bool": "true or false", "duration": "a duration", "duration|off": "a duration, or off",
 }
 
 func manualOf(s cli.Setting, users string) string {
-	kind := s.Type
+	kind := typeWords[s.Type]
 	if s.List {
 		kind = "a list"
 	}
-	value := "none"
+	value := "nothing"
 	if shown := strings.Join(s.Texts, ", "); shown != "" {
 		value = "`" + shown + "`"
 	}
-	usage := strings.ToUpper(s.Usage[:1]) + s.Usage[1:] + "."
-	return fmt.Sprintf("\n### %s\n\n`%s`, %s; default: %s. %s\n\n%s\n", s.Name, strings.Join(s.Variables, "` or `"), kind, value, users,
-		usage)
+	return wrapped(fmt.Sprintf("- **`%s`** (%s; by default %s): %s. `%s`.%s", s.Name, kind, value, s.Usage,
+		strings.Join(s.Variables, "`, `"), users))
+}
+
+// wrapped breaks the text of a list's element into lines.
+func wrapped(text string) string {
+	var out strings.Builder
+	width := 0
+	for i, word := range strings.Fields(text) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case width+1+n > 120:
+			out.WriteString("\n  ")
+			width = 2
+		default:
+			out.WriteString(" ")
+			width++
+		}
+		out.WriteString(word)
+		width += n
+	}
+	return out.String() + "\n"
 }
 
 // everySetting calls a function with each setting of each command that may be given more than on the command line.

@@ -39,8 +39,8 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&c.cert, "cert", "", "file with the client's certificate")
 	flags.StringVar(&c.key, "key", "", "file with the key of the client's certificate")
 	flags.StringVar(&c.user, "user", "",
-		"name[:password] at etcd; the password better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
-	flags.StringVar(&c.password, "password", "", "password at etcd; better in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+		"name[:password] at etcd; the password better apart")
+	flags.StringVar(&c.password, "password", "", "password at etcd; better in the file that --password-file names, or in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.StringVar(&c.passwordFile, "password-file", "", "file that holds the password at etcd")
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")

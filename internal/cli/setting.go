@@ -46,9 +46,9 @@ func (p *Program) SettingsOf(cmd *cobra.Command) (all []Setting) {
 
 func (p *Program) setting(f *pflag.Flag) Setting {
 	_, list := f.Value.(pflag.SliceValue)
-	kind, usage := pflag.UnquoteUsage(f)
+	_, usage := pflag.UnquoteUsage(f)
 	s := Setting{
-		Name: f.Name, Type: kind, Usage: usage, Variables: Variables(f), List: list, From: p.Settings[f.Name].From,
+		Name: f.Name, Type: f.Value.Type(), Usage: usage, Variables: Variables(f), List: list, From: p.Settings[f.Name].From,
 	}
 	s.Texts, s.Secret = masked(f, textsOf(f))
 	return s
