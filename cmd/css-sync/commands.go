@@ -35,7 +35,8 @@ const (
 const rootHelp = `css-sync keeps Qserv's catalogue (the CSS) on etcd and mirrors it to the MySQL table that Qserv reads.
 
 Data go to standard output, messages to standard error. The flags that say where etcd is are those of etcdctl, and so are their
-environment variables: --endpoints is CSS_SYNC_ENDPOINTS or else ETCDCTL_ENDPOINTS. Passwords need not be on the command line.
+environment variables: --endpoints is CSS_SYNC_ENDPOINTS or else ETCDCTL_ENDPOINTS. What variables can say can stand in a YAML file, too, that --config names;
+css-sync config print shows it all. Passwords need not be on the command line.
 
 Exit codes: 0 done, 1 error, 2 no connection, 3 invalid input or another version of the CSS,
 4 trouble with a mirror, 10 checked and differences found.`

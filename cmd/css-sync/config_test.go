@@ -125,15 +125,22 @@ func TestFaultsOfAConfigFile(t *testing.T) {
 // What a file says is told of with its line where a command finds the fault.
 func TestFaultsNameTheLineOfTheFile(t *testing.T) {
 	for text, want := range map[string]string{
-		"mysql-dsn: [u@/]\nczar-config: c\n":            ":1 (mysql-dsn) and ... :2 (czar-config) are mutually exclusive",
-		"mysql-dsn: [secret]\n":                         ":1 (mysql-dsn): it is not of the form",
-		"no-mirror: true\nlisten-client: l:1\n":         ":2 (listen-client) is for the etcd of --data-dir, which is not given",
-		"data-dir: d\nendpoints: [e:1]\n":               ":2 (endpoints) names an etcd elsewhere and ... :1 (data-dir) runs one here",
+		"mysql-dsn: [u@/]\nczar-config: c\n": ":1 (mysql-dsn) and ... :2 (czar-config) are mutually exclusive",
+		"mysql-dsn: [secret]\n":              ":1 (mysql-dsn): it is not of the form",
+		"no-mirror: true\nlisten-client: l:1\n": ":2 (listen-client) is for the etcd of --data-dir, which is not " +
+			"given",
+		"data-dir: d\nendpoints: [e:1]\n": ":2 (endpoints) names an etcd elsewhere and ... :1 (data-dir) " +
+			"runs one here",
 		"no-mirror: true\ndrop-command-timeout: 1s\n":   ":2 (drop-command-timeout) is for --drop-command",
+		"log-level: loud\n":                             `:1 (log-level) "loud" is none of debug`,
+		"session-ttl: 1ms\nno-mirror: true\n":           ":1 (session-ttl) 1ms: must be whole seconds",
+		"foreign-writes: no\n":                          `:1 (foreign-writes) "no" is neither alert nor repair`,
+		"no-mirror: true\ndial-timeout: 0s\n":           ":2 (dial-timeout) is 0s and must be above 0",
 		"css: file:///x.json\n":                         ":1 (css) says that the catalogue is on a file",
 		"no-mirror: true\nworker-dsn-file: [/nowhere]":  ":2 (worker-dsn-file): open /nowhere",
 		"no-mirror: true\nuser: u\npassword-file: /n\n": ":3 (password-file): open /n: no such file",
-		"no-mirror: true\nuser: u\npassword: p\npassword-file: n\n": ":3 (password) and ... :4 (password-file) are mutually " +
+		"no-mirror: true\nuser: u\npassword: p\npassword-file: n\n": ":3 (password) and ... :4 (password-file) are " +
+			"mutually " +
 			"exclusive",
 	} {
 		c := tested.In(t, map[string]string{"CSS_SYNC_CONFIG": configFile(t, text)})
@@ -162,8 +169,9 @@ func TestPasswordFile(t *testing.T) {
 	server := withUsers(t)
 	file := filepath.Join(t.TempDir(), "password")
 	require.NoError(t, os.WriteFile(file, []byte("secret\n"), 0o600))
-	c := tested.In(t, map[string]string{"CSS_SYNC_CONFIG": configFile(t, "endpoints: ["+server.Endpoints()[0]+"]\nuser: root\n"+
-		"dial-timeout: 20s\ncommand-timeout: 60s\npassword-file: "+file+"\n")})
+	c := tested.In(t, map[string]string{"CSS_SYNC_CONFIG": configFile(t,
+		"endpoints: ["+server.Endpoints()[0]+"]\nuser: root\n"+
+			"dial-timeout: 20s\ncommand-timeout: 60s\npassword-file: "+file+"\n")})
 	c.OK("db create D")
 	c.Env["CSS_SYNC_PASSWORD"] = "wrong"
 	c.Refuses(cli.ExitError, "wrong name or password for user root", "db list")
@@ -179,10 +187,12 @@ func TestPasswordFile(t *testing.T) {
 func TestWhatIsPrintedCanBeUsed(t *testing.T) {
 	t.Parallel()
 	c := tested.In(t, map[string]string{
-		"CSS_SYNC_ENDPOINTS": "e:1,e:2", "CSS_SYNC_USER": "true", "CSS_SYNC_MYSQL_DSN": "u@tcp(h)/", "CSS_SYNC_COMPACT": "off",
+		"CSS_SYNC_ENDPOINTS": "e:1,e:2", "CSS_SYNC_USER": "true", "CSS_SYNC_MYSQL_DSN": "u@tcp(h)/",
+		"CSS_SYNC_COMPACT":    "off",
 		"CSS_SYNC_WORKER_DSN": "u@tcp(a)/\nu@tcp(b)/", "CSS_SYNC_CACERT": "a # b: 'c'", "CSS_SYNC_LISTEN_CLIENT": "l:1",
 	})
-	args := []string{"config", "print", "--no-mirror", "--qmeta-grace", "90s", "--mirror-name", "a", "--mirror-name", "010"}
+	args := []string{"config", "print", "--no-mirror", "--qmeta-grace", "90s", "--mirror-name", "a", "--mirror-name",
+		"010"}
 	for _, source := range [][]string{nil, {"--show-source"}} {
 		file := configFile(t, c.OK(append(args, source...)...))
 		want, have := printed(c, args[2:]...), printed(elsewhere(t), "--config", file)
@@ -206,11 +216,13 @@ func TestWhatIsPrintedCanBeUsed(t *testing.T) {
 // TestPrintingShowsNoSecret, wherever it stands. Those who may read the file are told of.
 func TestPrintingShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	file := configFile(t, "password: s3cret\nmysql-dsn: ['u:s3cret@tcp(h)/', 'mysql://u:s3cret@h/']\nworker-dsn: [\"u:s3cret@/\\n"+
+	file := configFile(t, "password: s3cret\nmysql-dsn: ['u:s3cret@tcp(h)/', 'mysql://u:s3cret@h/']\nworker-dsn: "+
+		"[\"u:s3cret@/\\n"+
 		"u:s3cret@/x\"]\nqmeta-dsn: s3cret\n")
 	for _, c := range []*clitest.CommandLine{
 		tested.In(t, map[string]string{"CSS_SYNC_CONFIG": file}),
-		tested.In(t, map[string]string{"CSS_SYNC_PASSWORD": "s3cret", "CSS_SYNC_MYSQL_DSN": "u:s3cret@tcp(h)/", "ETCDCTL_USER": "u:s3cret"}),
+		tested.In(t, map[string]string{"CSS_SYNC_PASSWORD": "s3cret", "CSS_SYNC_MYSQL_DSN": "u:s3cret@tcp(h)/",
+			"ETCDCTL_USER": "u:s3cret"}),
 	} {
 		for _, line := range []string{"config print", "config print --show-source", "config print -w json"} {
 			text := c.OK(line)

@@ -15,7 +15,8 @@ func TestDropsSettings(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
 	c.OK("db create D")
-	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n", c.OK("drops settings show"))
+	assert.Equal(t, "confirm:  2s\nfence:    1m0s\nwait:     1m15s\nalive:    10s\ndelay:    30s\n",
+		c.OK("drops settings show"))
 	c.Says("settings changed, revision ", "drops settings set --fence 5m --wait 6m10s")
 	assert.JSONEq(t, `{"confirm":"2s","fence":"5m0s","wait":"6m10s","alive":"10s","delay":"30s"}`,
 		c.OK("drops settings show -w json"))

@@ -101,12 +101,13 @@ func (f *mirrorFlags) target(cmd *cobra.Command, p *program) (daemon.Target, err
 
 // targets gives each server its name.
 func (f *mirrorFlags) targets(cmd *cobra.Command, servers []*mysql.Config) ([]daemon.Target, error) {
+	named := cli.Named(cmd.Flags(), "mirror-name")
 	for i, name := range f.names {
 		switch {
 		case name == "" || strings.Contains(name, "/"):
-			return nil, cli.InvalidUse(cmd, "--mirror-name %q must not be empty nor have a slash", name)
+			return nil, cli.InvalidUse(cmd, "%s %q must not be empty nor have a slash", named, name)
 		case slices.Contains(f.names[:i], name):
-			return nil, cli.InvalidUse(cmd, "--mirror-name %s is given twice", name)
+			return nil, cli.InvalidUse(cmd, "%s %s is given twice", named, name)
 		}
 	}
 	if len(servers) > 0 && len(servers) != len(f.names) {

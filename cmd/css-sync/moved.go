@@ -27,8 +27,8 @@ func movedSettings() (all []*cobra.Command) {
 		all = append(all, &cobra.Command{
 			Use: verb, Hidden: true, DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return cli.BadInput("config %s is css-sync drops settings %s now, with the same flags; css-sync config print shows "+
-					"how css-sync itself is configured", verb, verb)
+				return cli.BadInput("config %s is css-sync drops settings %s now, with the same flags; css-sync config "+
+					"print shows how css-sync itself is configured", verb, verb)
 			},
 		})
 	}

@@ -108,7 +108,8 @@ func (f *serveFlags) check(cmd *cobra.Command, p *program) ([]daemon.Target, err
 			cli.Source(flags, "data-dir"))
 	}
 	if f.sessionTTL < time.Second || f.sessionTTL%time.Second != 0 {
-		return nil, cli.InvalidUse(cmd, "--session-ttl %s: must be whole seconds, at least one", f.sessionTTL)
+		return nil, cli.InvalidUse(cmd, "%s %s: must be whole seconds, at least one", cli.Named(flags, "session-ttl"),
+			f.sessionTTL)
 	}
 	if _, err := f.mirror.targets(cmd, nil); err != nil {
 		return nil, err

@@ -86,22 +86,24 @@ func (f *serveDropFlags) check(cmd *cobra.Command, p *program) error {
 	case cli.Source(f.flags, "drop-command") != "" && len(droppers) > 1:
 		return cli.InvalidUse(cmd, "%s and %s say both what removes data; give one of them", droppers[0], droppers[1])
 	case cli.Source(f.flags, "drop-command") != "" && f.command == "":
-		return cli.InvalidUse(cmd, "--drop-command is empty; it takes the path of a program")
+		return cli.InvalidUse(cmd, "%s is empty; it takes the path of a program",
+			cli.Source(f.flags, "drop-command"))
 	case cli.Source(f.flags, "drop-command-timeout") != "" && f.command == "":
 		return cli.InvalidUse(cmd, "%s is for --drop-command, which is not given",
 			cli.Source(f.flags, "drop-command-timeout"))
 	case f.commandTimeout < 0:
-		return cli.InvalidUse(cmd, "--drop-command-timeout is %s and must be 0 or above", f.commandTimeout)
+		return cli.InvalidUse(cmd, "%s is %s and must be 0 or above", cli.Named(f.flags, "drop-command-timeout"),
+			f.commandTimeout)
 	case len(qmeta) > 1:
 		return cli.InvalidUse(cmd, "%s and %s are mutually exclusive", qmeta[0], qmeta[1])
 	case cli.Source(f.flags, "qmeta-grace") != "" && len(qmeta) == 0:
 		return cli.InvalidUse(cmd, "%s is for --qmeta-dsn, which is not given", cli.Source(f.flags, "qmeta-grace"))
 	case f.qmetaGrace <= 0:
-		return cli.InvalidUse(cmd, "--qmeta-grace is %s and must be above 0", f.qmetaGrace)
+		return cli.InvalidUse(cmd, "%s is %s and must be above 0", cli.Named(f.flags, "qmeta-grace"), f.qmetaGrace)
 	}
 	if f.command != "" {
 		if _, err := exec.LookPath(f.command); err != nil {
-			return cli.InvalidUse(cmd, "--drop-command: %w", err)
+			return cli.InvalidUse(cmd, "%s: %w", cli.Source(f.flags, "drop-command"), err)
 		}
 	}
 	if err := f.workers.Read(cmd, p.Connection.DialTimeout); err != nil {

@@ -31,17 +31,18 @@ func (f *serveForeignFlags) register(cmd *cobra.Command) {
 
 // check fills in what the flags say.
 func (f *serveForeignFlags) check(cmd *cobra.Command, m *daemon.Mirror) error {
+	named := func(name string) string { return cli.Named(cmd.Flags(), name) }
 	m.ForeignDrops = mirror.DropPolicy(f.drops)
 	m.Foreign, m.LookEvery, m.CompareEvery = mirror.Policy(f.policy), f.look, f.compare
 	switch {
 	case m.Foreign != mirror.Alert && m.Foreign != mirror.Repair:
-		return cli.InvalidUse(cmd, "--foreign-writes %q is neither alert nor repair", f.policy)
+		return cli.InvalidUse(cmd, "%s %q is neither alert nor repair", named("foreign-writes"), f.policy)
 	case m.ForeignDrops != mirror.Refuse && m.ForeignDrops != mirror.Request:
-		return cli.InvalidUse(cmd, "--foreign-drops %q is neither refuse nor request", f.drops)
+		return cli.InvalidUse(cmd, "%s %q is neither refuse nor request", named("foreign-drops"), f.drops)
 	case f.look <= 0:
-		return cli.InvalidUse(cmd, "--look-every is %s and must be above 0", f.look)
+		return cli.InvalidUse(cmd, "%s is %s and must be above 0", named("look-every"), f.look)
 	case f.compare < 0:
-		return cli.InvalidUse(cmd, "--compare-every is %s and must be 0 or above", f.compare)
+		return cli.InvalidUse(cmd, "%s is %s and must be 0 or above", named("compare-every"), f.compare)
 	case f.compare == 0:
 		m.CompareEvery = -1
 	}

@@ -82,3 +82,18 @@ func TestOwnEtcdKeepsItsSettingsAtSIGHUP(t *testing.T) {
 	serve.Stop()
 	assert.NoDirExists(t, filepath.Join(dir, "etcd-2"))
 }
+
+// TestSecretThatChangesWithTheLogLevel is taken: that the level changes alone is told from what files hold, too.
+func TestSecretThatChangesWithTheLogLevel(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	workers := configFile(t, "u:old@tcp(127.0.0.1:1)/\n")
+	file := configFile(t, "no-mirror: true\nworker-dsn-file: ["+workers+"]\n")
+	serve := c.Process("serve", "--config", file)
+	serve.Await(`msg="drops are carried out" data_removed_by="1 MySQL server"`)
+	rewrite(t, workers, "u:old@tcp(127.0.0.1:1)/\nu:new@tcp(127.0.0.1:2)/\n")
+	rewrite(t, file, "no-mirror: true\nlog-level: debug\nworker-dsn-file: ["+workers+"]\n")
+	serve.Signal(syscall.SIGHUP)
+	serve.Await(`msg="drops are carried out" data_removed_by="2 MySQL servers"`)
+	serve.Stop()
+}

@@ -23,8 +23,8 @@ type connectionFlags struct {
 	Endpoints                             []string
 	cacert, cert, key                     string
 	user, password, passwordFile          string
-	passwordGiven                         func() bool              // whether the password is on the command line
-	given                                 func(name string) string // where a flag's value is from
+	passwordGiven                         func() bool // whether the password is on the command line
+	flags                                 *pflag.FlagSet
 	insecureTransport, insecureSkipVerify bool
 	DialTimeout, commandTimeout           time.Duration
 	Answers                               Answers
@@ -38,9 +38,9 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 		"file with the certificates of the authorities that etcd's certificate is checked against")
 	flags.StringVar(&c.cert, "cert", "", "file with the client's certificate")
 	flags.StringVar(&c.key, "key", "", "file with the key of the client's certificate")
-	flags.StringVar(&c.user, "user", "",
-		"name[:password] at etcd; the password better apart")
-	flags.StringVar(&c.password, "password", "", "password at etcd; better in the file that --password-file names, or in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
+	flags.StringVar(&c.user, "user", "", "name[:password] at etcd; the password better apart")
+	flags.StringVar(&c.password, "password", "",
+		"password at etcd; better in the file that --password-file names, or in CSS_SYNC_PASSWORD or ETCDCTL_PASSWORD")
 	flags.StringVar(&c.passwordFile, "password-file", "", "file that holds the password at etcd")
 	flags.BoolVar(&c.insecureTransport, "insecure-transport", true, "allow connections without TLS")
 	flags.BoolVar(&c.insecureSkipVerify, "insecure-skip-tls-verify", false, "do not check etcd's certificate")
@@ -62,7 +62,7 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 	hides(flags, secretColon, "user")
 	hides(flags, secretAuthority, "endpoints")
 	c.passwordGiven = func() bool { return flags.Changed("password") || flags.Changed("password-file") }
-	c.given = func(name string) string { return Source(flags, name) }
+	c.flags = flags
 }
 
 // Config makes the configuration of an etcd client, or says what is wrong with the flags.
@@ -77,10 +77,11 @@ func (c *connectionFlags) Config() (clientv3.Config, error) {
 		}
 	}
 	if c.DialTimeout <= 0 {
-		return clientv3.Config{}, fmt.Errorf("--dial-timeout is %v and must be above 0", c.DialTimeout)
+		return clientv3.Config{}, fmt.Errorf("%s is %v and must be above 0", Named(c.flags, "dial-timeout"), c.DialTimeout)
 	}
 	if c.commandTimeout < 0 {
-		return clientv3.Config{}, fmt.Errorf("--command-timeout is %v and must be 0 or above", c.commandTimeout)
+		return clientv3.Config{}, fmt.Errorf("%s is %v and must be 0 or above", Named(c.flags, "command-timeout"),
+			c.commandTimeout)
 	}
 	user, password, err := c.credentials()
 	if err != nil {
@@ -137,12 +138,12 @@ func (c *connectionFlags) readPassword() (string, error) {
 	if c.passwordFile == "" {
 		return c.password, nil
 	}
-	if c.given("password") != "" {
-		return "", fmt.Errorf("%s and %s are mutually exclusive", c.given("password"), c.given("password-file"))
+	if password := Source(c.flags, "password"); password != "" {
+		return "", fmt.Errorf("%s and %s are mutually exclusive", password, Source(c.flags, "password-file"))
 	}
 	data, err := os.ReadFile(c.passwordFile)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", c.given("password-file"), err)
+		return "", fmt.Errorf("%s: %w", Source(c.flags, "password-file"), err)
 	}
 	return strings.TrimRight(string(data), "\r\n"), nil
 }

@@ -21,10 +21,10 @@ func (l *logFlags) register(flags *pflag.FlagSet) {
 }
 
 // logger returns the log, on standard error.
-func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
+func (l *logFlags) logger(w io.Writer, flags *pflag.FlagSet) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
-		return nil, fmt.Errorf("--log-level %q is none of debug, info, warn and error", l.level)
+		return nil, fmt.Errorf("%s %q is none of debug, info, warn and error", Named(flags, "log-level"), l.level)
 	}
 	l.from.Set(level)
 	opts := &slog.HandlerOptions{Level: &l.from}
@@ -34,7 +34,7 @@ func (l *logFlags) logger(w io.Writer) (*slog.Logger, error) {
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	}
-	return nil, fmt.Errorf("--log-format %q is neither text nor json", l.format)
+	return nil, fmt.Errorf("%s %q is neither text nor json", Named(flags, "log-format"), l.format)
 }
 
 // TakeLogLevel lets a program log from the same level on as another one, at once.

@@ -21,9 +21,9 @@ func (o *outputFlags) register(flags *pflag.FlagSet) {
 	AllowEnvironment(flags, []string{"write-out"}, OwnPrefix)
 }
 
-func (o *outputFlags) check() error {
+func (o *outputFlags) check(flags *pflag.FlagSet) error {
 	if o.form != "table" && o.form != "json" {
-		return fmt.Errorf("--write-out %q is neither table nor json", o.form)
+		return fmt.Errorf("%s %q is neither table nor json", Named(flags, "write-out"), o.form)
 	}
 	return nil
 }

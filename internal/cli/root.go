@@ -65,10 +65,10 @@ func (p *Program) prepare(cmd *cobra.Command) error {
 	if err := p.configure(cmd); err != nil {
 		return err
 	}
-	if err := p.Output.check(); err != nil {
+	if err := p.Output.check(cmd.Flags()); err != nil {
 		return InvalidUse(cmd, "%w", err)
 	}
-	log, err := p.logging.logger(p.Stderr)
+	log, err := p.logging.logger(p.Stderr, cmd.Flags())
 	if err != nil {
 		return InvalidUse(cmd, "%w", err)
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -82,6 +83,9 @@ func Source(flags *pflag.FlagSet, name string) string {
 	}
 	return ""
 }
+
+// Named is what a message calls a flag: where its value is from, or the flag itself.
+func Named(flags *pflag.FlagSet, name string) string { return cmp.Or(Source(flags, name), "--"+name) }
 
 // configure sets the flags that were not given on the command line from their variables, and then from the
 // configuration file. All faults are reported.

@@ -26,22 +26,30 @@ func TestMergeHearsTheHighestLevel(t *testing.T) {
 		layers []settings.Layer
 		want   map[string]string // the level's name and the text, of each
 	}{
-		"nobody says anything":            {nil, map[string]string{}},
-		"one level each":                  {[]settings.Layer{line("a", "1"), env("b", "2"), file("c", "3")}, map[string]string{"a": "line 1", "b": "env 2", "c": "file 3"}},
-		"flags before the environment":    {[]settings.Layer{line("a", "1"), env("a", "2")}, map[string]string{"a": "line 1"}},
+		"nobody says anything": {nil, map[string]string{}},
+		"one level each": {[]settings.Layer{line("a", "1"), env("b", "2"), file("c", "3")},
+			map[string]string{"a": "line 1", "b": "env 2", "c": "file 3"}},
+		"flags before the environment": {[]settings.Layer{line("a", "1"), env("a", "2")},
+			map[string]string{"a": "line 1"}},
 		"the environment before the file": {[]settings.Layer{env("a", "2"), file("a", "3")}, map[string]string{"a": "env 2"}},
-		"flags before the file":           {[]settings.Layer{line("a", "1"), file("a", "3")}, map[string]string{"a": "line 1"}},
-		"all three":                       {[]settings.Layer{line("a", "1"), env("a", "2"), file("a", "3")}, map[string]string{"a": "line 1"}},
-		"in any order":                    {[]settings.Layer{file("a", "3"), env("a", "2"), line("a", "1")}, map[string]string{"a": "line 1"}},
-		"an empty text is said, too":      {[]settings.Layer{line("a", ""), file("a", "3")}, map[string]string{"a": "line "}},
+		"flags before the file": {[]settings.Layer{line("a", "1"), file("a", "3")},
+			map[string]string{"a": "line 1"}},
+		"all three": {[]settings.Layer{line("a", "1"), env("a", "2"), file("a", "3")},
+			map[string]string{"a": "line 1"}},
+		"in any order": {[]settings.Layer{file("a", "3"), env("a", "2"), line("a", "1")},
+			map[string]string{"a": "line 1"}},
+		"an empty text is said, too": {[]settings.Layer{line("a", ""), file("a", "3")}, map[string]string{"a": "line "}},
 		"an alternative takes the place of those below": {
-			[]settings.Layer{line("czar", "c"), env("dsn", "d"), file("dsn-file", "f", "a", "3")}, map[string]string{"czar": "line c", "a": "file 3"}},
+			[]settings.Layer{line("czar", "c"), env("dsn", "d"), file("dsn-file", "f", "a", "3")},
+			map[string]string{"czar": "line c", "a": "file 3"}},
 		"alternatives of one level stay": {
-			[]settings.Layer{env("dsn", "d", "czar", "c"), file("dsn-file", "f")}, map[string]string{"dsn": "env d", "czar": "env c"}},
+			[]settings.Layer{env("dsn", "d", "czar", "c"), file("dsn-file", "f")}, map[string]string{"dsn": "env d",
+				"czar": "env c"}},
 		"one below the same name": {
 			[]settings.Layer{line("dsn", "d"), env("dsn", "e", "czar", "c")}, map[string]string{"dsn": "line d"}},
 		"others are no alternatives": {
-			[]settings.Layer{line("dsn", "d"), file("password-file", "p")}, map[string]string{"dsn": "line d", "password-file": "file p"}},
+			[]settings.Layer{line("dsn", "d"), file("password-file", "p")}, map[string]string{"dsn": "line d",
+				"password-file": "file p"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
