@@ -216,9 +216,8 @@ func TestWhatIsPrintedCanBeUsed(t *testing.T) {
 // TestPrintingShowsNoSecret, wherever it stands. Those who may read the file are told of.
 func TestPrintingShowsNoSecret(t *testing.T) {
 	t.Parallel()
-	file := configFile(t, "password: s3cret\nmysql-dsn: ['u:s3cret@tcp(h)/', 'mysql://u:s3cret@h/']\nworker-dsn: "+
-		"[\"u:s3cret@/\\n"+
-		"u:s3cret@/x\"]\nqmeta-dsn: s3cret\n")
+	file := configFile(t, "password: s3cret\nmysql-dsn: ['u:s3cret@tcp(h)/', 'mysql://u:s3cret@h/']\n"+
+		"worker-dsn: [\"u:s3cret@/\\nu:s3cret@/x\"]\nqmeta-dsn: s3cret\n")
 	for _, c := range []*clitest.CommandLine{
 		tested.In(t, map[string]string{"CSS_SYNC_CONFIG": file}),
 		tested.In(t, map[string]string{"CSS_SYNC_PASSWORD": "s3cret", "CSS_SYNC_MYSQL_DSN": "u:s3cret@tcp(h)/",
@@ -230,6 +229,10 @@ func TestPrintingShowsNoSecret(t *testing.T) {
 			assert.Contains(t, text, "u:***@tcp(h)/")
 		}
 		clitest.Golden(t, "config.txt", elsewhere(t).OK("config print --show-source"))
+	}
+	masked := configFile(t, tested.In(t, map[string]string{"CSS_SYNC_CONFIG": file}).OK("config print"))
+	for name, v := range printed(elsewhere(t), "--config", masked) {
+		assert.False(t, v.Secret || name != "write-out" && v.Source != "default", "what is not shown is not used: %s", name)
 	}
 	assert.Contains(t, elsewhere(t).OK("config print --endpoints u:s3cret@h:1"), "***@h:1")
 

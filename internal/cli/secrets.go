@@ -11,6 +11,7 @@ const (
 	secretWhole     = "whole"
 	secretColon     = "after the colon" // name:password
 	secretDSN       = "dsn"             // the password of a MySQL server's address
+	secretDSNs      = "dsns"            // those of such addresses, one in a line
 	secretAuthority = "authority"       // what stands before the @ of an address, where it does not belong
 )
 
@@ -53,6 +54,8 @@ func maskedText(what, text string) string {
 			return name + ":" + mask
 		}
 	case secretDSN:
+		return maskedDSN(text)
+	case secretDSNs:
 		return maskedLines(text)
 	case secretAuthority:
 		if i := strings.LastIndex(text, "@"); i >= 0 && !strings.HasPrefix(text, "unix") {
@@ -62,13 +65,10 @@ func maskedText(what, text string) string {
 	return text
 }
 
-// maskedLines masks addresses, of which a text may have one in each line.
 func maskedLines(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		if dsn := strings.TrimSpace(line); dsn != "" {
-			lines[i] = maskedDSN(dsn)
-		}
+		lines[i] = maskedDSN(line)
 	}
 	return strings.Join(lines, "\n")
 }
@@ -76,8 +76,11 @@ func maskedLines(text string) string {
 // maskedDSN masks the password between the first colon and the last @ before the last slash, where the driver, too,
 // looks for it. What is not an address is masked as a whole: any part of it may be the password.
 func maskedDSN(dsn string) string {
+	dsn = strings.TrimSpace(dsn)
 	config, err := ParseDSN(dsn)
 	switch {
+	case dsn == "":
+		return dsn
 	case err != nil:
 		return mask
 	case config.Passwd == "":

@@ -28,7 +28,8 @@ func TestMasked(t *testing.T) {
 		"a URL without a password":   {secretDSN, "mysql://u@h:1/db", "mysql://u@h:1/db"},
 		"what is no DSN":             {secretDSN, "u:s", "***"},
 		"no DSN at all":              {secretDSN, "", ""},
-		"several":                    {secretDSN, "u:s@/\n\nu@/x\ns", "u:***@/\n\nu@/x\n***"},
+		"a password of two lines":    {secretDSN, "u:s\ns@/", "u:***@/"},
+		"several":                    {secretDSNs, "u:s@/\n\nu@/x\ns", "u:***@/\n\nu@/x\n***"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { assert.Equal(t, test.want, maskedText(test.what, test.text)) })
@@ -41,6 +42,7 @@ func FuzzMasked(f *testing.F) {
 		f.Add("user", password, "h:1", "db", false)
 		f.Add("user", password, "h:1", "db", true)
 	}
+	f.Add("0", "a\n", "h:1", "db", false)
 	f.Fuzz(func(t *testing.T, user, password, host, db string, url bool) {
 		const marker = "PASSWORD"
 		password += marker

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -224,22 +222,19 @@ func checkOf(f *pflag.Flag) func(string) error {
 	if _, list := f.Value.(pflag.SliceValue); list || f.Value.Type() == "string" {
 		return nil
 	}
+	_, isBool := f.Value.(interface{ IsBoolFlag() bool })
 	return func(text string) error {
-		scratch := reflect.New(reflect.TypeOf(f.Value).Elem()).Interface().(pflag.Value)
+		scratch := reflect.New(reflect.TypeOf(f.Value).Elem()).Interface().(pflag.Value) // the flag stays as it is
 		err := scratch.Set(text)
-		switch f.Value.(type) {
-		case interface{ IsBoolFlag() bool }:
-			if _, bad := strconv.ParseBool(text); bad != nil {
-				return fmt.Errorf("%q is neither true nor false", text)
-			}
-		}
-		if _, bad := time.ParseDuration(text); bad != nil && f.Value.Type() == "duration" {
+		switch {
+		case err == nil:
+			return nil
+		case isBool:
+			return fmt.Errorf("%q is neither true nor false", text)
+		case f.Value.Type() == "duration":
 			return fmt.Errorf("%q is no duration, such as 10s or 1m30s", text)
 		}
-		if err != nil {
-			return fmt.Errorf("%q: %w", text, err)
-		}
-		return nil
+		return fmt.Errorf("%q: %w", text, err)
 	}
 }
 

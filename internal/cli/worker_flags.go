@@ -33,7 +33,7 @@ func (f *WorkerFlags) Register(cmd *cobra.Command, use string) {
 	AllowEnvironment(f.flags, workerFlagNames, OwnPrefix)
 	Alternatives(f.flags, workerFlagNames...)
 	NameFiles(f.flags, "worker-dsn-file")
-	HideDSN(f.flags, "worker-dsn")
+	hides(f.flags, secretDSNs, "worker-dsn")
 }
 
 // Read reads where they are. Values may hold one in each line, as files do.

@@ -21,7 +21,7 @@ type Config struct {
 	Version    string // for the log
 	Mirror     Mirror
 	Targets    []Target      // to mirror to, each with another name
-	DataDir    string        // of an etcd in this process; "": none
+	DataDir    string        // of an etcd in this process, which outlives a reload; "": none
 	Listen     string        // where that etcd listens for clients
 	SessionTTL time.Duration // after how long a daemon that is gone is replaced, in whole seconds
 	Compact    time.Duration // how much of etcd's history to keep; 0: all

@@ -105,7 +105,6 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 				"source", anew.Said[name].From)
 			anew.Said = with(anew.Said, name, now.Said)
 		}
-		anew.Config.DataDir, anew.Config.Listen = now.Config.DataDir, now.Config.Listen
 		if !r.levelOnly {
 			return anew, true
 		}

@@ -82,10 +82,10 @@ func (r *reader) read(data []byte) {
 var (
 	lineOfFault = regexp.MustCompile(`^line (\d+): `)
 	noAnchor    = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
-	quoted      = regexp.MustCompile(`'[^']*'`)
 )
 
-// syntax tells of what is not YAML. The parser's text has the line; what it quotes of the file is left out.
+// syntax tells of what is not YAML. The parser's text has the line, and of the file it shows the names of
+// anchors only, which may be what a password begins with.
 func (r *reader) syntax(err error, data []byte) {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := 1
@@ -98,8 +98,7 @@ func (r *reader) syntax(err error, data []byte) {
 		r.fault(bytes.Count(before, []byte("\n"))+1, "a text that begins with * has to stand between quotes")
 		return
 	}
-	r.fault(line, "this is not YAML: %s; a text with special characters has to stand between quotes",
-		quoted.ReplaceAllString(text, "..."))
+	r.fault(line, "this is not YAML: %s; a text with special characters has to stand between quotes", text)
 }
 
 // looksLikeName is what can be shown of a key: anything else may be a secret that lost its place.
