@@ -71,6 +71,7 @@ type Client struct {
 	store    kv.Store
 	etcd     *kv.Etcd
 	prefix   string
+	author   string
 	readOnly bool
 	log      *slog.Logger
 	closer   io.Closer // of what the client opened itself; nil for a client on etcd
@@ -132,7 +133,11 @@ func New(ctx context.Context, etcd *clientv3.Client, opts ...Option) (*Client, e
 	if err := asInvalid(faults); err != nil {
 		return nil, &Error{Op: "open", Err: err}
 	}
-	c.store, c.etcd = store, store
+	if c.author == "" {
+		c.author = usualAuthor(etcd)
+	}
+	c.etcd = store.By(c.author)
+	c.store = c.etcd
 	have, err := c.store.Fetch(ctx, 0, kv.Key(cssPath(versionKey)))
 	if err == nil {
 		if err = checkVersion(have); errors.Is(err, ErrVersionMissing) {

@@ -25,7 +25,8 @@ var _ Inbox = (*Taker)(nil)
 
 // Taker takes what others write into kvData into etcd. It is safe for concurrent use.
 type Taker struct {
-	store kv.Store
+	store kv.Store // in the name of the catalogue's client
+	mysql kv.Store // in the name of those who write into kvData
 	name  string
 }
 
@@ -41,8 +42,11 @@ func NewTaker(css *cssetcd.Client, name string) (*Taker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
-	return &Taker{store, name}, nil
+	return &Taker{store: store.By(css.Author()), mysql: store.By(foreignAuthor(name)), name: name}, nil
 }
+
+// foreignAuthor is who wrote what the inbox has, as far as etcd is told. Which account that was, only MySQL knows.
+func foreignAuthor(mirror string) string { return "mysql (mirror " + mirror + ")" }
 
 // Taken implements [Inbox]. It fails with [ErrImporting] or [ErrExporting] where that has not ended.
 func (t *Taker) Taken(ctx context.Context) (inbox.Taken, error) {
@@ -55,7 +59,7 @@ func (t *Taker) Taken(ctx context.Context) (inbox.Taken, error) {
 
 // Take implements [Inbox]. It fails as [inbox.Decision.Change] does, with nothing changed.
 func (t *Taker) Take(ctx context.Context, d inbox.Decision) (next inbox.Taken, err error) {
-	next.At, err = t.run(ctx, kv.Op{
+	next.At, err = runOn(ctx, t.mysql, kv.Op{
 		Name: "take what others wrote into kvData", Reads: d.Reads(),
 		Plan: func(have *kv.Snapshot) (c kv.Change, err error) {
 			c, next, err = d.Change(have)
@@ -104,8 +108,10 @@ func (t *Taker) End(ctx context.Context) error {
 	return err
 }
 
-func (t *Taker) run(ctx context.Context, op kv.Op) (kv.Revision, error) {
-	at, err := kv.Run(ctx, t.store, op)
+func (t *Taker) run(ctx context.Context, op kv.Op) (kv.Revision, error) { return runOn(ctx, t.store, op) }
+
+func runOn(ctx context.Context, store kv.Store, op kv.Op) (kv.Revision, error) {
+	at, err := kv.Run(ctx, store, op)
 	if err != nil && !errors.Is(err, inbox.ErrDecided) {
 		err = fmt.Errorf("%s: %w", op.Name, err)
 	}

@@ -20,7 +20,7 @@ type program struct {
 var commands = []func(*program) *cobra.Command{
 	serveCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
-	getCommand, lsCommand, putCommand, delCommand, watchCommand,
+	getCommand, lsCommand, putCommand, delCommand, watchCommand, logCommand,
 	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,
 	configCommand, historyCommand, versionCommand,
 }

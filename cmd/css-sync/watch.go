@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/history"
 )
 
 func watchCommand(p *program) *cobra.Command {
@@ -87,15 +88,6 @@ func (p *program) printChange(v changeView) error {
 	if p.Output.JSON() {
 		return cli.WriteJSON(p.Stdout, v, "")
 	}
-	var what string
-	switch {
-	case v.New == nil:
-		what = "deleted  " + cli.Cell(v.Key)
-	case v.Old == nil:
-		what = "created  " + cli.Cell(v.Key) + " = " + strconv.Quote(*v.New)
-	default:
-		what = "changed  " + cli.Cell(v.Key) + " = " + strconv.Quote(*v.New) + ", was " + strconv.Quote(*v.Old)
-	}
-	_, err := fmt.Fprintf(p.Stdout, "%d  %s\n", v.Revision, what)
+	_, err := fmt.Fprintf(p.Stdout, "%d  %s\n", v.Revision, history.KeyText(v.Key, v.Old, v.New, strconv.Quote))
 	return err
 }

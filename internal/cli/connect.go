@@ -55,6 +55,9 @@ func (p *Program) Connect(ctx context.Context, opts ...cssetcd.Option) (*Catalog
 		return nil, err
 	}
 	opts = append(opts, cssetcd.WithPrefix(p.Connection.Prefix), cssetcd.WithLogger(p.Log))
+	if p.Connection.author != "" {
+		opts = append(opts, cssetcd.WithAuthor(p.Connection.author))
+	}
 	css, err := cssetcd.New(dial, etcd, opts...)
 	if err != nil {
 		_ = etcd.Close()

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/backoff"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // connectionFlags say where etcd is and who asks. They are etcdctl's.
@@ -30,6 +31,7 @@ type connectionFlags struct {
 	Answers                               Answers
 	keepAliveTime, keepAliveTimeout       time.Duration
 	Prefix                                string
+	author                                string
 }
 
 func (c *connectionFlags) register(flags *pflag.FlagSet) {
@@ -55,7 +57,9 @@ func (c *connectionFlags) register(flags *pflag.FlagSet) {
 		"dial-timeout", "command-timeout", "keepalive-time", "keepalive-timeout",
 	}, OwnPrefix, EtcdctlPrefix)
 	flags.StringVar(&c.Prefix, "prefix", cssetcd.DefaultPrefix, "where in etcd the CSS is")
-	AllowEnvironment(flags, []string{"prefix", "password-file"}, OwnPrefix)
+	flags.StringVar(&c.author, "author", "",
+		"who writes, for css-sync log; without it etcd's user, or else USER@HOST")
+	AllowEnvironment(flags, []string{"prefix", "author", "password-file"}, OwnPrefix)
 	Alternatives(flags, "password", "password-file")
 	NameFiles(flags, "cacert", "cert", "key", "password-file")
 	hides(flags, secretWhole, "password")
@@ -82,6 +86,11 @@ func (c *connectionFlags) Config() (clientv3.Config, error) {
 	if c.commandTimeout < 0 {
 		return clientv3.Config{}, fmt.Errorf("%s is %v and must be 0 or above", Named(c.flags, "command-timeout"),
 			c.commandTimeout)
+	}
+	if c.author != "" {
+		if err := kv.CheckAuthor(c.author); err != nil {
+			return clientv3.Config{}, fmt.Errorf("%s: %w", Named(c.flags, "author"), err)
+		}
 	}
 	user, password, err := c.credentials()
 	if err != nil {

@@ -23,4 +23,9 @@
 // Run knows whether, and at which revision, a transaction took effect, and plans again only what did not. Only when
 // that cannot be found out (the context has ended, etcd stays unreachable, the history was compacted) does Run return
 // [ErrOutcomeUnknown].
+//
+// # History
+//
+// The value that carries the token is a [Commit]: it tells, too, who wanted what and when. It costs no key and no
+// request.
 package kv

@@ -22,6 +22,7 @@ const (
 type Etcd struct {
 	client *clientv3.Client
 	prefix string // ends with "/"
+	author string
 	times  followTimes
 }
 
@@ -35,6 +36,16 @@ func NewEtcd(client *clientv3.Client, prefix string) (*Etcd, error) {
 	}
 	return &Etcd{client: client, prefix: prefix + "/", times: usualTimes}, nil
 }
+
+// By returns the store for somebody who writes through it.
+func (s *Etcd) By(author string) *Etcd {
+	by := *s
+	by.author = author
+	return &by
+}
+
+// Author implements [Store].
+func (s *Etcd) Author() string { return s.author }
 
 // Client returns the etcd client that the store uses.
 func (s *Etcd) Client() *clientv3.Client { return s.client }

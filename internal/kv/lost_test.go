@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,8 +76,7 @@ func commitsBy(t testing.TB, st kv.Store, after kv.Revision) map[string]int {
 		if e.Mod <= after {
 			break
 		}
-		_, name, _ := strings.Cut(e.Value, " ")
-		out[name]++
+		out[kv.ParseCommit(e.Value).Name]++
 		at = e.Mod - 1
 	}
 	return out

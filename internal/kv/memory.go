@@ -73,6 +73,9 @@ func (m *Memory) Commit(ctx context.Context, c Change) (*Snapshot, error) {
 	return now.only(now.Revision, c.Gets), nil
 }
 
+// Author implements [Store]: nobody else reads the history of a store in memory.
+func (m *Memory) Author() string { return "" }
+
 // Compact forgets the revisions before at, as etcd does, but never the newest.
 func (m *Memory) Compact(at Revision) {
 	m.mu.Lock()

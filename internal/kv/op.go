@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,7 +16,7 @@ import (
 // several times. An error of Plan ends the operation with nothing written, unless it is a [Need]. A change that writes
 // nothing ends it successfully.
 type Op struct {
-	Name  string // for messages and for whoever looks at CommitPath: "create table LSST.Object"
+	Name  string // for messages and for whoever reads a [Commit]: "create table LSST.Object"
 	Reads []Span
 	Scans []Scan
 	Plan  func(*Snapshot) (Change, error)
@@ -40,7 +39,7 @@ const (
 // Run carries out an operation: fetch, plan, commit, and again when a guard failed. It returns the revision at which
 // the operation took effect, or for one that had nothing to write the revision at which that was seen.
 func Run(ctx context.Context, st Store, op Op) (Revision, error) {
-	token := newToken(op.Name)
+	token := newCommit(st.Author(), op.Name).Encode()
 	reads := fenced(op.Reads)
 	for attempt := range maxAttempts {
 		if err := pause(ctx, attempt); err != nil {
@@ -89,12 +88,10 @@ func containsAll(have, want []Span) bool {
 	return !slices.ContainsFunc(want, func(s Span) bool { return !slices.Contains(have, s) })
 }
 
-func newToken(name string) string { return rand.Text() + " " + name }
-
 // fenced adds the fence to what is read, and with it the guard that it has not moved.
 func fenced(reads []Span) []Span { return slices.Concat(reads, []Span{Key(FencePath)}) }
 
-// commit commits a change that was planned on have, under a token and with the derived guards. It returns ErrGuard only
+// commit commits a change that was planned on have, under a token, an encoded [Commit], and with the derived guards. It returns ErrGuard only
 // when the change has not happened and never will.
 func commit(ctx context.Context, st Store, c Change, have *Snapshot, reads []Span, token string) (Revision, error) {
 	c, err := complete(c, have, reads)
@@ -279,7 +276,7 @@ func runStageOnce(ctx context.Context, st Store, name string, reads []Span, stag
 	}
 	now := have
 	for c := range changes {
-		rev, err := commit(ctx, st, c, now, reads, newToken(name))
+		rev, err := commit(ctx, st, c, now, reads, newCommit(st.Author(), name).Encode())
 		if err != nil {
 			return err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -210,9 +209,9 @@ func TestRunNamesItselfInTheCommit(t *testing.T) {
 			Plan: func(*kv.Snapshot) (kv.Change, error) { return put("k", ""), nil }}))(t)
 		e := kvtest.MustFetch(t, st, kv.Key(kv.CommitPath)).At(kv.CommitPath)
 		assert.Equal(t, rev, e.Mod)
-		token, name, _ := strings.Cut(e.Value, " ")
-		assert.Equal(t, "touch it all", name)
-		tokens[token] = true
+		c := kv.ParseCommit(e.Value)
+		assert.Equal(t, "touch it all", c.Name)
+		tokens[c.Token] = true
 	}
 	assert.Len(t, tokens, 3)
 }

@@ -15,10 +15,14 @@ type Store interface {
 	// a guard does not hold it returns them together with ErrGuard. Any other error that does not wrap
 	// ErrOutcomeUnknown means that nothing was written.
 	Commit(ctx context.Context, c Change) (*Snapshot, error)
+
+	// Author returns who writes through this store, "" where nobody was named: Run says so in each [Commit].
+	Author() string
 }
 
 const (
-	// CommitPath is the key that every transaction of Run puts; its history tells which transactions happened.
+	// CommitPath is the key that every transaction of Run puts, with a [Commit] as value; its history tells which
+	// transactions happened.
 	CommitPath Path = "commit"
 	// FencePath is the key that every transaction of Run guards and that is put when the answer to one was lost: what
 	// was sent before and has not happened by then fails. It is never deleted.

@@ -61,6 +61,9 @@ func (s *simulation) Fetch(ctx context.Context, at kv.Revision, spans ...kv.Span
 	return s.store.Fetch(ctx, at, spans...)
 }
 
+// Author implements [kv.Store].
+func (s *simulation) Author() string { return s.store.Author() }
+
 // Commit implements [kv.Store]. Others come between what a decision read and its commit.
 func (s *simulation) Commit(ctx context.Context, c kv.Change) (*kv.Snapshot, error) {
 	if s.rnd.IntN(4) == 0 && !s.calm {

@@ -9,7 +9,7 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Open returns the store that a client works on.
+// Open returns the store that a client works on, for writing in its name.
 func Open(css *cssetcd.Client) (*kv.Etcd, error) {
 	if css == nil {
 		return nil, fmt.Errorf("%w: the client is nil", cssetcd.ErrInvalid)
@@ -17,7 +17,11 @@ func Open(css *cssetcd.Client) (*kv.Etcd, error) {
 	if css.Etcd() == nil {
 		return nil, fmt.Errorf("%w: a catalogue on a file has no czars", cssetcd.ErrInvalid)
 	}
-	return kv.NewEtcd(css.Etcd(), css.Prefix())
+	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
+	if err != nil {
+		return nil, err
+	}
+	return store.By(css.Author()), nil
 }
 
 // ReadRegistrationContext reads the settings and the history of etcd. It fails with ErrTiming when the settings do not

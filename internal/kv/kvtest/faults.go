@@ -95,6 +95,9 @@ func (f *Faults) Landed() int {
 // Flush lets everything that is late arrive now.
 func (f *Faults) Flush() { f.arrive(func(*lateCommit) bool { return true }) }
 
+// Author implements [kv.Store].
+func (f *Faults) Author() string { return f.store.Author() }
+
 // Fetch implements [kv.Store].
 func (f *Faults) Fetch(ctx context.Context, at kv.Revision, spans ...kv.Span) (*kv.Snapshot, error) {
 	f.tick()

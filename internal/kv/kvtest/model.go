@@ -35,6 +35,9 @@ func (m *Model) Fetch(ctx context.Context, at kv.Revision, spans ...kv.Span) (*k
 	return m.show(at, spans), ctx.Err()
 }
 
+// Author implements [kv.Store].
+func (m *Model) Author() string { return "the model" }
+
 // Commit implements [kv.Store].
 func (m *Model) Commit(ctx context.Context, c kv.Change) (*kv.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
