@@ -74,6 +74,9 @@ func (f logFlags) query(cmd *cobra.Command, name string) (history.Query, error) 
 	return q, err
 }
 
+// firstRevision is the first of an etcd that can have changed anything.
+const firstRevision = 2
+
 func (p *program) log(ctx context.Context, css *cli.Catalogue, q history.Query, f logFlags) error {
 	found, err := history.Read(ctx, css.Client, q)
 	if err != nil {
@@ -86,7 +89,7 @@ func (p *program) log(ctx context.Context, css *cli.Catalogue, q history.Query, 
 	switch {
 	case !found.Complete:
 		p.Say("these are the newest %d; --limit 0 shows all", f.limit)
-	case q.From < found.Begins:
+	case q.From < found.Begins && found.Begins > firstRevision:
 		p.Say("history begins at revision %d: what was before is compacted", found.Begins)
 	}
 	return nil
