@@ -46,45 +46,68 @@ func Read(ctx context.Context, css *cssetcd.Client, q Query) (Log, error) {
 	return read(ctx, store, q, firstWindow)
 }
 
+// reading tells what revisions changed, as [kv.Etcd.History] does.
+type reading func(from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error
+
 func read(ctx context.Context, store *kv.Etcd, q Query, window kv.Revision) (Log, error) {
-	now, err := store.Fetch(ctx, q.To, kv.Key(kv.CommitPath))
-	if errors.Is(err, kv.ErrCompacted) { // asked for the time before history begins
-		now, err = kv.NewSnapshot(q.To), nil
+	through := func(from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error {
+		return store.History(ctx, from, to, each)
+	}
+	return readThrough(ctx, through, store, q, window)
+}
+
+func readThrough(ctx context.Context, reading reading, store kv.Store, q Query, window kv.Revision) (l Log, err error) {
+	to, err := newest(ctx, store, q.To)
+	if err == nil {
+		l.Begins, err = begins(ctx, store)
 	}
 	if err != nil {
-		return Log{}, fmt.Errorf("revision %d: %w", q.To, err)
+		return l, err
 	}
-	l := Log{}
-	to := now.Revision
-	for to >= max(q.From, 1) {
-		if l.Begins, err = begins(ctx, store); err != nil {
-			return l, err
-		}
-		least := max(q.From, l.Begins)
-		from := max(least, to-window+1)
+	for {
+		from := max(q.From, l.Begins, to-window+1)
 		if from > to {
-			break
+			l.Complete = true
+			return l, nil
 		}
-		found, err := readWindow(ctx, store, q, from, to, q.Limit-len(l.Entries))
-		if errors.Is(err, kv.ErrCompacted) {
-			continue // history begins later now
+		found := tail{most: q.Limit - len(l.Entries), all: q.Limit == 0}
+		err := reading(from, to, func(at kv.Revision, deltas []kv.Delta) {
+			if e, ok := Of(at, deltas, q.Wanted); ok {
+				found.add(e)
+			}
+		})
+		if errors.Is(err, kv.ErrCompacted) { // history begins later now
+			if l.Begins, err = begins(ctx, store); err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			return l, err
 		}
-		slices.Reverse(found)
-		l.Entries = append(l.Entries, found...)
-		if q.Limit > 0 && len(l.Entries) >= q.Limit {
+		for _, e := range slices.Backward(found.last()) {
+			l.Entries = append(l.Entries, e)
+		}
+		if q.Limit > 0 && len(l.Entries) == q.Limit {
 			return l, nil
 		}
 		to, window = from-1, window*windowGrows
 	}
-	l.Complete = true
-	return l, nil
+}
+
+// newest returns the revision up to which is read.
+func newest(ctx context.Context, store kv.Store, to kv.Revision) (kv.Revision, error) {
+	now, err := store.Fetch(ctx, to, kv.Key(kv.CommitPath))
+	switch {
+	case errors.Is(err, kv.ErrCompacted): // it is of the time before history begins
+		return to, nil
+	case err != nil:
+		return 0, fmt.Errorf("revision %d: %w", to, err)
+	}
+	return now.Revision, nil
 }
 
 // begins returns where history begins now.
-func begins(ctx context.Context, store *kv.Etcd) (kv.Revision, error) {
+func begins(ctx context.Context, store kv.Store) (kv.Revision, error) {
 	now, err := store.Fetch(ctx, 0, kv.Key(kv.CommitPath))
 	if err != nil {
 		return 0, err
@@ -92,21 +115,23 @@ func begins(ctx context.Context, store *kv.Etcd) (kv.Revision, error) {
 	return kv.OldestWhole(ctx, store, now.Revision)
 }
 
-// readWindow returns the entries of some revisions, in their order, and of more than most (if not 0 or less) the last.
-func readWindow(ctx context.Context, store *kv.Etcd, q Query, from, to kv.Revision, most int) ([]Entry, error) {
-	var found []Entry
-	err := store.History(ctx, from, to, func(at kv.Revision, deltas []kv.Delta) {
-		e, ok := Of(at, deltas, q.Wanted)
-		if !ok {
-			return
-		}
-		if q.Limit > 0 && len(found) >= 2*most { // cut now and then, not each time
-			found = append(found[:0], found[len(found)-most:]...)
-		}
-		found = append(found, e)
-	})
-	if q.Limit > 0 && len(found) > most {
-		found = found[len(found)-most:]
+// tail keeps the last entries of many.
+type tail struct {
+	entries []Entry
+	most    int
+	all     bool // keep all
+}
+
+func (t *tail) add(e Entry) {
+	if !t.all && len(t.entries) >= 2*t.most { // now and then, not each time
+		t.entries = t.entries[:copy(t.entries, t.last())]
 	}
-	return found, err
+	t.entries = append(t.entries, e)
+}
+
+func (t *tail) last() []Entry {
+	if t.all {
+		return t.entries
+	}
+	return t.entries[max(0, len(t.entries)-t.most):]
 }
