@@ -78,6 +78,9 @@ func TestNewReportsAllFaultsTogether(t *testing.T) {
 		`prefix "x/"`} {
 		assert.ErrorContains(t, err, part)
 	}
+	_, err = cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithAuthor("a\nb"))
+	require.ErrorIs(t, err, cssetcd.ErrInvalid)
+	require.ErrorContains(t, err, `WithAuthor: it has '\n', which cannot be printed`)
 	for _, prefix := range []string{"", "/", "x", "/x/", "/x//y", "//x"} {
 		_, err := cssetcd.New(t.Context(), csstest.Etcd(), cssetcd.WithPrefix(prefix))
 		require.ErrorIs(t, err, cssetcd.ErrInvalid, "%q", prefix)

@@ -72,6 +72,8 @@ func TestCompletion(t *testing.T) {
 			assert.ElementsMatch(t, strings.Fields(want), completions(c, args...), line)
 		}
 	}
+	assert.Equal(t, []string{"Plain"}, completions(e, "log", "P"))
+	assert.Equal(t, []string{"LSST.Filter"}, completions(e, "log", "LSST.F"))
 	assert.Equal(t, []string{"remove"}, completions(e, "mirror", "--capture", "r"))
 	e.OK("db drop Plain")
 	for _, verb := range []string{"show", "wait", "cancel", "retry", "abandon"} {

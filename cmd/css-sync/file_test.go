@@ -91,7 +91,7 @@ func TestWrongUseOfAFile(t *testing.T) {
 	c, path := onFile(t)
 	c.Env["CSS_SYNC_MYSQL_DSN"] = "a@/b"
 	for name, args := range map[string][]string{
-		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {},
+		"serve": {}, "mirror": {"--once"}, "check": {}, "watch": {}, "log": {},
 	} {
 		c.Refuses(cli.ExitInvalid, name+": it works on etcd only, and CSS_SYNC_CSS says that the catalogue is on a file",
 			append([]string{name}, args...)...)

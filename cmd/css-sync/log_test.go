@@ -163,6 +163,10 @@ func TestAuthor(t *testing.T) {
 	for _, do := range []func() error{
 		func() error { _, err := etcd.UserAdd(ctx, "root", "secret"); return err },
 		func() error { _, err := etcd.UserGrantRole(ctx, "root", "root"); return err },
+		func() error { _, err := etcd.UserAdd(ctx, "reader", "secret"); return err },
+		func() error { _, err := etcd.RoleAdd(ctx, "reader"); return err },
+		func() error { _, err := etcd.RoleGrantPermission(ctx, "reader", "/qserv/", "/qserv0", 0); return err },
+		func() error { _, err := etcd.UserGrantRole(ctx, "reader", "reader"); return err },
 		func() error { _, err := etcd.AuthEnable(ctx); return err },
 	} {
 		require.NoError(t, do())
@@ -171,5 +175,6 @@ func TestAuthor(t *testing.T) {
 	c.OK("node set-state worker-1 INACTIVE")
 	assert.Equal(t, "root", *logOf(c, "--limit", "1")[0].Author)
 	c.OK("node set-state worker-1 ACTIVE --author carol")
+	c.Env["CSS_SYNC_USER"] = "reader" // may read and no more
 	assert.Equal(t, "carol", *logOf(c, "--limit", "1")[0].Author)
 }

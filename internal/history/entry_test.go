@@ -62,7 +62,8 @@ func TestChangesInWords(t *testing.T) {
 			"+last/PARTITIONING=7"}},
 		"a table comes": {[]string{"+" + object + "=READY", "+" + object + "/schema=(a INT)", "+" + object + "/partitioning=",
 			"+css/DBS/lsst/TABLES="}, []string{"table lsst.Object created"}},
-		"a table comes unfinished, with chunks": {append(chunkKeys("+", 1, 2), "+"+object+"=DO_NOT_USE", "+"+object+"/CHUNKS="),
+		"a table comes unfinished, with chunks": {append(chunkKeys("+", 1, 2), "+"+object+"=DO_NOT_USE",
+			"+"+object+"/CHUNKS="),
 			[]string{"table lsst.Object created, DO_NOT_USE, with 2 chunks"}},
 		"a table goes": {append(chunkKeys("-", 1), "-"+object+"=READY", "-"+object+"/schema=(a INT)"),
 			[]string{"table lsst.Object removed, with 1 chunk"}},
@@ -70,8 +71,10 @@ func TestChangesInWords(t *testing.T) {
 		"chunks": {append(append(chunkKeys("+", 1, 2, 3), chunkKeys("-", 4)...),
 			"+"+object+"/CHUNKS/7/REPLICAS/0000000002=", "-"+object+"/CHUNKS/7/REPLICAS/0000000001="), []string{
 			"3 chunks of lsst.Object added", "1 chunk of lsst.Object removed", "places of 1 chunk of lsst.Object changed"}},
-		"status":           {[]string{"~" + object + "=PENDING_DROP:<READY"}, []string{"status of table lsst.Object: READY -> PENDING_DROP:"}},
-		"the same again":   {[]string{"~" + object + "=READY<READY"}, []string{"status of table lsst.Object written again: READY"}},
+		"status": {[]string{"~" + object + "=PENDING_DROP:<READY"},
+			[]string{"status of table lsst.Object: READY -> PENDING_DROP:"}},
+		"the same again": {[]string{"~" + object + "=READY<READY"},
+			[]string{"status of table lsst.Object written again: READY"}},
 		"status, old gone": {[]string{"?" + object + "=READY"}, []string{"status of table lsst.Object: READY"}},
 		"hostile":          {[]string{"~css/DBS/a\n/TABLES/b=\x1b<x"}, []string{`status of table "a\n.b": x -> "\x1b"`}},
 		"what a table has": {[]string{"~" + object + "/schema=b<a", "~" + object + "/partitioning/.packed.json={}<{}",
@@ -141,7 +144,8 @@ func TestWhoWrote(t *testing.T) {
 }
 
 func TestWhatIsWanted(t *testing.T) {
-	all := deltas("~css/DBS/lsst=DO_NOT_USE<READY", "~"+object+"=DO_NOT_USE<READY", "~css/DBS/lsst/TABLES/Object2=DO_NOT_USE<READY",
+	all := deltas("~css/DBS/lsst=DO_NOT_USE<READY", "~"+object+"=DO_NOT_USE<READY",
+		"~css/DBS/lsst/TABLES/Object2=DO_NOT_USE<READY",
 		"+drop/table/lsst/Object={}", "+drop/db/lsst={}", "~css/DBS/lsst2=DO_NOT_USE<READY", "+css/NODES/lsst=ACTIVE",
 		"~alive/c={}<{}", "+commit=T n")
 	count := func(w history.Wanted) int {
@@ -156,7 +160,8 @@ func TestWhatIsWanted(t *testing.T) {
 	assert.Equal(t, 2, count(history.Wanted{DB: "lsst", Table: "Object"}))
 	assert.Equal(t, 0, count(history.Wanted{DB: "LSST"}))
 
-	e, ok := history.Of(now, deltas("-css/DBS/lsst=READY", "-"+object+"=READY"), history.Wanted{DB: "lsst", Table: "Object"})
+	e, ok := history.Of(now, deltas("-css/DBS/lsst=READY", "-"+object+"=READY"),
+		history.Wanted{DB: "lsst", Table: "Object"})
 	require.True(t, ok, "it went with its database")
 	assert.Equal(t, []string{"table lsst.Object removed"}, e.Changes)
 }

@@ -33,8 +33,8 @@ const (
 )
 
 // Read reads the history of a catalogue. It keeps nothing but the entries that it returns, and at most Limit while it
-// looks. It fails with ErrFutureRevision where etcd has not reached To, and with kv.ErrOldServer where watches cannot be
-// relied on.
+// looks. It fails with ErrFutureRevision where etcd has not reached To, and with ErrOldServer where its watches cannot
+// be relied on.
 func Read(ctx context.Context, css *cssetcd.Client, q Query) (Log, error) {
 	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
 	if err == nil {

@@ -91,8 +91,8 @@ func containsAll(have, want []Span) bool {
 // fenced adds the fence to what is read, and with it the guard that it has not moved.
 func fenced(reads []Span) []Span { return slices.Concat(reads, []Span{Key(FencePath)}) }
 
-// commit commits a change that was planned on have, under a token, an encoded [Commit], and with the derived guards. It returns ErrGuard only
-// when the change has not happened and never will.
+// commit commits a change that was planned on have, under a token (an encoded [Commit]) and with the derived guards. It
+// returns ErrGuard only when the change has not happened and never will.
 func commit(ctx context.Context, st Store, c Change, have *Snapshot, reads []Span, token string) (Revision, error) {
 	c, err := complete(c, have, reads)
 	if err != nil {
