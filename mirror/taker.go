@@ -108,7 +108,9 @@ func (t *Taker) End(ctx context.Context) error {
 	return err
 }
 
-func (t *Taker) run(ctx context.Context, op kv.Op) (kv.Revision, error) { return runOn(ctx, t.store, op) }
+func (t *Taker) run(ctx context.Context, op kv.Op) (kv.Revision, error) {
+	return runOn(ctx, t.store, op)
+}
 
 func runOn(ctx context.Context, store kv.Store, op kv.Op) (kv.Revision, error) {
 	at, err := kv.Run(ctx, store, op)
