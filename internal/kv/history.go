@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -72,11 +71,9 @@ func (s *Etcd) History(ctx context.Context, from, to Revision, each func(Revisio
 // come.
 func (s *Etcd) tell(r clientv3.WatchResponse, to Revision, each func(Revision, []Delta)) (done bool, err error) {
 	switch {
-	case r.CompactRevision != 0:
-		return false, fmt.Errorf("%w: up to revision %d", ErrCompacted, r.CompactRevision)
-	case r.Err() != nil:
+	case r.Err() != nil: // an ErrCompacted, perhaps
 		return false, watchError(r.Err())
-	case r.IsProgressNotify():
+	case r.IsProgressNotify(): // of a member that may lag
 		return Revision(r.Header.Revision) >= to, nil
 	}
 	var deltas []Delta
