@@ -18,7 +18,7 @@ const (
 	removed
 )
 
-// of returns what became of a key. An old value that was compacted is not known, but that there was one is.
+// of returns what became of a key. Where etcd did not find the old value, it tells that there was one.
 func of(d kv.Delta) happened {
 	switch {
 	case !d.New.Exists():

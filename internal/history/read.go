@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -25,16 +27,19 @@ type Log struct {
 	Complete bool
 }
 
-// Etcd serves a history in windows, each from a revision on, and reads all revisions since then for it. So the newest
-// are read first, and the windows grow.
+// For a watch that begins at an old revision etcd reads all revisions since then, while nobody writes, takes a thousand
+// for the watch, and does so again for the next thousand. All watches that wait share one such reading. So a long
+// history is read in parts of a thousand, many at once; the newest first, and only as far as is needed.
 const (
-	firstWindow = 2_000
-	windowGrows = 4
+	partSize  = 1_000
+	fewParts  = 2 // of which the first window consists
+	manyParts = 64
+	grow      = 4 // from one window to the next
 )
 
-// Read reads the history of a catalogue. It keeps nothing but the entries that it returns, and at most Limit while it
-// looks. It fails with ErrFutureRevision where etcd has not reached To, and with ErrOldServer where its watches cannot
-// be relied on.
+// Read reads the history of a catalogue. It keeps nothing but the entries that it returns, and for each of some parts
+// at most Limit while it looks. It fails with ErrFutureRevision where etcd has not reached To, and with ErrOldServer
+// where its watches cannot be relied on.
 func Read(ctx context.Context, css *cssetcd.Client, q Query) (Log, error) {
 	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
 	if err == nil {
@@ -43,55 +48,76 @@ func Read(ctx context.Context, css *cssetcd.Client, q Query) (Log, error) {
 	if err != nil {
 		return Log{}, err
 	}
-	return read(ctx, store, q, firstWindow)
+	return reader{store, store.History, partSize}.read(ctx, q)
 }
 
-// reading tells what revisions changed, as [kv.Etcd.History] does.
-type reading func(from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error
-
-func read(ctx context.Context, store *kv.Etcd, q Query, window kv.Revision) (Log, error) {
-	through := func(from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error {
-		return store.History(ctx, from, to, each)
-	}
-	return readThrough(ctx, through, store, q, window)
+// reader reads the history of a store.
+type reader struct {
+	store   kv.Store
+	history func(ctx context.Context, from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error
+	part    kv.Revision // so many revisions at a time
 }
 
-func readThrough(ctx context.Context, reading reading, store kv.Store, q Query, window kv.Revision) (l Log, err error) {
-	to, err := newest(ctx, store, q.To)
+func (r reader) read(ctx context.Context, q Query) (l Log, err error) {
+	to, err := newest(ctx, r.store, q.To)
 	if err == nil {
-		l.Begins, err = begins(ctx, store)
+		l.Begins, err = begins(ctx, r.store)
 	}
 	if err != nil {
 		return l, err
 	}
-	for {
-		from := max(q.From, l.Begins, to-window+1)
+	for parts := kv.Revision(fewParts); ; {
+		from := max(q.From, l.Begins, to-parts*r.part+1)
 		if from > to {
 			l.Complete = true
 			return l, nil
 		}
-		found := tail{most: q.Limit - len(l.Entries), all: q.Limit == 0}
-		err := reading(from, to, func(at kv.Revision, deltas []kv.Delta) {
-			if e, ok := Of(at, deltas, q.Wanted); ok {
-				found.add(e)
-			}
-		})
+		found, err := r.window(ctx, q, from, to, q.Limit-len(l.Entries))
 		if errors.Is(err, kv.ErrCompacted) { // history begins later now
-			if l.Begins, err = begins(ctx, store); err == nil {
+			if l.Begins, err = begins(ctx, r.store); err == nil {
 				continue
 			}
 		}
 		if err != nil {
 			return l, err
 		}
-		for _, e := range slices.Backward(found.last()) {
-			l.Entries = append(l.Entries, e)
-		}
+		l.Entries = append(l.Entries, found...)
 		if q.Limit > 0 && len(l.Entries) == q.Limit {
 			return l, nil
 		}
-		to, window = from-1, window*windowGrows
+		to, parts = from-1, min(grow*parts, manyParts)
 	}
+}
+
+// window returns the entries of some revisions, the newest first, and unless all are wanted no more than most.
+func (r reader) window(ctx context.Context, q Query, from, to kv.Revision, most int) ([]Entry, error) {
+	var tails []*tail // of the parts, the newest first
+	parts, ctx := errgroup.WithContext(ctx)
+	for ; to >= from; to -= r.part {
+		last, first := to, max(from, to-r.part+1)
+		kept := &tail{most: most, all: q.Limit == 0}
+		tails = append(tails, kept)
+		parts.Go(func() error {
+			return r.history(ctx, first, last, func(at kv.Revision, deltas []kv.Delta) {
+				if e, ok := Of(at, deltas, q.Wanted); ok {
+					kept.add(e)
+				}
+			})
+		})
+	}
+	if err := parts.Wait(); err != nil {
+		return nil, err
+	}
+	var found []Entry
+	for _, kept := range tails {
+		for _, e := range slices.Backward(kept.last()) {
+			if q.Limit > 0 && len(found) == most {
+				return found, nil
+			}
+			found = append(found, e)
+		}
+	}
+	return found, nil
 }
 
 // newest returns the revision up to which is read.

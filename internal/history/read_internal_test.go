@@ -1,7 +1,9 @@
 package history
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,12 +42,12 @@ func many(t *testing.T, changes int) (st *kv.Etcd, newest kv.Revision) {
 	return st, newest
 }
 
-// Rule: however the history is cut into windows and whatever the limit, the newest come, each once.
-func TestWindowsLoseNothing(t *testing.T) {
+// Rule: however the history is cut into parts and whatever the limit, the newest come, each once.
+func TestPartsLoseNothing(t *testing.T) {
 	t.Parallel()
 	const changes = 60
 	st, newest := many(t, changes)
-	whole, err := read(t.Context(), st, Query{}, 1000)
+	whole, err := reader{st, st.History, 1000}.read(t.Context(), Query{})
 	require.NoError(t, err)
 	require.Len(t, whole.Entries, changes)
 	assert.True(t, whole.Complete)
@@ -54,11 +56,11 @@ func TestWindowsLoseNothing(t *testing.T) {
 		assert.Equal(t, "alice", e.Author)
 		assert.NotEmpty(t, e.Changes)
 	}
-	for _, window := range []kv.Revision{1, 7, 60} {
+	for _, part := range []kv.Revision{1, 7, 60} {
 		for _, limit := range []int{0, 1, 5, 30, 31, 60, 61} {
 			for _, table := range []string{"", "odd"} {
 				q := Query{Limit: limit, Wanted: Wanted{DB: "d", Table: table}}
-				l, err := read(t.Context(), st, q, window)
+				l, err := reader{st, st.History, part}.read(t.Context(), q)
 				require.NoError(t, err)
 				want := whole.Entries
 				if table != "" {
@@ -71,37 +73,38 @@ func TestWindowsLoseNothing(t *testing.T) {
 				if limit > 0 {
 					want = want[:min(limit, len(want))]
 				}
-				require.Equal(t, want, l.Entries, "window %d, limit %d, table %q", window, limit, table)
+				require.Equal(t, want, l.Entries, "parts of %d, limit %d, table %q", part, limit, table)
 			}
 		}
 	}
-	part, err := read(t.Context(), st, Query{From: newest - 9, To: newest - 3}, 2)
+	some, err := reader{st, st.History, 2}.read(t.Context(), Query{From: newest - 9, To: newest - 3})
 	require.NoError(t, err)
-	assert.Equal(t, whole.Entries[3:10], part.Entries)
+	assert.Equal(t, whole.Entries[3:10], some.Entries)
 }
 
 // Rule: a compaction that is quicker than the reading leaves what is not compacted, and says where that begins.
 func TestCompactedWhileReading(t *testing.T) {
 	t.Parallel()
-	st, newest := many(t, 20)
-	at := newest - 5
-	compacted := false
-	q := Query{Wanted: Wanted{DB: "d"}}
-	l, err := readThrough(t.Context(), func(from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error {
-		if !compacted {
-			compacted = true
-			_, err := st.Client().Compact(t.Context(), int64(at))
-			require.NoError(t, err)
+	for _, part := range []kv.Revision{3, 1000} {
+		st, newest := many(t, 20)
+		at := newest - 5
+		var once sync.Once
+		history := func(ctx context.Context, from, to kv.Revision, each func(kv.Revision, []kv.Delta)) error {
+			once.Do(func() {
+				_, err := st.Client().Compact(t.Context(), int64(at))
+				assert.NoError(t, err)
+			})
+			return st.History(ctx, from, to, each)
 		}
-		return st.History(t.Context(), from, to, each)
-	}, st, q, 1000)
-	require.NoError(t, err)
-	require.Len(t, l.Entries, 5)
-	assert.Equal(t, at+1, l.Begins)
-	assert.Equal(t, at+1, l.Entries[4].Revision)
-	assert.True(t, l.Complete)
-	require.Len(t, l.Entries[4].Changes, 1)
-	assert.Regexp(t, `^status of table d\.(odd|even): \d+ -> \d+$`, l.Entries[4].Changes[0])
+		l, err := reader{st, history, part}.read(t.Context(), Query{Wanted: Wanted{DB: "d"}})
+		require.NoError(t, err)
+		require.Len(t, l.Entries, 5)
+		assert.Equal(t, at+1, l.Begins)
+		assert.Equal(t, at+1, l.Entries[4].Revision)
+		assert.True(t, l.Complete)
+		require.Len(t, l.Entries[4].Changes, 1)
+		assert.Regexp(t, `^status of table d\.(odd|even): \d+ -> \d+$`, l.Entries[4].Changes[0])
+	}
 }
 
 // Rule: what is kept while looking is bounded by the limit.

@@ -126,7 +126,7 @@ func dropText(db, table string, request bool, what happened) string {
 // keyText says what became of a single key, with values that leave a line short.
 func keyText(key string, d kv.Delta) string {
 	quote := func(value string) string { return strconv.Quote(cli.Shorten(value)) }
-	if of(d) == changed && !d.Old.Exists() { // it was compacted
+	if of(d) == changed && !d.Old.Exists() { // etcd did not find it
 		return "changed  " + cli.Cell(key) + " = " + quote(d.New.Value)
 	}
 	var old, now *string

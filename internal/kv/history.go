@@ -29,9 +29,19 @@ func OldestWhole(ctx context.Context, st Store, newest Revision) (Revision, erro
 }
 
 // History calls each, in order, with what each revision in [from, to] changed below the prefix. Revisions that changed
-// nothing there are left out. It fails with ErrCompacted where the history does not reach back to from, or is compacted
-// meanwhile; what each was told by then is true. Of a key whose old value was compacted meanwhile, Old is zero.
+// nothing there are left out. It fails with ErrCompacted where the history does not reach back to before from, also when
+// that was compacted meanwhile: each may have been told too little then.
 func (s *Etcd) History(ctx context.Context, from, to Revision, each func(Revision, []Delta)) error {
+	if err := s.watchHistory(ctx, from, to, each); err != nil || from <= 1 {
+		return err
+	}
+	// Of the revision that history was compacted to, etcd tells no deletions, and of the one after it only then the old
+	// values. While that before the first can be read, all was told.
+	_, err := s.Fetch(ctx, from-1, Key(CommitPath))
+	return err
+}
+
+func (s *Etcd) watchHistory(ctx context.Context, from, to Revision, each func(Revision, []Delta)) error {
 	if err := s.closed(); err != nil {
 		return err
 	}
