@@ -35,8 +35,8 @@ func (s *Etcd) History(ctx context.Context, from, to Revision, each func(Revisio
 	if err := s.watchHistory(ctx, from, to, each); err != nil || from <= 1 {
 		return err
 	}
-	// Of the revision that history was compacted to, etcd tells no deletions, and of the one after it only then the old
-	// values. While that before the first can be read, all was told.
+	// Of the revision that history was compacted to, etcd tells no deletions, and of older ones nothing. While the one
+	// before the first can be read, all was told.
 	_, err := s.Fetch(ctx, from-1, Key(CommitPath))
 	return err
 }
