@@ -53,7 +53,7 @@ func TestDropWaitsForARunningQuery(t *testing.T) {
 // Without czars and queries a drop ends when its delay does.
 func TestDropEndsWithItsDelay(t *testing.T) {
 	t.Parallel()
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	for _, delay := range []time.Duration{0, 2 * time.Second} {
 		began := time.Now()
 		f.Dropped(object, deletion.Delay(delay))
@@ -66,7 +66,7 @@ func TestDropEndsWithItsDelay(t *testing.T) {
 
 // A cancelled drop leaves everything as it was.
 func TestCancelledDropLeavesNothing(t *testing.T) {
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	running := c.Query(t, object)
 	before := c.Plan(t, object)
 
@@ -89,7 +89,7 @@ func TestCancelledDropLeavesNothing(t *testing.T) {
 // With After nothing changes for anybody until the time has come.
 func TestLaterDrop(t *testing.T) {
 	t.Parallel()
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	began := time.Now()
 	d := f.Drop(object, deletion.After(2*time.Second), deletion.Delay(0))
 	s := f.Shown("LSST.Object")
@@ -110,7 +110,7 @@ func TestLaterDrop(t *testing.T) {
 // A status that somebody writes by hand begins a drop, and READY by hand ends one.
 func TestStatusesByHand(t *testing.T) {
 	t.Parallel()
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	ok(t)(f.CSS.SetTableStatus(t.Context(), object, cssetcd.PendingDrop("by=hand")))
 	f.Await(func() bool { return len(f.Keys("drop/table/LSST/Object")) == 1 })
 	assert.Equal(t, cssetcd.PendingDrop("by=hand"), f.Table(object).Status)
@@ -128,7 +128,7 @@ func TestStatusesByHand(t *testing.T) {
 // A database is dropped with its tables, when no query uses any of them and drops of its tables have ended.
 func TestDropOfADatabase(t *testing.T) {
 	t.Parallel()
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	running := c.Query(t, source)
 	planned := c.Plan(t, source)
 	table := f.Drop(object, deletion.Delay(0))
@@ -152,7 +152,7 @@ func TestDropOfADatabase(t *testing.T) {
 // With the policy to cancel, running queries are told to end when the agreed delay is over.
 func TestPolicyCancelAbortsQueries(t *testing.T) {
 	t.Parallel()
-	f, c := steadyWithCzar(t)
+	f, c := steady(t).withCzar()
 	running, bystander := c.Query(t, object, source), c.Query(t, source)
 	d := f.Drop(object, deletion.WithPolicy(deletion.Cancel), deletion.Delay(2*time.Second))
 	select {
@@ -196,7 +196,7 @@ func TestDeadAndLeavingCzars(t *testing.T) {
 // A czar that is evicted by mistake, or finds that etcd has another history, registers anew, and its queries go on.
 func TestEvictedCzarGoesOn(t *testing.T) {
 	t.Parallel()
-	f, c := withCzar(t)
+	f, c := newFleet(t).withCzar()
 	running := c.Query(t, object)
 	before := f.Registration()
 	require.NoError(t, f.Evict(t.Context(), before.ID))

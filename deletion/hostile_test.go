@@ -44,7 +44,7 @@ func TestStrayRegistrations(t *testing.T) {
 // A gate that is closing keeps its registration for the queries that run, and gets another when it loses it.
 func TestClosingGateRegistersAnew(t *testing.T) {
 	t.Parallel()
-	f, c := withCzar(t)
+	f, c := newFleet(t).withCzar()
 	running := c.Query(t, object)
 	closed := make(chan error, 1)
 	go func() { closed <- c.Close(f.Soon()) }()

@@ -43,18 +43,9 @@ func steady(t testing.TB) *fleet {
 	return f
 }
 
-// steadyWithCzar returns one with a coordinator and a czar.
-func steadyWithCzar(t testing.TB) (*fleet, *fleettest.Czar) {
-	t.Helper()
-	f := steady(t)
-	f.Coordinate()
-	return f, f.Czar("one")
-}
-
-// withCzar returns a fleet with a coordinator and a czar.
-func withCzar(t testing.TB) (*fleet, *fleettest.Czar) {
-	t.Helper()
-	f := newFleet(t)
+// withCzar returns the fleet with a coordinator and a czar.
+func (f *fleet) withCzar() (*fleet, *fleettest.Czar) {
+	f.T.Helper()
 	f.Coordinate()
 	return f, f.Czar("one")
 }

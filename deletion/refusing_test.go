@@ -94,7 +94,7 @@ func (f *fleet) awaitWhy(want string) {
 // A query that was told to end and does not is shown as that.
 func TestQueryThatDoesNotEndIsShown(t *testing.T) {
 	t.Parallel()
-	f, c := withCzar(t)
+	f, c := newFleet(t).withCzar()
 	running, also := c.Query(t, object), c.Query(t, object)
 	d := f.Drop(object, deletion.Delay(0), deletion.WithPolicy(deletion.Cancel))
 	<-running.Done()

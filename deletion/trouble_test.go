@@ -144,7 +144,7 @@ func TestCloseWaitsForQueries(t *testing.T) {
 
 // A gate without eyes does not hold drops up.
 func TestGateClosesWithItsView(t *testing.T) {
-	f, c := withCzar(t)
+	f, c := newFleet(t).withCzar()
 	running := c.Query(t, object)
 	c.View.Close()
 	f.Await(func() bool { return c.Healthy() != nil })

@@ -38,11 +38,11 @@ func NewTaker(css *cssetcd.Client, name string) (*Taker, error) {
 	if css.Etcd() == nil {
 		return nil, fmt.Errorf("mirror: %w: nobody mirrors a catalogue on a file", cssetcd.ErrInvalid)
 	}
-	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
+	store, err := kv.Of(css)
 	if err != nil {
 		return nil, fmt.Errorf("mirror: %w", err)
 	}
-	return &Taker{store: store.By(css.Author()), mysql: store.By(foreignAuthor(name)), name: name}, nil
+	return &Taker{store: store, mysql: store.By(foreignAuthor(name)), name: name}, nil
 }
 
 // foreignAuthor is who wrote what the inbox has, as far as etcd is told. Which account that was, only MySQL knows.

@@ -147,8 +147,8 @@ func (c *connectionFlags) readPassword() (string, error) {
 	if c.passwordFile == "" {
 		return c.password, nil
 	}
-	if password := Source(c.flags, "password"); password != "" {
-		return "", fmt.Errorf("%s and %s are mutually exclusive", password, Source(c.flags, "password-file"))
+	if _, err := one(c.flags, "password", "password-file"); err != nil {
+		return "", err
 	}
 	data, err := os.ReadFile(c.passwordFile)
 	if err != nil {

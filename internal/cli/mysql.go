@@ -81,16 +81,11 @@ func (m *mysqlFlags) Targets(dialTimeout time.Duration) ([]*mysql.Config, error)
 
 // chosen returns the name of the one flag that counts; "" when there is none.
 func (m *mysqlFlags) chosen() (string, error) {
-	switch all := given(m.flags, mysqlFlagNames); len(all) {
-	case 0:
-		return "", nil
-	case 1:
-		return all[0], nil
-	default:
-		return "", &usageError{
-			err: fmt.Errorf("%s and %s are mutually exclusive", Source(m.flags, all[0]), Source(m.flags, all[1])),
-		}
+	name, err := one(m.flags, mysqlFlagNames...)
+	if err != nil {
+		return "", &usageError{err: err}
 	}
+	return name, nil
 }
 
 // Level returns who says where MySQL is.

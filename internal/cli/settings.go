@@ -250,3 +250,15 @@ func Given(flags *pflag.FlagSet, names []string) (sources []string) {
 func given(flags *pflag.FlagSet, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return Source(flags, name) == "" })
 }
+
+// one returns the name of the one of some alternatives that was given; "" where none was.
+func one(flags *pflag.FlagSet, names ...string) (string, error) {
+	switch all := given(flags, names); len(all) {
+	case 0:
+		return "", nil
+	case 1:
+		return all[0], nil
+	default:
+		return "", fmt.Errorf("%s and %s are mutually exclusive", Source(flags, all[0]), Source(flags, all[1]))
+	}
+}

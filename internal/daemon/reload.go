@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"slices"
@@ -144,10 +145,7 @@ func notEmpty(text string) bool { return text != "" }
 
 // with returns a layer in which a setting is as in another one.
 func with(layer settings.Layer, name string, other settings.Layer) settings.Layer {
-	out := settings.Layer{}
-	for n, value := range layer {
-		out[n] = value
-	}
+	out := maps.Clone(layer)
 	delete(out, name)
 	if value, ok := other[name]; ok {
 		out[name] = value

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/cli"
@@ -69,12 +70,9 @@ func (o *object) chunk(id, below string, d kv.Delta) {
 }
 
 func (o *object) part(word string) {
-	for _, p := range o.parts {
-		if p == word {
-			return
-		}
+	if !slices.Contains(o.parts, word) {
+		o.parts = append(o.parts, word)
 	}
-	o.parts = append(o.parts, word)
 }
 
 var (

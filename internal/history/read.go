@@ -41,7 +41,7 @@ const (
 // at most Limit while it looks. It fails with ErrFutureRevision where etcd has not reached To, and with ErrOldServer
 // where its watches cannot be relied on.
 func Read(ctx context.Context, css *cssetcd.Client, q Query) (Log, error) {
-	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
+	store, err := kv.Of(css)
 	if err == nil {
 		err = store.CheckServers(ctx)
 	}

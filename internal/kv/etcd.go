@@ -37,6 +37,22 @@ func NewEtcd(client *clientv3.Client, prefix string) (*Etcd, error) {
 	return &Etcd{client: client, prefix: prefix + "/", times: usualTimes}, nil
 }
 
+// Catalogue is a client of a catalogue on etcd, as [Of] sees it.
+type Catalogue interface {
+	Etcd() *clientv3.Client
+	Prefix() string
+	Author() string
+}
+
+// Of returns the store that a client of a catalogue works on, for writing in its name.
+func Of(c Catalogue) (*Etcd, error) {
+	store, err := NewEtcd(c.Etcd(), c.Prefix())
+	if err != nil {
+		return nil, err
+	}
+	return store.By(c.Author()), nil
+}
+
 // By returns the store for somebody who writes through it.
 func (s *Etcd) By(author string) *Etcd {
 	by := *s
@@ -206,7 +222,7 @@ func (s *Etcd) snapshot(at Revision, spans []Span, resp *clientv3.TxnResponse) *
 	b := NewSnapshot(at, spans...).Edit()
 	for _, r := range resp.Responses {
 		for _, e := range r.GetResponseRange().GetKvs() {
-			b.Put(s.path(e.Key), Entry{Value: string(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)})
+			b.Put(s.path(e.Key), entryOf(e))
 		}
 	}
 	return b.Snapshot(at)

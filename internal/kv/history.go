@@ -29,8 +29,8 @@ func OldestWhole(ctx context.Context, st Store, newest Revision) (Revision, erro
 }
 
 // History calls each, in order, with what each revision in [from, to] changed below the prefix. Revisions that changed
-// nothing there are left out. It fails with ErrCompacted where the history does not reach back to before from, also when
-// that was compacted meanwhile: each may have been told too little then.
+// nothing there are left out. It fails with ErrCompacted where the history does not reach back to before from, also
+// when that was compacted meanwhile: each may have been told too little then.
 func (s *Etcd) History(ctx context.Context, from, to Revision, each func(Revision, []Delta)) error {
 	if err := s.watchHistory(ctx, from, to, each); err != nil || from <= 1 {
 		return err
@@ -104,11 +104,10 @@ func (s *Etcd) tell(r clientv3.WatchResponse, to Revision, each func(Revision, [
 func (s *Etcd) delta(e *clientv3.Event) Delta {
 	d := Delta{Path: s.path(e.Kv.Key)}
 	if e.PrevKv != nil {
-		d.Old = Entry{Value: string(e.PrevKv.Value), Create: Revision(e.PrevKv.CreateRevision),
-			Mod: Revision(e.PrevKv.ModRevision)}
+		d.Old = entryOf(e.PrevKv)
 	}
 	if e.Type != clientv3.EventTypeDelete {
-		d.New = Entry{Value: string(e.Kv.Value), Create: Revision(e.Kv.CreateRevision), Mod: Revision(e.Kv.ModRevision)}
+		d.New = entryOf(e.Kv)
 	}
 	return d
 }

@@ -49,6 +49,11 @@ func (in interner) use(value string) string {
 	return value
 }
 
+// entryOf returns what etcd says of a key.
+func entryOf(e *mvccpb.KeyValue) Entry {
+	return Entry{Value: string(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)}
+}
+
 // entry returns what etcd tells of a key, with its value taken into use.
 func (in interner) entry(e *mvccpb.KeyValue) Entry {
 	return Entry{Value: in.take(e.Value), Create: Revision(e.CreateRevision), Mod: Revision(e.ModRevision)}

@@ -17,11 +17,7 @@ func Open(css *cssetcd.Client) (*kv.Etcd, error) {
 	if css.Etcd() == nil {
 		return nil, fmt.Errorf("%w: a catalogue on a file has no czars", cssetcd.ErrInvalid)
 	}
-	store, err := kv.NewEtcd(css.Etcd(), css.Prefix())
-	if err != nil {
-		return nil, err
-	}
-	return store.By(css.Author()), nil
+	return kv.Of(css)
 }
 
 // ReadRegistrationContext reads the settings and the history of etcd. It fails with ErrTiming when the settings do not
