@@ -111,7 +111,7 @@ func TestCredentials(t *testing.T) {
 		"wrong password": {"--user root:wrong", cli.ExitError,
 			"wrong name or password for user root\nhint: look at --user"},
 		"wrong name":    {"--user nobody:secret", cli.ExitError, "wrong name or password for user nobody"},
-		"not permitted": {"--user reader:secret", cli.ExitError, "its role needs `etcdctl role grant-permission"},
+		"not permitted": {"--user reader:secret", cli.ExitError, "`css-sync roles` prints the role that each part needs"},
 		"no password":   {"--user root", cli.ExitInvalid, "there is no password for etcd's user root"},
 		"no name":       {"--user :x", cli.ExitInvalid, "no name"},
 

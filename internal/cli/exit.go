@@ -146,8 +146,8 @@ func hintFor(name string, err error) string {
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return "--overwrite replaces what is there"
 	case errors.Is(err, rpctypes.ErrPermissionDenied):
-		return "the user is known, but may not do this: its role needs `etcdctl role grant-permission ROLE --prefix=true " +
-			"readwrite PREFIX/`, or read to look only, with the --prefix of the CSS"
+		return "the user is known, but may not do this: `css-sync roles` prints the role that each part needs, and --apply " +
+			"makes it in etcd; look at --prefix, too"
 	case errors.Is(err, rpctypes.ErrAuthFailed):
 		return "look at --user and CSS_SYNC_PASSWORD"
 	case errors.Is(err, cssetcd.ErrUnauthorized):
