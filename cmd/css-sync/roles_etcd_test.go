@@ -184,11 +184,14 @@ func rangesOfOp(inner any) []keyRange {
 	return rangesOf(inner)
 }
 
-func (g *guardedEtcd) stream(srv any, s grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	return next(srv, &heardStream{ServerStream: s, g: g})
+func (g *guardedEtcd) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo,
+	next grpc.StreamHandler) error {
+	err := next(srv, &heardStream{ServerStream: s, g: g})
+	g.note(g.userOf(s.Context()), info.FullMethod, err != nil && strings.Contains(err.Error(), "permission denied"))
+	return err
 }
 
-// heardStream notes what watches are of, and that one was refused.
+// heardStream notes what watches and loads are of, and that a watch was refused.
 type heardStream struct {
 	grpc.ServerStream
 	g *guardedEtcd
@@ -198,8 +201,11 @@ func (s *heardStream) RecvMsg(m any) error {
 	err := s.ServerStream.RecvMsg(m)
 	if r, ok := m.(*etcdserverpb.WatchRequest); ok && err == nil {
 		if c := r.GetCreateRequest(); c != nil {
-			s.g.note(s.g.userOf(s.Context()), "watch", false, keyRange{string(c.Key), string(c.RangeEnd), false})
+			s.g.note(s.g.userOf(s.Context()), "", false, keyRange{string(c.Key), string(c.RangeEnd), false})
 		}
+	}
+	if r, ok := m.(*etcdserverpb.RangeRequest); ok && err == nil {
+		s.g.note(s.g.userOf(s.Context()), "", false, rangesOf(r)...)
 	}
 	return err
 }

@@ -1,0 +1,305 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/mariadbd"
+	"github.com/qserv/css-etcd/internal/roles"
+	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/testkit"
+)
+
+// users are the parts at work in the test, each as a user of etcd of its own.
+var users = map[string][]roles.Part{
+	"czar": {roles.Czar}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
+	"coordinator": {roles.Coordinator}, "operator": {roles.Operator}, "reader": {roles.Reader},
+}
+
+// world is a catalogue on an etcd with users, and a kvData.
+type world struct {
+	*guardedEtcd
+	maria *mariadbd.Server
+}
+
+// as returns a command line of a user of etcd, who is root of MySQL.
+func (w *world) as(user string) *clitest.CommandLine {
+	c := w.guardedEtcd.as(user)
+	c.Env["CSS_SYNC_MYSQL_DSN"] = w.maria.DSN("")
+	return c
+}
+
+// serve runs a daemon as a user, which may not compact.
+func (w *world) serve(user string, args ...string) (serve *clitest.Running, end func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	serve = w.as(user).Start(ctx, append([]string{"serve", "--compact=off"}, args...)...)
+	return serve, func() { cancel(); serve.Ends() }
+}
+
+// TestEachPartDoesWithItsRole: each part, as a user of etcd with its role alone, does its work and is refused nothing.
+// It uses each permission, so that none can go, and is refused what it has no permission for.
+func TestEachPartDoesWithItsRole(t *testing.T) {
+	t.Parallel()
+	w := &world{startGuarded(t), testkit.MariaDB(t, mariadbd.Options{})}
+	w.as("").OK("roles --apply")
+	named := map[string][]string{}
+	for user, parts := range users {
+		for _, part := range parts {
+			named[user] = append(named[user], "css-"+string(part))
+		}
+	}
+	w.guard(named)
+
+	w.operate()
+	w.read()
+	w.mirrorAlone()
+	w.mirrorBoth()
+	w.drop()
+
+	for user, parts := range users {
+		used, refused := w.heard(user)
+		assert.Empty(t, refused, "%s was refused", user)
+		for _, part := range parts {
+			for _, p := range roles.RoleOf(part, "/qserv", "").Permissions {
+				assert.True(t, usesAll(used, p), "%s does not need to %s %s", user, p.Access, p)
+			}
+		}
+		w.refusesTheRest(user, parts)
+	}
+}
+
+// usesAll reports whether requests needed a permission: read, written, or both.
+func usesAll(used []keyRange, p roles.Permission) bool {
+	uses := func(write bool) bool {
+		late := p.Key == "/qserv/fence" && write || p.Key == "/qserv/commit" && !write // when an answer was lost
+		return late || slices.ContainsFunc(used, func(r keyRange) bool {
+			return r.write == write && (r.key == p.Key || p.End != "" && r.key >= p.Key && r.key < p.End)
+		})
+	}
+	return (p.Access == roles.Write || uses(false)) && (p.Access == roles.Read || uses(true))
+}
+
+// does runs a command line that must succeed, whatever it says.
+func does(c *clitest.CommandLine, args ...string) {
+	c.T.Helper()
+	r := c.Run(args...)
+	require.Equal(c.T, cli.ExitOK, r.Code, "%v: %s", args, r.Stderr)
+}
+
+// operate runs what the operator has.
+func (w *world) operate() {
+	c := w.as("operator")
+	clitest.Fill(c.OK)
+	c.OK("db create Empty")
+	for _, line := range []string{
+		"drops settings set --confirm 200ms --fence 1s --wait 1250ms --alive 30s --delay 0s", "history-reset",
+		"node set-state worker-2 ACTIVE", "node delete worker-2", "chunk add LSST.Object 7 worker-1",
+		"chunk add LSST.Object 8 worker-1", "chunk delete LSST.Object 8", "db set-status Plain DO_NOT_USE",
+		"table set-status LSST.Filter READY", "table set-scan LSST.Source --scan-rating 3", "put /note x", "del /note",
+		"table drop LSST.Filter --delay 1h", "drops cancel LSST.Filter", "table drop LSST.Filter --after 1h",
+		"drops cancel LSST.Filter", "db drop Plain --force", "mirror --once", "mirror --capture install",
+	} {
+		does(c, line)
+	}
+	c.OK("table", "set-schema", "LSST.Filter", "--schema", "(id INT, name INT)")
+	clitest.Execute(w.t, w.maria, inserting("/DBS/Theirs", "READY"))
+	c.OK("mirror --once")
+	c.Says("Theirs", "db list")
+	c.OK("mirror --capture remove")
+	c.OK("export mysql")
+	c.OK("import mysql --overwrite")
+	c.OK("mirror --capture remove")
+	file := filepath.Join(w.t.TempDir(), "dump.json")
+	does(c, "dump", "-o", file)
+	does(c, "restore", file, "--overwrite")
+}
+
+// read runs what only looks.
+func (w *world) read() {
+	c := w.as("reader")
+	for _, line := range []string{
+		"db list", "db show LSST", "db families", "table list", "table show LSST.Object", "chunk list LSST.Object",
+		"chunk show LSST.Object 7", "node list", "node show worker-1", "drops list", "drops czars", "drops settings show",
+		"get /DBS/LSST", "ls /DBS", "log --limit 5", "log --all", "diff etcd mysql", "check", "conflicts list",
+		"mirror --dry-run", "mirror --capture status",
+	} {
+		does(c, line)
+	}
+	does(c, "dump", "-o", filepath.Join(w.t.TempDir(), "dump.json"))
+	s := clitest.Decode[status.Status](w.t, c.Run("status -w json").Stdout)
+	assert.True(w.t, s.Etcd.OK, s.Etcd.Error)
+	require.NotNil(w.t, s.Drops)
+	assert.True(w.t, s.Drops.OK, s.Drops.Error)
+	assert.Contains(w.t, completions(c, "db", "show", ""), "LSST")
+
+	ctx, cancel := context.WithCancel(w.t.Context())
+	watch := c.Start(ctx, "watch /NODES")
+	clitest.Await(w.t, func() bool { // a watch begins with what comes after it
+		w.as("operator").OK("node set-state worker-1 INACTIVE")
+		w.as("operator").OK("node set-state worker-1 ACTIVE")
+		return strings.Contains(watch.String(), "/NODES/worker-1")
+	})
+	cancel()
+	watch.Wait()
+}
+
+// mirrorAlone lets a daemon mirror to a kvData that nobody else writes.
+func (w *world) mirrorAlone() {
+	_, err := w.root.Put(w.t.Context(), "/qserv/css/DBS/PastUs", "READY")
+	require.NoError(w.t, err)
+	serve, end := w.serve("mirror", "--no-drops")
+	serve.Await(`msg="mirror follows etcd"`)
+	serve.Await("that were made or removed past css-sync are on record now")
+	w.as("operator").OK("db create Mirrored")
+	w.agree()
+	end()
+}
+
+// agree waits until kvData shows what etcd has.
+func (w *world) agree() {
+	clitest.Await(w.t, func() bool { return w.as("reader").Run("diff etcd mysql").Code == cli.ExitOK })
+}
+
+// mirrorBoth lets a daemon take what others write into kvData.
+func (w *world) mirrorBoth() {
+	w.as("operator").OK("mirror --capture install")
+	serve, end := w.serve("both", "--no-drops")
+	serve.Await(`msg="mirror follows etcd"`)
+	chunk := "/DBS/LSST/TABLES/Object/CHUNKS/9"
+	clitest.Execute(w.t, w.maria, inserting("/DBS/Ours", "READY"), inserting(chunk, ""), inserting(chunk+"/REPLICAS", ""),
+		inserting(chunk+"/REPLICAS/0000000001", ""),
+		inserting(chunk+"/REPLICAS/0000000001/.packed.json", `{"nodeName":"worker-1"}`))
+	clitest.Await(w.t, func() bool { return w.as("reader").Run("chunk show LSST.Object 9").Code == cli.ExitOK })
+	w.agree()
+	end()
+}
+
+// drop lets a czar and a coordinator drop a table under a query, ends the registration of a czar, and frees a name.
+func (w *world) drop() {
+	t, c := w.t, w.as("operator")
+	css, err := cssetcd.New(t.Context(), w.client("czar"))
+	require.NoError(t, err)
+	view, err := cssetcd.OpenView(t.Context(), css)
+	require.NoError(t, err)
+	defer view.Close()
+	gate, err := deletion.OpenGate(t.Context(), css, view, deletion.CzarName("czar"))
+	require.NoError(t, err)
+	czar := &gatedCzar{gate, t, view}
+	_, err = w.root.Put(t.Context(), "/qserv/css/DBS/PastUsAgain", "READY")
+	require.NoError(t, err)
+	program, _, broken := dropScript(t)
+	serve, end := w.serve("coordinator", "--no-mirror", "--drop-command", program)
+	serve.Await(`msg="drops are carried out"`)
+	serve.Await("that were made or removed past css-sync are on record now")
+
+	var query *deletion.Ref
+	clitest.Await(t, func() bool { // a machine that stalls has it register anew
+		query, err = czar.begin("LSST.Source")
+		return err == nil
+	})
+	c.OK("table drop LSST.Source --delay 0s")
+	awaitShow(c, "LSST.Source", func(v status.Drop) bool { return len(v.WaitingFor) == 1 })
+	query.Release()
+	clitest.AwaitGone(t, c.Run, "LSST.Source")
+
+	before := clitest.JSON[[]status.Czar](c, "drops czars")
+	require.NotEmpty(t, before)
+	c.OK("drops", "evict", before[0].ID)
+	clitest.Await(t, func() bool { // past css-sync, whose commands take more of the machine
+		got, err := w.root.Get(t.Context(), "/qserv/czar/"+before[0].ID, clientv3.WithCountOnly())
+		return err == nil && got.Count == 0
+	})
+	require.NoError(t, os.WriteFile(broken, nil, 0o600))
+	c.OK("db drop Empty")
+	awaitShow(c, "Empty", func(v status.Drop) bool { return v.Phase == "failed" })
+	c.OK("drops retry Empty")
+	awaitShow(c, "Empty", func(v status.Drop) bool { return v.Phase == "failed" })
+	c.OK("drops abandon Empty")
+	require.NoError(t, gate.Close(t.Context()))
+	assert.Empty(t, clitest.JSON[[]status.Czar](c, "drops czars"))
+	end()
+}
+
+// loads reads a key as views do.
+func loads(t *testing.T, etcd *clientv3.Client, key string) error {
+	parts, err := etcd.GetStream(t.Context(), key)
+	if err != nil {
+		return err
+	}
+	for part := range parts {
+		err = errors.Join(err, part.Err())
+	}
+	return err
+}
+
+// refusesTheRest tries everything that the roles of a user do not say.
+func (w *world) refusesTheRest(user string, parts []roles.Part) {
+	t, etcd := w.t, w.client(user)
+	var all []roles.Permission
+	for _, part := range parts {
+		all = append(all, roles.RoleOf(part, "/qserv", "").Permissions...)
+	}
+	may := func(key string, access roles.Access) bool {
+		return slices.ContainsFunc(all, func(p roles.Permission) bool {
+			return (p.Access == access || p.Access == roles.ReadWrite) &&
+				(key == p.Key || p.End != "" && key >= p.Key && key < p.End)
+		})
+	}
+	keys := []string{"/qserv", "/qserv0", "/qserv2/css/DBS", "/other"}
+	for _, top := range csskey.Tops {
+		keys = append(keys, "/qserv/"+top, "/qserv/"+top+"/probe")
+	}
+	for _, key := range keys {
+		if !may(key, roles.Read) {
+			_, err := etcd.Get(t.Context(), key)
+			assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s reads %s", user, key)
+			assert.ErrorContains(t, loads(t, etcd, key), "permission denied", "%s loads %s", user, key)
+		}
+		if !may(key, roles.Write) {
+			_, err := etcd.Put(t.Context(), key, "")
+			assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s puts %s", user, key)
+		}
+	}
+	_, err := etcd.Compact(t.Context(), 2)
+	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s compacts", user)
+	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{MemberID: 1, Alarm: etcdserverpb.AlarmType_NOSPACE})
+	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s disarms alarms", user)
+	_, err = etcd.RoleList(t.Context())
+	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s looks at roles", user)
+}
+
+// TestRolesHaveTheFence: whoever puts the token of an operation may look for it and move the fence, without which a
+// lost answer stays unknown.
+func TestRolesHaveTheFence(t *testing.T) {
+	t.Parallel()
+	for _, part := range roles.Parts {
+		holds := func(path kv.Path, write bool) bool {
+			return slices.ContainsFunc(roles.Of(part), func(g roles.Grant) bool {
+				return g.Span.Covers(kv.Key(path)) && (g.Access == roles.ReadWrite || (g.Access == roles.Write) == write)
+			})
+		}
+		if holds(kv.CommitPath, true) {
+			for _, path := range []kv.Path{kv.CommitPath, kv.FencePath} {
+				assert.True(t, holds(path, true) && holds(path, false), fmt.Sprint(part, " ", path))
+			}
+		}
+	}
+}
