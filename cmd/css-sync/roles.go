@@ -26,7 +26,7 @@ type rolesFlags struct {
 func rolesCommand(p *program) *cobra.Command {
 	var f rolesFlags
 	cmd := &cobra.Command{
-		Use: "roles [PART...]", Short: "Print the roles of etcd that let its users do what css-sync and czars do, and no more",
+		Use: "roles [PART...]", Short: "Print the roles of etcd for css-sync and czars, and make them",
 		GroupID: groupDaemon, Args: cli.Takes("[PART...]"), Annotations: cli.OnlyEtcd,
 		ValidArgsFunction: p.Completes(cli.Words(partNames()...)),
 		Long: `Print the role of each part, as commands of etcdctl; nothing is asked of etcd. Without PART that is all of them:
@@ -43,6 +43,9 @@ With -w json a list of {"part","role","permissions"}, each permission being {"ac
 a list of the changes, {"change","role","permission"}, change being "add", "grant" or "revoke".`,
 		Example: "  css-sync roles czar reader | sh\n  css-sync roles --apply --user root",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.apply && f.dryRun {
+				return cli.InvalidUse(cmd, "give one of --apply and --dry-run")
+			}
 			wanted, err := f.wanted(cmd, p.Connection.Prefix, args)
 			if err != nil {
 				return err
@@ -57,7 +60,6 @@ a list of the changes, {"change","role","permission"}, change being "add", "gran
 	flags.StringVar(&f.named, "role-prefix", "css-", "what the names of the roles begin with; the part follows")
 	flags.BoolVar(&f.apply, "apply", false, "make the roles in etcd, or change them, and tell what was changed")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "look at etcd, and print what --apply would do")
-	cmd.MarkFlagsMutuallyExclusive("apply", "dry-run")
 	return cmd
 }
 

@@ -132,7 +132,8 @@ func (g *guardedEtcd) note(user, what string, refused bool, ranges ...keyRange) 
 	}
 }
 
-func (g *guardedEtcd) call(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (g *guardedEtcd) call(ctx context.Context, req any, info *grpc.UnaryServerInfo,
+	next grpc.UnaryHandler) (any, error) {
 	answer, err := next(ctx, req)
 	if a, ok := answer.(*etcdserverpb.AuthenticateResponse); ok && err == nil {
 		g.mu.Lock()

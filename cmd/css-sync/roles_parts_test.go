@@ -68,12 +68,15 @@ func TestEachPartDoesWithItsRole(t *testing.T) {
 	}
 	w.guard(named)
 
+	w.as("").Refuses(cli.ExitError, "only a user with etcd's own role root", "roles --apply")
+
 	w.operate()
 	w.read()
 	w.mirrorAlone()
 	w.mirrorBoth()
 	w.drop()
 
+	w.as("root").Says("nothing to do", "roles --apply")
 	for user, parts := range users {
 		used, refused := w.heard(user)
 		assert.Empty(t, refused, "%s was refused", user)
@@ -169,13 +172,18 @@ func (w *world) mirrorAlone() {
 	serve.Await(`msg="mirror follows etcd"`)
 	serve.Await("that were made or removed past css-sync are on record now")
 	w.as("operator").OK("db create Mirrored")
-	w.agree()
+	awaitAgreement(w.as("reader"))
 	end()
 }
 
-// agree waits until kvData shows what etcd has.
-func (w *world) agree() {
-	clitest.Await(w.t, func() bool { return w.as("reader").Run("diff etcd mysql").Code == cli.ExitOK })
+// awaitKey waits until etcd has a key, or has it no more. It looks past css-sync, whose commands take more of the
+// machine.
+func (w *world) awaitKey(key string, there bool) {
+	w.t.Helper()
+	clitest.Await(w.t, func() bool {
+		got, err := w.root.Get(w.t.Context(), key, clientv3.WithCountOnly())
+		return err == nil && (got.Count > 0) == there
+	}, key)
 }
 
 // mirrorBoth lets a daemon take what others write into kvData.
@@ -187,8 +195,7 @@ func (w *world) mirrorBoth() {
 	clitest.Execute(w.t, w.maria, inserting("/DBS/Ours", "READY"), inserting(chunk, ""), inserting(chunk+"/REPLICAS", ""),
 		inserting(chunk+"/REPLICAS/0000000001", ""),
 		inserting(chunk+"/REPLICAS/0000000001/.packed.json", `{"nodeName":"worker-1"}`))
-	clitest.Await(w.t, func() bool { return w.as("reader").Run("chunk show LSST.Object 9").Code == cli.ExitOK })
-	w.agree()
+	w.awaitKey("/qserv/css"+chunk+"/REPLICAS/0000000001/.packed.json", true)
 	end()
 }
 
@@ -218,15 +225,12 @@ func (w *world) drop() {
 	c.OK("table drop LSST.Source --delay 0s")
 	awaitShow(c, "LSST.Source", func(v status.Drop) bool { return len(v.WaitingFor) == 1 })
 	query.Release()
-	clitest.AwaitGone(t, c.Run, "LSST.Source")
+	w.awaitKey("/qserv/drop/table/LSST/Source", false)
 
 	before := clitest.JSON[[]status.Czar](c, "drops czars")
 	require.NotEmpty(t, before)
 	c.OK("drops", "evict", before[0].ID)
-	clitest.Await(t, func() bool { // past css-sync, whose commands take more of the machine
-		got, err := w.root.Get(t.Context(), "/qserv/czar/"+before[0].ID, clientv3.WithCountOnly())
-		return err == nil && got.Count == 0
-	})
+	w.awaitKey("/qserv/czar/"+before[0].ID, false)
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
 	c.OK("db drop Empty")
 	awaitShow(c, "Empty", func(v status.Drop) bool { return v.Phase == "failed" })
@@ -248,6 +252,12 @@ func loads(t *testing.T, etcd *clientv3.Client, key string) error {
 		err = errors.Join(err, part.Err())
 	}
 	return err
+}
+
+// forbidden are commands that a part may not run, and what is said then.
+var forbidden = map[string]string{
+	"reader": "put /note x", "czar": "put /note x", "mirror": "db create Forbidden",
+	"coordinator": "node add n --host h --port 1", "both": "drops settings set --delay 1s", "operator": "",
 }
 
 // refusesTheRest tries everything that the roles of a user do not say.
@@ -278,6 +288,11 @@ func (w *world) refusesTheRest(user string, parts []roles.Part) {
 			assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s puts %s", user, key)
 		}
 	}
+	if command := forbidden[user]; command != "" {
+		w.as(user).Refuses(cli.ExitError, "hint: the user is known, but may not do this: `css-sync roles` prints", command)
+	}
+	w.as(user).Refuses(cli.ExitError, "only a user with etcd's own role root may look at roles and change them\n"+
+		"hint: give --user root", "roles --apply")
 	_, err := etcd.Compact(t.Context(), 2)
 	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s compacts", user)
 	_, err = etcd.AlarmDisarm(t.Context(), &clientv3.AlarmMember{MemberID: 1, Alarm: etcdserverpb.AlarmType_NOSPACE})

@@ -22,7 +22,8 @@ func (p Permission) prefix() bool { return p.End != "" && p.End == clientv3.GetP
 
 // within reports whether no key of the permission is outside of those that begin with the prefix.
 func (p Permission) within(prefix string) bool {
-	return strings.HasPrefix(p.Key, prefix) && (p.End == "" || p.End > p.Key && p.End <= clientv3.GetPrefixRangeEnd(prefix))
+	return strings.HasPrefix(p.Key, prefix) &&
+		(p.End == "" || p.End > p.Key && p.End <= clientv3.GetPrefixRangeEnd(prefix))
 }
 
 func (p Permission) sameRange(o Permission) bool { return p.Key == o.Key && p.End == o.End }
