@@ -47,10 +47,10 @@ func (w *world) as(user string) *clitest.CommandLine {
 	return c
 }
 
-// serve runs a daemon as a user, which may not compact.
+// serve runs a daemon as a user.
 func (w *world) serve(user string, args ...string) (serve *clitest.Running, end func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
-	serve = w.as(user).Start(ctx, append([]string{"serve", "--compact=off"}, args...)...)
+	serve = w.as(user).Start(ctx, append([]string{"serve"}, args...)...)
 	return serve, func() { cancel(); serve.Ends() }
 }
 
@@ -168,7 +168,7 @@ func (w *world) read() {
 func (w *world) mirrorAlone() {
 	_, err := w.root.Put(w.t.Context(), "/qserv/css/DBS/PastUs", "READY")
 	require.NoError(w.t, err)
-	serve, end := w.serve("mirror", "--no-drops")
+	serve, end := w.serve("mirror", "--no-drops", "--compact=off")
 	serve.Await(`msg="mirror follows etcd"`)
 	serve.Await("that were made or removed past css-sync are on record now")
 	w.as("operator").OK("db create Mirrored")
@@ -189,7 +189,7 @@ func (w *world) awaitKey(key string, there bool) {
 // mirrorBoth lets a daemon take what others write into kvData.
 func (w *world) mirrorBoth() {
 	w.as("operator").OK("mirror --capture install")
-	serve, end := w.serve("both", "--no-drops")
+	serve, end := w.serve("both", "--no-drops", "--compact=off")
 	serve.Await(`msg="mirror follows etcd"`)
 	chunk := "/DBS/LSST/TABLES/Object/CHUNKS/9"
 	clitest.Execute(w.t, w.maria, inserting("/DBS/Ours", "READY"), inserting(chunk, ""), inserting(chunk+"/REPLICAS", ""),
@@ -215,6 +215,7 @@ func (w *world) drop() {
 	program, _, broken := dropScript(t)
 	serve, end := w.serve("coordinator", "--no-mirror", "--drop-command", program)
 	serve.Await(`msg="drops are carried out"`)
+	serve.Await("this user of etcd may not compact, which takes etcd's role root")
 	serve.Await("that were made or removed past css-sync are on record now")
 
 	var query *deletion.Ref

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -285,4 +286,20 @@ func TestStatusOfAFile(t *testing.T) {
 	assert.Equal(t, &status.Catalogue{CSSVersion: "1", Databases: 3, Tables: 4, Nodes: 2, Keys: 37}, v.Catalogue)
 	assert.False(t, v.Etcd.OK)
 	c.Says("catalogue:  version 1: 3 databases, 4 tables, 0 chunks, 2 nodes, 37 keys\n", "status")
+}
+
+// TestStatusTellsHowMuchHistoryIsKept, which grows without end where nobody may compact it.
+func TestStatusTellsHowMuchHistoryIsKept(t *testing.T) {
+	t.Parallel()
+	c := onEtcd(t)
+	c.OK("db create A")
+	c.Says("history: ", "status")
+	c.Says(", nothing is compacted yet\n", "status")
+	v := clitest.JSON[status.Status](c, "status")
+	assert.EqualValues(t, 2, v.Etcd.Oldest)
+	_, err := c.Etcd().Compact(t.Context(), int64(v.Etcd.Revision))
+	require.NoError(t, err)
+	c.OK("db create B")
+	c.OK("db create C")
+	c.Says(fmt.Sprintf("history:    2 revisions, compacted up to %d\n", v.Etcd.Revision), "status")
 }

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -64,6 +65,7 @@ type compactor struct {
 	cfg       Config
 	notes     []note // in the order of time and revision
 	compacted int64
+	permitted bool   // etcd lets this user compact
 	said      string // the last trouble, which is logged once
 }
 
@@ -76,7 +78,10 @@ type note struct {
 func (c *compactor) turn(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, turnLimit)
 	defer cancel()
-	err := c.compact(limited)
+	err := c.askPermission(limited)
+	if err == nil {
+		err = c.compact(limited)
+	}
 	switch {
 	case err == nil:
 		c.said = ""
@@ -84,6 +89,31 @@ func (c *compactor) turn(ctx context.Context) {
 		c.said = err.Error()
 		c.cfg.Log.Warn("etcd's history could not be compacted; it is tried again", "err", err)
 	}
+}
+
+// errNotPermitted says what a refusal means.
+var errNotPermitted = errors.New("this user of etcd may not compact, which takes etcd's role root: history grows without " +
+	"end; give the user that role, or leave it to etcd: css-sync serve --compact=off, and etcd " +
+	"--auto-compaction-mode=periodic --auto-compaction-retention=1h")
+
+// noRevision is one that no etcd has.
+const noRevision = math.MaxInt64
+
+// askPermission finds out at the start whether etcd will let this user compact: nothing is old enough then, and who has
+// to mend it is still there. What it asks for compacts nothing.
+func (c *compactor) askPermission(ctx context.Context) error {
+	if c.permitted {
+		return nil
+	}
+	_, err := c.cfg.Etcd.Compact(ctx, noRevision)
+	switch {
+	case errors.Is(err, rpctypes.ErrPermissionDenied):
+		return errNotPermitted
+	case errors.Is(err, rpctypes.ErrFutureRev):
+		err = nil
+	}
+	c.permitted = err == nil
+	return err
 }
 
 func (c *compactor) compact(ctx context.Context) error {
@@ -100,6 +130,8 @@ func (c *compactor) compact(ctx context.Context) error {
 	_, err = c.cfg.Etcd.Compact(ctx, to)
 	switch {
 	case errors.Is(err, rpctypes.ErrCompacted): // somebody else was there before
+	case errors.Is(err, rpctypes.ErrPermissionDenied):
+		return errNotPermitted
 	case errors.Is(err, rpctypes.ErrFutureRev): // etcd was set back between the two requests
 		c.notes, c.compacted = nil, 0
 		return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -50,6 +51,9 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	if s.modes, err = mirror.Modes(ctx, css.Client); err != nil {
 		return err
 	}
+	if s.Etcd.Oldest, err = oldest(ctx, css, have.Revision()); err != nil {
+		return err
+	}
 	s.Etcd.OK, s.Etcd.Revision = true, have.Revision()
 	s.Etcd.identity, s.Etcd.ClusterID, s.Etcd.History = id, strconv.FormatUint(id.Cluster, 16), id.History
 	if err := s.lookAtDrops(ctx, css.Client); err != nil {
@@ -63,6 +67,15 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	}
 	s.Catalogue = countCatalogue(have)
 	return nil
+}
+
+// oldest returns the first revision of which etcd still knows what it changed.
+func oldest(ctx context.Context, css *cli.Catalogue, newest cssetcd.Revision) (cssetcd.Revision, error) {
+	store, err := kv.NewEtcd(css.Conn, css.Prefix())
+	if err != nil {
+		return 0, err
+	}
+	return kv.OldestWhole(ctx, store, newest)
 }
 
 // countCatalogue counts what there is, readable or not.

@@ -34,6 +34,7 @@ type Etcd struct {
 	Endpoints []Endpoint       `json:"endpoints"`
 	Alarms    []string         `json:"alarms"` // "NOSPACE", "CORRUPT" and others that etcd raised and nobody disarmed
 	Revision  cssetcd.Revision `json:"revision"`
+	Oldest    cssetcd.Revision `json:"oldest_revision"` // of which etcd still knows what it changed
 	Prefix    string           `json:"prefix"`
 	ClusterID string           `json:"cluster_id"`
 	History   string           `json:"history"`

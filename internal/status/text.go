@@ -22,7 +22,7 @@ func (s Status) Write(w io.Writer) {
 	if err := s.Etcd.Alarm(); err != nil {
 		f = append(f, [2]string{"ALARM", cli.Sentence(err)})
 	}
-	f = append(f, [2]string{"catalogue", s.catalogueText()})
+	f = append(f, [2]string{"history", s.Etcd.historyText()}, [2]string{"catalogue", s.catalogueText()})
 	if len(s.Mirrors) == 0 {
 		f = append(f, [2]string{"mirror",
 			"not looked at; --mysql-dsn, --mysql-dsn-file or --czar-config says where MySQL is"})
@@ -45,6 +45,21 @@ func (e Endpoint) text() string {
 		role = ", leader"
 	}
 	return fmt.Sprintf("%s: version %s%s, %.1f MB", e.Endpoint, e.Version, role, float64(e.DBBytes)/1e6)
+}
+
+// firstRevision is the first of an etcd that can have changed anything.
+const firstRevision = 2
+
+// historyText says how much is kept, which grows without end where nobody compacts it. "": nobody knows.
+func (e Etcd) historyText() string {
+	if !e.OK {
+		return ""
+	}
+	kept := cli.Count(int(max(0, e.Revision-e.Oldest+1)), "revision")
+	if e.Oldest <= firstRevision {
+		return kept + ", nothing is compacted yet"
+	}
+	return fmt.Sprintf("%s, compacted up to %d", kept, e.Oldest-1)
 }
 
 func (s Status) catalogueText() string {
