@@ -62,7 +62,7 @@ them by hand, and nothing is written; the exit code is that of a comparison.`,
 // printSQL prints statements, an end of a line being the end of one.
 func (p *program) printSQL(r mirror.Report) error {
 	statements := append([]string{}, r.SQL()...)
-	return p.Print(statements, func(w io.Writer) {
+	return p.PrintExactly(statements, func(w io.Writer) {
 		for _, s := range statements {
 			fmt.Fprintln(w, s+";")
 		}

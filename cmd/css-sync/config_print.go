@@ -40,7 +40,7 @@ value is a text or a list of texts, source the flag, the variable, FILE:LINE, or
 			for _, s := range all {
 				lines = append(lines, s.Line(source))
 			}
-			return p.Print(nil, func(w io.Writer) {
+			return p.PrintExactly(nil, func(w io.Writer) {
 				fmt.Fprintln(w, "# What nobody has set, and what holds a secret, is a comment.")
 				_ = settings.Write(w, lines) // the writer keeps its error
 			})

@@ -22,7 +22,7 @@ func getCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.Print(viewKey(args[0], e), func(w io.Writer) { fmt.Fprintln(w, e.Value) })
+				return p.PrintExactly(viewKey(args[0], e), func(w io.Writer) { fmt.Fprintln(w, e.Value) })
 			})
 		},
 	}

@@ -50,7 +50,7 @@ it (css-sync mirror --capture). A server with a binary log asks for SUPER in add
 			if capture {
 				statements = append(statements, kvdata.CaptureGrants(user, database)...)
 			}
-			return p.Print(statements, func(w io.Writer) {
+			return p.PrintExactly(statements, func(w io.Writer) {
 				for _, s := range statements {
 					fmt.Fprintln(w, s+";")
 				}

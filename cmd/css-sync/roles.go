@@ -53,7 +53,7 @@ a list of the changes, {"change","role","permission"}, change being "add", "gran
 			if f.apply || f.dryRun {
 				return p.bringRoles(cmd.Context(), wanted, f.dryRun)
 			}
-			return p.Print(wanted, func(w io.Writer) { writeRoles(w, wanted) })
+			return p.PrintExactly(wanted, func(w io.Writer) { writeRoles(w, wanted) })
 		},
 	}
 	flags := cmd.Flags()
@@ -95,6 +95,11 @@ type permissionView struct {
 func (f rolesFlags) wanted(cmd *cobra.Command, prefix string, args []string) ([]roleView, error) {
 	if _, err := kv.NewEtcd(nil, prefix); err != nil {
 		return nil, cli.InvalidUse(cmd, "%w", err)
+	}
+	for _, text := range []string{prefix, f.named} {
+		if cli.Printable(text) != text {
+			return nil, cli.InvalidUse(cmd, "%q has characters that a terminal does not show", text)
+		}
 	}
 	for _, name := range args {
 		if !slices.Contains(partNames(), name) {

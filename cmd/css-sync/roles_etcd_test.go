@@ -43,7 +43,7 @@ type keyRange struct {
 }
 
 // password is that of all users of a guardedEtcd.
-const password = "secret"
+const password = "mArKeD-secret"
 
 func startGuarded(t *testing.T) *guardedEtcd {
 	t.Helper()

@@ -202,12 +202,14 @@ func (w *world) mirrorBoth() {
 // drop lets a czar and a coordinator drop a table under a query, ends the registration of a czar, and frees a name.
 func (w *world) drop() {
 	t, c := w.t, w.as("operator")
-	css, err := cssetcd.New(t.Context(), w.client("czar"))
+	ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience) // a gate that is refused something tries for ever
+	defer cancel()
+	css, err := cssetcd.New(ctx, w.client("czar"))
 	require.NoError(t, err)
-	view, err := cssetcd.OpenView(t.Context(), css)
+	view, err := cssetcd.OpenView(ctx, css)
 	require.NoError(t, err)
 	defer view.Close()
-	gate, err := deletion.OpenGate(t.Context(), css, view, deletion.CzarName("czar"))
+	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar"))
 	require.NoError(t, err)
 	czar := &gatedCzar{gate, t, view}
 	_, err = w.root.Put(t.Context(), "/qserv/css/DBS/PastUsAgain", "READY")

@@ -99,9 +99,9 @@ func ExitCode(err error) int {
 
 // report writes an error for an operator: one sentence, and a hint where there is one.
 func report(w io.Writer, name string, err error) {
-	fmt.Fprintln(w, name+": "+Sentence(err))
+	fmt.Fprintln(w, name+": "+Printable(Sentence(err)))
 	if hint := hintFor(name, err); hint != "" {
-		fmt.Fprintln(w, "hint: "+hint)
+		fmt.Fprintln(w, "hint: "+Printable(hint))
 	}
 }
 

@@ -30,8 +30,17 @@ func (o *outputFlags) check(flags *pflag.FlagSet) error {
 
 func (o *outputFlags) JSON() bool { return o.form == "json" }
 
-// Print writes what a command found: as JSON, or as text.
+// Print writes what a command found: as JSON, or as text, in which nothing is left that a terminal obeys.
 func (p *Program) Print(value any, text func(io.Writer)) error {
+	return p.PrintExactly(value, func(w io.Writer) {
+		var b strings.Builder
+		text(&b)
+		_, _ = io.WriteString(w, Printable(b.String()))
+	})
+}
+
+// PrintExactly is Print for a text that another program reads, which has to be as it is.
+func (p *Program) PrintExactly(value any, text func(io.Writer)) error {
 	if !p.Output.JSON() {
 		w := &FirstError{W: p.Stdout}
 		text(w)
@@ -114,6 +123,27 @@ func cells(row []string, n int) []string {
 		}
 	}
 	return out
+}
+
+// Printable returns a text of lines with what a terminal does not show as a character, or obeys, as Go writes it in
+// quotes: \x1b, \u202e.
+func Printable(text string) string {
+	hidden := func(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
+	if utf8.ValidString(text) && strings.IndexFunc(text, hidden) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for rest := text; rest != ""; {
+		r, n := utf8.DecodeRuneInString(rest)
+		if r == utf8.RuneError && n == 1 || hidden(r) {
+			quoted := strconv.Quote(rest[:n])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(rest[:n])
+		}
+		rest = rest[n:]
+	}
+	return b.String()
 }
 
 // Cell keeps a text within its cell and the terminal unharmed.

@@ -85,7 +85,7 @@ func (p *Program) Execute(ctx context.Context, args []string) error {
 
 // Say writes a message for the person at the terminal.
 func (p *Program) Say(format string, args ...any) {
-	fmt.Fprintf(p.Stderr, p.about.Name+": "+format+"\n", args...)
+	fmt.Fprintln(p.Stderr, Printable(p.about.Name+": "+fmt.Sprintf(format, args...)))
 }
 
 // UntilSignalled returns a context that ends with the first SIGINT or SIGTERM. The second ends the process at once: all
