@@ -30,7 +30,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	g.guard(nil)
 	maria := testkit.MariaDB(t, mariadbd.Options{})
 	root := func(statement string) { require.NoError(t, on(t, maria, "root", statement)) }
-	root("CREATE USER m@localhost IDENTIFIED BY '"+password+"'")
+	root("CREATE USER m@localhost IDENTIFIED BY '" + password + "'")
 	root("GRANT ALL ON *.* TO m@localhost")
 	dir, dsn := t.TempDir(), "m:"+password+"@unix("+maria.Socket()+")/"
 	file := func(name, text string) string {
