@@ -27,7 +27,7 @@ func rolesCommand(p *program) *cobra.Command {
 	var f rolesFlags
 	cmd := &cobra.Command{
 		Use: "roles [PART...]", Short: "Print the roles of etcd for css-sync and czars, and make them",
-		GroupID: groupDaemon, Args: cli.Takes("[PART...]"), Annotations: cli.OnlyEtcd,
+		GroupID: groupDaemon, Args: cli.Takes("[PART]..."), Annotations: cli.OnlyEtcd,
 		ValidArgsFunction: p.Completes(cli.Words(partNames()...)),
 		Long: `Print the role of each part, as commands of etcdctl; nothing is asked of etcd. Without PART that is all of them:
 

@@ -24,6 +24,7 @@ func TestRolesArePrinted(t *testing.T) {
 	require.Len(t, v, 1)
 	assert.Equal(t, []permissionView{{roles.Read, "/qserv/", "/qserv0"}}, v[0].Permissions)
 	assert.Len(t, clitest.JSON[[]roleView](c, "roles"), len(roles.Parts))
+	c.Says("css-czar ... css-reader", "roles reader czar") // in the order of the parts
 	c.Refuses(cli.ExitInvalid, `there is no part "writer"; the parts are czar, `, "roles writer")
 	c.Refuses(cli.ExitInvalid, "prefix", "roles --prefix other")
 	assert.Equal(t, []string{"czar", "coordinator"}, completions(c, "roles", "c"))
