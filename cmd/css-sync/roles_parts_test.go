@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -156,8 +157,10 @@ func (w *world) read() {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	watch := c.Start(ctx, "watch /NODES")
 	clitest.Await(w.t, func() bool { // a watch begins with what comes after it
-		w.as("operator").OK("node set-state worker-1 INACTIVE")
-		w.as("operator").OK("node set-state worker-1 ACTIVE")
+		for _, state := range []string{"INACTIVE", "ACTIVE"} {
+			_, err := w.root.Put(ctx, "/qserv/css/NODES/worker-1", state)
+			require.NoError(w.t, err)
+		}
 		return strings.Contains(watch.String(), "/NODES/worker-1")
 	})
 	cancel()
@@ -172,8 +175,21 @@ func (w *world) mirrorAlone() {
 	serve.Await(`msg="mirror follows etcd"`)
 	serve.Await("that were made or removed past css-sync are on record now")
 	w.as("operator").OK("db create Mirrored")
-	awaitAgreement(w.as("reader"))
+	w.awaitRow("/DBS/Mirrored")
 	end()
+}
+
+// awaitRow waits until kvData has a key.
+func (w *world) awaitRow(key string) {
+	w.t.Helper()
+	db, err := sql.Open("mysql", w.maria.DSN(cli.DefaultDatabase))
+	require.NoError(w.t, err)
+	defer db.Close()
+	clitest.Await(w.t, func() bool {
+		var n int
+		err := db.QueryRowContext(w.t.Context(), "SELECT COUNT(*) FROM kvData WHERE kvKey = ?", key).Scan(&n)
+		return err == nil && n == 1
+	}, key)
 }
 
 // awaitKey waits until etcd has a key, or has it no more. It looks past css-sync, whose commands take more of the
@@ -226,7 +242,6 @@ func (w *world) drop() {
 		return err == nil
 	})
 	c.OK("table drop LSST.Source --delay 0s")
-	awaitShow(c, "LSST.Source", func(v status.Drop) bool { return len(v.WaitingFor) == 1 })
 	query.Release()
 	w.awaitKey("/qserv/drop/table/LSST/Source", false)
 
@@ -236,13 +251,22 @@ func (w *world) drop() {
 	w.awaitKey("/qserv/czar/"+before[0].ID, false)
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
 	c.OK("db drop Empty")
-	awaitShow(c, "Empty", func(v status.Drop) bool { return v.Phase == "failed" })
+	w.awaitFailed("Empty")
 	c.OK("drops retry Empty")
-	awaitShow(c, "Empty", func(v status.Drop) bool { return v.Phase == "failed" })
+	w.awaitFailed("Empty")
 	c.OK("drops abandon Empty")
 	require.NoError(t, gate.Close(t.Context()))
 	assert.Empty(t, clitest.JSON[[]status.Czar](c, "drops czars"))
 	end()
+}
+
+// awaitFailed waits until the coordinator has tried to remove a database's data, and could not.
+func (w *world) awaitFailed(db string) {
+	w.t.Helper()
+	clitest.Await(w.t, func() bool {
+		got, err := w.root.Get(w.t.Context(), "/qserv/drop/db/"+db)
+		return err == nil && len(got.Kvs) == 1 && strings.Contains(string(got.Kvs[0].Value), "exit status 7")
+	})
 }
 
 // loads reads a key as views do.

@@ -92,8 +92,8 @@ func (c *compactor) turn(ctx context.Context) {
 }
 
 // errNotPermitted says what a refusal means.
-var errNotPermitted = errors.New("this user of etcd may not compact, which takes etcd's role root: history grows without " +
-	"end; give the user that role, or leave it to etcd: css-sync serve --compact=off, and etcd " +
+var errNotPermitted = errors.New("this user of etcd may not compact, which takes etcd's role root: history grows " +
+	"without end; give the user that role, or leave it to etcd: css-sync serve --compact=off, and etcd " +
 	"--auto-compaction-mode=periodic --auto-compaction-retention=1h")
 
 // noRevision is one that no etcd has.
