@@ -63,7 +63,9 @@ func TestSecretsAreNotShown(t *testing.T) {
 		require.Equal(t, code, r.Code, "%s: %s", line, r.Stderr)
 		fmt.Fprintln(&shown, line, r.Stdout, r.Stderr)
 	}
-	for _, line := range []string{"db create D", "mirror --once", "roles --apply reader", "log --all", "mirror --dry-run"} {
+	for _, line := range []string{
+		"db create D", "mirror --once", "roles --apply reader", "log --all", "mirror --dry-run",
+	} {
 		run(at("variables"), cli.ExitOK, line)
 	}
 	for place := range places {
