@@ -14,6 +14,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/diff"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func TestCatalogueOutput(t *testing.T) {
@@ -47,11 +48,11 @@ func TestWritesTellTheirRevision(t *testing.T) {
 	c := onEtcd(t)
 	assert.Regexp(t, `^database LSST created, revision \d+\n$`, c.OK("db create LSST"))
 	assert.Equal(t, "nothing to do: the database LSST exists\n", c.OK("db create LSST --if-not-exists"))
-	w := clitest.JSON[writeResult](c, "table", "create", "LSST.T", "--schema", "(a INT)")
+	w := clitest.JSON[form.Result](c, "table", "create", "LSST.T", "--schema", "(a INT)")
 	assert.True(t, w.Changed)
-	next := clitest.JSON[writeResult](c, "table", "create", "LSST.T", "--schema", "(a INT)", "--if-not-exists")
-	assert.Equal(t, writeResult{0, false}, next)
-	later := clitest.JSON[writeResult](c, "table", "set-status", "LSST.T", "DO_NOT_USE")
+	next := clitest.JSON[form.Result](c, "table", "create", "LSST.T", "--schema", "(a INT)", "--if-not-exists")
+	assert.Equal(t, form.Result{}, next)
+	later := clitest.JSON[form.Result](c, "table", "set-status", "LSST.T", "DO_NOT_USE")
 	assert.Greater(t, later.Revision, w.Revision)
 }
 
@@ -63,16 +64,16 @@ func TestChangesAndTheirConditions(t *testing.T) {
 		"db set-status LSST READY --if-status READY")
 	assert.Equal(t, "DO_NOT_USE\n", c.OK("get /DBS/LSST"))
 
-	before := clitest.JSON[tableView](c, "table", "show", "LSST.Source")
+	before := clitest.JSON[form.Table](c, "table", "show", "LSST.Source")
 	c.OK("table set-scan LSST.Source --scan-rating 3 --lock-in-mem")
 	c.OK("table", "set-schema", "LSST.Source", "--schema", " (b INT) ; ")
 	c.Refuses(1, "changed since the revision given: it was changed at revision",
 		"table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(before.Modified))
-	now := clitest.JSON[tableView](c, "table", "show", "LSST.Source")
+	now := clitest.JSON[form.Table](c, "table", "show", "LSST.Source")
 	c.OK("table", "set-status", "LSST.Source", "FAILED:why", "--if-revision", fmt.Sprint(now.Modified))
-	after := clitest.JSON[tableView](c, "table", "show", "LSST.Source")
+	after := clitest.JSON[form.Table](c, "table", "show", "LSST.Source")
 	assert.Equal(t, before.Partitioning, after.Partitioning)
-	assert.Equal(t, &sharedScanView{LockInMem: true, Rating: 3}, after.SharedScan)
+	assert.Equal(t, &form.SharedScan{LockInMem: true, Rating: 3}, after.SharedScan)
 	assert.Equal(t, "(b INT)", after.Schema)
 	assert.EqualValues(t, "FAILED:why", after.Status)
 
@@ -99,8 +100,8 @@ func TestSchemaFromAFileAndFromStandardInput(t *testing.T) {
 	c.OK("table", "create", "D.A", "--schema-file", path)
 	c.Stdin = "(c INT)"
 	c.OK("table create D.B --schema-file -")
-	assert.Equal(t, "(a INT,\n b INT)", clitest.JSON[tableView](c, "table", "show", "D.A").Schema)
-	assert.Equal(t, "(c INT)", clitest.JSON[tableView](c, "table", "show", "D.B").Schema)
+	assert.Equal(t, "(a INT,\n b INT)", clitest.JSON[form.Table](c, "table", "show", "D.A").Schema)
+	assert.Equal(t, "(c INT)", clitest.JSON[form.Table](c, "table", "show", "D.B").Schema)
 }
 
 // What is registered below czar/, be it unreadable, keeps removals from happening at once without --force.
@@ -167,7 +168,7 @@ func TestDatabaseWithTablesAndFamilies(t *testing.T) {
 	c.Goldens("db-create-again", "db create LSST_3 --like LSST --with-tables")
 	c.Goldens("db-families", "db families")
 
-	made := clitest.JSON[tableDetails](c, "table", "show", "LSST_3.Source")
+	made := clitest.JSON[form.TableDetails](c, "table", "show", "LSST_3.Source")
 	assert.Equal(t, "LSST_3", made.Partitioning.DirDB)
 	assert.Equal(t, "READY\n", c.OK("get /DBS/LSST_3"))
 
@@ -207,7 +208,7 @@ func TestUnqueryable(t *testing.T) {
 	before := saved(t, c.OK("dump"))
 	c.OK(append(child, "--allow-unqueryable")...)
 	assert.Regexp(t, `(?m)^no czar can query it: +`+why+`$`, c.OK("table show LSST.Forced"))
-	assert.Equal(t, why, clitest.JSON[tableDetails](c, "table", "show", "LSST.Forced").Unqueryable)
+	assert.Equal(t, why, clitest.JSON[form.TableDetails](c, "table", "show", "LSST.Forced").Unqueryable)
 	assert.NotContains(t, c.OK("table show LSST.Source"), "no czar")
 
 	r := c.Run("db create LSST_3 --like LSST --with-tables")

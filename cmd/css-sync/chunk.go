@@ -17,17 +17,6 @@ func chunkCommand(p *program) *cobra.Command {
 		chunkDelete(p))
 }
 
-// chunkView is the JSON form of a chunk.
-type chunkView struct {
-	ID    int      `json:"id"`
-	Nodes []string `json:"nodes"` // one for each replica
-	Error string   `json:"error,omitempty"`
-}
-
-func viewChunk(c cssetcd.Chunk) chunkView {
-	return chunkView{ID: c.ID, Nodes: append([]string{}, c.Nodes...)}
-}
-
 // onChunks reads the chunks of a table, of which there may be very many.
 func (p *program) onChunks(ctx context.Context, table string,
 	do func(cssetcd.TableName, iter.Seq2[cssetcd.Chunk, error]) error) error {

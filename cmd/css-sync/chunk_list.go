@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func chunkList(p *program) *cobra.Command {
@@ -26,11 +27,11 @@ func chunkList(p *program) *cobra.Command {
 }
 
 func (p *program) printChunks(chunks iter.Seq2[cssetcd.Chunk, error]) error {
-	views := []chunkView{}
+	views := []form.Chunk{}
 	t := cli.Table{Header: []string{"CHUNK", "NODES"}}
 	var bad unreadables
 	for c, err := range chunks {
-		v, nodes := viewChunk(c), strings.Join(c.Nodes, ", ")
+		v, nodes := form.OfChunk(c), strings.Join(c.Nodes, ", ")
 		if err != nil {
 			v.Error, nodes = cli.Sentence(err), "unreadable"
 			bad = append(bad, fmt.Sprintf("%d: %s", c.ID, v.Error))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func chunkShow(p *program) *cobra.Command {
@@ -29,7 +30,7 @@ func chunkShow(p *program) *cobra.Command {
 				if err != nil {
 					return &cssetcd.Error{Op: "read chunk", Object: fmt.Sprintf("%d of %s", id, name), Err: err}
 				}
-				return p.Print(viewChunk(c), func(w io.Writer) {
+				return p.Print(form.OfChunk(c), func(w io.Writer) {
 					cli.Facts{{"chunk", strconv.Itoa(id)}, {"table", name.String()}, {"nodes", strings.Join(c.Nodes, ", ")}}.Write(w)
 				})
 			})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func TestChunks(t *testing.T) {
@@ -32,7 +33,7 @@ func TestChunks(t *testing.T) {
 	c.GoldenOf(cli.ExitError, "unreadable-chunk.txt", "chunk list LSST.Object")
 	r := c.Run("chunk list LSST.Object -w json")
 	assert.Equal(t, cli.ExitError, r.Code)
-	assert.NotEmpty(t, clitest.Decode[[]chunkView](t, r.Stdout)[0].Error)
+	assert.NotEmpty(t, clitest.Decode[[]form.Chunk](t, r.Stdout)[0].Error)
 
 	assert.Regexp(t, `^chunk 57 of LSST.Object deleted, revision \d+\n$`, c.OK("chunk delete LSST.Object 57"))
 	c.OK("chunk delete LSST.Object 6630")

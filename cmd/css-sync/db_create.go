@@ -12,6 +12,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/diff"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 type dbCreateFlags struct {
@@ -130,9 +131,9 @@ func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name
 		return err
 	}
 	return p.Print(struct {
-		writeResult
+		form.Result
 		Tables int `json:"tables"`
-	}{writeResult{rev, rev != 0}, len(tables)}, func(w io.Writer) {
+	}{form.OfRevision(rev), len(tables)}, func(w io.Writer) {
 		if rev == 0 {
 			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name,
 				cli.Count(len(tables), "table"), like)

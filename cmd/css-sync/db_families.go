@@ -9,15 +9,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
-
-// familyView is the JSON form of a family.
-type familyView struct {
-	Family     int      `json:"family"`
-	Databases  []string `json:"databases"`
-	Tables     int      `json:"tables"`
-	TableNames []string `json:"table_names"`
-}
 
 func dbFamilies(p *program) *cobra.Command {
 	return &cobra.Command{
@@ -36,11 +29,9 @@ func dbFamilies(p *program) *cobra.Command {
 }
 
 func (p *program) printFamilies(families []cssetcd.Family) error {
-	views := []familyView{}
 	t := cli.Table{Header: []string{"FAMILY", "TABLES", "DATABASES"}}
 	for i, f := range families {
-		views = append(views, familyView{i + 1, f.Databases, len(f.Tables), f.Tables})
 		t.Rows = append(t.Rows, []string{strconv.Itoa(i + 1), strconv.Itoa(len(f.Tables)), strings.Join(f.Databases, ", ")})
 	}
-	return p.Print(views, t.Write)
+	return p.Print(form.OfFamilies(families), t.Write)
 }

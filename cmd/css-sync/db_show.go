@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func dbShow(p *program) *cobra.Command {
@@ -21,14 +22,14 @@ func dbShow(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				v := viewDatabase(db)
-				return p.Print(v, v.write)
+				v := form.OfDatabase(db)
+				return p.Print(v, func(w io.Writer) { writeDatabase(w, v) })
 			})
 		},
 	}
 }
 
-func (v databaseView) write(w io.Writer) {
+func writeDatabase(w io.Writer, v form.Database) {
 	f := cli.Facts{
 		{"database", v.Name}, {"status", string(v.Status)},
 		{"storage class", v.StorageClass}, {"release status", v.ReleaseStatus},

@@ -10,11 +10,12 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 // deleted is what del did, and its JSON form.
 type deleted struct {
-	writeResult
+	form.Result
 	Keys int `json:"keys"` // that were deleted
 	key  string
 }
@@ -43,7 +44,7 @@ func delCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				d := deleted{writeResult{rev, true}, keys, args[0]}
+				d := deleted{form.Result{Revision: rev, Changed: true}, keys, args[0]}
 				return p.Print(d, d.write)
 			})
 		},

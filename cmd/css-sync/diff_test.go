@@ -14,6 +14,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/diff"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
@@ -45,7 +46,7 @@ func TestDiff(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
 	file := saved(t, c.OK("dump"))
-	before := fmt.Sprint(clitest.JSON[writeResult](c, "put", "/DBS/Plain/note", "one\ntwo").Revision - 1)
+	before := fmt.Sprint(clitest.JSON[form.Result](c, "put", "/DBS/Plain/note", "one\ntwo").Revision - 1)
 	c.Says("no difference: "+file+" has 37 keys and etcd@"+before+" has 37 keys\n", "diff", file, "etcd@"+before)
 	c.OK("diff", "file://"+file, "etcd@"+before)
 	c.OK("diff etcd etcd")

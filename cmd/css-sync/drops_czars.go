@@ -9,7 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func dropsCzars(p *program) *cobra.Command {
@@ -26,7 +26,7 @@ of etcd up to which it knows the catalogue.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *deletion.Client) error {
 				all, err := client.Czars(ctx)
-				views := status.NewCzars(all)
+				views := form.OfCzars(all)
 				t := cli.Table{Header: []string{"CZAR", "ID", "STATE", "SEEN", "SINCE"}}
 				for _, v := range views {
 					t.Rows = append(t.Rows, []string{v.Name, v.ID, v.State, strconv.FormatInt(int64(v.Seen), 10), v.Since})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func dropsList(p *program) *cobra.Command {
@@ -21,7 +21,7 @@ With -w json: a list of what "css-sync drops show -w json" prints of each.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.onDrops(cmd.Context(), func(ctx context.Context, client *deletion.Client) error {
 				all, err := client.Drops(ctx)
-				views := status.NewDrops(all)
+				views := form.OfDrops(all)
 				t := cli.Table{Header: []string{"NAME", "PHASE", "AGE", "POLICY", "BY", "NOW"}}
 				for _, v := range views {
 					t.Rows = append(t.Rows, []string{v.Name, v.Phase, v.Age(), string(v.Policy), v.By, v.Summary})

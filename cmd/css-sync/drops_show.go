@@ -11,7 +11,7 @@ import (
 
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func dropsShow(p *program) *cobra.Command {
@@ -48,14 +48,14 @@ With -w json an object:
 				if err != nil {
 					return err
 				}
-				v := status.NewDrop(s)
+				v := form.OfDrop(s)
 				return p.Print(v, func(w io.Writer) { writeDrop(w, v) })
 			})
 		},
 	}
 }
 
-func writeDrop(w io.Writer, v status.Drop) {
+func writeDrop(w io.Writer, v form.Drop) {
 	attempts := ""
 	if v.Attempts > 0 {
 		attempts = strconv.Itoa(v.Attempts)
@@ -83,7 +83,7 @@ func writeDrop(w io.Writer, v status.Drop) {
 	t.Write(w)
 }
 
-func ago(v status.Drop) string {
+func ago(v form.Drop) string {
 	if v.AgeSeconds == nil {
 		return ""
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/qserv/css-etcd/deletion/coordinator"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
-	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 // onQuickDrops returns a command line on a catalogue with durations that tests can wait for.
@@ -72,13 +72,13 @@ func (z *gatedCzar) begin(name string) (*deletion.Ref, error) {
 }
 
 // awaitShow waits until the drop is as wanted, and returns its text form.
-func awaitShow(c *clitest.CommandLine, name string, wanted func(status.Drop) bool) string {
+func awaitShow(c *clitest.CommandLine, name string, wanted func(form.Drop) bool) string {
 	c.T.Helper()
 	var last string
 	clitest.Await(c.T, func() bool {
 		r := c.Run("drops", "show", name, "-w", "json")
 		last = r.Stdout + r.Stderr
-		return r.Code == cli.ExitOK && wanted(clitest.Decode[status.Drop](c.T, r.Stdout))
+		return r.Code == cli.ExitOK && wanted(clitest.Decode[form.Drop](c.T, r.Stdout))
 	}, "the drop of %s is not as wanted: %s", name, &last)
 	return c.OK("drops", "show", name)
 }
@@ -96,7 +96,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	assert.Contains(t, out, "table LSST.Filter is marked to be dropped, revision ")
 	assert.Contains(t, out,
 		"; no query begins on it from now on\nto undo within 1h0m0s: css-sync drops cancel LSST.Filter\nnow it waits for ")
-	text := awaitShow(c, "LSST.Filter", func(v status.Drop) bool {
+	text := awaitShow(c, "LSST.Filter", func(v form.Drop) bool {
 		return len(v.WaitingFor) == 1 && strings.Contains(v.WaitingFor[0].Why, "running on it")
 	})
 	assert.Contains(t, text, "first czar")
@@ -105,7 +105,7 @@ func TestDropWaitsForRegisteredCzars(t *testing.T) {
 	require.ErrorIs(t, err, deletion.ErrDropPending)
 	czar.query("LSST.Object").Release()
 
-	v := clitest.JSON[[]status.Drop](c, "drops", "list")[0]
+	v := clitest.JSON[[]form.Drop](c, "drops", "list")[0]
 	assert.Equal(t, "LSST.Filter", v.Name)
 	assert.Equal(t, "table", v.Kind)
 	assert.Equal(t, "marked", v.Phase)
@@ -203,7 +203,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	assert.Equal(t, "protocol", r.Way)
 	assert.Equal(t, "marked", r.Phase)
 	assert.Positive(t, r.Revision)
-	text2 := awaitShow(c, "LSST", func(v status.Drop) bool { return v.Phase == "failed" && v.Kind == "database" })
+	text2 := awaitShow(c, "LSST", func(v form.Drop) bool { return v.Phase == "failed" && v.Kind == "database" })
 	assert.Contains(t, text2, "exit status 7: worker-1 is down")
 	c.Refuses(cli.ExitError, "past the point of no return", "drops cancel LSST")
 	c.Refuses(cli.ExitError, "a drop of this name has not ended", "db create LSST")
@@ -219,7 +219,7 @@ func TestServeCarriesDropsOut(t *testing.T) {
 	// What cannot be removed is given up.
 	require.NoError(t, os.WriteFile(broken, nil, 0o600))
 	c.OK("db drop Plain")
-	awaitShow(c, "Plain", func(v status.Drop) bool { return v.Phase == "failed" })
+	awaitShow(c, "Plain", func(v form.Drop) bool { return v.Phase == "failed" })
 	c.Says("data that were not removed stay", "drops abandon Plain")
 	c.OK("db create Plain")
 }
@@ -234,7 +234,7 @@ func TestDropLaterAndWithoutCzars(t *testing.T) {
 			"be kept: css-sync drops cancel LSST.Filter\n")
 	c.Says("READY", "table show LSST.Filter")
 	c.Says("are cancelled", "drops show LSST.Filter")
-	assert.Equal(t, "requested", clitest.JSON[[]status.Drop](c, "drops", "list")[0].Phase)
+	assert.Equal(t, "requested", clitest.JSON[[]form.Drop](c, "drops", "list")[0].Phase)
 	// A drop now takes the place of the request, and does not go past it.
 	c.Says("to undo until the czars have agreed: css-sync drops cancel LSST.Filter\nnow it waits for a coordinator; "+
 		"css-sync "+
@@ -353,14 +353,14 @@ func TestEvict(t *testing.T) {
 	query := czar.query("LSST.Filter")
 	c.OK("table drop LSST.Filter")
 	var id string
-	awaitShow(c, "LSST.Filter", func(v status.Drop) bool {
+	awaitShow(c, "LSST.Filter", func(v form.Drop) bool {
 		if len(v.WaitingFor) == 1 {
 			id = v.WaitingFor[0].Czar
 		}
 		return id != ""
 	})
 	c.Says("slow czar", "drops czars")
-	assert.Equal(t, []string{id}, []string{clitest.JSON[[]status.Czar](c, "drops", "czars")[0].ID})
+	assert.Equal(t, []string{id}, []string{clitest.JSON[[]form.Czar](c, "drops", "czars")[0].ID})
 	c.Refuses(cli.ExitError, "no such czar is registered", "drops evict nobody")
 	c.Says("is being ended, which takes 7s or somewhat more", "drops", "evict", id)
 	select {
@@ -369,7 +369,7 @@ func TestEvict(t *testing.T) {
 		t.Fatal("the query is not told to end")
 	}
 	clitest.AwaitGone(t, c.Run, "LSST.Filter")
-	czars := clitest.JSON[[]status.Czar](c, "drops", "czars")
+	czars := clitest.JSON[[]form.Czar](c, "drops", "czars")
 	require.Len(t, czars, 1)
 	assert.NotEqual(t, id, czars[0].ID, "it registers anew")
 	query.Release()

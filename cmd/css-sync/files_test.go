@@ -19,6 +19,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/internal/status"
 )
 
@@ -114,7 +115,7 @@ func TestRestoreOfPendingDrops(t *testing.T) {
 func TestDumpOfAnOldRevision(t *testing.T) {
 	t.Parallel()
 	c := onEtcd(t)
-	at := clitest.JSON[writeResult](c, "db", "create", "First").Revision
+	at := clitest.JSON[form.Result](c, "db", "create", "First").Revision
 	c.OK("db create Second")
 	assert.NotContains(t, c.OK("dump", "--rev", fmt.Sprint(at)), "Second")
 	c.Refuses(cli.ExitError, "the revision has not been reached", "dump --rev 99999")
@@ -175,7 +176,7 @@ func TestWatch(t *testing.T) {
 	assert.NotContains(t, some.String(), "/DBS/D2", "a sibling is not below")
 	for line := range strings.Lines(some.String()) {
 		if strings.HasPrefix(line, "{") {
-			assert.Positive(t, clitest.Decode[changeView](t, line).Revision)
+			assert.Positive(t, clitest.Decode[form.Change](t, line).Revision)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func getCommand(p *program) *cobra.Command {
@@ -22,7 +23,7 @@ func getCommand(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.PrintExactly(viewKey(args[0], e), func(w io.Writer) { fmt.Fprintln(w, e.Value) })
+				return p.PrintExactly(form.OfKey(args[0], e), func(w io.Writer) { fmt.Fprintln(w, e.Value) })
 			})
 		},
 	}

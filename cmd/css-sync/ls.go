@@ -5,16 +5,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func lsCommand(p *program) *cobra.Command {
@@ -46,7 +45,7 @@ func lsCommand(p *program) *cobra.Command {
 					return err
 				}
 				var bad unreadables
-				if err := p.printKeys(listKeys(listed(s, root, *unpacked, &bad), root, recursive), long); err != nil {
+				if err := p.printKeys(form.OfKeys(listed(s, root, *unpacked, &bad), root, recursive), long); err != nil {
 					return err
 				}
 				return bad.err("packed key")
@@ -60,37 +59,19 @@ func lsCommand(p *program) *cobra.Command {
 }
 
 // childKeys returns what stands directly below root, by name.
-func childKeys(root string, found map[string]cssetcd.Entry) []keyView {
-	views := []keyView{}
+func childKeys(root string, found map[string]cssetcd.Entry) []form.Key {
+	views := []form.Key{}
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		if e := found[name]; e.Exists() {
-			views = append(views, viewKey(root+"/"+name, e))
+			views = append(views, form.OfKey(root+"/"+name, e))
 		} else {
-			views = append(views, keyView{Key: root + "/" + name})
+			views = append(views, form.Key{Key: root + "/" + name})
 		}
 	}
 	return views
 }
 
-// listKeys returns the keys below root, which come in byte order. Without recursive it is the names directly below:
-// those too that are no key themselves but have keys below them.
-func listKeys(keys iter.Seq2[string, cssetcd.Entry], root string, recursive bool) []keyView {
-	views := []keyView{}
-	seen := map[string]bool{} // names directly below
-	for key, e := range keys {
-		name, _, deeper := strings.Cut(key[len(root)+1:], "/")
-		switch {
-		case !deeper || recursive:
-			views = append(views, viewKey(key, e))
-		case !seen[name]:
-			views = append(views, keyView{Key: root + "/" + name})
-		}
-		seen[name] = true
-	}
-	return views
-}
-
-func (p *program) printKeys(views []keyView, long bool) error {
+func (p *program) printKeys(views []form.Key, long bool) error {
 	return p.Print(views, func(w io.Writer) {
 		if !long {
 			for _, v := range views {

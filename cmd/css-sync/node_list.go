@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func nodeList(p *program) *cobra.Command {
@@ -28,7 +29,7 @@ func nodeList(p *program) *cobra.Command {
 
 func (p *program) printNodes(all iter.Seq2[*cssetcd.Node, error]) error {
 	return printList(p, "node", []string{"NODE", "STATE", "TYPE", "HOST", "PORT"}, all,
-		func(n *cssetcd.Node) (nodeView, []string) {
-			return viewNode(n), []string{n.Name, string(n.State), n.Type, n.Host, strconv.Itoa(n.Port)}
-		}, func(name, reason string) nodeView { return nodeView{Name: name, Error: reason} })
+		func(n *cssetcd.Node) (form.Node, []string) {
+			return form.OfNode(n), []string{n.Name, string(n.State), n.Type, n.Host, strconv.Itoa(n.Port)}
+		}, func(name, reason string) form.Node { return form.Node{Name: name, Error: reason} })
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func nodeShow(p *program) *cobra.Command {
@@ -20,7 +21,7 @@ func nodeShow(p *program) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return p.Print(viewNode(n), func(w io.Writer) {
+				return p.Print(form.OfNode(n), func(w io.Writer) {
 					append(cli.Facts{
 						{"node", n.Name}, {"state", string(n.State)}, {"type", n.Type}, {"host", n.Host}, {"port", strconv.Itoa(n.Port)},
 					}, revisions(n.Incarnation, n.Modified)...).Write(w)

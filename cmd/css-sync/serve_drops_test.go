@@ -13,7 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
-	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 // What is wrong with flags of drops is found before anything is asked of etcd: there is none here. No password is
@@ -162,7 +162,7 @@ func TestServeEndsWhileACommandHangs(t *testing.T) {
 	serve := c.Process("serve", "--no-mirror", "--drop-command", program)
 	serve.Await(`msg="this process coordinates drops"`)
 	c.OK("table drop LSST.Filter --delay 0s")
-	awaitShow(c, "LSST.Filter", func(v status.Drop) bool { return v.Phase == "dropping" })
+	awaitShow(c, "LSST.Filter", func(v form.Drop) bool { return v.Phase == "dropping" })
 	began := time.Now()
 	serve.Signal(os.Interrupt)
 	serve.Ends()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func tableList(p *program) *cobra.Command {
@@ -30,10 +31,10 @@ func tableList(p *program) *cobra.Command {
 
 func (p *program) printTables(all iter.Seq2[*cssetcd.Table, error]) error {
 	return printList(p, "table", []string{"TABLE", "STATUS", "KIND", "DIRECTOR", "SCAN RATING"}, all,
-		func(t *cssetcd.Table) (tableView, []string) { return viewTable(t), tableRow(t) },
-		func(name, reason string) tableView {
+		func(t *cssetcd.Table) (form.Table, []string) { return form.OfTable(t), tableRow(t) },
+		func(name, reason string) form.Table {
 			n, _ := cssetcd.ParseTableName(name)
-			return tableView{Database: n.DB, Table: n.Table, Error: reason}
+			return form.Table{Database: n.DB, Table: n.Table, Error: reason}
 		})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func tableShow(p *program) *cobra.Command {
@@ -37,41 +38,23 @@ func tableShow(p *program) *cobra.Command {
 				if v.Unqueryable != "" {
 					f = append(f, [2]string{"no czar can query it", v.Unqueryable})
 				}
-				return p.Print(v, func(w io.Writer) { v.write(w, f) })
+				return p.Print(v, func(w io.Writer) { writeTable(w, v, f) })
 			})
 		},
 	}
 }
 
-// tableDetails is the JSON form of one table that is shown alone.
-type tableDetails struct {
-	tableView
-	Columns      []columnView `json:"columns"`                 // null: they cannot be read from the schema
-	ColumnsError string       `json:"columns_error,omitempty"` // why not
-	Unqueryable  string       `json:"unqueryable,omitempty"`   // why no czar can query it
-}
-
-type columnView struct {
-	Name string `json:"name"`
-	Type string `json:"type"`
-}
-
-func viewDetails(t *cssetcd.Table) tableDetails {
-	v := tableDetails{tableView: viewTable(t)}
+func viewDetails(t *cssetcd.Table) form.TableDetails {
 	columns, err := t.Columns()
+	reason := ""
 	if err != nil {
-		_, v.ColumnsError = unreadable(err)
-		return v
+		_, reason = unreadable(err)
 	}
-	v.Columns = []columnView{}
-	for _, c := range columns {
-		v.Columns = append(v.Columns, columnView(c))
-	}
-	return v
+	return form.OfDetails(t, columns, reason)
 }
 
-// write writes what a table is, and its columns; the text of the schema where they cannot be read from it.
-func (v tableDetails) write(w io.Writer, f cli.Facts) {
+// writeTable writes what a table is, and its columns; the text of the schema where they cannot be read from it.
+func writeTable(w io.Writer, v form.TableDetails, f cli.Facts) {
 	if v.ColumnsError != "" {
 		append(f, cli.Facts{{"columns", "cannot be read from the schema: " + v.ColumnsError},
 			{"schema", v.Schema}}...).Write(w)

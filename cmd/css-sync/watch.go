@@ -11,6 +11,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/history"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 func watchCommand(p *program) *cobra.Command {
@@ -57,34 +58,14 @@ func (p *program) watch(ctx context.Context, css *cli.Catalogue, root string) er
 			if c.Key != root && !strings.HasPrefix(c.Key, root+"/") {
 				continue
 			}
-			if err := p.printChange(viewChange(c, u.To.Revision())); err != nil {
+			if err := p.printChange(form.OfChange(c, u.To.Revision())); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// changeView is one line of watch -w json.
-type changeView struct {
-	Revision cssetcd.Revision `json:"revision"`
-	Key      string           `json:"key"`
-	Old      *string          `json:"old"` // null: the key came into being
-	New      *string          `json:"new"` // null: the key is gone
-}
-
-// viewChange: of a key that is gone only the revision is known up to which it went.
-func viewChange(c cssetcd.KeyChange, upTo cssetcd.Revision) changeView {
-	v := changeView{Revision: upTo, Key: c.Key}
-	if c.Old.Exists() {
-		v.Old = &c.Old.Value
-	}
-	if c.New.Exists() {
-		v.New, v.Revision = &c.New.Value, c.New.Mod
-	}
-	return v
-}
-
-func (p *program) printChange(v changeView) error {
+func (p *program) printChange(v form.Change) error {
 	if p.Output.JSON() {
 		return cli.WriteJSON(p.Stdout, v, "")
 	}

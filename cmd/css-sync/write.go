@@ -9,13 +9,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 )
-
-// writeResult is the JSON form of what a write did.
-type writeResult struct {
-	Revision cssetcd.Revision `json:"revision"` // 0: nothing was changed
-	Changed  bool             `json:"changed"`
-}
 
 // outcome says in words what a write did, and for those that may find nothing to do, why not.
 type outcome struct{ done, otherwise string }
@@ -28,7 +23,7 @@ func (p *program) write(ctx context.Context, say outcome, do func(context.Contex
 		if err != nil {
 			return err
 		}
-		return p.Print(writeResult{rev, rev != 0}, func(w io.Writer) {
+		return p.Print(form.OfRevision(rev), func(w io.Writer) {
 			if rev == 0 {
 				fmt.Fprintf(w, "nothing to do: %s\n", say.otherwise)
 				return

@@ -11,17 +11,18 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/mirror"
 )
 
 // Status is how all stands.
 type Status struct {
-	Etcd      Etcd       `json:"etcd"`
-	File      *File      `json:"file,omitempty"` // where --css says that the catalogue is
-	Catalogue *Catalogue `json:"catalogue"`      // null: there is none, or it cannot be read
-	Mirrors   []Mirror   `json:"mirrors"`        // of the MySQL servers given, and others that daemons keep
-	Drops     *Drops     `json:"drops"`          // null: they cannot be read, or the catalogue is on a file
-	Czars     []Czar     `json:"czars"`          // that are registered
+	Etcd      Etcd        `json:"etcd"`
+	File      *File       `json:"file,omitempty"` // where --css says that the catalogue is
+	Catalogue *Catalogue  `json:"catalogue"`      // null: there is none, or it cannot be read
+	Mirrors   []Mirror    `json:"mirrors"`        // of the MySQL servers given, and others that daemons keep
+	Drops     *Drops      `json:"drops"`          // null: they cannot be read, or the catalogue is on a file
+	Czars     []form.Czar `json:"czars"`          // that are registered
 	dropsErr  error
 	leading   map[string]daemon.Leading
 	modes     map[string]mirror.Mode // of mirrors, as etcd says
@@ -73,7 +74,7 @@ type File struct {
 // what it cannot read, and the first fault is its error; where all could be read and something needs attention, that is
 // cli.ErrTrouble.
 func Read(ctx context.Context, p *cli.Program, path string, targets []*mysql.Config) (Status, error) {
-	s := Status{Mirrors: []Mirror{}, Czars: []Czar{}}
+	s := Status{Mirrors: []Mirror{}, Czars: []form.Czar{}}
 	look := s.lookAtEtcd
 	if path != "" {
 		look = func(ctx context.Context, p *cli.Program) error { return s.lookAtFile(ctx, p, path) }

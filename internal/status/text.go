@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/mirror"
 )
 
@@ -159,7 +160,7 @@ func (m Mirror) lagText() string {
 func (d *Drops) facts() (f cli.Facts) {
 	var counts []string
 	total := 0
-	for _, phase := range Phases {
+	for _, phase := range form.Phases {
 		if n := d.Phases[phase]; n > 0 {
 			counts = append(counts, fmt.Sprintf("%d %s", n, phase))
 			total += n
@@ -188,13 +189,13 @@ func (d *Drops) facts() (f cli.Facts) {
 }
 
 // czarFacts counts the registered czars, and names those that do not do well.
-func czarFacts(all []Czar) cli.Facts {
+func czarFacts(all []form.Czar) cli.Facts {
 	if len(all) == 0 {
 		return cli.Facts{{"czars", "none registered"}}
 	}
 	f := cli.Facts{{"czars", fmt.Sprintf("%d registered", len(all))}}
 	for _, c := range all {
-		if c.State != Alive {
+		if c.State != form.Alive {
 			f = append(f, [2]string{"czar", fmt.Sprintf("%s is %s; its id is %s", c.Name, c.State, c.ID)})
 		}
 	}
