@@ -5,10 +5,13 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/spf13/cobra"
 
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/status"
 )
 
 type serveFlags struct {
@@ -20,6 +23,7 @@ type serveFlags struct {
 	sessionTTL   time.Duration
 	drops        serveDropFlags
 	compact      compactFlag
+	http         serveHTTPFlags
 }
 
 func serveCommand(p *program) *cobra.Command {
@@ -50,7 +54,7 @@ When etcd cannot be reached at the start, that is an error; when it or MySQL is 
 
 It keeps the history of etcd short, that of all keys: give --compact=off where the etcd is shared with others. Of several daemons the one that keeps least counts.
 
-` + serveDropsHelp,
+` + serveDropsHelp + "\n\n" + serveHTTPHelp,
 		Example: `  css-sync serve --endpoints etcd-0:2379,etcd-1:2379,etcd-2:2379 --czar-config /config-etc/qserv-czar.cnf
   css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf
   css-sync serve --czar-config /config-etc/qserv-czar.cnf --worker-dsn-file /secrets/workers --qmeta-dsn-file /secrets/qmeta
@@ -84,14 +88,27 @@ func (f *serveFlags) register(cmd *cobra.Command) {
 	cli.AllowEnvironment(flags, []string{"no-mirror", "data-dir", "listen-client", "session-ttl", "compact"},
 		cli.OwnPrefix)
 	f.drops.register(cmd)
+	f.http.register(cmd)
 }
 
 // config checks the flags, reads the files that they name, and returns what they say.
 func (f *serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, error) {
 	targets, err := f.check(cmd, p)
+	if err != nil {
+		return daemon.Config{}, err
+	}
+	answers, err := f.http.config(cmd)
 	return daemon.Config{
 		Version: version, Mirror: f.mirror.Mirror, Targets: targets, DataDir: f.dataDir, Listen: f.listenClient,
 		SessionTTL: f.sessionTTL, Compact: time.Duration(f.compact), Drops: f.drops.config(),
+		HTTP: answers, Status: func(ctx context.Context, css *cli.Catalogue, have *cssetcd.Snapshot) (any, error) {
+			servers := make([]*mysql.Config, len(targets))
+			for i, t := range targets {
+				servers[i] = t.Server
+			}
+			s, _ := status.Of(ctx, p.Program, css, have, servers) // what is wrong it says itself
+			return s, nil
+		},
 	}, err
 }
 

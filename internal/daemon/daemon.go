@@ -1,5 +1,5 @@
 // Package daemon is what css-sync serve runs: a mirror to MySQL, a coordinator of drops, the compaction of etcd's
-// history, and, where it is asked for, an etcd of its own.
+// history, answers over HTTP, and, where it is asked for, an etcd of its own.
 package daemon
 
 import (
@@ -26,18 +26,22 @@ type Config struct {
 	SessionTTL time.Duration // after how long a daemon that is gone is replaced, in whole seconds
 	Compact    time.Duration // how much of etcd's history to keep; 0: all
 	Drops      Drops
+	HTTP       HTTP
+	// Status reads how all stands, for HTTP; nil: it is not told.
+	Status func(context.Context, *cli.Catalogue, *cssetcd.Snapshot) (any, error)
 }
 
 // daemon is what serve runs. Its parts live until its context ends or one of them fails.
 type daemon struct {
 	*cli.Program
 	Config
-	css  *cli.Catalogue
-	view *cssetcd.View
+	css      *cli.Catalogue
+	view     *cssetcd.View
+	standing standing
 }
 
 // serve runs the daemon's parts. The etcd is that of this process, if it has one.
-func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server) error {
+func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door) error {
 	d := &daemon{Program: p, Config: config}
 	var parts []func(context.Context) error
 	if etcd != nil {
@@ -65,6 +69,9 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 	}
 	if config.Compact > 0 {
 		parts = append(parts, d.compact)
+	}
+	if door != nil {
+		parts = append(parts, d.answer(door))
 	}
 	notify(p, "READY=1")
 	err = runAll(ctx, parts)

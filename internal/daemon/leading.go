@@ -57,6 +57,7 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term,
 	if err != nil {
 		return err
 	}
+	defer d.standing.leads(t.Name, m.Status)()
 	var announcing sync.WaitGroup
 	defer announcing.Wait()
 	ctx, cancel := context.WithCancel(ctx)

@@ -38,9 +38,13 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	door, err := openDoor(first.Program, first.Config.HTTP)
+	if err != nil {
+		return err
+	}
+	defer door.close()
 	var etcd *embedetcd.Server
 	if first.Config.DataDir != "" {
-		var err error
 		if etcd, err = startEtcd(ctx, first.Program, first.Config); err != nil {
 			return err
 		}
@@ -60,7 +64,7 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 				end(errReload)
 			}
 		}()
-		err := serve(inner, now.Program, now.Config, etcd)
+		err := serve(inner, now.Program, now.Config, etcd, door)
 		end(nil)
 		anew, reload := <-next
 		switch {
@@ -115,8 +119,14 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 	}
 }
 
-// whereEtcdRuns are settings of the etcd of this process, which goes on.
-var whereEtcdRuns = []string{"data-dir", "listen-client"}
+// kept are settings of what goes on: the etcd of this process, and where HTTP is answered.
+var kept = []string{"data-dir", "listen-client", "listen-http"}
+
+// switches are settings that say whether something is there that goes on, and what that is.
+var switches = []struct{ name, what string }{
+	{"data-dir", "whether an etcd runs in this process"},
+	{"http-cert", "whether HTTP has TLS"},
+}
 
 // reload is what a SIGHUP asks for.
 type reload struct {
@@ -126,17 +136,19 @@ type reload struct {
 
 // compare says what to do where a daemon is told something else than before. It is an error where that cannot be done.
 func compare(before, now settings.Layer) (reload, error) {
-	had, has := before["data-dir"].Texts, now["data-dir"].Texts
-	if slices.ContainsFunc(had, notEmpty) != slices.ContainsFunc(has, notEmpty) {
-		return reload{}, fmt.Errorf("data-dir says whether an etcd runs in this process, which takes a restart of css-sync "+
-			"to change: it was %q and is %q", had, has)
+	for _, s := range switches {
+		had, has := before[s.name].Texts, now[s.name].Texts
+		if slices.ContainsFunc(had, notEmpty) != slices.ContainsFunc(has, notEmpty) {
+			return reload{}, fmt.Errorf("%s says %s, which takes a restart of css-sync to change: it was %q and is %q", s.name,
+				s.what, had, has)
+		}
 	}
 	var r reload
 	changed := settings.Changed(before, now)
 	r.later = slices.DeleteFunc(slices.Clone(changed), func(name string) bool {
-		return !slices.Contains(whereEtcdRuns, name)
+		return !slices.Contains(kept, name)
 	})
-	others := slices.DeleteFunc(changed, func(name string) bool { return slices.Contains(whereEtcdRuns, name) })
+	others := slices.DeleteFunc(changed, func(name string) bool { return slices.Contains(kept, name) })
 	r.levelOnly = slices.Equal(others, []string{"log-level"})
 	return r, nil
 }

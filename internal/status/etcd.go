@@ -18,21 +18,18 @@ import (
 )
 
 // lookAtEtcd fills in what etcd says. What it could not find out is an error, which the status shows too.
-func (s *Status) lookAtEtcd(ctx context.Context, p *cli.Program) error {
+func (s *Status) lookAtEtcd(p *cli.Program, read func() error) error {
 	s.Etcd = Etcd{Prefix: p.Connection.Prefix, Endpoints: []Endpoint{}, Alarms: []string{}}
-	err := s.readEtcd(ctx, p)
+	err := read()
 	if err != nil {
 		s.Etcd.OK, s.Etcd.Error = false, cli.Sentence(err)
 	}
 	return err
 }
 
-func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
-	css, err := p.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer css.Close()
+// readEtcd asks etcd, and for a snapshot of the catalogue.
+func (s *Status) readEtcd(ctx context.Context, p *cli.Program, css *cli.Catalogue,
+	snapshot func(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, error)) error {
 	ctx, cancel := p.Limit(ctx)
 	defer cancel()
 	s.Etcd.Endpoints = endpoints(ctx, css.Conn, p.Connection.Endpoints, p.Connection.DialTimeout)
@@ -41,7 +38,7 @@ func (s *Status) readEtcd(ctx context.Context, p *cli.Program) error {
 	if err != nil {
 		return err
 	}
-	have, err := css.Snapshot(ctx, 0)
+	have, err := snapshot(ctx, 0)
 	if err != nil {
 		return err
 	}

@@ -74,13 +74,33 @@ type File struct {
 // what it cannot read, and the first fault is its error; where all could be read and something needs attention, that is
 // cli.ErrTrouble.
 func Read(ctx context.Context, p *cli.Program, path string, targets []*mysql.Config) (Status, error) {
+	return read(ctx, p, targets, func(s *Status) error {
+		if path != "" {
+			return s.lookAtFile(ctx, p, path)
+		}
+		css, err := p.Connect(ctx)
+		if err != nil {
+			return s.lookAtEtcd(p, func() error { return err })
+		}
+		defer css.Close()
+		return s.lookAtEtcd(p, func() error { return s.readEtcd(ctx, p, css, css.Snapshot) })
+	})
+}
+
+// Of is Read of an etcd that is connected and a catalogue that is in memory, as a daemon has them.
+func Of(ctx context.Context, p *cli.Program, css *cli.Catalogue, have *cssetcd.Snapshot,
+	targets []*mysql.Config) (Status, error) {
+	return read(ctx, p, targets, func(s *Status) error {
+		return s.lookAtEtcd(p, func() error {
+			return s.readEtcd(ctx, p, css, func(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, error) { return have, nil })
+		})
+	})
+}
+
+func read(ctx context.Context, p *cli.Program, targets []*mysql.Config, look func(*Status) error) (Status, error) {
 	s := Status{Mirrors: []Mirror{}, Czars: []form.Czar{}}
-	look := s.lookAtEtcd
-	if path != "" {
-		look = func(ctx context.Context, p *cli.Program) error { return s.lookAtFile(ctx, p, path) }
-	}
 	shown := readShown(ctx, p, targets)
-	faults := []error{look(ctx, p)}
+	faults := []error{look(&s)}
 	faults = append(faults, s.Etcd.Alarm(), s.dropsErr)
 	ctx, cancel := p.Limit(ctx)
 	defer cancel()

@@ -56,6 +56,9 @@ type Process struct {
 // Start starts a process whose output [Process.Log] returns, unless the command says where it goes.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{cmd: cmd, done: make(chan struct{})}
+	if cmd.Env == nil { // daemons of many tests run on one machine, and would want one port for HTTP
+		cmd.Env = append(os.Environ(), "CSS_SYNC_LISTEN_HTTP=off")
+	}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.log
 	}

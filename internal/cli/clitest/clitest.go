@@ -35,6 +35,9 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // of the variables of the programs, which the demo keeps from those that it starts.
 const AsProgram = "TEST_AS_PROGRAM"
 
+// ListenHTTP is the variable that says where a daemon answers over HTTP.
+const ListenHTTP = "CSS_SYNC_LISTEN_HTTP"
+
 // Patience is how long a test waits for what happens in a moment.
 const Patience = time.Minute
 
@@ -53,8 +56,12 @@ func Main(m *testing.M, program func(), options ...goleak.Option) {
 // Program makes the program that is tested.
 type Program func(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *cli.Program
 
-// In returns a command line with an environment.
+// In returns a command line with an environment. A daemon of it does not answer over HTTP unless the test says where:
+// there are many of them on one machine.
 func (p Program) In(t *testing.T, env map[string]string) *CommandLine {
+	if _, ok := env[ListenHTTP]; !ok {
+		env[ListenHTTP] = "off"
+	}
 	return &CommandLine{T: t, Env: env, program: p}
 }
 

@@ -1,0 +1,63 @@
+package api
+
+import "net/http"
+
+// route is one path with one method.
+type route struct {
+	method, path string
+	query        []string // the parameters that it takes
+	needs        need
+	handle       handler
+}
+
+// handler answers a request, or returns why not before anything is sent.
+type handler func(w http.ResponseWriter, r *http.Request, q *query) error
+
+// need is what a request has to be permitted.
+type need int
+
+const (
+	nothing need = iota // health and metrics
+	reading
+	writing
+)
+
+// Parameters that several routes take.
+const (
+	paramRevision = "revision"
+	paramBelow    = "below"
+)
+
+func (a *API) routes() []route {
+	get := func(path string, h handler, query ...string) route {
+		return route{http.MethodGet, path, query, reading, h}
+	}
+	look := func(path string, h reader, query ...string) route {
+		return get(path, a.read(h), append(query, paramRevision)...)
+	}
+	open := func(path string, h handler, query ...string) route {
+		return route{http.MethodGet, path, query, nothing, h}
+	}
+	return append([]route{
+		look("/v1/databases", readDatabases),
+		look("/v1/databases/{db}", readDatabase),
+		look("/v1/databases/{db}/tables", readTables),
+		look("/v1/tables/{db}/{table}", readTable),
+		look("/v1/tables/{db}/{table}/chunks", readChunks),
+		look("/v1/tables/{db}/{table}/chunks/{id}", readChunk),
+		look("/v1/nodes", readNodes),
+		look("/v1/nodes/{node}", readNode),
+		look("/v1/families", readFamilies),
+		look("/v1/css/{key...}", readKey, paramBelow),
+		get("/v1/snapshot", a.readDump, paramBelow, paramRevision),
+		get("/v1/drops", a.readDrops),
+		get("/v1/drops/{name}", a.readDrop),
+		get("/v1/czars", a.readCzars),
+		get("/v1/status", a.readStatus),
+		get("/v1/openapi.json", serveContract),
+		open("/livez", live, paramVerbose),
+		open("/readyz", a.ready, paramVerbose, paramExclude),
+		open("/healthz", a.ready, paramVerbose, paramExclude),
+		open("/metrics", a.metrics.serve),
+	}, a.moreRoutes()...)
+}

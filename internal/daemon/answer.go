@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/qserv/css-etcd/internal/api"
+)
+
+// answer answers requests over HTTP.
+func (d *daemon) answer(door *door) func(context.Context) error {
+	return func(ctx context.Context) error {
+		config := api.Config{Catalogue: d.css.Client, View: d.view, Access: d.HTTP.Access, Log: d.Log}
+		if d.Status != nil {
+			config.Status = func(ctx context.Context) (any, error) { return d.Status(ctx, d.css, d.view.Snapshot()) }
+		}
+		for _, t := range d.Targets {
+			config.Checks = append(config.Checks, api.Check{Name: "mirror " + t.Name,
+				Ask: func() error { return d.standing.healthy(t.Name) }})
+		}
+		a, err := api.New(config)
+		if err != nil {
+			return err
+		}
+		if err := a.Register(d.collectors()...); err != nil {
+			return err
+		}
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return a.Run(ctx) })
+		group.Go(func() error {
+			defer door.lead(d.HTTP, a)()
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case err := <-door.served:
+				door.served <- err
+				return fmt.Errorf("HTTP at %s: %w", door.address(), err)
+			}
+		})
+		return group.Wait()
+	}
+}
