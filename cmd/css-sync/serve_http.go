@@ -46,8 +46,10 @@ func (f *serveHTTPFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.clientCA, "http-client-ca", "",
 		"file with the certificates of the authorities that clients over HTTP must have theirs from")
 	flags.StringVar(&f.tokens, "http-token-file", "", "file with the tokens of those who may write over HTTP, one a line")
-	flags.StringSliceVar(&f.hosts, "http-host", nil, "name under which clients over HTTP without TLS may reach this daemon")
-	flags.BoolVar(&f.insecure, "http-insecure", false, "answer other machines without TLS; tokens can then be read on the way")
+	flags.StringSliceVar(&f.hosts, "http-host", nil,
+		"name under which clients over HTTP without TLS may reach this daemon")
+	flags.BoolVar(&f.insecure, "http-insecure", false,
+		"answer other machines without TLS; tokens can then be read on the way")
 	cli.AllowEnvironment(flags, []string{"listen-http", "http-cert", "http-key", "http-client-ca", "http-token-file",
 		"http-host"}, cli.OwnPrefix)
 }

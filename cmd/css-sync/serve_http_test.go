@@ -26,20 +26,22 @@ func TestHTTPUsage(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 		return path
 	}
-	short, none, three := file("short", "name secret\n"), file("none", "# secret\n"), file("three", "a b secretsecretsecret\n")
+	short, none := file("short", "name secret\n"), file("none", "# secret\n")
+	three := file("three", "a b secretsecretsecret\n")
+	const serve = "serve --no-mirror --listen-http "
 	elsewhere(t).RefusesAll(cli.ExitInvalid, map[string]string{
-		"serve --no-mirror --listen-http 0.0.0.0:0":                              "answers other machines, and without TLS",
-		"serve --no-mirror --listen-http :0":                                     "answers other machines, and without TLS",
-		"serve --no-mirror --listen-http example.org:0":                          "answers other machines, and without TLS",
-		"serve --no-mirror --listen-http nowhere":                                "is none of host:port, unix:///path and off",
-		"serve --no-mirror --listen-http unix://s":                               "a path that begins with a slash",
-		"serve --no-mirror --listen-http off --http-cert c":                      "--http-cert is for HTTP, which --listen-http turns off",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-cert c":              "--http-cert and --http-key belong together",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-client-ca c":         "--http-client-ca is for TLS",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-cert c --http-key k": "--http-cert: open c",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-token-file " + short: "line 1: the token has less than 16 characters",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-token-file " + none:  "there is no token in the file",
-		"serve --no-mirror --listen-http 127.0.0.1:0 --http-token-file " + three: "line 1: a line is TOKEN, or NAME TOKEN",
+		serve + "0.0.0.0:0":                              "answers other machines, and without TLS",
+		serve + ":0":                                     "answers other machines, and without TLS",
+		serve + "example.org:0":                          "answers other machines, and without TLS",
+		serve + "nowhere":                                "is none of host:port, unix:///path and off",
+		serve + "unix://s":                               "a path that begins with a slash",
+		serve + "off --http-cert c":                      "--http-cert is for HTTP, which --listen-http turns off",
+		serve + "127.0.0.1:0 --http-cert c":              "--http-cert and --http-key belong together",
+		serve + "127.0.0.1:0 --http-client-ca c":         "--http-client-ca is for TLS",
+		serve + "127.0.0.1:0 --http-cert c --http-key k": "--http-cert: open c",
+		serve + "127.0.0.1:0 --http-token-file " + short: "line 1: the token has less than 16 characters",
+		serve + "127.0.0.1:0 --http-token-file " + none:  "there is no token in the file",
+		serve + "127.0.0.1:0 --http-token-file " + three: "line 1: a line is TOKEN, or NAME TOKEN",
 	})
 }
 
@@ -85,7 +87,7 @@ func TestServeAnswersHTTP(t *testing.T) {
 	serve.Signal(syscall.SIGHUP)
 	serve.Await("css-sync goes on as it was")
 	assert.NotContains(t, serve.String(), "short\n")
-	require.NoError(t, os.WriteFile(file, []byte("second secondsecond2\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("second secondsecondsecond2\n"), 0o600))
 	serve.Signal(syscall.SIGHUP)
 	serve.Await("begins again with what its files say now")
 	clitest.Await(t, func() bool { code, _ := ask("/readyz"); return code == http.StatusOK })

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// Access says who may do what. The zero Access lets everybody read, under a name of this machine only, and nobody write.
+// Access says who may do what. The zero Access lets everybody read, under a name of this machine only, and nobody
+// write.
 type Access struct {
 	Tokens     Tokens
 	TokenReads bool // reading takes a token, too
@@ -46,8 +47,8 @@ var crossOrigin = http.NewCrossOriginProtection()
 // admit refuses what a browser sends for a page of somewhere else.
 func (a Access) admit(r *http.Request) error {
 	if !a.AnyHost && !isLocalName(r.Host) && !slices.Contains(a.Hosts, hostOf(r.Host)) {
-		return refuse(http.StatusForbidden, "foreign_host", "the request is for %.200q, which is no name of this server", r.Host).
-			hinted("use its address, or give css-sync serve --http-host NAME")
+		return refuse(http.StatusForbidden, "foreign_host", "the request is for %.200q, which is no name of this server",
+			r.Host).hinted("use its address, or give css-sync serve --http-host NAME")
 	}
 	if err := crossOrigin.Check(r); err != nil {
 		return refuse(http.StatusForbidden, "foreign_origin", "a web page of another origin may not write here")
@@ -82,7 +83,8 @@ func (a Access) permit(w http.ResponseWriter, r *http.Request, n need) error {
 		return refuse(http.StatusForbidden, "writes_disabled", "this daemon takes no writes over HTTP").
 			hinted("css-sync serve --http-token-file FILE names the tokens of those who may write")
 	case len(a.Tokens) == 0:
-		return refuse(http.StatusForbidden, "reads_disabled", "this daemon takes no requests from other machines without a token").
+		return refuse(http.StatusForbidden, "reads_disabled",
+			"this daemon takes no requests from other machines without a token").
 			hinted("css-sync serve --http-token-file FILE names the tokens of those who may read and write")
 	case err != nil:
 		w.Header().Set("Www-Authenticate", "Bearer")

@@ -46,6 +46,7 @@ type API struct {
 	recent  *recent
 	once    *leases
 	status  shared
+	seats   seats
 }
 
 // New returns an API. It fails with ErrInvalid for a catalogue on a file, and when something is missing.

@@ -25,4 +25,15 @@ func StatusOf(err error) (status int, code string) {
 }
 
 // Bound makes an API remember less.
-func (a *API) Bound(steps, bytes int) { a.recent.maxSteps, a.recent.maxBytes = steps, bytes }
+func (a *API) Bound(steps, bytes int) {
+	a.recent.mu.Lock()
+	defer a.recent.mu.Unlock()
+	a.recent.maxSteps, a.recent.maxBytes = steps, bytes
+}
+
+// Kept returns how many bytes of what happened are kept.
+func (a *API) Kept() int {
+	a.recent.mu.Lock()
+	defer a.recent.mu.Unlock()
+	return a.recent.bytes
+}

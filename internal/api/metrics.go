@@ -88,11 +88,13 @@ type dropCollector struct{ drops *deletion.Client }
 const collectFor = 2 * time.Second
 
 var (
-	descReadable = prometheus.NewDesc("css_sync_drops_readable", "Whether etcd could be asked for drops and czars.", nil, nil)
-	descDrops    = prometheus.NewDesc("css_sync_drops", "Number of drops that have not ended, by their phase.",
+	descReadable = prometheus.NewDesc("css_sync_drops_readable", "Whether etcd could be asked for drops and czars.", nil,
+		nil)
+	descDrops = prometheus.NewDesc("css_sync_drops", "Number of drops that have not ended, by their phase.",
 		[]string{"phase"}, nil)
 	descOldest = prometheus.NewDesc("css_sync_drop_age_seconds", "Age of the oldest drop that has not ended.", nil, nil)
-	descCzars  = prometheus.NewDesc("css_sync_czars", "Number of registered czars, by their state.", []string{"state"}, nil)
+	descCzars  = prometheus.NewDesc("css_sync_czars", "Number of registered czars, by their state.", []string{"state"},
+		nil)
 )
 
 // Describe implements [prometheus.Collector].

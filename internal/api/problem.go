@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 )
 
-// problem is an answer that tells of a fault, and its JSON form. Programs look at the code, which stays the same; people
-// read the message.
+// problem is an answer that tells of a fault, and its JSON form. Programs look at the code, which stays the same;
+// people read the message.
 type problem struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`

@@ -50,19 +50,6 @@ func (q *query) given(name string) bool { return q.values.Has(name) }
 // text returns a parameter, "" when it is not there.
 func (q *query) text(name string) string { return q.values.Get(name) }
 
-// flag returns a parameter that says yes or no; no without it, and yes without a value.
-func (q *query) flag(name string) bool {
-	switch v := q.values.Get(name); {
-	case !q.values.Has(name), v == "false":
-		return false
-	case v == "true", v == "":
-		return true
-	default:
-		q.fail("%s is %.100q and must be true or false", name, v)
-		return false
-	}
-}
-
 // number returns a parameter that is a number from 0; ok is false when it is not there.
 func (q *query) number(name string) (n int64, ok bool) {
 	if !q.values.Has(name) {

@@ -68,10 +68,15 @@ func (a *API) snapshot(r *http.Request, q *query) (*cssetcd.Snapshot, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), a.Wait)
 	defer cancel()
-	s, err := a.View.WaitRevision(ctx, cssetcd.Revision(wanted))
+	return a.waitFor(ctx, cssetcd.Revision(wanted))
+}
+
+// waitFor waits until the view shows a revision.
+func (a *API) waitFor(ctx context.Context, rev cssetcd.Revision) (*cssetcd.Snapshot, error) {
+	s, err := a.View.WaitRevision(ctx, rev)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, refuse(http.StatusGatewayTimeout, "revision_not_reached",
-			"the daemon did not see revision %d within %s; it shows %d", wanted, a.Wait, a.View.Snapshot().Revision())
+			"the daemon did not see revision %d within %s; it shows %d", rev, a.Wait, a.View.Snapshot().Revision())
 	}
 	return s, err
 }

@@ -106,8 +106,8 @@ func TestReadsOfWhatIsNotThere(t *testing.T) {
 func TestTags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	paths := []string{"/v1/databases", "/v1/databases/LSST/tables", "/v1/tables/LSST/Filter", "/v1/css/DBS/LSST/TABLES/Filter",
-		"/v1/css/DBS?below=all", "/v1/snapshot"}
+	paths := []string{"/v1/databases", "/v1/databases/LSST/tables", "/v1/tables/LSST/Filter",
+		"/v1/css/DBS/LSST/TABLES/Filter", "/v1/css/DBS?below=all", "/v1/snapshot"}
 	tags := map[string]string{}
 	for _, path := range paths {
 		g := w.get(path)
@@ -129,7 +129,8 @@ func TestTags(t *testing.T) {
 		assert.Equal(t, http.StatusOK, g.status, path)
 	}
 	assert.Equal(t, `"`+itoa(int(rev))+`"`, w.get("/v1/tables/LSST/Filter").header.Get("Etag"))
-	assert.Equal(t, http.StatusNotModified, w.get("/v1/nodes", "If-None-Match", node).status, "though etcd's revision rose")
+	assert.Equal(t, http.StatusNotModified, w.get("/v1/nodes", "If-None-Match", node).status,
+		"though etcd's revision rose")
 }
 
 // TestReadYourWrites: a request that names a revision is answered with what was written there.

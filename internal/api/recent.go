@@ -8,9 +8,9 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 )
 
-// recent is what has happened to the catalogue lately: the steps that the view went, as watchers are told of them, each
-// written once for all. It holds what fits into a bound, however slow a watcher is: one that is slower than that, or was
-// away for longer, has to read the catalogue anew.
+// recent is what has happened to the catalogue lately: the steps that the view went, as watchers are told of them,
+// each written once for all. It holds what fits into a bound, however slow a watcher is: one that is slower than that,
+// or was away for longer, has to read the catalogue anew.
 type recent struct {
 	view     *cssetcd.View
 	maxBytes int
@@ -139,8 +139,8 @@ func (r *recent) after(ctx context.Context, s *cssetcd.Snapshot) (*cssetcd.Snaps
 	}
 }
 
-// find returns the number of the first step that somebody has to be told of who knows the catalogue at a revision; ok is
-// false when that is not known any more.
+// find returns the number of the first step that somebody has to be told of who knows the catalogue at a revision; ok
+// is false when that is not known any more.
 func (r *recent) find(rev cssetcd.Revision) (number int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,17 +152,15 @@ func (r *recent) find(rev cssetcd.Revision) (number int, ok bool) {
 	return r.first, r.base.has(rev)
 }
 
-// from returns the steps from a number on, at most so many, and what they lead to. It is not ok when one of them is
-// forgotten: number is then that of the next step after the newest snapshot. Where there are none, changed is closed
-// when there may be.
-func (r *recent) from(number, most int) (steps []*step, newest *cssetcd.Snapshot, changed <-chan struct{}, ok bool) {
+// at returns the step of a number, nil when it is yet to come: changed is closed when it may be there. It is not ok
+// when the step is forgotten.
+func (r *recent) at(number int) (s *step, newest *cssetcd.Snapshot, changed <-chan struct{}, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if number < r.first {
-		return nil, r.newest, r.changed, false
+	if i := number - r.first; 0 <= i && i < len(r.steps) {
+		s = r.steps[i]
 	}
-	steps = r.steps[min(number-r.first, len(r.steps)):]
-	return slices.Clone(steps[:min(most, len(steps))]), r.newest, r.changed, true
+	return s, r.newest, r.changed, number >= r.first
 }
 
 // next returns the number of the next step, and the snapshot that it will be a difference to.

@@ -50,6 +50,7 @@ func (a *API) routes() []route {
 		look("/v1/families", readFamilies),
 		look("/v1/css/{key...}", readKey, paramBelow),
 		get("/v1/snapshot", a.readDump, paramBelow, paramRevision),
+		get("/v1/watch", a.watch, paramBelow, paramFrom),
 		get("/v1/drops", a.readDrops),
 		get("/v1/drops/{name}", a.readDrop),
 		get("/v1/czars", a.readCzars),

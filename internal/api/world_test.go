@@ -7,12 +7,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -86,7 +88,13 @@ func (w *world) serve(change ...func(*api.Config)) (*api.API, *httptest.Server) 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = a.Run(ctx) }) // ends with its context
-	server := httptest.NewServer(a)
+	server := httptest.NewUnstartedServer(a)
+	server.Config.ConnState = func(c net.Conn, s http.ConnState) {
+		if tcp, ok := c.(*net.TCPConn); ok && s == http.StateNew { // so that a slow client is met early
+			_ = tcp.SetWriteBuffer(4096)
+		}
+	}
+	server.Start()
 	w.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
@@ -186,7 +194,8 @@ var contractMux = sync.OnceValue(func() *http.ServeMux {
 	return mux
 })
 
-// keepsContract checks that an answer is one that the contract has, and that what was accepted is a request that it has.
+// keepsContract checks that an answer is one that the contract has, and that what was accepted is a request that it
+// has.
 func keepsContract(t *testing.T, r *http.Request, body string, g got) {
 	t.Helper()
 	_, pattern := contractMux().Handler(r)
@@ -254,3 +263,8 @@ func fuzzed(f *testing.F) *api.API {
 	require.NoError(f, err)
 	return a
 }
+
+const (
+	patience = time.Minute
+	tick     = 10 * time.Millisecond
+)

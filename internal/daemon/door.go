@@ -120,10 +120,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answered.
 func (d *door) lead(config HTTP, handler http.Handler) (end func()) {
 	d.tls.Store(config.TLS)
-	leave, end := context.WithCancel(context.Background())
+	leave, cancel := context.WithCancel(context.Background())
 	d.change(handler, leave)
 	return func() {
-		end()
+		cancel()
 		d.change(api.Starting(config.Access), context.Background())
 	}
 }

@@ -23,8 +23,8 @@ func (d *daemon) collectors() []prometheus.Collector {
 	return all
 }
 
-// mirrorCollector tells how the mirrors stand: all that of those that this process leads, and of the others only that it
-// does not.
+// mirrorCollector tells how the mirrors stand: all that of those that this process leads, and of the others only that
+// it does not.
 type mirrorCollector struct {
 	daemon  *daemon
 	leader  *prometheus.Desc

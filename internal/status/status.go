@@ -92,7 +92,8 @@ func Of(ctx context.Context, p *cli.Program, css *cli.Catalogue, have *cssetcd.S
 	targets []*mysql.Config) (Status, error) {
 	return read(ctx, p, targets, func(s *Status) error {
 		return s.lookAtEtcd(p, func() error {
-			return s.readEtcd(ctx, p, css, func(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, error) { return have, nil })
+			there := func(context.Context, cssetcd.Revision) (*cssetcd.Snapshot, error) { return have, nil }
+			return s.readEtcd(ctx, p, css, there)
 		})
 	})
 }
