@@ -69,7 +69,7 @@ func (o operation) as(op kv.Op) operation {
 }
 
 // errUnchanged ends a plan that finds nothing to do: the operation succeeds with revision 0.
-var errUnchanged = errors.New("nothing to do")
+var errUnchanged = kv.ErrNothing
 
 // do runs one operation. When it may be the first thing in the catalogue, an empty etcd is made a CSS before it.
 func (c *Client) do(ctx context.Context, o operation) (Revision, error) {
@@ -100,7 +100,7 @@ func (c *Client) try(ctx context.Context, o operation) (Revision, error) {
 	if o.err != nil {
 		return 0, o.err
 	}
-	return kv.Run(ctx, c.store, versioned(o.name+" "+o.object, o.op))
+	return kv.RunOnce(ctx, c.store, versioned(o.name+" "+o.object, o.op))
 }
 
 func versioned(name string, op kv.Op) kv.Op {

@@ -153,7 +153,7 @@ func (c *Client) begin(ctx context.Context, n protocol.Name, config dropConfig) 
 			d.incarnation = have.At(n.Path()).Create
 			return plan(have)
 		}
-		at, err := kv.Run(ctx, c.store, op)
+		at, err := kv.RunOnce(ctx, c.store, op)
 		switch {
 		case err == nil:
 			if config.after == 0 {
@@ -232,7 +232,7 @@ func (c *Client) Abandon(ctx context.Context, name string) error {
 func (c *Client) run(ctx context.Context, op, name string, make func(protocol.Name) kv.Op) error {
 	n, err := ParseName(name)
 	if err == nil {
-		_, err = kv.Run(ctx, c.store, make(n))
+		_, err = kv.RunOnce(ctx, c.store, make(n))
 	}
 	return failed(op, name, err)
 }
@@ -241,7 +241,7 @@ func (c *Client) run(ctx context.Context, op, name string, make func(protocol.Na
 // lives, notices within its next confirmation and registers anew; its queries go on where their tables are still there.
 // It returns ErrNoSuchCzar.
 func (c *Client) Evict(ctx context.Context, id string) error {
-	_, err := kv.Run(ctx, c.store, protocol.Evict(id, edge.Owner()))
+	_, err := kv.RunOnce(ctx, c.store, protocol.Evict(id, edge.Owner()))
 	return failed("evict czar", id, err)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // Config says what an API answers from. Catalogue and View are needed.
@@ -41,6 +42,7 @@ const (
 type API struct {
 	Config
 	drops   *deletion.Client
+	store   *kv.Etcd // of the notes of writes
 	mux     *http.ServeMux
 	metrics *metrics
 	recent  *recent
@@ -70,6 +72,9 @@ func New(config Config) (*API, error) {
 	a := &API{Config: config, drops: drops, metrics: newMetrics(config.View, drops)}
 	a.recent = newRecent(config.View)
 	a.once = &leases{etcd: config.Catalogue.Etcd()}
+	if a.store, err = kv.NewEtcd(config.Catalogue.Etcd(), config.Catalogue.Prefix()); err != nil {
+		return nil, err
+	}
 	a.mux = a.newMux()
 	return a, nil
 }

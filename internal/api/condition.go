@@ -1,6 +1,12 @@
 package api
 
-import "strings"
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/qserv/css-etcd/cssetcd"
+)
 
 // matches reports whether one of the tags of If-None-Match is that of what would be sent. A weak tag is as good as a
 // strong one there.
@@ -14,4 +20,28 @@ func matches(headers []string, tag string) bool {
 		}
 	}
 	return false
+}
+
+// ifMatch reads the revision that If-Match names; ok is false without the header.
+func ifMatch(h http.Header) (rev cssetcd.Revision, ok bool, err error) {
+	values := h.Values("If-Match")
+	if len(values) == 0 {
+		return 0, false, nil
+	}
+	text, quoted := unquote(strings.TrimSpace(values[0]))
+	n, perr := strconv.ParseInt(text, 10, 64)
+	if len(values) > 1 || !quoted || perr != nil || n < 0 || tagOf(cssetcd.Revision(n)) != strconv.Quote(text) {
+		return 0, false, refuse(http.StatusBadRequest, "bad_if_match",
+			"If-Match takes the ETag of one thing as it was read, a revision in double quotes, and not %.100q",
+			strings.Join(values, ", ")).hinted("a listing has another ETag, to which no write can be bound")
+	}
+	return cssetcd.Revision(n), true, nil
+}
+
+func unquote(text string) (string, bool) {
+	inner, ok := strings.CutPrefix(text, `"`)
+	if !ok {
+		return text, false
+	}
+	return strings.CutSuffix(inner, `"`)
 }

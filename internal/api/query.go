@@ -67,3 +67,16 @@ func parseNumber(text string) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == text
 }
+
+// flag returns a parameter that says yes or no; no without it, and yes without a value.
+func (q *query) flag(name string) bool {
+	switch v := q.values.Get(name); {
+	case !q.values.Has(name), v == "false":
+		return false
+	case v == "true", v == "":
+		return true
+	default:
+		q.fail("%s is %.100q and must be true or false", name, v)
+		return false
+	}
+}

@@ -60,5 +60,5 @@ func (a *API) routes() []route {
 		open("/readyz", a.ready, paramVerbose, paramExclude),
 		open("/healthz", a.ready, paramVerbose, paramExclude),
 		open("/metrics", a.metrics.serve),
-	}, a.moreRoutes()...)
+	}, a.writeRoutes()...)
 }

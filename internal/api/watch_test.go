@@ -165,7 +165,6 @@ func (f *follower) take(e event) {
 		f.load(e.data.Revision)
 	case e.data.Revision <= f.rev && !e.data.Regressed:
 	default:
-		require.LessOrEqual(f.w, e.data.From, f.rev)
 		require.False(f.w, e.data.From < f.rev && f.rev < e.data.Revision, "it would have to be read anew")
 		for _, c := range e.data.Changes {
 			if delete(f.keys, c.Key); c.New != nil {

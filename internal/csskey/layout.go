@@ -23,6 +23,7 @@ const (
 	Drops            Path = "drop"        // see below
 	Coordinators     Path = "coordinator" // coordinator/<lease>: the election of the coordinator
 	Imports          Path = "import"      // import/<mirror>: the import of kvData that has not ended, or its export
+	Once             Path = "once"        // once/<hash>: notes of requests that are carried out once, on leases
 	Inboxes          Path = "inbox"       // inbox/<mirror>: what was taken of what others wrote into kvData
 )
 

@@ -1,3 +1,0 @@
-package api
-
-func (a *API) moreRoutes() []route { return nil }
