@@ -10,8 +10,8 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
-	"github.com/qserv/css-etcd/internal/history"
 	"github.com/qserv/css-etcd/internal/form"
+	"github.com/qserv/css-etcd/internal/history"
 )
 
 func watchCommand(p *program) *cobra.Command {
