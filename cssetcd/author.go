@@ -24,6 +24,21 @@ func WithAuthor(author string) Option {
 	}
 }
 
+// By returns a client of the same catalogue through which somebody else writes, as WithAuthor says. It asks nobody, and
+// needs no closing.
+func (c *Client) By(author string) (*Client, error) {
+	by := *c
+	if err := asInvalid(apply(&by, []Option{WithAuthor(author)})); err != nil {
+		return nil, &Error{Op: "open", Object: c.prefix, Err: err}
+	}
+	by.closer = nil
+	if by.etcd != nil {
+		by.etcd = by.etcd.By(author)
+		by.store = by.etcd
+	}
+	return &by, nil
+}
+
 // Author returns who writes through the client.
 func (c *Client) Author() string { return c.author }
 

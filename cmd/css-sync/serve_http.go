@@ -15,6 +15,7 @@ import (
 	"github.com/qserv/css-etcd/internal/api"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 const serveHTTPHelp = `It answers programs over HTTP at --listen-http, of this machine only unless it is told otherwise: the catalogue and its changes, /livez,
@@ -56,10 +57,7 @@ func (f *serveHTTPFlags) register(cmd *cobra.Command) {
 
 // config checks the flags, and reads the files that they name.
 func (f *serveHTTPFlags) config(cmd *cobra.Command) (daemon.HTTP, error) {
-	config := daemon.HTTP{Flag: "--listen-http"}
-	if from := cli.Source(cmd.Flags(), "listen-http"); from != "" {
-		config.Flag = from
-	}
+	config := daemon.HTTP{Flag: cli.Named(cmd.Flags(), "listen-http")}
 	if f.listen == httpOff {
 		for _, name := range []string{"http-cert", "http-key", "http-client-ca", "http-token-file", "http-host"} {
 			if cli.Source(cmd.Flags(), name) == "--"+name {
@@ -167,6 +165,9 @@ func parseTokens(text string) (api.Tokens, error) {
 		t := api.Token{Hash: sha256.Sum256([]byte(secret))}
 		if len(words) == 2 {
 			t.Name = words[0]
+			if err := kv.CheckAuthor(t.Name); err != nil {
+				return nil, fmt.Errorf("line %d: the name: %w", number, err)
+			}
 		}
 		tokens = append(tokens, t)
 	}

@@ -43,6 +43,7 @@ type API struct {
 	Config
 	drops   *deletion.Client
 	store   *kv.Etcd // of the notes of writes
+	hands   map[string]hand
 	mux     *http.ServeMux
 	metrics *metrics
 	recent  *recent
@@ -73,6 +74,9 @@ func New(config Config) (*API, error) {
 	a.recent = newRecent(config.View)
 	a.once = &leases{etcd: config.Catalogue.Etcd()}
 	if a.store, err = kv.NewEtcd(config.Catalogue.Etcd(), config.Catalogue.Prefix()); err != nil {
+		return nil, err
+	}
+	if a.hands, err = handsOf(config, drops); err != nil {
 		return nil, err
 	}
 	a.mux = a.newMux()

@@ -65,10 +65,11 @@ func hashOf(texts ...string) string {
 // carryOut carries a write out, once for each Idempotency-Key: its transaction puts a note, which another daemon reads
 // as well as this one, and this one after it was started anew. It returns the revision at which the write took effect,
 // then or now; 0 when it had nothing to do.
-func (a *API) carryOut(ctx context.Context, path kv.Path, note string, do write) (cssetcd.Revision, error) {
+func (a *API) carryOut(ctx context.Context, path kv.Path, note string,
+	do func(context.Context) error) (cssetcd.Revision, error) {
 	receipt := &kv.Receipt{Path: path, Note: note}
 	if path == "" {
-		err := a.do(ctx, receipt, do)
+		err := do(kv.WithReceipt(ctx, receipt))
 		return receipt.Revision, err
 	}
 	if rev, done, err := a.before(ctx, path, note); done || err != nil {
@@ -79,7 +80,7 @@ func (a *API) carryOut(ctx context.Context, path kv.Path, note string, do write)
 		if receipt.Lease, err = a.once.get(ctx); err != nil {
 			return 0, cssetcd.ErrUnavailable
 		}
-		if err = a.do(ctx, receipt, do); !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		if err = do(kv.WithReceipt(ctx, receipt)); !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 			break
 		}
 		a.once.forget(receipt.Lease)
@@ -96,10 +97,6 @@ func (a *API) carryOut(ctx context.Context, path kv.Path, note string, do write)
 		return 0, cmp.Or(berr, cssetcd.ErrContended)
 	}
 	return 0, err
-}
-
-func (a *API) do(ctx context.Context, receipt *kv.Receipt, do write) error {
-	return do(kv.WithReceipt(ctx, receipt), a)
 }
 
 // before looks for a note; done says that there is one.

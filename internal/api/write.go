@@ -11,8 +11,34 @@ import (
 	"github.com/qserv/css-etcd/internal/form"
 )
 
+// hand is what a write is done with, in the name of the bearer of a token.
+type hand struct {
+	css   *cssetcd.Client
+	drops *deletion.Client
+}
+
+// handsOf returns a hand for each name; that of a bearer without one writes in the name of the daemon.
+func handsOf(config Config, drops *deletion.Client) (map[string]hand, error) {
+	hands := map[string]hand{"": {config.Catalogue, drops}}
+	for _, t := range config.Access.Tokens {
+		if _, ok := hands[t.Name]; ok {
+			continue
+		}
+		css, err := config.Catalogue.By(t.Name)
+		if err != nil {
+			return nil, err
+		}
+		drops, err := deletion.NewClient(css)
+		if err != nil {
+			return nil, err
+		}
+		hands[t.Name] = hand{css, drops}
+	}
+	return hands, nil
+}
+
 // write is what a request wants done, as a value. What became of it is in the receipt of the context.
-type write func(ctx context.Context, a *API) error
+type write func(ctx context.Context, with hand) error
 
 // request is all of a request that a write is made of.
 type request struct {
@@ -75,7 +101,9 @@ func (a *API) writes(t target, make writer) handler {
 		}
 		ctx, cancel := asking(r)
 		defer cancel()
-		rev, err := a.carryOut(ctx, path, note, do)
+		rev, err := a.carryOut(ctx, path, note, func(ctx context.Context) error {
+			return do(ctx, a.hands[in.bearer])
+		})
 		if err != nil {
 			return err
 		}
@@ -92,8 +120,8 @@ type target struct {
 
 // only makes a write of one operation on the catalogue.
 func only(do func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error)) write {
-	return func(ctx context.Context, a *API) error {
-		_, err := do(ctx, a.Catalogue)
+	return func(ctx context.Context, with hand) error {
+		_, err := do(ctx, with.css)
 		return err
 	}
 }
@@ -131,26 +159,26 @@ func (r *request) removal(name string,
 		}
 		opts := r.options(r.conditions(), map[string]func() cssetcd.WriteOption{
 			paramIfExists: cssetcd.IfExists, paramUnsafe: cssetcd.Unsafe})
-		return func(ctx context.Context, a *API) error { return atOnce(ctx, a.Catalogue, opts) }, nil
+		return func(ctx context.Context, with hand) error { return atOnce(ctx, with.css, opts) }, nil
 	}
 	if r.ifMatch != nil || r.given(paramIfStatus) || r.given(paramIfExists) {
 		return nil, refuse(http.StatusBadRequest, "bad_condition", "a drop that waits for queries takes no condition").
 			hinted("with at_once=true the table is removed at once, and only while no czar is registered")
 	}
 	opts := r.dropOptions()
-	return func(ctx context.Context, a *API) error {
+	return func(ctx context.Context, with hand) error {
 		n, err := deletion.ParseName(name)
 		if err != nil {
 			return err
 		}
 		if n.IsDatabase() {
-			_, err = a.drops.DropDatabase(ctx, name, opts...)
+			_, err = with.drops.DropDatabase(ctx, name, opts...)
 		} else {
 			table, perr := cssetcd.ParseTableName(name)
 			if perr != nil {
 				return perr
 			}
-			_, err = a.drops.DropTable(ctx, table, opts...)
+			_, err = with.drops.DropTable(ctx, table, opts...)
 		}
 		return err
 	}, nil

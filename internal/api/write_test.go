@@ -96,6 +96,9 @@ func TestDropsOverHTTP(t *testing.T) {
 	d := decode[form.Drop](w.get("/v1/drops/LSST.Filter"))
 	assert.Equal(t, rev, d.Mark)
 	assert.Equal(t, "tester", d.By)
+	commit, err := w.etcd.Get(t.Context(), w.css.Prefix()+"/commit")
+	require.NoError(t, err)
+	assert.Contains(t, string(commit.Kvs[0].Value), "tester", "css-sync log names who wrote")
 	assert.Len(t, decode[[]form.Drop](w.get("/v1/drops")), 1)
 	assert.Equal(t, "drop_pending", w.write("DELETE", "/v1/tables/LSST/Filter", "").code())
 	assert.Equal(t, "too_early", w.write("POST", "/v1/drops/LSST.Filter/retry", "").code())
@@ -112,7 +115,7 @@ func TestDropsOverHTTP(t *testing.T) {
 	}
 	assert.Equal(t, "bad_condition", w.write("DELETE", "/v1/tables/LSST/Filter", "", "If-Match", `"1"`).code())
 	assert.Equal(t, "no_such_czar", w.write("DELETE", "/v1/czars/nobody", "").code())
-	_, err := w.etcd.Put(t.Context(), w.css.Prefix()+"/czar/x", "{}")
+	_, err = w.etcd.Put(t.Context(), w.css.Prefix()+"/czar/x", "{}")
 	require.NoError(t, err)
 	g := w.write("DELETE", "/v1/nodes/nothing", "")
 	assert.Equal(t, "no_such_node", g.code())

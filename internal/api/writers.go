@@ -178,8 +178,8 @@ func postChunks(r *request) (write, error) {
 		chunks = append(chunks, f.Value())
 	}
 	n := tableOf(r.Request)
-	return func(ctx context.Context, a *API) error {
-		rev, err := a.Catalogue.AddChunks(ctx, n, chunks...)
+	return func(ctx context.Context, with hand) error {
+		rev, err := with.css.AddChunks(ctx, n, chunks...)
 		kv.ReceiptOf(ctx).Revision = rev
 		return err
 	}, err
@@ -256,11 +256,11 @@ func deleteKey(r *request) (write, error) {
 func onDrop(do func(*deletion.Client, context.Context, string) error) writer {
 	return func(r *request) (write, error) {
 		name, err := deletion.ParseName(r.PathValue("name"))
-		return func(ctx context.Context, a *API) error { return do(a.drops, ctx, name.String()) }, err
+		return func(ctx context.Context, with hand) error { return do(with.drops, ctx, name.String()) }, err
 	}
 }
 
 func evictCzar(r *request) (write, error) {
 	id := r.PathValue("id")
-	return func(ctx context.Context, a *API) error { return a.drops.Evict(ctx, id) }, nil
+	return func(ctx context.Context, with hand) error { return with.drops.Evict(ctx, id) }, nil
 }

@@ -33,6 +33,10 @@ func TestCompareSays(t *testing.T) {
 			"log-level", "warn"),
 			reload{later: []string{"listen-client"}, levelOnly: true}, false},
 		"its own etcd, where there was none": {said(), said("data-dir", "d"), reload{}, true},
+		"HTTP elsewhere": {said(), said("listen-http", "l"), reload{later: []string{"listen-http"}},
+			false},
+		"TLS for HTTP, where there was none": {said(), said("http-cert", "c"), reload{}, true},
+		"another certificate":                {said("http-cert", "c"), said("http-cert", "d"), reload{}, false},
 		"no etcd any more":                   {said("data-dir", "d"), said("data-dir", ""), reload{}, true},
 	}
 	for name, test := range tests {

@@ -36,7 +36,7 @@ func (c *CommandLine) StartOn(ctx context.Context, in io.Reader, args ...string)
 	p := c.Program(in, r, r)
 	go func() {
 		defer close(r.done) // it may be waited for twice
-		r.done <- p.Run(ctx, Words(args))
+		r.done <- p.Run(ctx, c.words(args))
 	}()
 	return r
 }
@@ -88,7 +88,7 @@ func (c *CommandLine) Process(args ...string) *Process {
 // ProcessOf starts a process of another program.
 func (c *CommandLine) ProcessOf(program string, args ...string) *Process {
 	c.T.Helper()
-	p := &Process{Cmd: exec.Command(program, Words(args)...)}
+	p := &Process{Cmd: exec.Command(program, c.words(args)...)}
 	p.t, p.done = c.T, make(chan int, 1)
 	p.Cmd.Env = append(os.Environ(), AsProgram+"=1")
 	for name, value := range c.Env {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -56,12 +57,8 @@ func Main(m *testing.M, program func(), options ...goleak.Option) {
 // Program makes the program that is tested.
 type Program func(stdin io.Reader, stdout, stderr io.Writer, getenv func(string) string) *cli.Program
 
-// In returns a command line with an environment. A daemon of it does not answer over HTTP unless the test says where:
-// there are many of them on one machine.
+// In returns a command line with an environment.
 func (p Program) In(t *testing.T, env map[string]string) *CommandLine {
-	if _, ok := env[ListenHTTP]; !ok {
-		env[ListenHTTP] = "off"
-	}
 	return &CommandLine{T: t, Env: env, program: p}
 }
 
@@ -123,6 +120,17 @@ func Words(args []string) []string {
 	return args
 }
 
+// words are the words of a command line. A daemon does not answer over HTTP unless the test says where: there are many
+// of them on one machine.
+func (c *CommandLine) words(args []string) []string {
+	words := Words(args)
+	said := c.Env[ListenHTTP] != "" || slices.Contains(words, "--listen-http")
+	if len(words) == 0 || words[0] != "serve" || said {
+		return words
+	}
+	return append(slices.Clone(words), "--listen-http", "off")
+}
+
 // Program returns the program in the environment of the test.
 func (c *CommandLine) Program(in io.Reader, out, messages io.Writer) *cli.Program {
 	return c.program(in, out, messages, func(name string) string { return c.Env[name] })
@@ -135,7 +143,7 @@ func (c *CommandLine) Run(args ...string) Result { return c.RunContext(c.T.Conte
 func (c *CommandLine) RunContext(ctx context.Context, args ...string) Result {
 	var out, messages bytes.Buffer
 	p := c.Program(strings.NewReader(c.Stdin), &out, &messages)
-	code := p.Run(ctx, Words(args))
+	code := p.Run(ctx, c.words(args))
 	return Result{code, out.String(), messages.String()}
 }
 
