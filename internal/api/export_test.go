@@ -1,5 +1,7 @@
 package api
 
+import "github.com/qserv/css-etcd/cssetcd"
+
 // Routes returns the methods and paths that an API takes, as the contract writes them.
 func (a *API) Routes() map[string][]string {
 	all := map[string][]string{}
@@ -29,6 +31,15 @@ func (a *API) Bound(steps, bytes int) {
 	a.recent.mu.Lock()
 	defer a.recent.mu.Unlock()
 	a.recent.maxSteps, a.recent.maxBytes = steps, bytes
+}
+
+// Take has an API take in an update of the view, in place of Run.
+func (a *API) Take(u cssetcd.Update) error { return a.recent.add(u) }
+
+// Knows reports whether a watch can begin after a revision.
+func (a *API) Knows(rev cssetcd.Revision) bool {
+	_, ok := a.recent.find(rev)
+	return ok
 }
 
 // Kept returns how many bytes of what happened are kept.

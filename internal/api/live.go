@@ -30,7 +30,9 @@ func (a *API) readDump(w http.ResponseWriter, r *http.Request, q *query) error {
 	var since cssetcd.Revision
 	s, err := a.snapshot(r, q)
 	if err == nil {
-		s, since, err = a.recent.after(r.Context(), s)
+		ctx, cancel := context.WithTimeout(r.Context(), a.Wait)
+		defer cancel()
+		s, since, err = a.recent.after(ctx, s)
 	}
 	if err == nil {
 		err = s.Version()

@@ -8,8 +8,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -271,4 +273,55 @@ func TestTooManyWatchers(t *testing.T) {
 		defer resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, patience, tick, "its seat is free")
+}
+
+// still returns an API of a world that takes in nothing by itself.
+func (w *world) still() (*api.API, *httptest.Server) {
+	w.Helper()
+	a, err := api.New(api.Config{Catalogue: w.css, View: w.view, Wait: 100 * time.Millisecond})
+	require.NoError(w, err)
+	server := httptest.NewServer(a)
+	w.Cleanup(server.Close)
+	return a, server
+}
+
+// TestASnapshotIsOneAWatchCanBeginAt, not simply what the view shows: between two steps a watch would tell of changes
+// that it has, and leave out others.
+func TestASnapshotIsOneAWatchCanBeginAt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, server := w.still()
+	changes := w.view.Subscribe()
+	rev := w.setStatus("A")
+	assert.Equal(t, "timeout", w.doAt(server, "GET", "/v1/snapshot", "").code())
+	u, err := changes.Next(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, a.Take(u))
+	g := w.doAt(server, "GET", fmt.Sprint("/v1/snapshot?revision=", rev), "")
+	assert.Equal(t, http.StatusOK, g.status)
+	var shown cssetcd.Revision
+	_, err = fmt.Sscan(g.header.Get("Css-Revision"), &shown)
+	require.NoError(t, err)
+	assert.True(t, a.Knows(shown))
+}
+
+// TestRevisionsOfBeforeAreForgotten when etcd goes back: they mean something else from then on.
+func TestRevisionsOfBeforeAreForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	before := w.view.Snapshot()
+	a, _ := w.still()
+	changes := w.view.Subscribe()
+	w.setStatus("A")
+	u, err := changes.Next(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, a.Take(u))
+	assert.True(t, a.Knows(before.Revision()))
+	assert.True(t, a.Knows(u.To.Revision()))
+	assert.False(t, a.Knows(u.To.Revision()+1))
+	back := cssetcd.Update{From: u.To, To: before, Regressed: true, Keys: []cssetcd.KeyChange{{Key: u.Keys[0].Key,
+		Old: u.Keys[0].New, New: u.Keys[0].Old}}}
+	require.NoError(t, a.Take(back))
+	assert.True(t, a.Knows(before.Revision()), "what it is now")
+	assert.False(t, a.Knows(u.To.Revision()))
 }
