@@ -63,6 +63,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 	assert.Equal(t, []string{
 		"table-read-vs-etcd-get", "table-read-vs-mysql",
 		"propagation-vs-watch", "propagation-vs-watch-p99", "propagation-vs-watch-3", "propagation-vs-watch-3-p99",
+		"http-read", "watch-fanout", "watch-fanout-p99",
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"mirror-update", "mirror-delete", "resync-equal", "resync-equal-check",
 		"inbound-lag", "inbound-load", "import-1M",

@@ -14,6 +14,7 @@ import (
 func All() []rig.Benchmark {
 	return []rig.Benchmark{
 		catalogue.TableReadEtcd, catalogue.TableReadMySQL, catalogue.Propagation,
+		catalogue.HTTPRead, catalogue.WatchFanout,
 		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
 		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import,
 		drops.Table,

@@ -20,6 +20,9 @@ type Sizes struct {
 	SpreadEvents []int // changes in a block, by the number of views
 	SpreadViews  []int
 
+	HTTPReads                    int // in a block
+	FanoutWatchers, FanoutEvents int // over HTTP, and changes in a block
+
 	LatencyCzars, LatencyDrops int           // idle czars, and drops in a block
 	WritingCzars               int           // registered czars
 	WritingDrops               int           // drops of which writes are counted
@@ -41,6 +44,7 @@ var (
 		LagKeys: 10_000, LagEvents: 800, InboundRows: 10_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 8_000, ReadPeer: 300,
 		SpreadKeys: 10_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{600, 200},
+		HTTPReads: 10_000, FanoutWatchers: 1000, FanoutEvents: 40,
 		LatencyCzars: 5, LatencyDrops: 8, WritingCzars: 20, WritingDrops: 3, WritingTime: 10 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
@@ -48,6 +52,7 @@ var (
 		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
 		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
+		HTTPReads: 50_000, FanoutWatchers: 1000, FanoutEvents: 100,
 		LatencyCzars: 5, LatencyDrops: 20, WritingCzars: 20, WritingDrops: 10, WritingTime: 30 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5, NamesKeys: 1_000_000}
@@ -56,6 +61,7 @@ var (
 		LagKeys: 100, LagEvents: 5, InboundRows: 300, ImportRows: 300, DropKeys: 100,
 		ReadKeys: 300, ReadDatabases: 2, ReadBatches: 8, ReadPeer: 3,
 		SpreadKeys: 150, SpreadViews: []int{1, 3}, SpreadEvents: []int{4, 4},
+		HTTPReads: 10, FanoutWatchers: 5, FanoutEvents: 3,
 		LatencyCzars: 1, LatencyDrops: 2, WritingCzars: 2, WritingDrops: 1, WritingTime: time.Second, AtOnce: 20,
 		AtOnceCzars: 2,
 		BeginTables: 5, BeginOthers: 20, BeginChunks: 3,
