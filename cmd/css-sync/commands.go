@@ -18,7 +18,8 @@ type program struct {
 
 // commands are the parts of css-sync, in the order in which help lists them. Each makes its own cobra command.
 var commands = []func(*program) *cobra.Command{
-	serveCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand, rolesCommand,
+	serveCommand, agentCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand,
+	rolesCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, watchCommand, logCommand,
 	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,

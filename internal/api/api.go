@@ -29,6 +29,7 @@ type Config struct {
 	Wait     time.Duration
 	Watchers int // that may be there at once; 0: 4096
 	Log      *slog.Logger
+	More     []Route // of who serves more
 }
 
 const (
@@ -87,7 +88,7 @@ func New(config Config) (*API, error) {
 func (a *API) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	methods := map[string][]string{}
-	for _, r := range a.routes() {
+	for _, r := range a.extended() {
 		mux.Handle(r.method+" "+r.path, a.serve(r))
 		methods[r.path] = append(methods[r.path], r.method)
 		if r.method == http.MethodGet {
