@@ -31,8 +31,6 @@ func RunAgent(ctx context.Context, p *cli.Program, config Agent) error {
 	if err != nil {
 		return cli.Hinted(err, "--socket says where the agent answers; each czar has its own")
 	}
-	server := &http.Server{ReadHeaderTimeout: headersWithin, IdleTimeout: -1, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug)}
 	css, err := p.Connect(ctx)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -42,7 +40,8 @@ func RunAgent(ctx context.Context, p *cli.Program, config Agent) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	server.Handler = a
+	server := agent.NewServer(a)
+	server.ErrorLog = slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	p.Log.Info("agent started", "version", config.Version, "socket", config.Socket, "prefix", p.Connection.Prefix)

@@ -68,7 +68,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"mirror-update", "mirror-delete", "resync-equal", "resync-equal-check",
 		"inbound-lag", "inbound-load", "import-1M",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
-		"gate-admit", "gate-admit-all-cores", "drop-latency", "etcd-writes",
+		"gate-admit", "gate-admit-all-cores", "agent-may-dispatch", "drop-latency", "etcd-writes",
 		"drops-at-once", "drops-at-once-czar",
 		"memory-same-schema", "load-vs-stream", "memory-per-key", "dump-vs-json", "diff-vs-json",
 		"growth-read", "growth-update", "growth-load",

@@ -18,7 +18,7 @@ func All() []rig.Benchmark {
 		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
 		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import,
 		drops.Table,
-		drops.Admit, drops.Latency, drops.Writes, drops.AtOnce,
+		drops.Admit, drops.MayDispatch, drops.Latency, drops.Writes, drops.AtOnce,
 		// the last share a large etcd, which would weigh on others
 		catalogue.MemorySchemas, catalogue.LoadStream, catalogue.MemoryPerKey, catalogue.Dump, catalogue.Diff,
 		catalogue.Growth, catalogue.Names, drops.Mark,

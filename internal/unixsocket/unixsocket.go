@@ -88,3 +88,6 @@ func (l *Listener) Close() error {
 	}
 	return errors.Join(err, l.Listener.Close(), l.lock.Release())
 }
+
+// Addr is where it listens.
+func (l *Listener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
