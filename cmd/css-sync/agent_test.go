@@ -79,7 +79,7 @@ func (c *inC) chunk(q *clitest.Process, chunk, want string) {
 func (c *inC) awaitHeld(name string) {
 	c.T.Helper()
 	clitest.Await(c.T, func() bool {
-		return strings.Contains(c.OK("drops", "show", name), "czar in C")
+		return strings.Contains(c.OK("drops", "show", name), "1 query is running on it")
 	})
 }
 

@@ -138,12 +138,9 @@ func (a *Agent) tell(token string, why error) {
 // admit begins a query on tables.
 func (a *Agent) admit(session string, tables []*cssetcd.Table) (token string, err error) {
 	a.mu.Lock()
-	known, full := a.ledger.sessions[session], len(a.ledger.queries) >= a.Queries
+	full := len(a.ledger.queries) >= a.Queries
 	a.mu.Unlock()
-	switch {
-	case !known:
-		return "", noSession()
-	case full:
+	if full {
 		return "", api.Refuse(http.StatusServiceUnavailable, "too_many_queries",
 			"%d queries were not released, which is as many as there may be", a.Queries)
 	}
@@ -157,7 +154,7 @@ func (a *Agent) admit(session string, tables []*cssetcd.Table) (token string, er
 	added := a.ledger.add(token, session, q, time.Now())
 	a.mu.Unlock()
 	if !added {
-		ref.Release() // it was never told to anybody
+		ref.Release() // nobody was told of it
 		return "", noSession()
 	}
 	a.watching.Go(func() { // until it is released, or the gate is closed
