@@ -16,6 +16,8 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/agent"
+	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // TestDropWaitsForAQuery: the answer has what the query is planned with, and its table is there until it is released.
@@ -119,7 +121,7 @@ func TestCancelledQueryIsTold(t *testing.T) {
 	token, other := w.admit(session, object), w.admit(session, source)
 	var waiting sync.WaitGroup
 	var answer got
-	waiting.Go(func() { answer = w.do(http.MethodGet, "/v1/queries/"+token+"/aborted?wait=600", "") })
+	waiting.Go(func() { answer = w.do(http.MethodGet, "/v1/queries/"+token+"/aborted?wait=60", "") })
 	d := w.drop(object, deletion.WithPolicy(deletion.Cancel))
 	waiting.Wait()
 	assert.Equal(t, "aborted", answer.code())
@@ -142,7 +144,7 @@ func TestReleaseEndsWaiting(t *testing.T) {
 	token := w.admit(session, object)
 	var waiting sync.WaitGroup
 	var answer got
-	waiting.Go(func() { answer = w.do(http.MethodGet, "/v1/queries/"+token+"/aborted?wait=600", "") })
+	waiting.Go(func() { answer = w.do(http.MethodGet, "/v1/queries/"+token+"/aborted?wait=60", "") })
 	w.release(token)
 	waiting.Wait()
 	assert.Equal(t, "unknown_token", answer.code())
@@ -172,6 +174,33 @@ func TestClosingGate(t *testing.T) {
 	var told struct{ Problem struct{ Code string } }
 	w.event(events, "ended", &told)
 	assert.Equal(t, "closed", told.Problem.Code)
+}
+
+// TestEtcdIsAway: nothing is dispatched then, and no query has to end for it; it goes on when etcd is back.
+func TestEtcdIsAway(t *testing.T) {
+	t.Parallel()
+	server := testkit.Etcd(t, embedetcd.Options{})
+	etcd, err := server.Client()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = etcd.Close() })
+	w := worldOn(t, etcd, deletion.Timing{Confirm: 100 * time.Millisecond, Fence: 3 * time.Second, Wait: time.Minute,
+		Alive: 2 * time.Minute})
+	session, _, _ := w.session()
+	token := w.admit(session, object)
+	require.NoError(t, server.Stop())
+	await := func(want int) (last got) {
+		require.Eventually(t, func() bool {
+			last = w.mayDispatch(token)
+			return last.status == want
+		}, patience, 20*time.Millisecond)
+		return last
+	}
+	assert.Equal(t, "stale", await(http.StatusServiceUnavailable).code())
+	assert.Equal(t, "stale", w.do(http.MethodPost, "/v1/queries", query(session, []string{object})).code())
+	assert.Equal(t, http.StatusNoContent, w.do(http.MethodGet, "/v1/queries/"+token+"/aborted?wait=0", "").status)
+	assert.Equal(t, http.StatusServiceUnavailable, w.do(http.MethodGet, "/readyz", "").status)
+	require.NoError(t, server.Restart(t.Context()))
+	await(http.StatusNoContent)
 }
 
 // TestRefusals of what a czar does wrong.

@@ -20,6 +20,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -55,14 +56,19 @@ type world struct {
 // newWorld returns one with two tables. Whoever says nothing has queries that live for ever.
 func newWorld(t *testing.T, change ...func(*agent.Config)) *world {
 	t.Helper()
+	return worldOn(t, testkit.SharedEtcdClient(), steady, change...)
+}
+
+func worldOn(t *testing.T, etcd *clientv3.Client, timing deletion.Timing, change ...func(*agent.Config)) *world {
+	t.Helper()
 	w := &world{T: t, socket: filepath.Join(t.TempDir(), "s")}
 	ctx := t.Context()
 	var err error
-	w.css, err = cssetcd.New(ctx, testkit.SharedEtcdClient(), cssetcd.WithPrefix("/"+t.Name()))
+	w.css, err = cssetcd.New(ctx, etcd, cssetcd.WithPrefix("/"+t.Name()))
 	require.NoError(t, err)
 	w.drops, err = deletion.NewClient(w.css)
 	require.NoError(t, err)
-	testkit.OK(t)(w.drops.SetTiming(ctx, steady))
+	testkit.OK(t)(w.drops.SetTiming(ctx, timing))
 	testkit.OK(t)(w.css.CreateDatabase(ctx, cssetcd.Database{Name: "LSST"}))
 	w.create(object)
 	w.create(source)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/filelock"
 	"github.com/qserv/css-etcd/internal/unixsocket"
 )
 
@@ -67,6 +68,21 @@ func TestOnlyWhatNobodyListensAtIsReplaced(t *testing.T) {
 
 	_, err = unixsocket.Listen(filepath.Join(t.TempDir(), "none", "s"), 0o600)
 	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+// TestWhoIsAboutToListen has the lock, and no socket yet.
+func TestWhoIsAboutToListen(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	leave(t, path)
+	lock, err := filelock.Take(path+".lock", 0o600)
+	require.NoError(t, err)
+	_, err = unixsocket.Listen(path, 0o600)
+	require.ErrorContains(t, err, "another process listens at "+path)
+	require.NoError(t, lock.Release())
+	l, err := unixsocket.Listen(path, 0o600)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
 }
 
 // TestOneOfManyListens where they begin at once, and the socket is that one's.
