@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -29,6 +30,21 @@ func TestCodeForCzarsIsThatOfTheExample(t *testing.T) {
 		}
 	}
 	assert.NotZero(t, found)
+}
+
+// TestEveryCodeOfTheAgentIsInItsManual: so does a developer of a czar in another language.
+func TestEveryCodeOfTheAgentIsInItsManual(t *testing.T) {
+	manual, found := read(t, "AGENT.md"), 0
+	files, err := filepath.Glob("../internal/agent/*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		for _, match := range regexp.MustCompile(`Refuse\(http\.Status(\w+), "(\w+)"`).FindAllStringSubmatch(read(t, file), -1) {
+			if found++; match[1] != "BadRequest" {
+				assert.Contains(t, manual, "`"+match[2]+"` (", file)
+			}
+		}
+	}
+	assert.Greater(t, found, 5)
 }
 
 // TestEveryErrorIsInTheManual: a czar's developer finds each error, and what to do about it.

@@ -3,13 +3,10 @@ package daemon
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +14,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/api"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/unixsocket"
 )
 
 // HTTP says where and how the daemon answers over HTTP.
@@ -77,26 +75,15 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	return d, nil
 }
 
-// listen listens at host:port or at a socket. One that a process left behind that has ended is taken over.
+// listen listens at host:port or at a socket.
 func listen(address string) (net.Listener, error) {
 	path, ok := strings.CutPrefix(address, "unix://")
 	if !ok {
 		return net.Listen("tcp", address)
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSocket != 0 {
-		conn, err := net.DialTimeout("unix", path, time.Second)
-		if err == nil {
-			_ = conn.Close()
-			return nil, fmt.Errorf("another process listens at %s", path)
-		}
-		_ = os.Remove(path)
-	}
-	l, err := net.Listen("unix", path)
+	l, err := unixsocket.Listen(path, 0o660)
 	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o660); err != nil { // who may use it is who may write the socket
-		return nil, errors.Join(err, l.Close())
+		return nil, err // and not a listener that is nil
 	}
 	return l, nil
 }
