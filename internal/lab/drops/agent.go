@@ -28,8 +28,6 @@ var MayDispatch = rig.Benchmark{
 	Run:     measureMayDispatch,
 }
 
-const asks = 20_000 // in a block
-
 func measureMayDispatch(ctx context.Context, r *rig.Rig) ([]measure.Result, error) {
 	css, err := r.Catalogue(ctx, survey.Sample())
 	if err != nil {
@@ -93,8 +91,9 @@ func compareMayDispatch(ctx context.Context, r *rig.Rig, ours, peer string) ([]m
 		return nil, err
 	}
 	defer bare.Close()
-	turns, err := r.Turns(ctx, "agent-may-dispatch", r.Sizes.Rounds, askAll(conn, question, answer),
-		askAll(bare, question, answer))
+	batches := max(1, r.Sizes.ReadBatches/400) // of what takes as many times as long as a read
+	turns, err := r.Turns(ctx, "agent-may-dispatch", r.Sizes.Rounds, askAll(conn, question, answer, batches),
+		askAll(bare, question, answer, batches))
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +104,11 @@ func compareMayDispatch(ctx context.Context, r *rig.Rig, ours, peer string) ([]m
 }
 
 // askAll is a block of either side.
-func askAll(conn net.Conn, question, answer []byte) measure.Block {
+func askAll(conn net.Conn, question, answer []byte, batches int) measure.Block {
 	got := make([]byte, len(answer))
 	return func(_ context.Context, m *measure.Meter) error {
 		return m.Measure(func() error {
-			for range asks / rig.Batch {
+			for range batches {
 				began := time.Now()
 				for range rig.Batch {
 					if _, err := conn.Write(question); err != nil {
