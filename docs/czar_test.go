@@ -35,10 +35,11 @@ func TestCodeForCzarsIsThatOfTheExample(t *testing.T) {
 // TestEveryCodeOfTheAgentIsInItsManual: so does a developer of a czar in another language.
 func TestEveryCodeOfTheAgentIsInItsManual(t *testing.T) {
 	manual, found := read(t, "AGENT.md"), 0
+	refusal := regexp.MustCompile(`Refuse\(http\.Status(\w+), "(\w+)"`)
 	files, err := filepath.Glob("../internal/agent/*.go")
 	require.NoError(t, err)
 	for _, file := range files {
-		for _, match := range regexp.MustCompile(`Refuse\(http\.Status(\w+), "(\w+)"`).FindAllStringSubmatch(read(t, file), -1) {
+		for _, match := range refusal.FindAllStringSubmatch(read(t, file), -1) {
 			if found++; match[1] != "BadRequest" {
 				assert.Contains(t, manual, "`"+match[2]+"` (", file)
 			}

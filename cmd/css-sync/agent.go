@@ -16,7 +16,7 @@ const shortestTTL = time.Second
 func agentCommand(p *program) *cobra.Command {
 	config := daemon.Agent{Version: version}
 	cmd := &cobra.Command{
-		Use: "agent", Short: "Run beside a czar that is not written in Go: its view of the catalogue, and its gate, on a socket",
+		Use: "agent", Short: "Run beside a czar that is not written in Go: its view and its gate, on a socket",
 		GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run beside a czar that is not written in Go, until SIGTERM or SIGINT; a second signal ends it at once. It follows the catalogue, is
 registered as a czar, and answers on a socket of this machine, over HTTP: what it shows of the catalogue, and for each query whether it may

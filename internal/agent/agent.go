@@ -199,9 +199,9 @@ func (a *Agent) release(token string) error {
 func (e end) problem() error {
 	switch e {
 	case expired:
-		return api.Refuse(http.StatusConflict, "query_expired", "nobody asked about the query for too long, and it has to end")
+		return api.Refuse(http.StatusConflict, "query_expired", "nobody asked about it for too long, and it has to end")
 	case left:
-		return api.Refuse(http.StatusConflict, "session_ended", "the session of the query has ended, and the query with it")
+		return api.Refuse(http.StatusConflict, "session_ended", "its session has ended, and the query with it")
 	default:
 		return api.Refuse(http.StatusNotFound, "unknown_token",
 			"there is no such query: it was released, or this agent was started after it was admitted")
