@@ -22,6 +22,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/roles"
@@ -245,7 +246,7 @@ func (w *world) drop() {
 	query.Release()
 	w.awaitKey("/qserv/drop/table/LSST/Source", false)
 
-	before := clitest.JSON[[]status.Czar](c, "drops czars")
+	before := clitest.JSON[[]form.Czar](c, "drops czars")
 	require.NotEmpty(t, before)
 	c.OK("drops", "evict", before[0].ID)
 	w.awaitKey("/qserv/czar/"+before[0].ID, false)
@@ -256,7 +257,7 @@ func (w *world) drop() {
 	w.awaitFailed("Empty")
 	c.OK("drops abandon Empty")
 	require.NoError(t, gate.Close(t.Context()))
-	assert.Empty(t, clitest.JSON[[]status.Czar](c, "drops czars"))
+	assert.Empty(t, clitest.JSON[[]form.Czar](c, "drops czars"))
 	end()
 }
 

@@ -47,9 +47,9 @@ func measureWatchFanout(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("the median from the begin of a Put until %d clients of GET /v1/watch, each on a connection of its "+
-		"own, have read the event, %d changes in a block, one at a time, in a catalogue of %d keys; peer: until as many plain "+
-		"watches of the catalogue, each on a stream of its own, have it", p.observers, p.changes, s.Keys)
+	versus := fmt.Sprintf("the median from the begin of a Put until %d clients of GET /v1/watch, each on a connection "+
+		"of its own, have read the event, %d changes in a block, one at a time, in a catalogue of %d keys; peer: until "+
+		"as many plain watches of the catalogue, each on a stream of its own, have it", p.observers, p.changes, s.Keys)
 	return turns.MedianAndP99("watch-fanout", versus, measure.Within(1), measure.Within(1), "delay")
 }
 
