@@ -62,8 +62,8 @@ func measureHTTPRead(ctx context.Context, r *rig.Rig) ([]measure.Result, error) 
 		return nil, err
 	}
 	versus := fmt.Sprintf("GET of %d tables in turn over one connection, %d in a block, from a catalogue of %d keys; "+
-		"peer: the same from a handler of net/http that has the same bytes and headers in a map", len(b.Names), r.Sizes.HTTPReads,
-		b.View.Stats().Keys)
+		"peer: the same from a handler of net/http that has the same bytes and headers in a map", len(b.Names),
+		r.Sizes.HTTPReads, b.View.Stats().Keys)
 	result, err := turns.Figure("http-read", measure.Nanoseconds, versus, measure.Within(1.5), "read")
 	return []measure.Result{result}, err
 }
