@@ -219,8 +219,7 @@ func (w *world) mirrorBoth() {
 // drop lets a czar and a coordinator drop a table under a query, ends the registration of a czar, and frees a name.
 func (w *world) drop() {
 	t, c := w.t, w.as("operator")
-	ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience) // a gate that is refused something tries for ever
-	defer cancel()
+	ctx := t.Context()
 	css, err := cssetcd.New(ctx, w.client("czar"))
 	require.NoError(t, err)
 	view, err := cssetcd.OpenView(ctx, css)
@@ -327,6 +326,51 @@ func (w *world) refusesTheRest(user string, parts []roles.Part) {
 	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s disarms alarms", user)
 	_, err = etcd.RoleList(t.Context())
 	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s looks at roles", user)
+}
+
+// TestGateThatIsRefused: a czar whose user lacks something that every czar needs is told so when it opens its gate.
+func TestGateThatIsRefused(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t)
+	clitest.Fill(g.as("").OK)
+	needs := slices.DeleteFunc(roles.RoleOf(roles.Czar, "/qserv", "").Permissions, func(p roles.Permission) bool {
+		return strings.HasPrefix(p.Key, "/qserv/drop") || strings.HasPrefix(p.Key, "/qserv/ack") // with the first drop
+	})
+	named := map[string][]string{}
+	for _, without := range needs {
+		user := "without " + without.Key
+		named[user] = []string{user}
+		require.NoError(t, roles.Apply(t.Context(), g.client(""), roles.Plan(nil, []roles.Role{{Name: user,
+			Permissions: slices.DeleteFunc(roles.RoleOf(roles.Czar, "/qserv", "").Permissions, func(p roles.Permission) bool {
+				return p == without
+			})}}, "/qserv"), func(roles.Step) {}))
+	}
+	g.guard(named)
+	for user := range named {
+		err := openGate(t, g.client(user))
+		require.ErrorIs(t, err, cssetcd.ErrUnauthorized, user)
+		require.NotErrorIs(t, err, context.DeadlineExceeded, user)
+	}
+}
+
+// openGate opens a gate and closes it.
+func openGate(t *testing.T, etcd *clientv3.Client) error {
+	ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience)
+	defer cancel()
+	css, err := cssetcd.New(ctx, etcd)
+	if err != nil {
+		return err
+	}
+	view, err := cssetcd.OpenView(ctx, css)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar"))
+	if err != nil {
+		return err
+	}
+	return gate.Close(ctx)
 }
 
 // TestRolesHaveTheFence: whoever puts the token of an operation may look for it and move the fence, without which a
