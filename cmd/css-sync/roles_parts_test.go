@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,7 +35,7 @@ import (
 
 // users are the parts at work in the test, each as a user of etcd of its own.
 var users = map[string][]roles.Part{
-	"czar": {roles.Czar}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
+	"czar": {roles.Czar}, "agent": {roles.Agent}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
 	"coordinator": {roles.Coordinator}, "operator": {roles.Operator}, "reader": {roles.Reader},
 }
 
@@ -241,9 +244,11 @@ func (w *world) drop() {
 		query, err = czar.begin("LSST.Source")
 		return err == nil
 	})
+	endAgent := w.agent()
 	c.OK("table drop LSST.Source --delay 0s")
 	query.Release()
 	w.awaitKey("/qserv/drop/table/LSST/Source", false)
+	endAgent()
 
 	before := clitest.JSON[[]form.Czar](c, "drops czars")
 	require.NotEmpty(t, before)
@@ -258,6 +263,27 @@ func (w *world) drop() {
 	require.NoError(t, gate.Close(t.Context()))
 	assert.Empty(t, clitest.JSON[[]form.Czar](c, "drops czars"))
 	end()
+}
+
+// agent starts an agent, and lets it answer all that it does.
+func (w *world) agent() (end func()) {
+	ctx, cancel := context.WithCancel(w.t.Context())
+	socket := filepath.Join(w.t.TempDir(), "s")
+	agent := w.as("agent").Start(ctx, "agent", "--socket", socket)
+	agent.Await(`msg="agent started"`)
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}}}
+	for _, path := range []string{"/readyz", "/v1/databases", "/v1/tables/LSST/Object", "/v1/nodes", "/v1/families",
+		"/v1/css/DBS", "/v1/snapshot", "/v1/drops", "/v1/czars", "/v1/snapshot?revision=2"} {
+		got, err := client.Get("http://css" + path)
+		require.NoError(w.t, err)
+		text, err := io.ReadAll(got.Body)
+		require.NoError(w.t, errors.Join(err, got.Body.Close()))
+		assert.Equal(w.t, http.StatusOK, got.StatusCode, "%s: %s", path, text)
+	}
+	return func() { cancel(); agent.Ends() }
 }
 
 // awaitFailed waits until the coordinator has tried to remove a database's data, and could not.
@@ -283,7 +309,7 @@ func loads(t *testing.T, etcd *clientv3.Client, key string) error {
 
 // forbidden are commands that a part may not run, and what is said then.
 var forbidden = map[string]string{
-	"reader": "put /note x", "czar": "put /note x", "mirror": "db create Forbidden",
+	"reader": "put /note x", "czar": "put /note x", "agent": "put /note x", "mirror": "db create Forbidden",
 	"coordinator": "node add n --host h --port 1", "both": "drops settings set --delay 1s", "operator": "",
 }
 
