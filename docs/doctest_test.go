@@ -135,7 +135,7 @@ func (s *session) write(name, text string) {
 const seed = `mariadb -e 'CREATE DATABASE qservCssData'
 css-sync --prefix /seed restore examples/catalogue.json
 css-sync --prefix /seed mirror --once --mysql-dsn "root@unix($SOCKET)/qservCssData"
-css-sync --prefix /seed del --recursive /DBS
+css-sync --prefix /seed del --recursive --yes /DBS
 mariadb qservCssData -e 'DROP TABLE css_mirror_state, css_mirror_quarantine, css_mirror_foreign'
 `
 

@@ -244,7 +244,7 @@ func putKey(r *request) (write, error) {
 func deleteKey(r *request) (write, error) {
 	opts := r.options(r.conditions(), map[string]func() cssetcd.WriteOption{paramUnsafe: cssetcd.Unsafe})
 	if !r.flag(paramRecursive) {
-		opts = append(opts, cssetcd.IfAlone())
+		opts = append(opts, cssetcd.IfAtMostBelow(0))
 	}
 	key := keyOf(r.Request)
 	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
