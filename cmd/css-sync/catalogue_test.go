@@ -154,7 +154,7 @@ func TestDelOfASubtree(t *testing.T) {
 	before := c.OK("dump")
 	c.Refuses(cli.ExitError, "delete /DBS: keys lie below it: 26\n ... hint: --recursive deletes them, too", "del /DBS")
 	assert.Equal(t, before, c.OK("dump"))
-	c.Refuses(cli.ExitError, "delete /DBS: keys lie below it: 26, and standard input is no terminal ... hint: --yes deletes",
+	c.Refuses(cli.ExitError, "keys lie below it: 26, and standard input is no terminal ... hint: --yes deletes",
 		"del /DBS -r")
 	assert.Equal(t, before, c.OK("dump"))
 	c.OK("put /few/1/2/3/4/5/6/7/8/9 x")
