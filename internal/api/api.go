@@ -103,16 +103,22 @@ func (a *API) newMux() *http.ServeMux {
 				r.Method))
 		})
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	nowhere := func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, refuse(http.StatusNotFound, "no_such_path", "there is nothing at this path").
 			hinted("GET /v1/openapi.json lists what there is"))
-	})
+	}
+	mux.HandleFunc("/", nowhere)
+	for path := range methods { // the multiplexer would send the client to the root of the rest
+		if root, rest, ok := strings.Cut(path, "/{"); ok && strings.HasSuffix(rest, "...}") && !strings.Contains(rest, "/") {
+			mux.HandleFunc(root, nowhere)
+		}
+	}
 	return mux
 }
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	counted := &countingWriter{ResponseWriter: w}
+	counted := &countingWriter{ResponseWriter: w, c: http.NewResponseController(w)}
 	defer a.metrics.count(r, counted)
 	if err := a.Access.admit(r); err != nil {
 		a.fail(counted, r, err)

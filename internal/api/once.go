@@ -29,8 +29,8 @@ const (
 )
 
 // onceOf returns where the note of a request is kept that carries a key, and what it says: which request it was. The
-// path is "" without a key.
-func onceOf(r *http.Request, body []byte) (path kv.Path, note string, err error) {
+// path is "" without a key. Those who do not know of each other may use the same key.
+func onceOf(r *http.Request, bearer string, body []byte) (path kv.Path, note string, err error) {
 	given := r.Header.Values(headerOnce)
 	if len(given) == 0 {
 		return "", "", nil
@@ -40,7 +40,7 @@ func onceOf(r *http.Request, body []byte) (path kv.Path, note string, err error)
 		return "", "", refuse(http.StatusBadRequest, "bad_idempotency_key", "%s takes 1 to %d printable characters of ASCII",
 			headerOnce, longestOnce)
 	}
-	return csskey.Once + "/" + kv.Path(hashOf(key)), hashOf(r.Method, r.URL.Path, r.URL.Query().Encode(),
+	return csskey.Once + "/" + kv.Path(hashOf(bearer, key)), hashOf(r.Method, r.URL.Path, r.URL.Query().Encode(),
 		r.Header.Get("If-Match"), string(body)), nil
 }
 

@@ -41,13 +41,14 @@ type watcher struct {
 	missed bool   // what it knows is not what that step is a difference to
 	rev    cssetcd.Revision
 	unsent bool // something waits to be flushed
+	until  time.Time
 	w      http.ResponseWriter
 	c      *http.ResponseController
 }
 
 // watch tells a client of the steps of the catalogue until it leaves.
 func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
-	one := &watcher{root: q.text(paramBelow), w: w, c: http.NewResponseController(w)}
+	one := &watcher{root: q.text(paramBelow), w: unpaced(w), c: http.NewResponseController(w)}
 	if !isRoot(one.root) {
 		q.fail("below is %.100q; a key begins with a slash, and does not end with one", one.root)
 		return q.err
@@ -69,6 +70,9 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
 	h.Set("X-Accel-Buffering", "no") // for a proxy that would hold events back
 	h.Set(headerRevision, strconv.FormatInt(int64(one.rev), 10))
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil // HTTP/2 would take in whatever is written, for ever
+	}
 	_ = a.tell(r.Context(), one) // it ends with the client, or with the daemon
 	return nil
 }
@@ -135,8 +139,8 @@ func (a *API) tell(ctx context.Context, one *watcher) error {
 	if err := one.send([]byte(": css-etcd\n\n")); err != nil { // so that it knows that it is heard
 		return err
 	}
-	for {
-		s, newest, changed, ok := a.recent.at(one.number)
+	for due := false; ; {
+		s, newest, stepped, ok := a.recent.at(one.number)
 		if one.missed || !ok {
 			one.missed = false
 			a.metrics.resets.Inc()
@@ -148,35 +152,61 @@ func (a *API) tell(ctx context.Context, one *watcher) error {
 		}
 		if s != nil { // and no more of them: what a slow client holds is one
 			one.number++
-			if err := one.send(s.event(one.root)); err != nil {
+			if err := one.sendStep(s); err != nil {
 				return err
 			}
 			continue
+		}
+		if due { // with the id, for one whose keys do not change while the catalogue does
+			due = false
+			if err := one.send(fmt.Appendf(nil, ": %s\nid: %s\n\n", heartbeat, idOf(newest))); err != nil {
+				return err
+			}
 		}
 		if err := one.flush(); err != nil {
 			return err
 		}
 		select {
-		case <-changed:
+		case <-stepped:
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-beat.C: // with the id, for one whose keys do not change while the catalogue does
-			if err := one.send(fmt.Appendf(nil, ": %s\nid: %s\n\n", heartbeat, idOf(newest))); err != nil {
-				return err
-			}
+		case <-beat.C:
+			due = true
 		}
 	}
 }
 
-// send sends an event, if there is one; small ones wait for others until flush.
+// send sends an event; small ones wait for others until flush.
 func (one *watcher) send(event []byte) error {
-	if event == nil {
-		return nil
-	}
+	one.hurry()
 	one.unsent = true
-	_ = one.c.SetWriteDeadline(time.Now().Add(slowest)) // where that cannot be set, the connection ends it
 	_, err := one.w.Write(event)
 	return err
+}
+
+// sendStep sends what a step is for the watcher, if that is anything.
+func (one *watcher) sendStep(s *step) error {
+	one.hurry()
+	told, err := s.tell(one.w, one.root)
+	one.unsent = one.unsent || told
+	return err
+}
+
+// hurry gives the client time to take an event. It does not begin anew with each part of it: the steps that those hold
+// who are slow are those of so much time.
+func (one *watcher) hurry() {
+	if now := time.Now(); one.until.Sub(now) < slowest/2 {
+		one.until = now.Add(slowest)
+		_ = one.c.SetWriteDeadline(one.until) // where that cannot be set, the connection ends it
+	}
+}
+
+// unpaced returns what a writer of answers writes to, for who bounds the time itself.
+func unpaced(w http.ResponseWriter) http.ResponseWriter {
+	if counting, ok := w.(*countingWriter); ok {
+		return counting.ResponseWriter
+	}
+	return w
 }
 
 // flush waits until the client's connection has taken what was sent.

@@ -95,7 +95,7 @@ func (a *API) writes(t target, make writer) handler {
 		if err != nil {
 			return err
 		}
-		path, note, err := onceOf(r, in.body)
+		path, note, err := onceOf(r, in.bearer, in.body)
 		if err != nil {
 			return err
 		}
