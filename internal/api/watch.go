@@ -17,8 +17,10 @@ import (
 const (
 	paramFrom    = "from"
 	headerLastID = "Last-Event-ID"
-	heartbeat    = 15 * time.Second
-	slowest      = 30 * time.Second // for a client to take what it is sent
+	// headerEventID is the id that an event would have that led to what is read.
+	headerEventID = "Css-Event-Id"
+	heartbeat     = 15 * time.Second
+	slowest       = 30 * time.Second // for a client to take what it is sent
 )
 
 // seats are for those who watch. Each holds a connection, and nothing that grows.
@@ -40,7 +42,8 @@ type watcher struct {
 	number int    // of the step that comes next for it
 	missed bool   // what it knows is not what that step is a difference to
 	rev    cssetcd.Revision
-	unsent bool // something waits to be flushed
+	id     string // of what it knows
+	unsent bool   // something waits to be flushed
 	until  time.Time
 	w      http.ResponseWriter
 	c      *http.ResponseController
@@ -69,6 +72,7 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no") // for a proxy that would hold events back
 	h.Set(headerRevision, strconv.FormatInt(int64(one.rev), 10))
+	h.Set(headerEventID, one.id)
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil // HTTP/2 would take in whatever is written, for ever
@@ -85,10 +89,10 @@ func (a *API) place(r *http.Request, q *query, one *watcher) error {
 	}
 	var newest *cssetcd.Snapshot
 	if one.number, newest = a.recent.next(); known == 0 {
-		one.rev = newest.Revision()
+		one.rev, one.id = newest.Revision(), idOf(newest)
 		return nil
 	}
-	one.rev, one.missed = known, true
+	one.rev, one.missed, one.id = known, true, eventID(known, newest.Cluster())
 	if cluster != "" && cluster != clusterText(newest) {
 		return nil
 	}
@@ -117,19 +121,22 @@ func (a *API) reach(ctx context.Context, rev cssetcd.Revision) error {
 }
 
 // knownBy returns the revision of what a client knows, and of which cluster, where it says so; 0 when it knows nothing.
+// Both are the id of an event, or of a dump: a revision without its cluster means something else after etcd was restored.
 // What it received last counts more than what it asked for, since a browser asks the same again.
 func knownBy(r *http.Request, q *query) (rev cssetcd.Revision, cluster string, err error) {
-	if last := r.Header.Get(headerLastID); last != "" {
-		text, cluster, _ := strings.Cut(last, "-")
-		n, ok := parseNumber(text)
-		if !ok || n == 0 {
-			return 0, "", refuse(http.StatusBadRequest, "bad_query", "%s is %.100q, which is the id of no event",
-				headerLastID, last)
+	name, id := headerLastID, r.Header.Get(headerLastID)
+	if id == "" {
+		if name, id = paramFrom, q.text(paramFrom); !q.given(paramFrom) {
+			return 0, "", nil
 		}
-		return cssetcd.Revision(n), cluster, nil
 	}
-	n, _ := q.number(paramFrom)
-	return cssetcd.Revision(n), "", q.err
+	text, cluster, both := strings.Cut(id, "-")
+	n, ok := parseNumber(text)
+	if !ok || both && cluster == "" || n == 0 && name == headerLastID {
+		return 0, "", refuse(http.StatusBadRequest, "bad_query", "%s is %.100q, which is no revision and the id of no event",
+			name, id)
+	}
+	return cssetcd.Revision(n), cluster, nil
 }
 
 // tell sends what happens until ctx ends or the client takes no more.
