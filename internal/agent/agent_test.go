@@ -236,6 +236,16 @@ func TestRefusals(t *testing.T) {
 	assert.Contains(t, w.do(http.MethodGet, "/metrics", "").text, "css_agent_queries 1\n")
 }
 
+// TestAgentTakesNoWrites, and says who does.
+func TestAgentTakesNoWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := w.do(http.MethodDelete, "/v1/nodes/n", "")
+	assert.Equal(t, "writes_disabled", g.code())
+	assert.Contains(t, g.text, "css-sync serve takes writes")
+	assert.NotContains(t, g.text, "--http-token-file")
+}
+
 // TestManyAtOnce: queries come and go while sessions end, and nothing is counted twice or left over.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()

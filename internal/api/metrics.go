@@ -69,8 +69,9 @@ func (m *metrics) count(r *http.Request, w *countingWriter) {
 // time.
 type countingWriter struct {
 	http.ResponseWriter
-	c      *http.ResponseController
-	status int
+	c       *http.ResponseController
+	slowest time.Duration
+	status  int
 }
 
 func (w *countingWriter) WriteHeader(status int) {
@@ -80,13 +81,13 @@ func (w *countingWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// pace is how much a client has to take in slowest.
+// pace is how much a client has to take in the time that it has.
 const pace = 64 << 10
 
 func (w *countingWriter) Write(all []byte) (written int, err error) {
 	for first := true; first || len(all) > 0; first = false {
 		part := all[:min(len(all), pace)]
-		_ = w.c.SetWriteDeadline(time.Now().Add(slowest)) // where that cannot be set, nothing is slow
+		_ = w.c.SetWriteDeadline(time.Now().Add(w.slowest)) // where that cannot be set, nothing is slow
 		n, err := w.ResponseWriter.Write(part)
 		if written += n; err != nil {
 			return written, err

@@ -20,7 +20,6 @@ const (
 	// headerEventID is the id that an event would have that led to what is read.
 	headerEventID = "Css-Event-Id"
 	heartbeat     = 15 * time.Second
-	slowest       = 30 * time.Second // for a client to take what it is sent
 )
 
 // seats are for those who watch. Each holds a connection, and nothing that grows.
@@ -38,20 +37,22 @@ func (s *seats) leave() { s.taken.Add(-1) }
 
 // watcher is a client that watches.
 type watcher struct {
-	root   string // it is told of what is at or below this key
-	number int    // of the step that comes next for it
-	missed bool   // what it knows is not what that step is a difference to
-	rev    cssetcd.Revision
-	id     string // of what it knows
-	unsent bool   // something waits to be flushed
-	until  time.Time
-	w      http.ResponseWriter
-	c      *http.ResponseController
+	root    string // it is told of what is at or below this key
+	number  int    // of the step that comes next for it
+	missed  bool   // what it knows is not what that step is a difference to
+	rev     cssetcd.Revision
+	id      string        // of what it knows
+	unsent  bool          // something waits to be flushed
+	slowest time.Duration // that it may take to take what it is sent
+	until   time.Time     // it has time for that
+	w       http.ResponseWriter
+	c       *http.ResponseController
 }
 
 // watch tells a client of the steps of the catalogue until it leaves.
 func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
-	one := &watcher{root: q.text(paramBelow), w: unpaced(w), c: http.NewResponseController(w)}
+	one := &watcher{root: q.text(paramBelow), w: unpaced(w), c: http.NewResponseController(w),
+		slowest: a.Slowest}
 	if !isRoot(one.root) {
 		q.fail("below is %.100q; a key begins with a slash, and does not end with one", one.root)
 		return q.err
@@ -74,9 +75,6 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
 	h.Set(headerRevision, strconv.FormatInt(int64(one.rev), 10))
 	h.Set(headerEventID, one.id)
 	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodHead {
-		return nil // HTTP/2 would take in whatever is written, for ever
-	}
 	_ = a.tell(r.Context(), one) // it ends with the client, or with the daemon
 	return nil
 }
@@ -202,8 +200,8 @@ func (one *watcher) sendStep(s *step) error {
 // hurry gives the client time to take an event. It does not begin anew with each part of it: the steps that those hold
 // who are slow are those of so much time.
 func (one *watcher) hurry() {
-	if now := time.Now(); one.until.Sub(now) < slowest/2 {
-		one.until = now.Add(slowest)
+	if now := time.Now(); one.until.Sub(now) < one.slowest/2 {
+		one.until = now.Add(one.slowest)
 		_ = one.c.SetWriteDeadline(one.until) // where that cannot be set, the connection ends it
 	}
 }
