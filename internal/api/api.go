@@ -54,6 +54,7 @@ type API struct {
 	once    *leases
 	status  shared
 	seats   seats
+	texts   texts
 }
 
 // New returns an API. It fails with ErrInvalid for a catalogue on a file, and when something is missing.
