@@ -19,7 +19,7 @@ import (
 )
 
 const serveHTTPHelp = `It answers programs over HTTP at --listen-http, of this machine only unless it is told otherwise: the catalogue and its changes, /livez,
-/readyz and /metrics; docs/HTTP.md is the manual. Reading takes no token on this machine, and with --http-client-ca, which lets in only
+/readyz and /metrics; docs/HTTP.md is the manual. Where the default is taken, as by another daemon on the machine, it says so and goes on without. Reading takes no token on this machine, and with --http-client-ca, which lets in only
 who has a certificate. Writing takes a token of --http-token-file, and so does reading elsewhere. The file has one on each line, as TOKEN or
 NAME TOKEN; the name stands in drops that its bearer began.`
 
@@ -57,7 +57,8 @@ func (f *serveHTTPFlags) register(cmd *cobra.Command) {
 
 // config checks the flags, and reads the files that they name.
 func (f *serveHTTPFlags) config(cmd *cobra.Command) (daemon.HTTP, error) {
-	config := daemon.HTTP{Flag: cli.Named(cmd.Flags(), "listen-http")}
+	const listen = "listen-http"
+	config := daemon.HTTP{Flag: cli.Named(cmd.Flags(), listen), Unsaid: cli.Source(cmd.Flags(), listen) == ""}
 	if f.listen == httpOff {
 		for _, name := range []string{"http-cert", "http-key", "http-client-ca", "http-token-file", "http-host"} {
 			if cli.Source(cmd.Flags(), name) == "--"+name {

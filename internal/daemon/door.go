@@ -23,6 +23,7 @@ type HTTP struct {
 	TLS    *tls.Config // nil: without
 	Access api.Access
 	Flag   string // what the address was given with, for messages
+	Unsaid bool   // nobody said where: the address is the default
 }
 
 const (
@@ -45,12 +46,18 @@ type door struct {
 	leave    context.Context // ends when those inside have to leave
 }
 
-// openDoor listens. It returns nil where there is nothing to listen at.
+// openDoor listens. It returns nil where there is nothing to listen at. An address that nobody asked for keeps no
+// daemon from its work: a second one on the machine finds it taken.
 func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	if config.Listen == "" {
 		return nil, nil
 	}
 	l, err := listen(config.Listen)
+	if err != nil && config.Unsaid {
+		p.Log.Warn("HTTP is not answered: css-sync cannot listen where it does by default", "err", err,
+			"hint", config.Flag+" says where to listen, or off")
+		return nil, nil
+	}
 	if err != nil {
 		return nil, cli.Hinted(fmt.Errorf("serve: HTTP: %w", err), "%s says where to listen; off is nowhere", config.Flag)
 	}
