@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -244,6 +246,21 @@ func TestAgentTakesNoWrites(t *testing.T) {
 	assert.Equal(t, "writes_disabled", g.code())
 	assert.Contains(t, g.text, "css-sync serve takes writes")
 	assert.NotContains(t, g.text, "--http-token-file")
+}
+
+// TestAgentMetrics are in the manual, and no others.
+func TestAgentMetrics(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/HTTP.md")
+	require.NoError(t, err)
+	names := func(text string) []string {
+		found := regexp.MustCompile("css_agent_[a-z_]+").FindAllString(text, -1)
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	have := names(newWorld(t).do(http.MethodGet, "/metrics", "").text)
+	assert.Len(t, have, 2)
+	assert.Equal(t, have, names(string(manual)))
 }
 
 // TestManyAtOnce: queries come and go while sessions end, and nothing is counted twice or left over.

@@ -27,7 +27,11 @@ func (p *problem) Error() string { return p.Message }
 
 // refuse makes a problem of what a client did.
 func refuse(status int, code, format string, args ...any) *problem {
-	return &problem{Code: code, Message: fmt.Sprintf(format, args...), status: status}
+	p := &problem{Code: code, Message: fmt.Sprintf(format, args...), status: status}
+	if status == http.StatusServiceUnavailable {
+		p.again = again
+	}
+	return p
 }
 
 func (p *problem) hinted(format string, args ...any) *problem {

@@ -58,8 +58,8 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
 		return q.err
 	}
 	if !a.seats.take(a.Watchers) {
-		return &problem{Code: "too_many_watchers", Message: fmt.Sprintf("%d clients watch, which is as many as there may be",
-			a.Watchers), status: http.StatusServiceUnavailable, again: again}
+		return refuse(http.StatusServiceUnavailable, "too_many_watchers", "%d clients watch, which is as many as there may be",
+			a.Watchers)
 	}
 	defer a.seats.leave()
 	if err := a.place(r, q, one); err != nil {
