@@ -65,7 +65,7 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	d.tls.Store(config.TLS)
 	d.server = &http.Server{
 		Handler: d, ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
 	}
 	if config.TLS != nil {
 		d.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12,
@@ -101,14 +101,48 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer d.inside.RUnlock()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	leaving := &leavingWriter{ResponseWriter: w, c: http.NewResponseController(w)}
 	defer context.AfterFunc(d.leave, func() {
 		cancel()
-		c := http.NewResponseController(w) // who sends or takes slowly is not waited for
-		_ = c.SetReadDeadline(time.Now())
-		_ = c.SetWriteDeadline(time.Now().Add(goodbye))
+		leaving.leave()
 	})()
-	d.handler.ServeHTTP(w, r.WithContext(ctx))
+	d.handler.ServeHTTP(leaving, r.WithContext(ctx))
 }
+
+// leavingWriter is how a client is answered that may have to leave: from then on nobody gives it more time.
+type leavingWriter struct {
+	http.ResponseWriter
+	c  *http.ResponseController
+	mu sync.Mutex
+	by time.Time // by when it has to have left; the zero time: it need not
+}
+
+// leave has who sends or takes slowly not waited for.
+func (w *leavingWriter) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.by = time.Now().Add(goodbye)
+	_ = w.c.SetReadDeadline(time.Now())
+	_ = w.c.SetWriteDeadline(w.by)
+}
+
+// SetReadDeadline is for [http.ResponseController].
+func (w *leavingWriter) SetReadDeadline(at time.Time) error { return w.set(w.c.SetReadDeadline, at) }
+
+// SetWriteDeadline likewise.
+func (w *leavingWriter) SetWriteDeadline(at time.Time) error { return w.set(w.c.SetWriteDeadline, at) }
+
+func (w *leavingWriter) set(deadline func(time.Time) error, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.by.IsZero() {
+		return nil
+	}
+	return deadline(at)
+}
+
+// Unwrap likewise.
+func (w *leavingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // lead leads requests to a handler until the function that it returns is called, which waits until all have been
 // answered.
