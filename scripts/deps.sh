@@ -7,6 +7,7 @@ missing=()
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mariadbd >/dev/null || missing+=(mariadb-server)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 # The race detector links with a C compiler.
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	missing+=(gcc libc6-dev)

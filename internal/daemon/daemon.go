@@ -41,7 +41,7 @@ type daemon struct {
 }
 
 // serve runs the daemon's parts. The etcd is that of this process, if it has one.
-func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door) error {
+func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door, heart *heart) error {
 	d := &daemon{Program: p, Config: config}
 	var parts []func(context.Context) error
 	if etcd != nil {
@@ -73,9 +73,9 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 	if door != nil {
 		parts = append(parts, d.answer(door))
 	}
-	notify(p, "READY=1")
+	parts = append(parts, d.tellReady)
+	defer heart.asks(d.answers)()
 	err = runAll(ctx, parts)
-	notify(p, "STOPPING=1")
 	p.Log.Info("css-sync stops")
 	return err
 }
