@@ -24,6 +24,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/api"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/event"
 	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/mirror"
 )
@@ -233,6 +234,7 @@ func scrapeAll(t *testing.T) map[string]*dto.MetricFamily {
 		status.Troubles = append(status.Troubles, mirror.NewTrouble(k.Code, "", time.Now()))
 	}
 	d := &daemon{Program: &cli.Program{}, Config: Config{Version: "1", Targets: []Target{{Name: "a"}, {Name: "b"}}}}
+	d.events = event.NewRunner(event.Config{})
 	defer d.standing.leads("a", func() mirror.Status { return status })()
 	a, err := api.New(api.Config{Catalogue: css, View: view})
 	require.NoError(t, err)
