@@ -49,7 +49,7 @@ func TestProgramsAreToldOfEvents(t *testing.T) {
 	c.OK("mirror --once --adopt")
 	e = await()
 	assert.Equal(t, []any{event.MirrorWell, "default"}, []any{e.Event, e.Mirror})
-	c.OK("table drop LSST.Source --delay 2s --wait")
+	require.Equal(t, cli.ExitOK, c.Run("table drop LSST.Source --delay 2s --wait").Code)
 	e = await()
 	assert.Equal(t, []any{event.DropDone, "LSST.Source"}, []any{e.Event, e.Name})
 	assert.Positive(t, e.Mark)
