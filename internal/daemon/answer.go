@@ -2,17 +2,24 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/internal/api"
+	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/page"
+	"github.com/qserv/css-etcd/internal/report"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // answer answers requests over HTTP.
 func (d *daemon) answer(door *door) func(context.Context) error {
 	return func(ctx context.Context) error {
-		config := api.Config{Catalogue: d.css.Client, View: d.view, Access: d.HTTP.Access, Log: d.Log}
+		config := api.Config{Catalogue: d.css.Client, View: d.view, Access: d.HTTP.Access, Log: d.Log,
+			Mirror: d.records, Page: page.Handler()}
 		if d.Status != nil {
 			config.Status = func(ctx context.Context) (any, error) { return d.Status(ctx, d.css, d.view.Snapshot()) }
 		}
@@ -41,4 +48,22 @@ func (d *daemon) answer(door *door) func(context.Context) error {
 		})
 		return group.Wait()
 	}
+}
+
+// records reads what a mirror of this daemon has on record.
+func (d *daemon) records(ctx context.Context, name string, limit int) (any, error) {
+	for _, t := range d.Targets {
+		if t.Name != name {
+			continue
+		}
+		found, err := report.ReadRecords(ctx, t.Server, limit)
+		switch {
+		case errors.Is(err, mirror.ErrNoMirror):
+			return nil, api.Refuse(http.StatusNotFound, "mirror_not_written", "the mirror %s has not been written yet", name)
+		case err != nil:
+			return nil, api.Refuse(http.StatusServiceUnavailable, "mysql_unavailable", "%s", cli.Sentence(err))
+		}
+		return found, nil
+	}
+	return nil, nil // so that who asks is told
 }
