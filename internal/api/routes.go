@@ -48,6 +48,7 @@ func (a *API) routes() []route {
 		look("/v1/nodes", readNodes),
 		look("/v1/nodes/{node}", readNode),
 		look("/v1/families", readFamilies),
+		look("/v1/names", readNames, paramText, paramDatabase, paramLimit),
 		look("/v1/css/{key...}", readKey, paramBelow),
 		get("/v1/snapshot", a.readDump, paramBelow, paramRevision),
 		get("/v1/watch", a.watch, paramBelow, paramFrom),
