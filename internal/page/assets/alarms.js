@@ -22,7 +22,8 @@ export function alarmsOf(status) {
     if (drop.phase === "failed") add(false, `drop of ${drop.name}`, drop.error || drop.trouble || "it failed");
   }
   for (const czar of czars) {
-    if (czar.state === "silent") add(false, `czar ${czar.name || czar.id}`, "it is registered, and does not confirm that it lives");
+    if (czar.state !== "silent") continue;
+    add(false, `czar ${czar.name || czar.id}`, "it is registered, and does not confirm that it lives");
   }
   return all;
 }

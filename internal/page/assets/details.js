@@ -62,8 +62,9 @@ async function databaseParts(db) {
 let kept = null;
 
 async function mapOf(db, striping, names) {
-  if (kept?.db !== db || kept.stripes !== striping.stripes) kept = { db, stripes: striping.stripes, map: new SkyMap(db,
-    striping) };
+  if (kept?.db !== db || kept.stripes !== striping.stripes) {
+    kept = { db, stripes: striping.stripes, map: new SkyMap(db, striping) };
+  }
   await kept.map.offer(names.filter((n) => n.table !== null).map((n) => n.table));
   return kept.map.node;
 }
@@ -98,7 +99,8 @@ function directorText({ database, table: own, partitioning: p }) {
   if (p.director_table === own && (p.director_database || database) === database) {
     return el("span", {}, "it is one, by ", name(p.director_column));
   }
-  return el("span", {}, name(`${p.director_database || database}.${p.director_table}`), " by ", name(p.director_column));
+  const director = `${p.director_database || database}.${p.director_table}`;
+  return el("span", {}, name(director), " by ", name(p.director_column));
 }
 
 function matchText(m) {
@@ -108,7 +110,8 @@ function matchText(m) {
 
 function columnsOf(t) {
   if (t.columns === null) {
-    return el("div", {}, el("p", { class: "problem" }, "The columns cannot be read: ", name(t.columns_error ?? "", 300)),
+    const why = name(t.columns_error ?? "", 300);
+    return el("div", {}, el("p", { class: "problem" }, "The columns cannot be read: ", why),
       el("pre", {}, name(t.schema, 4000)));
   }
   if (t.columns.length === 0) return nothing("It has no columns.");

@@ -1,6 +1,6 @@
 // Making elements. Whatever is shown is put in as text, never as markup.
 
-import { visible } from "./words.js";
+import { moment, visible } from "./words.js";
 
 const svgSpace = "http://www.w3.org/2000/svg";
 
@@ -46,16 +46,21 @@ export function setText(node, text) {
 }
 
 // table makes a table. Columns are names; rows are lists of cells. On a phone each row becomes a card, in which each
-// cell says what it is; what is a table to the eye no more stays one by its roles.
-export function table(caption, columns, rows) {
+// cell says what it is, unless the table is of the kind "figures". What is no table to the eye stays one by its roles.
+export function table(caption, columns, rows, kind = null) {
   const cell = (content, i) => el(i === 0 ? "th" : "td", {
     scope: i === 0 ? "row" : null, role: i === 0 ? "rowheader" : "cell", "data-column": columns[i],
   }, content);
-  return el("table", { role: "table" },
+  return el("table", { role: "table", class: kind },
     el("caption", { class: "unseen" }, caption),
     el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, columns.map((c) =>
       el("th", { scope: "col", role: "columnheader" }, c)))),
     el("tbody", { role: "rowgroup" }, rows.map((cells) => el("tr", { role: "row" }, cells.map(cell)))));
+}
+
+// time shows when something was.
+export function time(text) {
+  return el("time", { datetime: text }, moment(text));
 }
 
 // facts makes a list of names and values; without the values that are null.

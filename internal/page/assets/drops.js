@@ -14,7 +14,8 @@ export function showDrops(drops, now, acts) {
   show(list, table("Drops that have not ended", columns, drops.map((d) => {
     const cells = [
       el("span", {}, name(d.name, 80), " ", el("small", {}, d.kind)),
-      el("span", {}, badge(phases[d.phase] ?? "plain", d.phase), el("small", { class: "summary" }, name(d.summary, 300))),
+      el("span", {}, badge(phases[d.phase] ?? "plain", d.phase),
+        el("small", { class: "summary" }, name(d.summary, 300))),
       left(d, now), holders(d), wanted(d),
     ];
     if (acts !== null) cells.push(el("div", { class: "buttons" }, buttons(d, acts)));

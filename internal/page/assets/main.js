@@ -90,7 +90,8 @@ feed.addEventListener("problem", ({ detail: problem }) => {
     begin();
     return;
   }
-  if (status !== null) showAlarms(status, [{ grave: true, where: "css-sync", text: problem.message, do: "", since: "" }]);
+  if (status === null) return;
+  showAlarms(status, [{ grave: true, where: "css-sync", text: problem.message, do: "", since: "" }]);
 });
 
 // Keys that changed are null where they are not known.
@@ -124,8 +125,9 @@ $("search").addEventListener("input", find);
 
 function evict(czar) {
   const name = visible(czar.name || czar.id, 60);
-  confirm(`Evict the czar ${name}?`, "Its registration ends, and its queries are told to end. Drops no longer wait for it.",
-    "Evict", () => act("DELETE", `/v1/czars/${part(czar.id)}`), `The registration of ${name} is ending.`);
+  confirm(`Evict the czar ${name}?`,
+    "Its registration ends, and its queries are told to end. Drops no longer wait for it.", "Evict",
+    () => act("DELETE", `/v1/czars/${part(czar.id)}`), `The registration of ${name} is ending.`);
 }
 
 function cancel(drop) {

@@ -15,7 +15,8 @@ export function top(samples) {
   return [5, 10, 30, 60, 300, 600, 1800, 3600, 21600, 86400].find((n) => n >= highest) ?? highest;
 }
 
-// path returns the outline of a plot as an SVG path, in a box of a width and height. Where nothing is known it has a gap.
+// path returns the outline of a plot as an SVG path, in a box of a width and height. Where nothing is known it has a
+// gap.
 export function path(samples, now, width, height) {
   const scale = top(samples);
   const x = (time) => Math.max(0, width * (1 - (now - time) / (span * 1000))).toFixed(1);

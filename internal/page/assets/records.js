@@ -1,8 +1,8 @@
 // Recent changes, and what mirrors have on record.
 
 import { get, part } from "./api.js";
-import { el, name, nothing, show, table } from "./dom.js";
-import { moment, number } from "./words.js";
+import { el, name, nothing, show, table, time } from "./dom.js";
+import { number } from "./words.js";
 
 const most = 50; // entries and records that are shown
 const changeList = document.getElementById("change-list");
@@ -29,11 +29,12 @@ export async function readChanges() {
     return show(changeList, el("p", { class: "problem" }, problem.message));
   }
   if (entries.length === 0) {
-    return show(changeList, nothing(`Nothing has changed since revision ${number(begins)}, where etcd's history begins.`));
+    return show(changeList, nothing(
+      `Nothing has changed since revision ${number(begins)}, where etcd's history begins.`));
   }
   show(changeList, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Recent changes" },
     table("Recent changes, the newest first", ["Revision", "When", "Who", "What"], entries.map((e) => [
-      number(e.revision), e.time === null ? "not told" : moment(e.time),
+      number(e.revision), e.time === null ? "not told" : time(e.time),
       e.author === null ? "unknown" : name(e.author, 80), changes(e.changes),
     ]))));
 }
@@ -75,15 +76,15 @@ function recordsOf(m, r) {
     table(title, columns, shown.map(row)));
   return el("div", { class: "records" }, heading(m),
     list("Quarantine", "Keys of the catalogue that kvData cannot hold.", r.quarantine, m.quarantined,
-      ["Key", "Why", "Since"], (q) => [name(q.key), name(q.detail || q.reason, 300), moment(q.since)]),
+      ["Key", "Why", "Since"], (q) => [name(q.key), name(q.detail || q.reason, 300), time(q.since)]),
     list("Conflicts", "What others wrote into kvData, and etcd did not take; css-sync conflicts decides on them.",
       r.conflicts, r.conflicts_total, ["Key", "Others wrote", "etcd held", "Why", "Who and when"],
       (c) => [name(c.key), value(c.wrote), value(c.etcd), name(c.explanation || c.reason, 300),
-        el("span", {}, name(c.writer, 60), ` ${moment(c.written ?? c.seen)}`)]),
+        el("span", {}, name(c.writer, 60), " ", time(c.written ?? c.seen))]),
     list("Foreign writes", "What others wrote into kvData past the mirror.", r.foreign, r.foreign_total,
       ["Key", "They wrote", "The mirror had left", "Seen"],
       (f) => [name(f.key), f.kind === "missing" ? "nothing: they deleted it" : value(f.have),
-        f.kind === "extra" ? "nothing" : value(f.want), moment(f.seen) + (f.undone ? ", undone" : "")]));
+        f.kind === "extra" ? "nothing" : value(f.want), el("span", {}, time(f.seen), f.undone && ", undone")]));
 }
 
 function value(text) {

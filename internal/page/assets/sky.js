@@ -58,7 +58,7 @@ export function project(ra, dec) {
 
 // unproject is the inverse of project; null beside the sky.
 export function unproject(x, y) {
-  if (x * x + y * y > 1) return null;
+  if (x * x + y * y > 1 + 1e-12) return null;
   const across = -x * 2 * Math.SQRT2;
   const up = y * Math.SQRT2;
   const z = Math.sqrt(Math.max(0, 1 - (across / 4) ** 2 - (up / 2) ** 2));
@@ -101,8 +101,8 @@ export function lattice(width, height, sky) {
   return ids;
 }
 
-// paint fills the pixels of a map. Colours are [red, green, blue] for each level, and for what lies between chunks where
-// they are large enough to be told apart.
+// paint fills the pixels of a map. Colours are [red, green, blue] for each level, and for what lies between chunks
+// where they are large enough to be told apart.
 export function paint(pixels, ids, width, level, colours, line) {
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
@@ -120,7 +120,9 @@ export function paint(pixels, ids, width, level, colours, line) {
 // bands sums up what a map shows, in bands of declination.
 export function bands(sky, level, degrees = 15) {
   const all = [];
-  for (let south = -90; south < 90; south += degrees) all.push({ south, north: south + degrees, counts: [0, 0, 0, 0, 0, 0] });
+  for (let south = -90; south < 90; south += degrees) {
+    all.push({ south, north: south + degrees, counts: [0, 0, 0, 0, 0, 0] });
+  }
   for (let stripe = 0; stripe < sky.stripes; stripe++) {
     const middle = ((stripe + 0.5) * 180) / sky.stripes;
     const band = all[Math.min(all.length - 1, Math.floor(middle / degrees))];

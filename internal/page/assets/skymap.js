@@ -43,7 +43,9 @@ export class SkyMap {
         "The catalogue does not say which chunks are empty, so the map does not, either."),
       el("details", {}, el("summary", {}, "The map as a table"), this.#bands));
     this.#select.addEventListener("change", () => this.#read(this.#select.value));
-    this.#input.addEventListener("input", () => this.#mark(this.#input.value === "" ? null : Number(this.#input.value)));
+    this.#input.addEventListener("input", () => {
+      this.#mark(this.#input.value === "" ? null : Number(this.#input.value));
+    });
     this.#canvas.addEventListener("pointermove", (event) => this.#point(event));
     this.#canvas.addEventListener("pointerdown", (event) => this.#point(event));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#draw());
@@ -87,8 +89,8 @@ export class SkyMap {
   #tell(chunks) {
     if (this.#sky === null) {
       this.#canvas.hidden = true;
-      return setText(this.#sum, `${count(chunks.length, "chunk")}; no map is drawn of ${number(this.#striping.stripes)} ` +
-        `stripes, since ${number(mostStripes)} is the most.`);
+      return setText(this.#sum, `${count(chunks.length, "chunk")}; no map is drawn of ` +
+        `${number(this.#striping.stripes)} stripes, since ${number(mostStripes)} is the most.`);
     }
     this.#found = levels(chunks, this.#sky);
     const { counts, outside } = this.#found;
@@ -102,13 +104,14 @@ export class SkyMap {
         (outside.length > 5 ? " and others." : ".");
     }
     setText(this.#sum, text);
-    this.#canvas.setAttribute("aria-label", `Sky map of ${visible(this.#db, 60)}.${visible(this.#table, 60)}. ${text}`);
+    const title = `Sky map of ${visible(this.#db, 60)}.${visible(this.#table, 60)}`;
+    this.#canvas.setAttribute("aria-label", `${title}. ${text}`);
     show(this.#legend, titles.map((title, level) => (counts[level] > 0 || level === absent) && el("li", {},
       el("span", { class: `swatch level${level}`, "aria-hidden": "true" }), `${title} (${number(counts[level])})`)));
     const all = bands(this.#sky, this.#found.level);
     const some = titles.map((_, level) => level).filter((level) => counts[level] > 0);
     show(this.#bands, table("Chunks by declination, north first", ["Declination", ...some.map((l) => titles[l])],
-      all.map((b) => [`${b.south}° to ${b.north}°`, ...some.map((l) => number(b.counts[l]))])));
+      all.map((b) => [`${b.south}° to ${b.north}°`, ...some.map((l) => number(b.counts[l]))]), "figures"));
   }
 
   #draw() {
@@ -148,6 +151,25 @@ export class SkyMap {
     pen.beginPath();
     pen.ellipse(width / 2, height / 2, width / 2 - 1, height / 2 - 1, 0, 0, 2 * Math.PI);
     pen.stroke();
+    this.#labels(pen, width, height, style);
+  }
+
+  // labels says what the lines are: right ascension along the equator, declination along the middle.
+  #labels(pen, width, height, style) {
+    const scale = width / this.#canvas.clientWidth;
+    if (this.#canvas.clientWidth < 480) return; // there is no room
+    pen.font = `${12 * scale}px sans-serif`;
+    pen.fillStyle = style.getPropertyValue("--label");
+    pen.strokeStyle = style.getPropertyValue("--halo");
+    pen.lineWidth = 3 * scale;
+    const write = (text, ra, dec) => {
+      const { x, y } = project(ra, dec);
+      const place = [((x + 1) * width) / 2 + 4 * scale, ((1 - y) * height) / 2 - 4 * scale];
+      pen.strokeText(text, ...place);
+      pen.fillText(text, ...place);
+    };
+    for (const ra of [120, 60, 0, 300, 240]) write(`${ra}°`, ra, 0);
+    for (const dec of [-60, -30, 30, 60]) write(`${dec > 0 ? "+" : ""}${dec}°`, 0, dec);
   }
 
   // ring draws a circle around the chunk that is shown: it can be too small to be seen.
@@ -166,7 +188,8 @@ export class SkyMap {
   #point(event) {
     if (this.#sky === null) return;
     const at = this.#canvas.getBoundingClientRect();
-    const place = unproject((2 * (event.clientX - at.left)) / at.width - 1, 1 - (2 * (event.clientY - at.top)) / at.height);
+    const place = unproject((2 * (event.clientX - at.left)) / at.width - 1,
+      1 - (2 * (event.clientY - at.top)) / at.height);
     if (place === null) return;
     const id = chunkAt(place.ra, place.dec, this.#sky);
     if (id === this.#marked) return;

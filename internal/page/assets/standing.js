@@ -48,7 +48,8 @@ export function showMirrors({ mirrors }, now) {
   const there = new Set(mirrors.map(keyOf));
   for (const key of samples.keys()) if (!there.has(key)) samples.delete(key);
   for (const m of mirrors) samples.set(keyOf(m), remember(samples.get(keyOf(m)) ?? [], now, m.lag_seconds));
-  show($("mirror-list"), mirrors.length === 0 ? nothing("No mirror is kept.") : mirrors.map((m) => mirrorCard(m, now)));
+  if (mirrors.length === 0) return show($("mirror-list"), nothing("No mirror is kept."));
+  show($("mirror-list"), mirrors.map((m) => mirrorCard(m, now)));
 }
 
 function mirrorCard(m, now) {

@@ -34,7 +34,12 @@ export class Tree {
 
   // read reads the databases, and the tables of those that are open.
   async read() {
-    this.#databases = await get("/v1/databases");
+    try {
+      this.#databases = await get("/v1/databases");
+    } catch (problem) {
+      if (problem.code !== "no_catalogue") throw problem;
+      this.#databases = [];
+    }
     const there = new Set(this.#databases.map((d) => d.name));
     for (const db of this.#opened.keys()) if (!there.has(db)) this.#opened.delete(db);
     this.#lay();
@@ -90,7 +95,7 @@ export class Tree {
     if (this.#found === null) return `${count(this.#databases.length, "database")}; open one to see its tables.`;
     const n = this.#found.names.length;
     if (n === 0) return "Nothing has that in its name.";
-    return this.#found.complete ? `${number(n)} found.` : `The first ${number(n)} that were found; say more to see less.`;
+    return this.#found.complete ? `${number(n)} found.` : `The first ${number(n)} found; type more to narrow it down.`;
   }
 
   #treeRows() {
@@ -122,7 +127,8 @@ export class Tree {
   // draw makes elements for the rows that can be seen.
   #draw() {
     const first = Math.max(0, Math.floor(this.#node.scrollTop / high) - beyond);
-    const last = Math.min(this.#rows.length, Math.ceil((this.#node.scrollTop + this.#node.clientHeight) / high) + beyond);
+    const end = this.#node.scrollTop + this.#node.clientHeight;
+    const last = Math.min(this.#rows.length, Math.ceil(end / high) + beyond);
     const nodes = [];
     for (let i = first; i < last; i++) nodes.push(this.#row(i));
     this.#space.replaceChildren(...nodes);
@@ -142,7 +148,7 @@ export class Tree {
     el("span", { class: "twist", "aria-hidden": "true" }, isParent ? (r.open ? "▾" : "▸") : ""),
     r.note ? el("em", {}, visible(r.label)) : name(r.label, 120),
     r.status !== "" && r.status !== "READY" && r.status !== undefined && el("small", { class: "odd" },
-      visible(r.status, 40)),
+      visible(r.status.split(":")[0], 40)),
     isParent && el("small", { class: "amount" }, number(r.tables)));
     node.style.transform = `translateY(${i * high}px)`;
     return node;
@@ -186,10 +192,14 @@ export class Tree {
     else if (event.key === "ArrowRight" && r.open === false) this.#toggle();
     else if (event.key === "ArrowRight" && r.open) this.#move(this.#at + 1);
     else if (event.key === "ArrowLeft" && r.open) this.#toggle();
-    else if (event.key === "ArrowLeft" && r.level === 2) this.#move(this.#rows.findIndex((o) => o.key === `d ${r.db}`));
+    else if (event.key === "ArrowLeft" && r.level === 2) this.#move(this.#parent(r));
     else if (event.key === "Enter" || event.key === " ") this.#activate();
     else return;
     event.preventDefault();
+  }
+
+  #parent(row) {
+    return this.#rows.findIndex((r) => r.key === `d ${row.db}`);
   }
 
   #move(to) {
