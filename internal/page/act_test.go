@@ -10,10 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/api"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 var object = cssetcd.TableName{DB: "LSST", Table: "Object"}
@@ -120,24 +122,23 @@ func TestTokenLetsOneAct(t *testing.T) {
 // TestLargeCatalogueStaysFluent: of 50,000 tables those are loaded whose database is opened, and few have elements.
 func TestLargeCatalogueStaysFluent(t *testing.T) {
 	const databases, tables = 500, 100
-	w := newWorld(t)
-	w.wait(w.css.CreateDatabase(t.Context(), cssetcd.Database{Name: "zz", Striping: &sky}))
-	var ops []clientv3.Op
-	last := cssetcd.Revision(0)
-	flush := func() {
-		got, err := w.etcd.Txn(t.Context()).Then(ops...).Commit()
-		require.NoError(t, err)
-		last, ops = cssetcd.Revision(got.Header.Revision), nil
-	}
+	w := catalogueOf(t)
+	testkit.OK(t)(w.css.CreateDatabase(t.Context(), cssetcd.Database{Name: "zz", Striping: &sky}))
+	var writers errgroup.Group
+	writers.SetLimit(8)
 	for d := range databases {
-		db := fmt.Sprintf("%s/css/DBS/survey_%03d", w.css.Prefix(), d)
-		ops = append(ops, clientv3.OpPut(db, "READY"), clientv3.OpPut(db+"/TABLES", ""))
-		for n := range tables {
-			ops = append(ops, clientv3.OpPut(fmt.Sprintf("%s/TABLES/Table_%02d", db, n), "READY"))
-		}
-		flush()
+		writers.Go(func() error {
+			db := fmt.Sprintf("%s/css/DBS/survey_%03d", w.css.Prefix(), d)
+			ops := []clientv3.Op{clientv3.OpPut(db, "READY"), clientv3.OpPut(db+"/TABLES", "")}
+			for n := range tables {
+				ops = append(ops, clientv3.OpPut(fmt.Sprintf("%s/TABLES/Table_%02d", db, n), "READY"))
+			}
+			_, err := w.etcd.Txn(t.Context()).Then(ops...).Commit()
+			return err
+		})
 	}
-	w.wait(last, nil)
+	require.NoError(t, writers.Wait())
+	w.serve()
 
 	o := open(t, w.server, desktop)
 	o.awaitText("#tree-note", "501 databases")

@@ -239,6 +239,22 @@ func (o *tab) shoot(name string) {
 	require.NoError(o, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600))
 }
 
+// shootPart is shoot of one element, or of what the screen shows.
+func (o *tab) shootPart(name, selector string) {
+	o.Helper()
+	dir := os.Getenv("PAGE_SHOTS")
+	if dir == "" {
+		return
+	}
+	action := chromedp.CaptureScreenshot()
+	if selector != "" {
+		action = chromedp.Screenshot(chromedp.CSS(selector))
+	}
+	png, err := chromedp.Run(o.ctx, action)
+	require.NoError(o, err)
+	require.NoError(o, os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600))
+}
+
 const (
 	patience = 20 * time.Second
 	tick     = 20 * time.Millisecond

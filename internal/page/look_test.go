@@ -97,7 +97,12 @@ func TestPageCanBeLookedAt(t *testing.T) {
 	}
 	o.on(desktop)
 	ask[bool](o, `(() => { for (const d of document.querySelectorAll(".map details")) d.open = false; return true; })()`)
-	o.shoot("readme")
+	o.on(screen{1280, 1800, false})
+	o.pictureForReadme()
+	o.on(phone)
+	for _, part := range []string{"mirrors", "drops", "catalogue", "changes", "records"} {
+		o.shootPart("phone-"+part, "#"+part)
+	}
 }
 
 // TestMapShowsReplicas: what is painted is what the catalogue has, and a chunk is told of in words.
@@ -106,7 +111,7 @@ func TestMapShowsReplicas(t *testing.T) {
 	o := open(t, w.server, desktop)
 	o.openMap("LSST")
 	sum := ask[string](o, `document.querySelector(".map .sum").textContent`)
-	assert.Regexp(t, `^1\x{202f}\d+ of 4\x{202f}\d+ chunks of the sky are in the catalogue: \d+ with 1 replica, `, sum)
+	assert.Regexp(t, `^\d+ of 1\x{202f}\d+ chunks of the sky are in the catalogue: \d+ with 1 replica, `, sum)
 	assert.Contains(t, ask[string](o, `document.querySelector(".map canvas").getAttribute("aria-label")`), sum)
 	seen := ask[map[string]int](o, `(async () => {
 		const canvas = document.querySelector(".map canvas");
@@ -121,13 +126,13 @@ func TestMapShowsReplicas(t *testing.T) {
 			[n, seen[style.getPropertyValue("--level" + n).trim()] ?? 0]));
 	})()`)
 	for _, level := range []string{"0", "2", "3", "4"} {
-		assert.Greater(t, seen[level], 1000, "level %s of %v", level, seen)
+		assert.Greater(t, seen[level], 500, "level %s of %v", level, seen)
 	}
 	assert.Zero(t, seen["1"]+seen["5"], seen)
 	for chunk, text := range map[int]string{
-		2*sky.Stripes*8 + 1:  "on worker-1",
-		2*sky.Stripes*8 + 9:  "not in the catalogue", // a hole of the survey
-		2 * sky.Stripes * 60: "declination 37.059° to 39.176°",
+		0:                    "declination -90° to -85°; on worker-1",
+		2 * sky.Stripes * 18: "right ascension 0° to 5.07°, declination 0° to 5°; on worker-1, worker-2",
+		2 * sky.Stripes * 30: "not in the catalogue",
 		1234567890:           "no part of the sky",
 	} {
 		ask[bool](o, fmt.Sprintf(`(() => {
@@ -138,7 +143,7 @@ func TestMapShowsReplicas(t *testing.T) {
 		o.awaitText(".map .chunk", text)
 	}
 	assert.Equal(t, 13, ask[int](o, `document.querySelectorAll(".map table tr").length`), "a head, and twelve bands")
-	w.wait(w.css.DeleteChunk(t.Context(), object, 2*sky.Stripes*8+1))
+	w.wait(w.css.DeleteChunk(t.Context(), object, 0))
 	o.await(fmt.Sprintf(`document.querySelector(".map .sum").textContent !== %q`, sum))
 }
 
@@ -177,4 +182,19 @@ func TestHostileNamesStayTexts(t *testing.T) {
 	assert.LessOrEqual(t, ask[int](o, "document.documentElement.scrollWidth"), int(phone.width))
 	assert.Less(t, ask[int](o, `Math.max(...[...document.querySelectorAll("bdi")].map((n) => n.textContent.length))`), 1000)
 	o.shoot("hostile")
+}
+
+// pictureForReadme shoots the page as it is when it was open for a while.
+func (o *tab) pictureForReadme() {
+	o.Helper()
+	ask[bool](o, `Promise.all([import("/page/standing.js"), fetch("/v1/status").then((r) => r.json())]).then(([s, status]) => {
+		const now = Date.now();
+		for (let i = 140; i > 0; i--) {
+			status.mirrors[0].lag_seconds = i > 60 && i < 66 ? 4 : i % 37 < 2 ? 1 : 0;
+			status.mirrors[1].lag_seconds = i > 20 ? [1, 0, 2, 1, 3, 0, 0][i % 7] : Math.min(12, 21 - i);
+			s.showMirrors(status, now - 2000 * i);
+		}
+		return true;
+	})`)
+	o.shootPart("readme", "")
 }

@@ -26,9 +26,22 @@ func chunksOf(stripes int) []int {
 	return all
 }
 
-// TestSkyIsCutAsQservCutsIt, and the map leads from a place to its chunk and back.
-func TestSkyIsCutAsQservCutsIt(t *testing.T) {
+// TestModules of the page that touch no document, in one tab.
+func TestModules(t *testing.T) {
 	o := modules(t)
+	for name, test := range map[string]func(*testing.T, *tab){
+		"SkyIsCutAsQservCutsIt": testSkyIsCutAsQservCutsIt,
+		"LevelsOfTheMap":        testLevelsOfTheMap,
+		"Words":                 testWords,
+		"Plot":                  testPlot,
+		"EventsComeInPieces":    testEventsComeInPieces,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, o) })
+	}
+}
+
+// testSkyIsCutAsQservCutsIt, and the map leads from a place to its chunk and back.
+func testSkyIsCutAsQservCutsIt(t *testing.T, o *tab) {
 	for _, stripes := range []int{1, 2, 3, 5, 18, 60, 85, 340} {
 		assert.Equal(t, chunksOf(stripes), ask[[]int](o, fmt.Sprintf(
 			`import("/page/sky.js").then((s) => s.partition(%d).chunks)`, stripes)), stripes)
@@ -58,9 +71,8 @@ func TestSkyIsCutAsQservCutsIt(t *testing.T) {
 	})`))
 }
 
-// TestLevelsOfTheMap count replicas, and what is beside the sky.
-func TestLevelsOfTheMap(t *testing.T) {
-	o := modules(t)
+// testLevelsOfTheMap count replicas, and what is beside the sky.
+func testLevelsOfTheMap(t *testing.T, o *tab) {
 	assert.Equal(t, "[18,1,1,0,0,1] [9,1234567890] 21 1:0:5", ask[string](o, `import("/page/sky.js").then((s) => {
 		const sky = s.partition(5);
 		const chunks = [{id: 0, nodes: []}, {id: 20, nodes: ["a"]}, {id: 21, nodes: [..."abcdefg"]}, {id: 9, nodes: []},
@@ -77,9 +89,8 @@ func TestLevelsOfTheMap(t *testing.T) {
 	})`))
 }
 
-// TestWords tell times, amounts and names.
-func TestWords(t *testing.T) {
-	o := modules(t)
+// testWords tell times, amounts and names.
+func testWords(t *testing.T, o *tab) {
 	for expression, want := range map[string]string{
 		`lag(null, null)`: "not known", `lag(0, 0)`: "up to date", `lag(3, 1)`: "3 s, 1 revision behind",
 		`lag(0, 2)`: "less than 1 s, 2 revisions behind", `lag(null, 12345)`: "12\u202f345 revisions behind",
@@ -98,9 +109,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestPlot has a gap where nothing is known, and keeps five minutes.
-func TestPlot(t *testing.T) {
-	o := modules(t)
+// testPlot has a gap where nothing is known, and keeps five minutes.
+func testPlot(t *testing.T, o *tab) {
 	assert.Equal(t, "M0.0 50.0L60.0 0.0M180.0 100.0|10|3|Lag of the last 5 minutes: at most 10 s, now 0 s.",
 		ask[string](o, `import("/page/plot.js").then((p) => {
 			let all = [];
@@ -113,9 +123,8 @@ func TestPlot(t *testing.T) {
 		})`))
 }
 
-// TestEventsComeInPieces: wherever the stream is cut, the events are the same.
-func TestEventsComeInPieces(t *testing.T) {
-	o := modules(t)
+// testEventsComeInPieces: wherever the stream is cut, the events are the same.
+func testEventsComeInPieces(t *testing.T, o *tab) {
 	assert.Equal(t, `[["change","7-a","{\"x\":1}"],["message","8-a",""],["reset","9-a","one\ntwo"]]`,
 		ask[string](o, `import("/page/api.js").then((a) => {
 			const stream = ': css-etcd\n\nid: 7-a\nevent: change\ndata: {"x":1}\n\n: 15s\nid: 8-a\n\n' +

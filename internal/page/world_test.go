@@ -42,33 +42,47 @@ type world struct {
 
 func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
+	w := catalogueOf(t)
+	w.serve(change...)
+	return w
+}
+
+// catalogueOf returns a world without an API yet.
+func catalogueOf(t *testing.T) *world {
+	t.Helper()
 	w := &world{T: t, etcd: testkit.SharedEtcdClient()}
 	var err error
 	w.css, err = cssetcd.New(t.Context(), w.etcd, cssetcd.WithPrefix("/"+t.Name()))
 	require.NoError(t, err)
 	w.drops, err = deletion.NewClient(w.css)
 	require.NoError(t, err)
-	w.view, err = cssetcd.OpenView(t.Context(), w.css)
-	require.NoError(t, err)
-	t.Cleanup(w.view.Close)
+	return w
+}
+
+// serve begins to show the catalogue.
+func (w *world) serve(change ...func(*api.Config)) {
+	w.Helper()
+	var err error
+	w.view, err = cssetcd.OpenView(w.Context(), w.css)
+	require.NoError(w, err)
+	w.Cleanup(w.view.Close)
 	config := api.Config{Catalogue: w.css, View: w.view, Status: w.status, Mirror: w.recordsOf, Page: page.Handler()}
 	config.Access.Tokens = api.Tokens{{Name: "tester", Hash: sha256.Sum256([]byte(secret))}}
 	for _, c := range change {
 		c(&config)
 	}
 	a, err := api.New(config)
-	require.NoError(t, err)
+	require.NoError(w, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = a.Run(ctx) }) // ends with its context
 	w.server = httptest.NewServer(a)
-	t.Cleanup(func() {
+	w.Cleanup(func() {
 		w.server.CloseClientConnections()
 		w.server.Close()
 		cancel()
 		running.Wait()
 	})
-	return w
 }
 
 // status is what the daemon tells, with the mirrors of the test.
@@ -106,7 +120,7 @@ func (w *world) put(pairs ...string) {
 }
 
 // sky is how the databases of the tests are cut.
-var sky = cssetcd.Striping{Stripes: 60, SubStripes: 18, Overlap: 0.01667}
+var sky = cssetcd.Striping{Stripes: 36, SubStripes: 30, Overlap: 0.01667}
 
 // fill makes a catalogue as an observatory may have it.
 func (w *world) fill() {

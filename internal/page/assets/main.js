@@ -44,6 +44,7 @@ async function begin() {
 // guarded tells of a fault in the page, and goes on.
 function guarded(f) {
   return async () => {
+    if (!access.reads) return;
     try {
       await f();
     } catch (problem) {

@@ -8,6 +8,7 @@ import { count, number, visible } from "./words.js";
 
 const wide = 880; // pixels of the map, unless it is shown smaller
 const titles = ["not in the catalogue", "no replica", "1 replica", "2 replicas", "3 replicas", "4 or more replicas"];
+const brief = ["absent", "none", "1", "2", "3", "4 or more"]; // replicas
 const least = 6; // pixels from which on the edges of chunks are drawn
 
 let maps = 0;
@@ -39,9 +40,10 @@ export class SkyMap {
         el("label", { "for": this.#select.id }, "Chunks of"), this.#select,
         el("label", { "for": this.#input.id }, "Chunk"), this.#input),
       this.#sum, this.#canvas, this.#legend, this.#told,
-      el("p", { class: "note" }, "Hammer-Aitoff projection; right ascension 0° is in the middle and rises to the left. ",
-        "The catalogue does not say which chunks are empty, so the map does not, either."),
-      el("details", {}, el("summary", {}, "The map as a table"), this.#bands));
+      el("p", { class: "note" }, "Hammer-Aitoff projection; right ascension 0° is in the middle, ",
+        "and rises to the left. The catalogue does not say which chunks are empty, so the map does not, either."),
+      el("details", {}, el("summary", {}, "The map as a table: chunks by declination and number of replicas"),
+        this.#bands));
     this.#select.addEventListener("change", () => this.#read(this.#select.value));
     this.#input.addEventListener("input", () => {
       this.#mark(this.#input.value === "" ? null : Number(this.#input.value));
@@ -110,7 +112,8 @@ export class SkyMap {
       el("span", { class: `swatch level${level}`, "aria-hidden": "true" }), `${title} (${number(counts[level])})`)));
     const all = bands(this.#sky, this.#found.level);
     const some = titles.map((_, level) => level).filter((level) => counts[level] > 0);
-    show(this.#bands, table("Chunks by declination, north first", ["Declination", ...some.map((l) => titles[l])],
+    show(this.#bands, table("Chunks by declination and number of replicas, north first",
+      ["Declination", ...some.map((l) => brief[l])],
       all.map((b) => [`${b.south}° to ${b.north}°`, ...some.map((l) => number(b.counts[l]))]), "figures"));
   }
 
@@ -206,8 +209,8 @@ export class SkyMap {
     const nodes = this.#chunks.get(id);
     const degrees = (n) => `${Number(n.toFixed(3))}°`;
     show(this.#told, `Chunk ${id}: `,
-      at === null ? "no part of the sky; " : `right ascension ${degrees(at.west)} to ${degrees(at.east)}, declination ` +
-        `${degrees(at.south)} to ${degrees(at.north)}; `,
+      at === null ? "no part of the sky; " : `right ascension ${degrees(at.west)} to ${degrees(at.east)}, ` +
+        `declination ${degrees(at.south)} to ${degrees(at.north)}; `,
       nodes === undefined ? "not in the catalogue" : nodes.length === 0 ? "no replica" : "on ",
       (nodes ?? []).map((n, i) => [i > 0 ? ", " : "", name(n, 60)]).flat());
   }

@@ -104,8 +104,9 @@ export function showCzars({ czars, etcd }, now, evict) {
   if (evict !== null) columns.push("Act");
   show($("czar-list"), table("Registered czars", columns, czars.map((c) => {
     const cells = [
-      el("span", {}, name(c.name || c.id, 60), c.name !== "" && el("small", {}, " ", name(c.id, 40))),
-      badge(states[c.state] ?? "plain", c.state), freshness(c.seen, etcd.revision), ago(Date.parse(c.since), now),
+      el("span", {}, name(c.name || c.id, 60), c.name !== "" && el("small", { class: "id" }, name(c.id, 40))),
+      badge(states[c.state] ?? "plain", c.state),
+      el("span", { class: "brief" }, freshness(c.seen, etcd.revision)), ago(Date.parse(c.since), now),
     ];
     if (evict !== null) {
       cells.push(el("button", { type: "button", class: "danger", "data-key": `evict ${c.id}`, onclick: () => evict(c) },
