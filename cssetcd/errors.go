@@ -106,6 +106,13 @@ func (e *ValueError) Error() string { return fmt.Sprintf("bad value: %s: %s", e.
 // Is makes every ValueError an ErrBadValue.
 func (e *ValueError) Is(target error) bool { return target == ErrBadValue || target == ErrInvalid }
 
+// KeysBelowError says how many keys lie below one that was to be deleted with fewer. It is an ErrKeysBelow.
+type KeysBelowError struct{ Keys int }
+
+func (e *KeysBelowError) Error() string { return fmt.Sprintf("%v: %d", ErrKeysBelow, e.Keys) }
+
+func (e *KeysBelowError) Unwrap() error { return ErrKeysBelow }
+
 // VersionError says that the CSS has a version that this package does not read. It is an ErrVersionMismatch.
 type VersionError struct{ Want, Got string }
 

@@ -28,10 +28,11 @@ func apply[T any, O ~func(*T) error](to *T, opts []O) *multierror.Error {
 type WriteOption func(*writeOptions) error
 
 type writeOptions struct {
-	ifNotExists, ifExists, ifAlone, unsafe bool
-	unqueryable                            bool
-	status                                 *Status
-	revision                               *Revision
+	ifNotExists, ifExists, unsafe bool
+	unqueryable                   bool
+	status                        *Status
+	revision                      *Revision
+	below                         *int
 
 	allowed []string // the names of the options that the method takes
 }
@@ -82,11 +83,12 @@ func IfRevision(r Revision) WriteOption {
 	}
 }
 
-// IfAlone makes deleting a key fail with ErrKeysBelow when keys lie below it.
-func IfAlone() WriteOption {
+// IfAtMostBelow makes deleting a key fail with a [KeysBelowError] when more than n keys lie below it: 0 deletes a key
+// alone.
+func IfAtMostBelow(n int) WriteOption {
 	return func(o *writeOptions) error {
-		o.ifAlone = true
-		return o.check("IfAlone")
+		o.below = &n
+		return o.check("IfAtMostBelow")
 	}
 }
 

@@ -203,7 +203,7 @@ func checkRaw(key string) error {
 }
 
 // Delete removes a key and everything below it, whatever it is. It returns ErrNoSuchKey. Takes IfStatus and IfRevision,
-// which look at the key and not at those below, IfAlone, and Unsafe, which it needs while czars are registered.
+// which look at the key and not at those below, IfAtMostBelow, and Unsafe, which it needs while czars are registered.
 func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revision, error) {
 	_, rev, err := r.DeleteCounted(ctx, key, opts...)
 	return rev, err
@@ -213,7 +213,7 @@ func (r Raw) Delete(ctx context.Context, key string, opts ...WriteOption) (Revis
 func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption) (keysRemoved int, rev Revision,
 	err error) {
 	remove := operation{name: "delete", object: key}
-	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "IfAlone", "Unsafe")
+	o, err := writeOptionsOf(opts, "IfStatus", "IfRevision", "IfAtMostBelow", "Unsafe")
 	if err == nil {
 		err = checkAnyKey(key)
 	}
@@ -235,8 +235,8 @@ func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption)
 			switch {
 			case !entry.Exists() && others == 0:
 				return kv.Change{}, ErrNoSuchKey
-			case o.ifAlone && others > 0:
-				return kv.Change{}, fmt.Errorf("%w: %d", ErrKeysBelow, others)
+			case o.below != nil && others > *o.below:
+				return kv.Change{}, &KeysBelowError{others}
 			}
 			if err := o.permits(have, keyThing(key)); err != nil {
 				return kv.Change{}, err
@@ -248,8 +248,12 @@ func (r Raw) DeleteCounted(ctx context.Context, key string, opts ...WriteOption)
 			if keysRemoved = others; entry.Exists() {
 				keysRemoved++
 			}
-			if o.ifAlone {
+			switch {
+			case o.below != nil && others == 0:
 				e.change.Guards = append(e.change.Guards, kv.Guard{Kind: kv.NothingBelow, Path: cssPath(key)})
+			case o.below != nil: // more may have come
+				e.change.Guards = append(e.change.Guards,
+					kv.Guard{Kind: kv.UnchangedSince, Path: below.From, To: below.To, Revision: have.Revision})
 			}
 			e.forget(key)
 			return e.change, nil

@@ -17,7 +17,7 @@ import (
 func TestDeleteAlone(t *testing.T) {
 	ctx, c := t.Context(), newCatalogue(t)
 	unchanged(t, c, func() {
-		require.ErrorIs(t, errOf(c.Raw().Delete(ctx, "/DBS/lsst", cssetcd.IfAlone())), cssetcd.ErrKeysBelow)
+		require.ErrorIs(t, errOf(c.Raw().Delete(ctx, "/DBS/lsst", cssetcd.IfAtMostBelow(0))), cssetcd.ErrKeysBelow)
 	})
 	ok(t)(c.Raw().Put(ctx, "/other/a", ""))
 	came := false
@@ -31,8 +31,16 @@ func TestDeleteAlone(t *testing.T) {
 			return next(ctx, change)
 		}}
 	})
-	require.ErrorIs(t, errOf(racing.Raw().Delete(ctx, "/other/a", cssetcd.IfAlone())), cssetcd.ErrKeysBelow)
-	keys, rev, err := c.Raw().DeleteCounted(ctx, "/other", cssetcd.IfAlone())
+	require.ErrorIs(t, errOf(racing.Raw().Delete(ctx, "/other/a", cssetcd.IfAtMostBelow(0))), cssetcd.ErrKeysBelow)
+	came = false
+	ok(t)(c.Raw().Delete(ctx, "/other/a/b"))
+	ok(t)(c.Raw().Put(ctx, "/other/a/c", ""))
+	require.ErrorIs(t, errOf(racing.Raw().Delete(ctx, "/other/a", cssetcd.IfAtMostBelow(1))), cssetcd.ErrKeysBelow)
+	var more *cssetcd.KeysBelowError
+	require.ErrorAs(t, errOf(c.Raw().Delete(ctx, "/other/a", cssetcd.IfAtMostBelow(1))), &more)
+	assert.Equal(t, 2, more.Keys)
+	ok(t)(c.Raw().Delete(ctx, "/other/a/c", cssetcd.IfAtMostBelow(1)))
+	keys, rev, err := c.Raw().DeleteCounted(ctx, "/other", cssetcd.IfAtMostBelow(0))
 	require.ErrorIs(t, err, cssetcd.ErrKeysBelow)
 	assert.ErrorContains(t, err, "keys lie below it: 2")
 	assert.Zero(t, keys)

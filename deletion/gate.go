@@ -29,7 +29,8 @@ type Gate struct {
 //
 // It fails with ErrInvalid when the client or the view is nil, is of a file, or they are of different catalogues, and
 // for what is wrong with the options, all of it together; with ErrTiming when the settings in etcd do not fit together;
-// with ErrClosed when the view is closed; and with the last trouble when ctx ends before.
+// with ErrClosed when the view is closed; with ErrUnauthorized when etcd refuses the czar what it needs; and with the
+// last trouble when ctx ends before.
 func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts ...GateOption) (*Gate, error) {
 	g, err := newGate(ctx, css, view, opts)
 	if err != nil {
@@ -44,13 +45,14 @@ func OpenGate(ctx context.Context, css *cssetcd.Client, view *cssetcd.View, opts
 	case <-g.gone:
 		g.stop()
 		return nil, failed("open the gate", "", errViewClosed)
+	case <-g.refused:
 	case <-ctx.Done():
-		err := errors.Join(ctx.Err(), g.why())
-		leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = g.Close(leaving) // a registration that is on its way would hold drops up
-		return nil, failed("open the gate", "", err)
 	}
+	err = errors.Join(ctx.Err(), g.why())
+	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = g.Close(leaving) // a registration that is on its way would hold drops up
+	return nil, failed("open the gate", "", err)
 }
 
 var errViewClosed = fmt.Errorf("the view was closed: %w", ErrClosed)
@@ -91,7 +93,7 @@ func closedGate(config gateConfig) *Gate {
 		},
 		registrar: registrar{
 			gateConfig: config, answers: make(chan answer), updates: make(chan cssetcd.Update),
-			ready: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
+			ready: make(chan struct{}), refused: make(chan struct{}), gone: make(chan struct{}), done: make(chan struct{}),
 		},
 	}
 	g.registrar.queries, g.act = &g.admission, g.begin

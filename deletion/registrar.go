@@ -33,6 +33,7 @@ type registrar struct {
 	updates      chan cssetcd.Update
 	work         sync.WaitGroup
 	ready        chan struct{} // closed when the first proof was accepted
+	refused      chan struct{} // closed when etcd has refused the czar access
 	gone         chan struct{} // closed when the registration of a closing gate is deleted
 	done         chan struct{} // closed when nothing of the gate runs any more
 }

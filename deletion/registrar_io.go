@@ -211,6 +211,9 @@ func (r *registrar) troubled(err error) {
 	if was := r.queries.trouble.Swap(&err); was == nil || (*was).Error() != err.Error() {
 		r.log.Warn("this czar has no new proof that it is registered", "err", err)
 	}
+	if errors.Is(err, kv.ErrUnauthorized) {
+		closeOnce(r.refused)
+	}
 }
 
 func (r *registrar) confirmed(full error) {
@@ -236,10 +239,8 @@ func (r *registrar) readNames(ctx context.Context, id string, since protocol.Rev
 				Observations: protocol.ObservationsIn(have), Whole: true, Since: since}})
 			return
 		}
-		if ctx.Err() == nil {
-			r.log.Warn("the names in the catalogue cannot be read after registering; until they are, no query is admitted",
-				"err", err)
-		}
+		r.answer(ctx, answer{event: protocol.CzarEvent{Kind: protocol.CzarTicked},
+			err: fmt.Errorf("the names in the catalogue cannot be read after registering: %w", err)})
 		if wait.For(ctx, readAgain) != nil {
 			return
 		}

@@ -102,6 +102,7 @@ type session struct {
 	etcd  *embedetcd.Server
 	maria *mariadbd.Server
 	env   []string
+	http  string // where HTTP is answered in place of the default: other documents are tried at the same time
 	// step is called with the text of each mark "then", while the script waits; nil: there are none
 	step func(what string) error
 }
@@ -116,6 +117,9 @@ func newSession(t *testing.T) *session {
 	own := slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "CSS_SYNC_") || strings.HasPrefix(v, "ETCDCTL_")
 	})
+	web, err := freeport.Pick()
+	require.NoError(t, err)
+	s.http = fmt.Sprintf("127.0.0.1:%d", web)
 	s.env = append(own, "PATH="+programs+":"+os.Getenv("PATH"), "HOME="+s.dir, "ETCDCTL_ENDPOINTS="+endpoint,
 		fmt.Sprintf("OWN_ETCD=127.0.0.1:%d", port),
 		"CSS_SYNC_DIAL_TIMEOUT=60s", "CSS_SYNC_COMMAND_TIMEOUT=120s") // the machine may be busy
@@ -135,7 +139,7 @@ func (s *session) write(name, text string) {
 const seed = `mariadb -e 'CREATE DATABASE qservCssData'
 css-sync --prefix /seed restore examples/catalogue.json
 css-sync --prefix /seed mirror --once --mysql-dsn "root@unix($SOCKET)/qservCssData"
-css-sync --prefix /seed del --recursive /DBS
+css-sync --prefix /seed del --recursive --yes /DBS
 mariadb qservCssData -e 'DROP TABLE css_mirror_state, css_mirror_quarantine, css_mirror_foreign'
 `
 
@@ -146,7 +150,7 @@ func (s *session) run(blocks []block) {
 	script := "set -eEuo pipefail\ntrap 'echo \"FAILED near line $line: $BASH_COMMAND\" >&2' ERR\n" +
 		"trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nline=0\n" + seed
 	for i, b := range blocks {
-		text := s.script(b)
+		text := strings.ReplaceAll(s.script(b), "127.0.0.1:2382", s.http)
 		if i+1 < len(blocks) && blocks[i+1].mark == "output" {
 			text = fmt.Sprintf("{\n%s} >out.%d 2>&1 || { cat out.%[2]d; exit 1; }\n", text, b.line)
 		}

@@ -38,9 +38,6 @@ type inC struct {
 // newInC compiles the example, and starts an agent and a daemon that carries drops out.
 func newInC(t *testing.T) *inC {
 	t.Helper()
-	if _, err := exec.LookPath("gcc"); err != nil {
-		t.Skip("there is no gcc")
-	}
 	dir := t.TempDir()
 	c := &inC{CommandLine: onEtcd(t), program: filepath.Join(dir, "czar"), socket: filepath.Join(dir, "s")}
 	out, err := exec.CommandContext(t.Context(), "gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", c.program,

@@ -154,7 +154,12 @@ func TestDelOfASubtree(t *testing.T) {
 	before := c.OK("dump")
 	c.Refuses(cli.ExitError, "delete /DBS: keys lie below it: 26\n ... hint: --recursive deletes them, too", "del /DBS")
 	assert.Equal(t, before, c.OK("dump"))
-	assert.Regexp(t, `^key /DBS deleted with all below it, 27 keys, revision \d+\n$`, c.OK("del /DBS -r"))
+	c.Refuses(cli.ExitError, "keys lie below it: 26, and standard input is no terminal ... hint: --yes deletes",
+		"del /DBS -r")
+	assert.Equal(t, before, c.OK("dump"))
+	c.OK("put /few/1/2/3/4/5/6/7/8/9 x")
+	c.Says("key /few deleted with all below it, 10 keys", "del /few -r")
+	assert.Regexp(t, `^key /DBS deleted with all below it, 27 keys, revision \d+\n$`, c.OK("del /DBS -r --yes"))
 	v := clitest.JSON[struct{ Keys, Revision int }](c, "del", "/NODES", "-r")
 	assert.Equal(t, 5, v.Keys)
 	assert.Positive(t, v.Revision)

@@ -79,7 +79,7 @@ func TestConfigFileIsUsed(t *testing.T) {
 	c.OK("db create D")
 	c.Says(`"name": "D"`, "db show D")
 	c.Says("database: ", "db", "show", "D", "-w", "table")
-	assert.Equal(t, []string{"D"}, completions(c, "db", "show", ""))
+	completes(c, []string{"D"}, "db", "show", "")
 	serve := c.Process("serve")
 	serve.Await(`msg="drops are carried out"`)
 	serve.Stop()

@@ -19,7 +19,7 @@ import (
 )
 
 const serveHTTPHelp = `It answers programs over HTTP at --listen-http, of this machine only unless it is told otherwise: the catalogue and its changes, /livez,
-/readyz and /metrics; docs/HTTP.md is the manual. Reading takes no token on this machine, and with --http-client-ca, which lets in only
+/readyz and /metrics; docs/HTTP.md is the manual. Where the default is taken, as by another daemon on the machine, it says so and goes on without. Reading takes no token on this machine, and with --http-client-ca, which lets in only
 who has a certificate. Writing takes a token of --http-token-file, and so does reading elsewhere. The file has one on each line, as TOKEN or
 NAME TOKEN; the name stands in drops that its bearer began.`
 
@@ -57,7 +57,8 @@ func (f *serveHTTPFlags) register(cmd *cobra.Command) {
 
 // config checks the flags, and reads the files that they name.
 func (f *serveHTTPFlags) config(cmd *cobra.Command) (daemon.HTTP, error) {
-	config := daemon.HTTP{Flag: cli.Named(cmd.Flags(), "listen-http")}
+	const listen = "listen-http"
+	config := daemon.HTTP{Flag: cli.Named(cmd.Flags(), listen), Unsaid: cli.Source(cmd.Flags(), listen) == ""}
 	if f.listen == httpOff {
 		for _, name := range []string{"http-cert", "http-key", "http-client-ca", "http-token-file", "http-host"} {
 			if cli.Source(cmd.Flags(), name) == "--"+name {
@@ -144,11 +145,16 @@ func (f *serveHTTPFlags) tls() (*tls.Config, error) {
 	return config, nil
 }
 
+// isVisible reports whether a text can be sent in a header as it is.
+func isVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 // parseTokens reads a token from each line, with or without the name of its bearer before it. No error shows one.
 func parseTokens(text string) (api.Tokens, error) {
 	var tokens api.Tokens
-	number := 0
-	for line := range strings.Lines(text) {
+	number, lines := 0, map[[sha256.Size]byte]int{}
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
 		number++
 		words := strings.Fields(line)
 		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
@@ -161,8 +167,15 @@ func parseTokens(text string) (api.Tokens, error) {
 		case len(secret) < shortest:
 			return nil, fmt.Errorf("line %d: the token has less than %d characters; `openssl rand -hex 32` makes one", number,
 				shortest)
+		case !isVisible(secret) || strings.HasPrefix(secret, "#"):
+			return nil, fmt.Errorf("line %d: the token must be of printable ASCII and not begin with #; `openssl rand -hex 32` "+
+				"makes one", number)
 		}
 		t := api.Token{Hash: sha256.Sum256([]byte(secret))}
+		if before, ok := lines[t.Hash]; ok {
+			return nil, fmt.Errorf("line %d: the token is that of line %d: nobody could tell who writes", number, before)
+		}
+		lines[t.Hash] = number
 		if len(words) == 2 {
 			t.Name = words[0]
 			if err := kv.CheckAuthor(t.Name); err != nil {

@@ -27,7 +27,8 @@ func TestHTTPUsage(t *testing.T) {
 		return path
 	}
 	short, none := file("short", "name secret\n"), file("none", "# secret\n")
-	three := file("three", "a b secretsecretsecret\n")
+	three, twice := file("three", "a b secretsecretsecret\n"), file("twice", "a 0123456789abcdef\r\n\r\nb 0123456789abcdef\r\n")
+	hash, wide := file("hash", "\ufeff# one\n0123456789abcdef #0123456789abcdef\n"), file("wide", "a sécret-of-some-length\n")
 	const serve = "serve --no-mirror --listen-http "
 	elsewhere(t).RefusesAll(cli.ExitInvalid, map[string]string{
 		serve + "0.0.0.0:0":                              "answers other machines, and without TLS",
@@ -42,6 +43,9 @@ func TestHTTPUsage(t *testing.T) {
 		serve + "127.0.0.1:0 --http-token-file " + short: "line 1: the token has less than 16 characters",
 		serve + "127.0.0.1:0 --http-token-file " + none:  "there is no token in the file",
 		serve + "127.0.0.1:0 --http-token-file " + three: "line 1: a line is TOKEN, or NAME TOKEN",
+		serve + "127.0.0.1:0 --http-token-file " + twice: "line 3: the token is that of line 1",
+		serve + "127.0.0.1:0 --http-token-file " + hash:  "line 2: the token must be of printable ASCII and not begin with #",
+		serve + "127.0.0.1:0 --http-token-file " + wide:  "line 1: the token must be of printable ASCII",
 	})
 }
 

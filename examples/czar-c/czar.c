@@ -23,6 +23,7 @@
 enum { done = 0, ended = 1, refused = 2, broken = 3 };
 
 static const char *socket_path;
+static const struct timeval patience = {.tv_sec = 5}; /* an answer that comes later may not be true any more */
 static int asking = -1;     /* the connection for questions, which is used again and again */
 static char answer[1 << 20]; /* the last answer: its head, and its body after an empty line */
 static char token[64];
@@ -95,18 +96,17 @@ static int ask(const char *method, const char *path, const char *body)
 		return -1;
 	for (int again = 0; again < 2; again++) {
 		int kept = asking >= 0, status = -1;
-		if (!kept)
-			asking = dial();
-		if (asking < 0)
+		if (!kept && (asking = dial()) < 0)
 			return -1;
+		setsockopt(asking, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 		if (send_all(asking, question) == 0)
 			status = receive(asking, 0);
 		if (status >= 0)
 			return status;
 		close(asking);
 		asking = -1;
-		/* The connection is that of an agent that is gone. What is asked again must do no harm twice: an admission
-		 * that was lost with the agent kept nothing, and of an agent that lives no connection ends. */
+		/* The agent is gone, or was stopped. What is asked again must do no harm twice: an admission that was lost with
+		 * the agent kept nothing, and one of an agent that lives ends with the session. */
 		if (!kept)
 			return -1;
 	}

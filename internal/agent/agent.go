@@ -66,7 +66,8 @@ func New(config Config) (*Agent, error) {
 	a.leaving, a.leave = context.WithCancel(context.Background())
 	var err error
 	a.api, err = api.New(api.Config{
-		Catalogue: config.Catalogue, View: config.View, Log: config.Log, Access: api.Access{AnyHost: true},
+		Catalogue: config.Catalogue, View: config.View, Log: config.Log,
+		Access: api.Access{AnyHost: true, NoWrite: "css-sync serve takes writes, with a token; an agent takes none"},
 		Checks: []api.Check{{Name: "gate", Ask: config.Gate.Healthy}}, More: a.routes(),
 	})
 	if err != nil {

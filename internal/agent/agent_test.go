@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -234,6 +236,31 @@ func TestRefusals(t *testing.T) {
 	assert.Equal(t, http.StatusOK, w.do(http.MethodGet, "/v1/tables/LSST/Object", "").status)
 	assert.Contains(t, w.do(http.MethodGet, "/readyz?verbose", "").text, "[+]gate ok")
 	assert.Contains(t, w.do(http.MethodGet, "/metrics", "").text, "css_agent_queries 1\n")
+}
+
+// TestAgentTakesNoWrites, and says who does.
+func TestAgentTakesNoWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := w.do(http.MethodDelete, "/v1/nodes/n", "")
+	assert.Equal(t, "writes_disabled", g.code())
+	assert.Contains(t, g.text, "css-sync serve takes writes")
+	assert.NotContains(t, g.text, "--http-token-file")
+}
+
+// TestAgentMetrics are in the manual, and no others.
+func TestAgentMetrics(t *testing.T) {
+	t.Parallel()
+	manual, err := os.ReadFile("../../docs/HTTP.md")
+	require.NoError(t, err)
+	names := func(text string) []string {
+		found := regexp.MustCompile("css_agent_[a-z_]+").FindAllString(text, -1)
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	have := names(newWorld(t).do(http.MethodGet, "/metrics", "").text)
+	assert.Len(t, have, 2)
+	assert.Equal(t, have, names(string(manual)))
 }
 
 // TestManyAtOnce: queries come and go while sessions end, and nothing is counted twice or left over.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net"
@@ -19,6 +20,7 @@ type Access struct {
 	// could have its own name lead to this address, and act in the place of the browser's user.
 	AnyHost bool
 	Hosts   []string // names under which requests come, beside addresses and localhost
+	NoWrite string   // what to do where nothing may be written; "": to name a file of tokens
 }
 
 // Token is a secret that lets its bearer write.
@@ -81,7 +83,7 @@ func (a Access) permit(w http.ResponseWriter, r *http.Request, n need) error {
 		return nil
 	case len(a.Tokens) == 0 && n == writing:
 		return refuse(http.StatusForbidden, "writes_disabled", "this daemon takes no writes over HTTP").
-			hinted("css-sync serve --http-token-file FILE names the tokens of those who may write")
+			hinted("%s", cmp.Or(a.NoWrite, "css-sync serve --http-token-file FILE names the tokens of those who may write"))
 	case len(a.Tokens) == 0:
 		return refuse(http.StatusForbidden, "reads_disabled",
 			"this daemon takes no requests from other machines without a token").

@@ -16,6 +16,7 @@ import (
 type answer struct {
 	status int    // 0: 200
 	body   any    // in JSON
+	text   []byte // in place of the body, where that is there in JSON
 	tag    string // the ETag, with its quotes; "": that of the bytes
 	// stream writes the body where that is too large to be held twice; it has a tag
 	stream func(io.Writer) error
@@ -25,8 +26,8 @@ const contentJSON = "application/json"
 
 // write sends an answer, or that the client has it already.
 func (a answer) write(w http.ResponseWriter, r *http.Request) error {
-	var body []byte
-	if a.stream == nil {
+	body := a.text
+	if a.stream == nil && body == nil {
 		var err error
 		if body, err = encode(a.body); err != nil {
 			return err

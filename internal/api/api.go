@@ -29,7 +29,9 @@ type Config struct {
 	Checks []Check      // of what belongs to being ready, beside the view
 	Access Access
 	// Wait is for how long a request waits for the view to show the revision that it names; 0: 10 s.
-	Wait     time.Duration
+	Wait time.Duration
+	// Slowest is for how long a client may take to take what it is sent, each time; 0: 30 s.
+	Slowest  time.Duration
 	Watchers int // that may be there at once; 0: 4096
 	Log      *slog.Logger
 	More     []Route // of who serves more
@@ -37,6 +39,7 @@ type Config struct {
 
 const (
 	defaultWait     = 10 * time.Second
+	defaultSlowest  = 30 * time.Second
 	defaultWatchers = 4096
 	// longestWrite is how long a write, or what asks etcd, may take.
 	longestWrite = 30 * time.Second
@@ -55,6 +58,7 @@ type API struct {
 	status  shared
 	logs    chan struct{} // room for those who read etcd's history
 	seats   seats
+	texts   texts
 }
 
 // New returns an API. It fails with ErrInvalid for a catalogue on a file, and when something is missing.
@@ -68,6 +72,9 @@ func New(config Config) (*API, error) {
 	}
 	if config.Wait == 0 {
 		config.Wait = defaultWait
+	}
+	if config.Slowest == 0 {
+		config.Slowest = defaultSlowest
 	}
 	if config.Watchers == 0 {
 		config.Watchers = defaultWatchers
@@ -112,16 +119,22 @@ func (a *API) newMux() *http.ServeMux {
 		mux.Handle("GET /{$}", a.Page)
 		mux.Handle("GET /page/", a.Page)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+	nowhere := func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, refuse(http.StatusNotFound, "no_such_path", "there is nothing at this path").
 			hinted("GET /v1/openapi.json lists what there is"))
-	})
+	}
+	mux.HandleFunc("/", nowhere)
+	for path := range methods { // the multiplexer would send the client to the root of the rest
+		if root, rest, ok := strings.Cut(path, "/{"); ok && strings.HasSuffix(rest, "...}") && !strings.Contains(rest, "/") {
+			mux.HandleFunc(root, nowhere)
+		}
+	}
 	return mux
 }
 
 // ServeHTTP implements [http.Handler].
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	counted := &countingWriter{ResponseWriter: w}
+	counted := &countingWriter{ResponseWriter: w, c: http.NewResponseController(w), slowest: a.Slowest}
 	defer a.metrics.count(r, counted)
 	if err := a.Access.admit(r); err != nil {
 		a.fail(counted, r, err)

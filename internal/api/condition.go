@@ -24,6 +24,10 @@ func matches(headers []string, tag string) bool {
 
 // ifMatch reads the revision that If-Match names; ok is false without the header.
 func ifMatch(h http.Header) (rev cssetcd.Revision, ok bool, err error) {
+	if h.Get("If-None-Match") != "" {
+		return 0, false, refuse(http.StatusBadRequest, "bad_condition", "a write takes no If-None-Match").
+			hinted(`If-Match: "0" is for a key that must not be there; PUT of other things makes only what is not there`)
+	}
 	values := h.Values("If-Match")
 	if len(values) == 0 {
 		return 0, false, nil

@@ -92,9 +92,7 @@ func Starting(access Access, page http.Handler) http.Handler {
 		case "/readyz", "/healthz":
 			_ = writeHealth(w, []string{"[-]etcd: the daemon waits for it"}, true, true)
 		default:
-			p := refuse(http.StatusServiceUnavailable, "starting", "the daemon waits for etcd")
-			p.again = again
-			writeProblem(w, p)
+			writeProblem(w, refuse(http.StatusServiceUnavailable, "starting", "the daemon waits for etcd"))
 		}
 	})
 }

@@ -49,6 +49,7 @@ func (a *API) readDump(w http.ResponseWriter, r *http.Request, q *query) error {
 		return err
 	}
 	a.describe(w.Header(), s.Revision())
+	w.Header().Set(headerEventID, idOf(s))
 	return answer{tag: tagOf(since), stream: func(w io.Writer) error { return s.WriteDump(w, root) }}.write(w, r)
 }
 

@@ -65,10 +65,13 @@ func (m *metrics) count(r *http.Request, w *countingWriter) {
 	m.requests.WithLabelValues(method, strconv.Itoa(max(w.status, http.StatusOK))).Inc()
 }
 
-// countingWriter notes the status of an answer.
+// countingWriter notes the status of an answer, and ends one that its client does not take: what it holds is bounded by
+// time.
 type countingWriter struct {
 	http.ResponseWriter
-	status int
+	c       *http.ResponseController
+	slowest time.Duration
+	status  int
 }
 
 func (w *countingWriter) WriteHeader(status int) {
@@ -76,6 +79,22 @@ func (w *countingWriter) WriteHeader(status int) {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// pace is how much a client has to take in the time that it has.
+const pace = 64 << 10
+
+func (w *countingWriter) Write(all []byte) (written int, err error) {
+	for first := true; first || len(all) > 0; first = false {
+		part := all[:min(len(all), pace)]
+		_ = w.c.SetWriteDeadline(time.Now().Add(w.slowest)) // where that cannot be set, nothing is slow
+		n, err := w.ResponseWriter.Write(part)
+		if written += n; err != nil {
+			return written, err
+		}
+		all = all[len(part):]
+	}
+	return written, nil
 }
 
 // Unwrap is for [http.ResponseController].

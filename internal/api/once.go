@@ -29,8 +29,8 @@ const (
 )
 
 // onceOf returns where the note of a request is kept that carries a key, and what it says: which request it was. The
-// path is "" without a key.
-func onceOf(r *http.Request, body []byte) (path kv.Path, note string, err error) {
+// path is "" without a key. Those who do not know of each other may use the same key.
+func onceOf(r *http.Request, bearer string, body []byte) (path kv.Path, note string, err error) {
 	given := r.Header.Values(headerOnce)
 	if len(given) == 0 {
 		return "", "", nil
@@ -40,7 +40,7 @@ func onceOf(r *http.Request, body []byte) (path kv.Path, note string, err error)
 		return "", "", refuse(http.StatusBadRequest, "bad_idempotency_key", "%s takes 1 to %d printable characters of ASCII",
 			headerOnce, longestOnce)
 	}
-	return csskey.Once + "/" + kv.Path(hashOf(key)), hashOf(r.Method, r.URL.Path, r.URL.Query().Encode(),
+	return csskey.Once + "/" + kv.Path(hashOf(bearer, key)), hashOf(r.Method, r.URL.Path, r.URL.Query().Encode(),
 		r.Header.Get("If-Match"), string(body)), nil
 }
 
@@ -65,9 +65,13 @@ func hashOf(texts ...string) string {
 // carryOut carries a write out, once for each Idempotency-Key: its transaction puts a note, which another daemon reads
 // as well as this one, and this one after it was started anew. It returns the revision at which the write took effect,
 // then or now; 0 when it had nothing to do.
-func (a *API) carryOut(ctx context.Context, path kv.Path, note string,
+func (a *API) carryOut(ctx context.Context, path kv.Path, note string, many bool,
 	do func(context.Context) error) (cssetcd.Revision, error) {
 	receipt := &kv.Receipt{Path: path, Note: note}
+	act := func(ctx context.Context) error { return do(kv.WithReceipt(ctx, receipt)) }
+	if many {
+		act = func(ctx context.Context) error { return a.carryOutMany(ctx, receipt, do) }
+	}
 	if path == "" {
 		err := do(kv.WithReceipt(ctx, receipt))
 		return receipt.Revision, err
@@ -80,7 +84,7 @@ func (a *API) carryOut(ctx context.Context, path kv.Path, note string,
 		if receipt.Lease, err = a.once.get(ctx); err != nil {
 			return 0, cssetcd.ErrUnavailable
 		}
-		if err = do(kv.WithReceipt(ctx, receipt)); !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		if err = act(ctx); !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 			break
 		}
 		a.once.forget(receipt.Lease)
@@ -97,6 +101,17 @@ func (a *API) carryOut(ctx context.Context, path kv.Path, note string,
 		return 0, cmp.Or(berr, cssetcd.ErrContended)
 	}
 	return 0, err
+}
+
+// carryOutMany carries out what takes several transactions, of which none can have the note: it follows when all is
+// there. Until then a repetition does the rest.
+func (a *API) carryOutMany(ctx context.Context, receipt *kv.Receipt, do func(context.Context) error) error {
+	parts := &kv.Receipt{}
+	if err := do(kv.WithReceipt(ctx, parts)); err != nil {
+		return err
+	}
+	receipt.Revision = parts.Revision
+	return kv.PutNote(ctx, a.store, receipt)
 }
 
 // before looks for a note; done says that there is one.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
@@ -26,7 +27,11 @@ func (p *problem) Error() string { return p.Message }
 
 // refuse makes a problem of what a client did.
 func refuse(status int, code, format string, args ...any) *problem {
-	return &problem{Code: code, Message: fmt.Sprintf(format, args...), status: status}
+	p := &problem{Code: code, Message: fmt.Sprintf(format, args...), status: status}
+	if status == http.StatusServiceUnavailable {
+		p.again = again
+	}
+	return p
 }
 
 func (p *problem) hinted(format string, args ...any) *problem {
@@ -118,7 +123,7 @@ func problemOf(err error) *problem {
 	if p, ok := errors.AsType[*problem](err); ok {
 		return p
 	}
-	p := &problem{Code: "internal", Message: cli.Sentence(err), status: http.StatusInternalServerError}
+	p := &problem{Code: "internal", Message: shortened(cli.Sentence(err)), status: http.StatusInternalServerError}
 	for _, k := range problems {
 		if errors.Is(err, k.err) {
 			p.Code, p.status, p.Hint = k.code, k.status, k.hint
@@ -132,6 +137,16 @@ func problemOf(err error) *problem {
 		p.again = again
 	}
 	return p
+}
+
+// longestMessage is as much as people read; a request can name things of any length.
+const longestMessage = 1000
+
+func shortened(text string) string {
+	if len(text) <= longestMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:longestMessage], "") + "..."
 }
 
 // storedError is a fault of what the catalogue holds, where the same fault of a request would be the client's.

@@ -23,6 +23,7 @@ type recent struct {
 	bytes   int     // of the steps
 	newest  *cssetcd.Snapshot
 	changed chan struct{} // closed when there is a step more, or the newest revision rose
+	stepped chan struct{} // closed when the steps are others: those who watch sleep while only the revision rises
 }
 
 // era is a time in which the catalogue did not change, from one revision to another. The zero era is of no revision.
@@ -37,7 +38,7 @@ const (
 
 func newRecent(view *cssetcd.View) *recent {
 	return &recent{view: view, maxBytes: recentBytes, maxSteps: recentSteps, newest: view.Snapshot(),
-		base: eraOf(view.Snapshot()), changed: make(chan struct{})}
+		base: eraOf(view.Snapshot()), changed: make(chan struct{}), stepped: make(chan struct{})}
 }
 
 func eraOf(s *cssetcd.Snapshot) era { return era{s.Revision(), s.Revision()} }
@@ -67,6 +68,7 @@ func (r *recent) begin(s *cssetcd.Snapshot) {
 	r.first += len(r.steps) + 1 // who waits for the next step has missed something
 	r.steps, r.bytes, r.base = nil, 0, eraOf(s)
 	r.advance(s)
+	r.wake()
 }
 
 // add takes an update of the view in.
@@ -89,6 +91,7 @@ func (r *recent) add(u cssetcd.Update) error {
 		r.forget(len(r.steps))
 		r.base = era{}
 	}
+	defer r.wake()
 	r.steps = append(r.steps, next)
 	r.bytes += next.size()
 	for r.bytes > r.maxBytes || len(r.steps) > r.maxSteps {
@@ -119,6 +122,11 @@ func (r *recent) advance(s *cssetcd.Snapshot) {
 	r.newest = s
 	close(r.changed)
 	r.changed = make(chan struct{})
+}
+
+func (r *recent) wake() {
+	close(r.stepped)
+	r.stepped = make(chan struct{})
 }
 
 // after returns the newest snapshot at which a watch can begin, when that is no older than s, and the revision at which
@@ -152,15 +160,15 @@ func (r *recent) find(rev cssetcd.Revision) (number int, ok bool) {
 	return r.first, r.base.has(rev)
 }
 
-// at returns the step of a number, nil when it is yet to come: changed is closed when it may be there. It is not ok
+// at returns the step of a number, nil when it is yet to come: stepped is closed when it may be there. It is not ok
 // when the step is forgotten.
-func (r *recent) at(number int) (s *step, newest *cssetcd.Snapshot, changed <-chan struct{}, ok bool) {
+func (r *recent) at(number int) (s *step, newest *cssetcd.Snapshot, stepped <-chan struct{}, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if i := number - r.first; 0 <= i && i < len(r.steps) {
 		s = r.steps[i]
 	}
-	return s, r.newest, r.changed, number >= r.first
+	return s, r.newest, r.stepped, number >= r.first
 }
 
 // next returns the number of the next step, and the snapshot that it will be a difference to.

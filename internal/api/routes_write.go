@@ -23,7 +23,7 @@ func (a *API) writeRoutes() []route {
 		add(http.MethodPut, table, body, putTable, paramIfNotExists, paramUnqueryable),
 		add(http.MethodPatch, table, matched, patchTable, paramIfStatus),
 		add(http.MethodDelete, table, bareMatched, deleteTable, drop...),
-		add(http.MethodPost, chunks, body, postChunks),
+		add(http.MethodPost, chunks, target{many: true}, postChunks),
 		add(http.MethodPut, chunks+"/{id}", body, putChunk),
 		add(http.MethodDelete, chunks+"/{id}", bare, deleteChunk),
 		add(http.MethodPut, "/v1/nodes/{node}", body, putNode),

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 
@@ -41,45 +42,65 @@ func newStep(u cssetcd.Update) (*step, error) {
 		s.changes = append(s.changes, encodedChange{c.Key, text})
 		s.bytes += len(text)
 	}
-	s.whole = sync.OnceValue(func() []byte { return s.encode("") })
+	s.whole = sync.OnceValue(func() []byte {
+		var b bytes.Buffer
+		b.Grow(s.bytes + len(s.changes) + 200)
+		_, _ = s.encode(&b, "") // a buffer takes all
+		return b.Bytes()
+	})
 	return s, nil
 }
 
 // size is what a step takes, with the event of all changes.
 func (s *step) size() int { return 2*s.bytes + 100*len(s.changes) + 500 }
 
-// event returns the event of what changed at a key or below it, "" for all; nil when that is nothing.
-func (s *step) event(root string) []byte {
+// tell writes the event of what changed at a key or below it, "" for all, and reports whether that is anything. The
+// event of all is made once; of any other there is no copy, however many take their time to read it.
+func (s *step) tell(w io.Writer, root string) (told bool, err error) {
 	if root == "" {
-		return s.whole()
+		_, err = w.Write(s.whole())
+		return true, err
 	}
-	return s.encode(root)
+	return s.encode(w, root)
 }
 
-func (s *step) encode(root string) []byte {
-	var b bytes.Buffer
+func (s *step) encode(w io.Writer, root string) (begun bool, err error) {
+	write := func(text []byte) {
+		if err == nil {
+			_, err = w.Write(text)
+		}
+	}
+	if s.regressed { // which everybody has to know
+		write(s.beginning())
+		begun = true
+	}
+	separator := []byte(nil)
 	for _, c := range s.changes {
 		if root != "" && c.key != root && !strings.HasPrefix(c.key, root+"/") {
 			continue
 		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
+		if !begun {
+			write(s.beginning())
+			begun = true
 		}
-		b.Write(c.json)
+		write(separator)
+		write(c.json)
+		separator = []byte(",")
 	}
-	if b.Len() == 0 && !s.regressed {
-		return nil
+	if begun {
+		write([]byte("]}\n\n"))
 	}
-	var e bytes.Buffer
-	e.Grow(b.Len() + 200)
-	fmt.Fprintf(&e, "id: %s\nevent: change\ndata: {\"from\":%d,\"revision\":%d,", eventID(s.to, s.cluster), s.before, s.to)
+	return begun, err
+}
+
+// beginning is that of the event.
+func (s *step) beginning() []byte {
+	e := fmt.Appendf(nil, "id: %s\nevent: change\ndata: {\"from\":%d,\"revision\":%d,", eventID(s.to, s.cluster), s.before,
+		s.to)
 	if s.regressed {
-		e.WriteString(`"regressed":true,`)
+		e = append(e, `"regressed":true,`...)
 	}
-	e.WriteString(`"changes":[`)
-	e.Write(b.Bytes())
-	e.WriteString("]}\n\n")
-	return e.Bytes()
+	return append(e, `"changes":[`...)
 }
 
 // eventID names a moment of a catalogue: revisions of another cluster mean something else.

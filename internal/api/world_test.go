@@ -43,7 +43,18 @@ type world struct {
 // newWorld returns one with a small catalogue.
 func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
-	w := emptyWorld(t, change...)
+	return emptyWorld(t, change...).filled()
+}
+
+// worldOn is newWorld on an etcd of its own.
+func worldOn(t *testing.T, etcd *clientv3.Client, change ...func(*api.Config)) *world {
+	t.Helper()
+	return emptyWorldOn(t, etcd, change...).filled()
+}
+
+func (w *world) filled() *world {
+	w.Helper()
+	t := w.T
 	w.wait(must(w.css.AddNode(t.Context(), cssetcd.Node{Name: "worker-1", Host: "w1.example.org", Port: 5012})))
 	w.wait(must(w.css.CreateDatabase(t.Context(), cssetcd.Database{Name: "LSST",
 		Striping: &cssetcd.Striping{Stripes: 340, SubStripes: 3, Overlap: 0.01667}})))
@@ -63,10 +74,14 @@ var object = cssetcd.Table{
 
 func emptyWorld(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
-	w := &world{T: t}
+	return emptyWorldOn(t, testkit.SharedEtcdClient(), change...)
+}
+
+func emptyWorldOn(t *testing.T, etcd *clientv3.Client, change ...func(*api.Config)) *world {
+	t.Helper()
+	w := &world{T: t, etcd: etcd}
 	prefix := "/" + strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
 	var err error
-	w.etcd = testkit.SharedEtcdClient()
 	w.css, err = cssetcd.New(t.Context(), w.etcd, cssetcd.WithPrefix(prefix))
 	require.NoError(t, err)
 	w.view, err = cssetcd.OpenView(t.Context(), w.css)

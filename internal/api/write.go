@@ -95,13 +95,13 @@ func (a *API) writes(t target, make writer) handler {
 		if err != nil {
 			return err
 		}
-		path, note, err := onceOf(r, in.body)
+		path, note, err := onceOf(r, in.bearer, in.body)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := asking(r)
 		defer cancel()
-		rev, err := a.carryOut(ctx, path, note, func(ctx context.Context) error {
+		rev, err := a.carryOut(ctx, path, note, t.many, func(ctx context.Context) error {
 			return do(ctx, a.hands[in.bearer])
 		})
 		if err != nil {
@@ -116,6 +116,7 @@ func (a *API) writes(t target, make writer) handler {
 type target struct {
 	bare    bool // no body
 	matches bool // If-Match
+	many    bool // it takes several transactions, and passes over what is there
 }
 
 // only makes a write of one operation on the catalogue.

@@ -329,3 +329,34 @@ func TestNothingIsRemembered(t *testing.T) {
 	assert.False(t, ask().Changed)
 	assert.Equal(t, 404, w.get("/v1/databases/LSST?revision=0").status)
 }
+
+// TestIdempotencyKeyOfManyTransactions: what takes several is carried out whole, and once.
+func TestIdempotencyKeyOfManyTransactions(t *testing.T) {
+	t.Parallel()
+	w := writable(t)
+	var chunks []form.Chunk
+	for i := range 200 {
+		chunks = append(chunks, form.Chunk{ID: 1000 + i, Nodes: []string{"worker-1"}})
+	}
+	body := asJSON(t, chunks)
+	ask := func() form.Result {
+		return decode[form.Result](w.write("POST", "/v1/tables/LSST/Object/chunks", body, "Idempotency-Key", "many"))
+	}
+	count := func() int { return len(decode[[]form.Chunk](w.get("/v1/tables/LSST/Object/chunks?revision=0"))) }
+	first := ask()
+	assert.True(t, first.Changed)
+	assert.Equal(t, 201, count())
+	w.wrote("DELETE", "/v1/tables/LSST/Object/chunks/1007", "")
+	assert.Equal(t, first, ask())
+	assert.Equal(t, 200, count(), "a repetition does not bring back what was deleted since")
+
+	// One that was cut off after a part of it does the rest.
+	w.wrote("POST", "/v1/tables/LSST/Object/chunks", asJSON(t, []form.Chunk{{ID: 5000, Nodes: []string{"worker-1"}}}))
+	rest := []form.Chunk{{ID: 5000, Nodes: []string{"worker-1"}}, {ID: 5001, Nodes: []string{"worker-1"}}}
+	w.wrote("POST", "/v1/tables/LSST/Object/chunks", asJSON(t, rest), "Idempotency-Key", "rest")
+	assert.Equal(t, 202, count())
+	again := w.write("POST", "/v1/tables/LSST/Object/chunks", asJSON(t, rest), "Idempotency-Key", "none")
+	assert.False(t, decode[form.Result](again).Changed)
+	assert.Equal(t, again.text, w.write("POST", "/v1/tables/LSST/Object/chunks", asJSON(t, rest), "Idempotency-Key",
+		"none").text)
+}

@@ -7,7 +7,6 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/form"
-	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // sameName refuses a body that names another thing than the path; one that names none is fine.
@@ -170,7 +169,7 @@ func putChunk(r *request) (write, error) {
 }
 
 // postChunks adds chunks in as many transactions as they take, each chunk whole. What is there is passed over, so that
-// a repetition does the rest; an Idempotency-Key has nothing to add.
+// a repetition does the rest.
 func postChunks(r *request) (write, error) {
 	forms, err := parseBody[[]form.Chunk](r.body)
 	var chunks []cssetcd.Chunk
@@ -178,11 +177,9 @@ func postChunks(r *request) (write, error) {
 		chunks = append(chunks, f.Value())
 	}
 	n := tableOf(r.Request)
-	return func(ctx context.Context, with hand) error {
-		rev, err := with.css.AddChunks(ctx, n, chunks...)
-		kv.ReceiptOf(ctx).Revision = rev
-		return err
-	}, err
+	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
+		return css.AddChunks(ctx, n, chunks...)
+	}), err
 }
 
 func deleteChunk(r *request) (write, error) {
@@ -244,7 +241,7 @@ func putKey(r *request) (write, error) {
 func deleteKey(r *request) (write, error) {
 	opts := r.options(r.conditions(), map[string]func() cssetcd.WriteOption{paramUnsafe: cssetcd.Unsafe})
 	if !r.flag(paramRecursive) {
-		opts = append(opts, cssetcd.IfAlone())
+		opts = append(opts, cssetcd.IfAtMostBelow(0))
 	}
 	key := keyOf(r.Request)
 	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {

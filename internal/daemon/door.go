@@ -24,6 +24,7 @@ type HTTP struct {
 	TLS    *tls.Config // nil: without
 	Access api.Access
 	Flag   string // what the address was given with, for messages
+	Unsaid bool   // nobody said where: the address is the default
 }
 
 const (
@@ -46,12 +47,18 @@ type door struct {
 	leave    context.Context // ends when those inside have to leave
 }
 
-// openDoor listens. It returns nil where there is nothing to listen at.
+// openDoor listens. It returns nil where there is nothing to listen at. An address that nobody asked for keeps no
+// daemon from its work: a second one on the machine finds it taken.
 func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	if config.Listen == "" {
 		return nil, nil
 	}
 	l, err := listen(config.Listen)
+	if err != nil && config.Unsaid {
+		p.Log.Warn("HTTP is not answered: css-sync cannot listen where it does by default", "err", err,
+			"hint", config.Flag+" says where to listen, or off")
+		return nil, nil
+	}
 	if err != nil {
 		return nil, cli.Hinted(fmt.Errorf("serve: HTTP: %w", err), "%s says where to listen; off is nowhere", config.Flag)
 	}
@@ -60,7 +67,7 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	d.tls.Store(config.TLS)
 	d.server = &http.Server{
 		Handler: d, ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
 	}
 	if config.TLS != nil {
 		d.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12,
@@ -96,14 +103,48 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer d.inside.RUnlock()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	leaving := &leavingWriter{ResponseWriter: w, c: http.NewResponseController(w)}
 	defer context.AfterFunc(d.leave, func() {
 		cancel()
-		c := http.NewResponseController(w) // who sends or takes slowly is not waited for
-		_ = c.SetReadDeadline(time.Now())
-		_ = c.SetWriteDeadline(time.Now().Add(goodbye))
+		leaving.leave()
 	})()
-	d.handler.ServeHTTP(w, r.WithContext(ctx))
+	d.handler.ServeHTTP(leaving, r.WithContext(ctx))
 }
+
+// leavingWriter is how a client is answered that may have to leave: from then on nobody gives it more time.
+type leavingWriter struct {
+	http.ResponseWriter
+	c  *http.ResponseController
+	mu sync.Mutex
+	by time.Time // by when it has to have left; the zero time: it need not
+}
+
+// leave has who sends or takes slowly not waited for.
+func (w *leavingWriter) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.by = time.Now().Add(goodbye)
+	_ = w.c.SetReadDeadline(time.Now())
+	_ = w.c.SetWriteDeadline(w.by)
+}
+
+// SetReadDeadline is for [http.ResponseController].
+func (w *leavingWriter) SetReadDeadline(at time.Time) error { return w.set(w.c.SetReadDeadline, at) }
+
+// SetWriteDeadline likewise.
+func (w *leavingWriter) SetWriteDeadline(at time.Time) error { return w.set(w.c.SetWriteDeadline, at) }
+
+func (w *leavingWriter) set(deadline func(time.Time) error, at time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.by.IsZero() {
+		return nil
+	}
+	return deadline(at)
+}
+
+// Unwrap likewise.
+func (w *leavingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // lead leads requests to a handler until the function that it returns is called, which waits until all have been
 // answered.

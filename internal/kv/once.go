@@ -44,13 +44,13 @@ func ReadNote(ctx context.Context, st Store, path Path) (note string, rev Revisi
 
 type receiptKey struct{}
 
-// WithReceipt has the operations of ctx leave a receipt. It is for one operation.
+// WithReceipt has the operations of ctx leave a receipt. With a Path it is for one operation; without one the last that
+// did something counts.
 func WithReceipt(ctx context.Context, r *Receipt) context.Context {
 	return context.WithValue(ctx, receiptKey{}, r)
 }
 
-// ReceiptOf returns the receipt of ctx, for what takes many transactions and tells its revision by itself; nil where
-// nobody wants one.
+// ReceiptOf returns the receipt of ctx, nil where nobody wants one.
 func ReceiptOf(ctx context.Context) *Receipt {
 	r, _ := ctx.Value(receiptKey{}).(*Receipt)
 	return r
@@ -92,6 +92,22 @@ func RunOnce(ctx context.Context, st Store, op Op) (Revision, error) {
 		r.Revision = rev
 	}
 	return rev, nil
+}
+
+// PutNote puts the note of what took several transactions, and has happened: each of them leaves out what is there, so
+// that it may begin anew until its note is there. It returns ErrNoted when another has put one meanwhile.
+func PutNote(ctx context.Context, st Store, r *Receipt) error {
+	nothing := r.Revision == 0
+	rev, err := Run(ctx, st, Op{Reads: []Span{Key(r.Path)}, Plan: func(have *Snapshot) (Change, error) {
+		if have.At(r.Path).Exists() {
+			return Change{}, ErrNoted
+		}
+		return Change{Puts: []Put{r.put(nothing)}}, nil
+	}})
+	if err == nil && !nothing {
+		r.Revision = rev
+	}
+	return err
 }
 
 func (r *Receipt) put(nothing bool) Put {

@@ -15,6 +15,7 @@ type Part string
 // The parts.
 const (
 	Czar          Part = "czar"           // a view and a gate
+	Agent         Part = "agent"          // those of a czar in another language
 	Mirror        Part = "mirror"         // keeps a kvData that etcd alone writes
 	MirrorCapture Part = "mirror-capture" // what that needs in addition where both sides write
 	Coordinator   Part = "coordinator"    // carries drops out
@@ -23,12 +24,13 @@ const (
 )
 
 // Parts are all of them.
-var Parts = []Part{Czar, Mirror, MirrorCapture, Coordinator, Operator, Reader}
+var Parts = []Part{Czar, Agent, Mirror, MirrorCapture, Coordinator, Operator, Reader}
 
 // Does says in a few words what a part does.
 func (p Part) Does() string {
 	return map[Part]string{
 		Czar:          "a czar with a view and a gate",
+		Agent:         "css-sync agent, which also tells of drops and czars",
 		Mirror:        "css-sync serve that mirrors to MySQL",
 		MirrorCapture: "in addition to mirror, where both sides write",
 		Coordinator:   "css-sync serve that carries drops out",
@@ -66,16 +68,8 @@ func Of(p Part) []Grant {
 
 var table = map[Part][]Grant{
 	Reader: {{kv.Everything, Read}},
-	Czar: {
-		{kv.Below(csskey.CSS), Read},
-		{kv.Key(csskey.History), Read},      // every proof of a czar is of one history
-		{kv.Key(csskey.Config), Read},       // the durations
-		{kv.Below(csskey.Fold), Read},       // the names, after a registration
-		{kv.Below(csskey.Drops), Read},      // the intents that it acknowledges and whose queries it ends
-		{kv.Below(csskey.Acks), Write},      // its acknowledgements
-		{kv.Below(csskey.Czars), ReadWrite}, // its registration
-		{kv.Below(csskey.Alive), Write},     // its confirmations
-	},
+	Czar:   slices.Concat(czar, []Grant{{kv.Below(csskey.Alive), Write}}),     // its confirmations
+	Agent:  slices.Concat(czar, []Grant{{kv.Below(csskey.Alive), ReadWrite}}), // and those of others, of which it tells
 	Mirror: slices.Concat(spellings, []Grant{
 		{kv.Below(csskey.CSS), Read},
 		{kv.Key(csskey.History), Read},
@@ -115,6 +109,17 @@ var table = map[Part][]Grant{
 		{kv.Key(kv.CommitPath), Write},
 		{kv.Key(kv.FencePath), Write},
 	},
+}
+
+// czar is for a gate and its view.
+var czar = []Grant{
+	{kv.Below(csskey.CSS), Read},
+	{kv.Key(csskey.History), Read},      // every proof of a czar is of one history
+	{kv.Key(csskey.Config), Read},       // the durations
+	{kv.Below(csskey.Fold), Read},       // the names, after a registration
+	{kv.Below(csskey.Drops), Read},      // the intents that it acknowledges and whose queries it ends
+	{kv.Below(csskey.Acks), Write},      // its acknowledgements
+	{kv.Below(csskey.Czars), ReadWrite}, // its registration
 }
 
 // spellings is for what css-sync serve does at its start: it puts the spellings of names on record that came past us.
