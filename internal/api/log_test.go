@@ -57,7 +57,7 @@ func TestRecordsOfAMirror(t *testing.T) {
 				return map[string]any{"quarantine": []any{}, "foreign": []any{}, "foreign_total": limit, "conflicts": []any{},
 					"conflicts_total": 0}, nil
 			case "broken":
-				return nil, api.Refuse(http.StatusServiceUnavailable, "mysql_unavailable", "%v", errors.New("gone"))
+				return nil, errors.New("gone")
 			}
 			return nil, nil
 		}

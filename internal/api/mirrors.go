@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"net/http"
+
+	"github.com/qserv/css-etcd/internal/cli"
 )
 
 // usualRecords is how many records of a kind are told of a mirror.
@@ -27,10 +29,12 @@ func (a *API) readMirror(w http.ResponseWriter, r *http.Request, q *query) error
 	ctx, cancel := asking(r)
 	defer cancel()
 	body, err := a.Mirror(ctx, name, int(limit))
-	if err != nil {
-		return err
-	}
-	if body == nil {
+	switch {
+	case err != nil:
+		p := refuse(http.StatusServiceUnavailable, "mysql_unavailable", "%s", cli.Sentence(err))
+		p.again = again
+		return p
+	case body == nil:
 		return noMirror(name)
 	}
 	return answer{body: body}.write(w, r)

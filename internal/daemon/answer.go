@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/internal/api"
-	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/page"
 	"github.com/qserv/css-etcd/internal/report"
 	"github.com/qserv/css-etcd/mirror"
@@ -57,13 +55,10 @@ func (d *daemon) records(ctx context.Context, name string, limit int) (any, erro
 			continue
 		}
 		found, err := report.ReadRecords(ctx, t.Server, limit)
-		switch {
-		case errors.Is(err, mirror.ErrNoMirror):
-			return nil, api.Refuse(http.StatusNotFound, "mirror_not_written", "the mirror %s has not been written yet", name)
-		case err != nil:
-			return nil, api.Refuse(http.StatusServiceUnavailable, "mysql_unavailable", "%s", cli.Sentence(err))
+		if errors.Is(err, mirror.ErrNoMirror) {
+			err = nil // nothing is on record yet
 		}
-		return found, nil
+		return found, err
 	}
 	return nil, nil // so that who asks is told
 }

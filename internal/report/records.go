@@ -34,7 +34,7 @@ type Foreign struct {
 
 // ReadRecords reads at most limit records of each kind. It fails as [kvdata.ReadState] does.
 func ReadRecords(ctx context.Context, target *mysql.Config, limit int) (Records, error) {
-	r := Records{Quarantine: []QuarantinedSince{}, Foreign: []Foreign{}} // and not null in JSON
+	r := Records{Quarantine: []QuarantinedSince{}, Foreign: []Foreign{}, Conflicts: Conflicts{}} // and not null in JSON
 	held, err := kvdata.ReadQuarantine(ctx, target, limit)
 	if err != nil {
 		return r, err
