@@ -8,6 +8,8 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mariadbd >/dev/null || missing+=(mariadb-server)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
 command -v systemd-analyze >/dev/null || missing+=(systemd)
+# The status page is tested in a browser, and looks as it should with some font.
+command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 # The race detector links with a C compiler.
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	missing+=(gcc libc6-dev)

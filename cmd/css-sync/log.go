@@ -12,6 +12,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/internal/history"
 )
 
@@ -95,17 +96,7 @@ func (p *program) log(ctx context.Context, css *cli.Catalogue, q history.Query, 
 	return nil
 }
 
-// logLine is the JSON form of what one revision changed.
-type logLine struct {
-	Revision  cssetcd.Revision `json:"revision"`
-	Time      *time.Time       `json:"time"`
-	Author    *string          `json:"author"`
-	Operation *string          `json:"operation"`
-	Signed    bool             `json:"signed"`
-	Changes   []string         `json:"changes"`
-}
-
-type logLines []logLine
+type logLines []form.Logged
 
 func newLogLines(entries []history.Entry, reverse bool) logLines {
 	lines := make(logLines, len(entries))
@@ -114,20 +105,9 @@ func newLogLines(entries []history.Entry, reverse bool) logLines {
 		if reverse {
 			at = len(entries) - 1 - i
 		}
-		lines[at] = logLine{Revision: e.Revision, Author: orNull(e.Author), Operation: orNull(e.Operation),
-			Signed: e.Signed, Changes: e.Changes}
-		if !e.Time.IsZero() {
-			lines[at].Time = &e.Time
-		}
+		lines[at] = form.OfLogged(e)
 	}
 	return lines
-}
-
-func orNull(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
 }
 
 // mostChanges is how many changes of one revision a line has room for.

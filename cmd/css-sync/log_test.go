@@ -13,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
+	"github.com/qserv/css-etcd/internal/form"
 )
 
 // times are what differs between two runs of a test.
@@ -27,11 +28,11 @@ func logged(c *clitest.CommandLine, args ...string) string {
 }
 
 // logOf returns the lines as JSON.
-func logOf(c *clitest.CommandLine, args ...string) []logLine {
+func logOf(c *clitest.CommandLine, args ...string) []form.Logged {
 	c.T.Helper()
 	r := c.Run(append([]string{"log", "-w", "json"}, args...)...)
 	require.Equal(c.T, cli.ExitOK, r.Code, r.Stderr)
-	return clitest.Decode[[]logLine](c.T, r.Stdout)
+	return clitest.Decode[[]form.Logged](c.T, r.Stdout)
 }
 
 // compactNow leaves nothing of etcd's history but what there is now, which is put at a revision of its own.

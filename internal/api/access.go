@@ -95,6 +95,30 @@ func (a Access) permit(w http.ResponseWriter, r *http.Request, n need) error {
 	return nil
 }
 
+// right is the form of what the bearer of a request may do.
+type right struct {
+	Reads  bool    `json:"reads"`
+	Writes bool    `json:"writes"`
+	Token  string  `json:"token"`  // missing, wrong or accepted
+	Bearer *string `json:"bearer"` // null: the token has no name, or is not accepted
+}
+
+// told says what the bearer of a request may do.
+func (a Access) told(r *http.Request) right {
+	name, err := a.bearer(r)
+	switch {
+	case r.Header.Get("Authorization") == "":
+		return right{Reads: !a.TokenReads, Token: "missing"}
+	case err != nil:
+		return right{Reads: !a.TokenReads, Token: "wrong"}
+	}
+	is := right{Reads: true, Writes: true, Token: "accepted"}
+	if name != "" {
+		is.Bearer = &name
+	}
+	return is
+}
+
 // bearer returns whose token a request carries.
 func (a Access) bearer(r *http.Request) (string, error) {
 	scheme, secret, ok := strings.Cut(r.Header.Get("Authorization"), " ")

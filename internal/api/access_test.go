@@ -100,7 +100,7 @@ func TestHealth(t *testing.T) {
 	assert.Equal(t, 200, w.get("/v1/nodes").status, "what it knows it tells")
 	assert.Equal(t, 200, w.get("/livez").status)
 
-	starting := httptest.NewServer(api.Starting(api.Access{}))
+	starting := httptest.NewServer(api.Starting(api.Access{}, nil))
 	defer starting.Close()
 	assert.Equal(t, 200, w.doAt(starting, "GET", "/livez", "").status)
 	assert.Equal(t, 503, w.doAt(starting, "GET", "/readyz", "").status)

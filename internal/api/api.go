@@ -23,7 +23,10 @@ type Config struct {
 	View      *cssetcd.View // of the same catalogue
 	// Status returns how all stands, for GET /v1/status; nil: there is no such thing.
 	Status func(context.Context) (any, error)
-	Checks []Check // of what belongs to being ready, beside the view
+	// Mirror reads what a mirror has on record, for GET /v1/mirrors/{mirror}; nil: there is no mirror.
+	Mirror MirrorReader
+	Page   http.Handler // answers at / and below /page/, to whom may not read, too; nil: nothing does
+	Checks []Check      // of what belongs to being ready, beside the view
 	Access Access
 	// Wait is for how long a request waits for the view to show the revision that it names; 0: 10 s.
 	Wait time.Duration
@@ -53,6 +56,7 @@ type API struct {
 	recent  *recent
 	once    *leases
 	status  shared
+	logs    chan struct{} // room for those who read etcd's history
 	seats   seats
 	texts   texts
 }
@@ -78,7 +82,8 @@ func New(config Config) (*API, error) {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &API{Config: config, drops: drops, metrics: newMetrics(config.View, drops)}
+	a := &API{Config: config, drops: drops, metrics: newMetrics(config.View, drops),
+		logs: make(chan struct{}, 1)}
 	a.recent = newRecent(config.View)
 	a.once = &leases{etcd: config.Catalogue.Etcd()}
 	if a.store, err = kv.NewEtcd(config.Catalogue.Etcd(), config.Catalogue.Prefix()); err != nil {
@@ -109,6 +114,10 @@ func (a *API) newMux() *http.ServeMux {
 			writeProblem(w, refuse(http.StatusMethodNotAllowed, "method_not_allowed", "%s takes %s, and not %.20q", path, allow,
 				r.Method))
 		})
+	}
+	if a.Page != nil {
+		mux.Handle("GET /{$}", a.Page)
+		mux.Handle("GET /page/", a.Page)
 	}
 	nowhere := func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, refuse(http.StatusNotFound, "no_such_path", "there is nothing at this path").

@@ -75,11 +75,15 @@ func writeHealth(w http.ResponseWriter, lines []string, failed, verbose bool) er
 	return nil
 }
 
-// Starting answers while there is no API: the process lives, and waits for etcd.
-func Starting(access Access) http.Handler {
+// Starting answers while there is no API: the process lives, and waits for etcd. The page says so, if there is one.
+func Starting(access Access, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := access.admit(r); err != nil {
 			writeProblem(w, problemOf(err))
+			return
+		}
+		if page != nil && (r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/page/")) {
+			page.ServeHTTP(w, r)
 			return
 		}
 		switch r.URL.Path {

@@ -2,17 +2,22 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/qserv/css-etcd/internal/api"
+	"github.com/qserv/css-etcd/internal/page"
+	"github.com/qserv/css-etcd/internal/report"
+	"github.com/qserv/css-etcd/mirror"
 )
 
 // answer answers requests over HTTP.
 func (d *daemon) answer(door *door) func(context.Context) error {
 	return func(ctx context.Context) error {
-		config := api.Config{Catalogue: d.css.Client, View: d.view, Access: d.HTTP.Access, Log: d.Log}
+		config := api.Config{Catalogue: d.css.Client, View: d.view, Access: d.HTTP.Access, Log: d.Log,
+			Mirror: d.records, Page: page.Handler()}
 		if d.Status != nil {
 			config.Status = func(ctx context.Context) (any, error) { return d.Status(ctx, d.css, d.view.Snapshot()) }
 		}
@@ -41,4 +46,19 @@ func (d *daemon) answer(door *door) func(context.Context) error {
 		})
 		return group.Wait()
 	}
+}
+
+// records reads what a mirror of this daemon has on record.
+func (d *daemon) records(ctx context.Context, name string, limit int) (any, error) {
+	for _, t := range d.Targets {
+		if t.Name != name {
+			continue
+		}
+		found, err := report.ReadRecords(ctx, t.Server, limit)
+		if errors.Is(err, mirror.ErrNoMirror) {
+			err = nil // nothing is on record yet
+		}
+		return found, err
+	}
+	return nil, nil // so that who asks is told
 }

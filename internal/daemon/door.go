@@ -14,6 +14,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/api"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/page"
 	"github.com/qserv/css-etcd/internal/unixsocket"
 )
 
@@ -61,7 +62,8 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	if err != nil {
 		return nil, cli.Hinted(fmt.Errorf("serve: HTTP: %w", err), "%s says where to listen; off is nowhere", config.Flag)
 	}
-	d := &door{listener: l, served: make(chan error, 1), handler: api.Starting(config.Access), leave: context.Background()}
+	d := &door{listener: l, served: make(chan error, 1), handler: api.Starting(config.Access, page.Handler()),
+		leave: context.Background()}
 	d.tls.Store(config.TLS)
 	d.server = &http.Server{
 		Handler: d, ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor,
@@ -153,7 +155,7 @@ func (d *door) lead(config HTTP, handler http.Handler) (end func()) {
 	d.change(handler, leave)
 	return func() {
 		cancel()
-		d.change(api.Starting(config.Access), context.Background())
+		d.change(api.Starting(config.Access, page.Handler()), context.Background())
 	}
 }
 

@@ -183,3 +183,17 @@ func OfFamilies(families []cssetcd.Family) []Family {
 	}
 	return forms
 }
+
+// Name is the form of the name of a database or table.
+type Name struct {
+	Database string  `json:"database"`
+	Table    *string `json:"table"` // null: it is the database
+	Status   string  `json:"status"`
+	Error    string  `json:"error,omitempty"` // why it could not be read
+}
+
+// Names is the form of some names.
+type Names struct {
+	Names    []Name `json:"names"`
+	Complete bool   `json:"complete"` // nothing was left out for being too many
+}
