@@ -21,7 +21,7 @@ var commands = []func(*program) *cobra.Command{
 	serveCommand, agentCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand,
 	rolesCommand,
 	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
-	getCommand, lsCommand, putCommand, delCommand, watchCommand, logCommand,
+	getCommand, lsCommand, putCommand, delCommand, batchCommand, watchCommand, logCommand,
 	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,
 	configCommand, historyCommand, versionCommand,
 }

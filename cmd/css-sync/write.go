@@ -60,13 +60,10 @@ func (c *conditionFlags) options() []cssetcd.WriteOption {
 // statuses are those that an operator sets.
 var statuses = cli.Words(string(cssetcd.StatusReady), string(cssetcd.StatusIgnore))
 
-// parseStatus refuses a text that means nothing to Qserv: a mistyped READY takes a database from its users.
 func parseStatus(text string) (cssetcd.Status, error) {
 	s := cssetcd.Status(text)
-	if s.State() == cssetcd.StateOther {
-		return "", cli.Hinted(cli.BadInput("status %q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... "+
-			"and FAILED:...", text),
-			"`css-sync put` writes any text")
+	if err := form.CheckStatus(s); err != nil {
+		return "", cli.Hinted(cli.BadInput("%w", err), "`css-sync put` writes any text")
 	}
 	return s, nil
 }

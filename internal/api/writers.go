@@ -44,11 +44,9 @@ type statusChange struct {
 	Status cssetcd.Status `json:"status"`
 }
 
-// checkStatus refuses a text that means nothing to Qserv: a mistyped READY takes a database from its users.
 func checkStatus(s cssetcd.Status) error {
-	if s.State() == cssetcd.StateOther {
-		return badBody("status %.100q is none of READY, DO_NOT_USE, PENDING_CREATE:..., PENDING_DROP:... and FAILED:...",
-			string(s))
+	if err := form.CheckStatus(s); err != nil {
+		return badBody("%v", err)
 	}
 	return nil
 }
