@@ -33,6 +33,7 @@ type Status struct {
 	Seen        cssetcd.Revision // the newest revision that the mirror knows of
 	Rows        int
 	Quarantined int
+	Conflicts   int // on record
 	Term        int64
 	// for how long a change has been known, or could have been, that kvData does not show; 0: none
 	Lag time.Duration
@@ -142,6 +143,7 @@ func (k *statusKeeper) foreign(changes []plan.Difference) []notice {
 func (k *statusKeeper) conflicts(n int) []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.status.Conflicts = n
 	if n == 0 {
 		return k.journal.clear(func(t Trouble) bool { return t.Code == Conflicts })
 	}

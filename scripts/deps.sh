@@ -7,18 +7,23 @@ missing=()
 PATH="$PATH:/usr/sbin:/usr/local/sbin"
 command -v mariadbd >/dev/null || missing+=(mariadb-server)
 command -v shellcheck >/dev/null || missing+=(shellcheck)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 # The status page is tested in a browser, and looks as it should with some font.
 command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
 # The race detector links with a C compiler.
 if ! command -v gcc >/dev/null && ! command -v clang >/dev/null; then
 	missing+=(gcc libc6-dev)
 fi
-if [ "${#missing[@]}" -eq 0 ]; then
+# Of the package prometheus only the program that checks rules is wanted: the whole of it runs a server, and brings a
+# dozen libraries of its pages.
+promtool=
+command -v promtool >/dev/null || promtool=prometheus
+if [ "${#missing[@]}" -eq 0 ] && [ -z "$promtool" ]; then
 	exit 0
 fi
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-	echo "missing: ${missing[*]}; install these packages, on Debian as root with: apt-get install --no-install-recommends ${missing[*]}" >&2
+	echo "missing: ${missing[*]} $promtool; install these packages, on Debian as root with: apt-get install --no-install-recommends ${missing[*]} $promtool" >&2
 	exit 1
 fi
 
@@ -33,10 +38,24 @@ fi
 
 log=$(mktemp)
 export DEBIAN_FRONTEND=noninteractive
-echo "installing ${missing[*]}"
-if ! { apt-get update && apt-get install -y --no-install-recommends "${missing[@]}"; } </dev/null >"$log" 2>&1; then
+
+install_packages() {
+	[ "${#missing[@]}" -eq 0 ] || apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+install_promtool() {
+	local dir
+	[ -n "$promtool" ] || return 0
+	dir=$(mktemp -d)
+	(cd "$dir" && apt-get download "$promtool" && dpkg-deb -x ./*.deb . &&
+		install -m 755 usr/bin/promtool /usr/local/bin/promtool) || return 1
+	rm -rf "$dir"
+}
+
+echo "installing ${missing[*]} ${promtool:+promtool}"
+if ! { apt-get update && install_packages && install_promtool; } </dev/null >"$log" 2>&1; then
 	tail -n 20 "$log" >&2
-	echo "apt-get could not install ${missing[*]}; its messages are above and in $log" >&2
+	echo "apt-get could not install ${missing[*]} $promtool; its messages are above and in $log" >&2
 	exit 1
 fi
 rm -f "$log"

@@ -24,7 +24,7 @@ var settingsOfSync = []string{
 	"mirror-name", "foreign-writes", "foreign-drops", "look-every", "compare-every", "no-mirror", "data-dir",
 	"listen-client", "session-ttl", "compact", "no-drops", "drop-command", "drop-command-timeout", "qmeta-dsn",
 	"qmeta-dsn-file", "qmeta-grace", "listen-http", "http-cert", "http-key", "http-client-ca",
-	"http-token-file", "http-host",
+	"http-token-file", "http-host", "on-event",
 }
 
 const rootHelp = `css-lab shows and measures css-etcd: it operates nothing. css-sync does that.

@@ -24,6 +24,7 @@ type serveFlags struct {
 	drops        serveDropFlags
 	compact      compactFlag
 	http         serveHTTPFlags
+	events       serveEventFlags
 }
 
 func serveCommand(p *program) *cobra.Command {
@@ -54,7 +55,7 @@ When etcd cannot be reached at the start, that is an error; when it or MySQL is 
 
 It keeps the history of etcd short, that of all keys: give --compact=off where the etcd is shared with others. Of several daemons the one that keeps least counts.
 
-` + serveDropsHelp + "\n\n" + serveHTTPHelp,
+` + serveDropsHelp + "\n\n" + serveHTTPHelp + "\n\n" + serveEventHelp,
 		Example: `  css-sync serve --endpoints etcd-0:2379,etcd-1:2379,etcd-2:2379 --czar-config /config-etc/qserv-czar.cnf
   css-sync serve --data-dir /var/lib/css-sync --czar-config /config-etc/qserv-czar.cnf
   css-sync serve --czar-config /config-etc/qserv-czar.cnf --worker-dsn-file /secrets/workers --qmeta-dsn-file /secrets/qmeta
@@ -89,6 +90,7 @@ func (f *serveFlags) register(cmd *cobra.Command) {
 		cli.OwnPrefix)
 	f.drops.register(cmd)
 	f.http.register(cmd)
+	f.events.register(cmd)
 }
 
 // config checks the flags, reads the files that they name, and returns what they say.
@@ -97,11 +99,14 @@ func (f *serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, erro
 	if err != nil {
 		return daemon.Config{}, err
 	}
+	if err := f.events.check(cmd); err != nil {
+		return daemon.Config{}, err
+	}
 	answers, err := f.http.config(cmd)
 	return daemon.Config{
 		Version: version, Mirror: f.mirror.Mirror, Targets: targets, DataDir: f.dataDir, Listen: f.listenClient,
 		SessionTTL: f.sessionTTL, Compact: time.Duration(f.compact), Drops: f.drops.config(),
-		HTTP: answers, Status: func(ctx context.Context, css *cli.Catalogue, have *cssetcd.Snapshot) (any, error) {
+		HTTP: answers, OnEvent: f.events.commands, Status: func(ctx context.Context, css *cli.Catalogue, have *cssetcd.Snapshot) (any, error) {
 			servers := make([]*mysql.Config, len(targets))
 			for i, t := range targets {
 				servers[i] = t.Server

@@ -27,8 +27,10 @@ func TestHTTPUsage(t *testing.T) {
 		return path
 	}
 	short, none := file("short", "name secret\n"), file("none", "# secret\n")
-	three, twice := file("three", "a b secretsecretsecret\n"), file("twice", "a 0123456789abcdef\r\n\r\nb 0123456789abcdef\r\n")
-	hash, wide := file("hash", "\ufeff# one\n0123456789abcdef #0123456789abcdef\n"), file("wide", "a sécret-of-some-length\n")
+	three := file("three", "a b secretsecretsecret\n")
+	twice := file("twice", "a 0123456789abcdef\r\n\r\nb 0123456789abcdef\r\n")
+	hash := file("hash", "\ufeff# one\n0123456789abcdef #0123456789abcdef\n")
+	wide := file("wide", "a sécret-of-some-length\n")
 	const serve = "serve --no-mirror --listen-http "
 	elsewhere(t).RefusesAll(cli.ExitInvalid, map[string]string{
 		serve + "0.0.0.0:0":                              "answers other machines, and without TLS",

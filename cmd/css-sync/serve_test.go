@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/qserv/css-etcd/internal/daemon"
 	"github.com/qserv/css-etcd/internal/mariadbd"
 	"github.com/qserv/css-etcd/internal/status"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // mirroring returns a command line on a catalogue, and a daemon that mirrors it to a MySQL server.
@@ -169,42 +169,51 @@ func TestServeEndsWhileMySQLHangs(t *testing.T) {
 	serve.Stop()
 }
 
+// TestServeTellsSystemd: it is ready when the mirror has begun, lives, begins again without ending, and ends.
 func TestServeTellsSystemd(t *testing.T) {
 	t.Parallel()
 	c, _ := onBoth(t)
 	clitest.Fill(c.OK)
-	socket := filepath.Join(t.TempDir(), "notify")
-	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	require.NoError(t, err)
-	defer l.Close()
-	c.Env["NOTIFY_SOCKET"] = socket
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	serve := c.Start(ctx, "serve")
-	var heard []string
-	hear := func() string {
-		require.NoError(t, l.SetReadDeadline(time.Now().Add(clitest.Patience)))
-		buffer := make([]byte, 1000)
-		n, err := l.Read(buffer)
-		require.NoError(t, err, "after %v", heard)
-		heard = append(heard, string(buffer[:n]))
-		return heard[len(heard)-1]
+	systemd := testkit.NewSystemd(t)
+	c.Env["NOTIFY_SOCKET"], c.Env["WATCHDOG_USEC"] = systemd.Path, "1000000"
+	file := configFile(t, "log-level: info\n")
+	serve := c.Process("serve", "--config", file)
+	systemd.Await("READY=1")
+	c.OK("check")
+	systemd.Await("STATUS=mirror following at revision ")
+	systemd.Await("WATCHDOG=1")
+	systemd.Heard = nil
+	for _, text := range []string{"log-level: debug\n", "log-level: loud\n", "log-level: info\ncompact: 2h\n"} {
+		rewrite(t, file, text)
+		serve.Signal(syscall.SIGHUP)
+		systemd.Await("RELOADING=1\nMONOTONIC_USEC=")
+		systemd.Await("READY=1")
 	}
-	assert.Equal(t, "READY=1", hear())
-	for !strings.HasPrefix(hear(), "STATUS=mirror following at revision ") {
-	}
-	cancel()
-	for hear() != "STOPPING=1" {
-	}
+	assert.NotContains(t, systemd.Heard, "STOPPING=1", "with which systemd would wait for the end, and then kill")
+	serve.Signal(syscall.SIGTERM)
+	systemd.Await("STOPPING=1")
 	serve.Ends()
 
+	delete(c.Env, "WATCHDOG_USEC")
 	c.Env["NOTIFY_SOCKET"] = "/nowhere/notify"
-	ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	serve = c.Start(ctx, "serve --no-mirror")
-	serve.Await("sd_notify failed")
+	unheard := c.Start(ctx, "serve --no-mirror")
+	unheard.Await("sd_notify failed")
 	cancel()
-	assert.Equal(t, cli.ExitOK, serve.Wait(), "which is no reason to fail")
+	assert.Equal(t, cli.ExitOK, unheard.Wait(), "which is no reason to fail")
+}
+
+// TestWhoStandsByIsReady: the other daemon may lead for years.
+func TestWhoStandsByIsReady(t *testing.T) {
+	t.Parallel()
+	c, _, _ := mirroring(t)
+	systemd := testkit.NewSystemd(t)
+	c.Env["NOTIFY_SOCKET"] = systemd.Path
+	second := c.Process("serve")
+	systemd.Await("STATUS=standing by for the mirror default")
+	systemd.Await("READY=1")
+	second.Stop()
 }
 
 // TestElectionKeysOfMirrorsAreDeleted while their leases live: both stand again by themselves and one leads. Without

@@ -1,15 +1,11 @@
 package coordinator
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"os/exec"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/qserv/css-etcd/internal/command"
 )
 
 // Command is a Dropper that runs a program for each Job. The program gets the Job as one JSON document on its standard
@@ -43,73 +39,11 @@ type Command struct {
 
 var _ Dropper = Command{}
 
-// A program that has ended, or was killed, may leave others behind that keep its standard error open.
-const afterTheEnd = 5 * time.Second
-
 // Drop runs the program.
 func (c Command) Drop(ctx context.Context, job Job) error {
 	text, err := json.Marshal(job)
 	if err != nil {
 		return err
 	}
-	if c.Timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("it did not end within %s", c.Timeout))
-		defer cancel()
-		ctx = limited
-	}
-	var said lastWords
-	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
-	cmd.Stdin = bytes.NewReader(append(text, '\n'))
-	cmd.Stderr = &said
-	cmd.WaitDelay = afterTheEnd
-	// All that it starts is killed with it, unless that leaves the group: a shell's children would go on otherwise.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	err = cmd.Run()
-	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left behind in its group
-	}
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		err = fmt.Errorf("it was killed: %w", context.Cause(ctx))
-	case errors.Is(err, exec.ErrWaitDelay):
-		err = errors.New("it ended, but a process that it started goes on with its standard error open")
-	}
-	return fmt.Errorf("the command %s: %w%s", c.Path, err, said.String())
-}
-
-// lastWords keeps the end of what is written to it.
-type lastWords struct {
-	text []byte
-	cut  bool
-}
-
-const maxWords = 1000
-
-func (l *lastWords) Write(b []byte) (int, error) {
-	l.text = append(l.text, b[max(0, len(b)-maxWords):]...)
-	if over := len(l.text) - maxWords; over > 0 {
-		l.text = append(l.text[:0], l.text[over:]...)
-	}
-	l.cut = l.cut || len(b) > maxWords || len(l.text) == maxWords
-	return len(b), nil
-}
-
-// String returns it as one line that goes on after an error.
-func (l *lastWords) String() string {
-	var lines []string
-	for line := range strings.Lines(strings.ToValidUTF8(string(l.text), "?")) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	switch {
-	case len(lines) == 0:
-		return ""
-	case l.cut:
-		lines[0] = "..." + lines[0]
-	}
-	return ": " + strings.Join(lines, "; ")
+	return command.Run(ctx, c.Path, c.Args, c.Timeout, append(text, '\n'))
 }

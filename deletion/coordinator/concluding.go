@@ -49,6 +49,9 @@ func (c *Coordinator) finish(lead *leadership, a protocol.Action) (protocol.Revi
 	if err != nil {
 		return 0, err
 	}
+	if c.cfg.Done != nil {
+		c.cfg.Done(a.Name.String(), a.Mark)
+	}
 	return now.Revision, nil
 }
 

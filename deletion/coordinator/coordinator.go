@@ -31,6 +31,8 @@ type Config struct {
 	TTL       time.Duration // after which a coordinator that is gone without a word is replaced, in whole seconds; 0: 10 s
 	Logger    *slog.Logger  // nil: nothing is logged
 	Trace     func(Step)
+	// Done is called when this coordinator has ended a drop: all is removed, and the name is free. It must not block.
+	Done func(name string, mark cssetcd.Revision)
 }
 
 // Step is one step of a coordinator: what it read, when, and what it did about it if it led.

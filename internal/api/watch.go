@@ -58,8 +58,8 @@ func (a *API) watch(w http.ResponseWriter, r *http.Request, q *query) error {
 		return q.err
 	}
 	if !a.seats.take(a.Watchers) {
-		return refuse(http.StatusServiceUnavailable, "too_many_watchers", "%d clients watch, which is as many as there may be",
-			a.Watchers)
+		return refuse(http.StatusServiceUnavailable, "too_many_watchers",
+			"%d clients watch, which is as many as there may be", a.Watchers)
 	}
 	defer a.seats.leave()
 	if err := a.place(r, q, one); err != nil {
@@ -119,7 +119,8 @@ func (a *API) reach(ctx context.Context, rev cssetcd.Revision) error {
 }
 
 // knownBy returns the revision of what a client knows, and of which cluster, where it says so; 0 when it knows nothing.
-// Both are the id of an event, or of a dump: a revision without its cluster means something else after etcd was restored.
+// Both are the id of an event, or of a dump: a revision without its cluster means something else after etcd was
+// restored.
 // What it received last counts more than what it asked for, since a browser asks the same again.
 func knownBy(r *http.Request, q *query) (rev cssetcd.Revision, cluster string, err error) {
 	name, id := headerLastID, r.Header.Get(headerLastID)

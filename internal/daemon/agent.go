@@ -45,13 +45,18 @@ func RunAgent(ctx context.Context, p *cli.Program, config Agent) error {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
 	p.Log.Info("agent started", "version", config.Version, "socket", config.Socket, "prefix", p.Connection.Prefix)
-	notify(p, "READY=1")
+	notify(p, ready)
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	alive, dies := context.WithCancel(context.WithoutCancel(ctx)) // it lives on while queries are waited for
+	defer dies()
+	beating.Go(func() { new(heart).beat(alive, p) })
 	select {
 	case <-ctx.Done():
 	case err = <-served:
 		served <- err
 	}
-	notify(p, "STOPPING=1")
+	notify(p, stopping)
 	p.Log.Info("the agent admits no query any more, and waits for those that run", "for_up_to", config.Grace)
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), config.Grace)
 	defer cancel()

@@ -14,6 +14,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/compaction"
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/event"
 )
 
 // Config says what the daemon runs. Run checks none of it; who reads it from flags does.
@@ -27,6 +28,7 @@ type Config struct {
 	Compact    time.Duration // how much of etcd's history to keep; 0: all
 	Drops      Drops
 	HTTP       HTTP
+	OnEvent    []string // programs that are told what happens to mirrors and drops
 	// Status reads how all stands, for HTTP; nil: it is not told.
 	Status func(context.Context, *cli.Catalogue, *cssetcd.Snapshot) (any, error)
 }
@@ -38,10 +40,11 @@ type daemon struct {
 	css      *cli.Catalogue
 	view     *cssetcd.View
 	standing standing
+	events   *event.Runner // nil: nobody is told
 }
 
 // serve runs the daemon's parts. The etcd is that of this process, if it has one.
-func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door) error {
+func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door, heart *heart) error {
 	d := &daemon{Program: p, Config: config}
 	var parts []func(context.Context) error
 	if etcd != nil {
@@ -59,6 +62,11 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 	p.Log.Info("daemon started", "version", config.Version, "endpoints", p.Connection.Endpoints, "prefix",
 		p.Connection.Prefix,
 		"revision", d.view.Snapshot().Revision(), "keys", d.view.Snapshot().Len())
+	if len(config.OnEvent) > 0 {
+		d.events = event.NewRunner(event.Config{Commands: config.OnEvent, Daemon: cli.Owner(), Prefix: p.Connection.Prefix,
+			Log: p.Log})
+		parts = append(parts, d.events.Run, d.tellOfMirrors)
+	}
 	parts = append(parts, d.reconcileNames)
 	config.Mirror.warn(p.Log, len(config.Targets))
 	for _, t := range config.Targets {
@@ -73,9 +81,9 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 	if door != nil {
 		parts = append(parts, d.answer(door))
 	}
-	notify(p, "READY=1")
+	parts = append(parts, d.tellReady)
+	defer heart.asks(d.answers)()
 	err = runAll(ctx, parts)
-	notify(p, "STOPPING=1")
 	p.Log.Info("css-sync stops")
 	return err
 }

@@ -67,7 +67,8 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	d.tls.Store(config.TLS)
 	d.server = &http.Server{
 		Handler: d, ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor,
-		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true, ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
+		MaxHeaderBytes: maxHeader, DisableGeneralOptionsHandler: true,
+		ErrorLog: slog.NewLogLogger(p.Log.Handler(), slog.LevelDebug),
 	}
 	if config.TLS != nil {
 		d.server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12,

@@ -50,6 +50,7 @@ func (d *daemon) coordinate(ctx context.Context) error {
 	config := coordinator.Config{
 		Catalogue: d.css.Client, View: d.view, Dropper: dropper, Name: cli.Owner(), TTL: d.SessionTTL, Logger: d.Log,
 	}
+	d.tellOfDrops(&config)
 	if f.QMeta != nil {
 		tracker, err := sqldrop.NewTracker(sqldrop.TrackerConfig{QMeta: f.QMeta, Applied: d.shown,
 			Registration: f.QMetaGrace})

@@ -33,7 +33,7 @@ func startEtcd(ctx context.Context, p *cli.Program, config Config) (*embedetcd.S
 // etcdEnded ends the process: what etcd did not write it must not go on from.
 func etcdEnded(p *cli.Program, reason string) {
 	p.Say("the etcd in this process cannot go on: %s", reason)
-	notify(p, "STOPPING=1")
+	notify(p, stopping)
 	os.Exit(cli.ExitError)
 }
 

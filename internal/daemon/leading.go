@@ -27,6 +27,10 @@ func (d *daemon) mirrorTo(t Target) func(context.Context) error {
 	return func(ctx context.Context) error {
 		return leader.Run(ctx, leader.Config{
 			Etcd: d.css.Conn, Key: key, Name: cli.Owner(), TTL: d.SessionTTL, Log: log,
+			StandsBy: func() {
+				d.standing.standsBy(t.Name)
+				notify(d.Program, "STATUS=standing by for the mirror "+t.Name)
+			},
 		}, func(ctx context.Context, term leader.Term) error {
 			err := d.mirrorAsLeader(ctx, t, term, log, &adopt)
 			if errors.Is(err, mirror.ErrUnavailable) {

@@ -20,6 +20,9 @@ func (d *daemon) collectors() []prometheus.Collector {
 	if len(d.Targets) > 0 {
 		all = append(all, newMirrorCollector(d))
 	}
+	if d.events != nil {
+		all = append(all, d.events.Collector())
+	}
 	return all
 }
 

@@ -33,7 +33,8 @@ func TestManualHasEachMetric(t *testing.T) {
 	t.Cleanup(view.Close)
 	d := &daemon{Config: Config{Targets: []Target{{Name: "default"}}}}
 	t.Cleanup(d.standing.leads("default", func() mirror.Status {
-		return mirror.Status{Phase: mirror.Following, Troubles: []mirror.Trouble{{Code: mirror.Kinds()[0].Code, Since: time.Now()}}}
+		trouble := mirror.Trouble{Code: mirror.Kinds()[0].Code, Since: time.Now()}
+		return mirror.Status{Phase: mirror.Following, Troubles: []mirror.Trouble{trouble}}
 	}))
 	a, err := api.New(api.Config{Catalogue: css, View: view})
 	require.NoError(t, err)

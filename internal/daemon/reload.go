@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -50,6 +51,13 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 		}
 		defer stopEtcd(first.Program, etcd)
 	}
+	var heart heart
+	var beating sync.WaitGroup
+	defer beating.Wait()
+	alive, dies := context.WithCancel(context.WithoutCancel(ctx))
+	defer dies()
+	beating.Go(func() { heart.beat(alive, first.Program) })
+	defer notify(first.Program, stopping)
 	now := first
 	for again := false; ; {
 		if etcd != nil {
@@ -64,7 +72,7 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 				end(errReload)
 			}
 		}()
-		err := serve(inner, now.Program, now.Config, etcd, door)
+		err := serve(inner, now.Program, now.Config, etcd, door, &heart)
 		end(nil)
 		anew, reload := <-next
 		switch {
@@ -93,6 +101,7 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 			return Setup{}, false
 		case <-hangups:
 		}
+		notifyReloading(p)
 		anew, err := reread()
 		if err == nil {
 			_, err = anew.Program.Connection.Config()
@@ -103,6 +112,7 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 		}
 		if err != nil {
 			p.Log.Error("SIGHUP: what the files say cannot be used; css-sync goes on as it was", "err", cli.Sentence(err))
+			notify(p, ready)
 			continue
 		}
 		for _, name := range r.later {
@@ -116,6 +126,7 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 		p.TakeLogLevel(anew.Program)
 		now.Said = anew.Said
 		p.Log.Info("SIGHUP: the log level has changed, and nothing else", "log-level", p.LogLevel())
+		notify(p, ready)
 	}
 }
 

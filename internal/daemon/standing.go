@@ -12,8 +12,27 @@ import (
 
 // standing is how the mirrors stand that this process leads.
 type standing struct {
-	mu  sync.Mutex
-	led map[string]func() mirror.Status
+	mu     sync.Mutex
+	led    map[string]func() mirror.Status
+	behind map[string]bool // those for which this process stands by
+}
+
+// standsBy notes that another process leads a mirror, and this one would be next.
+func (s *standing) standsBy(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.behind == nil {
+		s.behind = map[string]bool{}
+	}
+	s.behind[name] = true
+}
+
+// begun reports whether a mirror has done or met anything, or is kept by another process.
+func (s *standing) begun(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ask, led := s.led[name]
+	return led && ask().Phase != mirror.Starting || s.behind[name]
 }
 
 // leads notes that this process leads a mirror, until the function that it returns is called.
@@ -24,6 +43,7 @@ func (s *standing) leads(name string, status func() mirror.Status) (end func()) 
 		s.led = map[string]func() mirror.Status{}
 	}
 	s.led[name] = status
+	delete(s.behind, name)
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()

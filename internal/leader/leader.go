@@ -28,6 +28,8 @@ type Config struct {
 	Name string        // of this candidate, for whoever looks at the keys; host and process id, say
 	TTL  time.Duration // after which a candidate that is not heard of is replaced; whole seconds
 	Log  *slog.Logger
+	// StandsBy, where it is set, is called when this candidate finds itself behind another one. It must not block.
+	StandsBy func()
 }
 
 // Term is one time of being elected.

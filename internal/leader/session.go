@@ -35,6 +35,8 @@ type session struct {
 	mine   candidate
 	log    *slog.Logger
 
+	standsBy func() // nil: nobody wants to know
+
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	work    sync.WaitGroup
@@ -52,7 +54,8 @@ func open(ctx context.Context, cfg Config) (*session, error) {
 	}
 	s := &session{
 		etcd: cfg.Etcd, prefix: cfg.Key + "/", name: cfg.Name, ttl: cfg.TTL, lease: grant.ID, log: cfg.Log,
-		looks: make(chan struct{}, 1), elected: make(chan struct{}),
+		standsBy: cfg.StandsBy,
+		looks:    make(chan struct{}, 1), elected: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	alive, err := cfg.Etcd.KeepAlive(s.ctx, s.lease)

@@ -123,6 +123,9 @@ func (s *session) follow(p place, said string) string {
 			s.cancel(ended{errOvertaken})
 		} else if p.behind.name != said {
 			s.log.Info("standing by; another process is before this one", "holder", p.behind.name, "key", s.prefix)
+			if s.standsBy != nil {
+				s.standsBy()
+			}
 		}
 		return p.behind.name
 	case leads:
