@@ -106,7 +106,8 @@ func (f *serveFlags) config(cmd *cobra.Command, p *program) (daemon.Config, erro
 	return daemon.Config{
 		Version: version, Mirror: f.mirror.Mirror, Targets: targets, DataDir: f.dataDir, Listen: f.listenClient,
 		SessionTTL: f.sessionTTL, Compact: time.Duration(f.compact), Drops: f.drops.config(),
-		HTTP: answers, OnEvent: f.events.commands, Status: func(ctx context.Context, css *cli.Catalogue, have *cssetcd.Snapshot) (any, error) {
+		HTTP: answers, OnEvent: f.events.commands,
+		Status: func(ctx context.Context, css *cli.Catalogue, have *cssetcd.Snapshot) (any, error) {
 			servers := make([]*mysql.Config, len(targets))
 			for i, t := range targets {
 				servers[i] = t.Server

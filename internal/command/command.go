@@ -16,7 +16,7 @@ const afterTheEnd = 5 * time.Second
 
 // Run runs a program to its end. It fails unless the program exits with 0, with the end of what that wrote to its
 // standard error. After a time, if one is given, or with ctx, the program is killed with all that it started, unless
-// that leaves its group: a shell's children would go on otherwise. A path without a slash is looked for as a shell does.
+// that leaves its group: a shell's children would go on otherwise. A path without a slash is looked for as by a shell.
 func Run(ctx context.Context, path string, args []string, within time.Duration, document []byte) error {
 	if within > 0 {
 		limited, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it did not end within %s", within))

@@ -29,8 +29,6 @@ import (
 	"github.com/qserv/css-etcd/mirror"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
-
 const contrib = "../../contrib/"
 
 // TestAlertsAndPanelsAskForWhatThereIs: a name or a label that the daemon does not tell makes an alert that never

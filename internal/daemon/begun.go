@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tellReady tells systemd that the daemon is ready when each mirror has begun: it follows, or has met what keeps it from
-// that, or another daemon keeps it. MySQL may be away for long, and the rest of the daemon works meanwhile.
+// tellReady tells systemd that the daemon is ready when each mirror has begun: it follows, or has met what keeps it
+// from that, or another daemon keeps it. MySQL may be away for long, and the rest of the daemon works meanwhile.
 func (d *daemon) tellReady(ctx context.Context) error {
 	tick := time.NewTicker(look)
 	defer tick.Stop()

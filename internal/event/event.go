@@ -63,8 +63,8 @@ type Mirrors struct {
 	conflicts map[string]int
 }
 
-// See returns what has happened since it was called last. Of a mirror that this daemon does not lead any more it forgets
-// all: who leads tells.
+// See returns what has happened since it was called last. Of a mirror that this daemon does not lead any more it
+// forgets all: who leads tells.
 func (m *Mirrors) See(all []Mirror) (events []Event) {
 	refused, conflicts := map[string]string{}, map[string]int{}
 	for _, s := range all {

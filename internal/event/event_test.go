@@ -21,7 +21,8 @@ func TestEventsOfMirrors(t *testing.T) {
 	t.Parallel()
 	var m event.Mirrors
 	follows := event.Mirror{Name: "a", Follows: true}
-	brake, packet := event.Mirror{Name: "a", Refused: true, Code: "brake"}, event.Mirror{Name: "a", Refused: true, Code: "packet"}
+	brake := event.Mirror{Name: "a", Refused: true, Code: "brake"}
+	packet := event.Mirror{Name: "a", Refused: true, Code: "packet"}
 	waits := event.Mirror{Name: "a"}
 	conflicts := func(n int) event.Mirror { return event.Mirror{Name: "a", Follows: true, Conflicts: n} }
 	for i, step := range []struct {

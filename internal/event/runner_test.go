@@ -63,7 +63,8 @@ func TestProgramsAreTold(t *testing.T) {
 	delete(second, "time")
 	assert.Equal(t, map[string]any{"event": "mirror_refused", "daemon": "d", "prefix": "/p", "mirror": "a",
 		"code": "brake"}, first)
-	assert.Equal(t, map[string]any{"event": "drop_done", "daemon": "d", "prefix": "/p", "name": "D.T", "mark": 7.0}, second)
+	assert.Equal(t, map[string]any{"event": "drop_done", "daemon": "d", "prefix": "/p", "name": "D.T",
+		"mark": 7.0}, second)
 	assert.Contains(t, log.String(), "no room")
 
 	want := `# HELP css_sync_events_total Number of times that a program was to be told of an event, by what became of it.
