@@ -114,7 +114,7 @@ func (k *statusKeeper) follows(s kvdata.State, seen cssetcd.Revision) []notice {
 		return t.Holds || t.Code == Quarantine && s.Quarantined == 0 || t.Code == ForeignWrites && k.others == 0
 	})
 	if s.Quarantined > 0 {
-		out = append(out, k.journal.set(now, Quarantine, fmt.Sprintf("kvData cannot hold %d keys of the catalogue",
+		out = append(out, k.journal.set(now, Quarantine, fmt.Sprintf("kvData cannot hold %d of the catalogue's keys",
 			s.Quarantined))...)
 	}
 	return append(out, k.journal.remind(now)...)

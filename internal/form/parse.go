@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// Parse reads JSON of a form; what is what errors call it. A field that the form does not have is refused, and so are one
-// that comes twice and a null where the form has a value: what is mistyped must not be passed over.
+// Parse reads JSON of a form; what is what errors call it. A field that the form does not have is refused, and so are
+// one that comes twice and a null where the form has a value: what is mistyped must not be passed over.
 func Parse[T any](text []byte, what string) (v T, err error) {
 	if !utf8.Valid(text) {
 		return v, fmt.Errorf("%s is not UTF-8", what)

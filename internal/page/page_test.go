@@ -105,7 +105,7 @@ func watched(t *testing.T) *world {
 		{OK: true, Server: "czar-1.example.org:3306", Name: "second", AppliedRevision: 96, Rows: 4700,
 			LagRevisions: &behind, LagSeconds: &lag, SameCatalogue: &same, Updated: &now, Leader: "daemon-1",
 			StandingBy: []string{}, Quarantined: 1, Conflicts: 1, Foreign: 1,
-			Troubles: []mirror.Trouble{mirror.NewTrouble(mirror.Quarantine, "kvData cannot hold 1 keys of the catalogue", now)}},
+			Troubles: []mirror.Trouble{mirror.NewTrouble(mirror.Quarantine, "kvData cannot hold 1 of the catalogue's keys", now)}},
 	}
 	wrote := "PRIVATE"
 	w.records = report.Records{
@@ -130,7 +130,7 @@ func TestPageTellsHowAllStands(t *testing.T) {
 	o := open(t, w.server, desktop)
 	o.awaitText("#mirror-list", "3 s, 4 revisions behind")
 	o.awaitText("#mirror-list", "up to date")
-	o.awaitText("#alarm-list", "kvData cannot hold 1 keys")
+	o.awaitText("#alarm-list", "kvData cannot hold 1 of")
 	assert.NotContains(t, ask[string](o, `document.querySelector("#mirror-list").textContent`), "undefined")
 	o.await(`document.querySelectorAll(".plot .line").length === 2`)
 	o.awaitText("#czar-list", "czar-0")
