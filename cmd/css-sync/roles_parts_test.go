@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -35,7 +32,7 @@ import (
 
 // users are the parts at work in the test, each as a user of etcd of its own.
 var users = map[string][]roles.Part{
-	"czar": {roles.Czar}, "agent": {roles.Agent}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
+	"czar": {roles.Czar}, "agent": {roles.Agent}, "http": {roles.HTTPWriter}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
 	"coordinator": {roles.Coordinator}, "operator": {roles.Operator}, "reader": {roles.Reader},
 }
 
@@ -80,6 +77,7 @@ func TestEachPartDoesWithItsRole(t *testing.T) {
 	w.mirrorAlone()
 	w.mirrorBoth()
 	w.drop()
+	w.writeOverHTTP()
 
 	w.as("root").Says("nothing to do", "roles --apply")
 	for user, parts := range users {
@@ -219,19 +217,24 @@ func (w *world) mirrorBoth() {
 	end()
 }
 
+// czar opens the gate of one.
+func (w *world) czar() *gatedCzar {
+	ctx := w.t.Context()
+	css, err := cssetcd.New(ctx, w.client("czar"))
+	require.NoError(w.t, err)
+	view, err := cssetcd.OpenView(ctx, css)
+	require.NoError(w.t, err)
+	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar"))
+	require.NoError(w.t, err)
+	return &gatedCzar{gate, w.t, view}
+}
+
 // drop lets a czar and a coordinator drop a table under a query, ends the registration of a czar, and frees a name.
 func (w *world) drop() {
 	t, c := w.t, w.as("operator")
-	ctx := t.Context()
-	css, err := cssetcd.New(ctx, w.client("czar"))
-	require.NoError(t, err)
-	view, err := cssetcd.OpenView(ctx, css)
-	require.NoError(t, err)
-	defer view.Close()
-	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar"))
-	require.NoError(t, err)
-	czar := &gatedCzar{gate, t, view}
-	_, err = w.root.Put(t.Context(), "/qserv/css/DBS/PastUsAgain", "READY")
+	czar := w.czar()
+	defer czar.view.Close()
+	_, err := w.root.Put(t.Context(), "/qserv/css/DBS/PastUsAgain", "READY")
 	require.NoError(t, err)
 	program, _, broken := dropScript(t)
 	serve, end := w.serve("coordinator", "--no-mirror", "--drop-command", program)
@@ -260,30 +263,9 @@ func (w *world) drop() {
 	c.OK("drops retry Empty")
 	w.awaitFailed("Empty")
 	c.OK("drops abandon Empty")
-	require.NoError(t, gate.Close(t.Context()))
+	require.NoError(t, czar.Close(t.Context()))
 	assert.Empty(t, clitest.JSON[[]form.Czar](c, "drops czars"))
 	end()
-}
-
-// agent starts an agent, and lets it answer all that it does.
-func (w *world) agent() (end func()) {
-	ctx, cancel := context.WithCancel(w.t.Context())
-	socket := filepath.Join(w.t.TempDir(), "s")
-	agent := w.as("agent").Start(ctx, "agent", "--socket", socket)
-	agent.Await(`msg="agent started"`)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}}
-	for _, path := range []string{"/readyz", "/v1/databases", "/v1/tables/LSST/Object", "/v1/nodes", "/v1/families",
-		"/v1/css/DBS", "/v1/snapshot", "/v1/drops", "/v1/czars", "/v1/snapshot?revision=2"} {
-		got, err := client.Get("http://css" + path)
-		require.NoError(w.t, err)
-		text, err := io.ReadAll(got.Body)
-		require.NoError(w.t, errors.Join(err, got.Body.Close()))
-		assert.Equal(w.t, http.StatusOK, got.StatusCode, "%s: %s", path, text)
-	}
-	return func() { cancel(); agent.Ends() }
 }
 
 // awaitFailed waits until the coordinator has tried to remove a database's data, and could not.
@@ -309,7 +291,7 @@ func loads(t *testing.T, etcd *clientv3.Client, key string) error {
 
 // forbidden are commands that a part may not run, and what is said then.
 var forbidden = map[string]string{
-	"reader": "put /note x", "czar": "put /note x", "agent": "put /note x", "mirror": "db create Forbidden",
+	"reader": "put /note x", "czar": "put /note x", "agent": "put /note x", "http": "history-reset", "mirror": "db create Forbidden",
 	"coordinator": "node add n --host h --port 1", "both": "drops settings set --delay 1s", "operator": "",
 }
 
@@ -352,51 +334,6 @@ func (w *world) refusesTheRest(user string, parts []roles.Part) {
 	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s disarms alarms", user)
 	_, err = etcd.RoleList(t.Context())
 	assert.ErrorIs(t, err, rpctypes.ErrPermissionDenied, "%s looks at roles", user)
-}
-
-// TestGateThatIsRefused: a czar whose user lacks something that every czar needs is told so when it opens its gate.
-func TestGateThatIsRefused(t *testing.T) {
-	t.Parallel()
-	g := startGuarded(t)
-	clitest.Fill(g.as("").OK)
-	needs := slices.DeleteFunc(roles.RoleOf(roles.Czar, "/qserv", "").Permissions, func(p roles.Permission) bool {
-		return strings.HasPrefix(p.Key, "/qserv/drop") || strings.HasPrefix(p.Key, "/qserv/ack") // with the first drop
-	})
-	named := map[string][]string{}
-	for _, without := range needs {
-		user := "without " + without.Key
-		named[user] = []string{user}
-		require.NoError(t, roles.Apply(t.Context(), g.client(""), roles.Plan(nil, []roles.Role{{Name: user,
-			Permissions: slices.DeleteFunc(roles.RoleOf(roles.Czar, "/qserv", "").Permissions, func(p roles.Permission) bool {
-				return p == without
-			})}}, "/qserv"), func(roles.Step) {}))
-	}
-	g.guard(named)
-	for user := range named {
-		err := openGate(t, g.client(user))
-		require.ErrorIs(t, err, cssetcd.ErrUnauthorized, user)
-		require.NotErrorIs(t, err, context.DeadlineExceeded, user)
-	}
-}
-
-// openGate opens a gate and closes it.
-func openGate(t *testing.T, etcd *clientv3.Client) error {
-	ctx, cancel := context.WithTimeout(t.Context(), clitest.Patience)
-	defer cancel()
-	css, err := cssetcd.New(ctx, etcd)
-	if err != nil {
-		return err
-	}
-	view, err := cssetcd.OpenView(ctx, css)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	gate, err := deletion.OpenGate(ctx, css, view, deletion.CzarName("czar"))
-	if err != nil {
-		return err
-	}
-	return gate.Close(ctx)
 }
 
 // TestRolesHaveTheFence: whoever puts the token of an operation may look for it and move the fence, without which a

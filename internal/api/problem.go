@@ -106,7 +106,7 @@ var problems = []known{
 	{cssetcd.ErrOutcomeUnknown, "outcome_unknown", http.StatusGatewayTimeout,
 		"it has happened or not: repeat it with the same Idempotency-Key, or look before you do it again"},
 	{cssetcd.ErrReadOnly, "read_only", http.StatusForbidden, ""},
-	{cssetcd.ErrUnauthorized, "etcd_unauthorized", http.StatusBadGateway, "the daemon's user at etcd may not do that"},
+	{cssetcd.ErrUnauthorized, "etcd_unauthorized", http.StatusBadGateway, "the daemon's user at etcd may not do that; `css-sync roles` prints what it needs"},
 	{cssetcd.ErrOldServer, "old_etcd", http.StatusBadGateway, ""},
 	{cssetcd.ErrContended, "contended", http.StatusServiceUnavailable, ""},
 	{cssetcd.ErrRegressed, "regressed", http.StatusServiceUnavailable, "read anew"},

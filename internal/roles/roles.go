@@ -19,12 +19,13 @@ const (
 	Mirror        Part = "mirror"         // keeps a kvData that etcd alone writes
 	MirrorCapture Part = "mirror-capture" // what that needs in addition where both sides write
 	Coordinator   Part = "coordinator"    // carries drops out
+	HTTPWriter    Part = "http-writer"    // what css-sync serve needs in addition where it takes writes over HTTP
 	Operator      Part = "operator"       // every command that changes something
 	Reader        Part = "reader"         // every command that looks, and czars without a gate
 )
 
 // Parts are all of them.
-var Parts = []Part{Czar, Agent, Mirror, MirrorCapture, Coordinator, Operator, Reader}
+var Parts = []Part{Czar, Agent, Mirror, MirrorCapture, Coordinator, HTTPWriter, Operator, Reader}
 
 // Does says in a few words what a part does.
 func (p Part) Does() string {
@@ -34,6 +35,7 @@ func (p Part) Does() string {
 		Mirror:        "css-sync serve that mirrors to MySQL",
 		MirrorCapture: "in addition to mirror, where both sides write",
 		Coordinator:   "css-sync serve that carries drops out",
+		HTTPWriter:    "in addition, where css-sync serve takes writes over HTTP",
 		Operator:      "the commands of css-sync that change something, and those that look",
 		Reader:        "the commands of css-sync that look, and czars without a gate",
 	}[p]
@@ -94,21 +96,28 @@ var table = map[Part][]Grant{
 		{kv.Below(csskey.Alive), ReadWrite},
 		{kv.Below(csskey.Coordinators), ReadWrite}, // its election
 	}),
-	Operator: {
-		{kv.Everything, Read},
-		{kv.Below(csskey.CSS), Write},
-		{kv.Key(csskey.History), Write}, // the first write of a catalogue, and history-reset
-		{kv.Key(csskey.Config), Write},  // drops settings set
-		{kv.Below(csskey.Fold), Write},
-		{kv.Below(csskey.Ref), Write},
-		{kv.Key(csskey.LastPartitioning), Write},
-		{kv.Below(csskey.Drops), Write},
-		{kv.Below(csskey.Czars), Write},   // drops evict
+	HTTPWriter: slices.Concat(writer, []Grant{
+		{kv.Below(csskey.Once), Write}, // notes of requests with an Idempotency-Key
+	}),
+	Operator: slices.Concat(writer, []Grant{
+		{kv.Key(csskey.History), Write},   // the first write of a catalogue, and history-reset
+		{kv.Key(csskey.Config), Write},    // drops settings set
 		{kv.Below(csskey.Inboxes), Write}, // mirror --capture, mirror --once
 		{kv.Below(csskey.Imports), Write}, // import mysql, export mysql
-		{kv.Key(kv.CommitPath), Write},
-		{kv.Key(kv.FencePath), Write},
-	},
+	}),
+}
+
+// writer is for every change of the catalogue and of drops.
+var writer = []Grant{
+	{kv.Everything, Read},
+	{kv.Below(csskey.CSS), Write},
+	{kv.Below(csskey.Fold), Write},
+	{kv.Below(csskey.Ref), Write},
+	{kv.Key(csskey.LastPartitioning), Write},
+	{kv.Below(csskey.Drops), Write},
+	{kv.Below(csskey.Czars), Write}, // drops evict
+	{kv.Key(kv.CommitPath), Write},
+	{kv.Key(kv.FencePath), Write},
 }
 
 // czar is for a gate and its view.
