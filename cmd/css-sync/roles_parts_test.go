@@ -32,7 +32,8 @@ import (
 
 // users are the parts at work in the test, each as a user of etcd of its own.
 var users = map[string][]roles.Part{
-	"czar": {roles.Czar}, "agent": {roles.Agent}, "http": {roles.HTTPWriter}, "mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
+	"czar": {roles.Czar}, "agent": {roles.Agent}, "http": {roles.HTTPWriter},
+	"mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
 	"coordinator": {roles.Coordinator}, "operator": {roles.Operator}, "reader": {roles.Reader},
 }
 
@@ -291,7 +292,8 @@ func loads(t *testing.T, etcd *clientv3.Client, key string) error {
 
 // forbidden are commands that a part may not run, and what is said then.
 var forbidden = map[string]string{
-	"reader": "put /note x", "czar": "put /note x", "agent": "put /note x", "http": "history-reset", "mirror": "db create Forbidden",
+	"reader": "put /note x", "czar": "put /note x", "agent": "put /note x",
+	"http": "history-reset", "mirror": "db create Forbidden",
 	"coordinator": "node add n --host h --port 1", "both": "drops settings set --delay 1s", "operator": "",
 }
 

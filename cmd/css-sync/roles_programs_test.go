@@ -66,7 +66,8 @@ func (w *world) writeOverHTTP() {
 		return err == nil && got.Body.Close() == nil && got.StatusCode == http.StatusOK
 	}, serve.String())
 	for _, line := range []string{
-		"DELETE /v1/czars/" + clitest.JSON[[]form.Czar](w.as("reader"), "drops czars")[0].ID, `PUT /v1/nodes/over-http {"host":"h","port":1}`,
+		"DELETE /v1/czars/" + clitest.JSON[[]form.Czar](w.as("reader"), "drops czars")[0].ID,
+		`PUT /v1/nodes/over-http {"host":"h","port":1}`,
 		`PUT /v1/databases/OverHTTP {"striping":{"stripes":340,"sub_stripes":3,"overlap":0.01}}`,
 		`PUT /v1/tables/OverHTTP/T {"schema":"(id INT)"}`, `PUT /v1/tables/LSST/Object/chunks/77 {"nodes":["over-http"]}`,
 		"DELETE /v1/tables/OverHTTP/T?after=3600", "POST /v1/drops/OverHTTP.T/cancel", "GET /v1/log", "GET /v1/status",

@@ -105,7 +105,9 @@ func watched(t *testing.T) *world {
 		{OK: true, Server: "czar-1.example.org:3306", Name: "second", AppliedRevision: 96, Rows: 4700,
 			LagRevisions: &behind, LagSeconds: &lag, SameCatalogue: &same, Updated: &now, Leader: "daemon-1",
 			StandingBy: []string{}, Quarantined: 1, Conflicts: 1, Foreign: 1,
-			Troubles: []mirror.Trouble{mirror.NewTrouble(mirror.Quarantine, "kvData cannot hold 1 of the catalogue's keys", now)}},
+			Troubles: []mirror.Trouble{
+				mirror.NewTrouble(mirror.Quarantine, "kvData cannot hold 1 of the catalogue's keys", now),
+			}},
 	}
 	wrote := "PRIVATE"
 	w.records = report.Records{
