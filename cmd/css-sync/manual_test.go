@@ -35,9 +35,9 @@ what they permit is to be meant each time. Names of files are relative to where 
 
 Passwords belong in files of their own, which a setting that ends in ` + "`-file`" + ` names.
 
-At SIGHUP ` + "`css-sync serve`" + ` reads the file anew. It keeps ` + "`data-dir`" + `, ` + "`listen-client`" + ` and ` + "`listen-http`" + `, and says so
-if they have changed. A change of ` + "`log-level`" + ` alone takes effect at once; after any other it ends what runs and begins
-again.
+At SIGHUP ` + "`css-sync serve`" + ` reads the file anew. It keeps ` + "`data-dir`" + ` and ` + "`listen-client`" + `, and says so if they have
+changed; where ` + "`listen-http`" + ` has changed it takes nothing. A change of ` + "`log-level`" + ` alone takes effect at
+once; after any other it ends what runs and begins again.
 
 ` + "`css-sync config print --show-source`" + ` prints what is in force, and where it comes from, as such a file.
 `

@@ -14,7 +14,7 @@ const serveEventHelp = `It runs each program of --on-event when something happen
   mirror_well          it follows again; with mirror
   conflict             others wrote something that etcd did not take; with mirror, conflicts, text, do
   drop_done            all of it is removed and the name is free; with name, mark
-  drop_stuck           it has waited for half an hour since the mark, or its data could not be removed for so long; with name, mark, text, do
+  drop_stuck           it has waited for half an hour since the daemon saw it marked, or its data could not be removed for so long; with name, mark, text, do
 
 The daemon that leads the mirror tells of it, and that which coordinates drops of drops; another one that takes over tells anew of what is wrong.
 Programs run one at a time, in the order of events, each for up to a minute. What 64 events wait for is not told, nor what waits when the

@@ -102,9 +102,9 @@ func (a *Agent) Run(ctx context.Context) {
 			a.pass()
 		}
 	}
+	a.watching.Wait() // by then each query has been told
 	a.leave()
 	kept.Wait()
-	a.watching.Wait()
 }
 
 // pass ends what has expired, and lets go what has been kept for long enough.

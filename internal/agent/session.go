@@ -88,18 +88,24 @@ func (a *Agent) serveSession(w http.ResponseWriter, r *http.Request) error {
 	for err == nil { // and no word in between: a czar that is stopped for a while is not gone
 		select {
 		case <-s.wake:
-			for _, e := range s.take() {
-				if err == nil {
-					err = send("ended", e)
-				}
-			}
+			err = sendAll(s.take(), send)
 		case <-r.Context().Done():
 			return nil
 		case <-a.leaving.Done():
+			_ = sendAll(s.take(), send) // the connection ends with it
 			return nil
 		}
 	}
 	return nil // it was answered
+}
+
+func sendAll(all []ended, send func(string, any) error) error {
+	for _, e := range all {
+		if err := send("ended", e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end ends a session and its queries.

@@ -137,6 +137,9 @@ func (s *shared) get(ctx context.Context, ask func(context.Context) (any, error)
 	if s.body != nil && time.Since(s.at) < fresh {
 		return s.body, nil
 	}
+	// The answer is for others, too: who leaves does not end it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestWrite)
+	defer cancel()
 	body, err := ask(ctx)
 	if err == nil {
 		s.body, s.at = body, time.Now()

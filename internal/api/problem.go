@@ -95,7 +95,7 @@ var problems = []known{
 	{cssetcd.ErrDuplicateColumn, "duplicate_column", http.StatusBadRequest, ""},
 	{cssetcd.ErrUnqueryable, "unqueryable", http.StatusBadRequest, "allow_unqueryable=true creates it nevertheless"},
 	{cssetcd.ErrBadValue, "bad_value", http.StatusBadRequest, ""},
-	{deletion.ErrTiming, "timing", http.StatusConflict, "css-sync config set changes the settings"},
+	{deletion.ErrTiming, "timing", http.StatusConflict, "css-sync drops settings set changes the settings"},
 	{cssetcd.ErrInvalid, "invalid", http.StatusBadRequest, ""},
 
 	{cssetcd.ErrCompacted, "compacted", http.StatusGone, ""},

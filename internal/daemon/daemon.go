@@ -13,7 +13,6 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/compaction"
-	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/event"
 )
 
@@ -40,15 +39,16 @@ type daemon struct {
 	css      *cli.Catalogue
 	view     *cssetcd.View
 	standing standing
+	lasting  *lasting
 	events   *event.Runner // nil: nobody is told
 }
 
-// serve runs the daemon's parts. The etcd is that of this process, if it has one.
-func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.Server, door *door, heart *heart) error {
-	d := &daemon{Program: p, Config: config}
+// serve runs the daemon's parts.
+func serve(ctx context.Context, p *cli.Program, config Config, on *lasting) error {
+	d := &daemon{Program: p, Config: config, lasting: on}
 	var parts []func(context.Context) error
-	if etcd != nil {
-		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, etcd) })
+	if on.etcd != nil {
+		parts = append(parts, func(ctx context.Context) error { return watchOver(ctx, on.etcd) })
 	}
 	var err error
 	if d.css, err = p.Connect(ctx); err != nil {
@@ -78,11 +78,11 @@ func serve(ctx context.Context, p *cli.Program, config Config, etcd *embedetcd.S
 	if config.Compact > 0 {
 		parts = append(parts, d.compact)
 	}
-	if door != nil {
-		parts = append(parts, d.answer(door))
+	if on.door != nil {
+		parts = append(parts, d.answer(on.door))
 	}
 	parts = append(parts, d.tellReady)
-	defer heart.asks(d.answers)()
+	defer on.heart.asks(d.answers)()
 	err = runAll(ctx, parts)
 	p.Log.Info("css-sync stops")
 	return err

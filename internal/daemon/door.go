@@ -45,6 +45,7 @@ type door struct {
 	inside   sync.RWMutex // held by each request while it is answered
 	handler  http.Handler
 	leave    context.Context // ends when those inside have to leave
+	dismiss  context.CancelFunc
 }
 
 // openDoor listens. It returns nil where there is nothing to listen at. An address that nobody asked for keeps no
@@ -62,8 +63,8 @@ func openDoor(p *cli.Program, config HTTP) (*door, error) {
 	if err != nil {
 		return nil, cli.Hinted(fmt.Errorf("serve: HTTP: %w", err), "%s says where to listen; off is nowhere", config.Flag)
 	}
-	d := &door{listener: l, served: make(chan error, 1), handler: api.Starting(config.Access, page.Handler()),
-		leave: context.Background()}
+	d := &door{listener: l, served: make(chan error, 1)}
+	d.change(api.Starting(config.Access, page.Handler()))
 	d.tls.Store(config.TLS)
 	d.server = &http.Server{
 		Handler: d, ReadHeaderTimeout: headersWithin, ReadTimeout: bodyWithin, IdleTimeout: idleFor,
@@ -104,11 +105,17 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer d.inside.RUnlock()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	leaving := &leavingWriter{ResponseWriter: w, c: http.NewResponseController(w)}
-	defer context.AfterFunc(d.leave, func() {
+	leaving, left := &leavingWriter{ResponseWriter: w, c: http.NewResponseController(w)}, make(chan struct{})
+	stop := context.AfterFunc(d.leave, func() {
+		defer close(left)
 		cancel()
 		leaving.leave()
-	})()
+	})
+	defer func() {
+		if !stop() { // what writes to w must not outlive the request
+			<-left
+		}
+	}()
 	d.handler.ServeHTTP(leaving, r.WithContext(ctx))
 }
 
@@ -151,18 +158,19 @@ func (w *leavingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // answered.
 func (d *door) lead(config HTTP, handler http.Handler) (end func()) {
 	d.tls.Store(config.TLS)
-	leave, cancel := context.WithCancel(context.Background())
-	d.change(handler, leave)
-	return func() {
-		cancel()
-		d.change(api.Starting(config.Access, page.Handler()), context.Background())
-	}
+	d.change(handler)
+	return func() { d.change(api.Starting(config.Access, page.Handler())) }
 }
 
-func (d *door) change(handler http.Handler, leave context.Context) {
+// change has those inside leave, and others come in to another handler when all have.
+func (d *door) change(handler http.Handler) {
+	if d.dismiss != nil {
+		d.dismiss()
+	}
 	d.inside.Lock()
 	defer d.inside.Unlock()
-	d.handler, d.leave = handler, leave
+	d.handler = handler
+	d.leave, d.dismiss = context.WithCancel(context.Background())
 }
 
 // address is where it listens.

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -16,11 +15,9 @@ import (
 // time its handler gives it.
 func TestSlowClientsDoNotHoldTheDaemonUp(t *testing.T) {
 	t.Parallel()
-	d := &door{handler: http.NotFoundHandler(), leave: context.Background()}
-	server := httptest.NewServer(d)
-	t.Cleanup(server.Close)
+	d := &door{}
 	full := make(chan struct{})
-	end := d.lead(HTTP{}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		c := http.NewResponseController(w)
 		for written := 0; ; written += 1 << 20 {
 			if written == 64<<20 { // more than sockets hold, so that it is never reached
@@ -35,13 +32,16 @@ func TestSlowClientsDoNotHoldTheDaemonUp(t *testing.T) {
 				return
 			}
 		}
-	}))
+	})
+	d.change(handler) // also while the daemon begins, when nobody leads
+	server := httptest.NewServer(d)
+	t.Cleanup(server.Close)
 	resp, err := http.Get(server.URL)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	<-full
 	ended := make(chan struct{})
-	go func() { defer close(ended); end() }()
+	go func() { defer close(ended); d.lead(HTTP{}, http.NotFoundHandler())() }()
 	select {
 	case <-ended:
 	case <-time.After(time.Minute):

@@ -14,7 +14,6 @@ import (
 
 // tellOfMirrors tells what happens to the mirrors that this process leads.
 func (d *daemon) tellOfMirrors(ctx context.Context) error {
-	var seen event.Mirrors
 	tick := time.NewTicker(look)
 	defer tick.Stop()
 	for {
@@ -29,7 +28,7 @@ func (d *daemon) tellOfMirrors(ctx context.Context) error {
 				now = append(now, mirrorForEvents(t.Name, s))
 			}
 		}
-		for _, e := range seen.See(now) {
+		for _, e := range d.lasting.mirrors.See(now) {
 			d.events.Tell(e)
 		}
 	}
@@ -56,7 +55,6 @@ func (d *daemon) tellOfDrops(config *coordinator.Config) {
 	config.Done = func(name string, mark cssetcd.Revision) {
 		d.events.Tell(event.Event{Event: event.DropDone, Name: name, Mark: int64(mark)})
 	}
-	var seen event.Drops
 	config.Trace = func(s coordinator.Step) {
 		var now []event.Drop
 		if s.Leading {
@@ -65,7 +63,7 @@ func (d *daemon) tellOfDrops(config *coordinator.Config) {
 					Marked: string(drop.Intent.Phase) == deletion.PhaseMarked, Error: drop.Intent.Error})
 			}
 		}
-		for _, e := range seen.See(time.Now(), now) {
+		for _, e := range d.lasting.drops.See(time.Now(), now) {
 			d.events.Tell(e)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/embedetcd"
+	"github.com/qserv/css-etcd/internal/event"
 	"github.com/qserv/css-etcd/internal/settings"
 	"github.com/qserv/css-etcd/internal/wait"
 )
@@ -51,12 +52,12 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 		}
 		defer stopEtcd(first.Program, etcd)
 	}
-	var heart heart
+	lasting := &lasting{etcd: etcd, door: door}
 	var beating sync.WaitGroup
 	defer beating.Wait()
 	alive, dies := context.WithCancel(context.WithoutCancel(ctx))
 	defer dies()
-	beating.Go(func() { heart.beat(alive, first.Program) })
+	beating.Go(func() { lasting.heart.beat(alive, first.Program) })
 	defer notify(first.Program, stopping)
 	now := first
 	for again := false; ; {
@@ -72,23 +73,57 @@ func Run(ctx context.Context, first Setup, reread func() (Setup, error)) error {
 				end(errReload)
 			}
 		}()
-		err := serve(inner, now.Program, now.Config, etcd, door, &heart)
+		err := serve(inner, now.Program, now.Config, lasting)
 		end(nil)
 		anew, reload := <-next
-		switch {
-		case ctx.Err() != nil:
-			return err
-		case reload && err == nil:
+		switch whatNext(ctx.Err() != nil, reload, again, err) {
+		case beginAnew:
+			if err != nil {
+				now.Program.Log.Warn("SIGHUP: what ran until now had failed", "err", cli.Sentence(err))
+			}
 			now, again = anew, true
+			now.Config.Mirror.Adopt = false         // which is said once, of the table that was there at the start
 			first.Program.TakeLogLevel(now.Program) // with which the etcd of this process logs
 			now.Program.Log.Info("SIGHUP: css-sync begins again with what its files say now")
-		case again && cli.ExitCode(err) == cli.ExitNoConnection: // which is an error at the start only
+		case tryAgain:
 			now.Program.Log.Warn("etcd cannot be reached; css-sync tries again", "err", cli.Sentence(err))
 			_ = wait.For(ctx, reloadPause)
 		default:
 			return err
 		}
 	}
+}
+
+// lasting is what goes on when a daemon begins again.
+type lasting struct {
+	etcd    *embedetcd.Server // nil: there is none in this process
+	door    *door             // nil: nobody is answered
+	heart   heart
+	mirrors event.Mirrors // of which somebody was told
+	drops   event.Drops
+}
+
+// step is what a daemon does when what it ran has ended.
+type step int
+
+const (
+	goDown step = iota
+	beginAnew
+	tryAgain
+)
+
+// whatNext says it. Who sent SIGHUP has changed something, and mostly because of what failed: that counts for more than
+// how it failed. That etcd cannot be reached is an error at the start only.
+func whatNext(ended, reload, again bool, err error) step {
+	switch {
+	case ended:
+		return goDown
+	case reload:
+		return beginAnew
+	case again && cli.ExitCode(err) == cli.ExitNoConnection:
+		return tryAgain
+	}
+	return goDown
 }
 
 // awaitReload waits for a SIGHUP after which the daemon has to begin again, and returns with what. It returns false
@@ -130,14 +165,18 @@ func awaitReload(ctx context.Context, now Setup, hangups <-chan os.Signal, rerea
 	}
 }
 
-// kept are settings of what goes on: the etcd of this process, and where HTTP is answered.
-var kept = []string{"data-dir", "listen-client", "listen-http"}
+// kept are settings of what goes on: the etcd of this process.
+var kept = []string{"data-dir", "listen-client"}
 
 // switches are settings that say whether something is there that goes on, and what that is.
 var switches = []struct{ name, what string }{
 	{"data-dir", "whether an etcd runs in this process"},
 	{"http-cert", "whether HTTP has TLS"},
 }
+
+// listenHTTP is where HTTP is answered. Who may do what follows from it, so that nothing else is taken where it has
+// changed.
+const listenHTTP = "listen-http"
 
 // reload is what a SIGHUP asks for.
 type reload struct {
@@ -156,6 +195,10 @@ func compare(before, now settings.Layer) (reload, error) {
 	}
 	var r reload
 	changed := settings.Changed(before, now)
+	if slices.Contains(changed, listenHTTP) {
+		return reload{}, fmt.Errorf("%s says where HTTP is answered, which takes a restart of css-sync to change: it was %q "+
+			"and is %q", listenHTTP, before[listenHTTP].Texts, now[listenHTTP].Texts)
+	}
 	r.later = slices.DeleteFunc(slices.Clone(changed), func(name string) bool {
 		return !slices.Contains(kept, name)
 	})

@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/settings"
 )
 
@@ -33,8 +36,9 @@ func TestCompareSays(t *testing.T) {
 			"log-level", "warn"),
 			reload{later: []string{"listen-client"}, levelOnly: true}, false},
 		"its own etcd, where there was none": {said(), said("data-dir", "d"), reload{}, true},
-		"HTTP elsewhere": {said(), said("listen-http", "l"), reload{later: []string{"listen-http"}},
-			false},
+		"HTTP elsewhere, on which it depends who may read": {said("listen-http", "l", "a", "1"),
+			said("listen-http", "m", "a", "2"), reload{}, true},
+		"HTTP nowhere":                       {said(), said("listen-http", "off"), reload{}, true},
 		"TLS for HTTP, where there was none": {said(), said("http-cert", "c"), reload{}, true},
 		"another certificate":                {said("http-cert", "c"), said("http-cert", "d"), reload{}, false},
 		"no etcd any more":                   {said("data-dir", "d"), said("data-dir", ""), reload{}, true},
@@ -48,5 +52,25 @@ func TestCompareSays(t *testing.T) {
 				assert.Equal(t, test.want.levelOnly, have.levelOnly)
 			}
 		})
+	}
+}
+
+func TestWhatNext(t *testing.T) {
+	away, other := fmt.Errorf("etcd: %w", cli.ErrNoConnection), errors.New("another")
+	for name, test := range map[string]struct {
+		ended, reload, again bool
+		err                  error
+		want                 step
+	}{
+		"a signal":                               {ended: true, want: goDown},
+		"a signal and SIGHUP":                    {ended: true, reload: true, want: goDown},
+		"SIGHUP":                                 {reload: true, want: beginAnew},
+		"SIGHUP mends what could not be reached": {reload: true, again: true, err: away, want: beginAnew},
+		"SIGHUP while it begins for the first time": {reload: true, err: other, want: beginAnew},
+		"etcd is away at the start":                 {err: away, want: goDown},
+		"etcd is away after SIGHUP":                 {again: true, err: away, want: tryAgain},
+		"a part fails":                              {again: true, err: other, want: goDown},
+	} {
+		assert.Equal(t, test.want, whatNext(test.ended, test.reload, test.again, test.err), name)
 	}
 }

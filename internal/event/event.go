@@ -2,7 +2,10 @@
 // sees, and who runs the programs.
 package event
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // Kind is what happened. The texts are a contract.
 type Kind string
@@ -64,9 +67,12 @@ type Mirrors struct {
 }
 
 // See returns what has happened since it was called last. Of a mirror that this daemon does not lead any more it
-// forgets all: who leads tells.
+// forgets all but that it refused: who leads tells, and what was told to be wrong has to be told to be well.
 func (m *Mirrors) See(all []Mirror) (events []Event) {
-	refused, conflicts := map[string]string{}, map[string]int{}
+	refused, conflicts := maps.Clone(m.refused), map[string]int{}
+	if refused == nil {
+		refused = map[string]string{}
+	}
 	for _, s := range all {
 		code, was := m.refused[s.Name]
 		switch {
@@ -76,9 +82,8 @@ func (m *Mirrors) See(all []Mirror) (events []Event) {
 				events = append(events, Event{Event: MirrorRefused, Mirror: s.Name, Code: s.Code, Text: s.Text, Do: s.Do})
 			}
 		case s.Follows && was:
+			delete(refused, s.Name)
 			events = append(events, Event{Event: MirrorWell, Mirror: s.Name})
-		case was: // it tries
-			refused[s.Name] = code
 		}
 		conflicts[s.Name] = s.Conflicts
 		if s.Conflicts > m.conflicts[s.Name] {

@@ -40,7 +40,8 @@ func TestEventsOfMirrors(t *testing.T) {
 		{[]event.Mirror{waits, {Name: "b", Refused: true, Code: "brake"}}, []string{"mirror_refused b brake"}},
 		{[]event.Mirror{follows}, []string{"mirror_well a "}},
 		{[]event.Mirror{follows}, nil},
-		{[]event.Mirror{{Name: "b", Follows: true}}, nil}, // it was forgotten while another daemon led it
+		{[]event.Mirror{{Name: "b", Follows: true}}, []string{"mirror_well b "}}, // after this daemon has begun anew
+		{[]event.Mirror{{Name: "b", Follows: true}}, nil},
 		{[]event.Mirror{conflicts(1)}, []string{"conflict a "}},
 		{[]event.Mirror{conflicts(1)}, nil},
 		{[]event.Mirror{conflicts(3)}, []string{"conflict a "}},

@@ -37,6 +37,7 @@ export class Feed extends EventTarget {
 
   async #poll() {
     const mine = this.#listening;
+    if (mine === null) return;
     try {
       const status = await get("/v1/status", { signal: mine.signal });
       if (mine !== this.#listening) return;
@@ -47,6 +48,7 @@ export class Feed extends EventTarget {
       this.#failures++;
       this.tell("problem", problem);
     }
+    if (mine !== this.#listening) return; // who was told has stopped it
     this.#timer = setTimeout(() => this.#poll(), Math.min(longestPause, pause * 2 ** Math.min(this.#failures, 4)));
   }
 
@@ -68,7 +70,10 @@ export class Feed extends EventTarget {
   #take(name, id, data) {
     this.#last = id || this.#last;
     if (name === "reset" || data.length > large) this.tell("changed", null);
-    else if (name === "change") this.tell("changed", JSON.parse(data).changes.map((c) => c.key));
+    else if (name === "change") {
+      const step = JSON.parse(data);
+      this.tell("changed", step.regressed ? null : step.changes.map((c) => c.key)); // etcd went back: all may be another
+    }
   }
 }
 
