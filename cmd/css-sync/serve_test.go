@@ -182,7 +182,7 @@ func TestServeTellsSystemd(t *testing.T) {
 	c.OK("check")
 	systemd.Await("STATUS=mirror following at revision ")
 	systemd.Await("WATCHDOG=1")
-	systemd.Heard = nil
+	systemd.Forget()
 	for _, text := range []string{"log-level: debug\n", "log-level: loud\n", "log-level: info\ncompact: 2h\n"} {
 		rewrite(t, file, text)
 		serve.Signal(syscall.SIGHUP)

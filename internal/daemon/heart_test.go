@@ -85,6 +85,7 @@ func TestWatchdogIsSilentWhileTheDaemonHangs(t *testing.T) {
 		}
 	}
 	assert.True(t, silent)
+	systemd.Forget()
 	close(loose)
 	systemd.Await(lives)
 }

@@ -16,6 +16,7 @@ type Systemd struct {
 	Heard []string // message by message
 	t     testing.TB
 	conn  *net.UnixConn
+	open  []string // those heard that nobody has waited for
 }
 
 // NewSystemd listens for as long as the test runs.
@@ -45,20 +46,25 @@ func (s *Systemd) Hear(within time.Duration) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	s.Heard = append(s.Heard, string(buffer[:n]))
-	return s.Heard[len(s.Heard)-1], true
+	message := string(buffer[:n])
+	s.Heard, s.open = append(s.Heard, message), append(s.open, message)
+	return message, true
 }
 
-// Await waits for a message that begins with a text.
+// Forget has what was heard so far not count any more.
+func (s *Systemd) Forget() { s.Heard, s.open = nil, nil }
+
+// Await waits for a message that begins with a text. Those of different parts come in any order: one that came before
+// another that was waited for counts, too, but once.
 func (s *Systemd) Await(begins string) {
 	s.t.Helper()
-	for {
-		message, ok := s.Hear(time.Minute)
-		if !ok {
-			s.t.Fatalf("systemd was not told %q; it was told %q", begins, slices.Clone(s.Heard))
-		}
-		if strings.HasPrefix(message, begins) {
+	for until := time.Now().Add(time.Minute); ; {
+		if i := slices.IndexFunc(s.open, func(m string) bool { return strings.HasPrefix(m, begins) }); i >= 0 {
+			s.open = slices.Delete(s.open, i, i+1)
 			return
+		}
+		if _, ok := s.Hear(time.Until(until)); !ok {
+			s.t.Fatalf("systemd was not told %q; it was told %q", begins, s.Heard)
 		}
 	}
 }
