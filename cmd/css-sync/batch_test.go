@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/form"
@@ -33,6 +34,13 @@ func TestBatch(t *testing.T) {
 	assert.Greater(t, again.Incarnation, shown.Incarnation)
 	again.Incarnation, again.Modified = shown.Incarnation, shown.Modified
 	assert.Equal(t, shown, again)
+	c.Put(cssetcd.DefaultPrefix+"/czar/1", "{}")
+	for _, thing := range []string{`"table drop","database":"LSST","table":"Copy"`, `"db drop","name":"LSST_2"`} {
+		c.Stdin = `{"op":` + thing + `}`
+		c.Refuses(cli.ExitError, "czars are registered", "batch -")
+		c.Stdin = `{"force":true,"op":` + thing + `}`
+		c.Says("1 operation done", "batch -")
+	}
 	c.Stdin = `{"op":"db create","name":"LSST","if_not_exists":true}`
 	c.Says("nothing to do: all is as the batch says already", "batch -")
 }

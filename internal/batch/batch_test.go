@@ -80,6 +80,32 @@ func TestEveryOperation(t *testing.T) {
 	assert.Equal(t, []int{7}, ids)
 }
 
+// TestConditionsCount: each operation that takes one does nothing where it does not hold.
+func TestConditionsCount(t *testing.T) {
+	t.Parallel()
+	css, err := cssetcd.OpenFile(t.TempDir() + "/css.json")
+	require.NoError(t, err)
+	commit := func(lines string) error {
+		b, err := batch.Read(strings.NewReader(lines))
+		require.NoError(t, err)
+		_, err = css.Commit(t.Context(), b.Batch)
+		return err
+	}
+	require.NoError(t, commit(`{"op":"node add","name":"n","host":"h","port":1}
+{"op":"db create","name":"D"}
+{"op":"table create","database":"D","table":"T","schema":"(id INT)"}`))
+	for _, op := range []string{
+		`"op":"db set-status","name":"D","status":"DO_NOT_USE"`, `"op":"db drop","name":"D"`,
+		`"op":"table set-status","database":"D","table":"T","status":"DO_NOT_USE"`,
+		`"op":"table set-schema","database":"D","table":"T","schema":"(id BIGINT)"`,
+		`"op":"table set-scan","database":"D","table":"T","scan_rating":1`, `"op":"table drop","database":"D","table":"T"`,
+		`"op":"node set-state","name":"n","state":"INACTIVE"`, `"op":"node delete","name":"n"`,
+	} {
+		require.ErrorIs(t, commit("{"+op+`,"if_status":"OTHER"}`), cssetcd.ErrStatusMismatch, op)
+		require.ErrorIs(t, commit("{"+op+`,"if_revision":999}`), cssetcd.ErrRevisionMismatch, op)
+	}
+}
+
 // TestWhatIsWrongIsNamed: each fault, with its line, and all of them together.
 func TestWhatIsWrongIsNamed(t *testing.T) {
 	t.Parallel()
