@@ -72,7 +72,7 @@ export class Feed extends EventTarget {
     if (name === "reset" || data.length > large) this.tell("changed", null);
     else if (name === "change") {
       const step = JSON.parse(data);
-      this.tell("changed", step.regressed ? null : step.changes.map((c) => c.key)); // etcd went back: all may be another
+      this.tell("changed", step.regressed ? null : step.changes.map((c) => c.key)); // else all may be another
     }
   }
 }
