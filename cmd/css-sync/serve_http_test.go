@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -61,10 +60,7 @@ func TestServeAnswersHTTP(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("# who may write\nfirst firstfirstfirst1\n"), 0o600))
 	c.Env[clitest.ListenHTTP] = "unix://" + socket
 	serve := c.Process("serve", "--no-mirror", "--http-token-file", file)
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}}
+	client := clientOf(socket)
 	ask := func(path string) (int, string) {
 		got, err := client.Get("http://css" + path)
 		if err != nil {

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
-	"net"
-	"net/http"
 	"path/filepath"
 	"testing"
 
@@ -24,10 +21,7 @@ func TestServeShowsThePage(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
 	c.Env[clitest.ListenHTTP] = "unix://" + socket
 	serve := c.Process("serve --look-every 100ms --compare-every 200ms")
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		}}}
+	client := clientOf(socket)
 	ask := func(path string) string {
 		got, err := client.Get("http://css" + path)
 		if err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/qserv/css-etcd/internal/csskey"
 )
 
-// CompletionTime bounds how long someone who presses the tab key waits for names. Without an answer there are none.
-const CompletionTime = time.Second
+// completionTime bounds how long someone who presses the tab key waits for names. Without an answer there are none.
+const completionTime = time.Second
 
 // Names picks those that an argument may be from the keys of all databases, tables and nodes.
 type Names func(keys []string) []string
@@ -80,7 +80,7 @@ func (p *Program) complete(cmd *cobra.Command, pick Names, begun string) ([]stri
 	if pick == nil || p.prepare(cmd) != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), CompletionTime)
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
 	keys := pick(nil) // words need no catalogue
 	if keys == nil {
