@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -213,7 +214,7 @@ func (c *Client) Snapshot(ctx context.Context, at Revision) (*Snapshot, error) {
 		return nil, &Error{Op: "load", Object: c.prefix, Err: fmt.Errorf("%w: revision %d: revisions begin at 1", ErrInvalid,
 			at)}
 	}
-	s, cluster, err := c.load(ctx, at, kv.Below(cssRoot))
+	s, cluster, err := c.load(ctx, at, csskey.Catalogue)
 	if err != nil {
 		return nil, &Error{Op: "load", Object: c.prefix, Err: err}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -174,14 +175,14 @@ func nextID(have *kv.Snapshot, parent, mark string, n int) (int, error) {
 func formatID(id int) string { return fmt.Sprintf("%010d", id) }
 
 // CreateDatabaseLike creates a database like another: with its partitioning, storage class and release status. It
-// returns ErrDBExists, and ErrNoSuchDB when the other does not exist. Takes IfNotExists.
+// returns ErrDBExists, and ErrNoSuchDB when the other does not exist. Takes IfNotExists and WithEmptyChunks.
 func (c *Client) CreateDatabaseLike(ctx context.Context, name, like string, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, createDatabaseLike(name, like, opts))
 }
 
 func createDatabaseLike(name, like string, opts []WriteOption) operation {
 	create := operation{name: "create database", object: name}
-	o, err := writeOptionsOf(opts, "IfNotExists")
+	o, err := writeOptionsOf(opts, "IfNotExists", "WithEmptyChunks")
 	if err == nil {
 		err = checkDBName(name)
 	}
@@ -189,7 +190,7 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 		return create.withError(err)
 	}
 	return create.as(kv.Op{
-		Reads: spans(newDatabaseSpans(name), databaseSpans(like)),
+		Reads: spans(newDatabaseSpans(name), databaseSpans(like), emptySpans(like)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewDatabase(have, name, o); err != nil {
 				return kv.Change{}, err
@@ -205,8 +206,13 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 			e := newEdit(have)
 			db := &Database{Name: name, Status: StatusReady, StorageClass: model.StorageClass,
 				ReleaseStatus: model.ReleaseStatus}
-			err = e.newDatabase(db, id)
-			return e.change, err
+			if err := e.newDatabase(db, id); err != nil {
+				return kv.Change{}, err
+			}
+			if known, err := emptyEntryOf(have, like); err == nil && o.emptyChunks {
+				e.change.Puts = append(e.change.Puts, kv.Put{Path: csskey.EmptyOf(name), Value: known.Value})
+			}
+			return e.change, nil
 		},
 	})
 }

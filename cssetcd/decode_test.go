@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // snapshotOf makes a catalogue of some keys, each created at a revision of its own in byte order.
 func snapshotOf(values map[string]string) *cssetcd.Snapshot {
-	b := kv.NewSnapshot(0, kv.Below("css")).Edit()
+	b := kv.NewSnapshot(0, csskey.Catalogue).Edit()
 	for i, key := range slices.Sorted(maps.Keys(values)) {
 		b.Put(kv.Path("css"+key), kv.Entry{Value: values[key], Create: kv.Revision(i + 1), Mod: kv.Revision(i + 101)})
 	}

@@ -11,12 +11,30 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/qserv/css-etcd/chunkset"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/flatjson"
 )
 
-// Dump is the content of a dump file: CSS keys and their values. It has been checked by ParseDump and keeps the rules
-// of the catalogue.
-type Dump struct{ rows []row } // in byte order of the keys
+// Dump is the content of a dump file: CSS keys and their values, and which chunks of databases are empty. It has been
+// checked by ParseDump and keeps the rules of the catalogue.
+type Dump struct {
+	rows  []row // in byte order of the keys
+	empty []row // database and text of a set, in byte order of the names
+}
+
+// emptyMember is what the name of a member begins with that holds the empty chunks of a database. No CSS key begins so.
+const emptyMember = string(emptyRoot) + "/"
+
+// EmptyChunks returns which chunks of a database are empty; ok is false when the dump does not say.
+func (d *Dump) EmptyChunks(db string) (set ChunkSet, ok bool) {
+	for _, r := range d.empty {
+		if r.key == db {
+			return chunkset.MustParse(r.value), true // it was checked
+		}
+	}
+	return ChunkSet{}, false
+}
 
 // Len returns the number of keys.
 func (d *Dump) Len() int { return len(d.rows) }
@@ -51,9 +69,29 @@ func (d *Dump) Value(key string) (string, bool) {
 }
 
 // WriteDump writes the keys below root, "" for all, in upstream's form: one flat JSON object of keys and string values,
-// four spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes.
+// four spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes. Below "",
+// "/DBS" and the key of a database, the empty chunks of databases follow, each in a member of ours: "css_empty/<db>".
 func (s *Snapshot) WriteDump(w io.Writer, root string) error {
-	return flatjson.Write(w, s.Below(root), func(e Entry) string { return e.Value })
+	return flatjson.Write(w, s.members(root), func(e Entry) string { return e.Value })
+}
+
+// members are the members of a dump of what lies below a key, in byte order.
+func (s *Snapshot) members(root string) iter.Seq2[string, Entry] {
+	return func(yield func(string, Entry) bool) {
+		for key, e := range s.Below(root) {
+			if !yield(key, e) {
+				return
+			}
+		}
+		for db := range s.EmptyChunksKnown() {
+			if root != "" && root != dbsKey && root != dbKey(db) {
+				continue
+			}
+			if !yield(emptyMember+db, s.kv.At(csskey.EmptyOf(db))) {
+				return
+			}
+		}
+	}
 }
 
 // CheckDump says why [ParseDump] would refuse a dump of the whole snapshot: ErrInvalid with all faults together, or
@@ -61,9 +99,10 @@ func (s *Snapshot) WriteDump(w io.Writer, root string) error {
 // they are.
 func (s *Snapshot) CheckDump() error {
 	d := &Dump{rows: make([]row, 0, s.Len())}
-	for key, e := range s.Below("") {
+	for key, e := range s.members("") {
 		d.rows = append(d.rows, row{key, e.Value})
 	}
+	d.split()
 	if err := asInvalid(&multierror.Error{Errors: d.faults()}); err != nil {
 		return &Error{Op: "check dump", Err: err}
 	}
@@ -162,7 +201,22 @@ func (d *Dump) sort() (faults []error) {
 	if faults != nil {
 		d.rows = slices.CompactFunc(d.rows, func(a, b row) bool { return a.key == b.key })
 	}
+	d.split()
 	return faults
+}
+
+// split takes the empty chunks out of the rows, which are in byte order.
+func (d *Dump) split() {
+	isEmpty := func(r row) bool { return strings.HasPrefix(r.key, emptyMember) }
+	first := slices.IndexFunc(d.rows, isEmpty)
+	if first < 0 {
+		return
+	}
+	last := first
+	for ; last < len(d.rows) && isEmpty(d.rows[last]); last++ {
+		d.empty = append(d.empty, row{strings.TrimPrefix(d.rows[last].key, emptyMember), d.rows[last].value})
+	}
+	d.rows = slices.Delete(d.rows, first, last)
 }
 
 // byteOrderMark is what some editors put before a text in UTF-8.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/kv"
+	"github.com/qserv/css-etcd/internal/csskey"
 )
 
 const minimalDump = `{"/css_meta/version": "1"}`
@@ -64,4 +64,4 @@ func withAncestors(values map[string]string) map[string]string {
 	return all
 }
 
-var everythingInCSS = kv.Below("css")
+var everythingInCSS = csskey.Catalogue

@@ -3,9 +3,11 @@ package cssetcd
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/packed"
 )
@@ -31,7 +33,31 @@ func (d *Dump) faults() []error {
 	if len(all) > 0 || !d.namesAreClean() {
 		all = append(all, d.nameFaults()...)
 	}
-	return append(all, d.versionFault()...)
+	return append(append(all, d.emptyFaults()...), d.versionFault()...)
+}
+
+// emptyFaults checks what the dump says of empty chunks.
+func (d *Dump) emptyFaults() []error {
+	var all []error
+	for _, r := range d.empty {
+		key := dbKey(r.key)
+		at, _ := slices.BinarySearchFunc(d.rows, key, func(r row, key string) int { return strings.Compare(r.key, key) })
+		for at < len(d.rows) && d.rows[at].key != key && strings.HasPrefix(d.rows[at].key, key) &&
+			!isBelow(d.rows[at].key, key) {
+			at++ // "/DBS/a b" lies between "/DBS/a" and "/DBS/a/..."
+		}
+		there := at < len(d.rows) && (d.rows[at].key == key || isBelow(d.rows[at].key, key))
+		if checkPart("database", r.key) != nil || !there {
+			all = append(all, &ValueError{emptyMember + r.key, "the dump has no database " + strconv.Quote(r.key)})
+		}
+		if _, err := chunkset.Parse(r.value); err != nil {
+			all = append(all, &ValueError{emptyMember + r.key, err.Error()})
+		}
+		if n := len(r.value); n > maxEmptyText {
+			all = append(all, &ValueError{emptyMember + r.key, fmt.Sprintf("%d bytes; at most %d fit", n, maxEmptyText)})
+		}
+	}
+	return all
 }
 
 // namesAreClean reports whether nameFaults would find nothing. It is quick, and may say no of a dump that has no fault.

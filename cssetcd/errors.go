@@ -30,6 +30,8 @@ var (
 	ErrNoSuchNode  = under(ErrNotFound, "no such node")
 	ErrNoSuchChunk = under(ErrNotFound, "no such chunk")
 	ErrNoSuchKey   = under(ErrNotFound, "no such key")
+
+	ErrEmptyChunksUnknown = under(ErrNotFound, "nobody has said which chunks of the database are empty")
 )
 
 // What is there already. ErrExists is the parent of the others.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
@@ -105,7 +106,7 @@ func rowsBelow(t testing.TB, c *cssetcd.Client, root string) map[string]string {
 // catalogue returns the catalogue at a revision, of any store.
 func catalogue(t testing.TB, c *cssetcd.Client, at cssetcd.Revision) *cssetcd.Snapshot {
 	t.Helper()
-	s := must(c.Store().Fetch(t.Context(), at, kv.Below("css")))(t)
+	s := must(c.Store().Fetch(t.Context(), at, csskey.Catalogue))(t)
 	return cssetcd.CatalogueOf(s)
 }
 

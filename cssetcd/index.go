@@ -17,6 +17,7 @@ type index struct {
 	databases *immutable.Map[string, *databaseEntry]
 	tables    *immutable.Map[TableName, *tableEntry]
 	nodes     *immutable.Map[string, *nodeEntry]
+	empty     *immutable.Map[string, *emptyEntry]           // there is one for each key below css_empty
 	users     *immutable.Map[string, immutable.Set[string]] // the databases that name a partitioning, by its id
 	schemas   *schemas
 	stamp     Revision // of what was set last
@@ -38,6 +39,10 @@ type tableEntry struct {
 }
 
 type nodeEntry struct{ memo[*Node] }
+
+// emptyEntry is replaced when the empty chunks of a database change. Its memo is of the value alone: whether that is of
+// the database there is now, is asked anew each time.
+type emptyEntry struct{ memo[ChunkSet] }
 
 // chunkOutcome is one chunk as read: one that cannot be decoded spoils no other.
 type chunkOutcome = outcome[Chunk]
@@ -64,6 +69,7 @@ func newIndex(have *kv.Snapshot) *index {
 		databases: immutable.NewMap[string, *databaseEntry](textHasher{}),
 		tables:    immutable.NewMap[TableName, *tableEntry](nameHasher{}),
 		nodes:     immutable.NewMap[string, *nodeEntry](textHasher{}),
+		empty:     immutable.NewMap[string, *emptyEntry](textHasher{}),
 		users:     immutable.NewMap[string, immutable.Set[string]](textHasher{}),
 		schemas:   newSchemas(),
 		stamp:     have.Revision,
@@ -77,6 +83,9 @@ func newIndex(have *kv.Snapshot) *index {
 	for node := range children(have, nodesKey) {
 		ix.setNode(have, node)
 	}
+	for p := range have.Range(kv.Below(emptyRoot)) {
+		ix.setEmpty(have, p)
+	}
 	return ix
 }
 
@@ -88,6 +97,10 @@ func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 	}
 	var last place
 	for _, p := range touched {
+		if kv.Below(emptyRoot).Contains(p) {
+			next.setEmpty(have, p)
+			continue
+		}
 		if at := placeOf(p); at != last { // a drop touches one thing a hundred thousand times
 			next.set(have, at)
 			last = at
@@ -194,6 +207,15 @@ func (ix *index) setNode(have *kv.Snapshot, name string) {
 		return
 	}
 	ix.nodes = ix.nodes.Set(name, &nodeEntry{})
+}
+
+func (ix *index) setEmpty(have *kv.Snapshot, p kv.Path) {
+	db, _ := csskey.EmptyAt(p)
+	if !have.At(p).Exists() {
+		ix.empty = ix.empty.Delete(db)
+		return
+	}
+	ix.empty = ix.empty.Set(db, &emptyEntry{})
 }
 
 func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {

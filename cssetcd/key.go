@@ -11,6 +11,7 @@ import (
 // Where things are kept below the prefix.
 const (
 	cssRoot     = csskey.CSS
+	emptyRoot   = csskey.Empty
 	historyPath = csskey.History
 	foldRoot    = csskey.Fold
 	refRoot     = csskey.Ref

@@ -29,7 +29,7 @@ type WriteOption func(*writeOptions) error
 
 type writeOptions struct {
 	ifNotExists, ifExists, unsafe bool
-	unqueryable                   bool
+	unqueryable, emptyChunks      bool
 	status                        *Status
 	revision                      *Revision
 	below                         *int
@@ -89,6 +89,15 @@ func IfAtMostBelow(n int) WriteOption {
 	return func(o *writeOptions) error {
 		o.below = &n
 		return o.check("IfAtMostBelow")
+	}
+}
+
+// WithEmptyChunks makes creating a database like another say that the same chunks are empty, too, where that is known
+// of the other.
+func WithEmptyChunks() WriteOption {
+	return func(o *writeOptions) error {
+		o.emptyChunks = true
+		return o.check("WithEmptyChunks")
 	}
 }
 

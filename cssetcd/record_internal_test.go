@@ -45,7 +45,7 @@ func TestFloatsAreThoseOfUpstreamWhereThatLosesNothing(t *testing.T) {
 
 // recordOf makes a snapshot with some keys below /r and reads it as a record.
 func recordOf(values map[string]string) *record {
-	b := kv.NewSnapshot(1, kv.Below(cssRoot)).Edit()
+	b := kv.NewSnapshot(1, csskey.Catalogue).Edit()
 	for name, value := range values {
 		b.Put(cssPath("/r/"+name), kv.Entry{Value: value, Create: 1, Mod: 1})
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -189,7 +190,7 @@ func (c *Client) restore(ctx context.Context, d *Dump, o restoreOptions) (Restor
 
 // restoreReads are the catalogue, the spellings, and what forbids to create a name or to wipe. They are ranges: a
 // restore guards each key that it puts.
-var restoreReads = []kv.Span{kv.Below(cssRoot), kv.Below(foldRoot), kv.Below(czarRoot), kv.Below(dropRoot)}
+var restoreReads = []kv.Span{csskey.Catalogue, kv.Below(foldRoot), kv.Below(czarRoot), kv.Below(dropRoot)}
 
 func checkTarget(have *kv.Snapshot) error {
 	e := have.At(cssPath(versionKey))
@@ -201,11 +202,11 @@ func checkTarget(have *kv.Snapshot) error {
 
 func inMeta(key string) bool { return key == metaKey || strings.HasPrefix(key, metaKey+"/") }
 
-// wipedSpans are the catalogue without /css_meta, and what is kept beside it about its names.
+// wipedSpans are the catalogue without /css_meta, its empty chunks, and what is kept beside it about its names.
 var wipedSpans = []kv.Span{
 	{From: cssRoot + "/", To: cssPath(metaKey)},
 	{From: cssPath(metaKey) + "\x00", To: cssPath(metaKey) + "/"},
-	{From: cssPath(metaKey) + "0", To: cssRoot + "0"},
+	{From: cssPath(metaKey) + "0", To: csskey.Catalogue.To},
 	kv.Below(foldRoot),
 	kv.Below(refRoot),
 }

@@ -33,6 +33,9 @@ const (
 
 func newRestorePlan(d *Dump) *restorePlan {
 	p := &restorePlan{values: d.withAncestors()}
+	for _, r := range d.empty {
+		p.values[cssKey(csskey.EmptyOf(r.key))] = r.value
+	}
 	p.result.Keys = len(p.values)
 	p.cut()
 	return p
@@ -48,7 +51,10 @@ func (p *restorePlan) cut() {
 			continue // initialise writes it
 		}
 		names := nameKeys(key)
+		db, isEmpty := csskey.EmptyAt(cssPath(key))
 		switch {
+		case isEmpty:
+			unitOf(dbs, dbKey(db)).add(key, p.values[key])
 		case len(names) == 2:
 			unitOf(tables, names[1]).add(key, p.values[key])
 		case len(names) == 1 && strings.HasPrefix(key, dbsKey+"/"):
@@ -134,13 +140,30 @@ func (p *restorePlan) checkSubset(have *kv.Snapshot) error {
 			return fmt.Errorf("%w: %s is there with another value than in the dump", ErrNotEmpty, key)
 		}
 	}
+	for path, e := range have.Range(kv.Below(emptyRoot)) {
+		value, ok := p.values[cssKey(path)]
+		if db, _ := csskey.EmptyAt(path); isKnownEmpty(have, db) && (!ok || e.Value != value) {
+			return fmt.Errorf("%w: the empty chunks of %s are there, and not as in the dump", ErrNotEmpty, db)
+		}
+	}
 	return nil
+}
+
+func isKnownEmpty(have *kv.Snapshot, db string) bool {
+	_, err := emptyEntryOf(have, db)
+	return err == nil
 }
 
 func (p *restorePlan) present(have *kv.Snapshot) int {
 	n := 0
 	for path, e := range have.Range(kv.Below(cssRoot)) {
 		if value, ok := p.values[cssKey(path)]; ok && value == e.Value {
+			n++
+		}
+	}
+	for path, e := range have.Range(kv.Below(emptyRoot)) {
+		db, _ := csskey.EmptyAt(path)
+		if value, ok := p.values[cssKey(path)]; ok && value == e.Value && isKnownEmpty(have, db) {
 			n++
 		}
 	}
@@ -220,6 +243,9 @@ func (b *restoreBatch) unit(u restoreUnit, final string) bool {
 		there := e.Exists()
 		if r.key == metaKey {
 			there = e.Value == r.value // initialise writes it, without a value
+		}
+		if db, ok := csskey.EmptyAt(cssPath(r.key)); ok {
+			there = isKnownEmpty(b.have, db)
 		}
 		if !there {
 			missing = append(missing, r)

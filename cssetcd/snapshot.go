@@ -37,7 +37,7 @@ func (s *Snapshot) Revision() Revision { return s.kv.Revision }
 func (s *Snapshot) Cluster() uint64 { return s.cluster }
 
 // Len returns the number of CSS keys.
-func (s *Snapshot) Len() int { return s.kv.Len() }
+func (s *Snapshot) Len() int { return s.kv.Len() - s.index.empty.Len() }
 
 // Key returns what a CSS key such as "/DBS/lsst" holds; ok is false when it is absent, as is whatever does not begin
 // with a slash.

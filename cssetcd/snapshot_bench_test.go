@@ -6,13 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // benchCatalogue returns a snapshot of tables in databases of twelve, each with the same number of chunks of one
 // replica.
 func benchCatalogue(tables, chunks int) (*Snapshot, []TableName) {
-	b := kv.NewSnapshot(1, kv.Below(cssRoot)).Edit()
+	b := kv.NewSnapshot(1, csskey.Catalogue).Edit()
 	put := func(key, value string) { b.Put(cssPath(key), kv.Entry{Value: value, Create: 1, Mod: 1}) }
 	put(dbsKey, "")
 	var names []TableName

@@ -3,6 +3,7 @@ package cssetcd
 import (
 	"context"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -28,7 +29,9 @@ type Subscription struct {
 // Update is the net change between two snapshots of a view: whole revisions, nothing lost and nothing twice.
 type Update struct {
 	From, To *Snapshot
-	Keys     []KeyChange // in byte order; empty when only the revision rose
+	Keys     []KeyChange // in byte order; empty when no CSS key has changed
+	// EmptyChunks are the databases whose empty chunks were written or removed, in byte order.
+	EmptyChunks []string
 	// Regressed: etcd went back to an older revision or is another cluster. Keys is still the exact difference.
 	Regressed bool
 }
@@ -53,6 +56,10 @@ func (s *Subscription) Next(ctx context.Context) (Update, error) {
 		}
 		u := Update{From: s.last.snapshot, To: now.snapshot, Regressed: now.generation != s.last.generation}
 		for _, d := range s.difference(now) {
+			if db, ok := csskey.EmptyAt(d.Path); ok {
+				u.EmptyChunks = append(u.EmptyChunks, db)
+				continue
+			}
 			u.Keys = append(u.Keys, KeyChange{Key: cssKey(d.Path), Old: d.Old, New: d.New})
 		}
 		s.last = now

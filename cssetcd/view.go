@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -87,7 +88,7 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 		return nil, err
 	}
 	asked := time.Now()
-	s, cluster, err := c.etcd.Load(ctx, 0, kv.Below(cssRoot))
+	s, cluster, err := c.etcd.Load(ctx, 0, csskey.Catalogue)
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
@@ -47,6 +48,7 @@ func newChain(t *rapid.T) *chain {
 	for _, db := range chainDBs {
 		d := "/DBS/" + db
 		c.places = append(c.places, d, d+"/.packed.json", d+"/partitioningId", d+"/TABLES", d+"/TABLES/")
+		c.places = append(c.places, "_empty/"+db)
 		for _, table := range chainTables {
 			x := d + "/TABLES/" + table
 			c.places = append(c.places, x, x, x+"/schema", x+"/schema", x+"/partitioning", x+"/partitioning/.packed.json",
@@ -55,7 +57,7 @@ func newChain(t *rapid.T) *chain {
 				x+"/CHUNKS/12/REPLICAS/1/nodeName", x+"/CHUNKS2", x+"/")
 		}
 	}
-	b := kv.NewSnapshot(0, kv.Below("css")).Edit()
+	b := kv.NewSnapshot(0, csskey.Catalogue).Edit()
 	at := kv.Revision(1)
 	absent := rapid.SliceOfN(rapid.SampledFrom(c.places), 0, 12).Draw(t, "keys that are not there at first")
 	for _, key := range c.places {
@@ -77,6 +79,9 @@ func aChainValue(t *rapid.T, key string) string {
 		"dirTable1":      {"", "d"},
 		"nodeName":       {"", "n1"},
 		"host":           {"h"},
+	}
+	if strings.HasPrefix(key, "_empty/") {
+		return rapid.SampledFrom([]string{"", "0-3", "7", "no set"}).Draw(t, "set")
 	}
 	all := []string{"READY", "", `{"nodeName":"n1"}`, `{"partitioningId":"1"}`,
 		`{"nStripes":"3","nSubStripes":"4","overlap":"0.5"}`,
@@ -126,7 +131,7 @@ func readOf(value any, err error) read {
 		return read{value: value}
 	}
 	r := read{value: value, err: err.Error()}
-	for _, kind := range []error{cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrBadValue} {
+	for _, kind := range []error{cssetcd.ErrEmptyChunksUnknown, cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrBadValue} {
 		if errors.Is(err, kind) {
 			r.kind = errors.Join(r.kind, kind)
 		}
@@ -147,6 +152,8 @@ func everything(s *cssetcd.Snapshot) map[string]read {
 	}
 	for i, db := range slices.Concat(chainDBs, []string{"", "A", ".packed.json"}) {
 		all["database "+db] = database(s.Database(db))
+		empty, err := s.EmptyChunks(db)
+		all["empty chunks "+db] = readOf(empty.String(), err)
 		for _, table := range slices.Concat(chainTables, []string{"", "t"}) {
 			n := cssetcd.TableName{DB: db, Table: table}
 			t, err := s.Table(n)
@@ -173,6 +180,9 @@ func everything(s *cssetcd.Snapshot) map[string]read {
 		all[fmt.Sprintf("nodes %d", i)] = readOf(n, err)
 		i++
 	}
+	known := slices.Collect(s.EmptyChunksKnown())
+	all["empty chunks known"] = readOf(known, nil)
+	all["keys"] = readOf(s.Len(), nil)
 	for _, name := range chainNodes {
 		n, err := s.Node(name)
 		all["node "+name] = readOf(n, err)
@@ -360,7 +370,7 @@ func TestOneSchemaIsParsedOnce(t *testing.T) {
 
 // kvSnapshotOf makes a snapshot of CSS keys at revision 1.
 func kvSnapshotOf(values map[string]string) *kv.Snapshot {
-	b := kv.NewSnapshot(0, kv.Below("css")).Edit()
+	b := kv.NewSnapshot(0, csskey.Catalogue).Edit()
 	for key, value := range values {
 		b.Put(kv.Path("css"+key), kv.Entry{Value: value, Create: 1, Mod: 1})
 	}
@@ -371,7 +381,7 @@ func kvSnapshotOf(values map[string]string) *kv.Snapshot {
 // and after etcd went back; not with the partitioning of others.
 func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 	at := func(rev kv.Revision, more map[string]string) *kv.Snapshot {
-		b := kv.NewSnapshot(rev, kv.Below("css")).Edit()
+		b := kv.NewSnapshot(rev, csskey.Catalogue).Edit()
 		keys := map[string]string{
 			"/DBS/a": "READY", "/DBS/a/partitioningId": "0000000001", "/DBS/b": "READY",
 			"/PARTITIONING/_0000000001/nStripes": "10", "/PARTITIONING/_0000000001/nSubStripes": "2",
@@ -413,7 +423,7 @@ func TestDatabaseRevisionAlwaysTells(t *testing.T) {
 // TestWaitRevisionDoesNotTrustWhatIsGone: once etcd is known to have gone back, no revision counts as reached before it
 // is loaded.
 func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
-	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, kv.Below("css")))
+	v, tell := cssetcd.ViewByHand(kv.NewSnapshot(100, csskey.Catalogue))
 	t.Cleanup(v.Close)
 	tell(kv.Update{Snapshot: v.Snapshot().KV(), Trouble: fmt.Errorf("%w: %w", kv.ErrResync, kv.ErrWentBack)})
 	// it could not be loaded
@@ -432,7 +442,7 @@ func TestWaitRevisionDoesNotTrustWhatIsGone(t *testing.T) {
 		got <- err
 	}()
 	require.Eventually(t, func() bool { return v.Stats().Waiters == 1 }, 30*time.Second, time.Millisecond)
-	tell(kv.Update{Snapshot: kv.NewSnapshot(62, kv.Below("css")), Resync: true, Regressed: true})
+	tell(kv.Update{Snapshot: kv.NewSnapshot(62, csskey.Catalogue), Resync: true, Regressed: true})
 	require.NoError(t, <-got, "it was written to the etcd that is there now")
 }
 

@@ -20,6 +20,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/internal/wait"
@@ -106,7 +107,7 @@ func TestSlowSubscriberCostsNothing(t *testing.T) {
 		most = 200_000
 	}
 	key := func(i int) kv.Path { return kv.Path(fmt.Sprintf("css/k/%04d", i)) }
-	b := kv.NewSnapshot(0, kv.Below("css")).Edit()
+	b := kv.NewSnapshot(0, csskey.Catalogue).Edit()
 	for i := range keys {
 		b.Put(key(i), kv.Entry{Value: "first", Create: 1, Mod: 1})
 	}

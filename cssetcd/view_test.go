@@ -16,6 +16,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/cssetcd/csstest"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/kv"
 	"github.com/qserv/css-etcd/internal/proxy"
 )
@@ -138,7 +139,7 @@ func TestWaitRevisionOfWritesElsewhere(t *testing.T) {
 	assert.WithinRange(t, v.Stats().Confirmed.Asked, began, time.Now())
 
 	t.Run("since etcd is asked, until it answers", func(t *testing.T) {
-		start := kv.NewSnapshot(1, kv.Below("css"))
+		start := kv.NewSnapshot(1, csskey.Catalogue)
 		v, tell := cssetcd.ViewByHand(start)
 		defer v.Close()
 		waited := make(chan error)

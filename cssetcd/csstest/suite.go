@@ -50,6 +50,8 @@ func TestClient(t *testing.T, h Harness) {
 		{"match tables", testMatchTables},
 		{"nodes", testNodes},
 		{"chunks", testChunks},
+		{"empty chunks", testEmptyChunks},
+		{"many empty chunks", testManyEmptyChunks},
 		{"raw keys", testRaw},
 		{"batches", testBatches},
 		{"conditions", testConditions},

@@ -50,6 +50,10 @@ func strayPaths(stored map[string]string, names map[string]bool) (faults []strin
 			if rest != "PARTITIONING" || stored["css/PARTITIONING/_"+value] != "" {
 				faults = append(faults, fmt.Sprintf("%s is %q, of which there is no partitioning", path, value))
 			}
+		case "css_empty":
+			if !names["/DBS/"+rest] {
+				faults = append(faults, path+" is of no database")
+			}
 		case "ref":
 			if !names["/NODES/"+rest] {
 				faults = append(faults, path+" is of no node")

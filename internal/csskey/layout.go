@@ -9,9 +9,10 @@ import (
 // Path is a key of etcd below the prefix.
 type Path = kv.Path
 
-// What the prefix has below it. Only what lies below [CSS] is the catalogue; the rest is beside it.
+// What the prefix has below it. Only what lies below [CSS] is kvData's; the rest is beside it.
 const (
-	CSS     Path = "css"     // css + CSS key: the catalogue
+	CSS     Path = "css"       // css + CSS key: the catalogue
+	Empty   Path = "css_empty" // css_empty/<db>: the empty chunks of a database
 	History Path = "history" // random text made with the CSS
 	Config  Path = "config"  // the settings of the deletion protocol
 	Fold    Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
@@ -39,8 +40,20 @@ const (
 
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
-	"css", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "import",
+	"css", "css_empty", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "import",
 	"commit", "fence",
+}
+
+// Catalogue is what a view follows: the CSS keys and the empty chunks, in one range, so that one watch tells of both and
+// a snapshot shows both at one revision. Nothing else is kept between them.
+var Catalogue = kv.Span{From: CSS + "/", To: Empty + "0"}
+
+// EmptyOf returns where the empty chunks of a database are kept.
+func EmptyOf(db string) Path { return Empty + "/" + Path(db) }
+
+// EmptyAt returns the database whose empty chunks are kept at a path; ok is false for any other path.
+func EmptyAt(p Path) (db string, ok bool) {
+	return strings.CutPrefix(string(p), string(Empty)+"/")
 }
 
 // Of returns where a CSS key is kept.
@@ -99,10 +112,13 @@ func Dropped(p Path) (db, table string, request, ok bool) {
 	return "", "", false, false
 }
 
-// Forget returns what has to be deleted so that the record of the spelling of a name key is gone, and those of the
-// names in it. Where the records are, or may be, those of a name that differs in case only, that one's stay, and with
+// Forget returns what has to be deleted beside a name that goes: the record of its spelling, those of the names in it,
+// and the empty chunks of a database. Where the records are, or may be, those of a name that differs in case only, that one's stay, and with
 // them what is left of this one's: a record without its key does no harm. have must show the tree of Spelling(key).
 func Forget(have *kv.Snapshot, key string) (deletes []kv.Span) {
+	if o := Parse(key).Object; o.Kind == Database {
+		deletes = append(deletes, kv.Key(EmptyOf(o.DB)))
+	}
 	record := Spelling(key)
 	if have.At(record).Value == key {
 		deletes = append(deletes, kv.Key(record))

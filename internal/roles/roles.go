@@ -73,22 +73,23 @@ var table = map[Part][]Grant{
 	Czar:   slices.Concat(czar, []Grant{{kv.Below(csskey.Alive), Write}}),     // its confirmations
 	Agent:  slices.Concat(czar, []Grant{{kv.Below(csskey.Alive), ReadWrite}}), // and those of others, of which it tells
 	Mirror: slices.Concat(spellings, []Grant{
-		{kv.Below(csskey.CSS), Read},
+		{csskey.Catalogue, Read},
 		{kv.Key(csskey.History), Read},
 		{kv.Below(csskey.Inboxes), Read}, // who may write
 		{kv.Below(csskey.Imports), Read},
 		{kv.Below(mirrors), ReadWrite}, // its election, and how it does
 	}),
 	MirrorCapture: {
-		{kv.Below(csskey.CSS), Write}, // what others wrote
+		{csskey.Catalogue, Write}, // what others wrote
 		{kv.Below(csskey.Ref), Write},
 		{kv.Below(csskey.Inboxes), Write}, // what was decided on
 		{kv.Below(csskey.Czars), Read},    // whether queries may be running
 		{kv.Below(csskey.Drops), Read},    // names that are being dropped do not come back
 	},
 	Coordinator: slices.Concat(spellings, []Grant{
-		{kv.Below(csskey.CSS), Read},
+		{csskey.Catalogue, Read},
 		{kv.Below(csskey.Of(csskey.Databases)), Write}, // marks, and the removal of what is dropped
+		{kv.Below(csskey.Empty), Write},                // with its database
 		{kv.Key(csskey.History), Read},
 		{kv.Key(csskey.Config), Read},
 		{kv.Below(csskey.Drops), ReadWrite},
@@ -110,7 +111,7 @@ var table = map[Part][]Grant{
 // writer is for every change of the catalogue and of drops.
 var writer = []Grant{
 	{kv.Everything, Read},
-	{kv.Below(csskey.CSS), Write},
+	{csskey.Catalogue, Write},
 	{kv.Below(csskey.Fold), Write},
 	{kv.Below(csskey.Ref), Write},
 	{kv.Key(csskey.LastPartitioning), Write},
@@ -122,7 +123,7 @@ var writer = []Grant{
 
 // czar is for a gate and its view.
 var czar = []Grant{
-	{kv.Below(csskey.CSS), Read},
+	{csskey.Catalogue, Read},
 	{kv.Key(csskey.History), Read},      // every proof of a czar is of one history
 	{kv.Key(csskey.Config), Read},       // the durations
 	{kv.Below(csskey.Fold), Read},       // the names, after a registration

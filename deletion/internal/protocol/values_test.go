@@ -164,7 +164,7 @@ func TestSettingsOfARegistration(t *testing.T) {
 
 // What lies below a name, and the packed keys beside it, are no names.
 func TestObservationsAreOfNames(t *testing.T) {
-	b := kv.NewSnapshot(9, kv.Below(csskey.CSS)).Edit()
+	b := kv.NewSnapshot(9, csskey.Catalogue).Edit()
 	for _, key := range []string{"/DBS/d", "/DBS/d/.packed.json", "/DBS/d/TABLES", "/DBS/d/TABLES/t",
 		"/DBS/d/TABLES/t/schema", "/NODES/w"} {
 		b.Put(csskey.Of(key), kv.Entry{Value: "READY", Create: 3, Mod: 4})
