@@ -190,7 +190,7 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 		return create.withError(err)
 	}
 	return create.as(kv.Op{
-		Reads: spans(newDatabaseSpans(name), databaseSpans(like), emptySpans(like)),
+		Reads: spans(newDatabaseSpans(name), databaseSpans(like), emptySpans(like), emptySpans(name)),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			if err := checkNewDatabase(have, name, o); err != nil {
 				return kv.Change{}, err

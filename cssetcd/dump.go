@@ -59,6 +59,22 @@ func (d *Dump) All() iter.Seq2[string, string] {
 	}
 }
 
+// Members yields the names and values of all that the dump holds, as [Snapshot.Members] does.
+func (d *Dump) Members() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for key, value := range d.All() {
+			if !yield(key, value) {
+				return
+			}
+		}
+		for _, r := range d.empty {
+			if !yield(emptyMember+r.key, r.value) {
+				return
+			}
+		}
+	}
+}
+
 // Value returns the value of a key.
 func (d *Dump) Value(key string) (string, bool) {
 	i, ok := slices.BinarySearchFunc(d.rows, key, func(r row, key string) int { return strings.Compare(r.key, key) })
@@ -72,11 +88,23 @@ func (d *Dump) Value(key string) (string, bool) {
 // four spaces before each, "/" escaped. Keys are in byte order, so that equal catalogues give equal bytes. Below "",
 // "/DBS" and the key of a database, the empty chunks of databases follow, each in a member of ours: "css_empty/<db>".
 func (s *Snapshot) WriteDump(w io.Writer, root string) error {
-	return flatjson.Write(w, s.members(root), func(e Entry) string { return e.Value })
+	return flatjson.Write(w, s.entries(root), func(e Entry) string { return e.Value })
 }
 
-// members are the members of a dump of what lies below a key, in byte order.
-func (s *Snapshot) members(root string) iter.Seq2[string, Entry] {
+// Members yields the names and values of what a dump of the snapshot holds, in byte order: its CSS keys, then the empty
+// chunks of databases, as "css_empty/<db>".
+func (s *Snapshot) Members() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for name, e := range s.entries("") {
+			if !yield(name, e.Value) {
+				return
+			}
+		}
+	}
+}
+
+// entries are the members of a dump of what lies below a key, in byte order.
+func (s *Snapshot) entries(root string) iter.Seq2[string, Entry] {
 	return func(yield func(string, Entry) bool) {
 		for key, e := range s.Below(root) {
 			if !yield(key, e) {
@@ -99,8 +127,8 @@ func (s *Snapshot) members(root string) iter.Seq2[string, Entry] {
 // they are.
 func (s *Snapshot) CheckDump() error {
 	d := &Dump{rows: make([]row, 0, s.Len())}
-	for key, e := range s.members("") {
-		d.rows = append(d.rows, row{key, e.Value})
+	for name, value := range s.Members() {
+		d.rows = append(d.rows, row{name, value})
 	}
 	d.split()
 	if err := asInvalid(&multierror.Error{Errors: d.faults()}); err != nil {

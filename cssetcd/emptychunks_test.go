@@ -83,7 +83,10 @@ func TestViewShowsTablesAndEmptyChunksOfOneMoment(t *testing.T) {
 	rev := ok(t)(c.Commit(ctx, &b))
 	u := must(sub.Next(ctx))(t)
 	assert.Equal(t, rev, u.To.Revision())
-	assert.Equal(t, []string{"lsst"}, u.EmptyChunks)
+	require.Len(t, u.EmptyChunks, 1)
+	assert.Equal(t, "css_empty/lsst", u.EmptyChunks[0].Key)
+	assert.False(t, u.EmptyChunks[0].Old.Exists())
+	assert.Equal(t, someEmpty.String(), u.EmptyChunks[0].New.Value)
 	require.Len(t, u.Keys, 1)
 	assert.Equal(t, "/DBS/lsst/TABLES/Object", u.Keys[0].Key)
 	assert.Equal(t, keys, u.To.Len(), "a set is no CSS key")
@@ -98,7 +101,8 @@ func TestViewShowsTablesAndEmptyChunksOfOneMoment(t *testing.T) {
 	assert.Empty(t, u.EmptyChunks)
 	ok(t)(c.DropDatabase(ctx, "lsst"))
 	u = must(sub.Next(ctx))(t)
-	assert.Equal(t, []string{"lsst"}, u.EmptyChunks)
+	require.Len(t, u.EmptyChunks, 1)
+	assert.False(t, u.EmptyChunks[0].New.Exists())
 	for key := range u.To.Below("") {
 		assert.NotContains(t, key, "lsst")
 	}

@@ -30,8 +30,9 @@ type Subscription struct {
 type Update struct {
 	From, To *Snapshot
 	Keys     []KeyChange // in byte order; empty when no CSS key has changed
-	// EmptyChunks are the databases whose empty chunks were written or removed, in byte order.
-	EmptyChunks []string
+	// EmptyChunks are the changes of which chunks of databases are empty, in byte order: values are texts of sets, and
+	// keys are "css_empty/<db>".
+	EmptyChunks []KeyChange
 	// Regressed: etcd went back to an older revision or is another cluster. Keys is still the exact difference.
 	Regressed bool
 }
@@ -56,8 +57,8 @@ func (s *Subscription) Next(ctx context.Context) (Update, error) {
 		}
 		u := Update{From: s.last.snapshot, To: now.snapshot, Regressed: now.generation != s.last.generation}
 		for _, d := range s.difference(now) {
-			if db, ok := csskey.EmptyAt(d.Path); ok {
-				u.EmptyChunks = append(u.EmptyChunks, db)
+			if _, ok := csskey.EmptyAt(d.Path); ok {
+				u.EmptyChunks = append(u.EmptyChunks, KeyChange{Key: string(d.Path), Old: d.Old, New: d.New})
 				continue
 			}
 			u.Keys = append(u.Keys, KeyChange{Key: cssKey(d.Path), Old: d.Old, New: d.New})

@@ -13,8 +13,8 @@ import (
 )
 
 func chunkCommand(p *program) *cobra.Command {
-	return catalogueGroup("chunk", "List, show, add and delete chunks of tables", chunkList(p), chunkShow(p), chunkAdd(p),
-		chunkDelete(p))
+	return catalogueGroup("chunk", "List, show, add and delete chunks of tables, and say which are empty", chunkList(p),
+		chunkShow(p), chunkAdd(p), chunkDelete(p), chunkEmpty(p))
 }
 
 // onChunks reads the chunks of a table, of which there may be very many.

@@ -18,6 +18,7 @@ import (
 type dbCreateFlags struct {
 	like        string
 	withTables  bool
+	withEmpty   bool
 	db          cssetcd.Database
 	striping    cssetcd.Striping
 	ifNotExists bool
@@ -59,6 +60,7 @@ that is interrupted, running it again does the rest.`,
 	flags.StringVar(&f.db.ReleaseStatus, "release-status", cssetcd.DefaultReleaseStatus, "release status")
 	flags.StringVar(&f.like, "like", "", "take partitioning, storage class and release status from this database")
 	flags.BoolVar(&f.withTables, "with-tables", false, "create the tables of the --like database, too")
+	flags.BoolVar(&f.withEmpty, "with-empty-chunks", false, "say that the same chunks are empty as in the --like database")
 	p.CompleteFlag(cmd, "like", cli.DatabaseNames)
 	flags.BoolVar(&f.ifNotExists, "if-not-exists", false, "succeed when the database exists, whatever it looks like")
 	return cmd
@@ -79,6 +81,10 @@ func (f *dbCreateFlags) check(cmd *cobra.Command) error {
 		return errors.New("--like is empty; it takes the name of a database")
 	case given("like") > 0 && n+given("storage-class", "release-status") > 0:
 		return errors.New("--like takes all from the other database; leave out the flags that say otherwise")
+	case f.withEmpty && f.like == "":
+		return errors.New("--with-empty-chunks needs --like, which says of which database")
+	case f.withEmpty && f.withTables:
+		return errors.New("--with-tables makes tables that have no chunks yet; leave out --with-empty-chunks")
 	case f.withTables && f.like == "":
 		return errors.New("--with-tables needs --like, which says of which database")
 	case f.withTables && f.ifNotExists:
@@ -95,6 +101,9 @@ func (f *dbCreateFlags) create(ctx context.Context, css *cli.Catalogue, name str
 	var opts []cssetcd.WriteOption
 	if f.ifNotExists {
 		opts = append(opts, cssetcd.IfNotExists())
+	}
+	if f.withEmpty {
+		opts = append(opts, cssetcd.WithEmptyChunks())
 	}
 	if f.like != "" {
 		return css.CreateDatabaseLike(ctx, name, f.like, opts...)

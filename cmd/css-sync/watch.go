@@ -3,15 +3,17 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/internal/form"
 	"github.com/qserv/css-etcd/internal/history"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 func watchCommand(p *program) *cobra.Command {
@@ -20,7 +22,7 @@ func watchCommand(p *program) *cobra.Command {
 		Args: cli.Takes("[KEY]"), Annotations: cli.OnlyEtcd,
 		Long: `Print changes of the catalogue as they happen, one key a line, until it is interrupted. What changes several times in quick
 succession may appear once, with the last value; nothing is lost over a broken connection. With -w json each line is an object
-{"revision","key","old","new"}, in which null stands for an absent key.`,
+{"revision","key","old","new"}, in which null stands for an absent key. A change of which chunks of a database are empty has the key css_empty/DATABASE.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, err := parseRoot(optional(args))
 			if err != nil {
@@ -54,8 +56,8 @@ func (p *program) watch(ctx context.Context, css *cli.Catalogue, root string) er
 		if u.Regressed {
 			p.Say("etcd went back from revision %d to %d; what follows is the difference", u.From.Revision(), u.To.Revision())
 		}
-		for _, c := range u.Keys {
-			if c.Key != root && !strings.HasPrefix(c.Key, root+"/") {
+		for _, c := range slices.Concat(u.Keys, u.EmptyChunks) {
+			if !form.Concerns(c.Key, root) {
 				continue
 			}
 			if err := p.printChange(form.OfChange(c, u.To.Revision())); err != nil {
@@ -69,6 +71,10 @@ func (p *program) printChange(v form.Change) error {
 	if p.Output.JSON() {
 		return cli.WriteJSON(p.Stdout, v, "")
 	}
-	_, err := fmt.Fprintf(p.Stdout, "%d  %s\n", v.Revision, history.KeyText(v.Key, v.Old, v.New, strconv.Quote))
+	text := history.KeyText(v.Key, v.Old, v.New, strconv.Quote)
+	if db, ok := csskey.EmptyAt(kv.Path(v.Key)); ok {
+		text = history.EmptyText(db, v.Old, v.New)
+	}
+	_, err := fmt.Fprintf(p.Stdout, "%d  %s\n", v.Revision, text)
 	return err
 }

@@ -91,6 +91,10 @@ func testEmptyChunks(t *testing.T, h Harness) {
 		step{what: "remove what is not there", do: removeEmpty("lsst", "100,500"), same: true},
 	)
 	expectEmpty(t, c, "lsst", "0-99,101-313")
+	run(t, c, step{what: "like", do: func(ctx context.Context, c *cssetcd.Client) (cssetcd.Revision, error) {
+		return c.CreateDatabaseLike(ctx, "alone", "lsst", cssetcd.WithEmptyChunks())
+	}})
+	expectEmpty(t, c, "alone", "0-99,101-313")
 	run(t, c,
 		step{what: "several in one batch", do: batch(func(b *cssetcd.Batch) {
 			b.CreateDatabaseLike("like", "lsst", cssetcd.WithEmptyChunks())

@@ -58,6 +58,7 @@ var problems = []known{
 	{cssetcd.ErrNoSuchNode, "no_such_node", http.StatusNotFound, ""},
 	{cssetcd.ErrNoSuchChunk, "no_such_chunk", http.StatusNotFound, ""},
 	{cssetcd.ErrNoSuchKey, "no_such_key", http.StatusNotFound, ""},
+	{cssetcd.ErrEmptyChunksUnknown, "empty_chunks_unknown", http.StatusNotFound, "PUT says which they are"},
 	{cssetcd.ErrNotFound, "not_found", http.StatusNotFound, ""},
 	{deletion.ErrNoDrop, "no_such_drop", http.StatusNotFound, "it may have ended"},
 	{deletion.ErrNoSuchCzar, "no_such_czar", http.StatusNotFound, "GET /v1/czars lists those that are registered"},

@@ -74,7 +74,7 @@ func (r *recent) begin(s *cssetcd.Snapshot) {
 // add takes an update of the view in.
 func (r *recent) add(u cssetcd.Update) error {
 	var next *step
-	if len(u.Keys) > 0 || u.Regressed {
+	if len(u.Keys)+len(u.EmptyChunks) > 0 || u.Regressed {
 		var err error
 		if next, err = newStep(u); err != nil {
 			return err

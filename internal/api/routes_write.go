@@ -15,11 +15,15 @@ func (a *API) writeRoutes() []route {
 	bare, bareMatched := target{bare: true}, target{bare: true, matches: true}
 	drop := []string{paramAfter, paramDelay, paramPolicy, paramForce, paramAtOnce, paramUnsafe, paramIfExists,
 		paramIfStatus}
+	const empty = "/v1/databases/{db}/empty-chunks"
 	const table, chunks = "/v1/tables/{db}/{table}", "/v1/tables/{db}/{table}/chunks"
 	return []route{
 		add(http.MethodPut, "/v1/databases/{db}", body, putDatabase, paramIfNotExists, paramLike),
 		add(http.MethodPatch, "/v1/databases/{db}", matched, patchDatabase, paramIfStatus),
 		add(http.MethodDelete, "/v1/databases/{db}", bareMatched, deleteDatabase, drop...),
+		add(http.MethodPut, empty, body, putEmptyChunks),
+		add(http.MethodPatch, empty, body, patchEmptyChunks),
+		add(http.MethodDelete, empty, bare, deleteEmptyChunks),
 		add(http.MethodPut, table, body, putTable, paramIfNotExists, paramUnqueryable),
 		add(http.MethodPatch, table, matched, patchTable, paramIfStatus),
 		add(http.MethodDelete, table, bareMatched, deleteTable, drop...),

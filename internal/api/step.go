@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 	"sync"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -33,7 +33,7 @@ type encodedChange struct {
 func newStep(u cssetcd.Update) (*step, error) {
 	s := &step{era: eraOf(u.To), before: u.From.Revision(), to: u.To.Revision(), cluster: u.To.Cluster(),
 		regressed: u.Regressed}
-	for _, c := range u.Keys {
+	for _, c := range slices.Concat(u.Keys, u.EmptyChunks) {
 		text, err := encode(form.OfChange(c, s.to))
 		if err != nil {
 			return nil, err
@@ -76,7 +76,7 @@ func (s *step) encode(w io.Writer, root string) (begun bool, err error) {
 	}
 	separator := []byte(nil)
 	for _, c := range s.changes {
-		if root != "" && c.key != root && !strings.HasPrefix(c.key, root+"/") {
+		if !form.Concerns(c.key, root) {
 			continue
 		}
 		if !begun {

@@ -34,13 +34,18 @@ const everything = `# a comment, and an empty line
 {"op":"chunk add","database":"D","table":"O","id":7,"nodes":["worker-1"]}
 {"op":"chunk add","database":"D","table":"O","id":8,"nodes":["worker-1"]}
 {"op":"chunk delete","database":"D","table":"O","id":8}
+{"op":"chunk empty set","database":"D","chunks":"0-311,313"}
+{"op":"chunk empty add","database":"D","chunks":"312"}
+{"op":"chunk empty remove","database":"D","chunks":"7"}
+{"op":"chunk empty set","database":"Like","chunks":"1"}
+{"op":"chunk empty forget","database":"Like"}
 `
 
 func TestEveryOperation(t *testing.T) {
 	t.Parallel()
 	b, err := batch.Read(strings.NewReader(everything))
 	require.NoError(t, err)
-	assert.Equal(t, 20, b.Operations)
+	assert.Equal(t, 25, b.Operations)
 	for _, name := range batch.Names() {
 		assert.Contains(t, everything, `"op":"`+name+`"`)
 	}
@@ -78,6 +83,11 @@ func TestEveryOperation(t *testing.T) {
 		ids = append(ids, c.ID)
 	}
 	assert.Equal(t, []int{7}, ids)
+	empty, err := s.EmptyChunks("D")
+	require.NoError(t, err)
+	assert.Equal(t, "0-6,8-313", empty.String())
+	_, err = s.EmptyChunks("Like")
+	require.ErrorIs(t, err, cssetcd.ErrEmptyChunksUnknown)
 }
 
 // TestConditionsCount: each operation that takes one does nothing where it does not hold.
@@ -125,6 +135,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		`{"op":"db create","name":"D","like":"E","storage_class":"L2"}`: "line 1: a database like another one has all of that",
 		`{"op":"chunk add","database":"D","table":"T","nodes":["n"]}`:   "line 1: it has no id",
 		`{"op":"chunk delete","database":"D","table":"T"}`:              "line 1: it has no id",
+		`{"op":"chunk empty set","database":"D"}`:                       "line 1: it has no chunks",
+		`{"op":"chunk empty add","database":"D","chunks":"1-"}`:         "not a set of chunk ids",
 		"{\"op\":\"db drop\",\"name\":\"a\"}\n{}\n#\n{\"op\":\"x\"}":    "line 2: it has no op",
 	} {
 		_, err := batch.Read(strings.NewReader(line))

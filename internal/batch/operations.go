@@ -122,6 +122,15 @@ type (
 		table
 		ID *int `json:"id"`
 	}
+	emptyChunks struct {
+		op
+		Database string            `json:"database"`
+		Chunks   *cssetcd.ChunkSet `json:"chunks"`
+	}
+	forgetEmptyChunks struct {
+		op
+		Database string `json:"database"`
+	}
 )
 
 // operations are what a line can be, by the words of the command line that do the same alone.
@@ -193,6 +202,24 @@ var operations = map[string]func(b *cssetcd.Batch, line []byte) error{
 		b.DeleteChunk(f.name(), *f.ID)
 		return nil
 	}),
+	"chunk empty set":    onEmpty((*cssetcd.Batch).SetEmptyChunks),
+	"chunk empty add":    onEmpty((*cssetcd.Batch).AddEmptyChunks),
+	"chunk empty remove": onEmpty((*cssetcd.Batch).RemoveEmptyChunks),
+	"chunk empty forget": as(func(b *cssetcd.Batch, f forgetEmptyChunks) error {
+		b.ForgetEmptyChunks(f.Database)
+		return nil
+	}),
+}
+
+// onEmpty is an operation with a set, which has to be there: what is left out is not the empty set.
+func onEmpty(do func(*cssetcd.Batch, string, cssetcd.ChunkSet)) func(*cssetcd.Batch, []byte) error {
+	return as(func(b *cssetcd.Batch, f emptyChunks) error {
+		if f.Chunks == nil {
+			return errors.New("it has no chunks")
+		}
+		do(b, f.Database, *f.Chunks)
+		return nil
+	})
 }
 
 func (c conditions) removal(ifExists, force bool) []cssetcd.WriteOption {

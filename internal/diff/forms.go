@@ -34,6 +34,7 @@ func image(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, keys)
 	delete(out, "")
+	maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, "/") }) // which chunks are empty
 	addAncestors(out, "/DBS/", "/NODES/")
 	for key := range keys {
 		addAncestors(out, key)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/kv"
 )
 
 // Key is the form of one raw key.
@@ -60,6 +62,15 @@ func OfChange(c cssetcd.KeyChange, upTo cssetcd.Revision) Change {
 		f.New, f.Revision = &c.New.Value, c.New.Mod
 	}
 	return f
+}
+
+// Concerns reports whether a change of a key, as Key of a [Change] has it, is of root or of what lies below it. The empty
+// chunks of a database go with its key.
+func Concerns(key, root string) bool {
+	if db, ok := csskey.EmptyAt(kv.Path(key)); ok {
+		key = csskey.DatabaseKey(db)
+	}
+	return root == "" || key == root || strings.HasPrefix(key, root+"/")
 }
 
 // Result is the form of what a write did.

@@ -51,6 +51,9 @@ func (w Wanted) has(p kv.Path) bool {
 	if w.DB == "" {
 		return true
 	}
+	if db, ok := csskey.EmptyAt(p); ok {
+		return db == w.DB && w.Table == ""
+	}
 	db, table, _, ok := csskey.Dropped(p)
 	if key, in := cssKey(p); in {
 		k := csskey.Parse(key)

@@ -83,6 +83,10 @@ func besideText(d kv.Delta) (text string, upkeep bool) {
 	if db, table, request, ok := csskey.Dropped(d.Path); ok {
 		return dropText(db, table, request, of(d)), false
 	}
+	if db, ok := csskey.EmptyAt(d.Path); ok {
+		before, after := values(d)
+		return EmptyText(db, before, after), false
+	}
 	top, rest, _ := strings.Cut(string(d.Path), "/")
 	name := cli.Cell(rest)
 	three := func(made, written, gone string) string { return [...]string{written, made, gone}[of(d)] }
@@ -129,14 +133,19 @@ func keyText(key string, d kv.Delta) string {
 	if of(d) == changed && !d.Old.Exists() { // etcd did not find it
 		return "changed  " + cli.Cell(key) + " = " + quote(d.New.Value)
 	}
-	var old, now *string
+	old, now := values(d)
+	return KeyText(key, old, now, quote)
+}
+
+// values are those of a key before and after, nil where there is none.
+func values(d kv.Delta) (old, now *string) {
 	if d.Old.Exists() {
 		old = &d.Old.Value
 	}
 	if d.New.Exists() {
 		now = &d.New.Value
 	}
-	return KeyText(key, old, now, quote)
+	return old, now
 }
 
 // KeyText says what became of a single key: old is nil for one that came into being, and now for one that went.

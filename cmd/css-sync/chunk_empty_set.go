@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/cli"
+)
+
+func emptySet(p *program) *cobra.Command {
+	return emptyWrite{
+		verb: "set", short: "Say which chunks of a database are empty, all of them",
+		more: "What was said before is replaced. Chunks are given as \"0-311,313,400-402\"; \"none\" says that each holds rows.",
+		say: func(db, n string) outcome {
+			return outcome{"empty chunks of " + db + " set to " + n, "these are the empty chunks of " + db + " already"}
+		},
+		do: func(ctx context.Context, css *cli.Catalogue, db string, set cssetcd.ChunkSet) (cssetcd.Revision, error) {
+			return css.SetEmptyChunks(ctx, db, set)
+		},
+	}.command(p)
+}

@@ -1,0 +1,66 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/form"
+)
+
+func readEmptyChunks(s *cssetcd.Snapshot, r *http.Request, _ *query) (answer, error) {
+	db := r.PathValue("db")
+	set, err := s.EmptyChunks(db)
+	return answer{body: form.OfEmptyChunks(db, set)}, stored(err)
+}
+
+// chunkSet is the form of a whole set.
+type chunkSet struct {
+	Chunks *cssetcd.ChunkSet `json:"chunks"`
+}
+
+func putEmptyChunks(r *request) (write, error) {
+	f, err := parseBody[chunkSet](r.body)
+	if err == nil && f.Chunks == nil {
+		err = badBody("the body has no chunks; \"\" says that none is empty")
+	}
+	if err != nil {
+		return nil, err
+	}
+	db := r.PathValue("db")
+	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
+		return css.SetEmptyChunks(ctx, db, *f.Chunks)
+	}), nil
+}
+
+// chunkSetChange is the form of what is added to a set and taken out of it.
+type chunkSetChange struct {
+	Add    cssetcd.ChunkSet `json:"add"`
+	Remove cssetcd.ChunkSet `json:"remove"`
+}
+
+func patchEmptyChunks(r *request) (write, error) {
+	f, err := parseBody[chunkSetChange](r.body)
+	switch both := f.Add.Intersection(f.Remove); {
+	case err != nil:
+		return nil, err
+	case f.Add.IsEmpty() && f.Remove.IsEmpty():
+		return nil, badBody("there is nothing to add, and nothing to remove")
+	case !both.IsEmpty():
+		return nil, badBody("to be added and to be removed: %.100s", both)
+	}
+	db := r.PathValue("db")
+	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
+		var b cssetcd.Batch
+		b.AddEmptyChunks(db, f.Add)
+		b.RemoveEmptyChunks(db, f.Remove)
+		return css.Commit(ctx, &b)
+	}), nil
+}
+
+func deleteEmptyChunks(r *request) (write, error) {
+	db := r.PathValue("db")
+	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
+		return css.ForgetEmptyChunks(ctx, db)
+	}), nil
+}
