@@ -41,7 +41,7 @@ func TestEmptyChunks(t *testing.T) {
 
 	for arg, want := range map[string]string{
 		"3-1": `"3-1" is neither an id`,
-		"x": `"x" is neither an id`, "1,": `"" is neither an id`, "0-2147483647": "a set has at most 16777216",
+		"x":   `"x" is neither an id`, "1,": `"" is neither an id`, "0-2147483647": "a set has at most 16777216",
 	} {
 		c.Refuses(cli.ExitInvalid, want, "chunk empty set LSST "+arg)
 	}
@@ -80,7 +80,7 @@ func TestEmptyChunksInDumps(t *testing.T) {
 	t.Parallel()
 	c := filled(t)
 	before := filepath.Join(t.TempDir(), "before.json")
-	c.OK("dump -o " + before)
+	assert.Equal(t, cli.ExitOK, c.Run("dump -o "+before).Code)
 	c.OK("chunk empty set LSST 1-3")
 	dump := c.OK("dump")
 	assert.Contains(t, dump, `"css_empty\/LSST": "1-3"`)

@@ -13,10 +13,10 @@ type Path = kv.Path
 const (
 	CSS     Path = "css"       // css + CSS key: the catalogue
 	Empty   Path = "css_empty" // css_empty/<db>: the empty chunks of a database
-	History Path = "history" // random text made with the CSS
-	Config  Path = "config"  // the settings of the deletion protocol
-	Fold    Path = "fold"    // fold + lower-case name key: the exact spelling of the name key
-	Ref     Path = "ref"     // ref/<node>: touched by whatever refers to a node
+	History Path = "history"   // random text made with the CSS
+	Config  Path = "config"    // the settings of the deletion protocol
+	Fold    Path = "fold"      // fold + lower-case name key: the exact spelling of the name key
+	Ref     Path = "ref"       // ref/<node>: touched by whatever refers to a node
 	// LastPartitioning holds the id of the partitioning that was created last.
 	LastPartitioning Path = "last/PARTITIONING"
 	Czars            Path = "czar"        // czar/<id>: registrations of czars

@@ -61,7 +61,9 @@ func Values(s *cssetcd.Snapshot) iter.Seq2[string, string] {
 }
 
 // OfDump is the side of a dump.
-func OfDump(source string, d *cssetcd.Dump) Side { return newSide(source, Collect(d.Members(), d.Len())) }
+func OfDump(source string, d *cssetcd.Dump) Side {
+	return newSide(source, Collect(d.Members(), d.Len()))
+}
 
 // OfSnapshot is the side of a catalogue in etcd, or on a file.
 func OfSnapshot(source string, s *cssetcd.Snapshot) Side {
