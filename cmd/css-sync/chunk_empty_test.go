@@ -93,6 +93,6 @@ func TestEmptyChunksInDumps(t *testing.T) {
 	assert.Equal(t, dump, to.OK("dump"))
 	assert.Equal(t, "1-3\n", to.OK("chunk empty show LSST"))
 	to.Stdin = strings.Replace(dump, "1-3", "3-1", 1)
-	to.Refuses(cli.ExitInvalid, `css_empty/LSST: not a set of chunk ids: "3-1"`, "restore - --overwrite --yes")
+	to.Refuses(cli.ExitInvalid, `css_empty/LSST: not a set of chunk ids: "3-1"`, "restore - --overwrite")
 	assert.Equal(t, dump, to.OK("dump"))
 }
