@@ -1,0 +1,103 @@
+// Package emptychunks decides what becomes of the empty chunks of a database, which etcd and a table <db>_EmptyChunks in
+// MySQL both hold, and which both sides may change. It is pure: what it decides follows from what each side says and from
+// what both said when they agreed last.
+package emptychunks
+
+import (
+	"crypto/sha256"
+
+	"github.com/qserv/css-etcd/chunkset"
+)
+
+// Side is what one side says of the empty chunks of a database. The zero Side says nothing: etcd has no set, or no such
+// database; MySQL has no such table.
+type Side struct {
+	Known bool
+	Set   chunkset.Set
+}
+
+// Said is the side that says a set.
+func Said(s chunkset.Set) Side { return Side{Known: true, Set: s} }
+
+// Equal reports whether two sides say the same.
+func (s Side) Equal(o Side) bool { return s.Known == o.Known && s.Set.Equal(o.Set) }
+
+// Digest stands for a set.
+type Digest [sha256.Size]byte
+
+// DigestOf returns the digest of a set.
+func DigestOf(s chunkset.Set) Digest { return sha256.Sum256([]byte(s.String())) }
+
+// Base is what is on record of the last time that both sides agreed. The zero Base is no record: they never agreed on a
+// set, or last on that nothing is known.
+type Base struct {
+	Known  bool
+	Digest Digest
+}
+
+// BaseOf returns what goes on record when both say the same as a side.
+func BaseOf(s Side) Base {
+	if !s.Known {
+		return Base{}
+	}
+	return Base{true, DigestOf(s.Set)}
+}
+
+// Is reports whether a side says what is on record.
+func (b Base) Is(s Side) bool { return b == BaseOf(s) }
+
+// Action is what is to be done.
+type Action int
+
+// The actions. After each of them but Nothing, what both sides then say goes on record.
+const (
+	Nothing Action = iota // they agree, or it is left alone
+	Record                // they agree, and the record says something else
+	Write                 // make the table in MySQL what etcd says
+	Remove                // remove the table
+	Take                  // make etcd's set what the table says
+	Forget                // make it unknown in etcd
+)
+
+// String names the action.
+func (a Action) String() string {
+	return [...]string{"nothing", "record", "write", "remove", "take", "forget"}[a]
+}
+
+// Decision is what is to be done.
+type Decision struct {
+	Action
+	// Foreign: it follows from a change in MySQL, which may not be complete yet: wait until it has settled.
+	Foreign bool
+	// Overrules: what others changed in MySQL is undone and not taken.
+	Overrules bool
+}
+
+// Decide says what is to be done. Taking is whether what others change in MySQL is taken into etcd: then each side may
+// change what the other did not, and where both did, etcd wins. Otherwise etcd wins always; but a table that others made
+// before etcd said anything is theirs and left alone.
+func Decide(base Base, etcd, mysql Side, taking bool) Decision {
+	hereChanged, thereChanged := !base.Is(etcd), !base.Is(mysql)
+	switch {
+	case etcd.Equal(mysql) && !hereChanged:
+		return Decision{}
+	case etcd.Equal(mysql):
+		return Decision{Action: Record}
+	case hereChanged:
+		return Decision{Action: asEtcd(etcd), Foreign: thereChanged, Overrules: thereChanged}
+	case !taking && !base.Known:
+		return Decision{}
+	case !taking:
+		return Decision{Action: asEtcd(etcd), Foreign: true, Overrules: true}
+	case mysql.Known:
+		return Decision{Action: Take, Foreign: true}
+	}
+	return Decision{Action: Forget, Foreign: true}
+}
+
+func asEtcd(etcd Side) Action {
+	if etcd.Known {
+		return Write
+	}
+	return Remove
+}
