@@ -33,6 +33,13 @@ func (s *Snapshot) EmptyChunks(db string) (ChunkSet, error) {
 	return kept.keep(set, objectError("read empty chunks of database", db, err))
 }
 
+// EmptyChunksModified returns the revision at which it was last said which chunks of a database are empty; 0 when that is
+// not known. [IfRevision] takes it.
+func (s *Snapshot) EmptyChunksModified(db string) Revision {
+	e, _ := emptyEntryOf(s.kv, db)
+	return e.Mod
+}
+
 // IsEmpty reports whether a chunk of a database holds no rows. It returns the errors of [Snapshot.EmptyChunks].
 func (s *Snapshot) IsEmpty(db string, chunk int) (bool, error) {
 	set, err := s.EmptyChunks(db)
@@ -82,13 +89,14 @@ func (c *Client) EmptyChunks(ctx context.Context, db string) (ChunkSet, error) {
 
 // SetEmptyChunks says which chunks of a database hold no rows, all of them, whatever was said before. The empty set
 // says that each chunk holds some. It returns ErrNoSuchDB, ErrTooLarge when the text form of the set has more than a
-// MiB, and revision 0 when that is what etcd holds.
-func (c *Client) SetEmptyChunks(ctx context.Context, db string, all ChunkSet) (Revision, error) {
-	return c.do(ctx, setEmptyChunks(db, all))
+// MiB, and revision 0 when that is what etcd holds. Takes IfRevision, of [Snapshot.EmptyChunksModified].
+func (c *Client) SetEmptyChunks(ctx context.Context, db string, all ChunkSet, opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, setEmptyChunks(db, all, opts))
 }
 
-func setEmptyChunks(db string, all ChunkSet) operation {
-	return changingEmpty("set empty chunks of database", db, func(ChunkSet, error) (ChunkSet, error) { return all, nil })
+func setEmptyChunks(db string, all ChunkSet, opts []WriteOption) operation {
+	return changingEmpty("set empty chunks of database", db, opts,
+		func(ChunkSet, error) (ChunkSet, error) { return all, nil })
 }
 
 // AddEmptyChunks adds to the chunks of a database that hold no rows. It returns ErrNoSuchDB, ErrEmptyChunksUnknown
@@ -99,7 +107,7 @@ func (c *Client) AddEmptyChunks(ctx context.Context, db string, more ChunkSet) (
 }
 
 func addEmptyChunks(db string, more ChunkSet) operation {
-	return changingEmpty("add empty chunks to database", db, func(have ChunkSet, err error) (ChunkSet, error) {
+	return changingEmpty("add empty chunks to database", db, nil, func(have ChunkSet, err error) (ChunkSet, error) {
 		return have.Union(more), err
 	})
 }
@@ -111,19 +119,23 @@ func (c *Client) RemoveEmptyChunks(ctx context.Context, db string, fewer ChunkSe
 }
 
 func removeEmptyChunks(db string, fewer ChunkSet) operation {
-	return changingEmpty("remove empty chunks from database", db, func(have ChunkSet, err error) (ChunkSet, error) {
+	return changingEmpty("remove empty chunks from database", db, nil, func(have ChunkSet, err error) (ChunkSet, error) {
 		return have.Difference(fewer), err
 	})
 }
 
 // changingEmpty writes what change makes of what is known, or of the error that says why nothing is.
-func changingEmpty(name, db string, change func(ChunkSet, error) (ChunkSet, error)) operation {
-	return operation{name: name, object: db}.withError(checkPart("database", db)).as(kv.Op{
+func changingEmpty(name, db string, opts []WriteOption, change func(ChunkSet, error) (ChunkSet, error)) operation {
+	o, err := writeOptionsOf(opts, "IfRevision")
+	return operation{name: name, object: db}.withError(checkPart("database", db)).withError(err).as(kv.Op{
 		Reads: emptySpans(db),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
 			before, unknown := emptyEntryOf(have, db)
 			if unknown != nil && unknown != ErrEmptyChunksUnknown {
 				return kv.Change{}, unknown
+			}
+			if err := o.emptyPermits(before); err != nil {
+				return kv.Change{}, err
 			}
 			var known ChunkSet
 			if unknown == nil {
@@ -145,6 +157,14 @@ func changingEmpty(name, db string, change func(ChunkSet, error) (ChunkSet, erro
 	})
 }
 
+// emptyPermits checks the revision of the set that was known before, the zero entry for none.
+func (o writeOptions) emptyPermits(before kv.Entry) error {
+	if o.revision != nil && *o.revision != before.Mod {
+		return ErrRevisionMismatch
+	}
+	return nil
+}
+
 // emptyText is what etcd holds of a set.
 func emptyText(s ChunkSet) (string, error) {
 	if n := s.Len(); n > chunkset.MaxLen {
@@ -158,20 +178,26 @@ func emptyText(s ChunkSet) (string, error) {
 }
 
 // ForgetEmptyChunks makes it unknown again which chunks of a database hold no rows. It returns ErrNoSuchDB, and
-// revision 0 when it was unknown.
-func (c *Client) ForgetEmptyChunks(ctx context.Context, db string) (Revision, error) {
-	return c.do(ctx, forgetEmptyChunks(db))
+// revision 0 when it was unknown. Takes IfRevision, of [Snapshot.EmptyChunksModified].
+func (c *Client) ForgetEmptyChunks(ctx context.Context, db string, opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, forgetEmptyChunks(db, opts))
 }
 
-func forgetEmptyChunks(db string) operation {
-	return operation{name: "forget empty chunks of database", object: db}.withError(checkPart("database", db)).as(kv.Op{
+func forgetEmptyChunks(db string, opts []WriteOption) operation {
+	forget := operation{name: "forget empty chunks of database", object: db}
+	o, err := writeOptionsOf(opts, "IfRevision")
+	return forget.withError(checkPart("database", db)).withError(err).as(kv.Op{
 		Reads: emptySpans(db),
 		Plan: func(have *kv.Snapshot) (kv.Change, error) {
-			switch _, err := emptyEntryOf(have, db); {
-			case err == ErrEmptyChunksUnknown:
-				return kv.Change{}, errUnchanged
-			case err != nil:
+			before, err := emptyEntryOf(have, db)
+			if err != nil && err != ErrEmptyChunksUnknown {
 				return kv.Change{}, err
+			}
+			if mismatch := o.emptyPermits(before); mismatch != nil {
+				return kv.Change{}, mismatch
+			}
+			if err != nil {
+				return kv.Change{}, errUnchanged
 			}
 			return kv.Change{Deletes: []kv.Span{kv.Key(csskey.EmptyOf(db))}}, nil
 		},

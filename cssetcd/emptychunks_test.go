@@ -67,6 +67,23 @@ func TestEmptyChunksThatCannotBeRead(t *testing.T) {
 	assert.True(t, must(c.EmptyChunks(ctx, "lsst"))(t).IsEmpty())
 }
 
+// TestEmptyChunksOfARevision: of two writers who saw the same, one succeeds.
+func TestEmptyChunksOfARevision(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	ctx := t.Context()
+	modified := func() cssetcd.WriteOption {
+		return cssetcd.IfRevision(must(c.Snapshot(ctx, 0))(t).EmptyChunksModified("lsst"))
+	}
+	at := modified()
+	ok(t)(c.SetEmptyChunks(ctx, "lsst", someEmpty, at))
+	require.ErrorIs(t, errOf(c.SetEmptyChunks(ctx, "lsst", chunkset.Set{}, at)), cssetcd.ErrRevisionMismatch)
+	require.ErrorIs(t, errOf(c.ForgetEmptyChunks(ctx, "lsst", at)), cssetcd.ErrRevisionMismatch)
+	ok(t)(c.ForgetEmptyChunks(ctx, "lsst", modified()))
+	require.ErrorIs(t, errOf(c.SetEmptyChunks(ctx, "lsst", someEmpty, cssetcd.IfNotExists())), cssetcd.ErrInvalid)
+	ok(t)(c.SetEmptyChunks(ctx, "lsst", someEmpty, modified()))
+}
+
 // TestViewShowsTablesAndEmptyChunksOfOneMoment: what one transaction writes of both is in one snapshot, and a subscriber
 // is told whose empty chunks changed.
 func TestViewShowsTablesAndEmptyChunksOfOneMoment(t *testing.T) {

@@ -175,7 +175,9 @@ func (b *Batch) DeleteNode(name string, opts ...WriteOption) { b.add(deleteNode(
 func (b *Batch) AddChunk(n TableName, id int, nodes ...string) { b.add(addChunk(n, id, nodes)) }
 
 // SetEmptyChunks adds what [Client.SetEmptyChunks] does.
-func (b *Batch) SetEmptyChunks(db string, all ChunkSet) { b.add(setEmptyChunks(db, all)) }
+func (b *Batch) SetEmptyChunks(db string, all ChunkSet, opts ...WriteOption) {
+	b.add(setEmptyChunks(db, all, opts))
+}
 
 // AddEmptyChunks adds what [Client.AddEmptyChunks] does.
 func (b *Batch) AddEmptyChunks(db string, more ChunkSet) { b.add(addEmptyChunks(db, more)) }
@@ -184,7 +186,7 @@ func (b *Batch) AddEmptyChunks(db string, more ChunkSet) { b.add(addEmptyChunks(
 func (b *Batch) RemoveEmptyChunks(db string, fewer ChunkSet) { b.add(removeEmptyChunks(db, fewer)) }
 
 // ForgetEmptyChunks adds what [Client.ForgetEmptyChunks] does.
-func (b *Batch) ForgetEmptyChunks(db string) { b.add(forgetEmptyChunks(db)) }
+func (b *Batch) ForgetEmptyChunks(db string, opts ...WriteOption) { b.add(forgetEmptyChunks(db, opts)) }
 
 // DeleteChunk adds what [Client.DeleteChunk] does.
 func (b *Batch) DeleteChunk(n TableName, id int) { b.add(deleteChunk(n, id)) }

@@ -46,6 +46,9 @@ type Config struct {
 	// Inbox is where etcd keeps what was taken of what others write, for a kvData that both sides write; nil: only etcd is
 	// written.
 	Inbox Inbox
+	// Empty is where etcd has which chunks are empty; nil: the tables of empty chunks are left alone. Where only etcd is
+	// written, a table that others made before etcd said anything is left alone, too.
+	Empty *EmptyChunks
 	// Target says how MySQL is reached; its DBName, "qservCssData" in a Qserv, is the database of kvData. It is not
 	// changed.
 	Target *mysql.Config

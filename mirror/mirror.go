@@ -13,9 +13,10 @@ import (
 
 // Mirror keeps kvData equal to a catalogue.
 type Mirror struct {
-	cfg    Config
-	pace   pace
-	status *statusKeeper
+	cfg       Config
+	pace      pace
+	emptyPace emptyPace
+	status    *statusKeeper
 
 	told      map[plan.Difference]bool // what others wrote, that was logged and is not undone yet
 	regressed bool                     // the feed has said that etcd went back, and kvData does not show that yet
@@ -27,7 +28,7 @@ func New(cfg Config) (*Mirror, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mirror{cfg: cfg, pace: usualPace, status: newStatusKeeper()}, nil
+	return &Mirror{cfg: cfg, pace: usualPace, emptyPace: usualEmptyPace, status: newStatusKeeper()}, nil
 }
 
 // Status returns how the mirror stands, without I/O.

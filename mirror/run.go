@@ -124,6 +124,7 @@ func (m *Mirror) session(ctx context.Context) (lasted bool, err error) {
 	m.log(m.status.follows(s.state, to.Revision()))
 	m.cfg.Logger.Info("kvData shows the catalogue", "revision", to.Revision(), "rows", s.state.Rows, "term", s.state.Term,
 		"inserted", len(p.Inserts), "updated", len(p.Updates), "deleted", len(p.Deletes), "quarantined", s.state.Quarantined)
+	defer m.keepEmpty(ctx, s)()
 	if s.both != nil {
 		return true, m.share(ctx, s, a)
 	}

@@ -202,7 +202,7 @@ var operations = map[string]func(b *cssetcd.Batch, line []byte) error{
 		b.DeleteChunk(f.name(), *f.ID)
 		return nil
 	}),
-	"chunk empty set":    onEmpty((*cssetcd.Batch).SetEmptyChunks),
+	"chunk empty set":    onEmpty(func(b *cssetcd.Batch, db string, all cssetcd.ChunkSet) { b.SetEmptyChunks(db, all) }),
 	"chunk empty add":    onEmpty((*cssetcd.Batch).AddEmptyChunks),
 	"chunk empty remove": onEmpty((*cssetcd.Batch).RemoveEmptyChunks),
 	"chunk empty forget": as(func(b *cssetcd.Batch, f forgetEmptyChunks) error {

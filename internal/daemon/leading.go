@@ -56,6 +56,7 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term,
 	}
 	config.Adopt = *adopt
 	config.Feed, config.Timeout, config.StepBack = d.view.Subscribe(), d.SessionTTL, 3*d.SessionTTL
+	config.Empty = &mirror.EmptyChunks{Feed: d.view.Subscribe(), Writer: d.css.Client}
 	config.StandsBy = func(ctx context.Context) bool { return d.someoneStandsBy(ctx, t) }
 	m, err := mirror.New(config)
 	if err != nil {

@@ -1,0 +1,328 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/internal/wait"
+	"github.com/qserv/css-etcd/mirror/emptychunks"
+	"github.com/qserv/css-etcd/mirror/kvdata"
+)
+
+// EmptyChunks is where etcd has which chunks of databases are empty. Run keeps the tables <db>_EmptyChunks, from which
+// C++ czars read the same, beside kvData.
+type EmptyChunks struct {
+	Feed   Feed // of its own: nobody else calls it
+	Writer EmptyWriter
+}
+
+// EmptyWriter takes in what others wrote into such a table, where both sides write; [cssetcd.Client] is one.
+type EmptyWriter interface {
+	SetEmptyChunks(ctx context.Context, db string, all cssetcd.ChunkSet,
+		opts ...cssetcd.WriteOption) (cssetcd.Revision, error)
+	ForgetEmptyChunks(ctx context.Context, db string, opts ...cssetcd.WriteOption) (cssetcd.Revision, error)
+}
+
+// emptyPace says how long a keeper waits for what.
+type emptyPace struct {
+	poll    time.Duration // between two looks at the tables
+	settle  time.Duration // for so long what others changed has to stay the same before something follows from it
+	reread  int64         // seconds after which a table is read that seems not to have changed
+	catchUp time.Duration // for a feed that is behind what is on record
+	failed  time.Duration // after a connection failed
+	write   time.Duration // for etcd to take something in
+}
+
+var usualEmptyPace = emptyPace{
+	poll: 2 * time.Second, settle: 3 * time.Second, reread: 300, catchUp: 5 * time.Second, failed: 5 * time.Second,
+	write: 10 * time.Second,
+}
+
+// emptyKeeper keeps the tables of empty chunks for as long as a session has kvData.
+type emptyKeeper struct {
+	EmptyChunks
+	target  *mysql.Config
+	term    int64
+	taking  bool // both sides may write
+	pace    emptyPace
+	log     *slog.Logger
+	records map[string]emptychunks.Base
+	seen    map[string]sighting
+	told    map[string]string // what was told last of a database, so that it is told once
+	reached cssetcd.Revision  // nothing is decided before the feed shows it
+}
+
+// sighting is what a table said when it was read last.
+type sighting struct {
+	side  emptychunks.Side
+	at    int64     // by the server's clock
+	since time.Time // when it said so first
+}
+
+// keepEmpty begins to keep the tables; what it returns ends that, and waits.
+func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
+	if m.cfg.Empty == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, target: m.cfg.Target, term: s.state.Term, taking: s.both != nil,
+		pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{}}
+	var running sync.WaitGroup
+	running.Go(func() { k.run(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+func (k *emptyKeeper) run(ctx context.Context) {
+	for {
+		err := k.connected(ctx)
+		if ctx.Err() != nil || errors.Is(err, ErrFenced) || errors.Is(err, cssetcd.ErrClosed) {
+			return // the session finds out by itself
+		}
+		k.tell("", "the tables of empty chunks are not kept", err)
+		if wait.For(ctx, k.pace.failed) != nil {
+			return
+		}
+	}
+}
+
+// connected works over one connection until something fails.
+func (k *emptyKeeper) connected(ctx context.Context) error {
+	db, err := kvdata.OpenEmpty(ctx, k.target, k.term)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	var newest cssetcd.Revision
+	if k.records, newest, err = db.Records(ctx); err != nil {
+		return err
+	}
+	k.seen, k.reached = map[string]sighting{}, max(k.reached, newest)
+	for {
+		if err := k.catchUp(ctx); err != nil {
+			return err
+		}
+		if err := k.look(ctx, db); err != nil {
+			return err
+		}
+		k.told[""] = ""
+		if err := k.pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// catchUp waits until the feed shows what is on record and what this keeper wrote. Where it does not after a while, etcd
+// was set back.
+func (k *emptyKeeper) catchUp(ctx context.Context) error {
+	short, cancel := context.WithTimeout(ctx, k.pace.catchUp)
+	defer cancel()
+	for k.Feed.Snapshot().Revision() < k.reached {
+		if _, err := k.Feed.Next(short); err != nil {
+			if short.Err() != nil && ctx.Err() == nil {
+				break
+			}
+			return err
+		}
+	}
+	k.reached = 0
+	return nil
+}
+
+// pause waits for the next look: until it is due, or etcd says something else.
+func (k *emptyKeeper) pause(ctx context.Context) error {
+	short, cancel := context.WithTimeout(ctx, k.pace.poll)
+	defer cancel()
+	for {
+		u, err := k.Feed.Next(short)
+		switch {
+		case err != nil && short.Err() != nil && ctx.Err() == nil:
+			return nil
+		case err != nil:
+			return err
+		case concernsEmpty(u):
+			return nil
+		}
+	}
+}
+
+// concernsEmpty reports whether an update changes what is known of empty chunks.
+func concernsEmpty(u cssetcd.Update) bool {
+	return u.Regressed || len(u.EmptyChunks) > 0 || slices.ContainsFunc(u.Keys, func(c cssetcd.KeyChange) bool {
+		k := csskey.Parse(c.Key)
+		return k.Kind == csskey.Database && k.Rest == ""
+	})
+}
+
+// look compares all, and does what follows.
+func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
+	tables, now, err := db.Tables(ctx)
+	if err != nil {
+		return err
+	}
+	changed, have := map[string]int64{}, k.Feed.Snapshot()
+	names := map[string]bool{}
+	for _, t := range tables {
+		changed[t.DB], names[t.DB] = t.Changed, true
+	}
+	for name := range k.records {
+		names[name] = true
+	}
+	for name := range have.EmptyChunksKnown() {
+		names[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		at, there := changed[name]
+		mysql, ok, err := k.inMySQL(ctx, db, name, there, at, now)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if err := k.settle(ctx, db, name, have, mysql); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inMySQL returns what a table says. It reads it where that may have changed since it was read last; ok is false when it
+// cannot be read, or is being written.
+func (k *emptyKeeper) inMySQL(ctx context.Context, db *kvdata.Empty, name string, there bool, changed,
+	now int64) (s sighting, ok bool, err error) {
+	const doubt = 2 // seconds: the server's times have no parts of one
+	last, known := k.seen[name]
+	switch {
+	case !there:
+		s = sighting{at: now}
+	case known && last.side.Known && changed < last.at-doubt && now-last.at < k.pace.reread:
+		return last, true, nil
+	default:
+		side, err := db.Read(ctx, name)
+		switch {
+		case errors.Is(err, ErrBusy):
+			return s, false, nil
+		case errors.Is(err, kvdata.ErrEmptyTable):
+			k.tell(name, "the table of empty chunks is left alone", err)
+			return s, false, nil
+		case err != nil:
+			return s, false, err
+		}
+		s = sighting{side: side, at: now}
+	}
+	s.since = time.Now()
+	if known && last.side.Equal(s.side) {
+		s.since = last.since
+	}
+	k.seen[name] = s
+	return s, true, nil
+}
+
+// settle does what follows for one database.
+func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string, have *cssetcd.Snapshot,
+	mysql sighting) error {
+	set, err := have.EmptyChunks(name)
+	etcd := emptychunks.Said(set)
+	switch {
+	case errors.Is(err, cssetcd.ErrNotFound):
+		etcd = emptychunks.Side{}
+	case err != nil:
+		k.tell(name, "the empty chunks in etcd cannot be read; the table stays as it is", err)
+		return nil
+	}
+	d := emptychunks.Decide(k.records[name], etcd, mysql.side, k.taking)
+	switch {
+	case d.Action == emptychunks.Nothing:
+		k.told[name] = ""
+		return nil
+	case d.Foreign && time.Since(mysql.since) < k.pace.settle:
+		return nil
+	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
+		return nil // its database may come yet
+	case d.Action == emptychunks.Write && len(name) > kvdata.MaxEmptyName:
+		k.tell(name, "the name of the database is too long for a table of empty chunks", fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
+		return nil
+	}
+	err = k.act(ctx, db, d, have, kvdata.EmptyChange{DB: name, Found: mysql.side, Now: etcd, Revision: have.Revision(),
+		Lost: d.Overrules})
+	switch {
+	case errors.Is(err, ErrBusy), errors.Is(err, kvdata.ErrEmptyMoved), errors.Is(err, cssetcd.ErrRevisionMismatch):
+		delete(k.seen, name) // decided anew at the next look
+		return nil
+	case errors.Is(err, ErrUnauthorized), errors.Is(err, cssetcd.ErrUnauthorized), errors.Is(err, cssetcd.ErrTooLarge),
+		errors.Is(err, cssetcd.ErrUnavailable):
+		k.tell(name, "cannot "+d.Action.String()+" empty chunks", err)
+		return nil
+	}
+	return err
+}
+
+// act carries out a decision, and puts on record what both sides then say.
+func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.Decision, have *cssetcd.Snapshot,
+	c kvdata.EmptyChange) (err error) {
+	switch d.Action {
+	case emptychunks.Write:
+		err = db.Write(ctx, c)
+	case emptychunks.Remove:
+		err = db.Remove(ctx, c)
+	case emptychunks.Record:
+		err = db.Record(ctx, c)
+	default:
+		err = k.take(ctx, db, have, c)
+		c.Now = c.Found
+	}
+	if err != nil {
+		return err
+	}
+	k.records[c.DB], k.told[c.DB] = emptychunks.BaseOf(c.Now), ""
+	delete(k.seen, c.DB)
+	log := k.log.With("database", c.DB, "chunks", c.Now.Set.Len(), "revision", c.Revision)
+	if d.Overrules {
+		log.Warn("others changed the empty chunks in MySQL, which is undone", "known", c.Found.Known,
+			"lost", c.Found.Set.Difference(c.Now.Set).Len(), "missing", c.Now.Set.Difference(c.Found.Set).Len())
+	} else if d.Action != emptychunks.Record {
+		log.Info("empty chunks: " + d.Action.String())
+	}
+	return nil
+}
+
+// take makes etcd say what the table says, unless etcd has moved on from what was decided about.
+func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.Snapshot, c kvdata.EmptyChange) error {
+	unchanged := cssetcd.IfRevision(have.EmptyChunksModified(c.DB))
+	ctx, cancel := context.WithTimeout(ctx, k.pace.write)
+	defer cancel()
+	var rev cssetcd.Revision
+	var err error
+	if c.Found.Known {
+		rev, err = k.Writer.SetEmptyChunks(ctx, c.DB, c.Found.Set, unchanged)
+	} else {
+		rev, err = k.Writer.ForgetEmptyChunks(ctx, c.DB, unchanged)
+	}
+	if err != nil {
+		return err
+	}
+	k.reached = max(k.reached, rev)
+	c.Now, c.Revision = c.Found, max(rev, c.Revision)
+	return db.Record(ctx, c)
+}
+
+// tell says once what is wrong with a database, or with all of them.
+func (k *emptyKeeper) tell(name, what string, err error) {
+	if text := what + err.Error(); k.told[name] != text {
+		k.told[name] = text
+		k.log.Warn(what, "database", name, "err", err)
+	}
+}

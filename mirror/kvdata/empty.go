@@ -1,0 +1,333 @@
+package kvdata
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/chunkset"
+	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
+	"github.com/qserv/css-etcd/mirror/emptychunks"
+)
+
+// emptySuffix follows the name of a database in the name of the table of its empty chunks.
+const emptySuffix = "_EmptyChunks"
+
+// MaxEmptyName is how long the name of a database may be for a table of its empty chunks: MySQL takes names of 64
+// characters.
+const MaxEmptyName = 64 - len(emptySuffix)
+
+// emptyTable is the mirror's record of the empty chunks that both sides agreed on.
+const emptyTable = "css_mirror_empty"
+
+const createEmpty = `CREATE TABLE IF NOT EXISTS css_mirror_empty (
+  db_name VARBINARY(255) NOT NULL COMMENT 'database whose empty chunks etcd and MySQL agreed on',
+  digest BINARY(32) NOT NULL COMMENT 'SHA-256 of the text of the set',
+  chunks INT NOT NULL COMMENT 'how many',
+  revision BIGINT NOT NULL COMMENT 'of etcd',
+  updated DATETIME(6) NOT NULL COMMENT 'UTC',
+  lost LONGTEXT NULL COMMENT 'what others had written last that was undone: a set, or NULL',
+  lost_at DATETIME(6) NULL COMMENT 'UTC',
+  PRIMARY KEY (db_name)
+) ENGINE=InnoDB`
+
+var (
+	// ErrEmptyTable says that a table of empty chunks is not as Qserv makes it.
+	ErrEmptyTable = errors.New("the table is not one of empty chunks as Qserv makes it")
+	// ErrEmptyMoved says that a table of empty chunks is not what it was when it was decided about.
+	ErrEmptyMoved = errors.New("the table of empty chunks has changed meanwhile")
+)
+
+// EmptyTable is what the server tells of a table of empty chunks without reading it.
+type EmptyTable struct {
+	DB      string
+	Changed int64 // by the server's clock, in seconds: when it was last made or written; 0: the server does not know
+}
+
+// Empty is a connection over which tables of empty chunks are kept. It may write as long as css_mirror_state is at its
+// term.
+type Empty struct {
+	conn *connection
+	term int64
+}
+
+// OpenEmpty connects, and makes the table css_mirror_empty where it is missing.
+func OpenEmpty(ctx context.Context, target *mysql.Config, term int64) (*Empty, error) {
+	conn, err := connect(ctx, target, DefaultTimeout)
+	if err != nil {
+		return nil, err
+	}
+	e := &Empty{conn, term}
+	if err := e.prepare(ctx); err != nil {
+		e.Close()
+		return nil, e.explain(err)
+	}
+	return e, nil
+}
+
+func (e *Empty) prepare(ctx context.Context) error {
+	// Whoever writes such a table now is asked again later. MySQL 8 would tell of tables what it told a day ago.
+	for _, set := range []string{"SET SESSION innodb_lock_wait_timeout = 1", "SET SESSION lock_wait_timeout = 2",
+		"/*!80000 SET SESSION information_schema_stats_expiry = 0 */"} {
+		if _, err := e.conn.ExecContext(ctx, set); err != nil {
+			return err
+		}
+	}
+	if there, err := hasTable(ctx, e.conn, emptyTable); err != nil || there {
+		return err
+	}
+	_, err := e.conn.ExecContext(ctx, createEmpty)
+	return err
+}
+
+// Close ends the connection.
+func (e *Empty) Close() { e.conn.Close() }
+
+func (e *Empty) explain(err error) error { return explain(e.conn.target, err) }
+
+// Records returns what both sides agreed on last, and the newest revision of etcd at which they did.
+func (e *Empty) Records(ctx context.Context) (all map[string]emptychunks.Base, newest cssetcd.Revision, err error) {
+	rows, err := e.conn.QueryContext(ctx, "SELECT db_name, digest, revision FROM "+emptyTable)
+	if err != nil {
+		return nil, 0, e.explain(err)
+	}
+	defer rows.Close()
+	all = map[string]emptychunks.Base{}
+	for rows.Next() {
+		var db string
+		var digest []byte
+		var at cssetcd.Revision
+		if err := rows.Scan(&db, &digest, &at); err != nil {
+			return nil, 0, e.explain(err)
+		}
+		all[db] = emptychunks.Base{Known: true, Digest: emptychunks.Digest(digest)}
+		newest = max(newest, at)
+	}
+	return all, newest, e.explain(rows.Err())
+}
+
+// Tables returns the tables of empty chunks that there are, and the time of the server.
+func (e *Empty) Tables(ctx context.Context) (tables []EmptyTable, now int64, err error) {
+	if err := e.conn.QueryRowContext(ctx, "SELECT UNIX_TIMESTAMP()").Scan(&now); err != nil {
+		return nil, 0, e.explain(err)
+	}
+	rows, err := e.conn.QueryContext(ctx, `SELECT TABLE_NAME, GREATEST(COALESCE(UNIX_TIMESTAMP(CREATE_TIME), 0),
+		COALESCE(UNIX_TIMESTAMP(UPDATE_TIME), 0)) FROM information_schema.TABLES
+		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%\_EmptyChunks'`)
+	if err != nil {
+		return nil, 0, e.explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var changed float64
+		if err := rows.Scan(&name, &changed); err != nil {
+			return nil, 0, e.explain(err)
+		}
+		if db, ok := strings.CutSuffix(name, emptySuffix); ok && db != "" {
+			tables = append(tables, EmptyTable{db, int64(changed)})
+		}
+	}
+	return tables, now, e.explain(rows.Err())
+}
+
+// Read reads the table of a database. It returns ErrBusy while somebody is writing it, and [ErrEmptyTable].
+func (e *Empty) Read(ctx context.Context, db string) (side emptychunks.Side, err error) {
+	tx, err := e.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return side, e.explain(err)
+	}
+	defer tx.Rollback() // it reads only
+	side, err = readEmpty(ctx, tx, db, "LOCK IN SHARE MODE")
+	return side, e.explain(err)
+}
+
+// readEmpty reads with a lock, since one that reads without would see a table as it was before a transaction that has
+// not ended: made anew, and without rows.
+func readEmpty(ctx context.Context, q querier, db, lock string) (side emptychunks.Side, err error) {
+	rows, err := q.QueryContext(ctx, "SELECT chunkId FROM "+tableOfEmpty(db)+" "+lock)
+	if mysqlconn.NoSuchTable(err) {
+		return emptychunks.Side{}, nil
+	}
+	if mysqlconn.Is(err, mysqlconn.ErBadField) {
+		return side, fmt.Errorf("%w: it has no column chunkId", ErrEmptyTable)
+	}
+	if err != nil {
+		return side, err
+	}
+	defer rows.Close()
+	var ids []int
+	for rows.Next() {
+		var id sql.NullInt64
+		if err := rows.Scan(&id); err != nil || !id.Valid {
+			return side, fmt.Errorf("%w: a chunkId is no number", ErrEmptyTable)
+		}
+		ids = append(ids, int(id.Int64))
+	}
+	if err := rows.Err(); err != nil {
+		return side, err
+	}
+	set, err := chunkset.Of(ids...)
+	if err != nil {
+		return side, fmt.Errorf("%w: %w", ErrEmptyTable, err)
+	}
+	return emptychunks.Said(set), nil
+}
+
+func tableOfEmpty(db string) string { return mysqlconn.QuoteName(db + emptySuffix) }
+
+// EmptyChange is one change of the table of a database, and of what is on record of it.
+type EmptyChange struct {
+	DB       string
+	Found    emptychunks.Side // what the table said when it was decided
+	Now      emptychunks.Side // what both sides say afterwards; its table is made so by Write and Remove
+	Revision cssetcd.Revision // of etcd
+	Lost     bool             // Found is what others wrote, and is undone
+}
+
+// Write makes the table say what etcd says. A table that is there changes in one transaction with the record; one that
+// is not there comes whole, and is on record a moment later. It returns [ErrFenced], [ErrEmptyMoved] and ErrBusy, and has
+// changed nothing then.
+func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
+	if !c.Found.Known {
+		if err := e.create(ctx, c); err != nil {
+			return e.explain(err)
+		}
+		return e.Record(ctx, c)
+	}
+	return e.explain(e.transact(ctx, func(tx *sql.Tx) error {
+		found, err := readEmpty(ctx, tx, c.DB, "FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		if !found.Equal(c.Found) {
+			return fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
+		}
+		for first, last := range found.Set.Difference(c.Now.Set).Runs() {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId BETWEEN ? AND ?", first,
+				last); err != nil {
+				return err
+			}
+		}
+		if err := insertEmpty(ctx, tx, c.DB, c.Now.Set.Difference(found.Set)); err != nil {
+			return err
+		}
+		return record(ctx, tx, c)
+	}))
+}
+
+const emptyRowsOfStatement = 10_000
+
+func insertEmpty(ctx context.Context, tx *sql.Tx, db string, set chunkset.Set) error {
+	var b strings.Builder
+	n := 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, b.String())
+		b.Reset()
+		n = 0
+		return err
+	}
+	for id := range set.All() {
+		if n == 0 {
+			b.WriteString("INSERT INTO " + tableOfEmpty(db) + " (chunkId) VALUES ")
+		} else {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "(%d)", id)
+		if n++; n == emptyRowsOfStatement {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// create makes the table with all its rows in one statement: nobody sees it without them.
+func (e *Empty) create(ctx context.Context, c EmptyChange) error {
+	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
+		return err
+	}
+	var ids strings.Builder
+	for id := range c.Now.Set.All() {
+		if ids.Len() > 0 {
+			ids.WriteByte(',')
+		}
+		fmt.Fprint(&ids, id)
+	}
+	_, err := e.conn.ExecContext(ctx, "CREATE TABLE "+tableOfEmpty(c.DB)+" (chunkId INT NOT NULL PRIMARY KEY) ENGINE=InnoDB "+
+		"SELECT chunkId FROM JSON_TABLE('["+ids.String()+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
+	if mysqlconn.Is(err, mysqlconn.ErTableExists) {
+		return fmt.Errorf("%w: %s is there now", ErrEmptyMoved, tableOfEmpty(c.DB))
+	}
+	return err
+}
+
+// Remove removes the table, and what is on record.
+func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
+	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
+		return e.explain(err)
+	}
+	if _, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB)); err != nil {
+		return e.explain(err)
+	}
+	return e.Record(ctx, c)
+}
+
+// Record puts on record what both sides say, and writes nothing else.
+func (e *Empty) Record(ctx context.Context, c EmptyChange) error {
+	return e.explain(e.transact(ctx, func(tx *sql.Tx) error { return record(ctx, tx, c) }))
+}
+
+func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
+	if !c.Now.Known {
+		_, err := tx.ExecContext(ctx, "DELETE FROM "+emptyTable+" WHERE db_name = ?", c.DB)
+		return err
+	}
+	digest := emptychunks.DigestOf(c.Now.Set)
+	if _, err := tx.ExecContext(ctx, "INSERT INTO "+emptyTable+` (db_name, digest, chunks, revision, updated)
+		VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE digest = VALUES(digest), chunks = VALUES(chunks),
+		revision = VALUES(revision), updated = VALUES(updated)`, c.DB, digest[:], c.Now.Set.Len(), c.Revision); err != nil {
+		return err
+	}
+	if !c.Lost {
+		return nil
+	}
+	var lost sql.NullString
+	if c.Found.Known {
+		lost = sql.NullString{String: c.Found.Set.String(), Valid: true}
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE "+emptyTable+" SET lost = ?, lost_at = UTC_TIMESTAMP(6) WHERE db_name = ?", lost,
+		c.DB)
+	return err
+}
+
+// transact runs one transaction that commits only while css_mirror_state is at the term; the row stays locked until then,
+// so that a take-over waits for it.
+func (e *Empty) transact(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := e.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // nothing after a commit
+	var term int64
+	if err := tx.QueryRowContext(ctx, "SELECT term FROM css_mirror_state WHERE id = 1 LOCK IN SHARE MODE").Scan(
+		&term); err != nil {
+		return err
+	}
+	if term != e.term {
+		return fmt.Errorf("%w: css_mirror_state is at term %d and not %d", ErrFenced, term, e.term)
+	}
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
