@@ -41,11 +41,12 @@ type emptyPace struct {
 	catchUp time.Duration // for a feed that is behind what is on record
 	failed  time.Duration // after a connection failed
 	write   time.Duration // for etcd to take something in
+	anew    time.Duration // after which a connection with too few privileges is made anew: there may be more now
 }
 
 var usualEmptyPace = emptyPace{
 	poll: 2 * time.Second, settle: 3 * time.Second, reread: 300, catchUp: 5 * time.Second, failed: 5 * time.Second,
-	write: 10 * time.Second,
+	write: 10 * time.Second, anew: time.Minute,
 }
 
 // emptyKeeper keeps the tables of empty chunks for as long as a session has kvData.
@@ -60,6 +61,7 @@ type emptyKeeper struct {
 	seen    map[string]sighting
 	told    map[string]string // what was told last of a database, so that it is told once
 	reached cssetcd.Revision  // nothing is decided before the feed shows it
+	lacking bool              // a privilege was missing over this connection
 }
 
 // sighting is what a table said when it was read last.
@@ -91,7 +93,9 @@ func (k *emptyKeeper) run(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, ErrFenced) || errors.Is(err, cssetcd.ErrClosed) {
 			return // the session finds out by itself
 		}
-		k.tell("", "the tables of empty chunks are not kept", err)
+		if err != nil {
+			k.tell("", "the tables of empty chunks are not kept", err)
+		}
 		if wait.For(ctx, k.pace.failed) != nil {
 			return
 		}
@@ -109,8 +113,8 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 	if k.records, newest, err = db.Records(ctx); err != nil {
 		return err
 	}
-	k.seen, k.reached = map[string]sighting{}, max(k.reached, newest)
-	for {
+	k.seen, k.reached, k.lacking = map[string]sighting{}, max(k.reached, newest), false
+	for began := time.Now(); !k.lacking || time.Since(began) < k.pace.anew; {
 		if err := k.catchUp(ctx); err != nil {
 			return err
 		}
@@ -122,6 +126,7 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // catchUp waits until the feed shows what is on record and what this keeper wrote. Where it does not after a while, etcd
@@ -264,7 +269,8 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 		return nil
 	case errors.Is(err, ErrUnauthorized), errors.Is(err, cssetcd.ErrUnauthorized), errors.Is(err, cssetcd.ErrTooLarge),
 		errors.Is(err, cssetcd.ErrUnavailable):
-		k.tell(name, "cannot "+d.Action.String()+" empty chunks", err)
+		k.lacking = k.lacking || errors.Is(err, ErrUnauthorized)
+		k.tell(name, "empty chunks: cannot "+d.Action.String(), err)
 		return nil
 	}
 	return err

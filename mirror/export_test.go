@@ -6,7 +6,7 @@ import "time"
 func (m *Mirror) Hurry(fenced time.Duration) {
 	m.cfg.LookEvery = 50 * time.Millisecond
 	m.emptyPace = emptyPace{poll: 50 * time.Millisecond, settle: 200 * time.Millisecond, reread: 300,
-		catchUp: time.Second, failed: 100 * time.Millisecond, write: 10 * time.Second}
+		catchUp: time.Second, failed: 100 * time.Millisecond, write: 10 * time.Second, anew: 200 * time.Millisecond}
 	m.pace = pace{
 		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond,
 		refused: 50 * time.Millisecond,

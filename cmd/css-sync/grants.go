@@ -13,18 +13,23 @@ import (
 
 func grantsCommand(p *program) *cobra.Command {
 	var user, database string
-	var readOnly, noCreate, capture bool
+	var readOnly, noCreate, capture, empty bool
 	cmd := &cobra.Command{
 		Use: "grants", Short: "Print the SQL that lets a MySQL user do what css-sync does, and no more", GroupID: groupDaemon,
 		Args: cli.Takes(),
 		Long: `Print the SQL that lets a MySQL user do what css-sync does, and no more. Nothing is executed. Without options that is what serve and
 mirror --once need, making the tables included; --no-create leaves that out and prints how to make the tables; --read-only is
 what check, status and diff need. With --capture it also prints what capturing needs that others write into kvData: installing, running and removing
-it (css-sync mirror --capture). A server with a binary log asks for SUPER in addition, or for log_bin_trust_function_creators while it is installed.`,
+it (css-sync mirror --capture). A server with a binary log asks for SUPER in addition, or for log_bin_trust_function_creators while it is installed. With
+--remove-empty-chunks it also prints what removing the table of empty chunks needs of a database that was dropped; without it such tables
+stay, and the daemon says so.`,
 		Example: "  css-sync grants | mysql -u root\n  css-sync grants --user \"'css'@'10.0.0.%'\" --no-create",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if readOnly && noCreate {
 				return cli.InvalidUse(cmd, "give one of --read-only and --no-create")
+			}
+			if readOnly && empty {
+				return cli.InvalidUse(cmd, "give one of --read-only and --remove-empty-chunks")
 			}
 			if readOnly && capture {
 				return cli.InvalidUse(cmd, "give one of --read-only and --capture")
@@ -50,6 +55,9 @@ it (css-sync mirror --capture). A server with a binary log asks for SUPER in add
 			if capture {
 				statements = append(statements, kvdata.CaptureGrants(user, database)...)
 			}
+			if empty {
+				statements = append(statements, kvdata.EmptyGrants(user, database)...)
+			}
 			return p.PrintExactly(statements, func(w io.Writer) {
 				for _, s := range statements {
 					fmt.Fprintln(w, s+";")
@@ -64,5 +72,6 @@ it (css-sync mirror --capture). A server with a binary log asks for SUPER in add
 	flags.BoolVar(&readOnly, "read-only", false, "what commands need that only look")
 	flags.BoolVar(&noCreate, "no-create", false, "leave out the making of tables, and print how they are made")
 	flags.BoolVar(&capture, "capture", false, "and what capturing needs that others write into kvData")
+	flags.BoolVar(&empty, "remove-empty-chunks", false, "and what removing tables <database>_EmptyChunks needs")
 	return cmd
 }

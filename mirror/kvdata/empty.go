@@ -276,7 +276,12 @@ func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
 	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
 		return e.explain(err)
 	}
-	if _, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB)); err != nil {
+	_, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB))
+	if mysqlconn.NotGranted(err) {
+		return fmt.Errorf("%w %q at %s to drop it; `css-sync grants --remove-empty-chunks` prints what that needs: %w",
+			ErrUnauthorized, e.conn.target.User, e.conn.target.Addr, err)
+	}
+	if err != nil {
 		return e.explain(err)
 	}
 	return e.Record(ctx, c)

@@ -20,7 +20,7 @@ func Grants(user, database string, create bool) []string {
 		return []string{"GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, REFERENCES ON " + pattern(database) + ".* TO " + user}
 	}
 	out := []string{}
-	for _, table := range append([]string{"kvData"}, own...) {
+	for _, table := range append([]string{"kvData", emptyTable}, own...) {
 		out = append(out, "GRANT SELECT, INSERT, UPDATE, DELETE ON "+mysqlconn.QuoteName(database)+"."+
 			mysqlconn.QuoteName(table)+" TO "+user)
 	}
@@ -47,6 +47,13 @@ func CaptureGrants(user, database string) []string {
 	return out
 }
 
+// EmptyGrants returns the statement that, beside those of [Grants], lets a user remove the table of the empty chunks of
+// a database that goes, or of which it is not known any more which are empty. Such tables have names of their own, so
+// that it is about all tables of the database.
+func EmptyGrants(user, database string) []string {
+	return []string{"GRANT DROP ON " + pattern(database) + ".* TO " + user}
+}
+
 // pattern quotes the name of a database where GRANT takes it for a pattern.
 func pattern(database string) string {
 	return mysqlconn.QuoteName(strings.NewReplacer(`\`, `\\`, "_", `\_`, "%", `\%`).Replace(database))
@@ -55,7 +62,7 @@ func pattern(database string) string {
 // Schema returns the statements that make the database and the tables, for who lets nobody else make any.
 func Schema(database string) []string {
 	return []string{createDatabase(database), "USE " + mysqlconn.QuoteName(database), createKvData, createState,
-		createQuarantine, createForeign}
+		createQuarantine, createForeign, createEmpty}
 }
 
 // missingPrivileges asks the server, with statements that touch no row, what the user may not do; roles count.
