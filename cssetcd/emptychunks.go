@@ -33,8 +33,8 @@ func (s *Snapshot) EmptyChunks(db string) (ChunkSet, error) {
 	return kept.keep(set, objectError("read empty chunks of database", db, err))
 }
 
-// EmptyChunksModified returns the revision at which it was last said which chunks of a database are empty; 0 when that is
-// not known. [IfRevision] takes it.
+// EmptyChunksModified returns the revision at which it was last said which chunks of a database are empty; 0 when that
+// is not known. [IfRevision] takes it.
 func (s *Snapshot) EmptyChunksModified(db string) Revision {
 	e, _ := emptyEntryOf(s.kv, db)
 	return e.Mod

@@ -3,6 +3,7 @@ package cssetcd_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,6 +68,20 @@ func TestEmptyChunksThatCannotBeRead(t *testing.T) {
 	assert.True(t, must(c.EmptyChunks(ctx, "lsst"))(t).IsEmpty())
 }
 
+// TestParityGetEmptyChunks: the ids that were said, from etcd and from a snapshot; an error where nobody said any.
+func TestParityGetEmptyChunks(t *testing.T) {
+	t.Parallel()
+	c := newCatalogue(t)
+	ctx := t.Context()
+	require.ErrorIs(t, errOf(c.EmptyChunks(ctx, "lsst")), cssetcd.ErrEmptyChunksUnknown)
+	require.ErrorIs(t, errOf(c.EmptyChunks(ctx, "other")), cssetcd.ErrNoSuchDB)
+	ok(t)(c.SetEmptyChunks(ctx, "lsst", chunkset.MustParse("3,5-7")))
+	s := must(c.Snapshot(ctx, 0))(t)
+	for _, set := range []cssetcd.ChunkSet{must(c.EmptyChunks(ctx, "lsst"))(t), must(s.EmptyChunks("lsst"))(t)} {
+		assert.Equal(t, []int{3, 5, 6, 7}, slices.Collect(set.All()))
+	}
+}
+
 // TestEmptyChunksOfARevision: of two writers who saw the same, one succeeds.
 func TestEmptyChunksOfARevision(t *testing.T) {
 	t.Parallel()
@@ -84,8 +99,8 @@ func TestEmptyChunksOfARevision(t *testing.T) {
 	ok(t)(c.SetEmptyChunks(ctx, "lsst", someEmpty, modified()))
 }
 
-// TestViewShowsTablesAndEmptyChunksOfOneMoment: what one transaction writes of both is in one snapshot, and a subscriber
-// is told whose empty chunks changed.
+// TestViewShowsTablesAndEmptyChunksOfOneMoment: what one transaction writes of both is in one snapshot, and a
+// subscriber is told whose empty chunks changed.
 func TestViewShowsTablesAndEmptyChunksOfOneMoment(t *testing.T) {
 	t.Parallel()
 	c := newCatalogue(t)

@@ -131,7 +131,8 @@ func readOf(value any, err error) read {
 		return read{value: value}
 	}
 	r := read{value: value, err: err.Error()}
-	for _, kind := range []error{cssetcd.ErrEmptyChunksUnknown, cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable, cssetcd.ErrNoSuchNode, cssetcd.ErrBadValue} {
+	for _, kind := range []error{cssetcd.ErrEmptyChunksUnknown, cssetcd.ErrNoSuchDB, cssetcd.ErrNoSuchTable,
+		cssetcd.ErrNoSuchNode, cssetcd.ErrBadValue} {
 		if errors.Is(err, kind) {
 			r.kind = errors.Join(r.kind, kind)
 		}

@@ -129,8 +129,8 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 	return nil
 }
 
-// catchUp waits until the feed shows what is on record and what this keeper wrote. Where it does not after a while, etcd
-// was set back.
+// catchUp waits until the feed shows what is on record and what this keeper wrote. Where it does not after a while,
+// etcd was set back.
 func (k *emptyKeeper) catchUp(ctx context.Context) error {
 	short, cancel := context.WithTimeout(ctx, k.pace.catchUp)
 	defer cancel()
@@ -204,8 +204,8 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 	return nil
 }
 
-// inMySQL returns what a table says. It reads it where that may have changed since it was read last; ok is false when it
-// cannot be read, or is being written.
+// inMySQL returns what a table says. It reads it where that may have changed since it was read last; ok is false when
+// it cannot be read, or is being written.
 func (k *emptyKeeper) inMySQL(ctx context.Context, db *kvdata.Empty, name string, there bool, changed,
 	now int64) (s sighting, ok bool, err error) {
 	const doubt = 2 // seconds: the server's times have no parts of one
@@ -258,7 +258,8 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
 		return nil // its database may come yet
 	case d.Action == emptychunks.Write && len(name) > kvdata.MaxEmptyName:
-		k.tell(name, "the name of the database is too long for a table of empty chunks", fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
+		k.tell(name, "the name of the database is too long for a table of empty chunks",
+			fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
 		return nil
 	}
 	err = k.act(ctx, db, d, have, kvdata.EmptyChange{DB: name, Found: mysql.side, Now: etcd, Revision: have.Revision(),

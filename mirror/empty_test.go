@@ -284,7 +284,8 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 	stop := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
 	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
-	for i, crash := range []string{"DELETE FROM css_mirror_empty", "UPDATE css_mirror_empty SET digest = REPEAT('x', 32)"} {
+	for i, crash := range []string{"DELETE FROM css_mirror_empty",
+		"UPDATE css_mirror_empty SET digest = REPEAT('x', 32)"} {
 		stop()
 		w.exec(crash)
 		stop = w.run(w.mirror(w.sharing, w.keeping))

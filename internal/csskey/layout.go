@@ -40,12 +40,12 @@ const (
 
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
-	"css", "css_empty", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror", "inbox", "import",
-	"commit", "fence",
+	"css", "css_empty", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror",
+	"inbox", "import", "commit", "fence",
 }
 
-// Catalogue is what a view follows: the CSS keys and the empty chunks, in one range, so that one watch tells of both and
-// a snapshot shows both at one revision. Nothing else is kept between them.
+// Catalogue is what a view follows: the CSS keys and the empty chunks, in one range, so that one watch tells of both
+// and a snapshot shows both at one revision. Nothing else is kept between them.
 var Catalogue = kv.Span{From: CSS + "/", To: Empty + "0"}
 
 // EmptyOf returns where the empty chunks of a database are kept.
@@ -113,8 +113,9 @@ func Dropped(p Path) (db, table string, request, ok bool) {
 }
 
 // Forget returns what has to be deleted beside a name that goes: the record of its spelling, those of the names in it,
-// and the empty chunks of a database. Where the records are, or may be, those of a name that differs in case only, that one's stay, and with
-// them what is left of this one's: a record without its key does no harm. have must show the tree of Spelling(key).
+// and the empty chunks of a database. Where the records are, or may be, those of a name that differs in case only, that
+// one's stay, and with them what is left of this one's: a record without its key does no harm. have must show the tree
+// of Spelling(key).
 func Forget(have *kv.Snapshot, key string) (deletes []kv.Span) {
 	if o := Parse(key).Object; o.Kind == Database {
 		deletes = append(deletes, kv.Key(EmptyOf(o.DB)))

@@ -64,8 +64,8 @@ func OfChange(c cssetcd.KeyChange, upTo cssetcd.Revision) Change {
 	return f
 }
 
-// Concerns reports whether a change of a key, as Key of a [Change] has it, is of root or of what lies below it. The empty
-// chunks of a database go with its key.
+// Concerns reports whether a change of a key, as Key of a [Change] has it, is of root or of what lies below it. The
+// empty chunks of a database go with its key.
 func Concerns(key, root string) bool {
 	if db, ok := csskey.EmptyAt(kv.Path(key)); ok {
 		key = csskey.DatabaseKey(db)

@@ -1,6 +1,6 @@
-// Package emptychunks decides what becomes of the empty chunks of a database, which etcd and a table <db>_EmptyChunks in
-// MySQL both hold, and which both sides may change. It is pure: what it decides follows from what each side says and from
-// what both said when they agreed last.
+// Package emptychunks decides what becomes of the empty chunks of a database, which etcd and a table <db>_EmptyChunks
+// in MySQL both hold, and which both sides may change. It is pure: what it decides follows from what each side says and
+// from what both said when they agreed last.
 package emptychunks
 
 import (
@@ -74,8 +74,8 @@ type Decision struct {
 }
 
 // Decide says what is to be done. Taking is whether what others change in MySQL is taken into etcd: then each side may
-// change what the other did not, and where both did, etcd wins. Otherwise etcd wins always; but a table that others made
-// before etcd said anything is theirs and left alone.
+// change what the other did not, and where both did, etcd wins. Otherwise etcd wins always; but a table that others
+// made before etcd said anything is theirs and left alone.
 func Decide(base Base, etcd, mysql Side, taking bool) Decision {
 	hereChanged, thereChanged := !base.Is(etcd), !base.Is(mysql)
 	switch {

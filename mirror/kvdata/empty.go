@@ -191,8 +191,8 @@ type EmptyChange struct {
 }
 
 // Write makes the table say what etcd says. A table that is there changes in one transaction with the record; one that
-// is not there comes whole, and is on record a moment later. It returns [ErrFenced], [ErrEmptyMoved] and ErrBusy, and has
-// changed nothing then.
+// is not there comes whole, and is on record a moment later. It returns [ErrFenced], [ErrEmptyMoved] and ErrBusy, and
+// has changed nothing then.
 func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 	if !c.Found.Known {
 		if err := e.create(ctx, c); err != nil {
@@ -263,8 +263,8 @@ func (e *Empty) create(ctx context.Context, c EmptyChange) error {
 		}
 		fmt.Fprint(&ids, id)
 	}
-	_, err := e.conn.ExecContext(ctx, "CREATE TABLE "+tableOfEmpty(c.DB)+" (chunkId INT NOT NULL PRIMARY KEY) ENGINE=InnoDB "+
-		"SELECT chunkId FROM JSON_TABLE('["+ids.String()+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
+	_, err := e.conn.ExecContext(ctx, "CREATE TABLE "+tableOfEmpty(c.DB)+" (chunkId INT NOT NULL PRIMARY KEY) "+
+		"ENGINE=InnoDB SELECT chunkId FROM JSON_TABLE('["+ids.String()+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
 	if mysqlconn.Is(err, mysqlconn.ErTableExists) {
 		return fmt.Errorf("%w: %s is there now", ErrEmptyMoved, tableOfEmpty(c.DB))
 	}
@@ -315,8 +315,8 @@ func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
 	return err
 }
 
-// transact runs one transaction that commits only while css_mirror_state is at the term; the row stays locked until then,
-// so that a take-over waits for it.
+// transact runs one transaction that commits only while css_mirror_state is at the term; the row stays locked until
+// then, so that a take-over waits for it.
 func (e *Empty) transact(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := e.conn.BeginTx(ctx, nil)
 	if err != nil {

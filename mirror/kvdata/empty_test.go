@@ -1,6 +1,7 @@
 package kvdata_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,36 @@ func TestEmptyChunksThatMoved(t *testing.T) {
 	assert.True(t, s.reads(e, "D").Equal(said("7,9")))
 	require.NoError(t, e.Write(ctx, kvdata.EmptyChange{DB: "D", Found: said("7,9"), Now: said("1-30000"), Lost: true}))
 	assert.True(t, s.reads(e, "D").Equal(said("1-30000")))
+}
+
+// TestParityGetEmptyChunksTableName: the table is where a C++ czar looks for it.
+func TestParityGetEmptyChunksTableName(t *testing.T) {
+	t.Parallel()
+	s, term := emptyServer(t)
+	e := s.openEmpty(term)
+	for _, db := range []string{"LSST", "a-b c`d", strings.Repeat("x", kvdata.MaxEmptyName)} {
+		require.NoError(t, e.Write(t.Context(), kvdata.EmptyChange{DB: db, Now: said("1-3")}))
+		var n int
+		require.NoError(t, s.sql.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM information_schema.TABLES
+			WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?`, s.target.DBName, db+"_EmptyChunks").Scan(&n))
+		assert.Equal(t, 1, n, db)
+		assert.True(t, s.reads(e, db).Equal(said("1-3")))
+	}
+}
+
+// TestParityGetEmptyChunksSchema: the table is as Qserv's ingest makes it.
+func TestParityGetEmptyChunksSchema(t *testing.T) {
+	t.Parallel()
+	s, term := emptyServer(t)
+	e := s.openEmpty(term)
+	require.NoError(t, e.Write(t.Context(), kvdata.EmptyChange{DB: "Ours", Now: said("1-3")}))
+	s.exec("CREATE TABLE Theirs_EmptyChunks (chunkId INT NOT NULL, PRIMARY KEY (chunkId)) ENGINE=InnoDB")
+	schema := func(table string) string {
+		var name, text string
+		require.NoError(t, s.sql.QueryRowContext(t.Context(), "SHOW CREATE TABLE "+table).Scan(&name, &text))
+		return strings.ReplaceAll(text, name, "")
+	}
+	assert.Equal(t, schema("Theirs_EmptyChunks"), schema("Ours_EmptyChunks"))
 }
 
 // TestEmptyTablesAreListed with a time that rises with each change, by which a keeper knows what to read.
