@@ -44,12 +44,13 @@ func execute(ctx context.Context, etcd *clientv3.Client, args []string) (err err
 		}
 		_, err = etcd.RoleGrantPermission(ctx, rest[0], rest[3], clientv3.GetPrefixRangeEnd(rest[3]), permission)
 		return err
-	case command == "role grant-permission" && len(rest) == 3:
+	case command == "role grant-permission" && (len(rest) == 3 || len(rest) == 4):
 		permission, err := clientv3.StrToPermissionType(rest[1])
 		if err != nil {
 			return err
 		}
-		_, err = etcd.RoleGrantPermission(ctx, rest[0], rest[2], "", permission)
+		end := strings.Join(rest[3:], "")
+		_, err = etcd.RoleGrantPermission(ctx, rest[0], rest[2], end, permission)
 		return err
 	case command == "auth enable" && len(rest) == 0:
 		_, err = etcd.AuthEnable(ctx)

@@ -182,27 +182,31 @@ func (w *world) sightings(db string) (seen func() []string, stop func()) {
 	}, stop
 }
 
-// everInEtcd is what etcd ever said of the empty chunks of a database.
-func (w *world) everInEtcd(db string) (all []string) {
+// everInEtcd returns what tells what etcd ever said, from now on, of the empty chunks of a database.
+func (w *world) everInEtcd(db string) (tell func() []string) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	defer cancel()
-	now, err := w.etcd.Get(ctx, w.prefix)
-	require.NoError(w.t, err)
-	for r := range w.etcd.Watch(ctx, w.prefix+"/css_empty/"+db, clientv3.WithRev(1), clientv3.WithProgressNotify()) {
-		require.NoError(w.t, r.Err())
-		for _, e := range r.Events {
-			if e.Type == clientv3.EventTypeDelete {
-				all = append(all, unknown)
-			} else {
-				all = append(all, string(e.Kv.Value))
+	w.t.Cleanup(cancel)
+	responses := w.etcd.Watch(ctx, w.prefix+"/css_empty/"+db, clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	<-responses // it has begun
+	return func() (all []string) {
+		_, err := w.etcd.Put(ctx, w.prefix+"/css_empty/"+db+"/end", "")
+		require.NoError(w.t, err)
+		for r := range responses {
+			require.NoError(w.t, r.Err())
+			for _, e := range r.Events {
+				switch {
+				case strings.HasSuffix(string(e.Kv.Key), "/end"):
+					return all
+				case e.Type == clientv3.EventTypeDelete:
+					all = append(all, unknown)
+				default:
+					all = append(all, string(e.Kv.Value))
+				}
 			}
 		}
-		if r.Header.Revision >= now.Header.Revision {
-			break
-		}
+		return all
 	}
-	return all
 }
 
 // publish does what Qserv's ingest controller does: all in what is meant as one transaction, though the server commits
@@ -237,12 +241,13 @@ func TestEmptyChunksAreTakenFromMySQL(t *testing.T) {
 	t.Parallel()
 	w := withDatabases(t)
 	w.shared()
+	ever := w.everInEtcd("D")
 	w.run(w.mirror(w.sharing, w.keeping))
 	w.publish("D", "0-9,20", func() { time.Sleep(time.Second) }) // longer than a change has to be the same
 	w.awaitEmpty("D", "0-9,20", "0-9,20")
 	w.publish("D", "5-9", func() { time.Sleep(time.Second) })
 	w.awaitEmpty("D", "5-9", "5-9")
-	assert.Equal(t, []string{"0-9,20", "5-9"}, w.everInEtcd("D"))
+	assert.Equal(t, []string{"0-9,20", "5-9"}, ever())
 	w.setEmpty("D", "5-10")
 	w.awaitEmpty("D", "5-10", "5-10")
 	w.exec("DROP TABLE D_EmptyChunks")
@@ -280,6 +285,7 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 	t.Parallel()
 	w := withDatabases(t)
 	w.shared()
+	ever := w.everInEtcd("D")
 	w.setEmpty("D", "1-3")
 	stop := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
@@ -297,7 +303,7 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 		w.publish("D", set, func() {})
 		w.awaitEmpty("D", set, set)
 	}
-	assert.Equal(t, []string{"1-3", "1-5", "1-6"}, w.everInEtcd("D"))
+	assert.Equal(t, []string{"1-3", "1-5", "1-6"}, ever())
 }
 
 // TestEmptyChunksThatCannotBe are told of and hold nothing else up.

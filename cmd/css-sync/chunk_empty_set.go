@@ -12,7 +12,7 @@ import (
 func emptySet(p *program) *cobra.Command {
 	return emptyWrite{
 		verb: "set", short: "Say which chunks of a database are empty, all of them",
-		more: "It replaces what was said before. Chunks are given as \"0-311,313,400-402\"; \"none\" says that each holds rows.",
+		more: "It replaces what was said before. Chunks are given as \"0-311,313\"; \"none\" says that each holds rows.",
 		say: func(db, n string) outcome {
 			return outcome{"empty chunks of " + db + " set to " + n, "these are the empty chunks of " + db + " already"}
 		},

@@ -253,6 +253,11 @@ func (w *world) drop() {
 	query.Release()
 	w.awaitKey("/qserv/drop/table/LSST/Source", false)
 	endAgent()
+	c.OK("db create Vanishing")
+	does(c, "chunk empty set Vanishing 1-3")
+	c.OK("db drop Vanishing --delay 0s")
+	w.awaitKey("/qserv/drop/db/Vanishing", false)
+	w.awaitKey("/qserv/css_empty/Vanishing", false)
 
 	before := clitest.JSON[[]form.Czar](c, "drops czars")
 	require.NotEmpty(t, before)

@@ -14,6 +14,23 @@ func readEmptyChunks(s *cssetcd.Snapshot, r *http.Request, _ *query) (answer, er
 	return answer{body: form.OfEmptyChunks(db, set)}, stored(err)
 }
 
+// readAllEmptyChunks lists the sets that are known, or that of one database, if it is known.
+func readAllEmptyChunks(s *cssetcd.Snapshot, _ *http.Request, q *query) (answer, error) {
+	all := []form.EmptyChunks{}
+	for db := range s.EmptyChunksKnown() {
+		if q.given(paramDatabase) && q.text(paramDatabase) != db {
+			continue
+		}
+		set, err := s.EmptyChunks(db)
+		f := form.OfEmptyChunks(db, set)
+		if err != nil {
+			f.Error = err.Error()
+		}
+		all = append(all, f)
+	}
+	return answer{body: all}, q.err
+}
+
 // chunkSet is the form of a whole set.
 type chunkSet struct {
 	Chunks *cssetcd.ChunkSet `json:"chunks"`

@@ -43,6 +43,7 @@ func (a *API) routes() []route {
 		look("/v1/databases/{db}", readDatabase),
 		look("/v1/databases/{db}/tables", readTables),
 		look("/v1/databases/{db}/empty-chunks", readEmptyChunks),
+		look("/v1/empty-chunks", readAllEmptyChunks, paramDatabase),
 		look("/v1/tables/{db}/{table}", a.readTable),
 		look("/v1/tables/{db}/{table}/chunks", readChunks),
 		look("/v1/tables/{db}/{table}/chunks/{id}", readChunk),

@@ -41,7 +41,7 @@ const (
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
 	"css", "css_empty", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror",
-	"inbox", "import", "commit", "fence",
+	"inbox", "import", "once", "commit", "fence",
 }
 
 // Catalogue is what a view follows: the CSS keys and the empty chunks, in one range, so that one watch tells of both

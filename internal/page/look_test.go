@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/qserv/css-etcd/chunkset"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -129,10 +130,17 @@ func TestMapShowsReplicas(t *testing.T) {
 		assert.Greater(t, seen[level], 500, "level %s of %v", level, seen)
 	}
 	assert.Zero(t, seen["1"]+seen["5"], seen)
+	assert.Contains(t, ask[string](o, `document.querySelector(".map .note").textContent`),
+		"Nobody has said which chunks are empty.")
+	w.wait(w.css.SetEmptyChunks(t.Context(), "LSST", chunkset.MustParse(fmt.Sprintf("%d-%d", 2*sky.Stripes*30,
+		2*sky.Stripes*30+4))))
+	o.awaitText(".map .sum", "5 chunks hold no rows.")
+	o.awaitText(".map .legend", "empty (5)")
 	for chunk, text := range map[int]string{
 		0:                    "declination -90° to -85°; on worker-1",
 		2 * sky.Stripes * 18: "right ascension 0° to 5.07°, declination 0° to 5°; on worker-1, worker-2",
-		2 * sky.Stripes * 30: "not in the catalogue",
+		2 * sky.Stripes * 30: "it holds no rows",
+		2 * sky.Stripes * 31: "not in the catalogue",
 		1234567890:           "no part of the sky",
 	} {
 		ask[bool](o, fmt.Sprintf(`(() => {

@@ -73,14 +73,15 @@ func testSkyIsCutAsQservCutsIt(t *testing.T, o *tab) {
 
 // testLevelsOfTheMap count replicas, and what is beside the sky.
 func testLevelsOfTheMap(t *testing.T, o *tab) {
-	assert.Equal(t, "[18,1,1,0,0,1] [9,1234567890] 21 1:0:5", ask[string](o, `import("/page/sky.js").then((s) => {
+	assert.Equal(t, "[17,1,1,0,0,1,1] [9,1234567890] 21 1:0:5:6 1", ask[string](o, `import("/page/sky.js").then((s) => {
 		const sky = s.partition(5);
 		const chunks = [{id: 0, nodes: []}, {id: 20, nodes: ["a"]}, {id: 21, nodes: [..."abcdefg"]}, {id: 9, nodes: []},
 			{id: 1234567890, nodes: []}];
-		const {level, counts, outside} = s.levels(chunks, sky);
+		const {level, counts, outside, placed} = s.levels(chunks, sky, s.runs("1-2,9,20,22,1000-1234567890"));
 		const bands = s.bands(sky, level, 90);
 		const sum = bands.flatMap((b) => b.counts).reduce((a, b) => a + b);
-		return [JSON.stringify(counts), JSON.stringify(outside), sum, [level[0], level[1], level[21]].join(":")].join(" ");
+		return [JSON.stringify(counts), JSON.stringify(outside), sum, [level[0], level[1], level[21], level[22]].join(":"),
+			placed].join(" ");
 	})`))
 	assert.Equal(t, "0,0,0,0 1,2,3,255 9,9,9,255", ask[string](o, `import("/page/sky.js").then((s) => {
 		const pixels = new Uint8ClampedArray(12);

@@ -3,6 +3,8 @@ package kvdata
 import (
 	"context"
 	"fmt"
+
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 )
 
 // createKvData is what upstream's installer creates.
@@ -68,10 +70,18 @@ type ownTable struct{ name, create string }
 
 // ensureTables creates what is missing.
 func (c *connection) ensureTables(ctx context.Context) error {
-	return c.ensure(ctx, []ownTable{
+	err := c.ensure(ctx, []ownTable{
 		{"kvData", createKvData}, {"css_mirror_state", createState}, {"css_mirror_quarantine", createQuarantine},
 		{"css_mirror_foreign", createForeign},
 	})
+	if err != nil {
+		return err
+	}
+	// kvData does without: who may not make it is told when empty chunks are to be kept.
+	if err = c.ensure(ctx, []ownTable{{emptyTable, createEmpty}}); mysqlconn.NotGranted(err) {
+		return nil
+	}
+	return err
 }
 
 func (c *connection) ensure(ctx context.Context, tables []ownTable) error {

@@ -102,6 +102,7 @@ feed.addEventListener("changed", ({ detail: keys }) => {
   const touched = new Set();
   let names = keys === null;
   for (const key of keys ?? []) {
+    if (key.startsWith("css_empty/")) touched.add(key.slice("css_empty/".length));
     const [, root, db, , table, ...rest] = key.split("/");
     if (root !== "DBS") continue;
     touched.add(db);

@@ -70,22 +70,43 @@ export function unproject(x, y) {
 export const absent = 0; // the catalogue does not have it
 export const bare = 1; // it has no replica; one more for each, up to five
 const fullest = 5;
+export const empty = 6; // the catalogue does not have it, and says that it holds no rows
 
-// levels returns what each chunk is, by its id, and what there is beside the sky.
-export function levels(chunks, sky) {
+// runs reads a set of chunks such as "0-311,313": the first and the last id of each run.
+export function runs(text) {
+  if (text === "") return [];
+  return text.split(",").map((part) => {
+    const [first, last] = part.split("-").map(Number);
+    return [first, last ?? first];
+  });
+}
+
+// levels returns what each chunk is, by its id, and what there is beside the sky. Those in the runs hold no rows; those
+// that are placed all the same are counted.
+export function levels(chunks, sky, emptyRuns = []) {
   const level = new Uint8Array(sky.ids);
-  const counts = [sky.total, 0, 0, 0, 0, 0];
+  const counts = [sky.total, 0, 0, 0, 0, 0, 0];
   const outside = [];
+  let placed = 0;
+  for (const [first, last] of emptyRuns) {
+    for (let id = first; id <= Math.min(last, sky.ids - 1); id++) {
+      if (box(id, sky) === null) continue;
+      level[id] = empty;
+      counts[absent]--;
+      counts[empty]++;
+    }
+  }
   for (const { id, nodes } of chunks) {
     if (box(id, sky) === null) {
       outside.push(id);
       continue;
     }
+    if (level[id] === empty) placed++;
     counts[level[id]]--;
     level[id] = Math.min(fullest, bare + nodes.length);
     counts[level[id]]++;
   }
-  return { level, counts, outside };
+  return { level, counts, outside, placed };
 }
 
 // lattice returns the id of the chunk at each pixel of a map, -1 beside the sky.
@@ -121,7 +142,7 @@ export function paint(pixels, ids, width, level, colours, line) {
 export function bands(sky, level, degrees = 15) {
   const all = [];
   for (let south = -90; south < 90; south += degrees) {
-    all.push({ south, north: south + degrees, counts: [0, 0, 0, 0, 0, 0] });
+    all.push({ south, north: south + degrees, counts: [0, 0, 0, 0, 0, 0, 0] });
   }
   for (let stripe = 0; stripe < sky.stripes; stripe++) {
     const middle = ((stripe + 0.5) * 180) / sky.stripes;

@@ -2,13 +2,14 @@
 
 import { get, part } from "./api.js";
 import { el, name, setText, show, table } from "./dom.js";
-import { absent, bands, box, chunkAt, lattice, levels, mostStripes, paint, partition, project, unproject } from
-  "./sky.js";
+import { absent, bands, box, chunkAt, empty, lattice, levels, mostStripes, paint, partition, project, runs, unproject }
+  from "./sky.js";
 import { count, number, visible } from "./words.js";
 
 const wide = 880; // pixels of the map, unless it is shown smaller
-const titles = ["not in the catalogue", "no replica", "1 replica", "2 replicas", "3 replicas", "4 or more replicas"];
-const brief = ["absent", "none", "1", "2", "3", "4 or more"]; // replicas
+const titles = ["not in the catalogue", "no replica", "1 replica", "2 replicas", "3 replicas", "4 or more replicas",
+  "empty"];
+const brief = ["absent", "none", "1", "2", "3", "4 or more", "empty"]; // replicas
 const least = 6; // pixels from which on the edges of chunks are drawn
 
 let maps = 0;
@@ -19,6 +20,7 @@ export class SkyMap {
   #sky;
   #table = null;
   #chunks = new Map(); // nodes by chunk
+  #empty = null; // runs of chunks that hold no rows; null: not known
   #found = null; // levels
   #ids = null; // lattice
   #size = 0; // for which the lattice is
@@ -28,6 +30,7 @@ export class SkyMap {
   #input = el("input", { id: `map-chunk-${maps}`, type: "number", min: 0, step: 1, inputmode: "numeric" });
   #told = el("output", { class: "chunk", "for": `map-chunk-${maps}` }, "Point at the map, or name a chunk.");
   #sum = el("p", { class: "sum" });
+  #known = el("span");
   #bands = el("div");
   #legend = el("ul", { class: "legend", "aria-label": "Colours of the map" });
 
@@ -41,7 +44,7 @@ export class SkyMap {
         el("label", { "for": this.#input.id }, "Chunk"), this.#input),
       this.#sum, this.#canvas, this.#legend, this.#told,
       el("p", { class: "note" }, "Hammer-Aitoff projection; right ascension 0° is in the middle, ",
-        "and rises to the left. The catalogue does not say which chunks are empty, so the map does not, either."),
+        "and rises to the left. ", this.#known),
       el("details", {}, el("summary", {}, "The map as a table: chunks by declination and number of replicas"),
         this.#bands));
     this.#select.addEventListener("change", () => this.#read(this.#select.value));
@@ -78,6 +81,7 @@ export class SkyMap {
     let chunks;
     try {
       chunks = await get(`/v1/tables/${part(this.#db)}/${part(tableName)}/chunks`);
+      await this.#readEmpty();
     } catch (problem) {
       return setText(this.#sum, problem.message);
     }
@@ -88,19 +92,29 @@ export class SkyMap {
     if (this.#marked !== null) this.#mark(this.#marked);
   }
 
+  // readEmpty reads which chunks of the database hold no rows, if anybody has said it.
+  async #readEmpty() {
+    const [known] = await get(`/v1/empty-chunks?database=${part(this.#db)}`);
+    this.#empty = known === undefined || known.error ? null : runs(known.chunks);
+  }
+
   #tell(chunks) {
     if (this.#sky === null) {
       this.#canvas.hidden = true;
       return setText(this.#sum, `${count(chunks.length, "chunk")}; no map is drawn of ` +
         `${number(this.#striping.stripes)} stripes, since ${number(mostStripes)} is the most.`);
     }
-    this.#found = levels(chunks, this.#sky);
-    const { counts, outside } = this.#found;
-    const there = this.#sky.total - counts[absent];
-    const parts = counts.map((n, level) => [n, level]).filter(([n, level]) => n > 0 && level !== absent).map(
+    this.#found = levels(chunks, this.#sky, this.#empty ?? []);
+    const { counts, outside, placed } = this.#found;
+    const there = this.#sky.total - counts[absent] - counts[empty];
+    const held = (n, level) => n > 0 && level !== absent && level !== empty;
+    const parts = counts.map((n, level) => [n, level]).filter(([n, level]) => held(n, level)).map(
       ([n, level]) => `${number(n)} with ${titles[level]}`);
     let text = `${number(there)} of ${count(this.#sky.total, "chunk")} of the sky are in the catalogue`;
     text += parts.length > 0 ? `: ${parts.join(", ")}.` : ".";
+    if (counts[empty] > 0) text += ` ${count(counts[empty], "chunk")} hold no rows.`;
+    if (placed > 0) text += ` ${count(placed, "chunk")} in the catalogue are said to hold no rows, too.`;
+    setText(this.#known, this.#empty === null ? "Nobody has said which chunks are empty." : "");
     if (outside.length > 0) {
       text += ` ${count(outside.length, "chunk")} beside the sky: ${outside.slice(0, 5).join(", ")}` +
         (outside.length > 5 ? " and others." : ".");
@@ -115,6 +129,12 @@ export class SkyMap {
     show(this.#bands, table("Chunks by declination and number of replicas, north first",
       ["Declination", ...some.map((l) => brief[l])],
       all.map((b) => [`${b.south}° to ${b.north}°`, ...some.map((l) => number(b.counts[l]))]), "figures"));
+  }
+
+  // without says what a chunk is that the catalogue does not have.
+  #without(id) {
+    const known = this.#empty !== null && this.#empty.some(([first, last]) => first <= id && id <= last);
+    return known ? "it holds no rows" : "not in the catalogue";
   }
 
   #draw() {
@@ -211,7 +231,7 @@ export class SkyMap {
     show(this.#told, `Chunk ${id}: `,
       at === null ? "no part of the sky; " : `right ascension ${degrees(at.west)} to ${degrees(at.east)}, ` +
         `declination ${degrees(at.south)} to ${degrees(at.north)}; `,
-      nodes === undefined ? "not in the catalogue" : nodes.length === 0 ? "no replica" : "on ",
+      nodes === undefined ? this.#without(id) : nodes.length === 0 ? "no replica" : "on ",
       (nodes ?? []).map((n, i) => [i > 0 ? ", " : "", name(n, 60)]).flat());
   }
 }
