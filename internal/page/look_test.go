@@ -7,6 +7,7 @@ import (
 
 	"github.com/qserv/css-etcd/chunkset"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // openMap opens the details of a database with its map.
@@ -83,6 +84,16 @@ const lacking = `(() => {
 // TestPageCanBeLookedAt at any width, light and dark: nothing is beside the screen, and all texts can be read.
 func TestPageCanBeLookedAt(t *testing.T) {
 	w := watched(t)
+	placed, err := w.css.Chunks(t.Context(), object)
+	require.NoError(t, err)
+	var ids []int
+	for c := range placed {
+		ids = append(ids, c.ID)
+	}
+	with, err := chunkset.Of(ids...)
+	require.NoError(t, err)
+	north := chunkset.MustParse(fmt.Sprintf("%d-%d", 2*sky.Stripes*20, 2*sky.Stripes*sky.Stripes-1))
+	w.wait(w.css.SetEmptyChunks(t.Context(), "LSST", north.Difference(with)))
 	o := open(t, w.server, desktop)
 	o.awaitText("#record-list", "/DBS/lsst")
 	o.awaitText("#drop-list", "czar-1: ")
