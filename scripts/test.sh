@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs all tests, with the race detector but for four packages. With COVER set it
+# Runs all tests, with the race detector but for five packages. With COVER set it
 # writes a coverage profile to $PROFILE in the same run. With SHORT set it runs
 # what fits into a minute and a half, without the race detector; what it leaves
 # out says why.
@@ -10,9 +10,10 @@ go=${GO:-go}
 # run at a time on two.
 args=(-race -shuffle=on -count=1 -timeout 15m -p 3 -vet=off -ldflags=-w) # verify vets; what debuggers read takes long to link
 # What tries millions of states or schedules, each in one goroutine, would take
-# ten times as long with the race detector; and what is tested of the page runs in
-# a browser, beside an etcd that would be slow with it.
-alone=(./deletion/internal/protocol ./deletion/simulation ./mirror/inbox ./internal/page)
+# ten times as long with the race detector; what is tested of the page runs in a
+# browser, beside an etcd that would be slow with it; and the commands of the
+# documents, which take four times as long with it, are tested with it elsewhere.
+alone=(./deletion/internal/protocol ./deletion/simulation ./mirror/inbox ./internal/page ./docs)
 alone_args=(-count=1 -timeout 12m)
 if [ -n "${COVER:-}" ]; then
 	mkdir -p "$(dirname "$PROFILE")"
@@ -40,7 +41,7 @@ fi
 run "${alone_args[@]}" "${alone[@]}"
 # The gate with every order of its threads; atomics are others there.
 run -count=1 -timeout 10m -tags explore -run Explore ./deletion
-rest=$("$go" list ./... | grep -vE '/(deletion/(internal/protocol|simulation)|mirror/inbox|internal/page)$')
+rest=$("$go" list ./... | grep -vE '/(deletion/(internal/protocol|simulation)|mirror/inbox|internal/page|docs)$')
 # shellcheck disable=SC2086 # one word a package
 run "${args[@]}" $rest
 if [ -n "${COVER:-}" ]; then
