@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
@@ -204,13 +203,13 @@ func first(have *kv.Snapshot, span kv.Span) (kv.Path, bool) {
 	return "", false
 }
 
-// decodeChunks yields the chunks of a table in the order of their ids. Keys that are not numbers are passed over, as in
+// decodeChunks yields the chunks of a table in the order of their ids. Keys that are no ids are passed over, as in
 // upstream.
 func decodeChunks(have *kv.Snapshot, n TableName) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		var ids []int
 		for name := range children(have, n.chunksKey()) {
-			if id, err := strconv.Atoi(name); err == nil && strconv.Itoa(id) == name {
+			if id, ok := parseChunkID(name); ok {
 				ids = append(ids, id)
 			}
 		}

@@ -32,10 +32,10 @@ type databaseEntry struct {
 
 // tableEntry is replaced when anything of the table changes.
 type tableEntry struct {
-	name   TableName // a part of the key, as it is kept: the name that a reader asks with may be a part of something large
-	table  memo[*Table]
-	chunks memo[[]chunkOutcome]
-	schema memo[*schema]
+	name      TableName // a part of the key, as it is kept: the name that a reader asks with may be a part of something large
+	table     memo[*Table]
+	placement memo[*Placement]
+	schema    memo[*schema]
 }
 
 type nodeEntry struct{ memo[*Node] }
@@ -43,9 +43,6 @@ type nodeEntry struct{ memo[*Node] }
 // emptyEntry is replaced when the empty chunks of a database change. Its memo is of the value alone: whether that is of
 // the database there is now, is asked anew each time.
 type emptyEntry struct{ memo[ChunkSet] }
-
-// chunkOutcome is one chunk as read: one that cannot be decoded spoils no other.
-type chunkOutcome = outcome[Chunk]
 
 type nameHasher struct{}
 
@@ -96,17 +93,49 @@ func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 		next.stamp = max(have.Revision, ix.stamp+1)
 	}
 	var last place
+	moved := chunkChanges{}
 	for _, p := range touched {
 		if kv.Below(emptyRoot).Contains(p) {
 			next.setEmpty(have, p)
 			continue
 		}
-		if at := placeOf(p); at != last { // a drop touches one thing a hundred thousand times
+		k := csskey.Parse(cssKey(p))
+		moved.note(k)
+		if at := (place{k.Object, k.InChunks()}); at != last { // a drop touches one thing a hundred thousand times
 			next.set(have, at)
 			last = at
 		}
 	}
+	moved.follow(ix, &next, have)
 	return &next
+}
+
+// chunkChanges are the chunks of tables that were touched.
+type chunkChanges map[TableName][]int
+
+func (c chunkChanges) note(k csskey.Key) {
+	if name, ok := k.OfChunk(); ok {
+		if id, ok := parseChunkID(name); ok {
+			n := TableName{k.DB, k.Name}
+			c[n] = append(c[n], id)
+		}
+	}
+}
+
+// follow makes the placements that were known before into those of now.
+func (c chunkChanges) follow(before, now *index, have *kv.Snapshot) {
+	for n, chunks := range c {
+		old, was := before.tables.Get(n)
+		e, is := now.tables.Get(n)
+		if !was || !is {
+			continue
+		}
+		if kept := old.placement.kept.Load(); kept != nil {
+			if p := kept.value.next(have, e.name, chunks); p != nil {
+				_, _ = e.placement.keep(p, nil)
+			}
+		}
+	}
 }
 
 // set replaces what stands at a place.
@@ -133,7 +162,7 @@ func (ix *index) setTableAt(have *kv.Snapshot, n TableName, chunks bool) {
 	case !chunks:
 		e := &tableEntry{}
 		if ok {
-			e.chunks.copy(&old.chunks)
+			e.placement.copy(&old.placement)
 		}
 		ix.setTable(have, n, e)
 	case ok:
@@ -232,9 +261,4 @@ func (ix *index) setTable(have *kv.Snapshot, n TableName, e *tableEntry) {
 type place struct {
 	csskey.Object
 	chunks bool
-}
-
-func placeOf(p kv.Path) place {
-	k := csskey.Parse(cssKey(p))
-	return place{k.Object, k.InChunks()}
 }

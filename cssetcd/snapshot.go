@@ -1,10 +1,9 @@
 package cssetcd
 
 import (
-	"cmp"
+	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 
 	"github.com/qserv/css-etcd/internal/kv"
@@ -147,46 +146,28 @@ func (s *Snapshot) Node(name string) (*Node, error) {
 	return e.keep(n, objectError("read node", name, err))
 }
 
-// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there. The first call for
-// a table decodes all its chunks and keeps them until one changes.
+// Chunks yields the chunks of a table in the order of their ids; none for a table that is not there. It costs what
+// [Snapshot.Placement] costs.
 func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		for _, c := range s.chunks(name) {
-			if !yield(c.value, c.err) {
-				return
-			}
+		if e, ok := s.index.tables.Get(name); ok {
+			e.placed(s.kv).All()(yield)
 		}
 	}
 }
 
-// Chunk returns one chunk of a table. It returns ErrNoSuchTable and ErrNoSuchChunk, and costs what Chunks costs.
+// Chunk returns one chunk of a table. It returns ErrNoSuchTable and ErrNoSuchChunk, and costs what
+// [Snapshot.Placement] costs.
 func (s *Snapshot) Chunk(name TableName, id int) (Chunk, error) {
-	object := fmt.Sprintf("%d of %s", id, name)
-	if _, ok := s.index.tables.Get(name); !ok {
-		return Chunk{}, objectError("read chunk", object, noTable(s.kv, name))
-	}
-	all := s.chunks(name)
-	i, found := slices.BinarySearchFunc(all, id, func(c chunkOutcome, id int) int { return cmp.Compare(c.value.ID, id) })
-	if !found {
-		return Chunk{}, objectError("read chunk", object, ErrNoSuchChunk)
-	}
-	return all[i].value, all[i].err
-}
-
-func (s *Snapshot) chunks(name TableName) []chunkOutcome {
 	e, ok := s.index.tables.Get(name)
 	if !ok {
-		return nil
+		return Chunk{}, objectError("read chunk", fmt.Sprintf("%d of %s", id, name), noTable(s.kv, name))
 	}
-	if kept := e.chunks.kept.Load(); kept != nil {
-		return kept.value
+	nodes, err := e.placed(s.kv).Nodes(id)
+	if errors.Is(err, ErrNoSuchChunk) {
+		return Chunk{}, objectError("read chunk", fmt.Sprintf("%d of %s", id, name), err)
 	}
-	var all []chunkOutcome
-	for c, err := range decodeChunks(s.kv, name) {
-		all = append(all, chunkOutcome{c, err})
-	}
-	all, _ = e.chunks.keep(slices.Clip(all), nil)
-	return all
+	return Chunk{ID: id, Nodes: nodes}, err
 }
 
 // Version returns ErrVersionMissing or ErrVersionMismatch unless the CSS is of the version that this package reads.

@@ -159,6 +159,11 @@ func everything(s *cssetcd.Snapshot) map[string]read {
 			n := cssetcd.TableName{DB: db, Table: table}
 			t, err := s.Table(n)
 			all["table "+n.String()] = readOf(t, err)
+			ids, err := s.ChunkIDs(n)
+			all["chunk ids "+n.String()] = readOf(ids.String(), err)
+			if p, err := s.Placement(n); err == nil {
+				all["chunks of "+n.String()] = readOf(p.Len(), nil)
+			}
 			columns, err := s.Columns(n)
 			all["columns "+n.String()] = readOf(columns, err)
 			for chunk, err := range s.Chunks(n) {

@@ -116,6 +116,15 @@ func (k Key) Chunk() (id string, ok bool) {
 	return id, ok && rest == ""
 }
 
+// OfChunk returns the id in the key of a chunk or of what lies below it, checked in no way; ok is false for any other.
+func (k Key) OfChunk() (id string, ok bool) {
+	if k.Kind != Table {
+		return "", false
+	}
+	id, _, ok = under(k.Rest, chunks)
+	return id, ok
+}
+
 // Names returns the keys of the database, table or node that the key is or lies below; that of a table's database
 // first.
 func (k Key) Names() []string {
