@@ -38,8 +38,8 @@ func (s *Set) UnmarshalText(text []byte) (err error) {
 }
 
 // Parse reads the text form of a set. The runs may come in any order and may overlap; numbers have no sign and no zero
-// in front, and there are no blanks. It returns ErrInvalid, and names the part that is wrong, and for more than MaxLen
-// ids.
+// in front, and there are no blanks. It returns ErrInvalid: for a part that is wrong, which it names, and for more than
+// MaxLen ids.
 func Parse(text string) (Set, error) {
 	runs, err := parseRuns(text)
 	if err != nil {

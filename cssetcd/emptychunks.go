@@ -13,8 +13,8 @@ import (
 // ChunkSet is an immutable set of chunk ids; see package chunkset.
 type ChunkSet = chunkset.Set
 
-// maxEmptyText is how long the text of a set may be in etcd, whose requests hold 1.5 MiB: 150,000 ids, no two of which
-// follow each other, fit.
+// maxEmptyText is how long the text of a set may be in etcd, whose requests hold 1.5 MiB: any set of ids below 300,000
+// fits, which is more than Qserv's finest partitioning has, and 95,000 ids wherever they lie.
 const maxEmptyText = 1 << 20
 
 // EmptyChunks returns the chunks of a database that hold no rows, so that a czar sends no queries there. It returns
@@ -89,7 +89,7 @@ func (c *Client) EmptyChunks(ctx context.Context, db string) (ChunkSet, error) {
 
 // SetEmptyChunks says which chunks of a database hold no rows, all of them, whatever was said before. The empty set
 // says that each chunk holds some. It returns ErrNoSuchDB, ErrTooLarge when the text form of the set has more than a
-// MiB, and revision 0 when that is what etcd holds. Takes IfRevision, of [Snapshot.EmptyChunksModified].
+// MiB or it has more than chunkset.MaxLen ids, and revision 0 when that is what etcd holds. Takes IfRevision, of [Snapshot.EmptyChunksModified].
 func (c *Client) SetEmptyChunks(ctx context.Context, db string, all ChunkSet, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setEmptyChunks(db, all, opts))
 }
@@ -101,26 +101,35 @@ func setEmptyChunks(db string, all ChunkSet, opts []WriteOption) operation {
 
 // AddEmptyChunks adds to the chunks of a database that hold no rows. It returns ErrNoSuchDB, ErrEmptyChunksUnknown
 // before the first SetEmptyChunks, since it would say of all other chunks that they hold rows, ErrTooLarge as
-// SetEmptyChunks does, and revision 0 when all of them were empty before.
-func (c *Client) AddEmptyChunks(ctx context.Context, db string, more ChunkSet) (Revision, error) {
-	return c.do(ctx, addEmptyChunks(db, more))
+// SetEmptyChunks does, and revision 0 when all of them were empty before. Takes IfRevision as SetEmptyChunks does.
+func (c *Client) AddEmptyChunks(ctx context.Context, db string, more ChunkSet, opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, addEmptyChunks(db, more, opts))
 }
 
-func addEmptyChunks(db string, more ChunkSet) operation {
-	return changingEmpty("add empty chunks to database", db, nil, func(have ChunkSet, err error) (ChunkSet, error) {
-		return have.Union(more), err
-	})
+func addEmptyChunks(db string, more ChunkSet, opts []WriteOption) operation {
+	return changeEmptyChunks("add empty chunks to database", db, more, ChunkSet{}, opts)
 }
 
 // RemoveEmptyChunks takes chunks out of those of a database that hold no rows: there are rows in them now. It returns
-// what AddEmptyChunks returns, and revision 0 when none of them was empty.
-func (c *Client) RemoveEmptyChunks(ctx context.Context, db string, fewer ChunkSet) (Revision, error) {
-	return c.do(ctx, removeEmptyChunks(db, fewer))
+// what AddEmptyChunks returns, and revision 0 when none of them was empty. Takes IfRevision as SetEmptyChunks does.
+func (c *Client) RemoveEmptyChunks(ctx context.Context, db string, fewer ChunkSet,
+	opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, removeEmptyChunks(db, fewer, opts))
 }
 
-func removeEmptyChunks(db string, fewer ChunkSet) operation {
-	return changingEmpty("remove empty chunks from database", db, nil, func(have ChunkSet, err error) (ChunkSet, error) {
-		return have.Difference(fewer), err
+func removeEmptyChunks(db string, fewer ChunkSet, opts []WriteOption) operation {
+	return changeEmptyChunks("remove empty chunks from database", db, ChunkSet{}, fewer, opts)
+}
+
+// ChangeEmptyChunks is AddEmptyChunks and RemoveEmptyChunks in one. What is in both sets is removed.
+func (c *Client) ChangeEmptyChunks(ctx context.Context, db string, more, fewer ChunkSet,
+	opts ...WriteOption) (Revision, error) {
+	return c.do(ctx, changeEmptyChunks("change empty chunks of database", db, more, fewer, opts))
+}
+
+func changeEmptyChunks(name, db string, more, fewer ChunkSet, opts []WriteOption) operation {
+	return changingEmpty(name, db, opts, func(have ChunkSet, err error) (ChunkSet, error) {
+		return have.Union(more).Difference(fewer), err
 	})
 }
 

@@ -180,10 +180,14 @@ func (b *Batch) SetEmptyChunks(db string, all ChunkSet, opts ...WriteOption) {
 }
 
 // AddEmptyChunks adds what [Client.AddEmptyChunks] does.
-func (b *Batch) AddEmptyChunks(db string, more ChunkSet) { b.add(addEmptyChunks(db, more)) }
+func (b *Batch) AddEmptyChunks(db string, more ChunkSet, opts ...WriteOption) {
+	b.add(addEmptyChunks(db, more, opts))
+}
 
 // RemoveEmptyChunks adds what [Client.RemoveEmptyChunks] does.
-func (b *Batch) RemoveEmptyChunks(db string, fewer ChunkSet) { b.add(removeEmptyChunks(db, fewer)) }
+func (b *Batch) RemoveEmptyChunks(db string, fewer ChunkSet, opts ...WriteOption) {
+	b.add(removeEmptyChunks(db, fewer, opts))
+}
 
 // ForgetEmptyChunks adds what [Client.ForgetEmptyChunks] does.
 func (b *Batch) ForgetEmptyChunks(db string, opts ...WriteOption) { b.add(forgetEmptyChunks(db, opts)) }

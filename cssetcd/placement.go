@@ -14,10 +14,10 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// Placement says which nodes hold the chunks of a table, at one revision. It is immutable and safe for use by any number
-// of goroutines; what it returns must not be changed. A look-up takes a fraction of a microsecond and allocates nothing.
-// The placement of the next snapshot of a view shares all but what changed, so that a changed chunk costs microseconds,
-// however many there are.
+// Placement says which nodes hold the chunks of a table, at one revision. It is immutable and safe for use by any
+// number of goroutines; what it returns must not be changed. A look-up takes a fraction of a microsecond and allocates
+// nothing. The placement of the next snapshot of a view shares all but what changed, so that a changed chunk costs
+// microseconds, however many there are.
 type Placement struct {
 	pages *immutable.SortedMap[int, *placementPage] // by the ids without their last bits
 	len   int

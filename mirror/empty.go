@@ -26,6 +26,13 @@ type EmptyChunks struct {
 	Writer EmptyWriter
 }
 
+// NewEmptyChunks returns where a catalogue has them. What a mirror takes in of what others wrote is written as by
+// others, as what its [Taker] takes in.
+func NewEmptyChunks(feed Feed, client *cssetcd.Client, mirror string) (*EmptyChunks, error) {
+	writer, err := client.By(foreignAuthor(mirror))
+	return &EmptyChunks{feed, writer}, err
+}
+
 // EmptyWriter takes in what others wrote into such a table, where both sides write; [cssetcd.Client] is one.
 type EmptyWriter interface {
 	SetEmptyChunks(ctx context.Context, db string, all cssetcd.ChunkSet,
@@ -257,6 +264,10 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 		return nil
 	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
 		return nil // its database may come yet
+	case d.Action == emptychunks.Write && set.Len() > kvdata.MaxEmptyChunks:
+		k.tell(name, "the table of empty chunks stays as it is",
+			fmt.Errorf("etcd names %d, and a table has at most %d", set.Len(), kvdata.MaxEmptyChunks))
+		return nil
 	case d.Action == emptychunks.Write && len(name) > kvdata.MaxEmptyName:
 		k.tell(name, "the name of the database is too long for a table of empty chunks",
 			fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
@@ -268,9 +279,8 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 	case errors.Is(err, ErrBusy), errors.Is(err, kvdata.ErrEmptyMoved), errors.Is(err, cssetcd.ErrRevisionMismatch):
 		delete(k.seen, name) // decided anew at the next look
 		return nil
-	case errors.Is(err, ErrUnauthorized), errors.Is(err, cssetcd.ErrUnauthorized), errors.Is(err, cssetcd.ErrTooLarge),
-		errors.Is(err, cssetcd.ErrUnavailable):
-		k.lacking = k.lacking || errors.Is(err, ErrUnauthorized)
+	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrUnavailable):
+		k.lacking = true // over a new connection it may be possible
 		k.tell(name, "empty chunks: cannot "+d.Action.String(), err)
 		return nil
 	}
@@ -298,8 +308,9 @@ func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.D
 	delete(k.seen, c.DB)
 	log := k.log.With("database", c.DB, "chunks", c.Now.Set.Len(), "revision", c.Revision)
 	if d.Overrules {
-		log.Warn("others changed the empty chunks in MySQL, which is undone", "known", c.Found.Known,
-			"lost", c.Found.Set.Difference(c.Now.Set).Len(), "missing", c.Now.Set.Difference(c.Found.Set).Len())
+		log.Warn("others changed the empty chunks in MySQL, which is undone; css_mirror_empty.lost has what they were",
+			"known", c.Found.Known, "more", c.Found.Set.Difference(c.Now.Set).Len(),
+			"fewer", c.Now.Set.Difference(c.Found.Set).Len())
 	} else if d.Action != emptychunks.Record {
 		log.Info("empty chunks: " + d.Action.String())
 	}

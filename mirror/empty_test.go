@@ -22,7 +22,9 @@ import (
 
 // keeping is for a mirror that keeps the tables of empty chunks.
 func (w *world) keeping(c *mirror.Config) {
-	c.Empty = &mirror.EmptyChunks{Feed: w.view().Subscribe(), Writer: w.client}
+	var err error
+	c.Empty, err = mirror.NewEmptyChunks(w.view().Subscribe(), w.client, "m")
+	require.NoError(w.t, err)
 }
 
 const unknown = "?"

@@ -14,7 +14,9 @@ func emptyForget(p *program) *cobra.Command {
 		Use: "forget DATABASE", Short: "Make it unknown which chunks of a database are empty", Args: cli.Takes("DATABASE"),
 		Long: `Make it unknown which chunks of a database are empty.
 
-Qserv refuses queries on a database of which that is not known. To say that no chunk is empty, set "none".`,
+Qserv refuses queries on a database of which that is not known. To say that no chunk is empty, set "none". The mirror then removes the table
+of the database's empty chunks in MySQL.`,
+		Example:           "  css-sync chunk empty forget LSST",
 		ValidArgsFunction: p.Completes(cli.DatabaseNames),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			say := outcome{"the empty chunks of " + args[0] + " are forgotten",

@@ -21,8 +21,8 @@ func grantsCommand(p *program) *cobra.Command {
 mirror --once need, making the tables included; --no-create leaves that out and prints how to make the tables; --read-only is
 what check, status and diff need. With --capture it also prints what capturing needs that others write into kvData: installing, running and removing
 it (css-sync mirror --capture). A server with a binary log asks for SUPER in addition, or for log_bin_trust_function_creators while it is installed. With
---remove-empty-chunks it also prints what removing the table of empty chunks needs of a database that was dropped; without it such tables
-stay, and the daemon says so.`,
+--remove-empty-chunks it also prints what removing a table of empty chunks needs when etcd no longer says which they are, DROP on all tables of the
+database; without it such tables stay, and the daemon says so.`,
 		Example: "  css-sync grants | mysql -u root\n  css-sync grants --user \"'css'@'10.0.0.%'\" --no-create",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if readOnly && noCreate {

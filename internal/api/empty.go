@@ -11,7 +11,7 @@ import (
 func readEmptyChunks(s *cssetcd.Snapshot, r *http.Request, _ *query) (answer, error) {
 	db := r.PathValue("db")
 	set, err := s.EmptyChunks(db)
-	return answer{body: form.OfEmptyChunks(db, set)}, stored(err)
+	return answer{body: form.OfEmptyChunks(db, set), tag: tagOf(s.EmptyChunksModified(db))}, stored(err)
 }
 
 // readAllEmptyChunks lists the sets that are known, or that of one database, if it is known.
@@ -44,9 +44,9 @@ func putEmptyChunks(r *request) (write, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := r.PathValue("db")
+	db, opts := r.PathValue("db"), r.conditions()
 	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
-		return css.SetEmptyChunks(ctx, db, *f.Chunks)
+		return css.SetEmptyChunks(ctx, db, *f.Chunks, opts...)
 	}), nil
 }
 
@@ -66,18 +66,15 @@ func patchEmptyChunks(r *request) (write, error) {
 	case !both.IsEmpty():
 		return nil, badBody("to be added and to be removed: %.100s", both)
 	}
-	db := r.PathValue("db")
+	db, opts := r.PathValue("db"), r.conditions()
 	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
-		var b cssetcd.Batch
-		b.AddEmptyChunks(db, f.Add)
-		b.RemoveEmptyChunks(db, f.Remove)
-		return css.Commit(ctx, &b)
+		return css.ChangeEmptyChunks(ctx, db, f.Add, f.Remove, opts...)
 	}), nil
 }
 
 func deleteEmptyChunks(r *request) (write, error) {
-	db := r.PathValue("db")
+	db, opts := r.PathValue("db"), r.conditions()
 	return only(func(ctx context.Context, css *cssetcd.Client) (cssetcd.Revision, error) {
-		return css.ForgetEmptyChunks(ctx, db)
+		return css.ForgetEmptyChunks(ctx, db, opts...)
 	}), nil
 }

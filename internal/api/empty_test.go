@@ -44,6 +44,14 @@ func TestEmptyChunks(t *testing.T) {
 		refused(http.MethodPatch, body, "400 bad_body")
 	}
 	known("10-311,313,400")
+	read := w.get(path)
+	for _, method := range []string{"PUT", "PATCH", "DELETE"} {
+		body := map[string]string{"PUT": `{"chunks":"1"}`, "PATCH": `{"add":"1"}`}[method]
+		g := w.write(method, path, body, "If-Match", `"1"`)
+		assert.Equal(t, "412 revision_mismatch", itoa(g.status)+" "+g.code(), method)
+	}
+	w.wrote("PATCH", path, `{"add":"1"}`, "If-Match", read.header.Get("ETag"))
+	known("1,10-311,313,400")
 	w.wrote("PUT", path, `{"chunks":""}`)
 	known("")
 	assert.Len(t, decode[[]form.EmptyChunks](w.get("/v1/empty-chunks")), 1)

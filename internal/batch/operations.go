@@ -124,12 +124,14 @@ type (
 	}
 	emptyChunks struct {
 		op
-		Database string            `json:"database"`
-		Chunks   *cssetcd.ChunkSet `json:"chunks"`
+		IfRevision *cssetcd.Revision `json:"if_revision"`
+		Database   string            `json:"database"`
+		Chunks     *cssetcd.ChunkSet `json:"chunks"`
 	}
 	forgetEmptyChunks struct {
 		op
-		Database string `json:"database"`
+		IfRevision *cssetcd.Revision `json:"if_revision"`
+		Database   string            `json:"database"`
 	}
 )
 
@@ -202,22 +204,22 @@ var operations = map[string]func(b *cssetcd.Batch, line []byte) error{
 		b.DeleteChunk(f.name(), *f.ID)
 		return nil
 	}),
-	"chunk empty set":    onEmpty(func(b *cssetcd.Batch, db string, all cssetcd.ChunkSet) { b.SetEmptyChunks(db, all) }),
+	"chunk empty set":    onEmpty((*cssetcd.Batch).SetEmptyChunks),
 	"chunk empty add":    onEmpty((*cssetcd.Batch).AddEmptyChunks),
 	"chunk empty remove": onEmpty((*cssetcd.Batch).RemoveEmptyChunks),
 	"chunk empty forget": as(func(b *cssetcd.Batch, f forgetEmptyChunks) error {
-		b.ForgetEmptyChunks(f.Database)
+		b.ForgetEmptyChunks(f.Database, conditions{IfRevision: f.IfRevision}.options()...)
 		return nil
 	}),
 }
 
 // onEmpty is an operation with a set, which has to be there: what is left out is not the empty set.
-func onEmpty(do func(*cssetcd.Batch, string, cssetcd.ChunkSet)) func(*cssetcd.Batch, []byte) error {
+func onEmpty(do func(*cssetcd.Batch, string, cssetcd.ChunkSet, ...cssetcd.WriteOption)) func(*cssetcd.Batch, []byte) error {
 	return as(func(b *cssetcd.Batch, f emptyChunks) error {
 		if f.Chunks == nil {
 			return errors.New("it has no chunks")
 		}
-		do(b, f.Database, *f.Chunks)
+		do(b, f.Database, *f.Chunks, conditions{IfRevision: f.IfRevision}.options()...)
 		return nil
 	})
 }

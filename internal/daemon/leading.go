@@ -56,7 +56,9 @@ func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term,
 	}
 	config.Adopt = *adopt
 	config.Feed, config.Timeout, config.StepBack = d.view.Subscribe(), d.SessionTTL, 3*d.SessionTTL
-	config.Empty = &mirror.EmptyChunks{Feed: d.view.Subscribe(), Writer: d.css.Client}
+	if config.Empty, err = mirror.NewEmptyChunks(d.view.Subscribe(), d.css.Client, t.Name); err != nil {
+		return err
+	}
 	config.StandsBy = func(ctx context.Context) bool { return d.someoneStandsBy(ctx, t) }
 	m, err := mirror.New(config)
 	if err != nil {

@@ -36,7 +36,7 @@ func image(keys map[string]string) map[string]string {
 	delete(out, "")
 	maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, "/") }) // which chunks are empty
 	addAncestors(out, "/DBS/", "/NODES/")
-	for key := range keys {
+	for key := range maps.Clone(out) {
 		addAncestors(out, key)
 	}
 	return out
@@ -45,6 +45,9 @@ func image(keys map[string]string) map[string]string {
 // addAncestors adds what is missing above keys, with an empty value.
 func addAncestors(all map[string]string, keys ...string) {
 	for _, key := range keys {
+		if !strings.HasPrefix(key, "/") { // which chunks are empty
+			continue
+		}
 		for i := strings.LastIndexByte(key, '/'); i > 0; i = strings.LastIndexByte(key[:i], '/') {
 			if _, ok := all[key[:i]]; !ok {
 				all[key[:i]] = ""

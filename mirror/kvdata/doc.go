@@ -1,5 +1,5 @@
-// Package kvdata is the edge of a mirror to MySQL: it reads and writes the table kvData and, beside it, the tables
-// css_mirror_state, css_mirror_quarantine and css_mirror_foreign. What is to be written, and when, is decided by the
+// Package kvdata is the edge of a mirror to MySQL: it reads and writes the table kvData and, beside it, its own
+// tables css_mirror_*, and tables of empty chunks. What is to be written, and when, is decided by the
 // packages plan and mirror.
 //
 // # Capturing

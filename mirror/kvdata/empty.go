@@ -22,11 +22,16 @@ const emptySuffix = "_EmptyChunks"
 // characters.
 const MaxEmptyName = 64 - len(emptySuffix)
 
+// MaxEmptyChunks is how many chunks a table is made of at most: their ids are one statement, which has to fit into the
+// packet that a server takes, 16 MiB unless set otherwise. Qserv's finest partitioning has some 200,000.
+const MaxEmptyChunks = 1_000_000
+
 // emptyTable is the mirror's record of the empty chunks that both sides agreed on.
 const emptyTable = "css_mirror_empty"
 
 const createEmpty = `CREATE TABLE IF NOT EXISTS css_mirror_empty (
   db_name VARBINARY(255) NOT NULL COMMENT 'database whose empty chunks etcd and MySQL agreed on',
+  known TINYINT NOT NULL COMMENT '0: only what was undone last is on record',
   digest BINARY(32) NOT NULL COMMENT 'SHA-256 of the text of the set',
   chunks INT NOT NULL COMMENT 'how many',
   revision BIGINT NOT NULL COMMENT 'of etcd',
@@ -92,7 +97,7 @@ func (e *Empty) explain(err error) error { return explain(e.conn.target, err) }
 
 // Records returns what both sides agreed on last, and the newest revision of etcd at which they did.
 func (e *Empty) Records(ctx context.Context) (all map[string]emptychunks.Base, newest cssetcd.Revision, err error) {
-	rows, err := e.conn.QueryContext(ctx, "SELECT db_name, digest, revision FROM "+emptyTable)
+	rows, err := e.conn.QueryContext(ctx, "SELECT db_name, digest, revision FROM "+emptyTable+" WHERE known = 1")
 	if err != nil {
 		return nil, 0, e.explain(err)
 	}
@@ -293,14 +298,15 @@ func (e *Empty) Record(ctx context.Context, c EmptyChange) error {
 }
 
 func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
-	if !c.Now.Known {
+	if !c.Now.Known && !c.Lost {
 		_, err := tx.ExecContext(ctx, "DELETE FROM "+emptyTable+" WHERE db_name = ?", c.DB)
 		return err
 	}
 	digest := emptychunks.DigestOf(c.Now.Set)
-	if _, err := tx.ExecContext(ctx, "INSERT INTO "+emptyTable+` (db_name, digest, chunks, revision, updated)
-		VALUES (?, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE digest = VALUES(digest), chunks = VALUES(chunks),
-		revision = VALUES(revision), updated = VALUES(updated)`, c.DB, digest[:], c.Now.Set.Len(), c.Revision); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO "+emptyTable+` (db_name, known, digest, chunks, revision, updated)
+		VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE known = VALUES(known), digest = VALUES(digest),
+		chunks = VALUES(chunks), revision = VALUES(revision), updated = VALUES(updated)`, c.DB, c.Now.Known, digest[:],
+		c.Now.Set.Len(), c.Revision); err != nil {
 		return err
 	}
 	if !c.Lost {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/qserv/css-etcd/cssetcd"
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/plan"
 )
 
@@ -101,6 +102,11 @@ func (w writer) adopt(by *Claim) error {
 		by.Name, by.Identity.Cluster, by.Identity.History, by.Identity.Prefix)
 	if err != nil {
 		return fmt.Errorf("adopt the table: %w", err)
+	}
+	// What is on record of empty chunks was agreed on with the other catalogue.
+	_, err = w.tx.ExecContext(w.ctx, "DELETE FROM "+emptyTable)
+	if err != nil && !mysqlconn.NoSuchTable(err) && !mysqlconn.NotGranted(err) {
+		return fmt.Errorf("adopt the tables of empty chunks: %w", err)
 	}
 	return nil
 }
