@@ -3,6 +3,7 @@ package cssetcd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -209,10 +210,15 @@ func createDatabaseLike(name, like string, opts []WriteOption) operation {
 			if err := e.newDatabase(db, id); err != nil {
 				return kv.Change{}, err
 			}
-			if known, err := emptyEntryOf(have, like); err == nil && o.emptyChunks {
-				e.change.Puts = append(e.change.Puts, kv.Put{Path: csskey.EmptyOf(name), Value: known.Value})
+			if !o.emptyChunks {
+				return e.change, nil
 			}
-			return e.change, nil
+			known, err := emptyChunks(have, like)
+			if errors.Is(err, ErrEmptyChunksUnknown) {
+				return e.change, nil
+			}
+			e.change.Puts = append(e.change.Puts, kv.Put{Path: csskey.EmptyOf(name), Value: known.String()})
+			return e.change, err
 		},
 	})
 }

@@ -89,7 +89,8 @@ func (c *Client) EmptyChunks(ctx context.Context, db string) (ChunkSet, error) {
 
 // SetEmptyChunks says which chunks of a database hold no rows, all of them, whatever was said before. The empty set
 // says that each chunk holds some. It returns ErrNoSuchDB, ErrTooLarge when the text form of the set has more than a
-// MiB or it has more than chunkset.MaxLen ids, and revision 0 when that is what etcd holds. Takes IfRevision, of [Snapshot.EmptyChunksModified].
+// MiB or it has more than chunkset.MaxLen ids, and revision 0 when that is what etcd holds. Takes IfRevision, of
+// [Snapshot.EmptyChunksModified].
 func (c *Client) SetEmptyChunks(ctx context.Context, db string, all ChunkSet, opts ...WriteOption) (Revision, error) {
 	return c.do(ctx, setEmptyChunks(db, all, opts))
 }

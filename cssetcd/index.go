@@ -32,7 +32,8 @@ type databaseEntry struct {
 
 // tableEntry is replaced when anything of the table changes.
 type tableEntry struct {
-	name      TableName // a part of the key, as it is kept: the name that a reader asks with may be a part of something large
+	// name is a part of the key, as it is kept: the name that a reader asks with may be a part of something large.
+	name      TableName
 	table     memo[*Table]
 	placement memo[*Placement]
 	schema    memo[*schema]

@@ -20,9 +20,10 @@
 //
 // # What is written
 //
-// Rows of kvData, the tables css_mirror_state, css_mirror_quarantine, css_mirror_foreign and css_mirror_empty beside it,
-// with [Config.Empty] tables of empty chunks, which follow apart from kvData, and nothing else. Rows that are as they should be are not touched and keep their kvId, because Qserv lists in the order of kvId.
-// The tables, and the database, are made where they are missing.
+// Rows of kvData, the tables css_mirror_state, css_mirror_quarantine, css_mirror_foreign and css_mirror_empty beside
+// it, with [Config.Empty] tables of empty chunks, which follow apart from kvData, and nothing else. Rows that are as
+// they should be are not touched and keep their kvId, because Qserv lists in the order of kvId. The tables, and the
+// database, are made where they are missing.
 //
 // # Errors
 //

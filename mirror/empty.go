@@ -1,11 +1,13 @@
 package mirror
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -59,23 +61,28 @@ var usualEmptyPace = emptyPace{
 // emptyKeeper keeps the tables of empty chunks for as long as a session has kvData.
 type emptyKeeper struct {
 	EmptyChunks
-	target  *mysql.Config
-	term    int64
-	taking  bool // both sides may write
-	pace    emptyPace
-	log     *slog.Logger
-	records map[string]emptychunks.Base
-	seen    map[string]sighting
-	told    map[string]string // what was told last of a database, so that it is told once
-	reached cssetcd.Revision  // nothing is decided before the feed shows it
-	lacking bool              // a privilege was missing over this connection
+	catalogue Catalogue
+	cluster   uint64 // of the etcd whose catalogue kvData shows
+	target    *mysql.Config
+	term      int64
+	taking    bool // both sides may write
+	pace      emptyPace
+	log       *slog.Logger
+	records   map[string]emptychunks.Base
+	seen      map[string]sighting
+	told      map[string]string // what was told last of a database, so that it is told once
+	missed    map[string]int    // looks in a row at which a database could not be done because of others
+	reached   cssetcd.Revision  // nothing is decided before the feed shows it
+	lacking   bool              // a privilege was missing over this connection
 }
 
 // sighting is what a table said when it was read last.
 type sighting struct {
-	side  emptychunks.Side
-	at    int64     // by the server's clock
-	since time.Time // when it said so first
+	side    emptychunks.Side
+	bad     bool      // it cannot be read
+	changed int64     // by the server's clock: when it was written, as far as the server knows
+	at      int64     // by the server's clock
+	since   time.Time // when it said so first
 }
 
 // keepEmpty begins to keep the tables; what it returns ends that, and waits.
@@ -84,8 +91,9 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, target: m.cfg.Target, term: s.state.Term, taking: s.both != nil,
-		pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{}}
+	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, catalogue: m.cfg.Catalogue, cluster: s.cluster, target: m.cfg.Target,
+		term: s.state.Term, taking: s.both != nil, pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{},
+		missed: map[string]int{}}
 	var running sync.WaitGroup
 	running.Go(func() { k.run(ctx) })
 	return func() {
@@ -97,8 +105,9 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 func (k *emptyKeeper) run(ctx context.Context) {
 	for {
 		err := k.connected(ctx)
-		if ctx.Err() != nil || errors.Is(err, ErrFenced) || errors.Is(err, cssetcd.ErrClosed) {
-			return // the session finds out by itself
+		if ctx.Err() != nil || errors.Is(err, ErrFenced) || errors.Is(err, cssetcd.ErrClosed) ||
+			errors.Is(err, errRegressed) {
+			return // the session finds out by itself, and the next one begins with what is so then
 		}
 		if err != nil {
 			k.tell("", "the tables of empty chunks are not kept", err)
@@ -120,6 +129,9 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 	if k.records, newest, err = db.Records(ctx); err != nil {
 		return err
 	}
+	if err := k.drain(ctx); err != nil {
+		return err
+	}
 	k.seen, k.reached, k.lacking = map[string]sighting{}, max(k.reached, newest), false
 	for began := time.Now(); !k.lacking || time.Since(began) < k.pace.anew; {
 		if err := k.catchUp(ctx); err != nil {
@@ -136,18 +148,37 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 	return nil
 }
 
-// catchUp waits until the feed shows what is on record and what this keeper wrote. Where it does not after a while,
-// etcd was set back.
+// drain takes in what the feed has had meanwhile.
+func (k *emptyKeeper) drain(ctx context.Context) error {
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	for {
+		if _, err := k.Feed.Next(ended); errors.Is(err, context.Canceled) {
+			return ctx.Err()
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// catchUp waits until the feed shows what is on record and what this keeper wrote. A feed that does not is slow, unless
+// etcd itself does not have that revision: then it was set back.
 func (k *emptyKeeper) catchUp(ctx context.Context) error {
 	short, cancel := context.WithTimeout(ctx, k.pace.catchUp)
 	defer cancel()
 	for k.Feed.Snapshot().Revision() < k.reached {
-		if _, err := k.Feed.Next(short); err != nil {
-			if short.Err() != nil && ctx.Err() == nil {
-				break
-			}
+		_, err := k.Feed.Next(short)
+		if err == nil {
+			continue
+		}
+		if short.Err() == nil || ctx.Err() != nil {
 			return err
 		}
+		_, err = k.catalogue.Snapshot(ctx, k.reached)
+		if errors.Is(err, cssetcd.ErrFutureRevision) {
+			break
+		}
+		return fmt.Errorf("the view does not show revision %d yet: %w", k.reached, cmp.Or(err, short.Err()))
 	}
 	k.reached = 0
 	return nil
@@ -164,6 +195,8 @@ func (k *emptyKeeper) pause(ctx context.Context) error {
 			return nil
 		case err != nil:
 			return err
+		case u.Regressed:
+			return errRegressed
 		case concernsEmpty(u):
 			return nil
 		}
@@ -172,7 +205,7 @@ func (k *emptyKeeper) pause(ctx context.Context) error {
 
 // concernsEmpty reports whether an update changes what is known of empty chunks.
 func concernsEmpty(u cssetcd.Update) bool {
-	return u.Regressed || len(u.EmptyChunks) > 0 || slices.ContainsFunc(u.Keys, func(c cssetcd.KeyChange) bool {
+	return len(u.EmptyChunks) > 0 || slices.ContainsFunc(u.Keys, func(c cssetcd.KeyChange) bool {
 		k := csskey.Parse(c.Key)
 		return k.Kind == csskey.Database && k.Rest == ""
 	})
@@ -180,11 +213,17 @@ func concernsEmpty(u cssetcd.Update) bool {
 
 // look compares all, and does what follows.
 func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
+	changed, have := map[string]int64{}, k.Feed.Snapshot()
+	if have.Cluster() != k.cluster {
+		return fmt.Errorf("%w: the view shows cluster %x, and kvData one of %x", ErrIdentity, have.Cluster(), k.cluster)
+	}
+	if err := have.Version(); err != nil { // nothing follows from a catalogue that is not there
+		return err
+	}
 	tables, now, err := db.Tables(ctx)
 	if err != nil {
 		return err
 	}
-	changed, have := map[string]int64{}, k.Feed.Snapshot()
 	names := map[string]bool{}
 	for _, t := range tables {
 		changed[t.DB], names[t.DB] = t.Changed, true
@@ -196,12 +235,11 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 		names[name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		at, there := changed[name]
-		mysql, ok, err := k.inMySQL(ctx, db, name, there, at, now)
+		mysql, err := k.inMySQL(ctx, db, name, changed[name], now)
 		if err != nil {
 			return err
 		}
-		if !ok {
+		if mysql.bad {
 			continue
 		}
 		if err := k.settle(ctx, db, name, have, mysql); err != nil {
@@ -211,36 +249,42 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 	return nil
 }
 
-// inMySQL returns what a table says. It reads it where that may have changed since it was read last; ok is false when
-// it cannot be read, or is being written.
-func (k *emptyKeeper) inMySQL(ctx context.Context, db *kvdata.Empty, name string, there bool, changed,
-	now int64) (s sighting, ok bool, err error) {
+// inMySQL returns what a table says. It reads it where that may have changed since it was read last, and where the
+// server does not list it, too: it lists only what the user may see. It is bad when it cannot be read, or is being
+// written.
+func (k *emptyKeeper) inMySQL(ctx context.Context, db *kvdata.Empty, name string, changed,
+	now int64) (sighting, error) {
 	const doubt = 2 // seconds: the server's times have no parts of one
 	last, known := k.seen[name]
-	switch {
-	case !there:
-		s = sighting{at: now}
-	case known && last.side.Known && changed < last.at-doubt && now-last.at < k.pace.reread:
-		return last, true, nil
-	default:
-		side, err := db.Read(ctx, name)
-		switch {
-		case errors.Is(err, ErrBusy):
-			return s, false, nil
-		case errors.Is(err, kvdata.ErrEmptyTable):
-			k.tell(name, "the table of empty chunks is left alone", err)
-			return s, false, nil
-		case err != nil:
-			return s, false, err
-		}
-		s = sighting{side: side, at: now}
+	if known && changed == last.changed && changed < last.at-doubt && now-last.at < k.pace.reread && changed != 0 {
+		return last, nil
 	}
-	s.since = time.Now()
-	if known && last.side.Equal(s.side) {
+	s := sighting{changed: changed, at: now, since: time.Now()}
+	var err error
+	s.side, err = db.Read(ctx, name)
+	switch {
+	case errors.Is(err, ErrBusy):
+		k.miss(name)
+		return sighting{bad: true}, nil
+	case err != nil && (ctx.Err() != nil || errors.Is(err, ErrUnavailable)):
+		return s, err
+	case err != nil:
+		k.tell(name, "the table of empty chunks is left alone", err)
+		s.bad, k.lacking = true, true
+	}
+	if known && !s.bad && !last.bad && last.side.Equal(s.side) {
 		s.since = last.since
 	}
 	k.seen[name] = s
-	return s, true, nil
+	return s, nil
+}
+
+// miss counts looks at which others were in the way, and tells when they go on to be.
+func (k *emptyKeeper) miss(name string) {
+	const often = 30
+	if k.missed[name]++; k.missed[name] == often {
+		k.tell(name, "the table of empty chunks is not kept", errors.New("others keep it locked, or go on changing it"))
+	}
 }
 
 // settle does what follows for one database.
@@ -258,7 +302,7 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 	d := emptychunks.Decide(k.records[name], etcd, mysql.side, k.taking)
 	switch {
 	case d.Action == emptychunks.Nothing:
-		k.told[name] = ""
+		k.told[name], k.missed[name] = "", 0
 		return nil
 	case d.Foreign && time.Since(mysql.since) < k.pace.settle:
 		return nil
@@ -278,6 +322,7 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 	switch {
 	case errors.Is(err, ErrBusy), errors.Is(err, kvdata.ErrEmptyMoved), errors.Is(err, cssetcd.ErrRevisionMismatch):
 		delete(k.seen, name) // decided anew at the next look
+		k.miss(name)
 		return nil
 	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrUnavailable):
 		k.lacking = true // over a new connection it may be possible
@@ -337,9 +382,12 @@ func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.
 	return db.Record(ctx, c)
 }
 
+// digits are what differs in the text of one trouble from time to time, such as ports.
+var digits = regexp.MustCompile(`\d+`)
+
 // tell says once what is wrong with a database, or with all of them.
 func (k *emptyKeeper) tell(name, what string, err error) {
-	if text := what + err.Error(); k.told[name] != text {
+	if text := digits.ReplaceAllString(what+err.Error(), ""); k.told[name] != text {
 		k.told[name] = text
 		k.log.Warn(what, "database", name, "err", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/mirror"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // keeping is for a mirror that keeps the tables of empty chunks.
@@ -327,4 +328,87 @@ func TestEmptyChunksThatCannotBe(t *testing.T) {
 	w.awaitEmpty("D", "1", "1")
 	w.put("/css_meta/more", "")
 	assert.True(t, slices.Contains(w.keys("/css_meta"), "/css_meta/version"))
+}
+
+// TestEmptyChunksWithoutACatalogue: nothing follows for MySQL from an etcd of which somebody has removed all.
+func TestEmptyChunksWithoutACatalogue(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	w.setEmpty("D", "1-3")
+	m := w.mirror(w.keeping)
+	w.run(m)
+	w.awaitEmpty("D", "1-3", "1-3")
+	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	_, err := w.etcd.Delete(t.Context(), w.prefix+"/css", clientv3.WithPrefix())
+	require.NoError(t, err)
+	awaitStatus(t, m, has(mirror.BrakeOn))
+	time.Sleep(500 * time.Millisecond)
+	assert.Equal(t, "1-3", w.emptyInMySQL("D"))
+}
+
+// TestEmptyChunksAfterAnImport: what MySQL says then counts, whatever was agreed on before kvData was left.
+func TestEmptyChunksAfterAnImport(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	w.shared()
+	w.setEmpty("D", "1-3")
+	w.setEmpty("E", "7")
+	end := w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", "1-3", "1-3")
+	w.awaitEmpty("E", "7", "7")
+	require.Eventually(t, func() bool { return w.agreed() == 2 }, patience, 10*time.Millisecond)
+	_, err := mirror.Leave(t.Context(), w.target, w.client, w.taker(), patience, false)
+	require.NoError(t, err)
+	end()
+	w.publish("D", "1-9", func() {})
+	again := w.importing()
+	again.Overwrite = true
+	_, err = again.Run(t.Context())
+	require.NoError(t, err)
+	w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", "1-9", "1-9")
+	w.awaitEmpty("E", "7", "7")
+}
+
+// TestEmptyChunksThatCannotBeSeen are not taken for tables that somebody dropped.
+func TestEmptyChunksThatCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	user := "'" + w.target.DBName + "_less'@'%'"
+	admin := w.target.Clone()
+	admin.DBName = ""
+	connector, err := mysql.NewConnector(admin)
+	require.NoError(t, err)
+	root := sql.OpenDB(connector)
+	defer root.Close()
+	exec := func(statements ...string) {
+		t.Helper()
+		for _, s := range statements {
+			_, err := root.ExecContext(t.Context(), s)
+			require.NoError(t, err, s)
+		}
+	}
+	exec("CREATE USER "+user+" IDENTIFIED BY 'x'", "GRANT ALL ON `"+w.target.DBName+"`.* TO "+user,
+		"GRANT CREATE ON `"+w.target.DBName+"`.* TO "+user, "GRANT SUPER ON *.* TO "+user)
+	w.target = w.target.Clone()
+	w.target.User, w.target.Passwd = w.target.DBName+"_less", "x"
+	w.shared()
+	w.setEmpty("D", "1-3")
+	end := w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", "1-3", "1-3")
+	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	end()
+
+	exec("REVOKE ALL ON `" + w.target.DBName + "`.* FROM " + user)
+	exec(append(kvdata.Grants(user, w.target.DBName, false), kvdata.CaptureGrants(user, w.target.DBName)...)...)
+	ever := w.everInEtcd("D")
+	m := w.mirror(w.sharing, w.keeping)
+	w.run(m)
+	awaitStatus(t, m, following)
+	time.Sleep(time.Second)
+	assert.Empty(t, ever())
+	assert.Equal(t, "1-3", w.emptyInEtcd("D"))
+	exec(kvdata.Grants(user, w.target.DBName, true)...)
+	w.setEmpty("D", "1-4")
+	w.awaitEmpty("D", "1-4", "1-4") // over a new connection
 }

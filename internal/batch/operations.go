@@ -214,7 +214,8 @@ var operations = map[string]func(b *cssetcd.Batch, line []byte) error{
 }
 
 // onEmpty is an operation with a set, which has to be there: what is left out is not the empty set.
-func onEmpty(do func(*cssetcd.Batch, string, cssetcd.ChunkSet, ...cssetcd.WriteOption)) func(*cssetcd.Batch, []byte) error {
+func onEmpty(do func(*cssetcd.Batch, string, cssetcd.ChunkSet, ...cssetcd.WriteOption)) func(*cssetcd.Batch,
+	[]byte) error {
 	return as(func(b *cssetcd.Batch, f emptyChunks) error {
 		if f.Chunks == nil {
 			return errors.New("it has no chunks")

@@ -74,8 +74,8 @@ type Decision struct {
 }
 
 // Decide says what is to be done. Taking is whether what others change in MySQL is taken into etcd: then each side may
-// change what the other did not, and where both did, etcd wins. Otherwise etcd wins always; but a table that others
-// made before etcd said anything is theirs and left alone.
+// change what the other did not, and where both did, etcd wins, unless it says nothing. Otherwise etcd wins always; but
+// a table that others made before etcd said anything is theirs and left alone.
 func Decide(base Base, etcd, mysql Side, taking bool) Decision {
 	hereChanged, thereChanged := !base.Is(etcd), !base.Is(mysql)
 	switch {
@@ -83,6 +83,8 @@ func Decide(base Base, etcd, mysql Side, taking bool) Decision {
 		return Decision{}
 	case etcd.Equal(mysql):
 		return Decision{Action: Record}
+	case taking && thereChanged && mysql.Known && !etcd.Known:
+		return Decision{Action: Take, Foreign: true} // no set of etcd's is lost
 	case hereChanged:
 		return Decision{Action: asEtcd(etcd), Foreign: thereChanged, Overrules: thereChanged}
 	case !taking && !base.Known:

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -213,13 +215,15 @@ func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 		if !found.Equal(c.Found) {
 			return fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
 		}
-		for first, last := range found.Set.Difference(c.Now.Set).Runs() {
-			if _, err := tx.ExecContext(ctx, "DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId BETWEEN ? AND ?", first,
-				last); err != nil {
-				return err
-			}
+		gone, come := found.Set.Difference(c.Now.Set), c.Now.Set.Difference(found.Set)
+		if err := eachIDs(ctx, tx, "DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId IN (", ",", ")", gone); err != nil {
+			return err
 		}
-		if err := insertEmpty(ctx, tx, c.DB, c.Now.Set.Difference(found.Set)); err != nil {
+		err = eachIDs(ctx, tx, "INSERT INTO "+tableOfEmpty(c.DB)+" (chunkId) VALUES (", "),(", ")", come)
+		if mysqlconn.Is(err, mysqlconn.ErDuplicate) { // others have put it there in this moment
+			return fmt.Errorf("%w: %w", ErrEmptyMoved, err)
+		}
+		if err != nil {
 			return err
 		}
 		return record(ctx, tx, c)
@@ -228,32 +232,22 @@ func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 
 const emptyRowsOfStatement = 10_000
 
-func insertEmpty(ctx context.Context, tx *sql.Tx, db string, set chunkset.Set) error {
-	var b strings.Builder
-	n := 0
-	flush := func() error {
-		if n == 0 {
-			return nil
-		}
-		_, err := tx.ExecContext(ctx, b.String())
-		b.Reset()
-		n = 0
-		return err
-	}
-	for id := range set.All() {
-		if n == 0 {
-			b.WriteString("INSERT INTO " + tableOfEmpty(db) + " (chunkId) VALUES ")
-		} else {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "(%d)", id)
-		if n++; n == emptyRowsOfStatement {
-			if err := flush(); err != nil {
-				return err
-			}
+// eachIDs executes a statement for the ids of a set, many at a time.
+func eachIDs(ctx context.Context, tx *sql.Tx, before, between, after string, set chunkset.Set) error {
+	for ids := range slices.Chunk(slices.Collect(set.All()), emptyRowsOfStatement) {
+		if _, err := tx.ExecContext(ctx, before+joined(ids, between)+after); err != nil {
+			return err
 		}
 	}
-	return flush()
+	return nil
+}
+
+func joined(ids []int, between string) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = strconv.Itoa(id)
+	}
+	return strings.Join(texts, between)
 }
 
 // create makes the table with all its rows in one statement: nobody sees it without them.
@@ -261,24 +255,24 @@ func (e *Empty) create(ctx context.Context, c EmptyChange) error {
 	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
 		return err
 	}
-	var ids strings.Builder
-	for id := range c.Now.Set.All() {
-		if ids.Len() > 0 {
-			ids.WriteByte(',')
-		}
-		fmt.Fprint(&ids, id)
-	}
+	ids := joined(slices.Collect(c.Now.Set.All()), ",")
 	_, err := e.conn.ExecContext(ctx, "CREATE TABLE "+tableOfEmpty(c.DB)+" (chunkId INT NOT NULL PRIMARY KEY) "+
-		"ENGINE=InnoDB SELECT chunkId FROM JSON_TABLE('["+ids.String()+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
+		"ENGINE=InnoDB SELECT chunkId FROM JSON_TABLE('["+ids+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
 	if mysqlconn.Is(err, mysqlconn.ErTableExists) {
 		return fmt.Errorf("%w: %s is there now", ErrEmptyMoved, tableOfEmpty(c.DB))
 	}
 	return err
 }
 
-// Remove removes the table, and what is on record.
+// Remove removes the table, and what is on record. It returns what Write returns.
 func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
-	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
+	if err := e.transact(ctx, func(tx *sql.Tx) error {
+		found, err := readEmpty(ctx, tx, c.DB, "FOR UPDATE")
+		if err == nil && !found.Equal(c.Found) {
+			err = fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
+		}
+		return err
+	}); err != nil {
 		return e.explain(err)
 	}
 	_, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB))
