@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/benbjohnson/immutable"
-
 	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -19,9 +17,10 @@ import (
 // nothing. The placement of the next snapshot of a view shares all but what changed, so that a changed chunk costs
 // microseconds, however many there are.
 type Placement struct {
-	pages *immutable.SortedMap[int, *placementPage] // by the ids without their last bits
-	len   int
-	ids   atomic.Pointer[ChunkSet] // made when it is first asked for
+	numbers []int // of the pages, rising: the ids on them without their last bits
+	pages   []*placementPage
+	len     int
+	ids     atomic.Pointer[ChunkSet] // made when it is first asked for
 }
 
 // A page holds the chunks whose ids have the same leading bits.
@@ -75,10 +74,11 @@ func (p *Placement) Len() int { return p.len }
 // Nodes returns the nodes that hold a replica of a chunk, in the order in which they were added. It returns
 // ErrNoSuchChunk, and a [ValueError] when what the catalogue says of this one chunk cannot be read.
 func (p *Placement) Nodes(chunk int) ([]string, error) {
-	page, ok := p.pages.Get(chunk >> pageBits)
-	if !ok || chunk < 0 {
+	i, ok := slices.BinarySearch(p.numbers, chunk>>pageBits)
+	if !ok {
 		return nil, ErrNoSuchChunk
 	}
+	page := p.pages[i]
 	at, ok := page.index(chunk)
 	if !ok {
 		return nil, ErrNoSuchChunk
@@ -90,10 +90,9 @@ func (p *Placement) Nodes(chunk int) ([]string, error) {
 // All yields the chunks in the order of their ids. One that cannot be read comes with its error, and the others follow.
 func (p *Placement) All() iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
-		for pages := p.pages.Iterator(); !pages.Done(); {
-			number, page, _ := pages.Next()
+		for at, page := range p.pages {
 			i := 0
-			for id := range page.ids(number) {
+			for id := range page.ids(p.numbers[at]) {
 				r := page.replicas[i]
 				if !yield(Chunk{ID: id, Nodes: r.nodes}, r.err) {
 					return
@@ -148,20 +147,19 @@ func (p *placementPage) ids(number int) iter.Seq[int] {
 
 // newPlacement reads all chunks of a table.
 func newPlacement(have *kv.Snapshot, n TableName) *Placement {
-	pages := immutable.NewSortedMapBuilder[int, *placementPage](nil)
+	p := &Placement{}
 	known := map[string]*replicaSet{}
 	var page *placementPage
-	number, total := 0, 0
 	for c, err := range decodeChunks(have, n) {
-		if page == nil || c.ID>>pageBits != number {
-			page, number = &placementPage{}, c.ID>>pageBits
-			pages.Set(number, page) // nobody else has it yet
+		if number := c.ID >> pageBits; page == nil || number != p.numbers[len(p.numbers)-1] {
+			page = &placementPage{}
+			p.numbers, p.pages = append(p.numbers, number), append(p.pages, page)
 		}
 		page.there[c.ID%pageIDs/64] |= 1 << uint(c.ID%64)
 		page.replicas = append(page.replicas, shared(known, c.Nodes, err))
-		total++
+		p.len++
 	}
-	return &Placement{pages: pages.Map(), len: total}
+	return p
 }
 
 // shared returns the one set of these nodes.
@@ -186,7 +184,7 @@ func (p *Placement) next(have *kv.Snapshot, n TableName, chunks []int) *Placemen
 		return nil
 	}
 	slices.Sort(chunks)
-	after := &Placement{pages: p.pages, len: p.len}
+	after := &Placement{numbers: slices.Clone(p.numbers), pages: slices.Clone(p.pages), len: p.len}
 	for len(chunks) > 0 {
 		number, here := chunks[0]>>pageBits, 1
 		for here < len(chunks) && chunks[here]>>pageBits == number {
@@ -200,9 +198,10 @@ func (p *Placement) next(have *kv.Snapshot, n TableName, chunks []int) *Placemen
 
 // setPage reads chunks of one page anew. It belongs to who makes the placement.
 func (p *Placement) setPage(have *kv.Snapshot, n TableName, number int, chunks []int) {
-	old, ok := p.pages.Get(number)
-	if !ok {
-		old = &placementPage{}
+	old := &placementPage{}
+	at, ok := slices.BinarySearch(p.numbers, number)
+	if ok {
+		old = p.pages[at]
 	}
 	said := make(map[int]*replicaSet, len(old.replicas)+len(chunks))
 	i := 0
@@ -225,11 +224,14 @@ func (p *Placement) setPage(have *kv.Snapshot, n TableName, number int, chunks [
 		}
 	}
 	p.len += len(page.replicas) - len(old.replicas)
-	if len(page.replicas) == 0 {
-		p.pages = p.pages.Delete(number)
-		return
+	switch {
+	case ok && len(page.replicas) == 0:
+		p.numbers, p.pages = slices.Delete(p.numbers, at, at+1), slices.Delete(p.pages, at, at+1)
+	case ok:
+		p.pages[at] = page
+	case len(page.replicas) > 0:
+		p.numbers, p.pages = slices.Insert(p.numbers, at, number), slices.Insert(p.pages, at, page)
 	}
-	p.pages = p.pages.Set(number, page)
 }
 
 // like returns a set of the page that says the same, or the given one.

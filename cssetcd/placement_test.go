@@ -119,3 +119,28 @@ func TestPlacementIsSharedByWhatDidNotChange(t *testing.T) {
 	_, err = next.Placement(cssetcd.TableName{DB: "D", Table: "None"})
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
 }
+
+// BenchmarkPlacementOfAChange is what a changed chunk of 150,000 costs, the step to the next snapshot included; afresh
+// is reading all of them.
+func BenchmarkPlacementOfAChange(b *testing.B) {
+	p := newPlaced(150_000)
+	n := cssetcd.TableName{DB: "D", Table: "T"}
+	read := func(s *cssetcd.Snapshot) {
+		if _, err := s.Placement(n); err != nil {
+			b.Fatal(err)
+		}
+	}
+	first := cssetcd.CatalogueOf(p.kv)
+	read(first)
+	touched := p.set(3*777, "n9")
+	b.Run("followed", func(b *testing.B) {
+		for b.Loop() {
+			read(first.Next(p.kv, touched))
+		}
+	})
+	b.Run("afresh", func(b *testing.B) {
+		for b.Loop() {
+			read(cssetcd.CatalogueOf(p.kv))
+		}
+	})
+}

@@ -16,7 +16,7 @@ func All() []rig.Benchmark {
 		catalogue.TableReadEtcd, catalogue.TableReadMySQL, catalogue.Propagation,
 		catalogue.HTTPRead, catalogue.WatchFanout,
 		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
-		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import,
+		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import, catalogue.EmptyChunks, catalogue.Placement,
 		drops.Table,
 		drops.Admit, drops.MayDispatch, drops.Latency, drops.Writes, drops.AtOnce,
 		// the last share a large etcd, which would weigh on others

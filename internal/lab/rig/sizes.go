@@ -31,6 +31,8 @@ type Sizes struct {
 	BeginTables                int           // of the database whose drop begins
 	BeginOthers, BeginChunks   int           // other tables then, and chunks of each
 
+	PlacedChunks, EmptyChunks int // chunks of a table, and those that are empty
+
 	Family int // databases of one schema
 	// keys of catalogues, each larger than the one before; the last is that whose loading and memory are measured
 	Growth      []int
@@ -47,7 +49,8 @@ var (
 		HTTPReads: 10_000, FanoutWatchers: 1000, FanoutEvents: 40,
 		LatencyCzars: 5, LatencyDrops: 8, WritingCzars: 20, WritingDrops: 3, WritingTime: 10 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
-		Family: 500, Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
+		Family: 500, PlacedChunks: 150_000, EmptyChunks: 150_000,
+		Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
 	Long = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
 		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
@@ -55,7 +58,8 @@ var (
 		HTTPReads: 50_000, FanoutWatchers: 1000, FanoutEvents: 100,
 		LatencyCzars: 5, LatencyDrops: 20, WritingCzars: 20, WritingDrops: 10, WritingTime: 30 * time.Second,
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
-		Family: 500, Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5, NamesKeys: 1_000_000}
+		Family: 500, PlacedChunks: 150_000, EmptyChunks: 150_000,
+		Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5, NamesKeys: 1_000_000}
 	// Quick shows that everything works. Its figures mean nothing.
 	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, ChangeRows: 300, EqualRows: 300,
 		LagKeys: 100, LagEvents: 5, InboundRows: 300, ImportRows: 300, DropKeys: 100,
@@ -65,5 +69,6 @@ var (
 		LatencyCzars: 1, LatencyDrops: 2, WritingCzars: 2, WritingDrops: 1, WritingTime: time.Second, AtOnce: 20,
 		AtOnceCzars: 2,
 		BeginTables: 5, BeginOthers: 20, BeginChunks: 3,
-		Family: 3, Growth: []int{300, 1200, 20_000}, GrownRounds: 1, NamesKeys: 20_000}
+		Family: 3, PlacedChunks: 1000, EmptyChunks: 1000,
+		Growth: []int{300, 1200, 20_000}, GrownRounds: 1, NamesKeys: 20_000}
 )
