@@ -49,7 +49,7 @@ func measureEmptyChunks(ctx context.Context, r *rig.Rig) ([]measure.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	versus := fmt.Sprintf("%d ids, none of which follows another, into an empty table, with the lock, the comparison and the "+
+	versus := fmt.Sprintf("%d ids, none of which follows another, into an empty table, with lock, comparison and "+
 		"record; peer: INSERT ... SELECT from a table that has them", t.set.Len())
 	result, err := turns.Figure("empty-chunks", "ms", versus, measure.Within(3), "write")
 	if err != nil {
