@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -68,7 +67,7 @@ type emptyKeeper struct {
 	taking    bool // both sides may write
 	pace      emptyPace
 	log       *slog.Logger
-	records   map[string]emptychunks.Base
+	records   map[string]kvdata.Agreed
 	seen      map[string]sighting
 	told      map[string]string // what was told last of a database, so that it is told once
 	missed    map[string]int    // looks in a row at which a database could not be done because of others
@@ -105,8 +104,7 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 func (k *emptyKeeper) run(ctx context.Context) {
 	for {
 		err := k.connected(ctx)
-		if ctx.Err() != nil || errors.Is(err, ErrFenced) || errors.Is(err, cssetcd.ErrClosed) ||
-			errors.Is(err, errRegressed) {
+		if ctx.Err() != nil || errors.Is(err, cssetcd.ErrClosed) || errors.Is(err, errRegressed) {
 			return // the session finds out by itself, and the next one begins with what is so then
 		}
 		if err != nil {
@@ -125,14 +123,16 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	var newest cssetcd.Revision
-	if k.records, newest, err = db.Records(ctx); err != nil {
+	if k.records, err = db.Records(ctx); err != nil {
 		return err
+	}
+	for _, agreed := range k.records {
+		k.reached = max(k.reached, agreed.Revision)
 	}
 	if err := k.drain(ctx); err != nil {
 		return err
 	}
-	k.seen, k.reached, k.lacking = map[string]sighting{}, max(k.reached, newest), false
+	k.seen, k.lacking = map[string]sighting{}, false
 	for began := time.Now(); !k.lacking || time.Since(began) < k.pace.anew; {
 		if err := k.catchUp(ctx); err != nil {
 			return err
@@ -284,111 +284,5 @@ func (k *emptyKeeper) miss(name string) {
 	const often = 30
 	if k.missed[name]++; k.missed[name] == often {
 		k.tell(name, "the table of empty chunks is not kept", errors.New("others keep it locked, or go on changing it"))
-	}
-}
-
-// settle does what follows for one database.
-func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string, have *cssetcd.Snapshot,
-	mysql sighting) error {
-	set, err := have.EmptyChunks(name)
-	etcd := emptychunks.Said(set)
-	switch {
-	case errors.Is(err, cssetcd.ErrNotFound):
-		etcd = emptychunks.Side{}
-	case err != nil:
-		k.tell(name, "the empty chunks in etcd cannot be read; the table stays as it is", err)
-		return nil
-	}
-	d := emptychunks.Decide(k.records[name], etcd, mysql.side, k.taking)
-	switch {
-	case d.Action == emptychunks.Nothing:
-		k.told[name], k.missed[name] = "", 0
-		return nil
-	case d.Foreign && time.Since(mysql.since) < k.pace.settle:
-		return nil
-	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
-		return nil // its database may come yet
-	case d.Action == emptychunks.Write && set.Len() > kvdata.MaxEmptyChunks:
-		k.tell(name, "the table of empty chunks stays as it is",
-			fmt.Errorf("etcd names %d, and a table has at most %d", set.Len(), kvdata.MaxEmptyChunks))
-		return nil
-	case d.Action == emptychunks.Write && len(name) > kvdata.MaxEmptyName:
-		k.tell(name, "the name of the database is too long for a table of empty chunks",
-			fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
-		return nil
-	}
-	err = k.act(ctx, db, d, have, kvdata.EmptyChange{DB: name, Found: mysql.side, Now: etcd, Revision: have.Revision(),
-		Lost: d.Overrules})
-	switch {
-	case errors.Is(err, ErrBusy), errors.Is(err, kvdata.ErrEmptyMoved), errors.Is(err, cssetcd.ErrRevisionMismatch):
-		delete(k.seen, name) // decided anew at the next look
-		k.miss(name)
-		return nil
-	case err != nil && ctx.Err() == nil && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrUnavailable):
-		k.lacking = true // over a new connection it may be possible
-		k.tell(name, "empty chunks: cannot "+d.Action.String(), err)
-		return nil
-	}
-	return err
-}
-
-// act carries out a decision, and puts on record what both sides then say.
-func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.Decision, have *cssetcd.Snapshot,
-	c kvdata.EmptyChange) (err error) {
-	switch d.Action {
-	case emptychunks.Write:
-		err = db.Write(ctx, c)
-	case emptychunks.Remove:
-		err = db.Remove(ctx, c)
-	case emptychunks.Record:
-		err = db.Record(ctx, c)
-	default:
-		err = k.take(ctx, db, have, c)
-		c.Now = c.Found
-	}
-	if err != nil {
-		return err
-	}
-	k.records[c.DB], k.told[c.DB] = emptychunks.BaseOf(c.Now), ""
-	delete(k.seen, c.DB)
-	log := k.log.With("database", c.DB, "chunks", c.Now.Set.Len(), "revision", c.Revision)
-	if d.Overrules {
-		log.Warn("others changed the empty chunks in MySQL, which is undone; css_mirror_empty.lost has what they were",
-			"known", c.Found.Known, "more", c.Found.Set.Difference(c.Now.Set).Len(),
-			"fewer", c.Now.Set.Difference(c.Found.Set).Len())
-	} else if d.Action != emptychunks.Record {
-		log.Info("empty chunks: " + d.Action.String())
-	}
-	return nil
-}
-
-// take makes etcd say what the table says, unless etcd has moved on from what was decided about.
-func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.Snapshot, c kvdata.EmptyChange) error {
-	unchanged := cssetcd.IfRevision(have.EmptyChunksModified(c.DB))
-	ctx, cancel := context.WithTimeout(ctx, k.pace.write)
-	defer cancel()
-	var rev cssetcd.Revision
-	var err error
-	if c.Found.Known {
-		rev, err = k.Writer.SetEmptyChunks(ctx, c.DB, c.Found.Set, unchanged)
-	} else {
-		rev, err = k.Writer.ForgetEmptyChunks(ctx, c.DB, unchanged)
-	}
-	if err != nil {
-		return err
-	}
-	k.reached = max(k.reached, rev)
-	c.Now, c.Revision = c.Found, max(rev, c.Revision)
-	return db.Record(ctx, c)
-}
-
-// digits are what differs in the text of one trouble from time to time, such as ports.
-var digits = regexp.MustCompile(`\d+`)
-
-// tell says once what is wrong with a database, or with all of them.
-func (k *emptyKeeper) tell(name, what string, err error) {
-	if text := digits.ReplaceAllString(what+err.Error(), ""); k.told[name] != text {
-		k.told[name] = text
-		k.log.Warn(what, "database", name, "err", err)
 	}
 }

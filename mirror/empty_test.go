@@ -309,6 +309,30 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 	assert.Equal(t, []string{"1-3", "1-5", "1-6"}, ever())
 }
 
+// TestEmptyChunksOfADatabaseThatWent: what others changed of its table is not taken for the next database of the name.
+func TestEmptyChunksOfADatabaseThatWent(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	w.shared()
+	w.setEmpty("D", "1-3")
+	end := w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", "1-3", "1-3")
+	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	end()
+	w.publish("D", "1-9", func() {})
+	_, err := w.client.DropDatabase(t.Context(), "D")
+	require.NoError(t, err)
+	_, err = w.client.CreateDatabase(t.Context(), cssetcd.Database{Name: "D"})
+	require.NoError(t, err)
+	ever := w.everInEtcd("D")
+	w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", unknown, unknown)
+	require.Eventually(t, func() bool { return w.lost("D") == "1-9" }, patience, 10*time.Millisecond)
+	assert.Empty(t, ever())
+	w.publish("D", "4", func() {})
+	w.awaitEmpty("D", "4", "4")
+}
+
 // TestEmptyChunksThatCannotBe are told of and hold nothing else up.
 func TestEmptyChunksThatCannotBe(t *testing.T) {
 	t.Parallel()

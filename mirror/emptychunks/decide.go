@@ -33,6 +33,9 @@ func DigestOf(s chunkset.Set) Digest { return sha256.Sum256([]byte(s.String())) 
 type Base struct {
 	Known  bool
 	Digest Digest
+	// Earlier: it is of an earlier database of the name, which is gone. What is left of that one's table says nothing of
+	// the database that there is now, if there is one.
+	Earlier bool
 }
 
 // BaseOf returns what goes on record when both say the same as a side.
@@ -40,11 +43,14 @@ func BaseOf(s Side) Base {
 	if !s.Known {
 		return Base{}
 	}
-	return Base{true, DigestOf(s.Set)}
+	return Base{Known: true, Digest: DigestOf(s.Set)}
 }
 
 // Is reports whether a side says what is on record.
-func (b Base) Is(s Side) bool { return b == BaseOf(s) }
+func (b Base) Is(s Side) bool {
+	of := BaseOf(s)
+	return b.Known == of.Known && b.Digest == of.Digest
+}
 
 // Action is what is to be done.
 type Action int
@@ -83,7 +89,7 @@ func Decide(base Base, etcd, mysql Side, taking bool) Decision {
 		return Decision{}
 	case etcd.Equal(mysql):
 		return Decision{Action: Record}
-	case taking && thereChanged && mysql.Known && !etcd.Known:
+	case taking && thereChanged && mysql.Known && !etcd.Known && !base.Earlier:
 		return Decision{Action: Take, Foreign: true} // no set of etcd's is lost
 	case hereChanged:
 		return Decision{Action: asEtcd(etcd), Foreign: thereChanged, Overrules: thereChanged}

@@ -48,6 +48,20 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestTableOfAnEarlierDatabase: what others changed of it before it went is not taken for the next database of the
+// name, which would leave out chunks that have rows.
+func TestTableOfAnEarlierDatabase(t *testing.T) {
+	t.Parallel()
+	base := emptychunks.BaseOf(setA)
+	base.Earlier = true
+	for _, taking := range []bool{false, true} {
+		assert.Equal(t, "remove foreign overrules", text(emptychunks.Decide(base, unknown, setB, taking)))
+		assert.Equal(t, "remove", text(emptychunks.Decide(base, unknown, setA, taking)))
+		assert.Equal(t, "record", text(emptychunks.Decide(base, unknown, unknown, taking)))
+		assert.Equal(t, "write foreign overrules", text(emptychunks.Decide(base, setB, none, taking)))
+	}
+}
+
 func text(d emptychunks.Decision) string {
 	s := d.Action.String()
 	if d.Foreign {

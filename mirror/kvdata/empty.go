@@ -97,25 +97,30 @@ func (e *Empty) Close() { e.conn.Close() }
 
 func (e *Empty) explain(err error) error { return explain(e.conn.target, err) }
 
-// Records returns what both sides agreed on last, and the newest revision of etcd at which they did.
-func (e *Empty) Records(ctx context.Context) (all map[string]emptychunks.Base, newest cssetcd.Revision, err error) {
+// Agreed is what both sides agreed on last.
+type Agreed struct {
+	emptychunks.Base
+	Revision cssetcd.Revision // of etcd
+}
+
+// Records returns what both sides agreed on last, by database.
+func (e *Empty) Records(ctx context.Context) (all map[string]Agreed, err error) {
 	rows, err := e.conn.QueryContext(ctx, "SELECT db_name, digest, revision FROM "+emptyTable+" WHERE known = 1")
 	if err != nil {
-		return nil, 0, e.explain(err)
+		return nil, e.explain(err)
 	}
 	defer rows.Close()
-	all = map[string]emptychunks.Base{}
+	all = map[string]Agreed{}
 	for rows.Next() {
 		var db string
 		var digest []byte
 		var at cssetcd.Revision
 		if err := rows.Scan(&db, &digest, &at); err != nil {
-			return nil, 0, e.explain(err)
+			return nil, e.explain(err)
 		}
-		all[db] = emptychunks.Base{Known: true, Digest: emptychunks.Digest(digest)}
-		newest = max(newest, at)
+		all[db] = Agreed{emptychunks.Base{Known: true, Digest: emptychunks.Digest(digest)}, at}
 	}
-	return all, newest, e.explain(rows.Err())
+	return all, e.explain(rows.Err())
 }
 
 // Tables returns the tables of empty chunks that there are, and the time of the server.
@@ -284,6 +289,11 @@ func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
 		return e.explain(err)
 	}
 	return e.Record(ctx, c)
+}
+
+// CheckTerm returns [ErrFenced] when another mirror has taken the table over.
+func (e *Empty) CheckTerm(ctx context.Context) error {
+	return e.explain(e.transact(ctx, func(*sql.Tx) error { return nil }))
 }
 
 // Record puts on record what both sides say, and writes nothing else.
