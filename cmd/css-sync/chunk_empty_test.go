@@ -20,6 +20,7 @@ func TestEmptyChunks(t *testing.T) {
 	assert.Equal(t, "[]\n", c.OK("chunk empty list -w json"))
 	c.Refuses(cli.ExitError, "read empty chunks of database LSST: nobody has said which chunks of the database are empty",
 		"chunk empty show LSST")
+	assert.Contains(t, c.Run("chunk empty show LSST").Stderr, "hint: `css-sync chunk empty set` says which these are")
 	c.Refuses(cli.ExitError, "add empty chunks to database LSST: nobody has said which chunks", "chunk empty add LSST 1")
 	c.Refuses(cli.ExitError, "set empty chunks of database Nothing: no such database", "chunk empty set Nothing 1")
 	assert.Equal(t, "nothing to do: nobody has said which chunks of LSST are empty\n", c.OK("chunk empty forget LSST"))

@@ -143,6 +143,8 @@ func hintFor(name string, err error) string {
 		return "`css-sync drops settings show` shows them, and `css-sync drops settings set` changes them"
 	case errors.Is(err, cssetcd.ErrVersionMissing) && !errors.Is(err, cssetcd.ErrInvalid): // in etcd, not in a dump
 		return "look at --endpoints, --prefix and --css; the first `css-sync db create` or `css-sync restore` makes a CSS"
+	case errors.Is(err, cssetcd.ErrEmptyChunksUnknown):
+		return "`css-sync chunk empty set` says which these are, all of them"
 	case errors.Is(err, cssetcd.ErrNotEmpty):
 		return "--overwrite replaces what is there"
 	case errors.Is(err, rpctypes.ErrPermissionDenied):

@@ -79,7 +79,7 @@ func TestHints(t *testing.T) {
 	assert.Equal(t, "see `css-lab --help`", hintFor("css-lab", &usageError{err: errors.New("?")}))
 	assert.Equal(t, "see `css-sync db --help`", hintFor("css-lab", &usageError{errors.New("?"), "css-sync db --help"}))
 	for _, err := range []error{cssetcd.ErrCzarsRegistered, cssetcd.ErrVersionMissing, cssetcd.ErrNotEmpty,
-		cssetcd.ErrUnauthorized} {
+		cssetcd.ErrUnauthorized, cssetcd.ErrEmptyChunksUnknown} {
 		assert.NotEmpty(t, hintFor("css-lab", within(err)), "%v", err)
 	}
 	assert.Empty(t, hintFor("css-lab", within(fmt.Errorf("%w: %w", cssetcd.ErrInvalid, cssetcd.ErrVersionMissing))),
