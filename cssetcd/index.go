@@ -82,7 +82,8 @@ func newIndex(have *kv.Snapshot) *index {
 		ix.setNode(have, node)
 	}
 	for p := range have.Range(kv.Below(emptyRoot)) {
-		ix.setEmpty(have, p)
+		db, _ := csskey.EmptyAt(p)
+		ix.setEmpty(have, db)
 	}
 	return ix
 }
@@ -96,45 +97,62 @@ func (ix *index) next(have *kv.Snapshot, touched []kv.Path) *index {
 	var last place
 	moved := chunkChanges{}
 	for _, p := range touched {
-		if kv.Below(emptyRoot).Contains(p) {
-			next.setEmpty(have, p)
+		if db, ok := csskey.EmptyAt(p); ok {
+			next.setEmpty(have, db)
 			continue
 		}
 		k := csskey.Parse(cssKey(p))
-		moved.note(k)
 		if at := (place{k.Object, k.InChunks()}); at != last { // a drop touches one thing a hundred thousand times
 			next.set(have, at)
 			last = at
 		}
+		if last.chunks {
+			moved.note(ix, k)
+		}
 	}
-	moved.follow(ix, &next, have)
+	moved.follow(&next, have)
 	return &next
 }
 
-// chunkChanges are the chunks of tables that were touched.
-type chunkChanges map[TableName][]int
+// chunkChanges are the chunks that were touched of tables whose placement somebody has asked for.
+type chunkChanges map[TableName]*movedChunks
 
-func (c chunkChanges) note(k csskey.Key) {
+type movedChunks struct {
+	before *Placement // as it was known when the first of them was met; nil: nobody has asked for it
+	ids    []int
+}
+
+func (c chunkChanges) note(before *index, k csskey.Key) {
+	n := TableName{k.DB, k.Name}
+	m, ok := c[n]
+	if !ok {
+		m = &movedChunks{}
+		if e, ok := before.tables.Get(n); ok {
+			if kept := e.placement.kept.Load(); kept != nil {
+				m.before = kept.value
+			}
+		}
+		c[n] = m
+	}
+	if m.before == nil {
+		return
+	}
 	if name, ok := k.OfChunk(); ok {
 		if id, ok := parseChunkID(name); ok {
-			n := TableName{k.DB, k.Name}
-			c[n] = append(c[n], id)
+			m.ids = append(m.ids, id)
 		}
 	}
 }
 
 // follow makes the placements that were known before into those of now.
-func (c chunkChanges) follow(before, now *index, have *kv.Snapshot) {
-	for n, chunks := range c {
-		old, was := before.tables.Get(n)
+func (c chunkChanges) follow(now *index, have *kv.Snapshot) {
+	for n, m := range c {
 		e, is := now.tables.Get(n)
-		if !was || !is {
+		if m.before == nil || !is {
 			continue
 		}
-		if kept := old.placement.kept.Load(); kept != nil {
-			if p := kept.value.next(have, e.name, chunks); p != nil {
-				_, _ = e.placement.keep(p, nil)
-			}
+		if p := m.before.next(have, e.name, m.ids); p != nil {
+			_, _ = e.placement.keep(p, nil)
 		}
 	}
 }
@@ -239,9 +257,8 @@ func (ix *index) setNode(have *kv.Snapshot, name string) {
 	ix.nodes = ix.nodes.Set(name, &nodeEntry{})
 }
 
-func (ix *index) setEmpty(have *kv.Snapshot, p kv.Path) {
-	db, _ := csskey.EmptyAt(p)
-	if !have.At(p).Exists() {
+func (ix *index) setEmpty(have *kv.Snapshot, db string) {
+	if !have.At(csskey.EmptyOf(db)).Exists() {
 		ix.empty = ix.empty.Delete(db)
 		return
 	}

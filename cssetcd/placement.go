@@ -155,8 +155,7 @@ func newPlacement(have *kv.Snapshot, n TableName) *Placement {
 			page = &placementPage{}
 			p.numbers, p.pages = append(p.numbers, number), append(p.pages, page)
 		}
-		page.there[c.ID%pageIDs/64] |= 1 << uint(c.ID%64)
-		page.replicas = append(page.replicas, shared(known, c.Nodes, err))
+		page.add(c.ID, shared(known, c.Nodes, err))
 		p.len++
 	}
 	return p
@@ -219,8 +218,7 @@ func (p *Placement) setPage(have *kv.Snapshot, n TableName, number int, chunks [
 	page := &placementPage{replicas: make([]*replicaSet, 0, len(said))}
 	for id := number << pageBits; id < (number+1)<<pageBits; id++ {
 		if r, ok := said[id]; ok {
-			page.there[id%pageIDs/64] |= 1 << uint(id%64)
-			page.replicas = append(page.replicas, r)
+			page.add(id, r)
 		}
 	}
 	p.len += len(page.replicas) - len(old.replicas)
@@ -232,6 +230,12 @@ func (p *Placement) setPage(have *kv.Snapshot, n TableName, number int, chunks [
 	case len(page.replicas) > 0:
 		p.numbers, p.pages = slices.Insert(p.numbers, at, number), slices.Insert(p.pages, at, page)
 	}
+}
+
+// add puts a chunk after those that are there. It belongs to who makes the page.
+func (p *placementPage) add(id int, r *replicaSet) {
+	p.there[id%pageIDs/64] |= 1 << uint(id%64)
+	p.replicas = append(p.replicas, r)
 }
 
 // like returns a set of the page that says the same, or the given one.
