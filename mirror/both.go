@@ -248,7 +248,7 @@ func (s *session) kvID(key string) int32 {
 // feedUpTo takes what the feed has, and waits until it shows a revision.
 func (m *Mirror) feedUpTo(ctx context.Context, s *session, least cssetcd.Revision) (*cssetcd.Snapshot, error) {
 	for {
-		if err := m.ready(ctx, func(u cssetcd.Update) error { return m.note(s, u) }); err != nil {
+		if err := ready(ctx, m.cfg.Feed, func(u cssetcd.Update) error { return m.note(s, u) }); err != nil {
 			return nil, err
 		}
 		to := m.cfg.Feed.Snapshot()

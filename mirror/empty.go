@@ -129,7 +129,7 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 	for _, agreed := range k.records {
 		k.reached = max(k.reached, agreed.Revision)
 	}
-	if err := k.drain(ctx); err != nil {
+	if err := ready(ctx, k.Feed, func(cssetcd.Update) error { return nil }); err != nil {
 		return err
 	}
 	k.seen, k.lacking = map[string]sighting{}, false
@@ -146,19 +146,6 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// drain takes in what the feed has had meanwhile.
-func (k *emptyKeeper) drain(ctx context.Context) error {
-	ended, cancel := context.WithCancel(ctx)
-	cancel()
-	for {
-		if _, err := k.Feed.Next(ended); errors.Is(err, context.Canceled) {
-			return ctx.Err()
-		} else if err != nil {
-			return err
-		}
-	}
 }
 
 // catchUp waits until the feed shows what is on record and what this keeper wrote. A feed that does not is slow, unless

@@ -81,6 +81,11 @@ func (w *world) agreed() (n int) {
 	return n
 }
 
+func (w *world) awaitAgreed(n int) {
+	w.t.Helper()
+	require.Eventually(w.t, func() bool { return w.agreed() == n }, patience, 10*time.Millisecond)
+}
+
 // withDatabases is a world with databases D and E.
 func withDatabases(t *testing.T) *world {
 	t.Helper()
@@ -131,7 +136,7 @@ func TestEmptyChunksAreMirrored(t *testing.T) {
 	_, err = w.client.DropDatabase(t.Context(), "E")
 	require.NoError(t, err)
 	w.awaitEmpty("E", unknown, unknown)
-	require.Eventually(t, func() bool { return w.agreed() == 0 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(0)
 	assert.Equal(t, "1", w.emptyInMySQL("Other"), "nobody has said in etcd which chunks of it are empty")
 }
 
@@ -271,7 +276,7 @@ func TestEmptyChunksThatBothChanged(t *testing.T) {
 	w.setEmpty("D", "1-3")
 	stop := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
-	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(1)
 	stop()
 
 	w.setEmpty("D", "1-4")
@@ -292,14 +297,14 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 	w.setEmpty("D", "1-3")
 	stop := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
-	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(1)
 	for i, crash := range []string{"DELETE FROM css_mirror_empty",
 		"UPDATE css_mirror_empty SET digest = REPEAT('x', 32)"} {
 		stop()
 		w.exec(crash)
 		stop = w.run(w.mirror(w.sharing, w.keeping))
 		set := fmt.Sprintf("1-%d", 5+i)
-		require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+		w.awaitAgreed(1)
 		w.awaitEmpty("D", w.emptyInEtcd("D"), w.emptyInEtcd("D"))
 		time.Sleep(300 * time.Millisecond)
 		w.exec("DELETE FROM D_EmptyChunks")
@@ -317,7 +322,7 @@ func TestEmptyChunksOfADatabaseThatWent(t *testing.T) {
 	w.setEmpty("D", "1-3")
 	end := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
-	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(1)
 	end()
 	w.publish("D", "1-9", func() {})
 	_, err := w.client.DropDatabase(t.Context(), "D")
@@ -362,7 +367,7 @@ func TestEmptyChunksWithoutACatalogue(t *testing.T) {
 	m := w.mirror(w.keeping)
 	w.run(m)
 	w.awaitEmpty("D", "1-3", "1-3")
-	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(1)
 	_, err := w.etcd.Delete(t.Context(), w.prefix+"/css", clientv3.WithPrefix())
 	require.NoError(t, err)
 	awaitStatus(t, m, has(mirror.BrakeOn))
@@ -380,7 +385,7 @@ func TestEmptyChunksAfterAnImport(t *testing.T) {
 	end := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
 	w.awaitEmpty("E", "7", "7")
-	require.Eventually(t, func() bool { return w.agreed() == 2 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(2)
 	_, err := mirror.Leave(t.Context(), w.target, w.client, w.taker(), patience, false)
 	require.NoError(t, err)
 	end()
@@ -420,7 +425,7 @@ func TestEmptyChunksThatCannotBeSeen(t *testing.T) {
 	w.setEmpty("D", "1-3")
 	end := w.run(w.mirror(w.sharing, w.keeping))
 	w.awaitEmpty("D", "1-3", "1-3")
-	require.Eventually(t, func() bool { return w.agreed() == 1 }, patience, 10*time.Millisecond)
+	w.awaitAgreed(1)
 	end()
 
 	exec("REVOKE ALL ON `" + w.target.DBName + "`.* FROM " + user)

@@ -142,18 +142,18 @@ func (m *Mirror) wentBack(ctx context.Context, shown cssetcd.Revision) error {
 // drain takes what the feed has ready. While the mirror waited, or was refused, nobody did; and what it was refused for
 // may be in the past.
 func (m *Mirror) drain(ctx context.Context) error {
-	return m.ready(ctx, func(u cssetcd.Update) error {
+	return ready(ctx, m.cfg.Feed, func(u cssetcd.Update) error {
 		m.regressed = m.regressed || u.Regressed
 		return nil
 	})
 }
 
-// ready hands on the updates that the feed has, without waiting for any.
-func (m *Mirror) ready(ctx context.Context, take func(cssetcd.Update) error) error {
+// ready hands on the updates that a feed has, without waiting for any.
+func ready(ctx context.Context, feed Feed, take func(cssetcd.Update) error) error {
 	now, cancel := context.WithCancel(ctx)
 	cancel() // a feed gives what it has, and does not wait
 	for {
-		u, err := m.cfg.Feed.Next(now)
+		u, err := feed.Next(now)
 		switch {
 		case err == nil:
 			err = take(u)

@@ -85,11 +85,7 @@ func (e *Empty) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if there, err := hasTable(ctx, e.conn, emptyTable); err != nil || there {
-		return err
-	}
-	_, err := e.conn.ExecContext(ctx, createEmpty)
-	return err
+	return e.conn.ensure(ctx, []ownTable{{emptyTable, createEmpty}})
 }
 
 // Close ends the connection.
@@ -213,18 +209,14 @@ func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 		return e.Record(ctx, c)
 	}
 	return e.explain(e.transact(ctx, func(tx *sql.Tx) error {
-		found, err := readEmpty(ctx, tx, c.DB, "FOR UPDATE")
-		if err != nil {
+		if err := unmoved(ctx, tx, c); err != nil {
 			return err
 		}
-		if !found.Equal(c.Found) {
-			return fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
-		}
-		gone, come := found.Set.Difference(c.Now.Set), c.Now.Set.Difference(found.Set)
+		gone, come := c.Found.Set.Difference(c.Now.Set), c.Now.Set.Difference(c.Found.Set)
 		if err := eachIDs(ctx, tx, "DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId IN (", ",", ")", gone); err != nil {
 			return err
 		}
-		err = eachIDs(ctx, tx, "INSERT INTO "+tableOfEmpty(c.DB)+" (chunkId) VALUES (", "),(", ")", come)
+		err := eachIDs(ctx, tx, "INSERT INTO "+tableOfEmpty(c.DB)+" (chunkId) VALUES (", "),(", ")", come)
 		if mysqlconn.Is(err, mysqlconn.ErDuplicate) { // others have put it there in this moment
 			return fmt.Errorf("%w: %w", ErrEmptyMoved, err)
 		}
@@ -233,6 +225,15 @@ func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 		}
 		return record(ctx, tx, c)
 	}))
+}
+
+// unmoved locks the table, and fails with ErrEmptyMoved unless it says what it said when it was decided about.
+func unmoved(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
+	found, err := readEmpty(ctx, tx, c.DB, "FOR UPDATE")
+	if err == nil && !found.Equal(c.Found) {
+		err = fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
+	}
+	return err
 }
 
 const emptyRowsOfStatement = 10_000
@@ -257,7 +258,7 @@ func joined(ids []int, between string) string {
 
 // create makes the table with all its rows in one statement: nobody sees it without them.
 func (e *Empty) create(ctx context.Context, c EmptyChange) error {
-	if err := e.transact(ctx, func(*sql.Tx) error { return nil }); err != nil {
+	if err := e.CheckTerm(ctx); err != nil {
 		return err
 	}
 	ids := joined(slices.Collect(c.Now.Set.All()), ",")
@@ -271,13 +272,7 @@ func (e *Empty) create(ctx context.Context, c EmptyChange) error {
 
 // Remove removes the table, and what is on record. It returns what Write returns.
 func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
-	if err := e.transact(ctx, func(tx *sql.Tx) error {
-		found, err := readEmpty(ctx, tx, c.DB, "FOR UPDATE")
-		if err == nil && !found.Equal(c.Found) {
-			err = fmt.Errorf("%w: %s", ErrEmptyMoved, tableOfEmpty(c.DB))
-		}
-		return err
-	}); err != nil {
+	if err := e.transact(ctx, func(tx *sql.Tx) error { return unmoved(ctx, tx, c) }); err != nil {
 		return e.explain(err)
 	}
 	_, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB))
