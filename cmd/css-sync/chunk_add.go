@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -63,28 +62,17 @@ func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
 
 // parseChunks reads a chunk from each line.
 func parseChunks(r io.Reader) (chunks []cssetcd.Chunk, err error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, longestChunkLine)
-	number := 0
-	for lines.Scan() {
-		number++
-		words := strings.Fields(lines.Text())
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
+	err = eachLine(r, func(line string) error {
+		words := strings.Fields(line)
 		id, err := parseChunk(words[0])
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", number, err)
+			return err
 		}
 		if len(words) == 1 {
-			return nil, cli.BadInput("line %d: the chunk %d is on no node; a line is ID NODE...", number, id)
+			return cli.BadInput("the chunk %d is on no node; a line is ID NODE...", id)
 		}
 		chunks = append(chunks, cssetcd.Chunk{ID: id, Nodes: words[1:]})
-	}
-	if lines.Err() != nil {
-		return nil, fmt.Errorf("line %d: %w", number+1, lines.Err())
-	}
-	return chunks, nil
+		return nil
+	})
+	return chunks, err
 }
-
-const longestChunkLine = 1 << 20

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -28,8 +26,7 @@ ids and runs as "0-311,313". Empty lines and those that begin with # are left ou
 			if err != nil {
 				return err
 			}
-			say := outcome{"empty chunks of " + args[0] + " set to " + cli.Plural(set.Len(), "chunk", "chunks"),
-				"these are the empty chunks of " + args[0] + " already"}
+			say := emptyChunksSet(args[0], cli.Plural(set.Len(), "chunk", "chunks"))
 			return p.write(cmd.Context(), say, func(ctx context.Context, css *cli.Catalogue) (cssetcd.Revision, error) {
 				return css.SetEmptyChunks(ctx, args[0], set)
 			})
@@ -39,23 +36,16 @@ ids and runs as "0-311,313". Empty lines and those that begin with # are left ou
 
 // parseChunkLines reads a set from lines. A file without any is refused: it may be the wrong one, or cut off.
 func parseChunkLines(r io.Reader) (cssetcd.ChunkSet, error) {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, longestChunkLine)
 	var all []string
-	number := 0
-	for lines.Scan() {
-		number++
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	err := eachLine(r, func(line string) error {
 		if _, err := chunkset.Parse(line); err != nil {
-			return cssetcd.ChunkSet{}, cli.BadInput("line %d: %w", number, err)
+			return cli.BadInput("%w", err)
 		}
 		all = append(all, line)
-	}
-	if err := lines.Err(); err != nil {
-		return cssetcd.ChunkSet{}, fmt.Errorf("line %d: %w", number+1, err)
+		return nil
+	})
+	if err != nil {
+		return cssetcd.ChunkSet{}, err
 	}
 	if all == nil {
 		return cssetcd.ChunkSet{}, cli.BadInput("there is no chunk in it; if none is empty, say so with `chunk empty set`")
