@@ -276,8 +276,7 @@ func TestDefectB8CreatingADatabaseAgainChangesNothing(t *testing.T) {
 func defectEtcd(t *testing.T) (*embedetcd.Server, *clientv3.Client, *cssetcd.Client) {
 	t.Helper()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	etcd := must(server.Client())(t)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.ClientOf(t, server)
 	c := must(cssetcd.New(t.Context(), etcd))(t)
 	return server, etcd, c
 }

@@ -40,8 +40,7 @@ func newTapped(t testing.TB) *tapped {
 	p := must(proxy.Start("tcp", u.Host))(t)
 	t.Cleanup(func() { assert.NoError(t, p.Close()) })
 	w := &tapped{proxy: p, load: func() {}, part: func(*etcdserverpb.RangeStreamResponse) {}}
-	w.etcd = must(server.Client())(t)
-	t.Cleanup(func() { _ = w.etcd.Close() })
+	w.etcd = testkit.ClientOf(t, server)
 	w.client = must(cssetcd.New(t.Context(), w.etcd))(t)
 	fill(t, w.client)
 	return w

@@ -12,7 +12,6 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
@@ -345,9 +344,7 @@ func TestClosingGateLeavesWhenEmpty(t *testing.T) {
 type shows struct{ ready, marked, databaseMarked *cssetcd.Snapshot }
 
 func showsOf(t *testing.T) (s shows) {
-	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.EtcdClient(t)
 	css, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	show := func(_ cssetcd.Revision, err error) *cssetcd.Snapshot {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
+	"github.com/qserv/css-etcd/internal/testkit"
 	"github.com/qserv/css-etcd/internal/testkit/upstream"
 	"github.com/qserv/css-etcd/internal/wait"
 	"github.com/qserv/css-etcd/mirror"
@@ -67,9 +68,8 @@ type move struct {
 
 func newMigration(t *testing.T, s *session) *move {
 	t.Helper()
-	etcd, err := s.etcd.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, etcd.Close()) })
+	etcd := testkit.ClientOf(t, s.etcd)
+	var err error
 	m := &move{t: t, target: s.maria.Config("qservCssData"), seen: map[string]int{},
 		stop: func() error { return errors.New("the programs have not begun") }}
 	m.client, err = cssetcd.New(t.Context(), etcd)

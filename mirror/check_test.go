@@ -88,7 +88,7 @@ func TestCheckIsExactUnderWrites(t *testing.T) {
 
 // Rule: a revision that etcd no longer has cannot be checked, and the error says so.
 func TestCheckOfACompactedRevision(t *testing.T) {
-	w := newWorld(t)
+	w := compactable(t)
 	w.put("/DBS/a", "0")
 	w.once()
 	rev := w.put("/DBS/a", "1")

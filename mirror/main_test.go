@@ -39,9 +39,20 @@ var worlds atomic.Int32
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldOn(t, testkit.SharedEtcdClient())
+}
+
+// compactable is newWorld on an etcd of its own, whose history may be compacted.
+func compactable(t testing.TB) *world {
+	t.Helper()
+	return newWorldOn(t, testkit.EtcdClient(t))
+}
+
+func newWorldOn(t testing.TB, etcd *clientv3.Client) *world {
+	t.Helper()
 	n := worlds.Add(1)
-	w := &world{t: t, prefix: fmt.Sprintf("/test%d", n), target: testkit.SharedMariaDB(t).Config(fmt.Sprintf("css_%d", n))}
-	w.etcd = testkit.SharedEtcdClient()
+	w := &world{t: t, prefix: fmt.Sprintf("/test%d", n), etcd: etcd,
+		target: testkit.SharedMariaDB(t).Config(fmt.Sprintf("css_%d", n))}
 	w.put("/css_meta/version", "1")
 	var err error
 	w.client, err = cssetcd.New(t.Context(), w.etcd, cssetcd.WithPrefix(w.prefix))

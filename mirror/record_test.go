@@ -28,7 +28,7 @@ func (w *world) fill(start string, n int) {
 // Rule: when etcd no longer has the revision that kvData shows, and the digest says that others wrote, all that is
 // overwritten is recorded.
 func TestRecordWhenCompacted(t *testing.T) {
-	w := newWorld(t)
+	w := compactable(t)
 	w.put("/DBS/a", "1", "/DBS/b", "2")
 	w.once()
 	w.exec("UPDATE kvData SET kvVal = 'theirs' WHERE kvKey = '/DBS/a'")

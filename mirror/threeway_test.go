@@ -59,7 +59,7 @@ func (w *world) deleteAll(key string) cssetcd.Revision {
 func TestHistoryNeedsNoBrake(t *testing.T) {
 	for name, compacted := range map[string]bool{"etcd has it": false, "compacted": true} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := compactable(t)
 			w.many()
 			w.once()
 			w.deleteAll("/many/")
@@ -88,7 +88,7 @@ func TestBrakeOnWhatNothingExplains(t *testing.T) {
 		"etcd went back": func(w *world) { w.exec("UPDATE css_mirror_state SET applied = applied + 1000000") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
+			w := compactable(t)
 			w.many()
 			w.once()
 			w.deleteAll("/many/")

@@ -10,7 +10,6 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion/internal/protocol"
-	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
@@ -57,9 +56,7 @@ func TestDataStayRemoved(t *testing.T) {
 
 // An attempt has its place from the moment in which it begins.
 func TestAttemptsAreCounted(t *testing.T) {
-	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.EtcdClient(t)
 	css, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	view, err := cssetcd.OpenView(t.Context(), css)

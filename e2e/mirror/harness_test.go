@@ -37,9 +37,7 @@ func newWorld(t *testing.T) *world {
 	// The long forms write more history than etcd's default quota holds.
 	w.etcd = testkit.Etcd(t, embedetcd.Options{AutoCompaction: time.Minute, Quota: 8 << 30})
 	var err error
-	w.raw, err = w.etcd.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = w.raw.Close() })
+	w.raw = testkit.ClientOf(t, w.etcd)
 	w.client, err = cssetcd.New(t.Context(), w.raw)
 	require.NoError(t, err)
 	return w

@@ -27,9 +27,7 @@ var object = cssetcd.TableName{DB: "lsst", Table: "Object"}
 func catalogue(t *testing.T) (*cssetcd.Client, string) {
 	t.Helper()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	etcd, err := server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.ClientOf(t, server)
 	client, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	var b cssetcd.Batch

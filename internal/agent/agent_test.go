@@ -182,9 +182,7 @@ func TestClosingGate(t *testing.T) {
 func TestEtcdIsAway(t *testing.T) {
 	t.Parallel()
 	server := testkit.Etcd(t, embedetcd.Options{})
-	etcd, err := server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.ClientOf(t, server)
 	w := worldOn(t, etcd, deletion.Timing{Confirm: 100 * time.Millisecond, Fence: 3 * time.Second, Wait: time.Minute,
 		Alive: 2 * time.Minute})
 	session, _, _ := w.session()

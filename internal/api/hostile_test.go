@@ -156,9 +156,7 @@ func TestWatchOverOutages(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	server := testkit.Etcd(t, embedetcd.Options{Dir: dir})
-	etcd, err := server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.ClientOf(t, server)
 	w := worldOn(t, etcd)
 	all, below := w.watch("/v1/watch"), w.watch("/v1/watch?below=/NODES")
 	f := &follower{w: w}

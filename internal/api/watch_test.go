@@ -20,6 +20,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/api"
 	"github.com/qserv/css-etcd/internal/form"
+	"github.com/qserv/css-etcd/internal/testkit"
 )
 
 // stream is a watch as a client has it.
@@ -242,7 +243,7 @@ func TestSlowWatcherHoldsNothingUp(t *testing.T) {
 // TestWatchOverCompaction: a view that has to load anew tells the exact difference.
 func TestWatchOverCompaction(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := worldOn(t, testkit.EtcdClient(t))
 	s := w.watch("/v1/watch")
 	rev := w.setStatus("A")
 	_, err := w.etcd.Compact(t.Context(), int64(rev), clientv3.WithCompactPhysical())

@@ -29,9 +29,7 @@ func start(t *testing.T) *clientv3.Client {
 	server, err := embedetcd.Start(t.Context(), embedetcd.Options{UnsafeNoFsync: true})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	etcd, err := server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = etcd.Close() })
+	etcd := testkit.ClientOf(t, server)
 	return etcd
 }
 

@@ -32,9 +32,7 @@ func start(t *testing.T, opts embedetcd.Options) *embedetcd.Server {
 
 func client(t *testing.T, s *embedetcd.Server) *clientv3.Client {
 	t.Helper()
-	c, err := s.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, c.Close()) })
+	c := testkit.ClientOf(t, s)
 	return c
 }
 

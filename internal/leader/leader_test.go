@@ -31,9 +31,7 @@ const (
 
 func newClient(t *testing.T, server *embedetcd.Server) *clientv3.Client {
 	t.Helper()
-	client, err := server.Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = client.Close() })
+	client := testkit.ClientOf(t, server)
 	return client
 }
 

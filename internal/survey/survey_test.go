@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/embedetcd"
 	"github.com/qserv/css-etcd/internal/testkit"
 )
 
@@ -21,9 +20,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 func newClient(t *testing.T) *cssetcd.Client {
 	t.Helper()
-	etcd, err := testkit.Etcd(t, embedetcd.Options{}).Client()
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, etcd.Close()) })
+	etcd := testkit.EtcdClient(t)
 	c, err := cssetcd.New(t.Context(), etcd)
 	require.NoError(t, err)
 	return c

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -29,6 +30,23 @@ func Etcd(t testing.TB, opts embedetcd.Options) *embedetcd.Server {
 	}
 	t.Cleanup(func() { closeServer(t, server) })
 	return server
+}
+
+// EtcdClient returns a client of an etcd of the test's own.
+func EtcdClient(t testing.TB) *clientv3.Client {
+	t.Helper()
+	return ClientOf(t, Etcd(t, embedetcd.Options{}))
+}
+
+// ClientOf returns a client that is closed when the test ends.
+func ClientOf(t testing.TB, server *embedetcd.Server) *clientv3.Client {
+	t.Helper()
+	client, err := server.Client()
+	if err != nil {
+		t.Fatalf("a client of the test's etcd: %v", err)
+	}
+	t.Cleanup(func() { _ = client.Close() }) // a test may have closed it
+	return client
 }
 
 // Cluster returns n running members of one etcd that are closed when the test ends.
@@ -82,6 +100,14 @@ var sharedClient = sync.OnceValues(func() (*clientv3.Client, error) {
 	client, err := SharedEtcd().Client()
 	if err == nil {
 		closeAtEnd(client.Close)
+		client.KV = keepsHistory{client.KV}
 	}
 	return client, err
 })
+
+// keepsHistory refuses to compact: other tests in this process read the history at the same time.
+type keepsHistory struct{ clientv3.KV }
+
+func (keepsHistory) Compact(context.Context, int64, ...clientv3.CompactOption) (*clientv3.CompactResponse, error) {
+	return nil, errors.New("testkit: other tests share this etcd; compact one of the test's own, from testkit.Etcd")
+}
