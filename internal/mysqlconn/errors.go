@@ -54,8 +54,9 @@ func LoginRefused(err error) bool { return Is(err, 1045, 1698) }
 // NotGranted reports whether the user lacks a privilege on a schema, table or column, or on the server.
 func NotGranted(err error) bool { return Is(err, 1044, 1142, 1143, 1227) }
 
-// Locked reports whether another transaction held what was needed for too long, or until a deadlock.
-func Locked(err error) bool { return Is(err, 1205, 1213) }
+// Locked reports whether another transaction held what was needed for too long, or until a deadlock. What a statement
+// of others holds may be the table's count of ids: the server then says that it failed to read it.
+func Locked(err error) bool { return Is(err, 1205, 1213, 1467) }
 
 // ReadOnly reports whether the server, or its InnoDB, may not be written to.
 func ReadOnly(err error) bool { return Is(err, 1290, 1792, 1836, 1874) }

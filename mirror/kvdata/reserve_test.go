@@ -2,12 +2,17 @@ package kvdata_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/qserv/css-etcd/internal/testkit/upstream"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // Rule: ids that are reserved are given to nobody else, whatever others insert meanwhile, also where they are more than
@@ -59,4 +64,24 @@ func TestReservedIDsAreNobodyElses(t *testing.T) {
 	for id := range given {
 		require.False(t, reserved[id], "%d was reserved", id)
 	}
+}
+
+// Rule: ids are not waited for while a statement of others counts, and that is said as what it is.
+func TestReservingWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	w := newCapturing(t, small)
+	first, second := w.other(), w.other()
+	w.must(first, "START TRANSACTION", "INSERT INTO kvData (kvKey, kvVal, parentKvId) VALUES ('/x', '', 1)")
+	done := make(chan []upstream.Outcome, 1)
+	go func() { // it counts until its end, and does not end before the first one does
+		done <- w.does(second, "INSERT INTO kvData (kvKey, kvVal, parentKvId) SELECT '/x', '', 1")
+	}()
+	require.Eventually(t, func() bool {
+		_, err := w.mirror.ReserveIDs(t.Context(), 10)
+		return errors.Is(err, kvdata.ErrBusy)
+	}, 10*time.Second, time.Millisecond)
+	w.must(first, "ROLLBACK")
+	assert.Zero(t, (<-done)[0].Error)
+	_, err := w.mirror.ReserveIDs(t.Context(), 10)
+	require.NoError(t, err)
 }
