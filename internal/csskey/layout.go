@@ -26,6 +26,8 @@ const (
 	Imports          Path = "import"      // import/<mirror>: the import of kvData that has not ended, or its export
 	Once             Path = "once"        // once/<hash>: notes of requests that are carried out once, on leases
 	Inboxes          Path = "inbox"       // inbox/<mirror>: what was taken of what others wrote into kvData
+	Inventory        Path = "inventory"   // inventory/<worker>: who publishes; .../<db>: the chunks served, on a lease
+	Publishers       Path = "publisher"   // publisher/<worker>/<lease>: the election of who publishes
 )
 
 // What [Drops] has below it. Each kind has the table <db>/<table> or the database <db> below it.
@@ -41,7 +43,7 @@ const (
 // Tops are the first parts of all that a catalogue keeps below its prefix.
 var Tops = []string{
 	"css", "css_empty", "history", "config", "fold", "ref", "last", "czar", "alive", "drop", "coordinator", "mirror",
-	"inbox", "import", "once", "commit", "fence",
+	"inbox", "import", "once", "inventory", "publisher", "commit", "fence",
 }
 
 // Catalogue is what a view follows: the CSS keys and the empty chunks, in one range, so that one watch tells of both
@@ -55,6 +57,12 @@ func EmptyOf(db string) Path { return Empty + "/" + Path(db) }
 func EmptyAt(p Path) (db string, ok bool) {
 	return strings.CutPrefix(string(p), string(Empty)+"/")
 }
+
+// InventoryOf returns where it is kept who publishes the inventory of a worker; what it serves of databases is below.
+func InventoryOf(worker string) Path { return Inventory + "/" + Path(worker) }
+
+// PublishersOf returns below what the processes are that would publish the inventory of a worker.
+func PublishersOf(worker string) Path { return Publishers + "/" + Path(worker) }
 
 // Of returns where a CSS key is kept.
 func Of(key string) Path { return CSS + Path(key) }
