@@ -20,7 +20,7 @@ type program struct {
 var commands = []func(*program) *cobra.Command{
 	serveCommand, agentCommand, mirrorCommand, checkCommand, statusCommand, conflictsCommand, grantsCommand,
 	rolesCommand,
-	dbCommand, tableCommand, chunkCommand, nodeCommand, dropsCommand,
+	dbCommand, tableCommand, chunkCommand, nodeCommand, inventoryCommand, dropsCommand,
 	getCommand, lsCommand, putCommand, delCommand, batchCommand, watchCommand, logCommand,
 	dumpCommand, restoreCommand, importCommand, exportCommand, diffCommand,
 	configCommand, historyCommand, versionCommand,

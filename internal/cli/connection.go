@@ -147,7 +147,7 @@ func (c *connectionFlags) readPassword() (string, error) {
 	if c.passwordFile == "" {
 		return c.password, nil
 	}
-	if _, err := one(c.flags, "password", "password-file"); err != nil {
+	if _, err := One(c.flags, "password", "password-file"); err != nil {
 		return "", err
 	}
 	data, err := os.ReadFile(c.passwordFile)

@@ -81,7 +81,7 @@ func (m *mysqlFlags) Targets(dialTimeout time.Duration) ([]*mysql.Config, error)
 
 // chosen returns the name of the one flag that counts; "" when there is none.
 func (m *mysqlFlags) chosen() (string, error) {
-	name, err := one(m.flags, mysqlFlagNames...)
+	name, err := One(m.flags, mysqlFlagNames...)
 	if err != nil {
 		return "", &usageError{err: err}
 	}

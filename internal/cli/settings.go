@@ -251,8 +251,8 @@ func given(flags *pflag.FlagSet, names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return Source(flags, name) == "" })
 }
 
-// one returns the name of the one of some alternatives that was given; "" where none was.
-func one(flags *pflag.FlagSet, names ...string) (string, error) {
+// One returns the name of the one of some alternatives that was given, "" where none was, and fails where several were.
+func One(flags *pflag.FlagSet, names ...string) (string, error) {
 	switch all := given(flags, names); len(all) {
 	case 0:
 		return "", nil

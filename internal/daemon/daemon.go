@@ -83,13 +83,16 @@ func serve(ctx context.Context, p *cli.Program, config Config, on *lasting) erro
 	}
 	parts = append(parts, d.tellReady)
 	defer on.heart.asks(d.answers)()
-	err = runAll(ctx, parts)
+	err = runAll(ctx, parts...)
 	p.Log.Info("css-sync stops")
+	if err != nil {
+		err = fmt.Errorf("serve: %w", err)
+	}
 	return err
 }
 
 // runAll runs the parts until ctx ends, which is no error, or one of them fails.
-func runAll(ctx context.Context, parts []func(context.Context) error) error {
+func runAll(ctx context.Context, parts ...func(context.Context) error) error {
 	group, inner := errgroup.WithContext(ctx)
 	for _, part := range parts {
 		group.Go(func() error { return part(inner) })
@@ -102,7 +105,7 @@ func runAll(ctx context.Context, parts []func(context.Context) error) error {
 	if err == nil {
 		err = errors.New("a part of the daemon ended by itself")
 	}
-	return fmt.Errorf("serve: %w", err)
+	return err
 }
 
 // compact keeps etcd's history short. Each daemon does it, whether it leads anything or not: compacting twice does

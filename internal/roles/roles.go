@@ -19,13 +19,14 @@ const (
 	Mirror        Part = "mirror"         // keeps a kvData that etcd alone writes
 	MirrorCapture Part = "mirror-capture" // what that needs in addition where both sides write
 	Coordinator   Part = "coordinator"    // carries drops out
+	Worker        Part = "worker"         // publishes what a worker serves, or gives it to other processes
 	HTTPWriter    Part = "http-writer"    // what css-sync serve needs in addition where it takes writes over HTTP
 	Operator      Part = "operator"       // every command that changes something
 	Reader        Part = "reader"         // every command that looks, and czars without a gate
 )
 
 // Parts are all of them.
-var Parts = []Part{Czar, Agent, Mirror, MirrorCapture, Coordinator, HTTPWriter, Operator, Reader}
+var Parts = []Part{Czar, Agent, Mirror, MirrorCapture, Coordinator, Worker, HTTPWriter, Operator, Reader}
 
 // Does says in a few words what a part does.
 func (p Part) Does() string {
@@ -35,6 +36,7 @@ func (p Part) Does() string {
 		Mirror:        "css-sync serve that mirrors to MySQL",
 		MirrorCapture: "in addition to mirror, where both sides write",
 		Coordinator:   "css-sync serve that carries drops out",
+		Worker:        "css-sync inventory publish and serve-shm, beside a worker",
 		HTTPWriter:    "in addition, where css-sync serve takes writes over HTTP",
 		Operator:      "the commands of css-sync that change something, and those that look",
 		Reader:        "the commands of css-sync that look, and czars without a gate",
@@ -97,6 +99,11 @@ var table = map[Part][]Grant{
 		{kv.Below(csskey.Alive), ReadWrite},
 		{kv.Below(csskey.Coordinators), ReadWrite}, // its election
 	}),
+	Worker: {
+		{csskey.Catalogue, Read}, // its version, and whether it is there
+		{kv.Below(csskey.Inventory), ReadWrite},
+		{kv.Below(csskey.Publishers), ReadWrite}, // its election
+	},
 	HTTPWriter: slices.Concat(writer, []Grant{
 		{kv.Below(csskey.Once), Write}, // notes of requests with an Idempotency-Key
 	}),
@@ -130,6 +137,7 @@ var czar = []Grant{
 	{kv.Below(csskey.Drops), Read},      // the intents that it acknowledges and whose queries it ends
 	{kv.Below(csskey.Acks), Write},      // its acknowledgements
 	{kv.Below(csskey.Czars), ReadWrite}, // its registration
+	{kv.Below(csskey.Inventory), Read},  // which workers are alive, and what they serve
 }
 
 // spellings is for what css-sync serve does at its start: it puts the spellings of names on record that came past us.

@@ -1,0 +1,153 @@
+// Package served finds out which chunks of which databases a worker can serve now.
+package served
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/qserv/css-etcd/chunkset"
+	"github.com/qserv/css-etcd/internal/command"
+)
+
+// Source tells which chunks a worker can serve, by database. What it returns is of one moment.
+type Source func(context.Context) (map[string]chunkset.Set, error)
+
+// MySQL reads what a worker of Qserv goes by itself: the tables Dbs and Chunks of its schema qservw_<name>, which is the
+// one that the connections use. A database without chunks is served, too.
+func MySQL(db *sql.DB) Source {
+	return func(ctx context.Context) (map[string]chunkset.Set, error) {
+		rows, err := db.QueryContext(ctx, "SELECT d.db, c.chunk FROM Dbs AS d LEFT JOIN Chunks AS c ON c.db = d.db")
+		if err != nil {
+			return nil, fmt.Errorf("read the tables Dbs and Chunks of the worker: %w", err)
+		}
+		defer rows.Close()
+		ids := map[string][]int{}
+		for rows.Next() {
+			var name string
+			var chunk sql.NullInt64
+			if err := rows.Scan(&name, &chunk); err != nil {
+				return nil, fmt.Errorf("read the tables Dbs and Chunks of the worker: %w", err)
+			}
+			ids[name] = slices.Grow(ids[name], 1)
+			if chunk.Valid {
+				ids[name] = append(ids[name], int(chunk.Int64))
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, fmt.Errorf("read the tables Dbs and Chunks of the worker: %w", err)
+		}
+		sets := map[string]chunkset.Set{}
+		for name, of := range ids {
+			set, err := chunkset.Of(of...)
+			if err != nil {
+				return nil, fmt.Errorf("chunks of database %s of the worker: %w", name, err)
+			}
+			sets[name] = set
+		}
+		return sets, nil
+	}
+}
+
+// Command runs a program that prints what is served, a line for each database: its name, a blank, and chunks such as
+// 0-311,313 or "none". What several lines say of a database counts together. Empty lines and those that begin with #
+// say nothing.
+func Command(path string, within time.Duration) Source {
+	return func(ctx context.Context) (map[string]chunkset.Set, error) {
+		out, err := command.Output(ctx, path, nil, within)
+		if err != nil {
+			return nil, err
+		}
+		sets, err := Parse(out)
+		if err != nil {
+			return nil, fmt.Errorf("what the command %s printed: %w", path, err)
+		}
+		return sets, nil
+	}
+}
+
+// None is the text of the empty set.
+const None = "none"
+
+// Parse reads the lines of a [Command].
+func Parse(text []byte) (map[string]chunkset.Set, error) {
+	sets := map[string]chunkset.Set{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	lines.Buffer(nil, len(text)+1)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		fields := strings.Fields(line)
+		if len(fields) != 2 {
+			return nil, fmt.Errorf("line %d: %.80q is not the name of a database, a blank, and chunks", n, line)
+		}
+		set, err := parse(fields[1])
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		sets[fields[0]] = sets[fields[0]].Union(set)
+	}
+	return sets, lines.Err()
+}
+
+func parse(text string) (chunkset.Set, error) {
+	if text == None {
+		return chunkset.Set{}, nil
+	}
+	return chunkset.Parse(text)
+}
+
+// Follow asks a source again and again, every so often after the last answer, and hands publish what it says. A source
+// that fails, or does not answer within patience, may still serve what it said last; when it has failed for as long as
+// patience, nothing is known to be served, and publish is told so. An error of publish is a failure of the source.
+// trouble is told of the first of failures that are alike, and nil when all is well again. Follow ends with ctx, whose
+// error it returns.
+func Follow(ctx context.Context, from Source, every, patience time.Duration,
+	publish func(map[string]chunkset.Set) error, trouble func(error)) error {
+	said, answered := "", time.Now()
+	for {
+		err := once(ctx, from, patience, publish)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			answered = time.Now()
+		case time.Since(answered) >= patience:
+			err = errors.Join(err, publish(nil))
+		}
+		if text := message(err); text != said {
+			said = text
+			trouble(err)
+		}
+		select {
+		case <-time.After(every):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func once(ctx context.Context, from Source, patience time.Duration, publish func(map[string]chunkset.Set) error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	sets, err := from(ctx)
+	if err != nil {
+		return err
+	}
+	return publish(sets)
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
