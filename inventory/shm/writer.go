@@ -1,0 +1,186 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/qserv/css-etcd/internal/filelock"
+)
+
+// Writer writes the block of a worker. It is for one goroutine.
+type Writer struct {
+	path, name string
+	mode       os.FileMode
+	lock       *filelock.Lock
+	file       *os.File
+	mem        memory
+}
+
+// leastRoom is for an image of some thousand ids, so that most blocks never grow.
+const leastRoom = 16 << 10
+
+// OpenWriter opens the block of a worker for writing, and makes it where there is none, with a mode before umask. What
+// an earlier writer left there stays until the first [Writer.Write]. It returns [ErrWritten] while another process
+// writes it, and [ErrNotBlock] for a file that is something else, or of another worker, which is left as it is.
+func OpenWriter(path, worker string, mode os.FileMode) (*Writer, error) {
+	w := &Writer{path: path, name: worker, mode: mode}
+	if worker == "" || len(worker) > maxWorker || strings.ContainsRune(worker, 0) {
+		return nil, fmt.Errorf("open the block %s: %w: %.80q cannot be the name of a worker", path, ErrNotBlock, worker)
+	}
+	if err := w.open(); err != nil {
+		return nil, fmt.Errorf("open the block %s: %w", path, err)
+	}
+	return w, nil
+}
+
+func (w *Writer) open() (err error) {
+	if w.lock, err = filelock.Take(w.path, w.mode); err != nil {
+		if errors.Is(err, filelock.ErrHeld) {
+			err = fmt.Errorf("%w: %w", ErrWritten, err)
+		}
+		return err
+	}
+	if w.file, err = os.OpenFile(w.path, os.O_RDWR, 0); err == nil {
+		if err = w.begin(); err != nil {
+			err = closing(w.file, err)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, w.lock.Release())
+	}
+	return nil
+}
+
+// begin maps the block, and makes a file that is new, or whose maker died at it, into one.
+func (w *Writer) begin() error {
+	info, err := w.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() < headerSize {
+		if info.Size() != 0 {
+			return fmt.Errorf("%w: it has %d bytes, and is no inventory", ErrNotBlock, info.Size())
+		}
+		if err := w.file.Truncate(headerSize + 2*leastRoom); err != nil {
+			return err
+		}
+	}
+	if w.mem, err = mapped(w.file, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return err
+	}
+	err = w.mem.check()
+	if errors.Is(err, ErrNoBlock) {
+		err = w.make()
+	}
+	if err == nil && w.mem.worker() != w.name {
+		err = fmt.Errorf("%w: it is of worker %.80q", ErrNotBlock, w.mem.worker())
+	}
+	if err != nil {
+		return errors.Join(err, w.mem.unmap())
+	}
+	return nil
+}
+
+// make writes the header. The magic number comes last: without it there is no block.
+func (w *Writer) make() error {
+	for at := uint64(0); at < headerSize; at += 8 {
+		if at > 0 && at < atWorker+maxWorker+1 {
+			continue // a maker that died may have been here
+		}
+		if w.mem.word(at).Load() != 0 {
+			return fmt.Errorf("%w: it is no inventory", ErrNotBlock)
+		}
+	}
+	m := w.mem
+	m.word(atVersion).Store(version | headerSize<<32)
+	m.word(atSequence).Store(0)
+	m.word(atConfirmed).Store(0)
+	size := (uint64(len(m)) - headerSize) / 2 &^ 7
+	for which := range uint64(2) {
+		m.word(atImages + 16*which).Store(headerSize + which*size)
+		m.word(atImages + 16*which + 8).Store(size)
+	}
+	name := make([]byte, maxWorker+1)
+	copy(name, w.name)
+	m.put(atWorker, name)
+	m.word(atMagic).Store(le.Uint64([]byte(magic)))
+	return nil
+}
+
+// Write makes readers see an image instead of the one before: all of it at once, or, where the process dies meanwhile,
+// nothing. It confirms the image at the time at which it was written.
+func (w *Writer) Write(i Image) error {
+	if err := w.stay(); err != nil {
+		return fmt.Errorf("write the block %s: %w", w.path, err)
+	}
+	image := i.encode()
+	next := w.mem.word(atSequence).Load() + 1
+	to := w.mem.room(next & 1)
+	if to.size < uint64(len(image)) || !w.mem.has(to.at, to.size) || to.at%8 != 0 {
+		var err error
+		if to, err = w.grow(next&1, uint64(len(image))); err != nil {
+			return fmt.Errorf("write the block %s: %w", w.path, err)
+		}
+	}
+	w.mem.put(to.at, image)
+	w.mem.word(atConfirmed).Store(uint64(i.Written.UnixNano()))
+	w.mem.word(atSequence).Store(next)
+	return nil
+}
+
+// grow finds more room for an image that nobody reads, at the end of the file.
+func (w *Writer) grow(which, size uint64) (room, error) {
+	const page = 4096
+	r := room{at: (uint64(len(w.mem)) + page - 1) &^ (page - 1), size: (2*size + page - 1) &^ (page - 1)}
+	if err := w.file.Truncate(int64(r.at + r.size)); err != nil {
+		return r, err
+	}
+	wider, err := mapped(w.file, unix.PROT_READ|unix.PROT_WRITE)
+	if err != nil {
+		return r, err
+	}
+	old := w.mem
+	w.mem = wider
+	w.mem.word(atImages + 16*which).Store(r.at)
+	w.mem.word(atImages + 16*which + 8).Store(r.size)
+	return r, old.unmap()
+}
+
+// stay sees to it that the block is at its path: somebody may have removed the file, and readers would find none.
+func (w *Writer) stay() error {
+	at, err := os.Stat(w.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	is, serr := w.file.Stat()
+	if serr != nil {
+		return serr
+	}
+	if err == nil && os.SameFile(at, is) {
+		return nil
+	}
+	old := *w
+	if err := w.open(); err != nil {
+		*w = old
+		return err
+	}
+	return old.release()
+}
+
+// Confirm says that the image was still what etcd holds at a time.
+func (w *Writer) Confirm(at time.Time) { w.mem.word(atConfirmed).Store(uint64(at.UnixNano())) }
+
+// Close lets another process write the block. What it says stays.
+func (w *Writer) Close() error {
+	if err := w.release(); err != nil {
+		return fmt.Errorf("close the block %s: %w", w.path, err)
+	}
+	return nil
+}
+
+func (w *Writer) release() error { return errors.Join(w.mem.unmap(), w.file.Close(), w.lock.Release()) }
