@@ -115,6 +115,9 @@ func workerAt(p kv.Path) string {
 	return name
 }
 
+// SameAs reports whether a worker serves what it served in another state of the same view.
+func (i *State) SameAs(o *State, worker string) bool { return i.workers[worker] == o.workers[worker] }
+
 // Revision is that of etcd whose state this is.
 func (i *State) Revision() cssetcd.Revision { return i.kv.Revision }
 

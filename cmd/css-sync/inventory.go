@@ -6,7 +6,7 @@ import (
 
 func inventoryCommand(p *program) *cobra.Command {
 	g := catalogueGroup("inventory", "Show and publish which chunks workers serve at this moment",
-		inventoryList(p), inventoryShow(p), inventoryMissing(p), inventoryPublish(p))
+		inventoryList(p), inventoryShow(p), inventoryMissing(p), inventoryPublish(p), inventoryServeShm(p))
 	g.Long = `Show and publish which chunks workers serve at this moment.
 
 The catalogue says where chunks are placed. Beside each worker "css-sync inventory publish" says what it can serve now, for as long as it runs:

@@ -48,7 +48,9 @@ processes with the same --worker one publishes, and the others stand by.`,
 				if err != nil {
 					return cli.InvalidUse(cmd, "%s: %w", cli.Source(cmd.Flags(), "from-dsn-file"), err)
 				}
-				dsn = strings.TrimSpace(string(text))
+				if dsn = strings.TrimSpace(string(text)); dsn == "" {
+					return cli.InvalidUse(cmd, "%s: the file is empty", cli.Source(cmd.Flags(), "from-dsn-file"))
+				}
 			}
 			if config.Command == "" {
 				if config.Server, err = cli.ParseServer(dsn, p.Connection.DialTimeout); err == nil && config.Server.DBName == "" {

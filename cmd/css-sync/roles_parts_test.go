@@ -34,7 +34,7 @@ import (
 var users = map[string][]roles.Part{
 	"czar": {roles.Czar}, "agent": {roles.Agent}, "http": {roles.HTTPWriter},
 	"mirror": {roles.Mirror}, "both": {roles.Mirror, roles.MirrorCapture},
-	"coordinator": {roles.Coordinator}, "operator": {roles.Operator}, "reader": {roles.Reader},
+	"coordinator": {roles.Coordinator}, "worker": {roles.Worker}, "operator": {roles.Operator}, "reader": {roles.Reader},
 }
 
 // world is a catalogue on an etcd with users, and a kvData.
@@ -79,6 +79,7 @@ func TestEachPartDoesWithItsRole(t *testing.T) {
 	w.mirrorBoth()
 	w.drop()
 	w.writeOverHTTP()
+	w.serveChunks()
 
 	w.as("root").Says("nothing to do", "roles --apply")
 	for user, parts := range users {
@@ -359,4 +360,27 @@ func TestRolesHaveTheFence(t *testing.T) {
 			}
 		}
 	}
+}
+
+// serveChunks publishes what a worker serves, and keeps it in shared memory; czars and agents look at it.
+func (w *world) serveChunks() {
+	dir := w.t.TempDir()
+	program := filepath.Join(dir, "serves")
+	require.NoError(w.t, os.WriteFile(program, []byte("#!/bin/sh\necho LSST 1-3\n"), 0o700))
+	ctx, cancel := context.WithCancel(w.t.Context())
+	c := w.as("worker")
+	publish := c.Start(ctx, "inventory", "publish", "--worker", "worker-1", "--from-command", program, "--ttl", "2s")
+	shared := c.Start(ctx, "inventory", "serve-shm", "--worker", "worker-1", "--file", filepath.Join(dir, "block"))
+	shared.Await("keeps the inventory of a worker in shared memory")
+	for _, user := range []string{"czar", "agent"} {
+		clitest.Await(w.t, func() bool { return w.as(user).Run("inventory show worker-1 LSST").Stdout == "1-3\n" })
+	}
+	read := func() bool { // that nobody has meddled with it is looked at after --ttl
+		used, _ := w.heard("worker")
+		return usesAll(used, roles.Permission{Access: roles.ReadWrite, Key: "/qserv/inventory/", End: "/qserv/inventory0"})
+	}
+	clitest.Await(w.t, read)
+	cancel()
+	publish.Ends()
+	shared.Ends()
 }

@@ -30,7 +30,7 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 	}
 	defer css.Close()
 	publisher, err := inventory.NewPublisher(css.Client, config.Worker, inventory.WithTTL(config.TTL),
-		inventory.WithLogger(p.Log))
+		inventory.WithLogger(p.Log), inventory.WithProcess(cli.Owner()))
 	if err != nil {
 		return err
 	}

@@ -151,17 +151,17 @@ func (w *Writer) grow(which, size uint64) (room, error) {
 	return r, old.unmap()
 }
 
-// stay sees to it that the block is at its path: somebody may have removed the file, and readers would find none.
-func (w *Writer) stay() error {
+// There reports whether the block is still the file at its path. Where it is not, somebody has removed that, and the
+// next [Writer.Write] makes it anew.
+func (w *Writer) There() bool {
 	at, err := os.Stat(w.path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
 	is, serr := w.file.Stat()
-	if serr != nil {
-		return serr
-	}
-	if err == nil && os.SameFile(at, is) {
+	return err == nil && serr == nil && os.SameFile(at, is)
+}
+
+// stay sees to it that readers find the block at its path.
+func (w *Writer) stay() error {
+	if w.There() {
 		return nil
 	}
 	old := *w
