@@ -67,6 +67,7 @@ func TestBenchmarksKeepTheContract(t *testing.T) {
 		"mirror-load-vs-insert", "mirror-lag-vs-floor", "mirror-lag-vs-floor-p99",
 		"mirror-update", "mirror-delete", "resync-equal", "resync-equal-check",
 		"inbound-lag", "inbound-load", "import-1M", "empty-chunks", "placement",
+		"inventory-propagation", "inventory-propagation-p99", "shm-read",
 		"drop-vs-statements-etcd", "drop-vs-statements-mysql",
 		"gate-admit", "gate-admit-all-cores", "agent-may-dispatch", "drop-latency", "etcd-writes",
 		"drops-at-once", "drops-at-once-czar",

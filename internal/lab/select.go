@@ -8,6 +8,7 @@ import (
 	"github.com/qserv/css-etcd/internal/lab/catalogue"
 	"github.com/qserv/css-etcd/internal/lab/drops"
 	"github.com/qserv/css-etcd/internal/lab/rig"
+	"github.com/qserv/css-etcd/internal/lab/workers"
 )
 
 // All returns the benchmarks in the order in which they run.
@@ -17,6 +18,7 @@ func All() []rig.Benchmark {
 		catalogue.HTTPRead, catalogue.WatchFanout,
 		catalogue.MirrorLoad, catalogue.MirrorLag, catalogue.MirrorUpdate, catalogue.MirrorDelete, catalogue.MirrorEqual,
 		catalogue.InboundLag, catalogue.InboundLoad, catalogue.Import, catalogue.EmptyChunks, catalogue.Placement,
+		workers.Propagation, workers.SharedMemory,
 		drops.Table,
 		drops.Admit, drops.MayDispatch, drops.Latency, drops.Writes, drops.AtOnce,
 		// the last share a large etcd, which would weigh on others

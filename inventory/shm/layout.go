@@ -2,7 +2,6 @@ package shm
 
 import (
 	"encoding/binary"
-	"fmt"
 	"hash/crc32"
 	"maps"
 	"slices"
@@ -121,73 +120,4 @@ func bounds(s chunkset.Set) (first, last int) {
 		last = to
 	}
 	return max(first, 0), last
-}
-
-// decode reads an image of which nothing is trusted.
-func decode(b []byte) (Image, error) {
-	if len(b) < imageHeader || le.Uint64(b[inLength:]) != uint64(len(b)) {
-		return Image{}, fmt.Errorf("%w: its length is wrong", ErrDamaged)
-	}
-	if crc32.Checksum(b[imageHeader:], castagnoli) != le.Uint32(b[inChecksum:]) {
-		return Image{}, fmt.Errorf("%w: its checksum is wrong", ErrDamaged)
-	}
-	i := Image{Revision: int64(le.Uint64(b[inRevision:])),
-		Written: time.Unix(0, int64(le.Uint64(b[inWritten:]))), Sets: map[string]chunkset.Set{}}
-	for n := range int(le.Uint32(b[inDatabases:])) {
-		name, set, err := decodeEntry(b, imageHeader+entrySize*n)
-		if err != nil {
-			return Image{}, fmt.Errorf("%w: entry %d: %w", ErrDamaged, n, err)
-		}
-		i.Sets[name] = set
-	}
-	return i, nil
-}
-
-func decodeEntry(b []byte, e int) (name string, set chunkset.Set, err error) {
-	entry, err := part(b, uint64(e), entrySize)
-	if err != nil {
-		return "", set, err
-	}
-	text, err := part(b, uint64(le.Uint32(entry[entryName:])), uint64(le.Uint32(entry[entryLength:])))
-	if err != nil {
-		return "", set, err
-	}
-	count, words := uint64(le.Uint32(entry[entryCount:])), uint64(le.Uint32(entry[entryWords:]))
-	size := 8 * words
-	kind := le.Uint32(entry[entryKind:])
-	if kind == sorted {
-		size = 4 * count
-	}
-	data, err := part(b, le.Uint64(entry[entryData:]), size)
-	if err != nil {
-		return "", set, err
-	}
-	var ids []int
-	switch kind {
-	case sorted:
-		for i := range int(count) {
-			ids = append(ids, int(le.Uint32(data[4*i:])))
-		}
-	case bitmap:
-		first := int(le.Uint32(entry[entryFirst:]))
-		for i := range 8 * len(data) {
-			if data[i/8]>>(i%8)&1 != 0 {
-				ids = append(ids, first+i)
-			}
-		}
-	default:
-		return "", set, fmt.Errorf("there is no kind %d", kind)
-	}
-	set, err = chunkset.Of(ids...)
-	if err == nil && uint64(set.Len()) != count {
-		err = fmt.Errorf("it has %d ids and says %d", set.Len(), count)
-	}
-	return string(text), set, err
-}
-
-func part(b []byte, at, size uint64) ([]byte, error) {
-	if end := at + size; end < at || end > uint64(len(b)) {
-		return nil, fmt.Errorf("%d bytes at %d lie beyond %d", size, at, len(b))
-	}
-	return b[at : at+size], nil
 }

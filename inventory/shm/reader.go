@@ -19,6 +19,8 @@ type Reader struct {
 	file *os.File
 	mem  atomic.Pointer[memory]
 
+	copied atomic.Pointer[copied] // the newest image that was asked for; nil: none was
+
 	mu   sync.Mutex
 	kept []memory // all that were ever mapped: somebody may be reading
 }
@@ -81,152 +83,72 @@ func (r *Reader) Confirmed() time.Time {
 }
 
 // Image returns all that the block says. It returns [ErrDamaged] for what no writer wrote.
-func (r *Reader) Image() (i Image, err error) {
-	err = r.read(func(v view) (err error) {
-		i, err = decode(v.mem.words(v.at, v.size))
-		return err
-	})
-	return i, err
+func (r *Reader) Image() (Image, error) {
+	c, err := r.newest()
+	if err != nil {
+		return Image{}, err
+	}
+	i, err := c.image()
+	if err != nil {
+		return Image{}, fmt.Errorf("read the block %s: %w", r.path, err)
+	}
+	return i, nil
 }
 
-// Contains reports whether the worker serves a chunk of a database. It makes no system call and allocates nothing. It
-// returns [ErrDamaged] for what no writer wrote.
-func (r *Reader) Contains(db string, chunk int) (found bool, err error) {
-	err = r.read(func(v view) error {
-		var ok bool
-		if found, ok = v.contains(db, chunk); !ok {
-			return ErrDamaged
-		}
-		return nil
-	})
-	return found, err
+// Contains reports whether the worker serves a chunk of a database. It makes no system call, and where the block says
+// what it said the last time, it allocates nothing. It returns [ErrDamaged] for what no writer wrote.
+func (r *Reader) Contains(db string, chunk int) (bool, error) {
+	c, err := r.newest()
+	if err != nil {
+		return false, err
+	}
+	return c.sets[db].contains(chunk), nil
 }
 
-// read calls with the newest image until none was written meanwhile.
-func (r *Reader) read(do func(view) error) error {
+// newest returns a copy of the newest image.
+func (r *Reader) newest() (*copied, error) {
+	now := (*r.mem.Load()).word(atSequence).Load()
+	if c := r.copied.Load(); c != nil && c.sequence == now {
+		return c, nil
+	}
+	c, err := r.copy()
+	if err != nil {
+		return nil, fmt.Errorf("read the block %s: %w", r.path, err)
+	}
+	r.copied.Store(c)
+	return c, nil
+}
+
+// copy copies the newest image, again and again until none was written meanwhile.
+func (r *Reader) copy() (*copied, error) {
 	for looked := 0; ; {
 		m := *r.mem.Load()
-		seq := m.word(atSequence)
-		now := seq.Load()
-		v, there := m.image(now & 1)
-		err := ErrDamaged
-		if there {
-			err = do(v)
-		}
+		now := m.word(atSequence).Load()
+		b, there := m.image(now & 1)
 		switch {
-		case seq.Load() != now:
+		case m.word(atSequence).Load() != now:
 			continue // overtaken
-		case err == nil:
-			return nil
-		case !there && len(m) != looked: // it may have grown
-			looked = len(m)
-			if err = r.remap(); err == nil {
-				continue
-			}
+		case there:
+			return decode(now, b)
+		case len(m) == looked:
+			return nil, ErrDamaged
 		}
-		return fmt.Errorf("read the block %s: %w", r.path, err)
+		looked = len(m) // it may have grown
+		if err := r.remap(); err != nil {
+			return nil, err
+		}
 	}
 }
 
-// view is an image in memory that a writer may be overwriting.
-type view struct {
-	mem      memory
-	at, size uint64
-}
-
-// image finds an image; ok is false where it is not within what is mapped.
-func (m memory) image(which uint64) (v view, ok bool) {
+// image copies an image that a writer may be overwriting; ok is false where it is not within what is mapped.
+func (m memory) image(which uint64) (b []byte, ok bool) {
 	r := m.room(which)
 	if r.at%8 != 0 || r.size < imageHeader || !m.has(r.at, imageHeader) {
-		return v, false
+		return nil, false
 	}
 	size := m.word(r.at + inLength).Load()
-	return view{m, r.at, size}, size >= imageHeader && size <= r.size && size%8 == 0 && m.has(r.at, size)
-}
-
-// word reads the number of 8 bytes at a place of the image.
-func (v view) word(at uint64) (n uint64, ok bool) {
-	if at%8 != 0 || at+8 < at || at+8 > v.size {
-		return 0, false
+	if size < imageHeader || size > r.size || size%8 != 0 || !m.has(r.at, size) {
+		return nil, false
 	}
-	return v.mem.word(v.at + at).Load(), true
-}
-
-// contains looks a chunk up; ok is false where the image is damaged, or being overwritten.
-func (v view) contains(db string, chunk int) (found, ok bool) {
-	databases, _ := v.word(inDatabases)
-	for n := range uint64(uint32(databases)) {
-		name, ok := v.word(imageHeader + entrySize*n)
-		if !ok {
-			return false, false
-		}
-		same, ok := v.named(uint32(name), uint32(name>>32), db)
-		if !ok {
-			return false, false
-		}
-		if same {
-			return v.entry(imageHeader+entrySize*n, chunk)
-		}
-	}
-	return false, true
-}
-
-// named compares a name, whose end is filled with zeros.
-func (v view) named(at, length uint32, db string) (same, ok bool) {
-	if int(length) != len(db) {
-		return false, true
-	}
-	for i := 0; i < len(db); i += 8 {
-		n, ok := v.word(uint64(at) + uint64(i))
-		if !ok {
-			return false, false
-		}
-		var part [8]byte
-		copy(part[:], db[i:])
-		if n != le.Uint64(part[:]) {
-			return false, true
-		}
-	}
-	return true, true
-}
-
-func (v view) entry(at uint64, chunk int) (found, ok bool) {
-	kind, _ := v.word(at + entryKind)
-	count, _ := v.word(at + entryCount)
-	data, ok := v.word(at + entryData)
-	if !ok || chunk < 0 || uint64(chunk) > 1<<32-1 {
-		return false, ok
-	}
-	switch uint32(kind) {
-	case bitmap:
-		bit := uint64(chunk) - kind>>32
-		if uint64(chunk) < kind>>32 || bit/64 >= count>>32 {
-			return false, true
-		}
-		n, ok := v.word(data + bit/64*8)
-		return n>>(bit%64)&1 != 0, ok
-	case sorted:
-		return v.search(data, uint64(uint32(count)), uint32(chunk))
-	}
-	return false, false
-}
-
-func (v view) search(data, count uint64, id uint32) (found, ok bool) {
-	low, high := uint64(0), count
-	for low < high {
-		middle := (low + high) / 2
-		pair, ok := v.word(data + middle/2*8)
-		if !ok {
-			return false, false
-		}
-		switch is := uint32(pair >> (middle % 2 * 32)); {
-		case is == id:
-			return true, true
-		case is < id:
-			low = middle + 1
-		default:
-			high = middle
-		}
-	}
-	return false, true
+	return m.words(r.at, size), true
 }

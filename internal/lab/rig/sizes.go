@@ -31,6 +31,7 @@ type Sizes struct {
 	BeginTables                int           // of the database whose drop begins
 	BeginOthers, BeginChunks   int           // other tables then, and chunks of each
 
+	InventoryEvents           int // changes in a block of what a worker serves
 	PlacedChunks, EmptyChunks int // chunks of a table, and those that are empty
 
 	Family int // databases of one schema
@@ -42,7 +43,7 @@ type Sizes struct {
 
 // The sizes to choose from.
 var (
-	Normal = Sizes{Rounds: 5, LoadRows: []int{100_000}, ChangeRows: 100_000, EqualRows: 300_000,
+	Normal = Sizes{Rounds: 5, InventoryEvents: 400, LoadRows: []int{100_000}, ChangeRows: 100_000, EqualRows: 300_000,
 		LagKeys: 10_000, LagEvents: 800, InboundRows: 10_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 8_000, ReadPeer: 300,
 		SpreadKeys: 10_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{600, 200},
@@ -51,7 +52,7 @@ var (
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, PlacedChunks: 150_000, EmptyChunks: 150_000,
 		Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
-	Long = Sizes{Rounds: 5, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
+	Long = Sizes{Rounds: 5, InventoryEvents: 2000, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
 		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
 		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
@@ -61,7 +62,7 @@ var (
 		Family: 500, PlacedChunks: 150_000, EmptyChunks: 150_000,
 		Growth: []int{10_000, 100_000, 1_000_000}, GrownRounds: 5, NamesKeys: 1_000_000}
 	// Quick shows that everything works. Its figures mean nothing.
-	Quick = Sizes{Rounds: 1, LoadRows: []int{300}, ChangeRows: 300, EqualRows: 300,
+	Quick = Sizes{Rounds: 1, InventoryEvents: 5, LoadRows: []int{300}, ChangeRows: 300, EqualRows: 300,
 		LagKeys: 100, LagEvents: 5, InboundRows: 300, ImportRows: 300, DropKeys: 100,
 		ReadKeys: 300, ReadDatabases: 2, ReadBatches: 8, ReadPeer: 3,
 		SpreadKeys: 150, SpreadViews: []int{1, 3}, SpreadEvents: []int{4, 4},
