@@ -70,7 +70,7 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s each)
 .PHONY: soak
 soak: deps-if-possible ## Run the long forms of the scenarios (SOAK_TIME=1h for the views, and for both sides)
 	SOAK=1 $(GO) test -count=1 -timeout 3h -run Soak -v ./e2e/... ./deletion/... ./mirror ./mirror/inbox
-	SOAK=1 $(GO) test -count=1 -timeout 3h ./cssetcd/... ./internal/kv/... # all of theirs, with more steps
+	SOAK=1 $(GO) test -count=1 -timeout 3h ./cssetcd/... ./internal/kv/... ./inventory/... # all, with more steps
 
 # Packages, and one of how many mutants: all of them take hours.
 MUTATE ?= internal/kv internal/leader deletion/internal/protocol deletion deletion/coordinator

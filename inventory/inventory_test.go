@@ -211,10 +211,29 @@ func TestWorkerIsCutOff(t *testing.T) {
 	w.waited(b)
 	require.NoError(t, a.Set("LSST", set("3")))
 	network.Resume()
-	require.Never(t, func() bool { return strings.Contains(strings.Join(w.all(), ";"), "by a") }, 2*ttl, 10*time.Millisecond)
+	require.Never(t, func() bool { return strings.Contains(strings.Join(w.all(), ";"), "by a") }, 2*ttl,
+		10*time.Millisecond)
 	assert.Equal(t, []string{"worker-1 by b", "worker-1 LSST 2"}, w.all())
 	endB()
 	w.shows("worker-1 by a", "worker-1 LSST 3", "worker-1 other 1")
+}
+
+// Rule: what etcd has of a write whose answer was lost is found out, and is put right before anything else is said.
+func TestAnswersAreLost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	over, network := behind(t, w.css)
+	p, _ := w.publisher(over, "worker-1", "a")
+	require.NoError(t, p.Set("LSST", set("1")))
+	w.waited(p)
+	network.Pause(proxy.ToClient)
+	require.NoError(t, p.Set("lost", set("1")))
+	w.shows("worker-1 by a", "worker-1 LSST 1", "worker-1 lost 1")
+	p.Forget("lost")
+	network.Cut()
+	network.Resume()
+	w.waited(p)
+	assert.Equal(t, []string{"worker-1 by a", "worker-1 LSST 1"}, w.all())
 }
 
 // Rule: what somebody else wrote or deleted below a worker that is alive is put right.

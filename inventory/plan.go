@@ -19,6 +19,8 @@ type term struct {
 	began bool        // the first change is written
 	has   said        // what etcd says
 	at    kv.Revision // of the last change
+	// unsure: etcd may say something else. A write failed, or it is time to look whether somebody has meddled.
+	unsure bool
 }
 
 // Bounds of a change, well within those of etcd.

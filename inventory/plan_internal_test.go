@@ -21,8 +21,8 @@ import (
 
 func someSaid(t *rapid.T, name string) said {
 	all := said{}
-	for db, size := range rapid.MapOfN(rapid.StringMatching(`[a-c]{1,4}`), rapid.SampledFrom([]int{0, 1, 2, maxText / 3, maxText}),
-		0, 130).Draw(t, name) {
+	sizes := rapid.SampledFrom([]int{0, 1, 2, maxText / 3, maxText})
+	for db, size := range rapid.MapOfN(rapid.StringMatching(`[a-c]{1,4}`), sizes, 0, 130).Draw(t, name) {
 		all[db] = strings.Repeat("1", size)
 	}
 	return all
@@ -38,7 +38,8 @@ func TestChangesLeadThere(t *testing.T) {
 		for db, text := range someSaid(t, "found") {
 			etcd[kv.Path(path+"/"+db)] = text
 		}
-		now := term{path: path, who: "me", lease: lease, proof: []kv.Guard{{Kind: kv.CreateIs, Path: "publisher/w/7", Revision: 9}}}
+		now := term{path: path, who: "me", lease: lease,
+			proof: []kv.Guard{{Kind: kv.CreateIs, Path: "publisher/w/7", Revision: 9}}}
 		for range rapid.IntRange(1, 3).Draw(t, "times") {
 			want := someSaid(t, "want")
 			left := 300
@@ -80,6 +81,29 @@ func apply(t *rapid.T, etcd map[kv.Path]string, c kv.Change, now term) {
 		size += len(p.Value)
 	}
 	require.LessOrEqual(t, size, maxText)
+}
+
+// Rule: however much is to be said or taken back, etcd can take each change.
+func TestManyDatabases(t *testing.T) {
+	t.Parallel()
+	many := said{}
+	for i := range 3*maxOps + 7 {
+		many[fmt.Sprint("db", i)] = "1"
+	}
+	now := term{path: "inventory/w"}
+	for _, want := range []said{many, {}, many} {
+		changes := 0
+		for ; ; changes++ {
+			c, next, ok := now.next(want)
+			if !ok {
+				break
+			}
+			assert.LessOrEqual(t, len(c.Puts)+len(c.Deletes), maxOps)
+			now = next
+		}
+		assert.InDelta(t, 4, changes, 1)
+		assert.True(t, maps.Equal(want, now.has))
+	}
 }
 
 // TestStateAfterChanges: a state that follows from another one is the state that is read anew.

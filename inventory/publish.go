@@ -34,7 +34,6 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 			trouble = ""
 			continue
 		case errors.Is(err, kv.ErrGuard):
-			elected.Look()
 			err = errReplaced
 		}
 		if text := err.Error(); text != trouble {
@@ -42,7 +41,7 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 			trouble = text
 		}
 		p.has(-1, 0)
-		now = first // what was written is not known
+		now.unsure = true
 		if err := wait.For(ctx, retryAfter); err != nil {
 			return err
 		}
@@ -58,14 +57,16 @@ func (p *Publisher) begin(elected leader.Term) (term, error) {
 // step writes the next change. Where there is none it waits until there may be one, and looks from time to time whether
 // etcd still says what was written.
 func (p *Publisher) step(ctx context.Context, now term) (term, error) {
+	if now.unsure {
+		return p.look(ctx, now)
+	}
 	want, version, changed := p.wanted()
-	c, next, ok := now.next(want)
-	if ok {
-		got, err := p.store.Commit(ctx, c)
+	if c, next, ok := now.next(want); ok {
+		var err error
+		next.at, err = p.write(ctx, c)
 		if err != nil {
 			return now, err
 		}
-		next.at = got.Revision
 		return next, nil
 	}
 	p.has(version, now.at)
@@ -75,13 +76,26 @@ func (p *Publisher) step(ctx context.Context, now term) (term, error) {
 	case <-changed:
 	case <-ctx.Done():
 	case <-look.C:
-		return p.look(ctx, now)
+		now.unsure = true
 	}
 	return now, nil
 }
 
+// write writes a change, and waits for that no longer than half the time after which the worker is taken for dead.
+func (p *Publisher) write(ctx context.Context, c kv.Change) (kv.Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.ttl/2)
+	defer cancel()
+	got, err := p.store.Commit(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	return got.Revision, nil
+}
+
 // look returns the term as etcd has it.
 func (p *Publisher) look(ctx context.Context, now term) (term, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.ttl/2)
+	defer cancel()
 	s, err := p.store.Fetch(ctx, 0, kv.Tree(now.path)...)
 	if err != nil {
 		return now, err
@@ -90,11 +104,11 @@ func (p *Publisher) look(ctx context.Context, now term) (term, error) {
 	for path, e := range s.Range(kv.Below(now.path)) {
 		has[string(path[len(now.path)+1:])] = e.Value
 	}
-	if s.At(now.path).Value == now.who && maps.Equal(has, now.has) {
-		return now, nil
+	began := s.At(now.path).Value == now.who
+	if now.began && !(began && maps.Equal(has, now.has)) {
+		p.log.Warn("etcd does not say what was published for the worker; writing it anew", "worker", p.worker)
 	}
-	p.log.Warn("somebody else wrote into the inventory of the worker; writing it anew", "worker", p.worker)
-	now.began = false
+	now.has, now.began, now.unsure = has, began, false
 	return now, nil
 }
 

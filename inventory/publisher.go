@@ -84,7 +84,8 @@ func WithProcess(name string) PublisherOption {
 // NewPublisher returns a publisher for a worker, which is to have the name of its node in the catalogue. It asks etcd
 // nothing. It returns cssetcd.ErrInvalid for a name that cannot be one and for a catalogue on a file.
 func NewPublisher(c *cssetcd.Client, worker string, opts ...PublisherOption) (*Publisher, error) {
-	p := &Publisher{worker: worker, want: wish{map[string]chunkset.Set{}, said{}}, changed: make(chan struct{}), reached: -1,
+	p := &Publisher{worker: worker, want: wish{map[string]chunkset.Set{}, said{}}, changed: make(chan struct{}),
+		reached:  -1,
 		settings: settings{ttl: DefaultTTL, log: slog.New(slog.DiscardHandler)}}
 	store, err := storeOf(c)
 	err = errors.Join(err, checkName("worker", worker))

@@ -63,7 +63,8 @@ func (p *program) printGaps(gaps []inventory.Gap) error {
 	var bad unreadables
 	for _, g := range gaps {
 		v := form.OfGap(g, cli.Sentence)
-		row := []string{g.Worker, g.DB, yesNo(g.Alive), cli.Shorten(chunkSetText(g.Missing)), cli.Shorten(chunkSetText(g.Extra))}
+		row := []string{g.Worker, g.DB, yesNo(g.Alive), cli.Shorten(chunkSetText(g.Missing)),
+			cli.Shorten(chunkSetText(g.Extra))}
 		if v.Error != "" {
 			row[3], row[4] = "unreadable", "unreadable"
 			bad = append(bad, fmt.Sprintf("%s of %s: %s", g.DB, g.Worker, v.Error))
@@ -79,8 +80,8 @@ func (p *program) printGaps(gaps []inventory.Gap) error {
 	if len(gaps) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", cli.ErrDifferences, cli.Plural(len(gaps), "database of a worker is not served as it is placed",
-		"databases of workers are not served as they are placed"))
+	return fmt.Errorf("%w: %s", cli.ErrDifferences, cli.Plural(len(gaps),
+		"database of a worker is not served as it is placed", "databases of workers are not served as they are placed"))
 }
 
 func yesNo(b bool) string {

@@ -65,8 +65,8 @@ processes with the same --worker one publishes, and the others stand by.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&config.Worker, "worker", "", "name of the worker, which is that of its node")
-	flags.StringVar(&dsn, "from-dsn", "",
-		"schema of the worker, as `string` user:password@tcp(host:port)/qservw_worker_1 or mysql://user:password@host:port/qservw_worker_1")
+	flags.StringVar(&dsn, "from-dsn", "", "schema of the worker, as `string` "+
+		"user:password@tcp(host:port)/qservw_worker_1 or mysql://user:password@host:port/qservw_worker_1")
 	flags.StringVar(&dsnFile, "from-dsn-file", "", "file that holds what --from-dsn would be given")
 	flags.StringVar(&config.Command, "from-command", "", "program that prints what the worker serves")
 	flags.DurationVar(&config.Every, "every", 2*time.Second, "how often to look at what the worker serves")

@@ -21,23 +21,23 @@ func TestInventoryUsage(t *testing.T) {
 	t.Parallel()
 	empty := filepath.Join(t.TempDir(), "empty")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
-	const publish = "inventory publish --worker w "
+	const publish, source = "inventory publish --worker w ", "inventory publish --worker w --from-command x "
 	elsewhere(t).RefusesAll(cli.ExitInvalid, map[string]string{
-		"inventory publish":                                         "say with --worker for which worker",
-		publish:                                                     "say with one of --from-dsn, --from-dsn-file and --from-command what it serves",
-		publish + "--from-dsn x":                                    "--from-dsn: it is neither of the form",
-		publish + "--from-dsn u@/":                                  "--from-dsn: it names no schema; that of a worker is qservw_",
-		publish + "--from-dsn-file " + empty:                        "--from-dsn-file: the file is empty",
-		publish + "--from-dsn-file /no/such":                        "--from-dsn-file: open /no/such: no such file",
-		publish + "--from-dsn u@/d --from-command x":                "--from-dsn and --from-command are mutually exclusive",
-		publish + "--from-command x --ttl 1s":                       "--ttl is 1s and must be whole seconds, 2 at least",
-		publish + "--from-command x --ttl 2500ms":                   "--ttl is 2.5s and must be whole seconds, 2 at least",
-		publish + "--from-command x --every 1ms":                    "--every is 1ms and must be at least 100ms",
-		"inventory serve-shm":                                       "say with --worker whose inventory",
-		"inventory serve-shm --worker w --file x":                   `--file is "x" and must begin with a slash`,
-		"inventory show":                                            "WORKER is missing",
-		"inventory missing LSST x":                                  `unexpected argument "x"`,
-		"inventory list --css " + filepath.Join(t.TempDir(), "css"): "--css",
+		"inventory publish":                          "say with --worker for which worker",
+		publish:                                      "say with one of --from-dsn, --from-dsn-file and --from-command what",
+		publish + "--from-dsn x":                     "--from-dsn: it is neither of the form",
+		publish + "--from-dsn u@/":                   "--from-dsn: it names no schema; that of a worker is qservw_",
+		publish + "--from-dsn-file " + empty:         "--from-dsn-file: the file is empty",
+		publish + "--from-dsn-file /no/such":         "--from-dsn-file: open /no/such: no such file",
+		publish + "--from-dsn u@/d --from-command x": "--from-dsn and --from-command are mutually exclusive",
+		source + "--ttl 1s":                          "--ttl is 1s and must be whole seconds, 2 at least",
+		source + "--ttl 2500ms":                      "--ttl is 2.5s and must be whole seconds, 2 at least",
+		source + "--every 1ms":                       "--every is 1ms and must be at least 100ms",
+		"inventory serve-shm":                        "say with --worker whose inventory",
+		"inventory serve-shm --worker w --file x":    `--file is "x" and must begin with a slash`,
+		"inventory show":                             "WORKER is missing",
+		"inventory missing LSST x":                   `unexpected argument "x"`,
+		"inventory list --css " + empty:              "--css",
 	})
 }
 
@@ -66,7 +66,8 @@ func (b *beside) serves(lines string) {
 
 func (b *beside) publish() *clitest.Process {
 	b.T.Helper()
-	p := b.Process("inventory", "publish", "--worker", b.name, "--from-command", b.program(), "--every", "100ms", "--ttl", "2s")
+	p := b.Process("inventory", "publish", "--worker", b.name, "--from-command", b.program(), "--every", "100ms",
+		"--ttl", "2s")
 	p.Await(`msg="css-sync publishes the inventory of a worker"`)
 	return p
 }

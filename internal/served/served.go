@@ -19,8 +19,8 @@ import (
 // Source tells which chunks a worker can serve, by database. What it returns is of one moment.
 type Source func(context.Context) (map[string]chunkset.Set, error)
 
-// MySQL reads what a worker of Qserv goes by itself: the tables Dbs and Chunks of its schema qservw_<name>, which is the
-// one that the connections use. A database without chunks is served, too.
+// MySQL reads what a worker of Qserv goes by itself: the tables Dbs and Chunks of its schema qservw_<name>, which the
+// connections use. A database without chunks is served, too.
 func MySQL(db *sql.DB) Source {
 	return func(ctx context.Context) (map[string]chunkset.Set, error) {
 		rows, err := db.QueryContext(ctx, "SELECT d.db, c.chunk FROM Dbs AS d LEFT JOIN Chunks AS c ON c.db = d.db")

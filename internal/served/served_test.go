@@ -74,8 +74,10 @@ func TestMySQL(t *testing.T) {
 	admin := open(t, target)
 	for _, statement := range []string{
 		"CREATE DATABASE qservw_w1", "USE qservw_w1",
-		"CREATE TABLE Dbs (db CHAR(200) NOT NULL)", "CREATE TABLE Chunks (db CHAR(200) NOT NULL, chunk INT UNSIGNED NOT NULL)",
-		"INSERT INTO Dbs VALUES ('LSST'), ('new')", "INSERT INTO Chunks VALUES ('LSST', 1), ('LSST', 1234567890), ('gone', 3)",
+		"CREATE TABLE Dbs (db CHAR(200) NOT NULL)",
+		"CREATE TABLE Chunks (db CHAR(200) NOT NULL, chunk INT UNSIGNED NOT NULL)",
+		"INSERT INTO Dbs VALUES ('LSST'), ('new')",
+		"INSERT INTO Chunks VALUES ('LSST', 1), ('LSST', 1234567890), ('gone', 3)",
 	} {
 		_, err := admin.ExecContext(t.Context(), statement)
 		require.NoError(t, err)

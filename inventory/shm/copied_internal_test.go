@@ -17,7 +17,8 @@ import (
 func TestImagesComeBack(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		i := Image{Revision: rapid.Int64Min(0).Draw(t, "revision"), Written: time.Unix(0, 77), Sets: map[string]chunkset.Set{}}
+		i := Image{Revision: rapid.Int64Min(0).Draw(t, "revision"), Written: time.Unix(0, 77),
+			Sets: map[string]chunkset.Set{}}
 		within := rapid.SampledFrom([]int{5, 70, 5000, 1<<31 - 1}).Draw(t, "within")
 		for _, db := range rapid.SliceOfNDistinct(rapid.StringN(0, 20, 60), 0, 5, rapid.ID).Draw(t, "databases") {
 			set, err := chunkset.Of(rapid.SliceOfN(rapid.IntRange(0, within), 0, 200).Draw(t, "ids")...)

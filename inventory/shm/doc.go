@@ -1,9 +1,9 @@
 // Package shm keeps the inventory of one worker in a block of shared memory, for the processes of that worker that do
 // not speak etcd.
 //
-// It is one file, in /dev/shm, that all of them map into their memory. One [Writer] writes it, and any number of readers
-// read it: a [Reader] in Go, or a program in any language, after docs/SHM.md. A reader makes no system call, waits for
-// nobody, and never sees half an update:
+// It is one file, in /dev/shm, that all of them map into their memory. One [Writer] writes it, and any number of
+// readers read it: a [Reader] in Go, or a program in any language, after docs/SHM.md. A reader makes no system call,
+// waits for nobody, and never sees half an update:
 //
 //   - The file has room for two images. The writer writes the one that nobody reads, and then says, with one store of
 //     the sequence number, that this is the one. A reader that was overtaken while it read sees that the number has

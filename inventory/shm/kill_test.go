@@ -91,11 +91,12 @@ func TestWritersAreKilled(t *testing.T) {
 	r := openReader(t, path)
 	i, err := r.Image()
 	require.NoError(t, errors.Join(err, whole(i)))
+	there := uint32(i.Revision) & (1<<31 - 1)
 	for _, c := range []struct {
 		db    string
 		chunk uint32
 		code  int
-	}{{"LSST", uint32(i.Revision) & (1<<31 - 1), 0}, {"LSST", 1<<31 - 1, 1}, {"x", uint32(i.Revision) & (1<<31 - 1), 0}, {"y", 1, 1}} {
+	}{{"LSST", there, 0}, {"LSST", there + 1, 1}, {"x", there, 0}, {"y", there, 1}} {
 		err := exec.CommandContext(t.Context(), reader, path, c.db, fmt.Sprint(c.chunk)).Run()
 		var ended *exec.ExitError
 		code := 0

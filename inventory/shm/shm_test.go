@@ -143,8 +143,9 @@ func TestWhoMayWrite(t *testing.T) {
 		assert.ErrorIs(t, err, shm.ErrNotBlock)
 	}
 	for what, text := range map[string]string{
-		"short": "notes", "other": strings.Repeat("notes", 2000), "zeros and notes": strings.Repeat("\x00", 4000) + strings.Repeat("n", 200),
-		"version": "CSSCHUNK\x02" + strings.Repeat("\x00", 9000),
+		"short": "notes", "other": strings.Repeat("notes", 2000),
+		"zeros and notes": strings.Repeat("\x00", 4000) + strings.Repeat("n", 200),
+		"version":         "CSSCHUNK\x02" + strings.Repeat("\x00", 9000),
 	} {
 		file := filepath.Join(dir, what)
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

@@ -285,7 +285,8 @@ func TestCaptureWaitsForOpenTransactions(t *testing.T) {
 	until, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- kvdata.InstallCapture(until, s.target, patience) }()
-	const locking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND INFO LIKE 'LOCK TABLES%'"
+	const locking = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND " +
+		"INFO LIKE 'LOCK TABLES%'"
 	for seen := 0; seen < 10; { // who waits to look into information_schema is in nobody's way
 		require.Empty(t, s.answer("SELECT COALESCE(GROUP_CONCAT(INFO), '') FROM information_schema.PROCESSLIST "+
 			"WHERE DB = DATABASE() AND STATE = 'Waiting for table metadata lock' AND INFO LIKE '%kvData%' AND "+

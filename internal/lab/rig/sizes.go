@@ -52,7 +52,8 @@ var (
 		AtOnce: 10_000, AtOnceCzars: 20, BeginTables: 2_000, BeginOthers: 8_000, BeginChunks: 100,
 		Family: 500, PlacedChunks: 150_000, EmptyChunks: 150_000,
 		Growth: []int{10_000, 100_000, 300_000}, GrownRounds: 3, NamesKeys: 1_000_000}
-	Long = Sizes{Rounds: 5, InventoryEvents: 2000, LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
+	Long = Sizes{Rounds: 5, InventoryEvents: 2000,
+		LoadRows: []int{100_000, 1_000_000}, ChangeRows: 500_000, EqualRows: 1_000_000,
 		LagKeys: 100_000, LagEvents: 1000, InboundRows: 100_000, ImportRows: 1_000_000, DropKeys: 6_629,
 		ReadKeys: 100_000, ReadDatabases: 300, ReadBatches: 40_000, ReadPeer: 2_000,
 		SpreadKeys: 100_000, SpreadViews: []int{1, 50}, SpreadEvents: []int{2000, 400},
