@@ -69,10 +69,12 @@ type emptyKeeper struct {
 	log       *slog.Logger
 	records   map[string]kvdata.Agreed
 	seen      map[string]sighting
-	told      map[string]string // what was told last of a database, so that it is told once
-	missed    map[string]int    // looks in a row at which a database could not be done because of others
-	reached   cssetcd.Revision  // nothing is decided before the feed shows it
-	lacking   bool              // a privilege was missing over this connection
+	told      map[string]string // what is wrong with a database, or "" with all; "" where nothing is
+	report    func(text string) // takes what is wrong, each time that is something else; "" when nothing is
+	reported  string
+	missed    map[string]int   // looks in a row at which a database could not be done because of others
+	reached   cssetcd.Revision // nothing is decided before the feed shows it
+	lacking   bool             // a privilege was missing over this connection
 }
 
 // sighting is what a table said when it was read last.
@@ -92,12 +94,13 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, catalogue: m.cfg.Catalogue, cluster: s.cluster, target: m.cfg.Target,
 		term: s.state.Term, taking: s.both != nil, pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{},
-		missed: map[string]int{}}
+		report: func(text string) { m.log(m.status.emptyTables(text)) }, missed: map[string]int{}}
 	var running sync.WaitGroup
 	running.Go(func() { k.run(ctx) })
 	return func() {
 		cancel()
 		running.Wait()
+		k.report("")
 	}
 }
 
@@ -107,8 +110,9 @@ func (k *emptyKeeper) run(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, cssetcd.ErrClosed) || errors.Is(err, errRegressed) {
 			return // the session finds out by itself, and the next one begins with what is so then
 		}
-		if err != nil {
+		if k.missed[""]++; err != nil && k.missed[""] > 1 { // what passes at once the session tells better
 			k.tell("", "the tables of empty chunks are not kept", err)
+			k.tellAll()
 		}
 		if wait.For(ctx, k.pace.failed) != nil {
 			return
@@ -140,7 +144,8 @@ func (k *emptyKeeper) connected(ctx context.Context) error {
 		if err := k.look(ctx, db); err != nil {
 			return err
 		}
-		k.told[""] = ""
+		k.told[""], k.missed[""] = "", 0
+		k.tellAll()
 		if err := k.pause(ctx); err != nil {
 			return err
 		}
@@ -221,7 +226,13 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 	for name := range have.EmptyChunksKnown() {
 		names[name] = true
 	}
+	maps.DeleteFunc(k.told, func(name, _ string) bool { return name != "" && !names[name] })
 	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if len(name) > kvdata.MaxEmptyName {
+			k.tell(name, "its name is too long for a table of empty chunks", fmt.Errorf("it has %d bytes, and MySQL takes %d",
+				len(name), kvdata.MaxEmptyName))
+			continue
+		}
 		mysql, err := k.inMySQL(ctx, db, name, changed[name], now)
 		if err != nil {
 			return err

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
@@ -40,10 +43,6 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 	case d.Action == emptychunks.Write && set.Len() > kvdata.MaxEmptyChunks:
 		k.tell(name, "the table of empty chunks stays as it is",
 			fmt.Errorf("etcd names %d, and a table has at most %d", set.Len(), kvdata.MaxEmptyChunks))
-		return nil
-	case d.Action == emptychunks.Write && len(name) > kvdata.MaxEmptyName:
-		k.tell(name, "the name of the database is too long for a table of empty chunks",
-			fmt.Errorf("it has %d bytes, and MySQL takes %d", len(name), kvdata.MaxEmptyName))
 		return nil
 	}
 	if d.Action == emptychunks.Take || d.Action == emptychunks.Forget {
@@ -132,13 +131,34 @@ func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.
 	return db.Record(ctx, c)
 }
 
+// tell notes what is wrong with a database, or with all of them.
+func (k *emptyKeeper) tell(name, what string, err error) {
+	k.told[name] = fmt.Sprintf("%s: %s", what, err)
+	if name != "" {
+		k.told[name] = "database " + name + ": " + k.told[name]
+	}
+}
+
 // digits are what differs in the text of one trouble from time to time, such as ports.
 var digits = regexp.MustCompile(`\d+`)
 
-// tell says once what is wrong with a database, or with all of them.
-func (k *emptyKeeper) tell(name, what string, err error) {
-	if text := digits.ReplaceAllString(what+err.Error(), ""); k.told[name] != text {
-		k.told[name] = text
-		k.log.Warn(what, "database", name, "err", err)
+// mostNamed is of how many databases it is told what is wrong.
+const mostNamed = 3
+
+// tellAll reports what is wrong, where that is something else than before.
+func (k *emptyKeeper) tellAll() {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(k.told)) {
+		if k.told[name] != "" {
+			all = append(all, k.told[name])
+		}
+	}
+	if more := len(all) - mostNamed; more > 0 {
+		all = append(all[:mostNamed], fmt.Sprintf("and %d more", more))
+	}
+	text := strings.Join(all, "; ")
+	if same := digits.ReplaceAllString(text, ""); same != k.reported {
+		k.reported = same
+		k.report(text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -350,11 +351,30 @@ func TestEmptyChunksThatCannotBe(t *testing.T) {
 	w.setEmpty("D", "1")
 	w.setEmpty(long, "2")
 	w.setEmpty("E", "3")
-	w.run(w.mirror(w.keeping))
+	m := w.mirror(w.keeping)
+	w.run(m)
 	w.awaitEmpty("E", "3", "3")
 	assert.Equal(t, "other int(11) YES", w.columnsOf("D_EmptyChunks"))
+	told := func() string {
+		for _, trouble := range m.Status().Troubles {
+			if trouble.Code == mirror.EmptyTables {
+				assert.False(t, trouble.Holds)
+				return trouble.Text
+			}
+		}
+		return ""
+	}
+	require.Eventually(t, func() bool {
+		return regexp.MustCompile(`^database D: the table of empty chunks is left alone: .* has no column chunkId; ` +
+			`database x{60}: its name is too long for a table of empty chunks: it has 60 bytes, and MySQL takes 52$`).
+			MatchString(told())
+	}, patience, 10*time.Millisecond)
 	w.exec("DROP TABLE D_EmptyChunks")
 	w.awaitEmpty("D", "1", "1")
+	require.Eventually(t, func() bool { return strings.HasPrefix(told(), "database xxx") }, patience, 10*time.Millisecond)
+	_, err = w.client.DropDatabase(t.Context(), long)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return told() == "" }, patience, 10*time.Millisecond)
 	w.put("/css_meta/more", "")
 	assert.True(t, slices.Contains(w.keys("/css_meta"), "/css_meta/version"))
 }
@@ -437,6 +457,7 @@ func TestEmptyChunksThatCannotBeSeen(t *testing.T) {
 	time.Sleep(time.Second)
 	assert.Empty(t, ever())
 	assert.Equal(t, "1-3", w.emptyInEtcd("D"))
+	awaitStatus(t, m, has(mirror.EmptyTables))
 	exec(kvdata.Grants(user, w.target.DBName, true)...)
 	w.setEmpty("D", "1-4")
 	w.awaitEmpty("D", "1-4", "1-4") // over a new connection

@@ -157,6 +157,20 @@ func (k *statusKeeper) notCompared(err error) []notice {
 	return k.journal.set(time.Now(), NotCompared, err.Error())
 }
 
+// emptyTables notes what is wrong with tables of empty chunks; "": nothing. What is another thing is told again.
+func (k *statusKeeper) emptyTables(text string) []notice {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if text == "" {
+		return k.journal.clear(func(t Trouble) bool { return t.Code == EmptyTables })
+	}
+	now := time.Now()
+	if out := k.journal.set(now, EmptyTables, text); len(out) > 0 {
+		return out
+	}
+	return k.journal.again(now, EmptyTables)
+}
+
 func (k *statusKeeper) compared() []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -38,6 +38,7 @@ const (
 	Conflicts        Code = "conflicts"
 	NotCompared      Code = "not_compared"
 	Quarantine       Code = "quarantine"
+	EmptyTables      Code = "empty_chunks"
 	BrakeOn          Code = "brake"
 	EtcdWentBack     Code = "etcd_went_back"
 	EtcdUnavailable  Code = "etcd_unavailable"
@@ -118,6 +119,8 @@ var kinds = []Kind{
 	{Quarantine, false, true,
 		"`css-sync check` says which keys, and why; rename or delete them in etcd, or widen the table.",
 		"As long as etcd holds such keys.", never},
+	{EmptyTables, false, true, "Mend what the message names; privileges are those that `css-sync grants` prints, and " +
+		"for removing tables `css-sync grants --remove-empty-chunks`.", "Until the tables can be kept.", never},
 	{NoMirror, true, true, "Start `css-sync serve`, or check where MySQL is.", "Until a mirror has written there.",
 		is(ErrNoMirror)},
 	{NoDaemon, true, true, "Start `css-sync serve` with this --mirror-name.", "Until a daemon leads the mirror.", never},
@@ -220,6 +223,12 @@ func (j *journal) clear(over func(Trouble) bool) (out []notice) {
 		return true
 	})
 	return out
+}
+
+// again tells of a trouble that is open, which has another text now.
+func (j *journal) again(now time.Time, code Code) []notice {
+	j.told[code] = now
+	return []notice{{j.open[slices.IndexFunc(j.open, func(t Trouble) bool { return t.Code == code })], lasts}}
 }
 
 // remind returns the troubles that have to be told again.
