@@ -234,6 +234,37 @@ func TestAnswersAreLost(t *testing.T) {
 	network.Resume()
 	w.waited(p)
 	assert.Equal(t, []string{"worker-1 by a", "worker-1 LSST 1"}, w.all())
+
+	network.Pause(proxy.ToClient)
+	require.NoError(t, p.Set("lost", set("1")))
+	w.shows("worker-1 by a", "worker-1 LSST 1", "worker-1 lost 1")
+	network.Cut()
+	network.Resume()
+	rev, err := p.Wait(t.Context())
+	require.NoError(t, err)
+	got, err := w.css.Etcd().Get(t.Context(), w.css.Prefix()+"/inventory/worker-1/lost")
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, int64(rev), got.Kvs[0].ModRevision)
+}
+
+// Rule: what was said before Wait is waited for, however much is said afterwards.
+func TestWaitWhileMuchIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p, _ := w.publisher(w.css, "worker-1", "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		for n := 0; ctx.Err() == nil; n++ {
+			assert.NoError(t, p.Set("LSST", set(fmt.Sprint(n))))
+		}
+	}()
+	for range 20 {
+		w.waited(p)
+	}
+	cancel()
+	<-said
 }
 
 // Rule: what somebody else wrote or deleted below a worker that is alive is put right.
@@ -250,7 +281,10 @@ func TestInventoryIsMeddledWith(t *testing.T) {
 		"it is no set":     func() error { return errOf(w.css.Etcd().Put(t.Context(), at+"/LSST", "x")) },
 		"a set is deleted": func() error { return errOf(w.css.Etcd().Delete(t.Context(), at+"/LSST")) },
 		"a set is added":   func() error { return errOf(w.css.Etcd().Put(t.Context(), at+"/x", "2")) },
-		"the process":      func() error { return errOf(w.css.Etcd().Delete(t.Context(), at)) },
+		"a set is put again, on no lease": func() error {
+			return errOf(w.css.Etcd().Put(t.Context(), at+"/LSST", "1"))
+		},
+		"the process": func() error { return errOf(w.css.Etcd().Delete(t.Context(), at)) },
 		"all": func() error {
 			return errOf(w.css.Etcd().Delete(t.Context(), at, clientv3.WithPrefix()))
 		},
@@ -263,9 +297,15 @@ func TestInventoryIsMeddledWith(t *testing.T) {
 		if what != "who is elected" {
 			changed, err := w.view.Next(t.Context(), have)
 			require.NoError(t, err)
-			assert.NotEqual(t, want, linesOf(changed), what)
+			if !strings.HasSuffix(what, "lease") {
+				assert.NotEqual(t, want, linesOf(changed), what)
+			}
 		}
-		assert.Eventually(t, func() bool { return assert.ObjectsAreEqual(want, w.all()) }, within, time.Millisecond, what)
+		assert.Eventually(t, func() bool {
+			got, err := w.css.Etcd().Get(t.Context(), at, clientv3.WithPrefix())
+			onLease := err == nil && len(got.Kvs) == 2 && got.Kvs[0].Lease != 0 && got.Kvs[1].Lease == got.Kvs[0].Lease
+			return onLease && assert.ObjectsAreEqual(want, w.all())
+		}, within, 10*time.Millisecond, what)
 	}
 }
 
@@ -331,4 +371,6 @@ func TestViewIsClosed(t *testing.T) {
 	defer v.Close()
 	assert.ErrorIs(t, errOf(v.Next(ctx, v.State())), context.Canceled)
 	assert.Eventually(t, func() bool { return v.Staleness() < time.Second }, within, time.Millisecond)
+	assert.NoError(t, v.Healthy(time.Minute))
+	assert.ErrorIs(t, v.Healthy(0), cssetcd.ErrStale)
 }

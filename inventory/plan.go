@@ -3,6 +3,7 @@ package inventory
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -10,17 +11,23 @@ import (
 // said is the text of a worker's set of chunks by database. It is never changed.
 type said map[string]string
 
+// wrote is what a term wrote of a database, and the revision at which it did.
+type wrote struct {
+	text string
+	at   kv.Revision // 0: somebody else wrote what is there, which need not be on the lease
+}
+
 // term is one time of publishing. It is a value: what is written next follows from it and from what is to be said.
 type term struct {
-	path  kv.Path     // below which a worker's sets are
-	who   string      // text at path: who publishes
-	proof []kv.Guard  // without which nothing is written
-	lease int64       // on which all is written
-	began bool        // the first change is written
-	has   said        // what etcd says
-	at    kv.Revision // of the last change
-	// unsure: etcd may say something else. A write failed, or it is time to look whether somebody has meddled.
-	unsure bool
+	path   kv.Path          // below which a worker's sets are
+	who    string           // text at path: who publishes
+	proof  []kv.Guard       // without which nothing is written
+	lease  int64            // on which all is written
+	began  kv.Revision      // at which who was written; 0: it is not there
+	has    map[string]wrote // what etcd says, by database; it is never changed
+	at     kv.Revision      // of the last change
+	unsure bool             // a write failed, or nothing was looked at yet: etcd may say something else
+	looked time.Time        // when etcd was looked at last
 }
 
 // Bounds of a change, well within those of etcd.
@@ -29,37 +36,70 @@ const (
 	maxOps  = 100
 )
 
-// next returns the next change that brings etcd closer to what is to be said, and the term after it. ok is false when
-// etcd says it all.
-func (t term) next(want said) (c kv.Change, after term, ok bool) {
-	c.Guards, after = t.proof, t
-	if !t.began { // what is there is of another time, and on another lease
-		c.Deletes, c.Puts = []kv.Span{kv.Below(t.path)}, []kv.Put{t.put(t.path, t.who)}
-		after.began, after.has = true, said{}
-		return c, after, true
+// next returns the next change that brings etcd closer to what is to be said; ok is false when etcd says it all.
+func (t term) next(want said) (c kv.Change, ok bool) {
+	c.Guards = t.proof
+	if t.began == 0 {
+		c.Puts = append(c.Puts, t.put(t.path, t.who))
 	}
-	after.has = maps.Clone(t.has)
 	for db := range t.has {
-		if _, ok := want[db]; !ok && len(c.Deletes) < maxOps {
+		if _, ok := want[db]; !ok && len(c.Puts)+len(c.Deletes) < maxOps {
 			c.Deletes = append(c.Deletes, kv.Key(t.of(db)))
-			delete(after.has, db)
 		}
 	}
 	size := 0
 	for _, db := range slices.Sorted(maps.Keys(want)) {
 		text := want[db]
-		if have, there := t.has[db]; there && have == text {
+		if have := t.has[db]; have.at != 0 && have.text == text {
 			continue
 		}
 		if size += len(text); size > maxText || len(c.Puts)+len(c.Deletes) >= maxOps {
 			break
 		}
 		c.Puts = append(c.Puts, t.put(t.of(db), text))
-		after.has[db] = text
 	}
-	return c, after, c.Writes()
+	return c, c.Writes()
+}
+
+// after returns the term after a change that etcd made at a revision.
+func (t term) after(c kv.Change, at kv.Revision) term {
+	t.at, t.has = at, maps.Clone(t.has)
+	if t.has == nil {
+		t.has = map[string]wrote{}
+	}
+	for _, d := range c.Deletes {
+		delete(t.has, t.db(d.From))
+	}
+	for _, p := range c.Puts {
+		if p.Path == t.path {
+			t.began = at
+		} else {
+			t.has[t.db(p.Path)] = wrote{p.Value, at}
+		}
+	}
+	return t
+}
+
+// found returns the term that a look at etcd leads to. What is not as this term wrote it, somebody else wrote.
+func (t term) found(s *kv.Snapshot) term {
+	has := map[string]wrote{}
+	for path, e := range s.Range(kv.Below(t.path)) {
+		db := t.db(path)
+		if have := t.has[db]; have.at == e.Mod {
+			has[db] = have
+		} else {
+			has[db] = wrote{}
+		}
+	}
+	if s.At(t.path).Mod != t.began {
+		t.began = 0
+	}
+	t.has, t.unsure = has, false
+	return t
 }
 
 func (t term) put(p kv.Path, text string) kv.Put { return kv.Put{Path: p, Value: text, Lease: t.lease} }
 
 func (t term) of(db string) kv.Path { return t.path + "/" + kv.Path(db) }
+
+func (t term) db(p kv.Path) string { return string(p[len(t.path)+1:]) }

@@ -34,6 +34,7 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 			trouble = ""
 			continue
 		case errors.Is(err, kv.ErrGuard):
+			elected.Look()
 			err = errReplaced
 		}
 		if text := err.Error(); text != trouble {
@@ -50,33 +51,31 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 
 func (p *Publisher) begin(elected leader.Term) (term, error) {
 	who, err := json.Marshal(Process{p.name, time.Now().UTC().Truncate(time.Second)})
-	return term{path: csskey.InventoryOf(p.worker), who: string(who), lease: int64(elected.Lease),
+	return term{path: csskey.InventoryOf(p.worker), who: string(who), lease: int64(elected.Lease), unsure: true,
 		proof: []kv.Guard{{Kind: kv.CreateIs, Path: kv.Path(elected.Path), Revision: kv.Revision(elected.Created)}}}, err
 }
 
-// step writes the next change. Where there is none it waits until there may be one, and looks from time to time whether
-// etcd still says what was written.
+// step makes etcd say what is to be said now. Then it waits until that may be another thing, or until it is time to
+// look whether etcd still says so.
 func (p *Publisher) step(ctx context.Context, now term) (term, error) {
-	if now.unsure {
+	if now.unsure || time.Since(now.looked) >= p.ttl {
 		return p.look(ctx, now)
 	}
 	want, version, changed := p.wanted()
-	if c, next, ok := now.next(want); ok {
-		var err error
-		next.at, err = p.write(ctx, c)
+	for c, ok := now.next(want); ok; c, ok = now.next(want) {
+		at, err := p.write(ctx, c)
 		if err != nil {
 			return now, err
 		}
-		return next, nil
+		now = now.after(c, at)
 	}
 	p.has(version, now.at)
-	look := time.NewTimer(p.ttl)
+	look := time.NewTimer(time.Until(now.looked.Add(p.ttl)))
 	defer look.Stop()
 	select {
 	case <-changed:
 	case <-ctx.Done():
 	case <-look.C:
-		now.unsure = true
 	}
 	return now, nil
 }
@@ -100,16 +99,13 @@ func (p *Publisher) look(ctx context.Context, now term) (term, error) {
 	if err != nil {
 		return now, err
 	}
-	has := said{}
-	for path, e := range s.Range(kv.Below(now.path)) {
-		has[string(path[len(now.path)+1:])] = e.Value
+	next := now.found(s)
+	if !now.unsure && (next.began != now.began || !maps.Equal(next.has, now.has)) {
+		p.log.Warn("somebody changed in etcd what is published for the worker; writing it anew", "worker", p.worker)
+		p.has(-1, 0)
 	}
-	began := s.At(now.path).Value == now.who
-	if now.began && !(began && maps.Equal(has, now.has)) {
-		p.log.Warn("etcd does not say what was published for the worker; writing it anew", "worker", p.worker)
-	}
-	now.has, now.began, now.unsure = has, began, false
-	return now, nil
+	next.looked = time.Now()
+	return next, nil
 }
 
 // wanted returns what is to be said, and what is closed when that changes.
@@ -123,7 +119,7 @@ func (p *Publisher) wanted() (want said, version int, changed <-chan struct{}) {
 func (p *Publisher) has(version int, rev cssetcd.Revision) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.reached != version {
+	if p.reached != version || p.revision != rev {
 		p.reached, p.revision = version, rev
 		p.tell()
 	}

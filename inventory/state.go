@@ -33,7 +33,7 @@ type worker struct {
 
 // served is the set of chunks of one database. It is decoded when it is first asked for.
 type served struct {
-	mod    kv.Revision
+	entry  kv.Entry
 	decode func() (chunkset.Set, error)
 }
 
@@ -92,11 +92,11 @@ func readWorker(s *kv.Snapshot, name string, old *worker) *worker {
 	_ = json.Unmarshal([]byte(who.Value), &w.process) // it is told to people, and nothing follows from it
 	for p, e := range s.Range(kv.Below(path)) {
 		db := string(p[len(path)+1:])
-		if old != nil && old.sets[db].mod == e.Mod {
+		if old != nil && old.sets[db].entry == e { // an etcd that was set back may have another value at this revision
 			w.sets[db] = old.sets[db]
 			continue
 		}
-		w.sets[db] = served{e.Mod, sync.OnceValues(func() (chunkset.Set, error) { return decode(p, e.Value) })}
+		w.sets[db] = served{e, sync.OnceValues(func() (chunkset.Set, error) { return decode(p, e.Value) })}
 	}
 	return w
 }
@@ -121,7 +121,7 @@ func (i *State) SameAs(o *State, worker string) bool { return i.workers[worker] 
 // Revision is that of etcd whose state this is.
 func (i *State) Revision() cssetcd.Revision { return i.kv.Revision }
 
-// Workers returns the names of the workers that publish at this moment, sorted.
+// Workers returns the names of the workers for which somebody publishes, sorted.
 func (i *State) Workers() []string { return slices.Sorted(maps.Keys(i.workers)) }
 
 // Process returns who publishes for a worker, or [ErrNoSuchWorker] when nobody does.

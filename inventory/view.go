@@ -23,9 +23,10 @@ type View struct {
 
 // shown is immutable but for changed, which is closed when the next one is there.
 type shown struct {
-	state     *State
-	confirmed time.Time // when etcd was asked for what the state shows
-	changed   chan struct{}
+	state      *State
+	confirmed  time.Time // when etcd was asked for what the state shows
+	generation int       // counts how often etcd went back
+	changed    chan struct{}
 }
 
 // ViewOption changes how a View follows.
@@ -75,7 +76,7 @@ func openView(ctx context.Context, c *cssetcd.Client, settings viewSettings) (*V
 	}
 	follow, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	v := &View{cancel: cancel, done: make(chan struct{}), ask: make(chan struct{}, 1)}
-	v.shown.Store(&shown{newState(s), asked, make(chan struct{})})
+	v.shown.Store(&shown{newState(s), asked, 0, make(chan struct{})})
 	go func() {
 		defer close(v.done)
 		_ = store.Follow(follow, kv.Followed{Snapshot: s, Cluster: cluster}, v.ask, settings.log, v.update)
@@ -115,7 +116,10 @@ func (v *View) Close() {
 // update is called by the one goroutine that follows.
 func (v *View) update(u kv.Update) {
 	old := v.shown.Load()
-	next := &shown{old.state, old.confirmed, make(chan struct{})}
+	next := &shown{old.state, old.confirmed, old.generation, make(chan struct{})}
+	if u.Regressed {
+		next.generation++
+	}
 	if u.Snapshot != old.state.kv {
 		next.state = old.state.next(u.Snapshot, u.Touched)
 	}
@@ -133,28 +137,47 @@ func (v *View) State() *State { return v.shown.Load().state }
 // as etcd answers.
 func (v *View) Staleness() time.Duration { return time.Since(v.shown.Load().confirmed) }
 
-// Next waits until the view shows something else than a state that it has shown before, and returns that: several
-// changes may have come in one. It returns the error of ctx, or cssetcd.ErrClosed.
-func (v *View) Next(ctx context.Context, have *State) (*State, error) {
-	return v.wait(ctx, nil, func(s *shown) bool { return s.state.version != have.version })
+// Healthy returns nil while the view is no staler than limit, and an error that is cssetcd.ErrStale otherwise: then it
+// is not known which workers are alive.
+func (v *View) Healthy(limit time.Duration) error {
+	if age := v.Staleness(); age > limit {
+		return fmt.Errorf("%w: etcd has not confirmed for %s what workers serve", cssetcd.ErrStale,
+			age.Round(time.Millisecond))
+	}
+	return nil
 }
 
-// WaitRevision returns a state of at least a revision, as [Publisher.Wait] returned it. It returns the error of ctx, or
-// cssetcd.ErrClosed.
+// Next waits until the view shows something else than a state that it has shown before, which must not be nil, and
+// returns that: several changes may have come in one. It returns the error of ctx, or cssetcd.ErrClosed.
+func (v *View) Next(ctx context.Context, have *State) (*State, error) {
+	return v.wait(ctx, nil, func(s *shown) (bool, error) { return s.state.version != have.version, nil })
+}
+
+// WaitRevision returns a state of at least a revision, as [Publisher.Wait] returned it. It returns
+// cssetcd.ErrRegressed when etcd is set back meanwhile, the error of ctx, or cssetcd.ErrClosed.
 func (v *View) WaitRevision(ctx context.Context, rev cssetcd.Revision) (*State, error) {
 	tick := time.NewTicker(askAgain)
 	defer tick.Stop()
-	return v.wait(ctx, tick.C, func(s *shown) bool { return s.state.Revision() >= rev })
+	generation := v.shown.Load().generation
+	return v.wait(ctx, tick.C, func(s *shown) (bool, error) {
+		if s.generation != generation {
+			return false, cssetcd.ErrRegressed
+		}
+		return s.state.Revision() >= rev, nil
+	})
 }
 
 // askAgain is how often a waiting call has etcd asked: writes elsewhere in etcd raise the revision without an event.
 const askAgain = 100 * time.Millisecond
 
 // wait waits until something holds of what is shown, and has etcd asked at each tick.
-func (v *View) wait(ctx context.Context, tick <-chan time.Time, holds func(*shown) bool) (*State, error) {
+func (v *View) wait(ctx context.Context, tick <-chan time.Time, holds func(*shown) (bool, error)) (*State,
+	error) {
 	for {
 		s := v.shown.Load()
-		if holds(s) {
+		if is, err := holds(s); err != nil {
+			return nil, err
+		} else if is {
 			return s.state, nil
 		}
 		select {

@@ -51,7 +51,7 @@ func TestUnitsOfSystemd(t *testing.T) {
 	require.NoError(t, err)
 	files, err := filepath.Glob(contrib + "systemd/*.service")
 	require.NoError(t, err)
-	require.Len(t, files, 3)
+	require.Len(t, files, 4)
 	dir := t.TempDir()
 	for _, file := range files {
 		text, err := os.ReadFile(file)

@@ -22,11 +22,14 @@ func inventoryPublish(p *program) *cobra.Command {
 		Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Run beside a worker, until SIGTERM or SIGINT, and publish which chunks it can serve. What it serves is looked at every --every:
 
-  --from-dsn       in the tables Dbs and Chunks of the worker's own schema, qservw_worker_1 say; or --from-dsn-file
-  --from-command   with a program, which prints a line for each database: its name, a blank, and chunks such as 0-311,313 or none
+  --from-dsn-file   in the tables Dbs and Chunks of the schema that the worker itself uses, qservw_worker_1 say, which its MySQL has
+  --from-command    with a program, which prints a line for each database: its name, a blank, and chunks such as 0-311,313 or none
 
-When the worker cannot be asked for as long as --ttl, it serves nothing, and that is what is published until it can be asked again. Of several
-processes with the same --worker one publishes, and the others stand by.`,
+The tables say what is registered with the worker, while its MySQL answers. Where a worker may be dead whose MySQL is not, let a program ask
+the worker itself, and fail when that does not answer.
+
+When it cannot be found out for one to two --ttl what is served, nothing is, and that is what is published until it can be found out again.
+Of several processes with the same --worker one publishes, and the others stand by.`,
 		Example: "  css-sync inventory publish --worker worker-1 --from-dsn-file /etc/css-sync/worker.dsn\n" +
 			"  css-sync inventory publish --worker worker-1 --from-command /usr/local/bin/what-is-served",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -54,7 +57,7 @@ processes with the same --worker one publishes, and the others stand by.`,
 			}
 			if config.Command == "" {
 				if config.Server, err = cli.ParseServer(dsn, p.Connection.DialTimeout); err == nil && config.Server.DBName == "" {
-					err = cli.BadInput("it names no schema; that of a worker is qservw_ and the name of the worker")
+					err = cli.BadInput("it names no schema; give the one that the worker itself uses, such as qservw_worker_1")
 				}
 				if err != nil {
 					return cli.InvalidUse(cmd, "%s: %w", cli.Source(cmd.Flags(), given), err)
@@ -66,14 +69,10 @@ processes with the same --worker one publishes, and the others stand by.`,
 	flags := cmd.Flags()
 	flags.StringVar(&config.Worker, "worker", "", "name of the worker, which is that of its node")
 	flags.StringVar(&dsn, "from-dsn", "", "schema of the worker, as `string` "+
-		"user:password@tcp(host:port)/qservw_worker_1 or mysql://user:password@host:port/qservw_worker_1")
+		"user:password@tcp(host:port)/qservw_worker_1 or mysql://user:password@host:port/qservw_worker_1; better in a file")
 	flags.StringVar(&dsnFile, "from-dsn-file", "", "file that holds what --from-dsn would be given")
 	flags.StringVar(&config.Command, "from-command", "", "program that prints what the worker serves")
 	flags.DurationVar(&config.Every, "every", 2*time.Second, "how often to look at what the worker serves")
 	flags.DurationVar(&config.TTL, "ttl", inventory.DefaultTTL, "how long a worker lives that is not heard of")
-	cli.AllowEnvironment(flags, append([]string{"worker", "every", "ttl"}, sourceFlags...), cli.OwnPrefix)
-	cli.Alternatives(flags, sourceFlags...)
-	cli.NameFiles(flags, "from-dsn-file")
-	cli.HideDSN(flags, "from-dsn")
 	return cmd
 }

@@ -37,6 +37,5 @@ One process writes a file. While etcd cannot be reached the file says what it sa
 	flags.StringVar(&config.Worker, "worker", "", "name of the worker, which is that of its node")
 	flags.StringVar(&config.File, "file", "",
 		"path of the file; without it /dev/shm/css-inventory- and the name of the worker")
-	cli.AllowEnvironment(flags, []string{"worker", "file"}, cli.OwnPrefix)
 	return cmd
 }

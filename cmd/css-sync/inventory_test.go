@@ -26,7 +26,7 @@ func TestInventoryUsage(t *testing.T) {
 		"inventory publish":                          "say with --worker for which worker",
 		publish:                                      "say with one of --from-dsn, --from-dsn-file and --from-command what",
 		publish + "--from-dsn x":                     "--from-dsn: it is neither of the form",
-		publish + "--from-dsn u@/":                   "--from-dsn: it names no schema; that of a worker is qservw_",
+		publish + "--from-dsn u@/":                   "--from-dsn: it names no schema; give the one that the worker itself uses",
 		publish + "--from-dsn-file " + empty:         "--from-dsn-file: the file is empty",
 		publish + "--from-dsn-file /no/such":         "--from-dsn-file: open /no/such: no such file",
 		publish + "--from-dsn u@/d --from-command x": "--from-dsn and --from-command are mutually exclusive",

@@ -3,10 +3,14 @@ package daemon
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"sync"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/chunkset"
+	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/served"
 	"github.com/qserv/css-etcd/inventory"
@@ -49,14 +53,37 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 		}
 		p.Log.Warn("the worker does not say what it serves", "worker", config.Worker, "err", cli.Sentence(err))
 	}
-	err = runAll(ctx, publisher.Run,
+	warnUnknownWorker(ctx, p, css, config.Worker)
+	asked := make(chan struct{}) // closed when it is known what the worker serves, or that it is not
+	known := sync.OnceFunc(func() { close(asked) })
+	err = runAll(ctx,
 		func(ctx context.Context) error {
-			return served.Follow(ctx, source, config.Every, config.TTL, publisher.Replace, trouble)
+			select {
+			case <-asked:
+				return publisher.Run(ctx)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+		func(ctx context.Context) error {
+			return served.Follow(ctx, source, config.Every, config.TTL, func(sets map[string]chunkset.Set) error {
+				defer known()
+				return publisher.Replace(sets)
+			}, trouble)
 		},
 		func(ctx context.Context) error { new(heart).beat(ctx, p); return nil })
 	notify(p, stopping)
 	p.Log.Info("css-sync stops")
 	return err
+}
+
+// warnUnknownWorker warns where the name of a worker may be a slip: the catalogue has no node of that name.
+func warnUnknownWorker(ctx context.Context, p *cli.Program, css *cli.Catalogue, worker string) {
+	ctx, cancel := p.Limit(ctx)
+	defer cancel()
+	if _, err := css.Node(ctx, worker); errors.Is(err, cssetcd.ErrNotFound) {
+		p.Log.Warn("the catalogue has no node of the worker's name", "worker", worker)
+	}
 }
 
 func (c Publish) source() (from served.Source, closeSource func(), err error) {

@@ -37,6 +37,7 @@ func RunSharedMemory(ctx context.Context, p *cli.Program, config SharedMemory) e
 		return err
 	}
 	defer view.Close()
+	warnUnknownWorker(ctx, p, css, config.Worker)
 	k := &keeper{view: view, block: block, worker: config.Worker, p: p}
 	if err := k.write(view.State()); err != nil {
 		return err
@@ -81,13 +82,16 @@ func (k *keeper) run(ctx context.Context) error {
 		case <-tick.C:
 			k.keep(k.view.State())
 			if k.written != nil {
-				k.block.Confirm(time.Now().Add(-k.view.Staleness()))
+				k.block.Confirm(k.confirmed())
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
+
+// confirmed returns when etcd was last heard to hold what the view shows.
+func (k *keeper) confirmed() time.Time { return time.Now().Add(-k.view.Staleness()) }
 
 // follow hands on each state that the view shows.
 func (k *keeper) follow(ctx context.Context, states chan<- *inventory.State) error {
@@ -132,7 +136,8 @@ func (k *keeper) write(s *inventory.State) error {
 		sets[db] = set
 	}
 	k.written = nil
-	err := k.block.Write(shm.Image{Revision: int64(s.Revision()), Written: time.Now(), Sets: sets})
+	err := k.block.Write(shm.Image{Revision: int64(s.Revision()), Written: time.Now(), Sets: sets},
+		k.confirmed())
 	if err == nil {
 		k.written = s
 	}

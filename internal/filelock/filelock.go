@@ -30,6 +30,9 @@ func Take(path string, mode os.FileMode) (*Lock, error) {
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 }
 
+// File returns the file that is locked, open for reading and writing. Release closes it.
+func (l *Lock) File() *os.File { return l.file }
+
 // Release lets others take the lock. The file stays: removing it could take it from under a process that waits for it.
 //
 // Closing the file is not enough: a process that this one is just starting has a copy of it until it runs its own

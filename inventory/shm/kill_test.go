@@ -39,7 +39,7 @@ func writeForEver(path string) error {
 		return err
 	}
 	for ; ; rev++ {
-		if err := w.Write(held(rev)); err != nil {
+		if err := w.Write(held(rev), time.Now()); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func TestWritersAreKilled(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	w, err := shm.OpenWriter(path, worker, 0o644)
 	require.NoError(t, err)
-	require.NoError(t, w.Write(held(1)))
+	require.NoError(t, w.Write(held(1), time.Now()))
 	require.NoError(t, w.Close())
 
 	var inC []*cReader
@@ -92,21 +92,31 @@ func TestWritersAreKilled(t *testing.T) {
 	i, err := r.Image()
 	require.NoError(t, errors.Join(err, whole(i)))
 	there := uint32(i.Revision) & (1<<31 - 1)
+	last := openWriter(t, path)
+	last.Confirm(time.Now())
 	for _, c := range []struct {
 		db    string
 		chunk uint32
 		code  int
 	}{{"LSST", there, 0}, {"LSST", there + 1, 1}, {"x", there, 0}, {"y", there, 1}} {
-		err := exec.CommandContext(t.Context(), reader, path, c.db, fmt.Sprint(c.chunk)).Run()
-		var ended *exec.ExitError
-		code := 0
-		if errors.As(err, &ended) {
-			code = ended.ExitCode()
-		} else {
-			require.NoError(t, err)
-		}
-		assert.Equal(t, c.code, code, c.db, c.chunk)
+		assert.Equal(t, c.code, inCode(t, reader, path, c.db, fmt.Sprint(c.chunk)), c.db, c.chunk)
 	}
+	last.Confirm(time.Now().Add(-time.Minute))
+	assert.Equal(t, 3, inCode(t, reader, path, "LSST", fmt.Sprint(there)), "what nobody confirms is not known")
+	assert.Equal(t, 2, inCode(t, reader, reader, "LSST", "1"))
+	assert.Equal(t, 2, inCode(t, reader, path+"x", "LSST", "1"))
+	assert.Equal(t, 2, inCode(t, reader))
+}
+
+// inCode is the exit code of the reader in C.
+func inCode(t *testing.T, args ...string) int {
+	t.Helper()
+	err := exec.CommandContext(t.Context(), args[0], args[1:]...).Run()
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return ended.ExitCode()
+	}
+	require.NoError(t, err)
+	return 0
 }
 
 func readOn(t *testing.T, r *shm.Reader, stop <-chan struct{}, read, moved *atomic.Int64) {

@@ -1,7 +1,6 @@
 package shm
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -90,6 +89,3 @@ func (m memory) worker() string {
 	}
 	return string(text)
 }
-
-// closing closes a file because of an error.
-func closing(file *os.File, err error) error { return errors.Join(err, file.Close()) }

@@ -62,7 +62,7 @@ func TestBlock(t *testing.T) {
 	w := openWriter(t, path)
 	_, err = shm.OpenReader(path)
 	assert.ErrorIs(t, err, shm.ErrNoBlock, "nothing was written yet")
-	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1-3,9,1234567890", "exactly8": "0-200", "none": ""})))
+	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1-3,9,1234567890", "exactly8": "0-200", "none": ""}), time.Unix(0, 5)))
 	r := openReader(t, path)
 	assert.Equal(t, worker, r.Worker())
 	assert.EqualValues(t, 1, r.Sequence())
@@ -87,7 +87,7 @@ func TestBlock(t *testing.T) {
 
 func TestLookUpAllocatesNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "block")
-	require.NoError(t, openWriter(t, path).Write(image(5, map[string]string{"LSST": "1-3,9,1234567890"})))
+	require.NoError(t, openWriter(t, path).Write(image(5, map[string]string{"LSST": "1-3,9,1234567890"}), time.Now()))
 	r := openReader(t, path)
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = r.Contains("LSST", 9) }))
 }
@@ -97,7 +97,7 @@ func TestBlockGrows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "block")
 	w := openWriter(t, path)
-	require.NoError(t, w.Write(image(1, map[string]string{"LSST": "1"})))
+	require.NoError(t, w.Write(image(1, map[string]string{"LSST": "1"}), time.Unix(0, 5)))
 	r, again := openReader(t, path), openReader(t, path)
 	for rev, n := range []int{10, 5_000, 150_000, 1, 400_000, 3} {
 		var ids []int
@@ -106,7 +106,8 @@ func TestBlockGrows(t *testing.T) {
 		}
 		set, err := chunkset.Of(ids...)
 		require.NoError(t, err)
-		require.NoError(t, w.Write(shm.Image{Revision: int64(rev), Sets: map[string]chunkset.Set{"LSST": set}}))
+		require.NoError(t, w.Write(shm.Image{Revision: int64(rev), Sets: map[string]chunkset.Set{"LSST": set}},
+			time.Now()))
 		assert.True(t, contains(t, r, "LSST", 2*n-2))
 		assert.False(t, contains(t, r, "LSST", 2*n-1))
 		all, err := again.Image()
@@ -120,14 +121,14 @@ func TestWhoMayWrite(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "block")
-	w, err := shm.OpenWriter(path, worker, 0o640)
+	w, err := shm.OpenWriter(path, worker, 0o664)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o640), info.Mode().Perm())
+	assert.Equal(t, os.FileMode(0o664), info.Mode().Perm())
 	_, err = shm.OpenWriter(path, worker, 0o644)
 	assert.ErrorIs(t, err, shm.ErrWritten)
-	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1"})))
+	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1"}), time.Unix(0, 5)))
 	require.NoError(t, w.Close())
 	_, err = shm.OpenWriter(path, "worker-2", 0o644)
 	assert.ErrorIs(t, err, shm.ErrNotBlock)
@@ -135,8 +136,21 @@ func TestWhoMayWrite(t *testing.T) {
 	again := openWriter(t, path)
 	r := openReader(t, path)
 	assert.True(t, contains(t, r, "LSST", 1), "what was there stays")
-	require.NoError(t, again.Write(image(6, map[string]string{"LSST": "2"})))
+	require.NoError(t, again.Write(image(6, map[string]string{"LSST": "2"}), time.Unix(0, 5)))
 	assert.True(t, contains(t, r, "LSST", 2))
+
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "linked"), nil, 0o600))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "linked"), link))
+	_, err = shm.OpenWriter(link, worker, 0o644)
+	assert.ErrorIs(t, err, shm.ErrNotBlock)
+	assert.ErrorContains(t, err, "it is no regular file")
+	if os.Geteuid() == 0 {
+		require.NoError(t, os.Chown(filepath.Join(dir, "linked"), 7, 7))
+		_, err = shm.OpenWriter(filepath.Join(dir, "linked"), worker, 0o644)
+		assert.ErrorIs(t, err, shm.ErrNotBlock)
+		assert.ErrorContains(t, err, "it belongs to the user with the id 7")
+	}
 
 	for _, name := range []string{"", strings.Repeat("x", 256), "a\x00b"} {
 		_, err := shm.OpenWriter(filepath.Join(dir, "x"), name, 0o644)
@@ -164,18 +178,18 @@ func TestFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "block")
 	w := openWriter(t, path)
-	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1"})))
+	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1"}), time.Unix(0, 5)))
 	old := openReader(t, path)
 	require.NoError(t, os.Remove(path))
-	require.NoError(t, w.Write(image(6, map[string]string{"LSST": "2"})))
+	require.NoError(t, w.Write(image(6, map[string]string{"LSST": "2"}), time.Unix(0, 5)))
 	assert.True(t, contains(t, openReader(t, path), "LSST", 2))
 	assert.True(t, contains(t, old, "LSST", 1), "who reads the old one reads on")
 
 	require.NoError(t, os.Remove(path))
 	require.NoError(t, os.WriteFile(path, []byte("mine"), 0o600))
-	assert.ErrorIs(t, w.Write(image(7, map[string]string{"LSST": "3"})), shm.ErrNotBlock)
+	assert.ErrorIs(t, w.Write(image(7, map[string]string{"LSST": "3"}), time.Now()), shm.ErrNotBlock)
 	require.NoError(t, os.Remove(path))
-	require.NoError(t, w.Write(image(8, map[string]string{"LSST": "4"})))
+	require.NoError(t, w.Write(image(8, map[string]string{"LSST": "4"}), time.Unix(0, 5)))
 	assert.True(t, contains(t, openReader(t, path), "LSST", 4))
 }
 
@@ -184,7 +198,7 @@ func TestBlockIsBroken(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "block")
 	w := openWriter(t, path)
-	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1-3,9,70"})))
+	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1-3,9,70"}), time.Unix(0, 5)))
 	good, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for at := 8; at < 4096+1000; at++ {
@@ -248,7 +262,7 @@ func TestReadersSeeWholeImages(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "block")
 	w := openWriter(t, path)
-	require.NoError(t, w.Write(held(1)))
+	require.NoError(t, w.Write(held(1), time.Now()))
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 3 {
@@ -271,7 +285,7 @@ func TestReadersSeeWholeImages(t *testing.T) {
 		})
 	}
 	for rev := int64(2); rev < 500; rev++ {
-		require.NoError(t, w.Write(held(rev)))
+		require.NoError(t, w.Write(held(rev), time.Now()))
 	}
 	close(stop)
 	readers.Wait()

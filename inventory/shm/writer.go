@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,16 +18,16 @@ type Writer struct {
 	path, name string
 	mode       os.FileMode
 	lock       *filelock.Lock
-	file       *os.File
 	mem        memory
 }
 
 // leastRoom is for an image of some thousand ids, so that most blocks never grow.
 const leastRoom = 16 << 10
 
-// OpenWriter opens the block of a worker for writing, and makes it where there is none, with a mode before umask. What
-// an earlier writer left there stays until the first [Writer.Write]. It returns [ErrWritten] while another process
-// writes it, and [ErrNotBlock] for a file that is something else, or of another worker, which is left as it is.
+// OpenWriter opens the block of a worker for writing, and makes it, with this mode, where there is none. What an earlier
+// writer left there stays until the first [Writer.Write]. It returns [ErrWritten] while another process writes it, and
+// [ErrNotBlock] for what is something else: another kind of file, a symbolic link, a block of another worker, or one
+// that another user made and may have forged. That is left as it is.
 func OpenWriter(path, worker string, mode os.FileMode) (*Writer, error) {
 	w := &Writer{path: path, name: worker, mode: mode}
 	if worker == "" || len(worker) > maxWorker || strings.ContainsRune(worker, 0) {
@@ -39,18 +40,16 @@ func OpenWriter(path, worker string, mode os.FileMode) (*Writer, error) {
 }
 
 func (w *Writer) open() (err error) {
+	if is, err := os.Lstat(w.path); err == nil && !is.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is no regular file", ErrNotBlock)
+	}
 	if w.lock, err = filelock.Take(w.path, w.mode); err != nil {
 		if errors.Is(err, filelock.ErrHeld) {
 			err = fmt.Errorf("%w: %w", ErrWritten, err)
 		}
 		return err
 	}
-	if w.file, err = os.OpenFile(w.path, os.O_RDWR, 0); err == nil {
-		if err = w.begin(); err != nil {
-			err = closing(w.file, err)
-		}
-	}
-	if err != nil {
+	if err = w.begin(); err != nil {
 		return errors.Join(err, w.lock.Release())
 	}
 	return nil
@@ -58,19 +57,31 @@ func (w *Writer) open() (err error) {
 
 // begin maps the block, and makes a file that is new, or whose maker died at it, into one.
 func (w *Writer) begin() error {
-	info, err := w.file.Stat()
+	if !w.There() {
+		return errors.New("somebody removes or replaces the file at this moment")
+	}
+	file := w.lock.File()
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
-	if info.Size() < headerSize {
-		if info.Size() != 0 {
-			return fmt.Errorf("%w: it has %d bytes, and is no inventory", ErrNotBlock, info.Size())
+	if of, ok := info.Sys().(*syscall.Stat_t); ok && int(of.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: it belongs to the user with the id %d, who may have forged it; remove it", ErrNotBlock, of.Uid)
+	}
+	size := info.Size()
+	if size < headerSize {
+		if size != 0 {
+			return fmt.Errorf("%w: it has %d bytes, and is no inventory", ErrNotBlock, size)
 		}
-		if err := w.file.Truncate(headerSize + 2*leastRoom); err != nil {
+		if err := file.Chmod(w.mode); err != nil { // whatever the umask
 			return err
 		}
+		size = headerSize + 2*leastRoom
 	}
-	if w.mem, err = mapped(w.file, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+	if err := reserve(file, size); err != nil {
+		return err
+	}
+	if w.mem, err = mapped(file, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return err
 	}
 	err = w.mem.check()
@@ -112,9 +123,26 @@ func (w *Writer) make() error {
 	return nil
 }
 
+// reserve makes a file as large as this, and takes the memory for it now: the kernel would end a process that writes to
+// memory that is not there to be had.
+func reserve(file *os.File, size int64) error {
+	err := unix.Fallocate(int(file.Fd()), 0, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) { // of a file system that is none in memory
+		info, err := file.Stat()
+		if err != nil || info.Size() >= size {
+			return err
+		}
+		return file.Truncate(size)
+	}
+	if err != nil {
+		return fmt.Errorf("reserve %d bytes: %w", size, err)
+	}
+	return nil
+}
+
 // Write makes readers see an image instead of the one before: all of it at once, or, where the process dies meanwhile,
-// nothing. It confirms the image at the time at which it was written.
-func (w *Writer) Write(i Image) error {
+// nothing. confirmed is when the image was last known to be what etcd holds.
+func (w *Writer) Write(i Image, confirmed time.Time) error {
 	if err := w.stay(); err != nil {
 		return fmt.Errorf("write the block %s: %w", w.path, err)
 	}
@@ -128,7 +156,7 @@ func (w *Writer) Write(i Image) error {
 		}
 	}
 	w.mem.put(to.at, image)
-	w.mem.word(atConfirmed).Store(uint64(i.Written.UnixNano()))
+	w.Confirm(confirmed)
 	w.mem.word(atSequence).Store(next)
 	return nil
 }
@@ -137,10 +165,10 @@ func (w *Writer) Write(i Image) error {
 func (w *Writer) grow(which, size uint64) (room, error) {
 	const page = 4096
 	r := room{at: (uint64(len(w.mem)) + page - 1) &^ (page - 1), size: (2*size + page - 1) &^ (page - 1)}
-	if err := w.file.Truncate(int64(r.at + r.size)); err != nil {
+	if err := reserve(w.lock.File(), int64(r.at+r.size)); err != nil {
 		return r, err
 	}
-	wider, err := mapped(w.file, unix.PROT_READ|unix.PROT_WRITE)
+	wider, err := mapped(w.lock.File(), unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return r, err
 	}
@@ -154,8 +182,8 @@ func (w *Writer) grow(which, size uint64) (room, error) {
 // There reports whether the block is still the file at its path. Where it is not, somebody has removed that, and the
 // next [Writer.Write] makes it anew.
 func (w *Writer) There() bool {
-	at, err := os.Stat(w.path)
-	is, serr := w.file.Stat()
+	at, err := os.Lstat(w.path)
+	is, serr := w.lock.File().Stat()
 	return err == nil && serr == nil && os.SameFile(at, is)
 }
 
@@ -183,4 +211,4 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-func (w *Writer) release() error { return errors.Join(w.mem.unmap(), w.file.Close(), w.lock.Release()) }
+func (w *Writer) release() error { return errors.Join(w.mem.unmap(), w.lock.Release()) }

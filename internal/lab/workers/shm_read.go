@@ -63,7 +63,7 @@ func newBlock(path string) (*block, error) {
 	if sets["LSST"], err = chunkset.Of(ids...); err != nil {
 		return nil, err
 	}
-	if err := w.Write(shm.Image{Revision: 1, Written: time.Now(), Sets: sets}); err != nil {
+	if err := w.Write(shm.Image{Revision: 1, Written: time.Now(), Sets: sets}, time.Now()); err != nil {
 		return nil, err
 	}
 	b.asked = rand.New(rand.NewPCG(1, 2)).Perm(2 * servedChunks)
