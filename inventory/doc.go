@@ -2,8 +2,8 @@
 //
 // The catalogue says where chunks are placed. That a node is to hold a chunk does not mean that it can serve it now:
 // the worker may be down, or still loading. So each worker publishes what it serves, one set of chunks a database, and
-// keeps that alive. When that process dies, all of it is gone from etcd within its time to live, [DefaultTTL] unless told
-// otherwise, in one step.
+// keeps that alive. When that process dies, all of it is gone from etcd within its time to live, [DefaultTTL] unless
+// told otherwise, in one step.
 //
 // # Publishing
 //
@@ -16,9 +16,9 @@
 //	err = p.Change("LSST", loaded, dropped)   // what is said at once is written at once
 //	err = p.Run(ctx)                          // writes, until ctx ends
 //
-// Of several processes of one worker one publishes. The others stand by, and take over: at once when it ends, within its
-// time to live when it is killed. Each write is a transaction that is refused once its process has been replaced, so
-// that none overwrites what another says.
+// Of several processes of one worker one publishes. The others stand by, and take over: at once when it ends, within
+// its time to live when it is killed. Each write is a transaction that is refused once its process has been replaced,
+// so that none overwrites what another says.
 //
 // # Reading
 //

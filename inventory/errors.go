@@ -19,6 +19,9 @@ var (
 // maxName is how long the name of a worker or a database may be, in bytes: more than MySQL allows.
 const maxName = 255
 
+// CheckWorker returns what is wrong with the name of a worker, a cssetcd.ErrInvalidName.
+func CheckWorker(name string) error { return checkName("worker", name) }
+
 // checkName refuses what cannot be part of a key.
 func checkName(kind, name string) error {
 	var why string

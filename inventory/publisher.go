@@ -88,7 +88,7 @@ func NewPublisher(c *cssetcd.Client, worker string, opts ...PublisherOption) (*P
 		reached:  -1,
 		settings: settings{ttl: DefaultTTL, log: slog.New(slog.DiscardHandler)}}
 	store, err := storeOf(c)
-	err = errors.Join(err, checkName("worker", worker))
+	err = errors.Join(err, CheckWorker(worker))
 	for _, opt := range opts {
 		err = errors.Join(err, opt(&p.settings))
 	}

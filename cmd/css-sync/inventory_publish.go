@@ -39,12 +39,16 @@ Of several processes with the same --worker one publishes, and the others stand 
 				return cli.InvalidUse(cmd, "%w", err)
 			case config.Worker == "":
 				return cli.InvalidUse(cmd, "say with --worker for which worker")
+			case inventory.CheckWorker(config.Worker) != nil:
+				return cli.InvalidUse(cmd, "%w", inventory.CheckWorker(config.Worker))
 			case given == "":
 				return cli.InvalidUse(cmd, "say with one of --from-dsn, --from-dsn-file and --from-command what it serves")
 			case config.Every < 100*time.Millisecond:
 				return cli.InvalidUse(cmd, "--every is %s and must be at least 100ms", config.Every)
 			case config.TTL < 2*time.Second || config.TTL%time.Second != 0:
 				return cli.InvalidUse(cmd, "--ttl is %s and must be whole seconds, 2 at least", config.TTL)
+			case config.Every > config.TTL/2:
+				return cli.InvalidUse(cmd, "--every is %s and must be at most half of --ttl, %s", config.Every, config.TTL/2)
 			}
 			if dsnFile != "" {
 				text, err := os.ReadFile(dsnFile)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/daemon"
+	"github.com/qserv/css-etcd/inventory"
 )
 
 func inventoryServeShm(p *program) *cobra.Command {
@@ -23,6 +24,9 @@ One process writes a file. While etcd cannot be reached the file says what it sa
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if config.Worker == "" {
 				return cli.InvalidUse(cmd, "say with --worker whose inventory")
+			}
+			if err := inventory.CheckWorker(config.Worker); err != nil {
+				return cli.InvalidUse(cmd, "%w", err)
 			}
 			if config.File == "" {
 				config.File = "/dev/shm/css-inventory-" + config.Worker

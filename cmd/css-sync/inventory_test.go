@@ -23,21 +23,24 @@ func TestInventoryUsage(t *testing.T) {
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
 	const publish, source = "inventory publish --worker w ", "inventory publish --worker w --from-command x "
 	elsewhere(t).RefusesAll(cli.ExitInvalid, map[string]string{
-		"inventory publish":                          "say with --worker for which worker",
-		publish:                                      "say with one of --from-dsn, --from-dsn-file and --from-command what",
-		publish + "--from-dsn x":                     "--from-dsn: it is neither of the form",
-		publish + "--from-dsn u@/":                   "--from-dsn: it names no schema; give the one that the worker itself uses",
-		publish + "--from-dsn-file " + empty:         "--from-dsn-file: the file is empty",
-		publish + "--from-dsn-file /no/such":         "--from-dsn-file: open /no/such: no such file",
-		publish + "--from-dsn u@/d --from-command x": "--from-dsn and --from-command are mutually exclusive",
-		source + "--ttl 1s":                          "--ttl is 1s and must be whole seconds, 2 at least",
-		source + "--ttl 2500ms":                      "--ttl is 2.5s and must be whole seconds, 2 at least",
-		source + "--every 1ms":                       "--every is 1ms and must be at least 100ms",
-		"inventory serve-shm":                        "say with --worker whose inventory",
-		"inventory serve-shm --worker w --file x":    `--file is "x" and must begin with a slash`,
-		"inventory show":                             "WORKER is missing",
-		"inventory missing LSST x":                   `unexpected argument "x"`,
-		"inventory list --css " + empty:              "--css",
+		"inventory publish":                               "say with --worker for which worker",
+		publish:                                           "say with one of --from-dsn, --from-dsn-file and --from-command",
+		publish + "--from-dsn x":                          "--from-dsn: it is neither of the form",
+		publish + "--from-dsn u@/":                        "--from-dsn: it names no schema; give the one that",
+		publish + "--from-dsn-file " + empty:              "--from-dsn-file: the file is empty",
+		publish + "--from-dsn-file /no/such":              "--from-dsn-file: open /no/such: no such file",
+		publish + "--from-dsn u@/d --from-command x":      "--from-dsn and --from-command are mutually exclusive",
+		source + "--ttl 1s":                               "--ttl is 1s and must be whole seconds, 2 at least",
+		source + "--ttl 2500ms":                           "--ttl is 2.5s and must be whole seconds, 2 at least",
+		source + "--every 1ms":                            "--every is 1ms and must be at least 100ms",
+		source + "--every 6s":                             "--every is 6s and must be at most half of --ttl, 5s",
+		"inventory serve-shm --worker a/b":                `worker "a/b" contains a slash`,
+		"inventory publish --worker a/b --from-command x": `worker "a/b" contains a slash`,
+		"inventory serve-shm":                             "say with --worker whose inventory",
+		"inventory serve-shm --worker w --file x":         `--file is "x" and must begin with a slash`,
+		"inventory show":                                  "WORKER is missing",
+		"inventory missing LSST x":                        `unexpected argument "x"`,
+		"inventory list --css " + empty:                   "--css",
 	})
 }
 
@@ -115,10 +118,10 @@ func TestInventory(t *testing.T) {
 	second := w.publish()
 	second.Await("standing by")
 	w.serves("LSST")
-	first.Await("the worker does not say what it serves")
+	first.Await("it is not known what the worker serves")
 	clitest.Await(t, func() bool { return len(clitest.JSON[form.Worker](c, "inventory show worker-1").Databases) == 0 })
 	w.serves("LSST 57\n")
-	first.Await("the worker says again what it serves")
+	first.Await("it is known again what the worker serves")
 	w.shows("57\n")
 	c.OK("inventory missing LSST")
 

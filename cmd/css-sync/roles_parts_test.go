@@ -369,7 +369,8 @@ func (w *world) serveChunks() {
 	require.NoError(w.t, os.WriteFile(program, []byte("#!/bin/sh\necho LSST 1-3\n"), 0o700))
 	ctx, cancel := context.WithCancel(w.t.Context())
 	c := w.as("worker")
-	publish := c.Start(ctx, "inventory", "publish", "--worker", "worker-1", "--from-command", program, "--ttl", "2s")
+	publish := c.Start(ctx, "inventory", "publish", "--worker", "worker-1", "--from-command", program, "--ttl", "2s",
+		"--every", "1s")
 	shared := c.Start(ctx, "inventory", "serve-shm", "--worker", "worker-1", "--file", filepath.Join(dir, "block"))
 	shared.Await("keeps the inventory of a worker in shared memory")
 	for _, user := range []string{"czar", "agent"} {

@@ -25,7 +25,8 @@ static uint32_t half(const char *p) { uint32_t n; memcpy(&n, p, 4); return n; } 
 // Maps all that the file has now. What was mapped before stays: a block grows a few times in its life.
 static int map_block(struct block *b) {
     struct stat st;
-    if (fstat(b->fd, &st) != 0 || st.st_size < 4096) return -1;
+    if (fstat(b->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 4096) return -1;
+    if ((uint64_t)st.st_size == b->size) return 0;
     void *m = mmap(NULL, st.st_size, PROT_READ, MAP_SHARED, b->fd, 0);
     if (m == MAP_FAILED) return -1;
     b->memory = m, b->size = st.st_size;
@@ -90,7 +91,7 @@ static int contains(const char *image, uint64_t length, const char *database, ui
 }
 
 int main(int argc, char **argv) {
-    struct block b = {.fd = argc == 2 || argc == 4 ? open(argv[1], O_RDONLY) : -1};
+    struct block b = {.fd = argc == 2 || argc == 4 ? open(argv[1], O_RDONLY | O_NONBLOCK) : -1};
     if (b.fd < 0 || map_block(&b) != 0) {
         fputs(argc == 2 || argc == 4 ? "no inventory\n" : "usage: shm-reader FILE [DATABASE CHUNK]\n", stderr);
         return 2;
@@ -102,7 +103,11 @@ int main(int argc, char **argv) {
         if (!image || crc32c((unsigned char *)image + 32, length - 32) != half(image + 28))
             return fputs("the block is damaged\n", stderr), 2;
         if (argc == 4) {
-            int found = contains(image, length, argv[2], strtoul(argv[3], NULL, 10));
+            char *rest;
+            unsigned long long id = strtoull(argv[3], &rest, 10);
+            if (*rest || rest == argv[3] || *argv[3] == '-' || id > INT32_MAX)
+                return fprintf(stderr, "%s is no id of a chunk\n", argv[3]), 2;
+            int found = contains(image, length, argv[2], id);
             return found == 2 ? 2 : time(NULL) > (time_t)(confirmed / 1000000000) + 10 ? 3 : !found;
         }
         moved += word(image + 8) != last, last = word(image + 8);

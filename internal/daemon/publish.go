@@ -48,10 +48,10 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 	notify(p, ready)
 	trouble := func(err error) {
 		if err == nil {
-			p.Log.Info("the worker says again what it serves", "worker", config.Worker)
+			p.Log.Info("it is known again what the worker serves", "worker", config.Worker)
 			return
 		}
-		p.Log.Warn("the worker does not say what it serves", "worker", config.Worker, "err", cli.Sentence(err))
+		p.Log.Warn("it is not known what the worker serves", "worker", config.Worker, "err", cli.Sentence(err))
 	}
 	warnUnknownWorker(ctx, p, css, config.Worker)
 	asked := make(chan struct{}) // closed when it is known what the worker serves, or that it is not
@@ -88,7 +88,7 @@ func warnUnknownWorker(ctx context.Context, p *cli.Program, css *cli.Catalogue, 
 
 func (c Publish) source() (from served.Source, closeSource func(), err error) {
 	if c.Command != "" {
-		return served.Command(c.Command, c.TTL), func() {}, nil
+		return served.Command(c.Command), func() {}, nil
 	}
 	config := c.Server.Clone()
 	config.ReadTimeout = c.TTL

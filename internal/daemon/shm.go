@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/qserv/css-etcd/chunkset"
@@ -39,9 +40,7 @@ func RunSharedMemory(ctx context.Context, p *cli.Program, config SharedMemory) e
 	defer view.Close()
 	warnUnknownWorker(ctx, p, css, config.Worker)
 	k := &keeper{view: view, block: block, worker: config.Worker, p: p}
-	if err := k.write(view.State()); err != nil {
-		return err
-	}
+	k.keep()
 	p.Log.Info("css-sync keeps the inventory of a worker in shared memory", "version", config.Version, "worker",
 		config.Worker, "file", config.File, "prefix", p.Connection.Prefix)
 	notify(p, ready)
@@ -59,6 +58,8 @@ type keeper struct {
 	p       *cli.Program
 	written *inventory.State // what the block says; nil: that is not known
 	said    string           // the trouble that was told last
+
+	unreadable error // what of it could not be read
 }
 
 // confirmEvery is how often a block is told that it is still true, and is tried again to write.
@@ -67,34 +68,27 @@ const confirmEvery = time.Second
 func (k *keeper) run(ctx context.Context) error {
 	tick := time.NewTicker(confirmEvery)
 	defer tick.Stop()
-	states := make(chan *inventory.State)
+	changes := make(chan struct{}, 1)
 	next, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	defer func() {
 		cancel()
 		<-ended
 	}()
-	go func() { ended <- k.follow(next, states) }()
+	go func() { ended <- k.follow(next, changes) }()
 	for {
 		select {
-		case s := <-states:
-			k.keep(s)
+		case <-changes:
 		case <-tick.C:
-			k.keep(k.view.State())
-			if k.written != nil {
-				k.block.Confirm(k.confirmed())
-			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		k.keep()
 	}
 }
 
-// confirmed returns when etcd was last heard to hold what the view shows.
-func (k *keeper) confirmed() time.Time { return time.Now().Add(-k.view.Staleness()) }
-
-// follow hands on each state that the view shows.
-func (k *keeper) follow(ctx context.Context, states chan<- *inventory.State) error {
+// follow tells whenever the view shows something else.
+func (k *keeper) follow(ctx context.Context, changes chan<- struct{}) error {
 	for have := k.view.State(); ; {
 		next, err := k.view.Next(ctx, have)
 		if err != nil {
@@ -102,44 +96,46 @@ func (k *keeper) follow(ctx context.Context, states chan<- *inventory.State) err
 		}
 		have = next
 		select {
-		case states <- next:
-		case <-ctx.Done():
-			return ctx.Err()
+		case changes <- struct{}{}:
+		default: // it is about to look
 		}
 	}
 }
 
-// keep writes a state, and tells when that fails for another reason than before.
-func (k *keeper) keep(s *inventory.State) {
-	err := k.write(s)
-	text := ""
-	if err != nil {
-		text = err.Error()
+// keep writes what the view shows, and tells what is wrong when that is another thing than before.
+func (k *keeper) keep() {
+	confirmed := time.Now().Add(-k.view.Staleness()) // before the state is taken: it shows no less
+	err := k.write(k.view.State(), confirmed)
+	if err == nil {
+		k.said = ""
+		return
 	}
-	if text != k.said && err != nil {
-		k.p.Log.Warn("the inventory in shared memory could not be written; trying again", "err", cli.Sentence(err))
+	if text := err.Error(); text != k.said {
+		k.said = text
+		k.p.Log.Warn("the inventory in shared memory is not kept as it should be; trying again", "err", cli.Sentence(err))
 	}
-	k.said = text
 }
 
-func (k *keeper) write(s *inventory.State) error {
+// write makes the block say what a state does. A set that cannot be read is left out, and is in the error.
+func (k *keeper) write(s *inventory.State, confirmed time.Time) error {
 	if k.written != nil && s.SameAs(k.written, k.worker) && k.block.There() {
-		return nil
+		k.block.Confirm(confirmed)
+		return k.unreadable
 	}
 	sets := map[string]chunkset.Set{}
+	k.written, k.unreadable = nil, nil
 	for _, db := range s.Databases(k.worker) {
 		set, err := s.Chunks(k.worker, db)
 		if err != nil {
-			k.p.Log.Warn("a set of chunks cannot be read, and is left out", "database", db, "err", cli.Sentence(err))
+			k.unreadable = errors.Join(k.unreadable, err)
 			continue
 		}
 		sets[db] = set
 	}
-	k.written = nil
-	err := k.block.Write(shm.Image{Revision: int64(s.Revision()), Written: time.Now(), Sets: sets},
-		k.confirmed())
-	if err == nil {
-		k.written = s
+	err := k.block.Write(shm.Image{Revision: int64(s.Revision()), Written: time.Now(), Sets: sets}, confirmed)
+	if err != nil {
+		return err
 	}
-	return err
+	k.written = s
+	return k.unreadable
 }

@@ -1,11 +1,13 @@
-// Package filelock is a lock that processes of one machine take by a file, and that ends with the process.
+// Package filelock is a lock that processes of one machine take by a file, and that ends with the process. Only who may
+// write the file can take it: with flock(2) who may read could, too.
 package filelock
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrHeld says that somebody else has the lock.
@@ -20,11 +22,11 @@ func Take(path string, mode os.FileMode) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	err = set(file, unix.F_WRLCK)
 	if err == nil {
 		return &Lock{file}, nil
 	}
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		err = ErrHeld
 	}
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
@@ -38,5 +40,10 @@ func (l *Lock) File() *os.File { return l.file }
 // Closing the file is not enough: a process that this one is just starting has a copy of it until it runs its own
 // program, and the lock would last as long.
 func (l *Lock) Release() error {
-	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
+	return errors.Join(set(l.file, unix.F_UNLCK), l.file.Close())
+}
+
+// set sets a lock on the open file, which like that of flock(2) belongs to what was opened and not to the process.
+func set(file *os.File, kind int16) error {
+	return unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind})
 }

@@ -58,9 +58,9 @@ func MySQL(db *sql.DB) Source {
 // Command runs a program that prints what is served, a line for each database: its name, a blank, and chunks such as
 // 0-311,313 or "none". What several lines say of a database counts together. Empty lines and those that begin with #
 // say nothing.
-func Command(path string, within time.Duration) Source {
+func Command(path string) Source {
 	return func(ctx context.Context) (map[string]chunkset.Set, error) {
-		out, err := command.Output(ctx, path, nil, within)
+		out, err := command.Output(ctx, path, nil, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -106,25 +106,28 @@ func parse(text string) (chunkset.Set, error) {
 }
 
 // Follow asks a source again and again, every so often after the last answer, and hands publish what it says. A source
-// that fails, or does not answer within patience, may still serve what it said last; when it has failed for as long as
-// patience, nothing is known to be served, and publish is told so. An error of publish is a failure of the source.
-// trouble is told of the first of failures that are alike, and nil when all is well again. Follow ends with ctx, whose
-// error it returns.
+// that fails may still serve what it said last; when it has not answered for as long as patience, nothing is known to
+// be served, and publish is told so. An error of publish is a failure of the source. trouble is told when failures
+// begin, when they have lasted so long that nothing is published any more, and nil when all is well again. Follow ends
+// with ctx, whose error it returns.
 func Follow(ctx context.Context, from Source, every, patience time.Duration,
 	publish func(map[string]chunkset.Set) error, trouble func(error)) error {
-	said, answered := "", time.Now()
+	answered, failing, emptied := time.Now(), false, false
 	for {
-		err := once(ctx, from, patience, publish)
+		err := once(ctx, from, answered.Add(patience), patience, publish)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			answered = time.Now()
-		case time.Since(answered) >= patience:
-			err = errors.Join(err, publish(nil))
-		}
-		if text := message(err); text != said {
-			said = text
+			if failing {
+				trouble(nil)
+			}
+			answered, failing, emptied = time.Now(), false, false
+		case !emptied && time.Since(answered) >= patience:
+			failing, emptied = true, true
+			trouble(fmt.Errorf("%w; nothing is published for the worker until it does", errors.Join(err, publish(nil))))
+		case !failing:
+			failing = true
 			trouble(err)
 		}
 		select {
@@ -135,19 +138,23 @@ func Follow(ctx context.Context, from Source, every, patience time.Duration,
 	}
 }
 
-func once(ctx context.Context, from Source, patience time.Duration, publish func(map[string]chunkset.Set) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// once asks once, until a time; or, where that is over, as long as patience.
+func once(ctx context.Context, from Source, until time.Time, patience time.Duration,
+	publish func(map[string]chunkset.Set) error) error {
+	within := time.Until(until)
+	if within <= 0 {
+		within = patience
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it did not answer within %s",
+		within.Round(time.Millisecond)))
 	defer cancel()
 	sets, err := from(ctx)
 	if err != nil {
+		if late := context.Cause(ctx); late != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) &&
+			!strings.Contains(err.Error(), late.Error()) {
+			err = fmt.Errorf("%w: %w", late, err)
+		}
 		return err
 	}
 	return publish(sets)
-}
-
-func message(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

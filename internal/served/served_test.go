@@ -49,7 +49,7 @@ func TestCommand(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700))
 		return path
 	}
-	sets, err := served.Command(program("echo LSST 1-3"), time.Minute)(t.Context())
+	sets, err := served.Command(program("echo LSST 1-3"))(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, "map[LSST:1-3]", lines(sets))
 	for script, want := range map[string]string{
@@ -59,11 +59,12 @@ func TestCommand(t *testing.T) {
 		"yes LSST 1":                          "it did not end within 300ms",
 		"head -c 70000000 /dev/zero":          "it printed more than 64 MiB",
 	} {
-		within := time.Minute
+		ctx, cancel := t.Context(), func() {}
 		if strings.Contains(want, "300ms") {
-			within = 300 * time.Millisecond
+			ctx, cancel = context.WithTimeoutCause(ctx, 300*time.Millisecond, errors.New("it did not end within 300ms"))
 		}
-		_, err := served.Command(program(script), within)(t.Context())
+		_, err := served.Command(program(script))(ctx)
+		cancel()
 		assert.ErrorContains(t, err, want, script)
 	}
 }
@@ -145,12 +146,16 @@ func TestFollowing(t *testing.T) {
 		bad := func(context.Context) (map[string]chunkset.Set, error) {
 			return map[string]chunkset.Set{"bad": chunkset.MustParse("1")}, nil
 		}
-		assert.Equal(t, []string{"map[LSST:1]", "map[LSST:1]"}, next(3*time.Second, fails))
-		assert.Equal(t, []string{"trouble gone"}, next(6*time.Second, fails))
-		assert.Equal(t, []string{"map[]"}, next(4*time.Second, good))
-		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, hangs))
-		assert.Equal(t, []string{"map[]", "trouble context deadline exceeded"}, next(11*time.Second, bad))
-		assert.Equal(t, []string{"map[bad:1]", "map[]", "trouble bad name"}, next(2*time.Second, good))
+		const empty = "; nothing is published for the worker until it does"
+		assert.Equal(t, []string{"map[LSST:1]", "map[LSST:1]"}, next(3*time.Second, fails))   // at 0 and 2
+		assert.Equal(t, []string{"trouble gone"}, next(6*time.Second, fails))                 // at 4
+		assert.Equal(t, []string{"map[]", "trouble gone" + empty}, next(4*time.Second, good)) // at 12
+		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, hangs)) // at 14
+		assert.Equal(t, []string{"map[]", "trouble it did not answer within 7s: context deadline exceeded" + empty},
+			next(9*time.Second, bad)) // from 16 until 23
+		assert.Equal(t, []string{"map[bad:1]"}, next(2*time.Second, good)) // at 25
+		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, bad))
+		assert.Equal(t, []string{"map[bad:1]", "trouble bad name"}, next(2*time.Second, good))
 		cancel()
 		assert.ErrorIs(t, <-done, context.Canceled)
 	})

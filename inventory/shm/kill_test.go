@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/qserv/css-etcd/inventory/shm"
 )
@@ -104,6 +105,14 @@ func TestWritersAreKilled(t *testing.T) {
 	last.Confirm(time.Now().Add(-time.Minute))
 	assert.Equal(t, 3, inCode(t, reader, path, "LSST", fmt.Sprint(there)), "what nobody confirms is not known")
 	assert.Equal(t, 2, inCode(t, reader, reader, "LSST", "1"))
+	for _, bad := range []string{"4294967297", "-1", "1x", "", "2147483648"} {
+		assert.Equal(t, 2, inCode(t, reader, path, "LSST", bad), bad)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, unix.Mkfifo(pipe, 0o600))
+	assert.Equal(t, 2, inCode(t, reader, pipe, "LSST", "1"))
+	_, err = shm.OpenReader(pipe)
+	assert.ErrorIs(t, err, shm.ErrNotBlock)
 	assert.Equal(t, 2, inCode(t, reader, path+"x", "LSST", "1"))
 	assert.Equal(t, 2, inCode(t, reader))
 }

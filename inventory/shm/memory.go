@@ -20,7 +20,10 @@ func mapped(file *os.File, protection int) (memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() < headerSize {
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%w: it is no regular file", ErrNotBlock)
+	case info.Size() < headerSize:
 		return nil, ErrNoBlock
 	}
 	size := info.Size() &^ 7

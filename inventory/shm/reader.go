@@ -28,7 +28,7 @@ type Reader struct {
 // OpenReader opens a block for reading. It returns [ErrNoBlock] where none was written yet, and [ErrNotBlock] for a
 // file that is something else.
 func OpenReader(path string) (*Reader, error) {
-	file, err := os.Open(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // nobody is waited for at a pipe
 	if errors.Is(err, os.ErrNotExist) {
 		err = fmt.Errorf("%w: %w", ErrNoBlock, err)
 	}
@@ -62,6 +62,9 @@ func (r *Reader) Close() error {
 func (r *Reader) remap() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if is, err := r.file.Stat(); err == nil && len(r.kept) > 0 && is.Size()&^7 == int64(len(*r.mem.Load())) {
+		return nil // it has not grown
+	}
 	m, err := mapped(r.file, unix.PROT_READ)
 	if err != nil {
 		return err

@@ -62,10 +62,11 @@ func TestBlock(t *testing.T) {
 	w := openWriter(t, path)
 	_, err = shm.OpenReader(path)
 	assert.ErrorIs(t, err, shm.ErrNoBlock, "nothing was written yet")
-	require.NoError(t, w.Write(image(5, map[string]string{"LSST": "1-3,9,1234567890", "exactly8": "0-200", "none": ""}), time.Unix(0, 5)))
+	sets := map[string]string{"LSST": "1-3,9,1234567890", "exactly8": "0-200", "none": ""}
+	require.NoError(t, w.Write(image(5, sets), time.Unix(0, 5)))
 	r := openReader(t, path)
 	assert.Equal(t, worker, r.Worker())
-	assert.EqualValues(t, 1, r.Sequence())
+	assert.Greater(t, r.Sequence(), uint64(1), "it is not one that another block of this path had")
 	assert.Equal(t, time.Unix(0, 5), r.Confirmed())
 	for chunk, want := range map[int]bool{0: false, 1: true, 3: true, 4: false, 9: true, 1234567890: true, -1: false,
 		1 << 40: false} {

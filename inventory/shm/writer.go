@@ -24,10 +24,10 @@ type Writer struct {
 // leastRoom is for an image of some thousand ids, so that most blocks never grow.
 const leastRoom = 16 << 10
 
-// OpenWriter opens the block of a worker for writing, and makes it, with this mode, where there is none. What an earlier
-// writer left there stays until the first [Writer.Write]. It returns [ErrWritten] while another process writes it, and
-// [ErrNotBlock] for what is something else: another kind of file, a symbolic link, a block of another worker, or one
-// that another user made and may have forged. That is left as it is.
+// OpenWriter opens the block of a worker for writing, and makes it, with this mode, where there is none. What an
+// earlier writer left there stays until the first [Writer.Write]. It returns [ErrWritten] while another process writes
+// it, and [ErrNotBlock] for what is something else: another kind of file, a symbolic link, a block of another worker,
+// or one that another user made and may have forged. That is left as it is.
 func OpenWriter(path, worker string, mode os.FileMode) (*Writer, error) {
 	w := &Writer{path: path, name: worker, mode: mode}
 	if worker == "" || len(worker) > maxWorker || strings.ContainsRune(worker, 0) {
@@ -148,6 +148,9 @@ func (w *Writer) Write(i Image, confirmed time.Time) error {
 	}
 	image := i.encode()
 	next := w.mem.word(atSequence).Load() + 1
+	if next == 1 { // who reads may know another block of this path: no number comes twice
+		next = uint64(time.Now().UnixNano())
+	}
 	to := w.mem.room(next & 1)
 	if to.size < uint64(len(image)) || !w.mem.has(to.at, to.size) || to.at%8 != 0 {
 		var err error
