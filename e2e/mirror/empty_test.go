@@ -88,7 +88,8 @@ func (w *world) czar(databases ...string) *czar {
 	return c
 }
 
-// ingest builds the table of a database as Qserv's ingest controller does, and calls after with the number of each step.
+// ingest builds the table of a database as Qserv's ingest controller does, and calls after with the number of each
+// step.
 func ingest(t *testing.T, db *sql.DB, name, set string, after func(step int)) {
 	t.Helper()
 	conn, err := db.Conn(t.Context())
