@@ -82,6 +82,12 @@ func guess(deltas []kv.Delta) string {
 		if kv.Below("mirror").Contains(d.Path) {
 			return "mirror"
 		}
+		for _, root := range []kv.Path{csskey.Inventory, csskey.Publishers} {
+			if rest, ok := strings.CutPrefix(string(d.Path), string(root)+"/"); ok {
+				worker, _, _ := strings.Cut(rest, "/")
+				return "worker " + worker
+			}
+		}
 		if kv.Below(csskey.Coordinators).Contains(d.Path) {
 			return "coordinator"
 		}

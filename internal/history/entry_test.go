@@ -59,7 +59,7 @@ func TestChangesInWords(t *testing.T) {
 		"nothing": {},
 		"upkeep alone": {keys: []string{"~alive/c={}<{}", "~ref/w=<", "+drop/ack/5/c=", "-drop/hold/lsst/Object=",
 			"-drop/later/lsst=", "~mirror/m={}<{}", "+mirror/m/77=", "+coordinator/77=", "+fold/dbs/x=/DBS/X", "~fence=b<a",
-			"+last/PARTITIONING=7"}},
+			"+last/PARTITIONING=7", "+publisher/w/77=", "+inventory/w={}", "~inventory/w/lsst=1-3<1", "-inventory/w/x=1"}},
 		"a table comes": {[]string{"+" + object + "=READY", "+" + object + "/schema=(a INT)", "+" + object + "/partitioning=",
 			"+css/DBS/lsst/TABLES="}, []string{"table lsst.Object created"}},
 		"a table comes unfinished, with chunks": {append(chunkKeys("+", 1, 2), "+"+object+"=DO_NOT_USE",
@@ -125,6 +125,8 @@ func TestWhoWrote(t *testing.T) {
 		"+alive/c={}|+czar/c={}":       "czar c",
 		"~mirror/m={}<{}":              "mirror",
 		"+coordinator/7=":              "coordinator",
+		"+publisher/w/7=":              "worker w",
+		"~inventory/w/lsst=1-3<1":      "worker w",
 		"-commit=T n|-css/DBS/x=READY": "",
 		"-drop/table/a/b={}|-drop/ack/5/c=|-fold/dbs/a=/x": "coordinator",
 	} {

@@ -108,7 +108,8 @@ func besideText(d kv.Delta) (text string, upkeep bool) {
 
 func isUpkeep(p kv.Path, top string) bool {
 	switch kv.Path(top) {
-	case csskey.Fold, csskey.Ref, csskey.Alive, csskey.Drops, csskey.Coordinators, kv.CommitPath, kv.FencePath, "mirror":
+	case csskey.Fold, csskey.Ref, csskey.Alive, csskey.Drops, csskey.Coordinators, csskey.Inventory, csskey.Publishers,
+		kv.CommitPath, kv.FencePath, "mirror":
 		return true
 	}
 	return p == csskey.LastPartitioning
