@@ -70,7 +70,7 @@ func (b *beside) serves(lines string) {
 func (b *beside) publish() *clitest.Process {
 	b.T.Helper()
 	p := b.Process("inventory", "publish", "--worker", b.name, "--from-command", b.program(), "--every", "100ms",
-		"--ttl", "2s")
+		"--ttl", "6s") // a machine that stalls must not be taken for a dead worker
 	p.Await(`msg="css-sync publishes the inventory of a worker"`)
 	return p
 }
