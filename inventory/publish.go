@@ -31,7 +31,10 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			trouble = ""
+			if trouble != "" && p.hasAll() {
+				p.log.Info("the inventory of the worker is written again", "worker", p.worker)
+				trouble = ""
+			}
 			continue
 		case errors.Is(err, kv.ErrGuard):
 			elected.Look()
@@ -113,6 +116,13 @@ func (p *Publisher) wanted() (want said, version int, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.want.texts, p.version, p.changed
+}
+
+// hasAll reports whether etcd has said all that was to be said, as far as is known.
+func (p *Publisher) hasAll() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.reached >= 0
 }
 
 // has says that etcd has a version, -1 for none, at a revision.

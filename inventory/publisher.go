@@ -196,9 +196,9 @@ func (p *Publisher) Wait(ctx context.Context) (cssetcd.Revision, error) {
 }
 
 // Run publishes until ctx ends, whose error it returns; then the worker is gone from etcd. A publisher that was told
-// nothing yet says that the worker is alive and serves nothing. While another process
-// publishes for the worker it stands by. An etcd that cannot be reached is tried again for ever. A second call while
-// one runs is cssetcd.ErrInvalid.
+// nothing yet says that the worker is alive and serves nothing. While another process publishes for the worker it
+// stands by. An etcd that cannot be reached is tried again for ever. A second call while one runs is
+// cssetcd.ErrInvalid.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.mu.Lock()
 	running := p.running

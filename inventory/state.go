@@ -27,7 +27,6 @@ type State struct {
 // worker is immutable.
 type worker struct {
 	process Process
-	since   kv.Revision
 	sets    map[string]served
 }
 
@@ -88,7 +87,7 @@ func readWorker(s *kv.Snapshot, name string, old *worker) *worker {
 	if !who.Exists() { // each term of a publisher begins with it, and ends with all else
 		return nil
 	}
-	w := &worker{since: who.Create, sets: map[string]served{}}
+	w := &worker{sets: map[string]served{}}
 	_ = json.Unmarshal([]byte(who.Value), &w.process) // it is told to people, and nothing follows from it
 	for p, e := range s.Range(kv.Below(path)) {
 		db := string(p[len(path)+1:])

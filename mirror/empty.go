@@ -70,11 +70,13 @@ type emptyKeeper struct {
 	records   map[string]kvdata.Agreed
 	seen      map[string]sighting
 	told      map[string]string // what is wrong with a database, or "" with all; "" where nothing is
-	report    func(text string) // takes what is wrong, each time that is something else; "" when nothing is
-	reported  string
-	missed    map[string]int   // looks in a row at which a database could not be done because of others
-	reached   cssetcd.Revision // nothing is decided before the feed shows it
-	lacking   bool             // a privilege was missing over this connection
+	// report takes what is wrong, "" when nothing is, and whether that is worth telling again.
+	report   func(text string, again bool)
+	reported string
+	looked   bool             // something was reported
+	missed   map[string]int   // looks in a row at which a database could not be done because of others
+	reached  cssetcd.Revision // nothing is decided before the feed shows it
+	lacking  bool             // a privilege was missing over this connection
 }
 
 // sighting is what a table said when it was read last.
@@ -94,13 +96,12 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, catalogue: m.cfg.Catalogue, cluster: s.cluster, target: m.cfg.Target,
 		term: s.state.Term, taking: s.both != nil, pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{},
-		report: func(text string) { m.log(m.status.emptyTables(text)) }, missed: map[string]int{}}
+		report: func(text string, again bool) { m.log(m.status.emptyTables(text, again)) }, missed: map[string]int{}}
 	var running sync.WaitGroup
 	running.Go(func() { k.run(ctx) })
 	return func() {
 		cancel()
-		running.Wait()
-		k.report("")
+		running.Wait() // what is wrong stays so until the next keeper has looked
 	}
 }
 
@@ -110,9 +111,11 @@ func (k *emptyKeeper) run(ctx context.Context) {
 		if ctx.Err() != nil || errors.Is(err, cssetcd.ErrClosed) || errors.Is(err, errRegressed) {
 			return // the session finds out by itself, and the next one begins with what is so then
 		}
-		if k.missed[""]++; err != nil && k.missed[""] > 1 { // what passes at once the session tells better
-			k.tell("", "the tables of empty chunks are not kept", err)
-			k.tellAll()
+		if err != nil {
+			if k.missed[""]++; k.missed[""] > 1 { // what passes at once the session tells better
+				k.tell("", "the tables of empty chunks are not kept", err)
+				k.tellAll()
+			}
 		}
 		if wait.For(ctx, k.pace.failed) != nil {
 			return
@@ -227,6 +230,7 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 		names[name] = true
 	}
 	maps.DeleteFunc(k.told, func(name, _ string) bool { return name != "" && !names[name] })
+	maps.DeleteFunc(k.missed, func(name string, _ int) bool { return name != "" && !names[name] })
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		if len(name) > kvdata.MaxEmptyName {
 			k.tell(name, "its name is too long for a table of empty chunks", fmt.Errorf("it has %d bytes, and MySQL takes %d",
@@ -280,7 +284,7 @@ func (k *emptyKeeper) inMySQL(ctx context.Context, db *kvdata.Empty, name string
 // miss counts looks at which others were in the way, and tells when they go on to be.
 func (k *emptyKeeper) miss(name string) {
 	const often = 30
-	if k.missed[name]++; k.missed[name] == often {
+	if k.missed[name]++; k.missed[name] >= often {
 		k.tell(name, "the table of empty chunks is not kept", errors.New("others keep it locked, or go on changing it"))
 	}
 }

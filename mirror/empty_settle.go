@@ -37,8 +37,10 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 		k.told[name], k.missed[name] = "", 0
 		return nil
 	case d.Foreign && time.Since(mysql.since) < k.pace.settle:
+		k.miss(name)
 		return nil
 	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
+		k.told[name], k.missed[name] = "", 0
 		return nil // its database may come yet
 	case d.Action == emptychunks.Write && set.Len() > kvdata.MaxEmptyChunks:
 		k.tell(name, "the table of empty chunks stays as it is",
@@ -86,7 +88,7 @@ func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.D
 		return err
 	}
 	k.agreed(c)
-	k.told[c.DB] = ""
+	k.told[c.DB], k.missed[c.DB] = "", 0
 	delete(k.seen, c.DB)
 	log := k.log.With("database", c.DB, "chunks", c.Now.Set.Len(), "revision", c.Revision)
 	if d.Overrules {
@@ -145,7 +147,7 @@ var digits = regexp.MustCompile(`\d+`)
 // mostNamed is of how many databases it is told what is wrong.
 const mostNamed = 3
 
-// tellAll reports what is wrong, where that is something else than before.
+// tellAll reports what is wrong, where that is something else than before, and first of all.
 func (k *emptyKeeper) tellAll() {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(k.told)) {
@@ -157,8 +159,8 @@ func (k *emptyKeeper) tellAll() {
 		all = append(all[:mostNamed], fmt.Sprintf("and %d more", more))
 	}
 	text := strings.Join(all, "; ")
-	if same := digits.ReplaceAllString(text, ""); same != k.reported {
-		k.reported = same
-		k.report(text)
+	if !k.looked || text != k.reported {
+		k.report(text, digits.ReplaceAllString(text, "") != digits.ReplaceAllString(k.reported, ""))
+		k.looked, k.reported = true, text
 	}
 }

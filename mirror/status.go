@@ -157,18 +157,19 @@ func (k *statusKeeper) notCompared(err error) []notice {
 	return k.journal.set(time.Now(), NotCompared, err.Error())
 }
 
-// emptyTables notes what is wrong with tables of empty chunks; "": nothing. What is another thing is told again.
-func (k *statusKeeper) emptyTables(text string) []notice {
+// emptyTables notes what is wrong with tables of empty chunks; "": nothing. It is told again where it is another thing.
+func (k *statusKeeper) emptyTables(text string, another bool) []notice {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if text == "" {
 		return k.journal.clear(func(t Trouble) bool { return t.Code == EmptyTables })
 	}
 	now := time.Now()
-	if out := k.journal.set(now, EmptyTables, text); len(out) > 0 {
-		return out
+	out := k.journal.set(now, EmptyTables, text)
+	if len(out) == 0 && another {
+		return k.journal.again(now, EmptyTables)
 	}
-	return k.journal.again(now, EmptyTables)
+	return out
 }
 
 func (k *statusKeeper) compared() []notice {

@@ -28,7 +28,7 @@ func inventoryPublish(p *program) *cobra.Command {
 The tables say what is registered with the worker, while its MySQL answers. Where a worker may be dead whose MySQL is not, let a program ask
 the worker itself, and fail when that does not answer.
 
-When it cannot be found out for one to two --ttl what is served, nothing is, and that is what is published until it can be found out again.
+When it cannot be found out for as long as --ttl what is served, nothing is, and that is what is published until it can be found out again.
 Of several processes with the same --worker one publishes, and the others stand by.`,
 		Example: "  css-sync inventory publish --worker worker-1 --from-dsn-file /etc/css-sync/worker.dsn\n" +
 			"  css-sync inventory publish --worker worker-1 --from-command /usr/local/bin/what-is-served",

@@ -27,10 +27,11 @@ func Run(ctx context.Context, path string, args []string, within time.Duration, 
 // maxOutput is how much a program may print.
 const maxOutput = 64 << 20
 
-// Output is [Run] of a program without input; it returns what that wrote to its standard output, up to 64 MiB.
-func Output(ctx context.Context, path string, args []string, within time.Duration) ([]byte, error) {
+// Output is [Run] of a program without arguments and input, for which ctx is the limit. It returns what that wrote to
+// its standard output, up to 64 MiB.
+func Output(ctx context.Context, path string) ([]byte, error) {
 	out := capped{left: maxOutput}
-	if err := run(ctx, path, args, within, nil, &out); err != nil {
+	if err := run(ctx, path, nil, 0, nil, &out); err != nil {
 		return nil, err
 	}
 	if out.over {

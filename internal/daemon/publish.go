@@ -53,7 +53,6 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 		}
 		p.Log.Warn("it is not known what the worker serves", "worker", config.Worker, "err", cli.Sentence(err))
 	}
-	warnUnknownWorker(ctx, p, css, config.Worker)
 	asked := make(chan struct{}) // closed when it is known what the worker serves, or that it is not
 	known := sync.OnceFunc(func() { close(asked) })
 	err = runAll(ctx,
@@ -67,10 +66,14 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 		},
 		func(ctx context.Context) error {
 			return served.Follow(ctx, source, config.Every, config.TTL, func(sets map[string]chunkset.Set) error {
-				defer known()
-				return publisher.Replace(sets)
+				err := publisher.Replace(sets)
+				if err == nil {
+					known()
+				}
+				return err
 			}, trouble)
 		},
+		func(ctx context.Context) error { return warnUnknownWorker(ctx, p, css, config.Worker) },
 		func(ctx context.Context) error { new(heart).beat(ctx, p); return nil })
 	notify(p, stopping)
 	p.Log.Info("css-sync stops")
@@ -78,12 +81,13 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 }
 
 // warnUnknownWorker warns where the name of a worker may be a slip: the catalogue has no node of that name.
-func warnUnknownWorker(ctx context.Context, p *cli.Program, css *cli.Catalogue, worker string) {
+func warnUnknownWorker(ctx context.Context, p *cli.Program, css *cli.Catalogue, worker string) error {
 	ctx, cancel := p.Limit(ctx)
 	defer cancel()
 	if _, err := css.Node(ctx, worker); errors.Is(err, cssetcd.ErrNotFound) {
 		p.Log.Warn("the catalogue has no node of the worker's name", "worker", worker)
 	}
+	return nil
 }
 
 func (c Publish) source() (from served.Source, closeSource func(), err error) {

@@ -38,13 +38,13 @@ func RunSharedMemory(ctx context.Context, p *cli.Program, config SharedMemory) e
 		return err
 	}
 	defer view.Close()
-	warnUnknownWorker(ctx, p, css, config.Worker)
 	k := &keeper{view: view, block: block, worker: config.Worker, p: p}
 	k.keep()
 	p.Log.Info("css-sync keeps the inventory of a worker in shared memory", "version", config.Version, "worker",
 		config.Worker, "file", config.File, "prefix", p.Connection.Prefix)
 	notify(p, ready)
-	err = runAll(ctx, k.run, func(ctx context.Context) error { new(heart).beat(ctx, p); return nil })
+	err = runAll(ctx, k.run, func(ctx context.Context) error { new(heart).beat(ctx, p); return nil },
+		func(ctx context.Context) error { return warnUnknownWorker(ctx, p, css, config.Worker) })
 	notify(p, stopping)
 	p.Log.Info("css-sync stops")
 	return err

@@ -1,13 +1,11 @@
-// Package filelock is a lock that processes of one machine take by a file, and that ends with the process. Only who may
-// write the file can take it: with flock(2) who may read could, too.
+// Package filelock is a lock that processes of one machine take by a file, and that ends with the process.
 package filelock
 
 import (
 	"errors"
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // ErrHeld says that somebody else has the lock.
@@ -22,28 +20,20 @@ func Take(path string, mode os.FileMode) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = set(file, unix.F_WRLCK)
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		return &Lock{file}, nil
 	}
-	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = ErrHeld
 	}
 	return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
 }
-
-// File returns the file that is locked, open for reading and writing. Release closes it.
-func (l *Lock) File() *os.File { return l.file }
 
 // Release lets others take the lock. The file stays: removing it could take it from under a process that waits for it.
 //
 // Closing the file is not enough: a process that this one is just starting has a copy of it until it runs its own
 // program, and the lock would last as long.
 func (l *Lock) Release() error {
-	return errors.Join(set(l.file, unix.F_UNLCK), l.file.Close())
-}
-
-// set sets a lock on the open file, which like that of flock(2) belongs to what was opened and not to the process.
-func set(file *os.File, kind int16) error {
-	return unix.FcntlFlock(file.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: kind})
+	return errors.Join(syscall.Flock(int(l.file.Fd()), syscall.LOCK_UN), l.file.Close())
 }

@@ -1,14 +1,12 @@
 package filelock
 
 import (
-	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
 
 func TestOneAtATime(t *testing.T) {
@@ -24,20 +22,6 @@ func TestOneAtATime(t *testing.T) {
 	require.NoError(t, again.Release())
 	_, err = Take(filepath.Join(path, "below a file"), 0o600)
 	assert.ErrorIs(t, err, syscall.ENOTDIR)
-}
-
-// Rule: who may only read the file cannot keep others from the lock.
-func TestReadersCannotLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "lock")
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	reads, err := os.Open(path)
-	require.NoError(t, err)
-	defer reads.Close()
-	require.NoError(t, syscall.Flock(int(reads.Fd()), syscall.LOCK_EX))
-	assert.Error(t, set(reads, unix.F_WRLCK))
-	held, err := Take(path, 0o600)
-	require.NoError(t, err)
-	require.NoError(t, held.Release())
 }
 
 // Rule: a lock that was released is free, though a process that is just being started has a copy of the file.

@@ -60,7 +60,7 @@ func MySQL(db *sql.DB) Source {
 // say nothing.
 func Command(path string) Source {
 	return func(ctx context.Context) (map[string]chunkset.Set, error) {
-		out, err := command.Output(ctx, path, nil, 0)
+		out, err := command.Output(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +113,13 @@ func parse(text string) (chunkset.Set, error) {
 func Follow(ctx context.Context, from Source, every, patience time.Duration,
 	publish func(map[string]chunkset.Set) error, trouble func(error)) error {
 	answered, failing, emptied := time.Now(), false, false
+	var last error
 	for {
+		if failing && !emptied && time.Since(answered) >= patience {
+			emptied = true
+			trouble(fmt.Errorf("%w; until that is over the worker is published as serving nothing",
+				errors.Join(last, publish(nil))))
+		}
 		err := once(ctx, from, answered.Add(patience), patience, publish)
 		switch {
 		case ctx.Err() != nil:
@@ -123,15 +129,17 @@ func Follow(ctx context.Context, from Source, every, patience time.Duration,
 				trouble(nil)
 			}
 			answered, failing, emptied = time.Now(), false, false
-		case !emptied && time.Since(answered) >= patience:
-			failing, emptied = true, true
-			trouble(fmt.Errorf("%w; nothing is published for the worker until it does", errors.Join(err, publish(nil))))
 		case !failing:
 			failing = true
 			trouble(err)
 		}
+		last = err
+		pause := every
+		if failing && !emptied {
+			pause = max(0, min(every, time.Until(answered.Add(patience))))
+		}
 		select {
-		case <-time.After(every):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

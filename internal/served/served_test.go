@@ -120,8 +120,9 @@ func TestFollowing(t *testing.T) {
 		go func() {
 			done <- served.Follow(ctx, func(ctx context.Context) (map[string]chunkset.Set, error) {
 				mu.Lock()
-				defer mu.Unlock()
-				return answer(ctx)
+				now := answer
+				mu.Unlock()
+				return now(ctx)
 			}, 2*time.Second, 9*time.Second, func(sets map[string]chunkset.Set) error {
 				note("%v", sets)
 				if sets["bad"].Contains(1) {
@@ -146,14 +147,15 @@ func TestFollowing(t *testing.T) {
 		bad := func(context.Context) (map[string]chunkset.Set, error) {
 			return map[string]chunkset.Set{"bad": chunkset.MustParse("1")}, nil
 		}
-		const empty = "; nothing is published for the worker until it does"
+		const empty = "; until that is over the worker is published as serving nothing"
 		assert.Equal(t, []string{"map[LSST:1]", "map[LSST:1]"}, next(3*time.Second, fails))   // at 0 and 2
 		assert.Equal(t, []string{"trouble gone"}, next(6*time.Second, fails))                 // at 4
-		assert.Equal(t, []string{"map[]", "trouble gone" + empty}, next(4*time.Second, good)) // at 12
-		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, hangs)) // at 14
-		assert.Equal(t, []string{"map[]", "trouble it did not answer within 7s: context deadline exceeded" + empty},
-			next(9*time.Second, bad)) // from 16 until 23
-		assert.Equal(t, []string{"map[bad:1]"}, next(2*time.Second, good)) // at 25
+		assert.Equal(t, []string{"map[]", "trouble gone" + empty}, next(3*time.Second, good)) // at 11
+		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, fails)) // at 13
+		assert.Equal(t, []string{"trouble gone"}, next(2*time.Second, hangs))                 // at 15
+		assert.Equal(t, []string{"map[]", "trouble it did not answer within 5s: context deadline exceeded" + empty},
+			next(7*time.Second, bad)) // from 17 until 22
+		assert.Equal(t, []string{"map[bad:1]"}, next(11*time.Second, good)) // after another 9 s, at 33
 		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, bad))
 		assert.Equal(t, []string{"map[bad:1]", "trouble bad name"}, next(2*time.Second, good))
 		cancel()

@@ -9,7 +9,8 @@
 //     the sequence number, that this is the one. A reader that was overtaken while it read sees that the number has
 //     moved, and reads again.
 //   - So a writer that dies at any moment leaves the last whole image behind, and no reader waits for it.
-//   - One writer at a time: it holds a lock of the kernel (flock) on the file, which goes with the process.
+//   - One writer at a time: it holds a lock of the kernel (flock) on a file beside it that only its user can open. The
+//     lock goes with the process.
 //   - What does not fit is written further behind, and the file grows. Readers find that the image lies beyond what
 //     they have mapped, and map it anew. A file never shrinks.
 //

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"go.uber.org/goleak"
 
@@ -134,7 +135,12 @@ func TestWhoMayWrite(t *testing.T) {
 	_, err = shm.OpenWriter(path, "worker-2", 0o644)
 	assert.ErrorIs(t, err, shm.ErrNotBlock)
 	assert.ErrorContains(t, err, "it is of worker \"worker-1\"")
-	again := openWriter(t, path)
+	reads, err := os.Open(path)
+	require.NoError(t, err)
+	defer reads.Close()
+	require.NoError(t, unix.Flock(int(reads.Fd()), unix.LOCK_EX))
+	require.NoError(t, unix.FcntlFlock(reads.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}))
+	again := openWriter(t, path) // whatever who may only read it has locked
 	r := openReader(t, path)
 	assert.True(t, contains(t, r, "LSST", 1), "what was there stays")
 	require.NoError(t, again.Write(image(6, map[string]string{"LSST": "2"}), time.Unix(0, 5)))
@@ -145,12 +151,12 @@ func TestWhoMayWrite(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(dir, "linked"), link))
 	_, err = shm.OpenWriter(link, worker, 0o644)
 	assert.ErrorIs(t, err, shm.ErrNotBlock)
-	assert.ErrorContains(t, err, "it is no regular file")
+	assert.ErrorContains(t, err, "link is no regular file")
 	if os.Geteuid() == 0 {
 		require.NoError(t, os.Chown(filepath.Join(dir, "linked"), 7, 7))
 		_, err = shm.OpenWriter(filepath.Join(dir, "linked"), worker, 0o644)
 		assert.ErrorIs(t, err, shm.ErrNotBlock)
-		assert.ErrorContains(t, err, "it belongs to the user with the id 7")
+		assert.ErrorContains(t, err, "linked belongs to the user with the id 7")
 	}
 
 	for _, name := range []string{"", strings.Repeat("x", 256), "a\x00b"} {

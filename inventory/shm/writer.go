@@ -17,7 +17,8 @@ import (
 type Writer struct {
 	path, name string
 	mode       os.FileMode
-	lock       *filelock.Lock
+	lock       *filelock.Lock // on a file beside it, which readers cannot open: of the block they could lock something
+	file       *os.File
 	mem        memory
 }
 
@@ -40,33 +41,69 @@ func OpenWriter(path, worker string, mode os.FileMode) (*Writer, error) {
 }
 
 func (w *Writer) open() (err error) {
-	if is, err := os.Lstat(w.path); err == nil && !is.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is no regular file", ErrNotBlock)
-	}
-	if w.lock, err = filelock.Take(w.path, w.mode); err != nil {
-		if errors.Is(err, filelock.ErrHeld) {
-			err = fmt.Errorf("%w: %w", ErrWritten, err)
-		}
+	lock := w.path + ".lock"
+	if err := own(lock); err != nil {
 		return err
 	}
-	if err = w.begin(); err != nil {
+	if w.lock, err = filelock.Take(lock, 0o600); errors.Is(err, filelock.ErrHeld) {
+		return fmt.Errorf("%w: %w", ErrWritten, err)
+	} else if err != nil {
+		return err
+	}
+	if err := w.openFile(); err != nil {
 		return errors.Join(err, w.lock.Release())
+	}
+	return nil
+}
+
+// own refuses what is at a path and is no regular file of this user: somebody else may have forged it, or lead
+// elsewhere.
+func own(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return ours(info)
+}
+
+func ours(info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is no regular file", ErrNotBlock, info.Name())
+	}
+	if of, ok := info.Sys().(*syscall.Stat_t); ok && int(of.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to the user with the id %d, who may have forged it; remove it", ErrNotBlock,
+			info.Name(), of.Uid)
+	}
+	return nil
+}
+
+func (w *Writer) openFile() error {
+	if err := own(w.path); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(w.path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, w.mode)
+	if err != nil {
+		return err
+	}
+	w.file = file
+	if err := w.begin(); err != nil {
+		return errors.Join(err, file.Close())
 	}
 	return nil
 }
 
 // begin maps the block, and makes a file that is new, or whose maker died at it, into one.
 func (w *Writer) begin() error {
-	if !w.There() {
-		return errors.New("somebody removes or replaces the file at this moment")
-	}
-	file := w.lock.File()
+	file := w.file
 	info, err := file.Stat()
+	if err == nil {
+		err = ours(info)
+	}
 	if err != nil {
 		return err
-	}
-	if of, ok := info.Sys().(*syscall.Stat_t); ok && int(of.Uid) != os.Geteuid() {
-		return fmt.Errorf("%w: it belongs to the user with the id %d, who may have forged it; remove it", ErrNotBlock, of.Uid)
 	}
 	size := info.Size()
 	if size < headerSize {
@@ -127,6 +164,9 @@ func (w *Writer) make() error {
 // memory that is not there to be had.
 func reserve(file *os.File, size int64) error {
 	err := unix.Fallocate(int(file.Fd()), 0, 0, size)
+	for errors.Is(err, unix.EINTR) { // the runtime sends signals to itself
+		err = unix.Fallocate(int(file.Fd()), 0, 0, size)
+	}
 	if errors.Is(err, unix.EOPNOTSUPP) { // of a file system that is none in memory
 		info, err := file.Stat()
 		if err != nil || info.Size() >= size {
@@ -148,8 +188,9 @@ func (w *Writer) Write(i Image, confirmed time.Time) error {
 	}
 	image := i.encode()
 	next := w.mem.word(atSequence).Load() + 1
-	if next == 1 { // who reads may know another block of this path: no number comes twice
+	if next == 1 { // who reads may know another block of this path: by a clock that is right no number comes twice
 		next = uint64(time.Now().UnixNano())
+		w.Confirm(confirmed)
 	}
 	to := w.mem.room(next & 1)
 	if to.size < uint64(len(image)) || !w.mem.has(to.at, to.size) || to.at%8 != 0 {
@@ -159,8 +200,8 @@ func (w *Writer) Write(i Image, confirmed time.Time) error {
 		}
 	}
 	w.mem.put(to.at, image)
-	w.Confirm(confirmed)
 	w.mem.word(atSequence).Store(next)
+	w.Confirm(confirmed) // afterwards: of the image before nobody knows that
 	return nil
 }
 
@@ -168,10 +209,10 @@ func (w *Writer) Write(i Image, confirmed time.Time) error {
 func (w *Writer) grow(which, size uint64) (room, error) {
 	const page = 4096
 	r := room{at: (uint64(len(w.mem)) + page - 1) &^ (page - 1), size: (2*size + page - 1) &^ (page - 1)}
-	if err := reserve(w.lock.File(), int64(r.at+r.size)); err != nil {
+	if err := reserve(w.file, int64(r.at+r.size)); err != nil {
 		return r, err
 	}
-	wider, err := mapped(w.lock.File(), unix.PROT_READ|unix.PROT_WRITE)
+	wider, err := mapped(w.file, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return r, err
 	}
@@ -186,7 +227,7 @@ func (w *Writer) grow(which, size uint64) (room, error) {
 // next [Writer.Write] makes it anew.
 func (w *Writer) There() bool {
 	at, err := os.Lstat(w.path)
-	is, serr := w.lock.File().Stat()
+	is, serr := w.file.Stat()
 	return err == nil && serr == nil && os.SameFile(at, is)
 }
 
@@ -196,11 +237,11 @@ func (w *Writer) stay() error {
 		return nil
 	}
 	old := *w
-	if err := w.open(); err != nil {
+	if err := w.openFile(); err != nil {
 		*w = old
 		return err
 	}
-	return old.release()
+	return errors.Join(old.mem.unmap(), old.file.Close())
 }
 
 // Confirm says that the image was still what etcd holds at a time.
@@ -214,4 +255,4 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-func (w *Writer) release() error { return errors.Join(w.mem.unmap(), w.lock.Release()) }
+func (w *Writer) release() error { return errors.Join(w.mem.unmap(), w.file.Close(), w.lock.Release()) }
