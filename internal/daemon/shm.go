@@ -65,40 +65,21 @@ type keeper struct {
 // confirmEvery is how often a block is told that it is still true, and is tried again to write.
 const confirmEvery = time.Second
 
+// run looks whenever the view shows something else, and from time to time.
 func (k *keeper) run(ctx context.Context) error {
-	tick := time.NewTicker(confirmEvery)
-	defer tick.Stop()
-	changes := make(chan struct{}, 1)
-	next, cancel := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	defer func() {
-		cancel()
-		<-ended
-	}()
-	go func() { ended <- k.follow(next, changes) }()
-	for {
-		select {
-		case <-changes:
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		k.keep()
-	}
-}
-
-// follow tells whenever the view shows something else.
-func (k *keeper) follow(ctx context.Context, changes chan<- struct{}) error {
 	for have := k.view.State(); ; {
-		next, err := k.view.Next(ctx, have)
-		if err != nil {
+		waiting, cancel := context.WithTimeout(ctx, confirmEvery)
+		next, err := k.view.Next(waiting, have)
+		cancel()
+		switch {
+		case err == nil:
+			have = next
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}
-		have = next
-		select {
-		case changes <- struct{}{}:
-		default: // it is about to look
-		}
+		k.keep()
 	}
 }
 
