@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"iter"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -60,23 +57,3 @@ func (p *program) writeChunk(ctx context.Context, args []string, say string,
 }
 
 const longestChunkLine = 1 << 20
-
-// eachLine reads lines, but for empty ones and those that begin with #. What is wrong with one is told with its number.
-func eachLine(r io.Reader, read func(line string) error) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, longestChunkLine)
-	number := 1
-	for ; lines.Scan(); number++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		if err := read(line); err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("line %d: %w", number, err)
-	}
-	return nil
-}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/lines"
 )
 
 func chunkAdd(p *program) *cobra.Command {
@@ -62,7 +63,7 @@ func (p *program) addChunksFrom(ctx context.Context, table, file string) error {
 
 // parseChunks reads a chunk from each line.
 func parseChunks(r io.Reader) (chunks []cssetcd.Chunk, err error) {
-	err = eachLine(r, func(line string) error {
+	err = lines.Each(r, longestChunkLine, func(line string) error {
 		words := strings.Fields(line)
 		id, err := parseChunk(words[0])
 		if err != nil {

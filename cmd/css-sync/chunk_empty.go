@@ -5,9 +5,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/served"
 )
 
 const emptyHelp = `Say which chunks of a database hold no rows, so that czars send no queries there. That is known of a database once somebody
@@ -24,16 +24,13 @@ func chunkEmpty(p *program) *cobra.Command {
 }
 
 // noChunks is how the empty set is typed and printed: nothing at all would look like a mistake.
-const noChunks = "none"
+const noChunks = served.None
 
 func parseChunkSet(arg string) (cssetcd.ChunkSet, error) {
-	if arg == noChunks {
-		return cssetcd.ChunkSet{}, nil
-	}
 	if arg == "" {
 		return cssetcd.ChunkSet{}, cli.BadInput("the set of chunks is empty text; say %q if no chunk is meant", noChunks)
 	}
-	set, err := chunkset.Parse(arg)
+	set, err := served.ParseSet(arg)
 	if err != nil {
 		return set, cli.BadInput("%w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/internal/lines"
 )
 
 func emptyImport(p *program) *cobra.Command {
@@ -37,7 +38,7 @@ ids and runs as "0-311,313". Empty lines and those that begin with # are left ou
 // parseChunkLines reads a set from lines. A file without any is refused: it may be the wrong one, or cut off.
 func parseChunkLines(r io.Reader) (cssetcd.ChunkSet, error) {
 	var all []string
-	err := eachLine(r, func(line string) error {
+	err := lines.Each(r, longestChunkLine, func(line string) error {
 		if _, err := chunkset.Parse(line); err != nil {
 			return cli.BadInput("%w", err)
 		}

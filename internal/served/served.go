@@ -2,7 +2,6 @@
 package served
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/qserv/css-etcd/chunkset"
 	"github.com/qserv/css-etcd/internal/command"
+	"github.com/qserv/css-etcd/internal/lines"
 )
 
 // Source tells which chunks a worker can serve, by database. What it returns is of one moment.
@@ -78,27 +78,23 @@ const None = "none"
 // Parse reads the lines of a [Command].
 func Parse(text []byte) (map[string]chunkset.Set, error) {
 	sets := map[string]chunkset.Set{}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, len(text)+1)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	err := lines.Each(bytes.NewReader(text), len(text)+1, func(line string) error {
 		fields := strings.Fields(line)
 		if len(fields) != 2 {
-			return nil, fmt.Errorf("line %d: %.80q is not the name of a database, a blank, and chunks", n, line)
+			return fmt.Errorf("%.80q is not the name of a database, a blank, and chunks", line)
 		}
-		set, err := parse(fields[1])
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
+		set, err := ParseSet(fields[1])
 		sets[fields[0]] = sets[fields[0]].Union(set)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	return sets, lines.Err()
+	return sets, nil
 }
 
-func parse(text string) (chunkset.Set, error) {
+// ParseSet reads a set as people type it, [None] being the empty one.
+func ParseSet(text string) (chunkset.Set, error) {
 	if text == None {
 		return chunkset.Set{}, nil
 	}
