@@ -20,19 +20,25 @@ type Report struct {
 	Rows        int              // of kvData
 	Differences []plan.Difference
 	Quarantined []plan.Quarantined // the keys that kvData cannot hold, in byte order
+	EmptySets   int                // databases whose empty chunks were compared
+	EmptyChunks []EmptyDifference  // those of them on which MySQL and etcd do not agree, by name
 
 	plan *plan.Plan
 }
 
-// InAgreement reports whether kvData shows exactly the catalogue of its revision.
-func (r Report) InAgreement() bool { return len(r.Differences) == 0 }
+// InAgreement reports whether kvData shows exactly the catalogue of its revision, and the tables of empty chunks what
+// etcd says of them.
+func (r Report) InAgreement() bool { return len(r.Differences)+len(r.EmptyChunks) == 0 }
 
-// SQL returns the statements that would undo the differences, in their order. Of a large table they are many.
-func (r Report) SQL() []string {
-	if r.plan == nil {
-		return nil
+// SQL returns the statements that would undo the differences in MySQL, in their order. Of a large table they are many.
+func (r Report) SQL() (all []string) {
+	if r.plan != nil {
+		all = r.plan.SQL()
 	}
-	return r.plan.SQL()
+	for _, d := range r.EmptyChunks {
+		all = append(all, d.SQL()...)
+	}
+	return all
 }
 
 // How long Check follows a mirror that moves on faster than etcd keeps its history, and how long it waits for one that
@@ -43,7 +49,9 @@ const (
 )
 
 // Check compares kvData with the catalogue at exactly the revision that kvData shows, so that what changes meanwhile is
-// no difference. It writes nothing and holds nobody up. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData],
+// no difference. Of the empty chunks of databases it compares what both say now: what a mirror settles within ten
+// seconds is no difference, so that a call that finds some takes that long. It writes nothing and holds nobody up for
+// longer than it takes to read such a table. It fails with [ErrNoMirror], [ErrIdentity], [ErrNotKvData],
 // with an error that is cssetcd.ErrCompacted when etcd no longer has that revision, and as etcd and MySQL do.
 func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Report, error) {
 	if err := kvdata.ValidateTarget(target); err != nil {
@@ -55,6 +63,13 @@ func Check(ctx context.Context, target *mysql.Config, catalogue Catalogue) (Repo
 	}
 	for try := 1; ; try++ {
 		report, err := checkOnce(ctx, target, catalogue, identity)
+		if err == nil {
+			report.EmptyChunks, report.EmptySets, err = lastingEmpty(ctx, target, catalogue, usualEmptyPace)
+			if err != nil {
+				err = fmt.Errorf("check: %w", err)
+			}
+			return report, err
+		}
 		if !errors.Is(err, cssetcd.ErrCompacted) {
 			return report, err
 		}

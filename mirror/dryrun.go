@@ -44,5 +44,9 @@ func (m *Mirror) dryRun(ctx context.Context) (Result, error) {
 	if err := brake(found.Table, p, to, e, m.cfg.AllowMassDelete); err != nil {
 		return Result{}, err
 	}
-	return resultOf(p, to.Revision()), nil
+	result := resultOf(p, to.Revision())
+	if m.cfg.Empty != nil {
+		result.EmptyChunks, _, err = compareEmpty(ctx, m.cfg.Target, m.cfg.Catalogue, found.Adopting)
+	}
+	return result, err
 }

@@ -23,7 +23,7 @@ import (
 // EmptyChunks is where etcd has which chunks of databases are empty. Run keeps the tables <db>_EmptyChunks, from which
 // C++ czars read the same, beside kvData.
 type EmptyChunks struct {
-	Feed   Feed // of its own: nobody else calls it
+	Feed   Feed // what Run follows, of its own: nobody else calls it; Once does without
 	Writer EmptyWriter
 }
 
@@ -50,11 +50,12 @@ type emptyPace struct {
 	failed  time.Duration // after a connection failed
 	write   time.Duration // for etcd to take something in
 	anew    time.Duration // after which a connection with too few privileges is made anew: there may be more now
+	once    time.Duration // for which Once waits for others, and Check for a mirror
 }
 
 var usualEmptyPace = emptyPace{
 	poll: 2 * time.Second, settle: 3 * time.Second, reread: 300, catchUp: 5 * time.Second, failed: 5 * time.Second,
-	write: 10 * time.Second, anew: time.Minute,
+	write: 10 * time.Second, anew: time.Minute, once: 10 * time.Second,
 }
 
 // emptyKeeper keeps the tables of empty chunks for as long as a session has kvData.
@@ -73,10 +74,11 @@ type emptyKeeper struct {
 	// report takes what is wrong, "" when nothing is, and whether that is worth telling again.
 	report   func(text string, again bool)
 	reported string
-	looked   bool             // something was reported
-	missed   map[string]int   // looks in a row at which a database could not be done because of others
-	reached  cssetcd.Revision // nothing is decided before the feed shows it
-	lacking  bool             // a privilege was missing over this connection
+	looked   bool                  // something was reported
+	missed   map[string]int        // looks in a row at which a database could not be done because of others
+	reached  cssetcd.Revision      // nothing is decided before the feed shows it
+	lacking  bool                  // a privilege was missing over this connection
+	done     func(EmptyDifference) // takes what was settled; nil: nobody asks
 }
 
 // sighting is what a table said when it was read last.
@@ -94,15 +96,19 @@ func (m *Mirror) keepEmpty(ctx context.Context, s *session) (end func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	k := &emptyKeeper{EmptyChunks: *m.cfg.Empty, catalogue: m.cfg.Catalogue, cluster: s.cluster, target: m.cfg.Target,
-		term: s.state.Term, taking: s.both != nil, pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{},
-		report: func(text string, again bool) { m.log(m.status.emptyTables(text, again)) }, missed: map[string]int{}}
+	k := m.emptyKeeper(s)
 	var running sync.WaitGroup
 	running.Go(func() { k.run(ctx) })
 	return func() {
 		cancel()
 		running.Wait() // what is wrong stays so until the next keeper has looked
 	}
+}
+
+func (m *Mirror) emptyKeeper(s *session) *emptyKeeper {
+	return &emptyKeeper{EmptyChunks: *m.cfg.Empty, catalogue: m.cfg.Catalogue, cluster: s.cluster, target: m.cfg.Target,
+		term: s.state.Term, taking: s.both != nil, pace: m.emptyPace, log: m.cfg.Logger, told: map[string]string{},
+		report: func(text string, again bool) { m.log(m.status.emptyTables(text, again)) }, missed: map[string]int{}}
 }
 
 func (k *emptyKeeper) run(ctx context.Context) {
@@ -123,23 +129,33 @@ func (k *emptyKeeper) run(ctx context.Context) {
 	}
 }
 
-// connected works over one connection until something fails.
-func (k *emptyKeeper) connected(ctx context.Context) error {
+// open connects, and reads what is on record.
+func (k *emptyKeeper) open(ctx context.Context) (*kvdata.Empty, error) {
 	db, err := kvdata.OpenEmpty(ctx, k.target, k.term)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer db.Close()
 	if k.records, err = db.Records(ctx); err != nil {
-		return err
+		db.Close()
+		return nil, err
 	}
 	for _, agreed := range k.records {
 		k.reached = max(k.reached, agreed.Revision)
 	}
+	k.seen, k.lacking = map[string]sighting{}, false
+	return db, nil
+}
+
+// connected works over one connection until something fails.
+func (k *emptyKeeper) connected(ctx context.Context) error {
+	db, err := k.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
 	if err := ready(ctx, k.Feed, func(cssetcd.Update) error { return nil }); err != nil {
 		return err
 	}
-	k.seen, k.lacking = map[string]sighting{}, false
 	for began := time.Now(); !k.lacking || time.Since(began) < k.pace.anew; {
 		if err := k.catchUp(ctx); err != nil {
 			return err
@@ -219,22 +235,15 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 	if err != nil {
 		return err
 	}
-	names := map[string]bool{}
+	names := namesOf(maps.Keys(k.records), have.EmptyChunksKnown())
 	for _, t := range tables {
 		changed[t.DB], names[t.DB] = t.Changed, true
-	}
-	for name := range k.records {
-		names[name] = true
-	}
-	for name := range have.EmptyChunksKnown() {
-		names[name] = true
 	}
 	maps.DeleteFunc(k.told, func(name, _ string) bool { return name != "" && !names[name] })
 	maps.DeleteFunc(k.missed, func(name string, _ int) bool { return name != "" && !names[name] })
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if len(name) > kvdata.MaxEmptyName {
-			k.tell(name, "its name is too long for a table of empty chunks", fmt.Errorf("it has %d bytes, and MySQL takes %d",
-				len(name), kvdata.MaxEmptyName))
+		if err := tooLong(name); err != nil {
+			k.tell(name, "its name is too long for a table of empty chunks", err)
 			continue
 		}
 		mysql, err := k.inMySQL(ctx, db, name, changed[name], now)

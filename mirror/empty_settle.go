@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
-	"github.com/qserv/css-etcd/internal/csskey"
 	"github.com/qserv/css-etcd/mirror/emptychunks"
 	"github.com/qserv/css-etcd/mirror/kvdata"
 )
@@ -19,32 +16,16 @@ import (
 // settle does what follows for one database.
 func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string, have *cssetcd.Snapshot,
 	mysql sighting) error {
-	set, err := have.EmptyChunks(name)
-	etcd := emptychunks.Said(set)
+	etcd, d, err := dueFor(have, k.records[name], name, mysql.side, k.taking)
 	switch {
-	case errors.Is(err, cssetcd.ErrNotFound):
-		etcd = emptychunks.Side{}
 	case err != nil:
-		k.tell(name, "the empty chunks in etcd cannot be read; the table stays as it is", err)
+		k.tell(name, "the table stays as it is", err)
 		return nil
-	}
-	base := k.records[name].Base
-	of, _ := have.Key(csskey.DatabaseKey(name))
-	base.Earlier = base.Known && !etcd.Known && (!of.Exists() || of.Create > k.records[name].Revision)
-	d := emptychunks.Decide(base, etcd, mysql.side, k.taking)
-	switch {
 	case d.Action == emptychunks.Nothing:
 		k.told[name], k.missed[name] = "", 0
 		return nil
 	case d.Foreign && time.Since(mysql.since) < k.pace.settle:
 		k.miss(name)
-		return nil
-	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
-		k.told[name], k.missed[name] = "", 0
-		return nil // its database may come yet
-	case d.Action == emptychunks.Write && set.Len() > kvdata.MaxEmptyChunks:
-		k.tell(name, "the table of empty chunks stays as it is",
-			fmt.Errorf("etcd names %d, and a table has at most %d", set.Len(), kvdata.MaxEmptyChunks))
 		return nil
 	}
 	if d.Action == emptychunks.Take || d.Action == emptychunks.Forget {
@@ -73,6 +54,7 @@ func (k *emptyKeeper) settle(ctx context.Context, db *kvdata.Empty, name string,
 // act carries out a decision, and puts on record what both sides then say.
 func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.Decision, have *cssetcd.Snapshot,
 	c kvdata.EmptyChange) (err error) {
+	was := c.Now
 	switch d.Action {
 	case emptychunks.Write:
 		err = db.Write(ctx, c)
@@ -88,6 +70,9 @@ func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.D
 		return err
 	}
 	k.agreed(c)
+	if k.done != nil && d.Action != emptychunks.Record {
+		k.done(EmptyDifference{DB: c.DB, MySQL: c.Found, Etcd: was, Action: d.Action})
+	}
 	k.told[c.DB], k.missed[c.DB] = "", 0
 	delete(k.seen, c.DB)
 	log := k.log.With("database", c.DB, "chunks", c.Now.Set.Len(), "revision", c.Revision)
@@ -95,7 +80,7 @@ func (k *emptyKeeper) act(ctx context.Context, db *kvdata.Empty, d emptychunks.D
 		log.Warn("others changed the empty chunks in MySQL, which is undone; css_mirror_empty.lost has what they were",
 			"known", c.Found.Known, "more", c.Found.Set.Difference(c.Now.Set).Len(),
 			"fewer", c.Now.Set.Difference(c.Found.Set).Len())
-	} else if d.Action != emptychunks.Record {
+	} else if d.Action != emptychunks.Record && k.done == nil {
 		log.Info("empty chunks: " + d.Action.String())
 	}
 	return nil
@@ -107,12 +92,12 @@ func (k *emptyKeeper) agreed(c kvdata.EmptyChange) {
 		delete(k.records, c.DB)
 		return
 	}
-	k.records[c.DB] = kvdata.Agreed{Base: emptychunks.BaseOf(c.Now), Revision: c.Revision}
+	k.records[c.DB] = kvdata.Agreed{OnRecord: emptychunks.RecordOf(c.Now), Revision: c.Revision}
 }
 
 // take makes etcd say what the table says, unless etcd has moved on from what was decided about.
 func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.Snapshot, c kvdata.EmptyChange) error {
-	if err := db.CheckTerm(ctx); err != nil {
+	if err := db.Taking(ctx, c); err != nil {
 		return err
 	}
 	unchanged := cssetcd.IfRevision(have.EmptyChunksModified(c.DB))
@@ -149,16 +134,7 @@ const mostNamed = 3
 
 // tellAll reports what is wrong, where that is something else than before, and first of all.
 func (k *emptyKeeper) tellAll() {
-	var all []string
-	for _, name := range slices.Sorted(maps.Keys(k.told)) {
-		if k.told[name] != "" {
-			all = append(all, k.told[name])
-		}
-	}
-	if more := len(all) - mostNamed; more > 0 {
-		all = append(all[:mostNamed], fmt.Sprintf("and %d more", more))
-	}
-	text := strings.Join(all, "; ")
+	text := strings.Join(k.texts(), "; ")
 	if !k.looked || text != k.reported {
 		k.report(text, digits.ReplaceAllString(text, "") != digits.ReplaceAllString(k.reported, ""))
 		k.looked, k.reported = true, text

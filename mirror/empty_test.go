@@ -315,6 +315,51 @@ func TestEmptyChunksAfterCrashes(t *testing.T) {
 	assert.Equal(t, []string{"1-3", "1-5", "1-6"}, ever())
 }
 
+// dying writes into etcd, and then the mirror is gone.
+type dying struct {
+	mirror.EmptyWriter
+	die func()
+}
+
+func (d dying) SetEmptyChunks(ctx context.Context, db string, all cssetcd.ChunkSet, opts ...cssetcd.WriteOption) (
+	cssetcd.Revision, error) {
+	defer d.die()
+	return d.EmptyWriter.SetEmptyChunks(ctx, db, all, opts...)
+}
+
+func (d dying) ForgetEmptyChunks(ctx context.Context, db string, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+	defer d.die()
+	return d.EmptyWriter.ForgetEmptyChunks(ctx, db, opts...)
+}
+
+// TestEmptyChunksTakenWithoutARecord: a mirror that is killed between taking something in and putting it on record has
+// taken it in. What others write then is newer.
+func TestEmptyChunksTakenWithoutARecord(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	w.shared()
+	ever := w.everInEtcd("D")
+	dies := func() {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		m := w.mirror(w.sharing, w.keeping, func(c *mirror.Config) { c.Empty.Writer = dying{c.Empty.Writer, cancel} })
+		require.ErrorIs(t, m.Run(ctx), context.Canceled)
+	}
+	w.publish("D", "1-3", func() {})
+	dies()
+	w.publish("D", "1-4", func() {})
+	dies()
+	w.exec("DROP TABLE D_EmptyChunks")
+	dies()
+	assert.Equal(t, 1, w.agreed("known = 3"))
+	w.publish("D", "1-5", func() {})
+	w.run(w.mirror(w.sharing, w.keeping))
+	w.awaitEmpty("D", "1-5", "1-5")
+	w.awaitAgreed(1)
+	assert.Equal(t, []string{"1-3", "1-4", unknown, "1-5"}, ever())
+	assert.Equal(t, 0, w.agreed("lost_at IS NOT NULL"))
+}
+
 // TestEmptyChunksOfADatabaseThatWent: what others changed of its table is not taken for the next database of the name.
 func TestEmptyChunksOfADatabaseThatWent(t *testing.T) {
 	t.Parallel()

@@ -6,7 +6,8 @@ import "time"
 func (m *Mirror) Hurry(fenced time.Duration) {
 	m.cfg.LookEvery = 50 * time.Millisecond
 	m.emptyPace = emptyPace{poll: 50 * time.Millisecond, settle: 200 * time.Millisecond, reread: 300,
-		catchUp: time.Second, failed: 100 * time.Millisecond, write: 10 * time.Second, anew: 200 * time.Millisecond}
+		catchUp: time.Second, failed: 100 * time.Millisecond, write: 10 * time.Second, anew: 200 * time.Millisecond,
+		once: 10 * time.Second}
 	m.pace = pace{
 		idle: 50 * time.Millisecond, first: 10 * time.Millisecond, most: 100 * time.Millisecond,
 		refused: 50 * time.Millisecond,

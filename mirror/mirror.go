@@ -36,18 +36,20 @@ func (m *Mirror) Status() Status { return m.status.Status() }
 
 // Result says what [Mirror.Once] did.
 type Result struct {
-	Revision                   cssetcd.Revision // that kvData shows now
-	Inserted, Updated, Deleted int              // rows of kvData
-	Rows, Quarantined          int              // as they are now
+	Revision                   cssetcd.Revision  // that kvData shows now
+	Inserted, Updated, Deleted int               // rows of kvData
+	Rows, Quarantined          int               // as they are now
+	EmptyChunks                []EmptyDifference // databases whose empty chunks MySQL and etcd did not agree on, by name
 }
 
 // onceTries bounds how often Once takes the table over: whoever it took it from may take it back.
 const onceTries = 5
 
-// Once makes kvData show the catalogue as it is in etcd, in one transaction, and says what that took. A mirror that
-// runs elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be returned; what
-// was refused or failed has changed nothing but the term, save for a commit whose answer was lost, which Once reports
-// as [ErrUnavailable].
+// Once makes kvData show the catalogue as it is in etcd, in one transaction, then the tables of empty chunks, each in
+// one of its own, and says what that took. Where it is about those tables that it fails, it returns what it did, too. A
+// mirror that runs elsewhere is overtaken by it and goes on by itself afterwards. Every error of the package can be
+// returned; what was refused or failed has changed nothing but the term, save for a commit whose answer was lost, which
+// Once reports as [ErrUnavailable].
 func (m *Mirror) Once(ctx context.Context) (Result, error) {
 	for try := 1; ; try++ {
 		result, err := m.once(ctx)
@@ -72,7 +74,11 @@ func (m *Mirror) once(ctx context.Context) (Result, error) {
 		return Result{}, fmt.Errorf("mirror: %w", err)
 	}
 	m.status.follows(s.state, to.Revision())
-	return resultOf(p, to.Revision()), nil
+	result := resultOf(p, to.Revision())
+	if result.EmptyChunks, err = m.emptyOnce(ctx, s); err != nil {
+		return result, fmt.Errorf("mirror: %w", err)
+	}
+	return result, nil
 }
 
 func (m *Mirror) mergeOnce(ctx context.Context, s *session) (*cssetcd.Snapshot, *plan.Plan, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,11 +20,12 @@ func checkCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Compare MySQL with etcd", GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
 		Long: `Compare the table kvData with etcd at exactly the revision that the table shows, so that a mirror at work makes no
-difference. Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and
-are no difference.
+difference. The tables of empty chunks are compared with what etcd says now; what a mirror settles within ten seconds is no difference.
+Nothing is written. The exit code is 10 when there are differences. Keys that the table cannot hold are listed, and are no difference.
 
 With --repair the differences are undone: the table is taken over for a moment, as by mirror --once, brought to the newest
-revision, and what others had written there is kept in the table css_mirror_foreign. With --print-sql the SQL is printed that would undo
+revision, and what others had written there is kept in the table css_mirror_foreign. What others made of a table of empty chunks is taken
+into etcd where both sides write, and else undone. With --print-sql the SQL is printed that would undo
 them by hand, and nothing is written; the exit code is that of a comparison.`,
 		Example: "  css-sync check --czar-config /config-etc/qserv-czar.cnf\n  css-sync check --repair",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -80,8 +82,14 @@ func differing(r mirror.Report) error {
 	if r.InAgreement() {
 		return nil
 	}
-	return cli.Hinted(fmt.Errorf("%w: %d between kvData and etcd at revision %d", cli.ErrDifferences, len(r.Differences),
-		r.Revision),
+	var what []string
+	if n := len(r.Differences); n > 0 {
+		what = append(what, fmt.Sprintf("%d between kvData and etcd at revision %d", n, r.Revision))
+	}
+	if n := len(r.EmptyChunks); n > 0 {
+		what = append(what, "the empty chunks of "+cli.Count(n, "database"))
+	}
+	return cli.Hinted(fmt.Errorf("%w: %s", cli.ErrDifferences, strings.Join(what, ", and ")),
 		"somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps "+
 			"a record of it")
 }

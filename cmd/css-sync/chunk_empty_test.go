@@ -12,6 +12,7 @@ import (
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/cli/clitest"
 	"github.com/qserv/css-etcd/internal/form"
+	"github.com/qserv/css-etcd/internal/report"
 )
 
 func TestEmptyChunks(t *testing.T) {
@@ -96,4 +97,35 @@ func TestEmptyChunksInDumps(t *testing.T) {
 	to.Stdin = strings.Replace(dump, "1-3", "3-1", 1)
 	to.Refuses(cli.ExitInvalid, `css_empty/LSST: not a set of chunk ids: "3-1"`, "restore - --overwrite")
 	assert.Equal(t, dump, to.OK("dump"))
+}
+
+// TestEmptyChunksInMySQL: mirror --once keeps the tables, check and diff compare them, and repair brings them back.
+func TestEmptyChunksInMySQL(t *testing.T) {
+	t.Parallel()
+	c, server := onBoth(t)
+	clitest.Fill(c.OK)
+	c.OK("chunk empty set LSST 0-311,313")
+	c.Golden("mirror-dry-run-empty", "mirror --dry-run")
+	c.Golden("mirror-once-empty", "mirror --once")
+	c.Says("nothing had to be changed", "mirror --once")
+	c.Says("empty chunks of 1 database compared, no difference", "check")
+	c.OK("diff etcd mysql")
+
+	clitest.Execute(t, server, "UPDATE LSST_EmptyChunks SET chunkId = 314 WHERE chunkId = 313",
+		"CREATE TABLE Plain_EmptyChunks (chunkId INT NOT NULL PRIMARY KEY)")
+	c.GoldenOf(cli.ExitDifferences, "check-empty.txt", "check")
+	v := clitest.JSONOf[report.Comparison](c, cli.ExitDifferences, "check")
+	n := 313
+	assert.Equal(t, []report.EmptyDifference{{Database: "LSST", InMySQL: &n, InEtcd: &n, OnlyMySQL: "314",
+		OnlyEtcd: "313", Action: "write"}}, v.EmptyChunks)
+	assert.Equal(t, []string{"DELETE FROM `LSST_EmptyChunks` WHERE chunkId IN (314);",
+		"INSERT INTO `LSST_EmptyChunks` (chunkId) VALUES (313);"}, printedSQL(c))
+	r := c.Run("diff etcd mysql")
+	assert.Equal(t, cli.ExitDifferences, r.Code)
+	assert.Contains(t, r.Stdout, "css_empty/Plain")
+	assert.Contains(t, r.Stdout, "css_empty/LSST")
+	assert.Equal(t, cli.ExitOK, c.Run("check --repair").Code)
+	c.Says("empty chunks of 2 databases compared, no difference", "check")
+	clitest.Execute(t, server, "DROP TABLE Plain_EmptyChunks")
+	c.OK("diff etcd mysql")
 }

@@ -20,11 +20,12 @@ A and B are each one of
 
   etcd             the catalogue as it is now (with --css: the one on the file)
   etcd@REVISION    the catalogue at a revision of etcd
-  mysql            the rows of kvData
+  mysql            the rows of kvData, and the tables of empty chunks
   FILE             a dump; file:///path is one, too, and - is standard input
 
 Where one of them is mysql, the rows that a mirror adds are no difference: ancestors of keys, /DBS and /NODES. "css-sync check" compares
-a mirror with etcd at the revision that it shows, and looks at more than keys and values.
+a mirror with etcd at the revision that it shows, and looks at more than keys and values. Which chunks of a database are empty is
+listed as a key css_empty/DATABASE, as in a dump.
 
 Tables that no czar can query, and those whose names are such as workers give to chunks of others, are named, and are no difference.
 

@@ -21,7 +21,7 @@ func mirrorCommand(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "mirror --once", Short: "Bring MySQL to the current revision of etcd, once; say who may write",
 		GroupID: groupDaemon, Args: cli.Takes(), Annotations: cli.OnlyEtcd,
-		Long: `Bring the table kvData to the current revision of etcd in one transaction, and say what that took. A "css-sync serve" that
+		Long: `Bring the table kvData to the current revision of etcd in one transaction, then the tables of empty chunks, and say what that took. A "css-sync serve" that
 mirrors to the same table meanwhile goes on by itself afterwards. With --dry-run nothing is written and nobody disturbed: it says what it
 would take, or why it would be refused. Privileges it does not look at, so that a user who may only read can run it.` + captureHelp,
 		Example: "  css-sync mirror --once --czar-config /config-etc/qserv-czar.cnf\n  css-sync mirror --dry-run " +

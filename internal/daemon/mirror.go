@@ -47,11 +47,14 @@ func (f *Mirror) warn(log *slog.Logger, targets int) {
 	}
 }
 
-// Once makes kvData show the catalogue as it is now, or finds out what that would take.
+// Once makes kvData show the catalogue as it is now, and the tables of empty chunks, or finds out what that would take.
 func (f *Mirror) Once(ctx context.Context, t Target, css *cli.Catalogue, log *slog.Logger, dryRun bool) (mirror.Result,
 	error) {
 	config, err := f.config(t, css, log)
 	if err != nil {
+		return mirror.Result{}, err
+	}
+	if config.Empty, err = mirror.NewEmptyChunks(nil, css.Client, t.Name); err != nil {
 		return mirror.Result{}, err
 	}
 	m, err := mirror.New(config)

@@ -31,7 +31,7 @@ func TestCompare(t *testing.T) {
 
 func TestImage(t *testing.T) {
 	assert.Equal(t, keys{"/DBS": "", "/NODES": ""}, image(nil))
-	assert.Equal(t, keys{"/DBS": "", "/NODES": ""}, image(keys{"css_empty/D": "1-3"}))
+	assert.Equal(t, keys{"/DBS": "", "/NODES": "", "css_empty/D": "1-3"}, image(keys{"css_empty/D": "1-3"}))
 	assert.Equal(t, keys{"css_empty/D": "1-3"}, Meaning(keys{"css_empty/D": "1-3"}))
 	assert.Equal(t, keys{"/DBS": "v", "/NODES": "", "/a": "", "/a/b": "", "/a/b/c": "1"},
 		image(keys{"": "root", "/DBS": "v", "/a/b/c": "1"}))

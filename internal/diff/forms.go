@@ -29,12 +29,11 @@ func byName(pairs []Pair) map[string]string {
 }
 
 // image returns the rows that kvData has for a catalogue, without the root: its keys, their ancestors, and two that are
-// always there.
+// always there. What it says of empty chunks stays: that has tables beside kvData.
 func image(keys map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, keys)
 	delete(out, "")
-	maps.DeleteFunc(out, func(key, _ string) bool { return !strings.HasPrefix(key, "/") }) // which chunks are empty
 	addAncestors(out, "/DBS/", "/NODES/")
 	for key := range maps.Clone(out) {
 		addAncestors(out, key)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"github.com/qserv/css-etcd/internal/csskey"
+	"github.com/qserv/css-etcd/mirror/kvdata"
 )
 
 // readKvData reads all rows in one statement, which sees one state of the table.
@@ -40,4 +42,16 @@ func readKvData(ctx context.Context, target *mysql.Config) (keys map[string]stri
 		keys[key] = value
 	}
 	return keys, rows.Err()
+}
+
+// readEmpty adds what the tables of empty chunks say, under the names that a dump has for it.
+func readEmpty(ctx context.Context, target *mysql.Config, keys map[string]string) error {
+	shown, err := kvdata.ReadEmpty(ctx, target)
+	for db, side := range shown.Tables {
+		keys[string(csskey.EmptyOf(db))] = side.Set.String()
+	}
+	for db, err := range shown.Bad {
+		keys[string(csskey.EmptyOf(db))] = "unreadable: " + err.Error()
+	}
+	return err
 }

@@ -72,7 +72,7 @@ func OfSnapshot(source string, s *cssetcd.Snapshot) Side {
 	return side
 }
 
-// OfMySQL reads the side of the rows of kvData.
+// OfMySQL reads the side of the rows of kvData, and of the tables of empty chunks.
 func OfMySQL(ctx context.Context, target *mysql.Config) (Side, error) {
 	// The state is not needed: kvData may be upstream's. But reading it tells what is wrong with a connection.
 	if _, err := kvdata.ReadState(ctx, target); err != nil && !errors.Is(err, mirror.ErrNoMirror) {
@@ -80,6 +80,9 @@ func OfMySQL(ctx context.Context, target *mysql.Config) (Side, error) {
 	}
 	keys, err := readKvData(ctx, target)
 	delete(keys, "") // the root
+	if err == nil {
+		err = readEmpty(ctx, target, keys)
+	}
 	side := newSide("mysql", byKey(keys))
 	side.ofMirror = true
 	return side, err

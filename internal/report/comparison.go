@@ -19,6 +19,9 @@ type Comparison struct {
 	InAgreement bool          `json:"in_agreement"`
 	Differences []Difference  `json:"differences"`
 	Quarantined []Quarantined `json:"quarantined"`
+	EmptySets   int           `json:"empty_sets"` // databases whose empty chunks were compared
+	// those of them on which MySQL and etcd do not agree
+	EmptyChunks []EmptyDifference `json:"empty_chunks"`
 }
 
 // Difference is one way in which a row is not as it should be. Kind is missing, extra, value, parent or
@@ -45,6 +48,7 @@ func NewComparison(r mirror.Report) Comparison {
 	v := Comparison{
 		Revision: int64(r.Revision), Rows: r.Rows, InAgreement: r.InAgreement(),
 		Differences: []Difference{}, Quarantined: []Quarantined{},
+		EmptySets: r.EmptySets, EmptyChunks: emptyDifferences(r.EmptyChunks),
 	}
 	for _, d := range r.Differences {
 		v.Differences = append(v.Differences, Difference{string(d.Kind), text(d.Key), d.Have, d.Want, d.RowID})
@@ -59,7 +63,7 @@ func NewComparison(r mirror.Report) Comparison {
 
 // Write writes it for people to read.
 func (v Comparison) Write(w io.Writer) {
-	if v.InAgreement {
+	if len(v.Differences) == 0 {
 		fmt.Fprintf(w, "kvData shows etcd at revision %d: %s compared, no difference\n", v.Revision, cli.Count(v.Rows, "row"))
 	} else {
 		t := cli.Table{Header: []string{"DIFFERENCE", "KEY", "IN MYSQL", "IN ETCD"}}
@@ -68,6 +72,7 @@ func (v Comparison) Write(w io.Writer) {
 		}
 		t.Write(w)
 	}
+	v.writeEmpty(w)
 	if len(v.Quarantined) == 0 {
 		return
 	}
@@ -77,6 +82,16 @@ func (v Comparison) Write(w io.Writer) {
 		t.Rows = append(t.Rows, []string{cli.Shorten(q.Key), q.Reason, q.Detail})
 	}
 	t.Write(w)
+}
+
+func (v Comparison) writeEmpty(w io.Writer) {
+	switch {
+	case len(v.EmptyChunks) > 0:
+		fmt.Fprintln(w)
+		writeEmpty(w, v.EmptyChunks)
+	case v.EmptySets > 0:
+		fmt.Fprintf(w, "empty chunks of %s compared, no difference\n", cli.Count(v.EmptySets, "database"))
+	}
 }
 
 // Repair is the form of a comparison whose differences were undone.

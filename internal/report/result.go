@@ -17,11 +17,14 @@ type Result struct {
 	Deleted     int   `json:"deleted"`
 	Rows        int   `json:"rows"`
 	Quarantined int   `json:"quarantined"`
+	// databases on whose empty chunks MySQL and etcd did not agree
+	EmptyChunks []EmptyDifference `json:"empty_chunks"`
 }
 
 // NewResult returns the form of a result.
 func NewResult(r mirror.Result, dryRun bool) Result {
-	return Result{dryRun, int64(r.Revision), r.Inserted, r.Updated, r.Deleted, r.Rows, r.Quarantined}
+	return Result{dryRun, int64(r.Revision), r.Inserted, r.Updated, r.Deleted, r.Rows, r.Quarantined,
+		emptyDifferences(r.EmptyChunks)}
 }
 
 // Write writes it for people to read.
@@ -41,5 +44,9 @@ func (r Result) Write(w io.Writer) {
 	}
 	if r.Quarantined > 0 {
 		fmt.Fprintf(w, "%s cannot be shown there; `css-sync check` says which\n", cli.Count(r.Quarantined, "key"))
+	}
+	if len(r.EmptyChunks) > 0 {
+		fmt.Fprintln(w)
+		writeEmpty(w, r.EmptyChunks)
 	}
 }

@@ -28,8 +28,8 @@ type Digest [sha256.Size]byte
 // DigestOf returns the digest of a set.
 func DigestOf(s chunkset.Set) Digest { return sha256.Sum256([]byte(s.String())) }
 
-// Base is what is on record of the last time that both sides agreed. The zero Base is no record: they never agreed on a
-// set, or last on that nothing is known.
+// Base is what both sides said when they agreed last. The zero Base: they never agreed on a set, or last on that nothing
+// is known.
 type Base struct {
 	Known  bool
 	Digest Digest
@@ -38,7 +38,7 @@ type Base struct {
 	Earlier bool
 }
 
-// BaseOf returns what goes on record when both say the same as a side.
+// BaseOf returns the base after both said the same as a side.
 func BaseOf(s Side) Base {
 	if !s.Known {
 		return Base{}
@@ -46,7 +46,39 @@ func BaseOf(s Side) Base {
 	return Base{Known: true, Digest: DigestOf(s.Set)}
 }
 
-// Is reports whether a side says what is on record.
+// OnRecord is what is kept of a database. It is written after both sides have come to say the same, and before etcd is
+// made to say what the table says: whoever finds it then does not know whether etcd came to say so.
+type OnRecord struct {
+	Known  bool
+	Digest Digest
+	Taking bool // it is of what etcd was about to be made to say
+}
+
+// RecordOf returns what goes on record after both said the same as a side.
+func RecordOf(s Side) OnRecord {
+	b := BaseOf(s)
+	return OnRecord{Known: b.Known, Digest: b.Digest}
+}
+
+// Base returns what both sides agreed on last. Written is whether etcd's set was written since the record was, and
+// earlier whether the record is of an earlier database of the name. A take that nobody saw the end of has either
+// happened, and then etcd says what the table said, as it does when somebody wrote the same there; or it has not, and
+// as long as nobody else wrote to etcd, nothing there is newer than what the table said.
+func (r OnRecord) Base(etcd Side, written, earlier bool) Base {
+	b := Base{Known: r.Known, Digest: r.Digest}
+	switch {
+	case earlier && !etcd.Known:
+		b.Earlier = r.Known
+		return b
+	case !r.Taking:
+		return b
+	case !written || b.Is(etcd):
+		return BaseOf(etcd)
+	}
+	return Base{}
+}
+
+// Is reports whether a side says the same.
 func (b Base) Is(s Side) bool {
 	of := BaseOf(s)
 	return b.Known == of.Known && b.Digest == of.Digest

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -33,7 +31,7 @@ const emptyTable = "css_mirror_empty"
 
 const createEmpty = `CREATE TABLE IF NOT EXISTS css_mirror_empty (
   db_name VARBINARY(255) NOT NULL COMMENT 'database whose empty chunks etcd and MySQL agreed on',
-  known TINYINT NOT NULL COMMENT '0: only what was undone last is on record',
+  known TINYINT NOT NULL COMMENT '0: only what was undone last is on record; 2: etcd is being given this set, 3: etcd is being made to forget',
   digest BINARY(32) NOT NULL COMMENT 'SHA-256 of the text of the set',
   chunks INT NOT NULL COMMENT 'how many',
   revision BIGINT NOT NULL COMMENT 'of etcd',
@@ -42,6 +40,14 @@ const createEmpty = `CREATE TABLE IF NOT EXISTS css_mirror_empty (
   lost_at DATETIME(6) NULL COMMENT 'UTC',
   PRIMARY KEY (db_name)
 ) ENGINE=InnoDB`
+
+// What the column known says.
+const (
+	lostRow   = 0
+	agreedRow = 1
+	takingRow = 2 // etcd is about to be given what the table says
+	losesRow  = 3 // etcd is about to say nothing, as there is no table
+)
 
 var (
 	// ErrEmptyTable says that a table of empty chunks is not as Qserv makes it.
@@ -79,13 +85,20 @@ func OpenEmpty(ctx context.Context, target *mysql.Config, term int64) (*Empty, e
 
 func (e *Empty) prepare(ctx context.Context) error {
 	// Whoever writes such a table now is asked again later. MySQL 8 would tell of tables what it told a day ago.
-	for _, set := range []string{"SET SESSION innodb_lock_wait_timeout = 1", "SET SESSION lock_wait_timeout = 2",
-		"/*!80000 SET SESSION information_schema_stats_expiry = 0 */"} {
-		if _, err := e.conn.ExecContext(ctx, set); err != nil {
+	if err := e.conn.hurry(ctx, "/*!80000 SET SESSION information_schema_stats_expiry = 0 */"); err != nil {
+		return err
+	}
+	return e.conn.ensure(ctx, []ownTable{{emptyTable, createEmpty}})
+}
+
+// hurry has a connection wait for others no longer than a second or two.
+func (c *connection) hurry(ctx context.Context, more ...string) error {
+	for _, set := range append(more, "SET SESSION innodb_lock_wait_timeout = 1", "SET SESSION lock_wait_timeout = 2") {
+		if _, err := c.ExecContext(ctx, set); err != nil {
 			return err
 		}
 	}
-	return e.conn.ensure(ctx, []ownTable{{emptyTable, createEmpty}})
+	return nil
 }
 
 // Close ends the connection.
@@ -93,30 +106,44 @@ func (e *Empty) Close() { e.conn.Close() }
 
 func (e *Empty) explain(err error) error { return explain(e.conn.target, err) }
 
-// Agreed is what both sides agreed on last.
+// Agreed is what is on record of a database.
 type Agreed struct {
-	emptychunks.Base
-	Revision cssetcd.Revision // of etcd
+	emptychunks.OnRecord
+	Revision cssetcd.Revision // of etcd: at which both sides agreed, or at which it was decided to take what a table says
 }
 
-// Records returns what both sides agreed on last, by database.
-func (e *Empty) Records(ctx context.Context) (all map[string]Agreed, err error) {
-	rows, err := e.conn.QueryContext(ctx, "SELECT db_name, digest, revision FROM "+emptyTable+" WHERE known = 1")
+// Records returns what is on record, by database.
+func (e *Empty) Records(ctx context.Context) (map[string]Agreed, error) {
+	all, err := agreedOn(ctx, e.conn)
+	return all, e.explain(err)
+}
+
+func agreedOn(ctx context.Context, q querier) (map[string]Agreed, error) {
+	all := map[string]Agreed{}
+	rows, err := q.QueryContext(ctx, "SELECT db_name, known, digest, revision FROM "+emptyTable+
+		" WHERE known <> ?", lostRow)
+	if mysqlconn.NoSuchTable(err) {
+		return all, nil
+	}
 	if err != nil {
-		return nil, e.explain(err)
+		return nil, err
 	}
 	defer rows.Close()
-	all = map[string]Agreed{}
 	for rows.Next() {
 		var db string
+		var known int
 		var digest []byte
 		var at cssetcd.Revision
-		if err := rows.Scan(&db, &digest, &at); err != nil {
-			return nil, e.explain(err)
+		if err := rows.Scan(&db, &known, &digest, &at); err != nil {
+			return nil, err
 		}
-		all[db] = Agreed{emptychunks.Base{Known: true, Digest: emptychunks.Digest(digest)}, at}
+		r := emptychunks.OnRecord{Known: known != losesRow, Taking: known != agreedRow}
+		if r.Known {
+			r.Digest = emptychunks.Digest(digest)
+		}
+		all[db] = Agreed{r, at}
 	}
-	return all, e.explain(rows.Err())
+	return all, rows.Err()
 }
 
 // Tables returns the tables of empty chunks that there are, and the time of the server.
@@ -124,24 +151,29 @@ func (e *Empty) Tables(ctx context.Context) (tables []EmptyTable, now int64, err
 	if err := e.conn.QueryRowContext(ctx, "SELECT UNIX_TIMESTAMP()").Scan(&now); err != nil {
 		return nil, 0, e.explain(err)
 	}
-	rows, err := e.conn.QueryContext(ctx, `SELECT TABLE_NAME, GREATEST(COALESCE(UNIX_TIMESTAMP(CREATE_TIME), 0),
+	tables, err = emptyTables(ctx, e.conn)
+	return tables, now, e.explain(err)
+}
+
+func emptyTables(ctx context.Context, q querier) (tables []EmptyTable, err error) {
+	rows, err := q.QueryContext(ctx, `SELECT TABLE_NAME, GREATEST(COALESCE(UNIX_TIMESTAMP(CREATE_TIME), 0),
 		COALESCE(UNIX_TIMESTAMP(UPDATE_TIME), 0)) FROM information_schema.TABLES
 		WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE '%\_EmptyChunks'`)
 	if err != nil {
-		return nil, 0, e.explain(err)
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var name string
 		var changed float64
 		if err := rows.Scan(&name, &changed); err != nil {
-			return nil, 0, e.explain(err)
+			return nil, err
 		}
 		if db, ok := strings.CutSuffix(name, emptySuffix); ok && db != "" {
 			tables = append(tables, EmptyTable{db, int64(changed)})
 		}
 	}
-	return tables, now, e.explain(rows.Err())
+	return tables, rows.Err()
 }
 
 // Read reads the table of a database. It returns ErrBusy while somebody is writing it, and [ErrEmptyTable].
@@ -189,15 +221,6 @@ func readEmpty(ctx context.Context, q querier, db, lock string) (side emptychunk
 
 func tableOfEmpty(db string) string { return mysqlconn.QuoteName(db + emptySuffix) }
 
-// EmptyChange is one change of the table of a database, and of what is on record of it.
-type EmptyChange struct {
-	DB       string
-	Found    emptychunks.Side // what the table said when it was decided
-	Now      emptychunks.Side // what both sides say afterwards; its table is made so by Write and Remove
-	Revision cssetcd.Revision // of etcd
-	Lost     bool             // Found is what others wrote, and is undone
-}
-
 // Write makes the table say what etcd says. A table that is there changes in one transaction with the record; one that
 // is not there comes whole, and is on record a moment later. It returns [ErrFenced], [ErrEmptyMoved] and ErrBusy, and
 // has changed nothing then.
@@ -212,16 +235,14 @@ func (e *Empty) Write(ctx context.Context, c EmptyChange) error {
 		if err := unmoved(ctx, tx, c); err != nil {
 			return err
 		}
-		gone, come := c.Found.Set.Difference(c.Now.Set), c.Now.Set.Difference(c.Found.Set)
-		if err := eachIDs(ctx, tx, "DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId IN (", ",", ")", gone); err != nil {
-			return err
-		}
-		err := eachIDs(ctx, tx, "INSERT INTO "+tableOfEmpty(c.DB)+" (chunkId) VALUES (", "),(", ")", come)
-		if mysqlconn.Is(err, mysqlconn.ErDuplicate) { // others have put it there in this moment
-			return fmt.Errorf("%w: %w", ErrEmptyMoved, err)
-		}
-		if err != nil {
-			return err
+		for statement := range c.statements() {
+			_, err := tx.ExecContext(ctx, statement)
+			if mysqlconn.Is(err, mysqlconn.ErDuplicate) { // others have put it there in this moment
+				return fmt.Errorf("%w: %w", ErrEmptyMoved, err)
+			}
+			if err != nil {
+				return err
+			}
 		}
 		return record(ctx, tx, c)
 	}))
@@ -236,34 +257,12 @@ func unmoved(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
 	return err
 }
 
-const emptyRowsOfStatement = 10_000
-
-// eachIDs executes a statement for the ids of a set, many at a time.
-func eachIDs(ctx context.Context, tx *sql.Tx, before, between, after string, set chunkset.Set) error {
-	for ids := range slices.Chunk(slices.Collect(set.All()), emptyRowsOfStatement) {
-		if _, err := tx.ExecContext(ctx, before+joined(ids, between)+after); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func joined(ids []int, between string) string {
-	texts := make([]string, len(ids))
-	for i, id := range ids {
-		texts[i] = strconv.Itoa(id)
-	}
-	return strings.Join(texts, between)
-}
-
 // create makes the table with all its rows in one statement: nobody sees it without them.
 func (e *Empty) create(ctx context.Context, c EmptyChange) error {
 	if err := e.CheckTerm(ctx); err != nil {
 		return err
 	}
-	ids := joined(slices.Collect(c.Now.Set.All()), ",")
-	_, err := e.conn.ExecContext(ctx, "CREATE TABLE "+tableOfEmpty(c.DB)+" (chunkId INT NOT NULL PRIMARY KEY) "+
-		"ENGINE=InnoDB SELECT chunkId FROM JSON_TABLE('["+ids+"]', '$[*]' COLUMNS (chunkId INT PATH '$')) AS ids")
+	_, err := e.conn.ExecContext(ctx, c.creation())
 	if mysqlconn.Is(err, mysqlconn.ErTableExists) {
 		return fmt.Errorf("%w: %s is there now", ErrEmptyMoved, tableOfEmpty(c.DB))
 	}
@@ -275,7 +274,7 @@ func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
 	if err := e.transact(ctx, func(tx *sql.Tx) error { return unmoved(ctx, tx, c) }); err != nil {
 		return e.explain(err)
 	}
-	_, err := e.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+tableOfEmpty(c.DB))
+	_, err := e.conn.ExecContext(ctx, c.removal())
 	if mysqlconn.NotGranted(err) {
 		return fmt.Errorf("%w %q at %s to drop it; `css-sync grants --remove-empty-chunks` prints what that needs: %w",
 			ErrUnauthorized, e.conn.target.User, e.conn.target.Addr, err)
@@ -284,6 +283,16 @@ func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
 		return e.explain(err)
 	}
 	return e.Record(ctx, c)
+}
+
+// Taking puts on record that etcd is about to be made to say what the table says, as was decided at a revision of etcd.
+// It returns [ErrFenced].
+func (e *Empty) Taking(ctx context.Context, c EmptyChange) error {
+	known := losesRow
+	if c.Found.Known {
+		known = takingRow
+	}
+	return e.explain(e.transact(ctx, func(tx *sql.Tx) error { return putRow(ctx, tx, c, known, c.Found.Set) }))
 }
 
 // CheckTerm returns [ErrFenced] when another mirror has taken the table over.
@@ -301,11 +310,11 @@ func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM "+emptyTable+" WHERE db_name = ?", c.DB)
 		return err
 	}
-	digest := emptychunks.DigestOf(c.Now.Set)
-	if _, err := tx.ExecContext(ctx, "INSERT INTO "+emptyTable+` (db_name, known, digest, chunks, revision, updated)
-		VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE known = VALUES(known), digest = VALUES(digest),
-		chunks = VALUES(chunks), revision = VALUES(revision), updated = VALUES(updated)`, c.DB, c.Now.Known, digest[:],
-		c.Now.Set.Len(), c.Revision); err != nil {
+	known := lostRow
+	if c.Now.Known {
+		known = agreedRow
+	}
+	if err := putRow(ctx, tx, c, known, c.Now.Set); err != nil {
 		return err
 	}
 	if !c.Lost {
@@ -317,6 +326,15 @@ func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
 	}
 	_, err := tx.ExecContext(ctx, "UPDATE "+emptyTable+" SET lost = ?, lost_at = UTC_TIMESTAMP(6) WHERE db_name = ?", lost,
 		c.DB)
+	return err
+}
+
+func putRow(ctx context.Context, tx *sql.Tx, c EmptyChange, known int, set chunkset.Set) error {
+	digest := emptychunks.DigestOf(set)
+	_, err := tx.ExecContext(ctx, "INSERT INTO "+emptyTable+` (db_name, known, digest, chunks, revision, updated)
+		VALUES (?, ?, ?, ?, ?, UTC_TIMESTAMP(6)) ON DUPLICATE KEY UPDATE known = VALUES(known), digest = VALUES(digest),
+		chunks = VALUES(chunks), revision = VALUES(revision), updated = VALUES(updated)`, c.DB, known, digest[:],
+		set.Len(), c.Revision)
 	return err
 }
 

@@ -67,7 +67,7 @@ func TestEmptyChunksOfAnOvertakenMirror(t *testing.T) {
 	require.ErrorIs(t, old.CheckTerm(ctx), kvdata.ErrFenced)
 	records, err := old.Records(ctx)
 	require.NoError(t, err)
-	assert.Equal(t, map[string]kvdata.Agreed{"D": {Base: emptychunks.BaseOf(said("1-3")), Revision: 5}}, records)
+	assert.Equal(t, map[string]kvdata.Agreed{"D": {OnRecord: emptychunks.RecordOf(said("1-3")), Revision: 5}}, records)
 }
 
 // Rule: only what was decided about is changed, and a table that is being written is left to its writer.

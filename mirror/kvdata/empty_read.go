@@ -1,0 +1,67 @@
+package kvdata
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/qserv/css-etcd/mirror/emptychunks"
+)
+
+// EmptyShown is what MySQL says of empty chunks, by database.
+type EmptyShown struct {
+	Tables  map[string]emptychunks.Side // those that there are
+	Bad     map[string]error            // tables that cannot be read
+	Agreed  map[string]Agreed           // what is on record
+	Capture bool                        // what others write into kvData is captured: both sides may write
+}
+
+// ReadEmpty returns what MySQL says of empty chunks: each table as it was at some moment of the call. A server lists
+// only what the user may see, so the tables of the databases that are given are looked for, too. It writes nothing. It
+// returns ErrBusy while somebody is writing such a table. A server without the database, or without a mirror, shows
+// nothing of it.
+func ReadEmpty(ctx context.Context, target *mysql.Config, dbs ...string) (s EmptyShown, err error) {
+	s = EmptyShown{Tables: map[string]emptychunks.Side{}, Bad: map[string]error{}}
+	err = reading(ctx, target, func(c *connection) error {
+		if err := c.hurry(ctx); err != nil {
+			return err
+		}
+		is, err := c.capture(ctx, c)
+		if err != nil {
+			return err
+		}
+		s.Capture = is.Installed || is.Waiting > 0
+		if s.Agreed, err = agreedOn(ctx, c); err != nil {
+			return err
+		}
+		tables, err := emptyTables(ctx, c)
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			dbs = append(dbs, t.DB)
+		}
+		slices.Sort(dbs)
+		e := &Empty{conn: c}
+		for _, db := range slices.Compact(dbs) {
+			if len(db) > MaxEmptyName {
+				continue
+			}
+			switch side, err := e.Read(ctx, db); {
+			case errors.Is(err, ErrBusy), errors.Is(err, ErrUnavailable), ctx.Err() != nil:
+				return err
+			case err != nil:
+				s.Bad[db] = err
+			case side.Known:
+				s.Tables[db] = side
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, ErrNoMirror) {
+		return s, nil
+	}
+	return s, err
+}
