@@ -54,6 +54,7 @@ type API struct {
 	mux     *http.ServeMux
 	metrics *metrics
 	recent  *recent
+	workers *workers
 	once    *leases
 	status  shared
 	logs    chan struct{} // room for those who read etcd's history
@@ -84,7 +85,7 @@ func New(config Config) (*API, error) {
 	}
 	a := &API{Config: config, drops: drops, metrics: newMetrics(config.View, drops),
 		logs: make(chan struct{}, 1)}
-	a.recent = newRecent(config.View)
+	a.recent, a.workers = newRecent(config.View), newWorkers(config.Catalogue)
 	a.once = &leases{etcd: config.Catalogue.Etcd()}
 	if a.store, err = kv.NewEtcd(config.Catalogue.Etcd(), config.Catalogue.Prefix()); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/deletion"
 	"github.com/qserv/css-etcd/internal/cli"
+	"github.com/qserv/css-etcd/inventory"
 )
 
 // problem is an answer that tells of a fault, and its JSON form. Programs look at the code, which stays the same;
@@ -58,6 +59,7 @@ var problems = []known{
 	{cssetcd.ErrNoSuchNode, "no_such_node", http.StatusNotFound, ""},
 	{cssetcd.ErrNoSuchChunk, "no_such_chunk", http.StatusNotFound, ""},
 	{cssetcd.ErrNoSuchKey, "no_such_key", http.StatusNotFound, ""},
+	{inventory.ErrNoSuchWorker, "no_such_worker", http.StatusNotFound, "GET /v1/inventory lists those that are alive"},
 	{cssetcd.ErrEmptyChunksUnknown, "empty_chunks_unknown", http.StatusNotFound, "PUT says which they are"},
 	{cssetcd.ErrNotFound, "not_found", http.StatusNotFound, ""},
 	{deletion.ErrNoDrop, "no_such_drop", http.StatusNotFound, "it may have ended"},

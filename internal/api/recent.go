@@ -43,8 +43,9 @@ func newRecent(view *cssetcd.View) *recent {
 
 func eraOf(s *cssetcd.Snapshot) era { return era{s.Revision(), s.Revision()} }
 
-// Run keeps what clients watch, until ctx ends or the view is closed.
+// Run keeps what clients watch, until ctx ends or the view is closed. It runs once.
 func (a *API) Run(ctx context.Context) error {
+	defer a.workers.close()
 	changes := a.View.Subscribe()
 	a.recent.begin(changes.Snapshot())
 	for {
