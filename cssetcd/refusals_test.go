@@ -1,6 +1,7 @@
 package cssetcd_test
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -116,7 +117,13 @@ func TestAClosedEtcdClientIsToldAtOnce(t *testing.T) {
 	etcd := must(clientv3.New(clientv3.Config{Endpoints: csstest.Etcd().Endpoints()}))(t)
 	c := must(cssetcd.New(ctx, etcd, cssetcd.WithPrefix(csstest.NewPrefix())))(t)
 	fill(t, c)
+	view := must(cssetcd.OpenView(ctx, c))(t)
+	defer view.Close()
+	changes := view.Subscribe()
 	require.NoError(t, etcd.Close())
+	for err := error(nil); !errors.Is(err, cssetcd.ErrClosed); _, err = changes.Next(ctx) {
+		require.NoError(t, err)
+	}
 	for what, err := range map[string]error{
 		"New":      errOf(cssetcd.New(ctx, etcd, cssetcd.WithPrefix(c.Prefix()))),
 		"a read":   errOf(c.Table(ctx, object)),

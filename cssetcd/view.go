@@ -111,7 +111,7 @@ func openView(ctx context.Context, c *Client, settings viewSettings) (*View, err
 			close(v.done)
 		}()
 		start := kv.Followed{Snapshot: s, Cluster: cluster, CompareEvery: settings.compareEvery}
-		_ = c.etcd.Follow(follow, start, v.ask, c.log, v.update) // ends with its context only
+		_ = c.etcd.Follow(follow, start, v.ask, c.log, v.update) // ends with its context or the client
 	}()
 	return v, nil
 }

@@ -176,6 +176,76 @@ func TestOneProcessOfAWorkerPublishes(t *testing.T) {
 	assert.Equal(t, []string{"worker-1 by b", "worker-1 other 2", "worker-10 by c", "worker-10 LSST 3"}, w.all())
 }
 
+// Rule: who does not know what a worker serves lets another process publish, and goes on where there is none.
+func TestPublisherStepsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ttl = ttl
+	a, _ := w.publisher(w.css, "worker-1", "a")
+	require.NoError(t, a.Set("LSST", set("1")))
+	w.waited(a)
+	time.Sleep(ttl)
+	a.StepBack()
+	require.NoError(t, a.Set("LSST", set("1-2")))
+	w.waited(a)
+	assert.Equal(t, []string{"worker-1 by a", "worker-1 LSST 1-2"}, w.all(), "nobody else would")
+	b, _ := w.publisher(w.css, "worker-1", "b")
+	require.NoError(t, b.Set("LSST", set("3")))
+	assert.Eventually(t, func() bool {
+		a.StepBack()
+		lines := w.all()
+		return len(lines) == 2 && lines[0] == "worker-1 by b" && lines[1] == "worker-1 LSST 3"
+	}, within, 10*time.Millisecond)
+	w.waited(b)
+	_, err := a.Wait(expired(t, 300*time.Millisecond))
+	assert.ErrorIs(t, err, context.DeadlineExceeded, "it stands by")
+}
+
+func expired(t *testing.T, after time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Rule: nobody waits for ever for an etcd client that was closed.
+func TestClientIsClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	etcd, err := clientv3.New(clientv3.Config{Endpoints: w.css.Etcd().Endpoints()})
+	require.NoError(t, err)
+	css, err := cssetcd.New(t.Context(), etcd, cssetcd.WithPrefix(w.css.Prefix()))
+	require.NoError(t, err)
+	p, err := inventory.NewPublisher(css, "worker-1")
+	require.NoError(t, err)
+	v, err := inventory.OpenView(t.Context(), css)
+	require.NoError(t, err)
+	defer v.Close()
+	done := make(chan error, 2)
+	go func() { done <- p.Run(t.Context()) }()
+	w.waited(p)
+	_, err = v.WaitRevision(t.Context(), w.view.State().Revision())
+	require.NoError(t, err)
+	go func() {
+		for have := v.State(); ; {
+			next, err := v.Next(t.Context(), have)
+			if err != nil {
+				done <- err
+				return
+			}
+			have = next
+		}
+	}()
+	require.NoError(t, etcd.Close())
+	for range 2 {
+		select {
+		case err := <-done:
+			assert.ErrorIs(t, err, cssetcd.ErrClosed)
+		case <-time.After(within):
+			t.Fatal("it goes on")
+		}
+	}
+}
+
 // behind returns a client that reaches etcd through a network of its own.
 func behind(t *testing.T, css *cssetcd.Client) (*cssetcd.Client, *proxy.Proxy) {
 	t.Helper()

@@ -25,7 +25,11 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	for now, trouble := first, ""; ; {
+		if p.yielding() && time.Since(began) >= p.ttl && p.standsBy(ctx) {
+			return leader.ErrStepBack
+		}
 		now, err = p.step(ctx, now)
 		switch {
 		case ctx.Err() != nil:
@@ -50,6 +54,14 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 			return err
 		}
 	}
+}
+
+// standsBy reports whether another process would publish.
+func (p *Publisher) standsBy(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, p.ttl/2)
+	defer cancel()
+	is, err := leader.StandsBy(ctx, p.store.Client(), p.key())
+	return err == nil && is
 }
 
 func (p *Publisher) begin(elected leader.Term) (term, error) {

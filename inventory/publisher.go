@@ -35,6 +35,7 @@ type Publisher struct {
 	reached  int // the version that etcd has; -1: nothing is known of what it has
 	revision cssetcd.Revision
 	running  bool
+	yields   bool // another process is to have a try
 }
 
 // wish is what a worker is to serve, as sets and as texts. It is never changed.
@@ -197,8 +198,8 @@ func (p *Publisher) Wait(ctx context.Context) (cssetcd.Revision, error) {
 
 // Run publishes until ctx ends, whose error it returns; then the worker is gone from etcd. A publisher that was told
 // nothing yet says that the worker is alive and serves nothing. While another process publishes for the worker it
-// stands by. An etcd that cannot be reached is tried again for ever. A second call while one runs is
-// cssetcd.ErrInvalid.
+// stands by. An etcd that cannot be reached is tried again for ever. It returns cssetcd.ErrClosed when the client was
+// closed, and ErrInvalid when it is called again while it runs.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.mu.Lock()
 	running := p.running
@@ -212,11 +213,38 @@ func (p *Publisher) Run(ctx context.Context) error {
 		defer p.mu.Unlock()
 		p.running = false
 	}()
-	return leader.Run(ctx, leader.Config{
-		Etcd: p.store.Client(), Root: p.store.EtcdKey(""), Key: p.store.EtcdKey(csskey.PublishersOf(p.worker)),
+	err := leader.Run(ctx, leader.Config{
+		Etcd: p.store.Client(), Root: p.store.EtcdKey(""), Key: p.key(),
 		Name: p.name, TTL: p.ttl, Log: p.log,
 		StandsBy: func() {
 			p.log.Info("another process publishes the inventory of this worker; standing by", "worker", p.worker)
 		},
 	}, p.publish)
+	if errors.Is(err, leader.ErrClosed) {
+		err = fmt.Errorf("publish the inventory of worker %s: %w: %w", p.worker, cssetcd.ErrClosed, err)
+	}
+	return err
+}
+
+// key is what the keys of candidates begin with.
+func (p *Publisher) key() string { return p.store.EtcdKey(csskey.PublishersOf(p.worker)) }
+
+// StepBack lets another process publish for the worker, where one stands by: who does not know any more what the worker
+// serves gives another one a try. This one then stands by, behind it. A publisher that has published for less than its
+// time to live goes on, so that two that know nothing do not hand each other the work without end; so does one without
+// another. It does not wait. Who still knows nothing then calls it again.
+func (p *Publisher) StepBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.yields = true
+	p.tell()
+}
+
+// yielding reports whether StepBack was called since it was asked last.
+func (p *Publisher) yielding() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.yields
+	p.yields = false
+	return was
 }

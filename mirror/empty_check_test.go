@@ -81,9 +81,10 @@ func TestEmptyChunksOnceWhereBothWrite(t *testing.T) {
 	m := w.forOnce(w.sharing)
 	w.mirrorsOnce(m)
 	w.publish("E", "3-4", func() {})
-	assert.Equal(t, []mirror.EmptyDifference{{DB: "E", MySQL: said("3-4"), Action: emptychunks.Take}}, w.compared().EmptyChunks)
+	takes := []mirror.EmptyDifference{{DB: "E", MySQL: said("3-4"), Action: emptychunks.Take}}
+	assert.Equal(t, takes, w.compared().EmptyChunks)
 	assert.Equal(t, unknown, w.emptyInEtcd("E"), "a comparison writes nothing")
-	assert.Equal(t, []mirror.EmptyDifference{{DB: "E", MySQL: said("3-4"), Action: emptychunks.Take}}, w.mirrorsOnce(m))
+	assert.Equal(t, takes, w.mirrorsOnce(m))
 	assert.Equal(t, "3-4", w.emptyInEtcd("E"))
 	assert.True(t, w.compared().InAgreement())
 }

@@ -47,7 +47,8 @@ func dueFor(have *cssetcd.Snapshot, record kvdata.Agreed, name string, mysql emp
 		return etcd, d, fmt.Errorf("what etcd has cannot be read: %w", err)
 	}
 	of, _ := have.Key(csskey.DatabaseKey(name))
-	base := record.Base(etcd, have.EmptyChunksModified(name) > record.Revision, !of.Exists() || of.Create > record.Revision)
+	base := record.Base(etcd, have.EmptyChunksModified(name) > record.Revision,
+		!of.Exists() || of.Create > record.Revision)
 	d = emptychunks.Decide(base, etcd, mysql, taking)
 	switch {
 	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
@@ -98,8 +99,8 @@ func differencesOfEmpty(have *cssetcd.Snapshot, shown kvdata.EmptyShown) (all []
 
 // compareEmpty reads both sides, and compares them. Where a mirror is about to adopt the table, what is on record does
 // not count.
-func compareEmpty(ctx context.Context, target *mysql.Config, catalogue Catalogue, adopting bool) ([]EmptyDifference, int,
-	error) {
+func compareEmpty(ctx context.Context, target *mysql.Config, catalogue Catalogue, adopting bool) (
+	[]EmptyDifference, int, error) {
 	have, err := catalogue.Snapshot(ctx, 0)
 	if err == nil {
 		err = have.Version()

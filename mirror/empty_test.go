@@ -327,7 +327,8 @@ func (d dying) SetEmptyChunks(ctx context.Context, db string, all cssetcd.ChunkS
 	return d.EmptyWriter.SetEmptyChunks(ctx, db, all, opts...)
 }
 
-func (d dying) ForgetEmptyChunks(ctx context.Context, db string, opts ...cssetcd.WriteOption) (cssetcd.Revision, error) {
+func (d dying) ForgetEmptyChunks(ctx context.Context, db string, opts ...cssetcd.WriteOption) (cssetcd.Revision,
+	error) {
 	defer d.die()
 	return d.EmptyWriter.ForgetEmptyChunks(ctx, db, opts...)
 }

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	clientv3 "go.etcd.io/etcd/client/v3"
-
 	"github.com/qserv/css-etcd/internal/cli"
 	"github.com/qserv/css-etcd/internal/leader"
 	"github.com/qserv/css-etcd/mirror"
@@ -45,8 +43,8 @@ func (d *daemon) mirrorTo(t Target) func(context.Context) error {
 func (d *daemon) someoneStandsBy(ctx context.Context, t Target) bool {
 	ctx, cancel := context.WithTimeout(ctx, d.SessionTTL)
 	defer cancel()
-	got, err := d.css.Conn.Get(ctx, MirrorKeys(d.css.Prefix())+t.Name+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
-	return err == nil && got.Count > 1
+	others, err := leader.StandsBy(ctx, d.css.Conn, MirrorKeys(d.css.Prefix())+t.Name)
+	return err == nil && others
 }
 
 func (d *daemon) mirrorAsLeader(ctx context.Context, t Target, term leader.Term, log *slog.Logger, adopt *bool) error {

@@ -65,10 +65,13 @@ func RunPublish(ctx context.Context, p *cli.Program, config Publish) error {
 			}
 		},
 		func(ctx context.Context) error {
-			return served.Follow(ctx, source, config.Every, config.TTL, func(sets map[string]chunkset.Set) error {
+			return served.Follow(ctx, source, config.Every, config.TTL, func(sets map[string]chunkset.Set, isKnown bool) error {
 				err := publisher.Replace(sets)
 				if err == nil {
 					known()
+				}
+				if !isKnown {
+					publisher.StepBack() // another process beside the worker may know
 				}
 				return err
 			}, trouble)

@@ -88,6 +88,9 @@ func (s *Etcd) Follow(ctx context.Context, start Followed, ask <-chan struct{}, 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if closed := s.closed(); closed != nil {
+			return closed
+		}
 		if err == nil {
 			continue // loaded: each moment without a watch is one in which its history may be compacted
 		}

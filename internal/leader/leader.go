@@ -53,10 +53,19 @@ func (t Term) Look() {
 // ErrStepBack is what work returns to let another candidate try: Run withdraws and stands again, behind all others.
 var ErrStepBack = errors.New("stepping back behind the other candidates")
 
+// ErrClosed says that the client of etcd was closed.
+var ErrClosed = errors.New("the etcd client was closed")
+
+// StandsBy reports whether there are other candidates for a key while one leads.
+func StandsBy(ctx context.Context, etcd *clientv3.Client, key string) (bool, error) {
+	got, err := etcd.Get(ctx, key+"/", clientv3.WithPrefix(), clientv3.WithCountOnly())
+	return err == nil && got.Count > 1, err
+}
+
 // Run campaigns for as long as ctx lives and calls work each time this process is elected. The context of work ends
 // with that of Run or when the leadership is lost, by the loss of the lease or of the key; then Run campaigns again,
-// with another key. It returns the error of ctx, or what work returned by itself, save for [ErrStepBack]. On return
-// the candidacy is withdrawn, so that another takes over at once.
+// with another key. It returns the error of ctx, [ErrClosed], or what work returned by itself, save for [ErrStepBack].
+// On return the candidacy is withdrawn, so that another takes over at once.
 func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error) error {
 	c := candidacy{Config: cfg}
 	said := ""
@@ -67,6 +76,8 @@ func Run(ctx context.Context, cfg Config, work func(context.Context, Term) error
 			return ctx.Err()
 		case errors.As(err, new(finished)) && !errors.Is(err, ErrStepBack):
 			return errors.Unwrap(err)
+		case cfg.Etcd.Ctx().Err() != nil:
+			return ErrClosed
 		}
 		// An outage of etcd is said once and not with each attempt.
 		if text := err.Error(); text != said || c.stood {

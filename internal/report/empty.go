@@ -49,7 +49,8 @@ var actions = map[string]string{"write": "MySQL follows", "remove": "the table g
 
 // writeEmpty writes them for people to read.
 func writeEmpty(w io.Writer, all []EmptyDifference) {
-	t := cli.Table{Header: []string{"EMPTY CHUNKS OF", "IN MYSQL", "IN ETCD", "ONLY IN MYSQL", "ONLY IN ETCD", "WHAT FOLLOWS"}}
+	t := cli.Table{Header: []string{"EMPTY CHUNKS OF", "IN MYSQL", "IN ETCD", "ONLY IN MYSQL", "ONLY IN ETCD",
+		"WHAT FOLLOWS"}}
 	for _, d := range all {
 		follows := actions[d.Action]
 		if d.Error != "" {

@@ -103,18 +103,21 @@ func ParseSet(text string) (chunkset.Set, error) {
 
 // Follow asks a source again and again, every so often after the last answer, and hands publish what it says. A source
 // that fails may still serve what it said last; when it has not answered for as long as patience, nothing is known to
-// be served, and publish is told so. An error of publish is a failure of the source. trouble is told when failures
-// begin, when they have lasted so long that nothing is published any more, and nil when all is well again. Follow ends
-// with ctx, whose error it returns.
+// be served, and publish is told so, with known as false, before each time that the source is asked. An error of
+// publish is a failure of the source. trouble is told when failures begin, when they have lasted so long that nothing
+// is published any more, and nil when all is well again. Follow ends with ctx, whose error it returns.
 func Follow(ctx context.Context, from Source, every, patience time.Duration,
-	publish func(map[string]chunkset.Set) error, trouble func(error)) error {
+	publish func(sets map[string]chunkset.Set, known bool) error, trouble func(error)) error {
 	answered, failing, emptied := time.Now(), false, false
 	var last error
 	for {
-		if failing && !emptied && time.Since(answered) >= patience {
-			emptied = true
-			trouble(fmt.Errorf("%w; until that is over the worker is published as serving nothing",
-				errors.Join(last, publish(nil))))
+		if failing && time.Since(answered) >= patience {
+			err := publish(nil, false)
+			if !emptied {
+				emptied = true
+				trouble(fmt.Errorf("%w; until that is over the worker is published as serving nothing",
+					errors.Join(last, err)))
+			}
 		}
 		err := once(ctx, from, answered.Add(patience), patience, publish)
 		switch {
@@ -144,7 +147,7 @@ func Follow(ctx context.Context, from Source, every, patience time.Duration,
 
 // once asks once, until a time; or, where that is over, as long as patience.
 func once(ctx context.Context, from Source, until time.Time, patience time.Duration,
-	publish func(map[string]chunkset.Set) error) error {
+	publish func(map[string]chunkset.Set, bool) error) error {
 	within := time.Until(until)
 	if within <= 0 {
 		within = patience
@@ -160,5 +163,5 @@ func once(ctx context.Context, from Source, until time.Time, patience time.Durat
 		}
 		return err
 	}
-	return publish(sets)
+	return publish(sets, true)
 }

@@ -123,8 +123,12 @@ func TestFollowing(t *testing.T) {
 				now := answer
 				mu.Unlock()
 				return now(ctx)
-			}, 2*time.Second, 9*time.Second, func(sets map[string]chunkset.Set) error {
-				note("%v", sets)
+			}, 2*time.Second, 9*time.Second, func(sets map[string]chunkset.Set, known bool) error {
+				if assert.Equal(t, sets != nil, known); known {
+					note("%v", sets)
+				} else {
+					note("unknown")
+				}
 				if sets["bad"].Contains(1) {
 					return errors.New("bad name")
 				}
@@ -148,15 +152,15 @@ func TestFollowing(t *testing.T) {
 			return map[string]chunkset.Set{"bad": chunkset.MustParse("1")}, nil
 		}
 		const empty = "; until that is over the worker is published as serving nothing"
-		assert.Equal(t, []string{"map[LSST:1]", "map[LSST:1]"}, next(3*time.Second, fails))   // at 0 and 2
-		assert.Equal(t, []string{"trouble gone"}, next(6*time.Second, fails))                 // at 4
-		assert.Equal(t, []string{"map[]", "trouble gone" + empty}, next(3*time.Second, good)) // at 11
-		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, fails)) // at 13
-		assert.Equal(t, []string{"trouble gone"}, next(2*time.Second, hangs))                 // at 15
-		assert.Equal(t, []string{"map[]", "trouble it did not answer within 5s: context deadline exceeded" + empty},
+		assert.Equal(t, []string{"map[LSST:1]", "map[LSST:1]"}, next(3*time.Second, fails))              // at 0 and 2
+		assert.Equal(t, []string{"trouble gone"}, next(6*time.Second, fails))                            // at 4
+		assert.Equal(t, []string{"unknown", "trouble gone" + empty}, next(3*time.Second, good))          // at 11
+		assert.Equal(t, []string{"unknown", "map[LSST:1]", "trouble <nil>"}, next(2*time.Second, fails)) // at 13
+		assert.Equal(t, []string{"trouble gone"}, next(2*time.Second, hangs))                            // at 15
+		assert.Equal(t, []string{"unknown", "trouble it did not answer within 5s: context deadline exceeded" + empty},
 			next(7*time.Second, bad)) // from 17 until 22
-		assert.Equal(t, []string{"map[bad:1]"}, next(11*time.Second, good)) // after another 9 s, at 33
-		assert.Equal(t, []string{"map[LSST:1]", "trouble <nil>"}, next(2*time.Second, bad))
+		assert.Equal(t, []string{"unknown", "map[bad:1]"}, next(11*time.Second, good)) // after another 9 s, at 33
+		assert.Equal(t, []string{"unknown", "map[LSST:1]", "trouble <nil>"}, next(2*time.Second, bad))
 		assert.Equal(t, []string{"map[bad:1]", "trouble bad name"}, next(2*time.Second, good))
 		cancel()
 		assert.ErrorIs(t, <-done, context.Canceled)

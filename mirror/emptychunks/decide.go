@@ -28,8 +28,8 @@ type Digest [sha256.Size]byte
 // DigestOf returns the digest of a set.
 func DigestOf(s chunkset.Set) Digest { return sha256.Sum256([]byte(s.String())) }
 
-// Base is what both sides said when they agreed last. The zero Base: they never agreed on a set, or last on that nothing
-// is known.
+// Base is what both sides said when they agreed last. The zero Base: they never agreed on a set, or last on that
+// nothing is known.
 type Base struct {
 	Known  bool
 	Digest Digest

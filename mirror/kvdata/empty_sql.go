@@ -43,7 +43,8 @@ func (c EmptyChange) creation() string {
 // statements change the rows of a table that is there.
 func (c EmptyChange) statements() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for s := range eachIDs("DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId IN (", ",", c.Found.Set.Difference(c.Now.Set)) {
+		for s := range eachIDs("DELETE FROM "+tableOfEmpty(c.DB)+" WHERE chunkId IN (", ",",
+			c.Found.Set.Difference(c.Now.Set)) {
 			if !yield(s) {
 				return
 			}
