@@ -3,6 +3,7 @@ package cssetcd
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/qserv/css-etcd/internal/kv"
 )
@@ -49,4 +50,14 @@ func FoldPath(key string) kv.Path { return foldPath(key) }
 // Saving tells a test of each moment of the saves of a client on a file: 0 begun, 1 written, 2 renamed.
 func (c *Client) Saving(moment func(int)) {
 	c.closer.(*catalogueFile).step = func(s saving) { moment(int(s)) }
+}
+
+// SharedPages counts the pages of a placement that another one has, too, and those that it has.
+func SharedPages(p, other *Placement) (shared, all int) {
+	for i, number := range p.numbers {
+		if at, ok := slices.BinarySearch(other.numbers, number); ok && p.pages[i] == other.pages[at] {
+			shared++
+		}
+	}
+	return shared, len(p.pages)
 }

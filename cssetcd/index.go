@@ -128,9 +128,7 @@ func (c chunkChanges) note(before *index, k csskey.Key) {
 	if !ok {
 		m = &movedChunks{}
 		if e, ok := before.tables.Get(n); ok {
-			if kept := e.placement.kept.Load(); kept != nil {
-				m.before = kept.value
-			}
+			m.before = e.placementKnown()
 		}
 		c[n] = m
 	}
@@ -144,15 +142,21 @@ func (c chunkChanges) note(before *index, k csskey.Key) {
 	}
 }
 
-// follow makes the placements that were known before into those of now.
+// follow makes the placements that were known before into those of now: directors' first, with which others share.
 func (c chunkChanges) follow(now *index, have *kv.Snapshot) {
-	for n, m := range c {
-		e, is := now.tables.Get(n)
-		if m.before == nil || !is {
-			continue
-		}
-		if p := m.before.next(have, e.name, m.ids); p != nil {
-			_, _ = e.placement.keep(p, nil)
+	for _, led := range []bool{false, true} {
+		for n, m := range c {
+			e, is := now.tables.Get(n)
+			if m.before == nil || !is {
+				continue
+			}
+			director := now.directorOf(have, e)
+			if led != (director != nil) {
+				continue
+			}
+			if p := m.before.next(have, e.name, m.ids, director.placementKnown()); p != nil {
+				_, _ = e.placement.keep(p, nil)
+			}
 		}
 	}
 }

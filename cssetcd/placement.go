@@ -15,7 +15,8 @@ import (
 // Placement says which nodes hold the chunks of a table, at one revision. It is immutable and safe for use by any
 // number of goroutines; what it returns must not be changed. A look-up takes a fraction of a microsecond and allocates
 // nothing. The placement of the next snapshot of a view shares all but what changed, so that a changed chunk costs
-// microseconds, however many there are.
+// microseconds, however many there are. A table that is placed as its director is shares the director's memory, where
+// that was asked for before.
 type Placement struct {
 	numbers []int // of the pages, rising: the ids on them without their last bits
 	pages   []*placementPage
@@ -48,7 +49,7 @@ func (s *Snapshot) Placement(name TableName) (*Placement, error) {
 	if !ok {
 		return nil, objectError("read placement of table", name.String(), noTable(s.kv, name))
 	}
-	return e.placed(s.kv), nil
+	return e.placed(s.kv, s.index), nil
 }
 
 // ChunkIDs returns the ids of the chunks of a table that the catalogue has, or ErrNoSuchTable.
@@ -60,12 +61,37 @@ func (s *Snapshot) ChunkIDs(name TableName) (ChunkSet, error) {
 	return p.IDs(), nil
 }
 
-func (e *tableEntry) placed(have *kv.Snapshot) *Placement {
+func (e *tableEntry) placed(have *kv.Snapshot, ix *index) *Placement {
+	if known := e.placementKnown(); known != nil {
+		return known
+	}
+	p, _ := e.placement.keep(newPlacement(have, e.name, ix.directorOf(have, e).placementKnown()), nil)
+	return p
+}
+
+// placementKnown returns the placement of a table, which may be nil, if somebody has asked for it, and else nil.
+func (e *tableEntry) placementKnown() *Placement {
+	if e == nil {
+		return nil
+	}
 	if kept := e.placement.kept.Load(); kept != nil {
 		return kept.value
 	}
-	p, _ := e.placement.keep(newPlacement(have, e.name), nil)
-	return p
+	return nil
+}
+
+// directorOf returns the director of a table; nil: it has none, or is one itself.
+func (ix *index) directorOf(have *kv.Snapshot, e *tableEntry) *tableEntry {
+	t, err := e.decoded(have)
+	if err != nil || t.Partitioning == nil {
+		return nil
+	}
+	name := TableName{t.Partitioning.DirDB, t.Partitioning.DirTable}
+	if name == e.name {
+		return nil
+	}
+	director, _ := ix.tables.Get(name)
+	return director
 }
 
 // Len returns the number of chunks.
@@ -145,8 +171,8 @@ func (p *placementPage) ids(number int) iter.Seq[int] {
 	}
 }
 
-// newPlacement reads all chunks of a table.
-func newPlacement(have *kv.Snapshot, n TableName) *Placement {
+// newPlacement reads all chunks of a table. Pages that another placement, which may be nil, has alike are shared.
+func newPlacement(have *kv.Snapshot, n TableName, like *Placement) *Placement {
 	p := &Placement{}
 	known := map[string]*replicaSet{}
 	var page *placementPage
@@ -158,7 +184,28 @@ func newPlacement(have *kv.Snapshot, n TableName) *Placement {
 		page.add(c.ID, shared(known, c.Nodes, err))
 		p.len++
 	}
+	for at := range p.pages {
+		p.share(at, like)
+	}
 	return p
+}
+
+// share takes a page of another placement, which may be nil, in place of one that says the same. It belongs to who makes
+// the placement.
+func (p *Placement) share(at int, like *Placement) {
+	if like == nil {
+		return
+	}
+	if i, ok := slices.BinarySearch(like.numbers, p.numbers[at]); ok && p.pages[at].says(like.pages[i]) {
+		p.pages[at] = like.pages[i]
+	}
+}
+
+// says reports whether two pages of one number say the same. What cannot be read says nothing.
+func (p *placementPage) says(o *placementPage) bool {
+	return p.there == o.there && slices.EqualFunc(p.replicas, o.replicas, func(a, b *replicaSet) bool {
+		return a == b || a.err == nil && b.err == nil && slices.Equal(a.nodes, b.nodes)
+	})
 }
 
 // shared returns the one set of these nodes.
@@ -176,8 +223,8 @@ func shared(known map[string]*replicaSet, nodes []string, err error) *replicaSet
 }
 
 // next returns the placement in a later snapshot, in which no chunk but these differs; nil where it is as well to read
-// all of it anew.
-func (p *Placement) next(have *kv.Snapshot, n TableName, chunks []int) *Placement {
+// all of it anew. What changed is shared with another placement, which may be nil, where that is alike.
+func (p *Placement) next(have *kv.Snapshot, n TableName, chunks []int, like *Placement) *Placement {
 	const few = 64
 	if len(chunks) > few+p.len/4 {
 		return nil
@@ -190,6 +237,9 @@ func (p *Placement) next(have *kv.Snapshot, n TableName, chunks []int) *Placemen
 			here++
 		}
 		after.setPage(have, n, number, slices.Compact(chunks[:here]))
+		if at, ok := slices.BinarySearch(after.numbers, number); ok {
+			after.share(at, like)
+		}
 		chunks = chunks[here:]
 	}
 	return after

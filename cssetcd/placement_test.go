@@ -15,57 +15,66 @@ import (
 	"github.com/qserv/css-etcd/internal/kv"
 )
 
-// placed is a table with chunks, as its keys and as a map.
+// placed is a director T with chunks and a table S that it directs, as their keys and as maps.
 type placed struct {
 	kv   *kv.Snapshot
-	want map[int]string // the node, "" for a chunk that cannot be read
+	want map[string]map[int]string // by table and chunk: the node, "" for a chunk that cannot be read
 }
 
 func newPlaced(chunks int) *placed {
 	b := kv.NewSnapshot(1, csskey.Catalogue).Edit()
-	for _, key := range []string{"/css_meta/version", "/DBS/D", "/DBS/D/TABLES/T"} {
-		b.Put(kv.Path("css"+key), kv.Entry{Value: "1", Create: 1, Mod: 1})
+	put := func(key, value string) { b.Put(kv.Path("css"+key), kv.Entry{Value: value, Create: 1, Mod: 1}) }
+	put("/css_meta/version", "1")
+	put("/DBS/D", "READY")
+	for _, table := range []string{"T", "S"} {
+		put("/DBS/D/TABLES/"+table, "READY")
+		put("/DBS/D/TABLES/"+table+"/schema", "(id BIGINT)")
+		put("/DBS/D/TABLES/"+table+"/partitioning/.packed.json",
+			`{"dirDb":"D","dirTable":"T","dirColName":"id","subChunks":"0"}`)
 	}
-	p := &placed{b.Snapshot(1), map[int]string{}}
+	p := &placed{b.Snapshot(1), map[string]map[int]string{"T": {}, "S": {}}}
 	for id := range chunks {
-		p.set(id*3, fmt.Sprintf("n%d", id%4))
+		p.set("T", id*3, fmt.Sprintf("n%d", id%4))
+		p.set("S", id*3, fmt.Sprintf("n%d", id%4))
 	}
 	return p
 }
 
 // set puts a chunk on a node, or takes it away, and returns what that touches.
-func (p *placed) set(id int, node string) []kv.Path {
+func (p *placed) set(table string, id int, node string) []kv.Path {
 	b, at := p.kv.Edit(), p.kv.Revision+1
-	path := kv.Path(fmt.Sprintf("css/DBS/D/TABLES/T/CHUNKS/%d", id))
+	path := kv.Path(fmt.Sprintf("css/DBS/D/TABLES/%s/CHUNKS/%d", table, id))
 	gone := append(b.DeleteSpan(kv.Key(path)), b.DeleteSpan(kv.Below(path))...)
-	delete(p.want, id)
+	delete(p.want[table], id)
 	if node != "-" {
 		record := path + "/REPLICAS/0000000001/.packed.json"
 		b.Put(record, kv.Entry{Value: fmt.Sprintf(`{"nodeName":%q}`, node), Create: at, Mod: at})
-		gone, p.want[id] = append(gone, record), node
+		gone, p.want[table][id] = append(gone, record), node
 	}
 	p.kv = b.Snapshot(at)
 	return gone
 }
 
-func (p *placed) check(t require.TestingT, s *cssetcd.Snapshot) {
-	have, err := s.Placement(cssetcd.TableName{DB: "D", Table: "T"})
+func (p *placed) check(t require.TestingT, s *cssetcd.Snapshot, table string) {
+	want := p.want[table]
+	have, err := s.Placement(cssetcd.TableName{DB: "D", Table: table})
 	require.NoError(t, err)
-	require.Equal(t, len(p.want), have.Len())
+	require.Equal(t, len(want), have.Len())
 	var ids []int
 	for c, err := range have.All() {
 		ids = append(ids, c.ID)
-		if p.want[c.ID] == "" {
+		if want[c.ID] == "" {
 			require.ErrorIs(t, err, cssetcd.ErrBadValue)
+			require.ErrorContains(t, err, "/TABLES/"+table+"/", "it names the table that was asked for")
 			continue
 		}
 		require.NoError(t, err)
-		require.Equal(t, []string{p.want[c.ID]}, c.Nodes)
+		require.Equal(t, []string{want[c.ID]}, c.Nodes)
 		nodes, err := have.Nodes(c.ID)
 		require.NoError(t, err)
 		require.Equal(t, c.Nodes, nodes)
 	}
-	require.Equal(t, slices.Sorted(maps.Keys(p.want)), ids)
+	require.Equal(t, slices.Sorted(maps.Keys(want)), ids)
 	require.Equal(t, ids, slices.Collect(have.IDs().All()))
 	for _, none := range []int{-1, -256, 1, 1 << 31, 1 << 40} {
 		_, err = have.Nodes(none)
@@ -80,17 +89,20 @@ func TestPlacementFollowsChanges(t *testing.T) {
 		p := newPlaced(rapid.SampledFrom([]int{0, 1, 300, 1000}).Draw(t, "chunks"))
 		s := cssetcd.CatalogueOf(p.kv)
 		for range rapid.IntRange(1, 4).Draw(t, "steps") {
-			if rapid.Bool().Draw(t, "read") {
-				p.check(t, s)
+			for _, table := range rapid.SampledFrom([][]string{{}, {"T"}, {"S"}, {"T", "S"}, {"S", "T"}}).Draw(t, "read") {
+				p.check(t, s, table)
 			}
 			var touched []kv.Path
 			for range rapid.SampledFrom([]int{1, 2, 5, 400}).Draw(t, "changes") {
 				id := 3 * rapid.IntRange(0, 1500).Draw(t, "id")
 				node := rapid.SampledFrom([]string{"n0", "n1", "-", "-", ""}).Draw(t, "node")
-				touched = append(touched, p.set(id, node)...)
+				for _, table := range rapid.SampledFrom([][]string{{"T"}, {"S"}, {"T", "S"}}).Draw(t, "tables") {
+					touched = append(touched, p.set(table, id, node)...)
+				}
 			}
 			s = s.Next(p.kv, touched)
-			p.check(t, s)
+			p.check(t, s, "T")
+			p.check(t, s, "S")
 		}
 	})
 }
@@ -99,15 +111,15 @@ func TestPlacementFollowsChanges(t *testing.T) {
 func TestPlacementIsSharedByWhatDidNotChange(t *testing.T) {
 	p := newPlaced(20_000)
 	s := cssetcd.CatalogueOf(p.kv)
-	p.check(t, s)
+	p.check(t, s, "T")
 	n := cssetcd.TableName{DB: "D", Table: "T"}
 	next := s
 	allocated := testing.AllocsPerRun(20, func() {
-		next = next.Next(p.kv, p.set(3*777, "n9"))
+		next = next.Next(p.kv, p.set("T", 3*777, "n9"))
 		_, _ = next.Placement(n)
 	})
 	assert.Less(t, allocated, 500.0)
-	p.check(t, next)
+	p.check(t, next, "T")
 	before, err := s.Placement(n)
 	require.NoError(t, err)
 	nodes, err := before.Nodes(3 * 777)
@@ -118,6 +130,32 @@ func TestPlacementIsSharedByWhatDidNotChange(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = placement.Nodes(3 * 778) }))
 	_, err = next.Placement(cssetcd.TableName{DB: "D", Table: "None"})
 	require.ErrorIs(t, err, cssetcd.ErrNoSuchTable)
+}
+
+// TestPlacementIsSharedWithTheDirector where a table is placed as that is, also after changes of both.
+func TestPlacementIsSharedWithTheDirector(t *testing.T) {
+	p := newPlaced(20_000)
+	s := cssetcd.CatalogueOf(p.kv)
+	shared := func() (n, all int) {
+		p.check(t, s, "T")
+		p.check(t, s, "S")
+		director, err := s.Placement(cssetcd.TableName{DB: "D", Table: "T"})
+		require.NoError(t, err)
+		led, err := s.Placement(cssetcd.TableName{DB: "D", Table: "S"})
+		require.NoError(t, err)
+		return cssetcd.SharedPages(led, director)
+	}
+	n, all := shared()
+	require.Equal(t, all, n)
+	for i := range 20 {
+		id, node := 3*777*i%60_000, fmt.Sprintf("m%d", i%3)
+		s = s.Next(p.kv, append(p.set("S", id, node), p.set("T", id, node)...))
+		n, all = shared()
+		require.Equal(t, all, n)
+	}
+	s = s.Next(p.kv, append(p.set("S", 3, "n9"), p.set("S", 6000, "")...))
+	n, all = shared()
+	assert.Equal(t, all-2, n)
 }
 
 // BenchmarkPlacementOfAChange is what a changed chunk of 150,000 costs, the step to the next snapshot included; afresh
@@ -132,7 +170,7 @@ func BenchmarkPlacementOfAChange(b *testing.B) {
 	}
 	first := cssetcd.CatalogueOf(p.kv)
 	read(first)
-	touched := p.set(3*777, "n9")
+	touched := p.set("T", 3*777, "n9")
 	b.Run("followed", func(b *testing.B) {
 		for b.Loop() {
 			read(first.Next(p.kv, touched))

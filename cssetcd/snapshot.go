@@ -104,10 +104,14 @@ func (s *Snapshot) Table(name TableName) (*Table, error) {
 	if !ok {
 		return nil, objectError("read table", name.String(), noTable(s.kv, name))
 	}
+	return e.decoded(s.kv)
+}
+
+func (e *tableEntry) decoded(have *kv.Snapshot) (*Table, error) {
 	if kept := e.table.kept.Load(); kept != nil {
 		return kept.value, kept.err
 	}
-	t, err := decodeTable(s.kv, e.name)
+	t, err := decodeTable(have, e.name)
 	return e.table.keep(t, objectError("read table", e.name.String(), err))
 }
 
@@ -151,7 +155,7 @@ func (s *Snapshot) Node(name string) (*Node, error) {
 func (s *Snapshot) Chunks(name TableName) iter.Seq2[Chunk, error] {
 	return func(yield func(Chunk, error) bool) {
 		if e, ok := s.index.tables.Get(name); ok {
-			e.placed(s.kv).All()(yield)
+			e.placed(s.kv, s.index).All()(yield)
 		}
 	}
 }
@@ -163,7 +167,7 @@ func (s *Snapshot) Chunk(name TableName, id int) (Chunk, error) {
 	if !ok {
 		return Chunk{}, objectError("read chunk", fmt.Sprintf("%d of %s", id, name), noTable(s.kv, name))
 	}
-	nodes, err := e.placed(s.kv).Nodes(id)
+	nodes, err := e.placed(s.kv, s.index).Nodes(id)
 	if errors.Is(err, ErrNoSuchChunk) {
 		return Chunk{}, objectError("read chunk", fmt.Sprintf("%d of %s", id, name), err)
 	}
