@@ -190,8 +190,8 @@ func newPlacement(have *kv.Snapshot, n TableName, like *Placement) *Placement {
 	return p
 }
 
-// share takes a page of another placement, which may be nil, in place of one that says the same. It belongs to who makes
-// the placement.
+// share takes a page of another placement, which may be nil, in place of one that says the same. It belongs to who
+// makes the placement.
 func (p *Placement) share(at int, like *Placement) {
 	if like == nil {
 		return

@@ -230,3 +230,22 @@ func TestWaitIsOfThisTerm(t *testing.T) {
 	_, err = p.Wait(short)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 }
+
+// Rule: two that know nothing hand each other the work less and less often.
+func TestStepsBackLessAndLess(t *testing.T) {
+	t.Parallel()
+	p := &Publisher{settings: settings{ttl: 10 * time.Second}, changed: make(chan struct{}),
+		want: wish{map[string]chunkset.Set{}, said{}}}
+	asked := func(term time.Duration) bool {
+		p.StepBack()
+		return p.yielding(term)
+	}
+	for _, after := range []time.Duration{10, 20, 40, 80, 160, 320, 320} {
+		assert.False(t, asked(after*time.Second-1))
+		assert.True(t, asked(after*time.Second))
+		assert.False(t, p.yielding(time.Hour), "it was asked once")
+		p.stepsBack()
+	}
+	require.NoError(t, p.Set("LSST", chunkset.MustParse("1")))
+	assert.True(t, asked(10*time.Second), "it knows something again")
+}

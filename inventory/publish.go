@@ -27,7 +27,8 @@ func (p *Publisher) publish(ctx context.Context, elected leader.Term) error {
 	}
 	began := time.Now()
 	for now, trouble := first, ""; ; {
-		if p.yielding() && time.Since(began) >= p.ttl && p.standsBy(ctx) {
+		if p.yielding(time.Since(began)) && p.standsBy(ctx) {
+			p.stepsBack()
 			return leader.ErrStepBack
 		}
 		now, err = p.step(ctx, now)

@@ -36,6 +36,7 @@ type Publisher struct {
 	revision cssetcd.Revision
 	running  bool
 	yields   bool // another process is to have a try
+	yielded  int  // how often it had one since there was something else to say
 }
 
 // wish is what a worker is to serve, as sets and as texts. It is never changed.
@@ -162,7 +163,7 @@ func (p *Publisher) change(change func(wish) error) error {
 		return fmt.Errorf("publish the inventory of worker %s: %w", p.worker, err)
 	}
 	if !maps.Equal(want.texts, p.want.texts) {
-		p.want = want
+		p.want, p.yielded = want, 0
 		p.version++
 		p.tell()
 	}
@@ -230,9 +231,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) key() string { return p.store.EtcdKey(csskey.PublishersOf(p.worker)) }
 
 // StepBack lets another process publish for the worker, where one stands by: who does not know any more what the worker
-// serves gives another one a try. This one then stands by, behind it. A publisher that has published for less than its
-// time to live goes on, so that two that know nothing do not hand each other the work without end; so does one without
-// another. It does not wait. Who still knows nothing then calls it again.
+// serves gives another one a try. This one then stands by, behind it. Without another one it goes on. So it does until
+// it has published for its time to live, and twice as long each time that it steps back and has nothing new to say: two
+// that know nothing would hand each other the work without end. It does not wait. Who still knows nothing calls it
+// again.
 func (p *Publisher) StepBack() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -240,11 +242,22 @@ func (p *Publisher) StepBack() {
 	p.tell()
 }
 
-// yielding reports whether StepBack was called since it was asked last.
-func (p *Publisher) yielding() bool {
+// yielding reports whether StepBack was called since it was asked last, and another process may have a try after so
+// long a term.
+func (p *Publisher) yielding(term time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.yields
 	p.yields = false
-	return was
+	return was && term >= p.ttl<<min(p.yielded, mostDoubled)
+}
+
+// mostDoubled is how often the term is doubled after which a publisher that knows nothing steps back.
+const mostDoubled = 5
+
+// stepsBack notes that another process has a try.
+func (p *Publisher) stepsBack() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.yielded++
 }

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		fmt.Println("first signal")
 		select {}
 	}
+	clitest.Printed = keepsItsForm
 	clitest.Main(m, main)
 }
 

@@ -139,10 +139,7 @@ func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name
 	case err != nil:
 		return err
 	}
-	return p.Print(struct {
-		form.Result
-		Tables int `json:"tables"`
-	}{form.OfRevision(rev), len(tables)}, func(w io.Writer) {
+	return p.Print(publishedView{form.OfRevision(rev), len(tables)}, func(w io.Writer) {
 		if rev == 0 {
 			fmt.Fprintf(w, "nothing to do: the database %s exists with %s like those of %s\n", name,
 				cli.Count(len(tables), "table"), like)
@@ -151,6 +148,12 @@ func (p *program) createWithTables(ctx context.Context, css *cli.Catalogue, name
 		fmt.Fprintf(w, "database %s created with %s like those of %s, revision %d\n", name, cli.Count(len(tables), "table"),
 			like, rev)
 	})
+}
+
+// publishedView is the JSON form of a database that was made like another.
+type publishedView struct {
+	form.Result
+	Tables int `json:"tables"` // that it has, like those of the other
 }
 
 // notReady returns the tables of a database that are not ready, with their statuses.

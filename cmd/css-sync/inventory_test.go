@@ -119,7 +119,10 @@ func TestInventory(t *testing.T) {
 	second.Await("standing by")
 	w.serves("LSST")
 	first.Await("it is not known what the worker serves")
-	clitest.Await(t, func() bool { return len(clitest.JSON[form.Worker](c, "inventory show worker-1").Databases) == 0 })
+	clitest.Await(t, func() bool { // one hands it to the other, which knows no more
+		r := c.Run("inventory show worker-1 -w json")
+		return r.Code == cli.ExitOK && len(clitest.Decode[form.Worker](t, r.Stdout).Databases) == 0
+	})
 	w.serves("LSST 57\n")
 	first.Await("it is known again what the worker serves")
 	w.shows("57\n")

@@ -74,10 +74,13 @@ func (p *program) restore(ctx context.Context, css *cli.Catalogue, dump *cssetcd
 		return err
 	}
 	v := restoreView(res)
-	return p.Print(struct {
-		DryRun bool `json:"dry_run"`
-		restoreView
-	}{f.dryRun, v}, func(w io.Writer) { v.write(w, f.dryRun) })
+	return p.Print(restoredView{f.dryRun, v}, func(w io.Writer) { v.write(w, f.dryRun) })
+}
+
+// restoredView is the JSON form of what restore prints.
+type restoredView struct {
+	DryRun bool `json:"dry_run"`
+	restoreView
 }
 
 // restoreView is the JSON form of what a restore did, or would do.

@@ -139,12 +139,19 @@ func (c *CommandLine) Program(in io.Reader, out, messages io.Writer) *cli.Progra
 // Run runs a command line.
 func (c *CommandLine) Run(args ...string) Result { return c.RunContext(c.T.Context(), args...) }
 
+// Printed, where a program sets it, is told of each command line and what it did.
+var Printed func(t *testing.T, words []string, env map[string]string, r Result)
+
 // RunContext is run with a context.
 func (c *CommandLine) RunContext(ctx context.Context, args ...string) Result {
 	var out, messages bytes.Buffer
 	p := c.Program(strings.NewReader(c.Stdin), &out, &messages)
-	code := p.Run(ctx, c.words(args))
-	return Result{code, out.String(), messages.String()}
+	words := c.words(args)
+	r := Result{p.Run(ctx, words), out.String(), messages.String()}
+	if Printed != nil {
+		Printed(c.T, words, c.Env, r)
+	}
+	return r
 }
 
 // OK runs a command line that must succeed without a message, and returns its output.
