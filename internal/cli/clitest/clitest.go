@@ -139,7 +139,7 @@ func (c *CommandLine) Program(in io.Reader, out, messages io.Writer) *cli.Progra
 // Run runs a command line.
 func (c *CommandLine) Run(args ...string) Result { return c.RunContext(c.T.Context(), args...) }
 
-// Printed, where a program sets it, is told of each command line and what it did.
+// Printed is told of each command line and what it did, where a program sets it.
 var Printed func(t *testing.T, words []string, env map[string]string, r Result)
 
 // RunContext is run with a context.
