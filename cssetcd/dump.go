@@ -152,8 +152,9 @@ func NewDump(keys iter.Seq2[string, string]) (*Dump, error) {
 }
 
 // ParseDump reads a dump and checks it against the rules of the catalogue: form and length of keys and values, names,
-// names that differ in case only, packed values, the version. All faults are returned together, as ErrInvalid; a
-// version of another number is also ErrVersionMismatch.
+// names that differ in case only, packed values, the version. It also reads what Qserv wrote before 2016, lines of key,
+// TAB and value. All faults are returned together, as ErrInvalid; a version of another number is also
+// ErrVersionMismatch.
 func ParseDump(r io.Reader) (*Dump, error) {
 	text, err := readText(r)
 	if err != nil {
@@ -169,7 +170,10 @@ func ParseDump(r io.Reader) (*Dump, error) {
 	}
 	d := &Dump{}
 	var faults *multierror.Error
-	if !d.scan(text) {
+	switch {
+	case isTabbed(text):
+		faults = multierror.Append(faults, d.scanTabbed(text)...)
+	case !d.scan(text):
 		if err := flatjson.Decode(strings.NewReader(text), func(key,
 			value string) {
 			d.rows = append(d.rows, row{key, value})
