@@ -40,6 +40,10 @@ func (m *Mirror) emptyOnce(ctx context.Context, s *session) (done []EmptyDiffere
 	if m.cfg.Empty == nil {
 		return nil, nil
 	}
+	found, _, err := compareEmpty(ctx, m.cfg.Target, m.cfg.Catalogue, false)
+	if err == nil && len(found) == 0 { // who has nothing to do needs no privileges for it
+		return nil, nil
+	}
 	k := m.emptyKeeper(s)
 	k.Feed = &newestFeed{catalogue: m.cfg.Catalogue}
 	k.done = func(d EmptyDifference) { done = append(done, d) }

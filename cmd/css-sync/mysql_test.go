@@ -95,6 +95,13 @@ func TestGrants(t *testing.T) {
 	run("qservCssData", c.OK("grants --user narrow@localhost --no-create"))
 	c.OK("mirror", "--once", "--mysql-dsn", as)
 	c.OK("check", "--mysql-dsn", as)
+	clitest.Execute(t, server, "REVOKE ALL ON qservCssData.css_mirror_empty FROM narrow@localhost")
+	c.OK("mirror", "--once", "--mysql-dsn", as) // no empty chunks are known
+	c.OK("check", "--mysql-dsn", as)
+	c.OK("chunk empty set LSST 1-3")
+	c.Refuses(cli.ExitError, "and the tables of empty chunks do not: ", "mirror", "--once", "--mysql-dsn", as)
+	c.Refuses(cli.ExitDifferences, "the empty chunks of 1 database", "check", "--mysql-dsn", as)
+	c.OK("chunk empty forget LSST")
 	clitest.Execute(t, server, "REVOKE UPDATE ON qservCssData.kvData FROM narrow@localhost")
 	c.Refuses(cli.ExitError, "it lacks UPDATE on kvData;", "mirror", "--once", "--mysql-dsn", as)
 	run("qservCssData", c.OK("grants --user narrow@localhost"))

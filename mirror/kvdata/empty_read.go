@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"github.com/qserv/css-etcd/internal/mysqlconn"
 	"github.com/qserv/css-etcd/mirror/emptychunks"
 )
 
@@ -33,7 +34,8 @@ func ReadEmpty(ctx context.Context, target *mysql.Config, dbs ...string) (s Empt
 			return err
 		}
 		s.Capture = is.Installed || is.Waiting > 0
-		if s.Agreed, err = agreedOn(ctx, c); err != nil {
+		s.Agreed, err = agreedOn(ctx, c)
+		if err != nil && !mysqlconn.NotGranted(err) { // a server does not say to all whether there is such a table
 			return err
 		}
 		tables, err := emptyTables(ctx, c)
