@@ -17,7 +17,7 @@ type Side struct {
 	Source   string           `json:"source"`
 	Revision cssetcd.Revision `json:"revision,omitempty"` // of etcd
 	Keys     int              `json:"keys"`               // in it, as it is written
-	// tables that no czar can query, or whose names are those of chunks
+	// tables that no czar can query, or with names of chunks
 	Unqueryable []Unqueryable `json:"unqueryable,omitempty"`
 
 	pairs    []Pair

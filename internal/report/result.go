@@ -17,7 +17,7 @@ type Result struct {
 	Deleted     int   `json:"deleted"`
 	Rows        int   `json:"rows"`
 	Quarantined int   `json:"quarantined"`
-	// databases on whose empty chunks MySQL and etcd did not agree
+	// of which MySQL and etcd did not say the same
 	EmptyChunks []EmptyDifference `json:"empty_chunks"`
 }
 
