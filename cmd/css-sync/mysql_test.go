@@ -296,3 +296,22 @@ func TestMirrorDryRun(t *testing.T) {
 	c.Says("would show", "mirror --dry-run --allow-mass-delete")
 	c.Refuses(cli.ExitInvalid, "say --once, or --dry-run", "mirror")
 }
+
+// TestStandbyLooksAhead: a daemon that stands by and could not take over says so before it has to.
+func TestStandbyLooksAhead(t *testing.T) {
+	t.Parallel()
+	c, server := onBoth(t)
+	clitest.Fill(c.OK)
+	first := c.Process("serve", "--session-ttl", "6s")
+	first.Await(`msg="mirror follows etcd"`)
+	good := c.Process("serve", "--session-ttl", "6s")
+	good.Await("standing by")
+	clitest.Execute(t, server, "CREATE USER narrow@localhost", "GRANT SELECT ON qservCssData.* TO narrow@localhost")
+	narrow := c.Process("serve", "--session-ttl", "6s", "--mysql-dsn",
+		strings.Replace(server.DSN("qservCssData"), "root@", "narrow@", 1))
+	narrow.Await("standing by for the mirror, and could not take it over")
+	narrow.Await("it lacks INSERT on kvData")
+	away := c.Process("serve", "--session-ttl", "6s", "--mysql-dsn", "css@tcp(127.0.0.1:1)/")
+	away.Await("standing by for the mirror, and could not take it over")
+	assert.NotContains(t, good.String(), "could not take it over")
+}

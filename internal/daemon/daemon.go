@@ -70,7 +70,7 @@ func serve(ctx context.Context, p *cli.Program, config Config, on *lasting) erro
 	parts = append(parts, d.reconcileNames)
 	config.Mirror.warn(p.Log, len(config.Targets))
 	for _, t := range config.Targets {
-		parts = append(parts, d.mirrorTo(t))
+		parts = append(parts, d.mirrorTo(t), d.probe(t, p.Log))
 	}
 	if !config.Drops.None {
 		parts = append(parts, d.coordinate)

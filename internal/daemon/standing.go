@@ -27,6 +27,13 @@ func (s *standing) standsBy(name string) {
 	s.behind[name] = true
 }
 
+// isBehind reports whether this process stands by for a mirror.
+func (s *standing) isBehind(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.behind[name]
+}
+
 // begun reports whether a mirror has done or met anything, or is kept by another process.
 func (s *standing) begun(name string) bool {
 	s.mu.Lock()
