@@ -100,6 +100,17 @@ func TestEmptyChunksAreChecked(t *testing.T) {
 	assert.True(t, report.InAgreement())
 	assert.Equal(t, 2, report.EmptySets)
 
+	w.exec("CREATE TABLE Stray_EmptyChunks (other INT)")
+	assert.True(t, w.compared().InAgreement(), "it is left alone, whatever it is")
+	assert.Empty(t, w.mirrorsOnce(w.forOnce()))
+	locked := w.hold("INSERT INTO D_EmptyChunks VALUES (99)")
+	report = w.compared()
+	require.NoError(t, locked.Rollback())
+	assert.Empty(t, report.Differences)
+	require.Len(t, report.EmptyChunks, 1)
+	assert.ErrorIs(t, report.EmptyChunks[0].Err, mirror.ErrBusy)
+	assert.ErrorContains(t, report.EmptyChunks[0].Err, "somebody is writing the table `D_EmptyChunks`")
+
 	w.exec("UPDATE D_EmptyChunks SET chunkId = 9 WHERE chunkId = 7")
 	report = w.compared()
 	assert.False(t, report.InAgreement())

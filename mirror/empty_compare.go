@@ -47,9 +47,9 @@ func dueFor(have *cssetcd.Snapshot, record kvdata.Agreed, name string, mysql emp
 		return etcd, d, fmt.Errorf("what etcd has cannot be read: %w", err)
 	}
 	of, _ := have.Key(csskey.DatabaseKey(name))
-	base := record.Base(etcd, have.EmptyChunksModified(name) > record.Revision,
-		!of.Exists() || of.Create > record.Revision)
-	d = emptychunks.Decide(base, etcd, mysql, taking)
+	written := have.EmptyChunksModified(name) > record.Decided ||
+		record.Decided > have.Revision() // etcd was set back, and its revisions say nothing any more
+	d = record.Decide(etcd, mysql, written && etcd.Known, !of.Exists() || of.Create > record.Revision, taking)
 	switch {
 	case d.Action == emptychunks.Take && errors.Is(err, cssetcd.ErrNoSuchDB):
 		return etcd, emptychunks.Decision{}, nil // its database may come yet
@@ -90,6 +90,10 @@ func differencesOfEmpty(have *cssetcd.Snapshot, shown kvdata.EmptyShown) (all []
 		if err := tooLong(name); err != nil {
 			d.Err = fmt.Errorf("its name is too long: %w", err)
 		}
+		_, recorded := shown.Agreed[name]
+		if !shown.Capture && !recorded && !d.Etcd.Known && err == nil {
+			continue // whatever it says, it is left alone
+		}
 		if d.Action = due.Action; d.Err != nil || d.Action != emptychunks.Nothing && d.Action != emptychunks.Record {
 			all = append(all, d)
 		}
@@ -126,18 +130,16 @@ func lastingEmpty(ctx context.Context, target *mysql.Config, catalogue Catalogue
 	for began := time.Now(); ; {
 		found, compared, err := compareEmpty(ctx, target, catalogue, false)
 		last := time.Since(began) > pace.once
-		if err != nil && (last || !errors.Is(err, ErrBusy)) {
+		if err != nil {
 			return nil, 0, err
 		}
-		if err == nil {
-			found = slices.DeleteFunc(found, func(d EmptyDifference) bool { return len(lasting) > 0 && !lasting[d.DB] })
-			lasting = map[string]bool{}
-			for _, d := range found {
-				lasting[d.DB] = true
-			}
-			if last || len(found) == 0 {
-				return found, compared, nil
-			}
+		found = slices.DeleteFunc(found, func(d EmptyDifference) bool { return len(lasting) > 0 && !lasting[d.DB] })
+		lasting = map[string]bool{}
+		for _, d := range found {
+			lasting[d.DB] = true
+		}
+		if last || len(found) == 0 {
+			return found, compared, nil
 		}
 		if err := wait.UpTo(ctx, pace.poll); err != nil {
 			return nil, 0, err

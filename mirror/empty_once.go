@@ -41,16 +41,17 @@ func (m *Mirror) emptyOnce(ctx context.Context, s *session) (done []EmptyDiffere
 		return nil, nil
 	}
 	found, _, err := compareEmpty(ctx, m.cfg.Target, m.cfg.Catalogue, false)
-	if err == nil && len(found) == 0 { // who has nothing to do needs no privileges for it
-		return nil, nil
-	}
+	inVain := err == nil && len(found) == 0
 	k := m.emptyKeeper(s)
 	k.Feed = &newestFeed{catalogue: m.cfg.Catalogue}
 	k.done = func(d EmptyDifference) { done = append(done, d) }
 	defer func() {
 		slices.SortStableFunc(done, func(a, b EmptyDifference) int { return cmp.Compare(a.DB, b.DB) })
 	}()
-	if err := k.once(ctx); err != nil && !errors.Is(err, ErrFenced) {
+	switch err := k.once(ctx); {
+	case errors.Is(err, ErrFenced):
+	case inVain && errors.Is(err, ErrUnauthorized): // who has nothing to do needs no privileges for it
+	case err != nil:
 		return done, fmt.Errorf("kvData shows revision %d, and the tables of empty chunks do not: %w", s.state.Applied, err)
 	}
 	return done, nil

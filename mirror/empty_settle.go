@@ -95,11 +95,38 @@ func (k *emptyKeeper) agreed(c kvdata.EmptyChange) {
 	k.records[c.DB] = kvdata.Agreed{OnRecord: emptychunks.RecordOf(c.Now), Revision: c.Revision}
 }
 
-// take makes etcd say what the table says, unless etcd has moved on from what was decided about.
-func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.Snapshot, c kvdata.EmptyChange) error {
-	if err := db.Taking(ctx, c); err != nil {
+// resolve fails with ErrRevisionMismatch where an earlier take has happened that the view does not show yet: it would be
+// off the record with the next one, and what it wrote be taken for somebody else's.
+func (k *emptyKeeper) resolve(ctx context.Context, have *cssetcd.Snapshot, db string) error {
+	if !k.records[db].Taking {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, k.pace.write)
+	defer cancel()
+	now, err := k.catalogue.Snapshot(ctx, 0)
+	if err != nil {
 		return err
 	}
+	if now.EmptyChunksModified(db) != have.EmptyChunksModified(db) {
+		k.reached = max(k.reached, now.Revision())
+		return fmt.Errorf("%w: the view does not show revision %d yet", cssetcd.ErrRevisionMismatch, now.Revision())
+	}
+	return nil
+}
+
+// take makes etcd say what the table says, unless etcd has moved on from what was decided about.
+func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.Snapshot, c kvdata.EmptyChange) error {
+	if err := k.resolve(ctx, have, c.DB); err != nil {
+		return err
+	}
+	r := k.records[c.DB]
+	if err := db.Taking(ctx, c, r.Taking); err != nil {
+		return err
+	}
+	if r.Taking {
+		r.Revision = c.Revision
+	}
+	k.records[c.DB] = kvdata.Agreed{OnRecord: r.Take(c.Now, c.Found), Revision: r.Revision, Decided: c.Revision}
 	unchanged := cssetcd.IfRevision(have.EmptyChunksModified(c.DB))
 	ctx, cancel := context.WithTimeout(ctx, k.pace.write)
 	defer cancel()

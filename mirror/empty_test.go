@@ -361,6 +361,42 @@ func TestEmptyChunksTakenWithoutARecord(t *testing.T) {
 	assert.Equal(t, 0, w.agreed("lost_at IS NOT NULL"))
 }
 
+// forgetful writes into etcd, and does not know that it did, once.
+type forgetful struct {
+	mirror.EmptyWriter
+	between func()
+}
+
+func (f *forgetful) SetEmptyChunks(ctx context.Context, db string, all cssetcd.ChunkSet, opts ...cssetcd.WriteOption) (
+	cssetcd.Revision, error) {
+	rev, err := f.EmptyWriter.SetEmptyChunks(ctx, db, all, opts...)
+	if f.between != nil && err == nil {
+		f.between()
+		f.between = nil
+		return 0, cssetcd.ErrOutcomeUnknown
+	}
+	return rev, err
+}
+
+// TestEmptyChunksTakenWithoutAnAnswer: what others write while it is not known whether etcd took what they wrote before
+// is newer than that.
+func TestEmptyChunksTakenWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	w := withDatabases(t)
+	w.shared()
+	w.setEmpty("D", "1-2")
+	ever := w.everInEtcd("D")
+	w.run(w.mirror(w.sharing, w.keeping, func(c *mirror.Config) {
+		c.Empty.Writer = &forgetful{c.Empty.Writer, func() { w.publish("D", "1-4", func() {}) }}
+	}))
+	w.awaitEmpty("D", "1-2", "1-2")
+	w.awaitAgreed(1)
+	w.publish("D", "1-3", func() {})
+	w.awaitEmpty("D", "1-4", "1-4")
+	assert.Equal(t, []string{"1-3", "1-4"}, ever())
+	assert.Equal(t, 0, w.agreed("lost_at IS NOT NULL"))
+}
+
 // TestEmptyChunksOfADatabaseThatWent: what others changed of its table is not taken for the next database of the name.
 func TestEmptyChunksOfADatabaseThatWent(t *testing.T) {
 	t.Parallel()

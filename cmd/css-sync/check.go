@@ -36,7 +36,7 @@ them by hand, and nothing is written; the exit code is that of a comparison.`,
 			if err != nil {
 				return err
 			}
-			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+			return p.mirroring(cmd.Context(), !repair, func(ctx context.Context, css *cli.Catalogue) error {
 				found, err := mirror.Check(ctx, target.Server, css.Client)
 				switch {
 				case err != nil:
@@ -89,7 +89,11 @@ func differing(r mirror.Report) error {
 	if n := len(r.EmptyChunks); n > 0 {
 		what = append(what, "the empty chunks of "+cli.Count(n, "database"))
 	}
-	return cli.Hinted(fmt.Errorf("%w: %s", cli.ErrDifferences, strings.Join(what, ", and ")),
-		"somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps "+
-			"a record of it")
+	hint := "somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps " +
+		"a record of it"
+	if len(r.Differences) == 0 {
+		hint = "no mirror has brought them together within ten seconds: `css-sync status` shows whether one runs, and " +
+			"`css-sync check --repair` does what it would do"
+	}
+	return cli.Hinted(fmt.Errorf("%w: %s", cli.ErrDifferences, strings.Join(what, ", and ")), "%s", hint)
 }

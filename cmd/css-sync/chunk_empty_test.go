@@ -128,4 +128,15 @@ func TestEmptyChunksInMySQL(t *testing.T) {
 	c.Says("empty chunks of 2 databases compared, no difference", "check")
 	clitest.Execute(t, server, "DROP TABLE Plain_EmptyChunks")
 	c.OK("diff etcd mysql")
+
+	c.OK("mirror --capture install")
+	clitest.Execute(t, server, "DROP TABLE LSST_EmptyChunks",
+		"CREATE TABLE Plain_EmptyChunks (chunkId INT NOT NULL PRIMARY KEY)", "INSERT INTO Plain_EmptyChunks VALUES (5), (6)")
+	assert.Contains(t, c.OK("mirror --once"), "etcd follows")
+	assert.Equal(t, "5-6\n", c.OK("chunk empty show Plain"))
+	c.Refuses(cli.ExitError, "nobody has said which chunks of the database are empty", "chunk empty show LSST")
+	clitest.Execute(t, server, "INSERT INTO Plain_EmptyChunks VALUES (7)")
+	r = c.Run("check --repair")
+	assert.Equal(t, cli.ExitOK, r.Code, r.Stderr)
+	assert.Equal(t, "5-7\n", c.OK("chunk empty show Plain"))
 }

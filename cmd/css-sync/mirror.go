@@ -44,7 +44,7 @@ would take, or why it would be refused. Privileges it does not look at, so that 
 					return capture.run(ctx, p, css, target)
 				})
 			}
-			return p.OnWhole(cmd.Context(), func(ctx context.Context, css *cli.Catalogue) error {
+			return p.mirroring(cmd.Context(), dryRun, func(ctx context.Context, css *cli.Catalogue) error {
 				r, err := f.Once(ctx, target, css, p.Log, dryRun)
 				if err != nil {
 					return err
@@ -59,6 +59,14 @@ would take, or why it would be refused. Privileges it does not look at, so that 
 	f.register(cmd)
 	capture.register(cmd, p)
 	return cmd
+}
+
+// mirroring runs a command on the whole catalogue, which it changes where it takes empty chunks in that others wrote.
+func (p *program) mirroring(ctx context.Context, looks bool, do func(context.Context, *cli.Catalogue) error) error {
+	if looks {
+		return p.OnWhole(ctx, do)
+	}
+	return p.AtLength(ctx, do)
 }
 
 // mirrorFlags are those of commands that write to MySQL.

@@ -69,11 +69,11 @@ func (a *API) now(w http.ResponseWriter, r *http.Request) (*inventory.State, err
 // held makes a handler that answers from what is placed and what is served.
 func (a *API) held(h func(*cssetcd.Snapshot, *inventory.State, *http.Request, *query) (answer, error)) handler {
 	return func(w http.ResponseWriter, r *http.Request, q *query) error {
-		now, err := a.now(w, r)
-		if err != nil {
-			return err
-		}
 		return a.read(func(s *cssetcd.Snapshot, r *http.Request, q *query) (answer, error) {
+			now, err := a.now(w, r) // after the wait for a revision: who died in it is not alive
+			if err != nil {
+				return answer{}, err
+			}
 			return h(s, now, r, q)
 		})(w, r, q)
 	}

@@ -46,36 +46,53 @@ func BaseOf(s Side) Base {
 	return Base{Known: true, Digest: DigestOf(s.Set)}
 }
 
-// OnRecord is what is kept of a database. It is written after both sides have come to say the same, and before etcd is
-// made to say what the table says: whoever finds it then does not know whether etcd came to say so.
+// OnRecord is what is kept of a database: what both sides said when they agreed last, and, from before etcd is made to
+// say what the table says until both agree, what that is. Whoever finds it does not know whether etcd came to say so.
 type OnRecord struct {
-	Known  bool
-	Digest Digest
-	Taking bool // it is of what etcd was about to be made to say
+	Base
+	Taking bool
+	Next   Base // what etcd was about to be made to say
 }
 
 // RecordOf returns what goes on record after both said the same as a side.
-func RecordOf(s Side) OnRecord {
-	b := BaseOf(s)
-	return OnRecord{Known: b.Known, Digest: b.Digest}
+func RecordOf(s Side) OnRecord { return OnRecord{Base: BaseOf(s)} }
+
+// Now returns the base. Written is whether etcd's set was written since it was decided to take, and earlier whether the
+// record is of an earlier database of the name. A take that nobody saw the end of has happened if etcd was written and
+// says what was to be taken, as it does when somebody else wrote the same. Where etcd was written and says what it said
+// before, that is newer than what the table said.
+func (r OnRecord) Now(etcd Side, written, earlier bool) Base {
+	b := r.Base
+	b.Earlier = earlier && b.Known && !etcd.Known
+	switch {
+	case !r.Taking || !written:
+		return b
+	case r.Next.Is(etcd):
+		return r.Next
+	case b.Is(etcd):
+		return Base{}
+	}
+	return b
 }
 
-// Base returns what both sides agreed on last. Written is whether etcd's set was written since the record was, and
-// earlier whether the record is of an earlier database of the name. A take that nobody saw the end of has either
-// happened, and then etcd says what the table said, as it does when somebody wrote the same there; or it has not, and
-// as long as nobody else wrote to etcd, nothing there is newer than what the table said.
-func (r OnRecord) Base(etcd Side, written, earlier bool) Base {
-	b := Base{Known: r.Known, Digest: r.Digest}
-	switch {
-	case earlier && !etcd.Known:
-		b.Earlier = r.Known
-		return b
-	case !r.Taking:
-		return b
-	case !written || b.Is(etcd):
-		return BaseOf(etcd)
+// Take is what goes on record before etcd is made to say what the table says. Where an earlier take has an end that
+// nobody saw, what etcd says now is what both agreed on: else it would not have been decided to take.
+func (r OnRecord) Take(etcd, mysql Side) OnRecord {
+	if r.Taking {
+		r.Base = BaseOf(etcd)
 	}
-	return Base{}
+	r.Taking, r.Next = true, BaseOf(mysql)
+	return r
+}
+
+// Decide says what is to be done, as [Decide] does. Once both sides agree, what was being taken is off the record: it
+// would explain what somebody writes later.
+func (r OnRecord) Decide(etcd, mysql Side, written, earlier, taking bool) Decision {
+	d := Decide(r.Now(etcd, written, earlier), etcd, mysql, taking)
+	if r.Taking && d.Action == Nothing && etcd.Equal(mysql) {
+		d.Action = Record
+	}
+	return d
 }
 
 // Is reports whether a side says the same.

@@ -62,19 +62,31 @@ func TestTableOfAnEarlierDatabase(t *testing.T) {
 	}
 }
 
-// TestRecordOfAnEarlierDatabase: what was being taken from its table is not what the next one of the name says.
+// TestRecordOfAnEarlierDatabase: what was being taken from its table, or given to it, says nothing of the next one of the
+// name.
 func TestRecordOfAnEarlierDatabase(t *testing.T) {
 	t.Parallel()
 	earlier := emptychunks.BaseOf(setA)
 	earlier.Earlier = true
-	agreed := emptychunks.RecordOf(setA)
-	assert.Equal(t, earlier, agreed.Base(unknown, false, true))
-	assert.Equal(t, emptychunks.BaseOf(setA), agreed.Base(setB, true, true), "etcd says something of the next one")
-	taking := agreed
-	taking.Taking = true
-	assert.Equal(t, earlier, taking.Base(unknown, false, true))
-	forgetting := emptychunks.OnRecord{Taking: true}
-	assert.Equal(t, emptychunks.Base{}, forgetting.Base(unknown, false, true))
+	r := emptychunks.RecordOf(setA)
+	assert.Equal(t, earlier, r.Now(unknown, false, true))
+	assert.Equal(t, emptychunks.BaseOf(setA), r.Now(setB, true, true), "etcd says something of the next one")
+	for _, next := range []emptychunks.Side{setB, unknown} {
+		r.Taking, r.Next = true, emptychunks.BaseOf(next)
+		assert.Equal(t, earlier, r.Now(unknown, false, true))
+		assert.Equal(t, "remove", text(r.Decide(unknown, setA, false, true, true)))
+	}
+}
+
+// TestTakeThatDidNotHappen: what others took back is off the record, and explains nothing that Go writes later.
+func TestTakeThatDidNotHappen(t *testing.T) {
+	t.Parallel()
+	r := emptychunks.RecordOf(setA)
+	r.Taking, r.Next = true, emptychunks.BaseOf(setB)
+	assert.Equal(t, "take foreign", text(r.Decide(setA, setB, false, false, true)))
+	assert.Equal(t, "record", text(r.Decide(setA, setA, false, false, true)))
+	assert.Equal(t, "write", text(r.Decide(none, setA, true, false, true)), "Go wrote, and others nothing that is left")
+	assert.Equal(t, "write foreign overrules", text(r.Decide(setA, setB, true, false, true)), "Go wrote it again")
 }
 
 func text(d emptychunks.Decision) string {
@@ -98,8 +110,7 @@ type site struct {
 }
 
 func (s site) decide(taking bool) emptychunks.Decision {
-	etcd := side(s.etcd)
-	return emptychunks.Decide(s.record.Base(etcd, s.written, false), etcd, side(s.mysql), taking)
+	return s.record.Decide(side(s.etcd), side(s.mysql), s.written && s.etcd != "?", false, taking)
 }
 
 func side(text string) emptychunks.Side {
@@ -129,8 +140,7 @@ func (s site) after(d emptychunks.Decision, killed string) site {
 		return s
 	}
 	if d.Action == emptychunks.Take || d.Action == emptychunks.Forget {
-		s.record, s.written = emptychunks.RecordOf(side(s.mysql)), false
-		s.record.Taking = true
+		s.record, s.written = s.record.Take(side(s.etcd), side(s.mysql)), false
 	}
 	if killed == decided {
 		return s
@@ -174,7 +184,7 @@ func TestBothSidesMayWrite(t *testing.T) {
 		for _, x := range all {
 			byGo, byOthers := s, s
 			byGo.etcd, byGo.written, byGo.goWrote = textOf(x), true, true
-			if of := emptychunks.RecordOf(x); s.record.Taking && of.Known == s.record.Known && of.Digest == s.record.Digest {
+			if s.record.Taking && s.record.Next.Is(x) {
 				byGo.agreed = textOf(x) // by itself Go says what the table said
 			}
 			byOthers.mysql = textOf(x)

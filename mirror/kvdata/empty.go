@@ -41,6 +41,10 @@ const createEmpty = `CREATE TABLE IF NOT EXISTS css_mirror_empty (
   PRIMARY KEY (db_name)
 ) ENGINE=InnoDB`
 
+// takingSuffix follows the name of a database in the name of the row of what is being taken from its table: no database
+// has a name with a slash, and what both sides agreed on has a row of its own.
+const takingSuffix = "/taking"
+
 // What the column known says.
 const (
 	lostRow   = 0
@@ -109,7 +113,8 @@ func (e *Empty) explain(err error) error { return explain(e.conn.target, err) }
 // Agreed is what is on record of a database.
 type Agreed struct {
 	emptychunks.OnRecord
-	Revision cssetcd.Revision // of etcd: at which both sides agreed, or at which it was decided to take what a table says
+	Revision cssetcd.Revision // of etcd, at which both sides agreed
+	Decided  cssetcd.Revision // of etcd, at which it was decided to take what a table says
 }
 
 // Records returns what is on record, by database.
@@ -130,18 +135,25 @@ func agreedOn(ctx context.Context, q querier) (map[string]Agreed, error) {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var db string
+		var name string
 		var known int
 		var digest []byte
 		var at cssetcd.Revision
-		if err := rows.Scan(&db, &known, &digest, &at); err != nil {
+		if err := rows.Scan(&name, &known, &digest, &at); err != nil {
 			return nil, err
 		}
-		r := emptychunks.OnRecord{Known: known != losesRow, Taking: known != agreedRow}
-		if r.Known {
-			r.Digest = emptychunks.Digest(digest)
+		base := emptychunks.Base{Known: known != losesRow}
+		if base.Known {
+			base.Digest = emptychunks.Digest(digest)
 		}
-		all[db] = Agreed{r, at}
+		db, taking := strings.CutSuffix(name, takingSuffix)
+		r := all[db]
+		if taking {
+			r.Taking, r.Next, r.Decided = true, base, at
+		} else if known == agreedRow {
+			r.Base, r.Revision = base, at
+		}
+		all[db] = r
 	}
 	return all, rows.Err()
 }
@@ -285,14 +297,23 @@ func (e *Empty) Remove(ctx context.Context, c EmptyChange) error {
 	return e.Record(ctx, c)
 }
 
-// Taking puts on record that etcd is about to be made to say what the table says, as was decided at a revision of etcd.
-// It returns [ErrFenced].
-func (e *Empty) Taking(ctx context.Context, c EmptyChange) error {
+// Taking puts on record that etcd, which says Now, is about to be made to say what was found, as was decided at a
+// revision of etcd. Again is whether an earlier take is on record, see [emptychunks.OnRecord]. It returns [ErrFenced].
+func (e *Empty) Taking(ctx context.Context, c EmptyChange, again bool) error {
 	known := losesRow
 	if c.Found.Known {
 		known = takingRow
 	}
-	return e.explain(e.transact(ctx, func(tx *sql.Tx) error { return putRow(ctx, tx, c, known, c.Found.Set) }))
+	next := c
+	next.DB += takingSuffix
+	return e.explain(e.transact(ctx, func(tx *sql.Tx) error {
+		if again {
+			if err := record(ctx, tx, EmptyChange{DB: c.DB, Now: c.Now, Revision: c.Revision}); err != nil {
+				return err
+			}
+		}
+		return putRow(ctx, tx, next, known, c.Found.Set)
+	}))
 }
 
 // CheckTerm returns [ErrFenced] when another mirror has taken the table over.
@@ -306,6 +327,9 @@ func (e *Empty) Record(ctx context.Context, c EmptyChange) error {
 }
 
 func record(ctx context.Context, tx *sql.Tx, c EmptyChange) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM "+emptyTable+" WHERE db_name = ?", c.DB+takingSuffix); err != nil {
+		return err
+	}
 	if !c.Now.Known && !c.Lost {
 		_, err := tx.ExecContext(ctx, "DELETE FROM "+emptyTable+" WHERE db_name = ?", c.DB)
 		return err

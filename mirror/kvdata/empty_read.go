@@ -3,6 +3,7 @@ package kvdata
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/go-sql-driver/mysql"
@@ -20,9 +21,9 @@ type EmptyShown struct {
 }
 
 // ReadEmpty returns what MySQL says of empty chunks: each table as it was at some moment of the call. A server lists
-// only what the user may see, so the tables of the databases that are given are looked for, too. It writes nothing. It
-// returns ErrBusy while somebody is writing such a table. A server without the database, or without a mirror, shows
-// nothing of it.
+// only what the user may see, so the tables of the databases that are given, and of those on record, are looked for,
+// too. It writes nothing. A table that somebody is writing is a bad one, for ErrBusy. A server without the database, or
+// without a mirror, shows nothing of it.
 func ReadEmpty(ctx context.Context, target *mysql.Config, dbs ...string) (s EmptyShown, err error) {
 	s = EmptyShown{Tables: map[string]emptychunks.Side{}, Bad: map[string]error{}}
 	err = reading(ctx, target, func(c *connection) error {
@@ -45,6 +46,9 @@ func ReadEmpty(ctx context.Context, target *mysql.Config, dbs ...string) (s Empt
 		for _, t := range tables {
 			dbs = append(dbs, t.DB)
 		}
+		for db := range s.Agreed {
+			dbs = append(dbs, db)
+		}
 		slices.Sort(dbs)
 		e := &Empty{conn: c}
 		for _, db := range slices.Compact(dbs) {
@@ -52,8 +56,10 @@ func ReadEmpty(ctx context.Context, target *mysql.Config, dbs ...string) (s Empt
 				continue
 			}
 			switch side, err := e.Read(ctx, db); {
-			case errors.Is(err, ErrBusy), errors.Is(err, ErrUnavailable), ctx.Err() != nil:
+			case errors.Is(err, ErrUnavailable), ctx.Err() != nil:
 				return err
+			case errors.Is(err, ErrBusy):
+				s.Bad[db] = fmt.Errorf("somebody is writing the table %s: %w", tableOfEmpty(db), err)
 			case err != nil:
 				s.Bad[db] = err
 			case side.Known:
