@@ -13,7 +13,8 @@ import (
 // TestTabbedDump: what Qserv wrote before 2016 is read, and what is wrong in it is named by its line or its key.
 func TestTabbedDump(t *testing.T) {
 	t.Parallel()
-	d, err := cssetcd.ParseDump(strings.NewReader("/css_meta\t\\N\n/css_meta/version\t1\r\n\n/DBS\t\n/DBS/LSST\tREADY\n" +
+	d, err := cssetcd.ParseDump(strings.NewReader("\n/\t\\N\n" +
+		"/css_meta\t\\N\n/css_meta/version\t1\r\n\n/DBS\t\n/DBS/LSST\tREADY\n" +
 		"/DBS/LSST/TABLES\t\\N\n/DBS/LSST/TABLES/Object\tREADY\n/DBS/LSST/TABLES/Object/schema\t(a INT,\tb INT)"))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"/DBS", "/DBS/LSST", "/DBS/LSST/TABLES", "/DBS/LSST/TABLES/Object",

@@ -95,8 +95,8 @@ func (k *emptyKeeper) agreed(c kvdata.EmptyChange) {
 	k.records[c.DB] = kvdata.Agreed{OnRecord: emptychunks.RecordOf(c.Now), Revision: c.Revision}
 }
 
-// resolve fails with ErrRevisionMismatch where an earlier take has happened that the view does not show yet: it would be
-// off the record with the next one, and what it wrote be taken for somebody else's.
+// resolve fails with ErrRevisionMismatch where an earlier take has happened that the view does not show yet: it would
+// be off the record with the next one, and what it wrote be taken for somebody else's.
 func (k *emptyKeeper) resolve(ctx context.Context, have *cssetcd.Snapshot, db string) error {
 	if !k.records[db].Taking {
 		return nil
@@ -145,10 +145,11 @@ func (k *emptyKeeper) take(ctx context.Context, db *kvdata.Empty, have *cssetcd.
 	return db.Record(ctx, c)
 }
 
-// tell notes what is wrong with a database, or with all of them.
+// tell notes what is wrong with a database, or with all of them. It is not waited for any more.
 func (k *emptyKeeper) tell(name, what string, err error) {
 	k.told[name] = fmt.Sprintf("%s: %s", what, err)
 	if name != "" {
+		k.missed[name] = 0
 		k.told[name] = "database " + name + ": " + k.told[name]
 	}
 }

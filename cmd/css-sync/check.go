@@ -47,11 +47,11 @@ them by hand, and nothing is written; the exit code is that of a comparison.`,
 					return p.printReport(found)
 				}
 				r, err := f.Once(ctx, target, css, p.Log, false)
-				if err != nil {
+				if err != nil && r.Revision == 0 {
 					return err
 				}
 				v := report.Repair{Comparison: report.NewComparison(found), Repaired: report.NewResult(r, false)}
-				return p.Print(v, v.Write)
+				return cmp.Or(p.Print(v, v.Write), err)
 			})
 		},
 	}

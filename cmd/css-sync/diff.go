@@ -25,7 +25,7 @@ A and B are each one of
 
 Where one of them is mysql, the rows that a mirror adds are no difference: ancestors of keys, /DBS and /NODES. "css-sync check" compares
 a mirror with etcd at the revision that it shows, and looks at more than keys and values. Which chunks of a database are empty is
-listed as a key css_empty/DATABASE, as in a dump.
+listed as a key css_empty/DATABASE, as in a dump; where one of them is mysql, only of databases of which the other one says it.
 
 Tables that no czar can query, and those whose names are such as workers give to chunks of others, are named, and are no difference.
 

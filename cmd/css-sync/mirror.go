@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -46,11 +47,11 @@ would take, or why it would be refused. Privileges it does not look at, so that 
 			}
 			return p.mirroring(cmd.Context(), dryRun, func(ctx context.Context, css *cli.Catalogue) error {
 				r, err := f.Once(ctx, target, css, p.Log, dryRun)
-				if err != nil {
+				if err != nil && r.Revision == 0 {
 					return err
 				}
 				v := report.NewResult(r, dryRun)
-				return p.Print(v, v.Write)
+				return cmp.Or(p.Print(v, v.Write), err)
 			})
 		},
 	}

@@ -107,6 +107,15 @@ func TestGrants(t *testing.T) {
 	run("qservCssData", c.OK("grants --user narrow@localhost"))
 	c.OK("mirror", "--once", "--mysql-dsn", as)
 	c.Says("ON `qservCssData`.* TO 'css-sync'@'%';", "grants")
+
+	c.OK("chunk empty set LSST 1-3")
+	c.OK("mirror", "--once", "--mysql-dsn", as)
+	clitest.Execute(t, server, "INSERT INTO LSST_EmptyChunks VALUES (9)")
+	c.OK("chunk empty forget LSST")
+	r := c.Run("mirror", "--once", "--mysql-dsn", as)
+	assert.Equal(t, cli.ExitError, r.Code)
+	assert.Contains(t, r.Stderr, "`css-sync grants --remove-empty-chunks` prints what that needs")
+	assert.Contains(t, r.Stdout, "kvData shows revision", "what was done is told, too")
 }
 
 // TestSeveralServers are mirrored to by one daemon, each under its own name; one that is down holds up no other.

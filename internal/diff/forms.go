@@ -41,6 +41,16 @@ func image(keys map[string]string) map[string]string {
 	return out
 }
 
+// withoutUnknownSets leaves out which chunks are empty of databases of which another side does not say it: a mirror
+// leaves such tables alone, and dumps of kvData never say it.
+func withoutUnknownSets(pairs, other []Pair) []Pair {
+	known := byName(other)
+	return slices.DeleteFunc(slices.Clone(pairs), func(p Pair) bool {
+		_, ok := known[p.Key]
+		return !ok && strings.HasPrefix(p.Key, string(csskey.Empty)+"/")
+	})
+}
+
 // addAncestors adds what is missing above keys, with an empty value.
 func addAncestors(all map[string]string, keys ...string) {
 	for _, key := range keys {

@@ -101,6 +101,12 @@ type Result struct {
 // mirrors add is no difference.
 func Of(a, b Side, byMeaning bool) Result {
 	keysA, keysB := a.pairs, b.pairs
+	if a.ofMirror {
+		keysA = withoutUnknownSets(keysA, keysB)
+	}
+	if b.ofMirror {
+		keysB = withoutUnknownSets(keysB, keysA)
+	}
 	for _, form := range []struct {
 		wanted bool
 		of     func(map[string]string) map[string]string

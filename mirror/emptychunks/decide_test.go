@@ -62,8 +62,8 @@ func TestTableOfAnEarlierDatabase(t *testing.T) {
 	}
 }
 
-// TestRecordOfAnEarlierDatabase: what was being taken from its table, or given to it, says nothing of the next one of the
-// name.
+// TestRecordOfAnEarlierDatabase: what was being taken from its table, or given to it, says nothing of the next one of
+// the name.
 func TestRecordOfAnEarlierDatabase(t *testing.T) {
 	t.Parallel()
 	earlier := emptychunks.BaseOf(setA)
