@@ -8,8 +8,8 @@ import (
 // isTabbed reports whether a text is a dump as Qserv wrote them before 2016: lines of key, TAB and value.
 func isTabbed(text string) bool { return strings.HasPrefix(strings.TrimLeft(text, "\r\n"), "/") }
 
-// scanTabbed reads such a dump, and returns what is wrong with its lines. The value \N is the empty one. The root, which
-// they begin with, is in no dump of today.
+// scanTabbed reads such a dump, and returns what is wrong with its lines. The value \N is the empty one. The root,
+// which they begin with, is in no dump of today.
 func (d *Dump) scanTabbed(text string) (faults []error) {
 	number := 0
 	for line := range strings.Lines(text) {

@@ -89,8 +89,8 @@ func differing(r mirror.Report) error {
 	if n := len(r.EmptyChunks); n > 0 {
 		what = append(what, "the empty chunks of "+cli.Count(n, "database"))
 	}
-	hint := "somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which keeps " +
-		"a record of it"
+	hint := "somebody else than the mirror wrote there: find out who, and undo it with `css-sync check --repair`, which " +
+		"keeps a record of it"
 	if len(r.Differences) == 0 {
 		hint = "no mirror has brought them together within ten seconds: `css-sync status` shows whether one runs, and " +
 			"`css-sync check --repair` does what it would do"
