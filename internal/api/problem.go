@@ -106,6 +106,8 @@ var problems = []known{
 	{cssetcd.ErrTooLarge, "too_large", http.StatusRequestEntityTooLarge, ""},
 	{cssetcd.ErrNoSpace, "etcd_full", http.StatusInsufficientStorage, "etcd has to be compacted and defragmented"},
 	{cssetcd.ErrNoRoom, "etcd_full", http.StatusInsufficientStorage, "etcd needs a higher quota"},
+	// What is stale may be so because an answer was lost, and then nothing was to be written for the client.
+	{cssetcd.ErrStale, "stale", http.StatusServiceUnavailable, ""},
 	{cssetcd.ErrOutcomeUnknown, "outcome_unknown", http.StatusGatewayTimeout,
 		"it has happened or not: repeat it with the same Idempotency-Key, or look before you do it again"},
 	{cssetcd.ErrReadOnly, "read_only", http.StatusForbidden, ""},
@@ -114,7 +116,6 @@ var problems = []known{
 	{cssetcd.ErrOldServer, "old_etcd", http.StatusBadGateway, ""},
 	{cssetcd.ErrContended, "contended", http.StatusServiceUnavailable, ""},
 	{cssetcd.ErrRegressed, "regressed", http.StatusServiceUnavailable, "read anew"},
-	{cssetcd.ErrStale, "stale", http.StatusServiceUnavailable, ""},
 	{cssetcd.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, ""},
 	{cssetcd.ErrClosed, "closed", http.StatusServiceUnavailable, ""},
 

@@ -90,6 +90,7 @@ func TestStatusOfErrors(t *testing.T) {
 		"404 no_such_drop":      &deletion.Error{Op: "x", Err: deletion.ErrNoDrop},
 		"504 timeout":           fmt.Errorf("x: %w", context.DeadlineExceeded),
 		"504 outcome_unknown":   errors.Join(cssetcd.ErrOutcomeUnknown, context.DeadlineExceeded),
+		"503 stale":             fmt.Errorf("%w: %w", cssetcd.ErrStale, cssetcd.ErrOutcomeUnknown),
 		"500 internal":          errors.New("x"),
 	} {
 		status, code := api.StatusOf(err)
