@@ -237,11 +237,10 @@ func (k *emptyKeeper) look(ctx context.Context, db *kvdata.Empty) error {
 	}
 	names := namesOf(maps.Keys(k.records), have.EmptyChunksKnown())
 	for _, t := range tables {
-		changed[t.DB], names[t.DB] = t.Changed, true
-	}
-	if !k.taking { // what others made before etcd said anything is left alone, whatever it is
-		known := namesOf(maps.Keys(k.records), have.EmptyChunksKnown())
-		maps.DeleteFunc(names, func(name string, _ bool) bool { return !known[name] })
+		changed[t.DB] = t.Changed
+		if k.taking { // else what others made before etcd said anything is left alone, whatever it is
+			names[t.DB] = true
+		}
 	}
 	maps.DeleteFunc(k.told, func(name, _ string) bool { return name != "" && !names[name] })
 	maps.DeleteFunc(k.missed, func(name string, _ int) bool { return name != "" && !names[name] })

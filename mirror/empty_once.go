@@ -40,8 +40,6 @@ func (m *Mirror) emptyOnce(ctx context.Context, s *session) (done []EmptyDiffere
 	if m.cfg.Empty == nil {
 		return nil, nil
 	}
-	found, _, err := compareEmpty(ctx, m.cfg.Target, m.cfg.Catalogue, false)
-	inVain := err == nil && len(found) == 0
 	k := m.emptyKeeper(s)
 	k.Feed = &newestFeed{catalogue: m.cfg.Catalogue}
 	k.done = func(d EmptyDifference) { done = append(done, d) }
@@ -50,11 +48,17 @@ func (m *Mirror) emptyOnce(ctx context.Context, s *session) (done []EmptyDiffere
 	}()
 	switch err := k.once(ctx); {
 	case errors.Is(err, ErrFenced):
-	case inVain && errors.Is(err, ErrUnauthorized): // who has nothing to do needs no privileges for it
+	case errors.Is(err, ErrUnauthorized) && m.emptyAgrees(ctx): // who has nothing to do needs no privileges for it
 	case err != nil:
 		return done, fmt.Errorf("kvData shows revision %d, and the tables of empty chunks do not: %w", s.state.Applied, err)
 	}
 	return done, nil
+}
+
+// emptyAgrees reports whether nothing is to be done.
+func (m *Mirror) emptyAgrees(ctx context.Context) bool {
+	found, _, err := compareEmpty(ctx, m.cfg.Target, m.cfg.Catalogue, false)
+	return err == nil && len(found) == 0
 }
 
 // once does what is due. What others have just changed it waits for to settle.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
@@ -62,7 +61,7 @@ func (a *API) now(w http.ResponseWriter, r *http.Request) (*inventory.State, err
 	if err != nil {
 		return nil, err
 	}
-	w.Header().Set(headerWorkers, strconv.FormatFloat(v.Staleness().Seconds(), 'f', 3, 64))
+	w.Header().Set(headerWorkers, inSeconds(v.Staleness()))
 	return v.State(), nil
 }
 

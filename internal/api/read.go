@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/qserv/css-etcd/cssetcd"
 	"github.com/qserv/css-etcd/internal/cli"
@@ -49,8 +50,11 @@ func (a *API) read(h reader) handler {
 // describe sets the headers of what is read at a revision.
 func (a *API) describe(h http.Header, rev cssetcd.Revision) {
 	h.Set(headerRevision, strconv.FormatInt(int64(rev), 10))
-	h.Set(headerStaleness, strconv.FormatFloat(a.View.Staleness().Seconds(), 'f', 3, 64))
+	h.Set(headerStaleness, inSeconds(a.View.Staleness()))
 }
+
+// inSeconds is a duration in a header.
+func inSeconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 3, 64) }
 
 // snapshot returns what the view shows, when that is as new as the request asks for.
 func (a *API) snapshot(r *http.Request, q *query) (*cssetcd.Snapshot, error) {
